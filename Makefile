@@ -1,0 +1,96 @@
+# `make` alone prints what there is. CI runs the same targets as a person (.ci/run calls `make ci`).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+# Each target is one command that does its own set-up: nothing to gain from running two at once.
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+VENV ?= .venv
+export VENV
+PYTHON_IN_VENV := $(VENV)/bin/python
+LOCAL := PYTHONPATH=deploy/local $(PYTHON_IN_VENV) -m sysndd_local
+SET_UP := { [ -x $(PYTHON_IN_VENV) ] || { echo "Nothing is set up here yet; start with: make up"; exit 1; }; }
+BOOTSTRAP := bash deploy/local/bootstrap.sh
+
+TESTS ?= tests/unit tests/integration tests/contract tests/e2e
+# The folders that hold our code, each checked by ruff and mypy.
+SOURCES := packages services deploy tests $(wildcard bench)
+MYPY_PACKAGES := packages/core/sysndd_core services/migrator/sysndd_migrator \
+	services/api/sysndd_api services/backup-worker/sysndd_backup services/mailer/sysndd_mailer \
+	deploy/local/sysndd_local tests $(wildcard bench)
+
+##@ Run the system
+.PHONY: up
+up: ## Install what is missing and start everything (HTTP_PORT=8080, RUN_DIR=.run)
+	@$(BOOTSTRAP) up
+	@$(LOCAL) up
+
+.PHONY: status
+status: ## Show every process; exit 0 only when all is well
+	@$(SET_UP) && $(LOCAL) status
+
+.PHONY: logs
+logs: ## Show the last log lines (SERVICE=api, LINES=50, FOLLOW=1)
+	@$(SET_UP) && $(LOCAL) logs
+
+.PHONY: seed
+seed: ## Load the example data set into the running system
+	@$(SET_UP) && $(LOCAL) seed
+
+.PHONY: down
+down: ## Stop everything; data, passwords and logs stay
+	@$(SET_UP) && $(LOCAL) down
+
+.PHONY: reset
+reset: ## Stop everything and delete its data (asks first; CONFIRM=yes does not)
+	@$(SET_UP) && $(LOCAL) reset
+
+##@ Work on it
+.PHONY: test
+test: ## Run all tests against real servers (TESTS=tests/unit, ARGS='-k name')
+	@$(BOOTSTRAP) test
+	@$(PYTHON_IN_VENV) -m pytest $(TESTS) $(ARGS)
+
+.PHONY: check
+check: ## Format, lint, types and the contract tests; changes nothing
+	@$(BOOTSTRAP) python
+	@$(PYTHON_IN_VENV) -m ruff format --check $(SOURCES)
+	@$(PYTHON_IN_VENV) -m ruff check $(SOURCES)
+	@$(PYTHON_IN_VENV) -m mypy $(MYPY_PACKAGES)
+	@$(PYTHON_IN_VENV) -m pytest -q tests/contract
+
+.PHONY: format
+format: ## Format the code and mend what the linter can mend
+	@$(BOOTSTRAP) python
+	@$(PYTHON_IN_VENV) -m ruff check --fix $(SOURCES)
+	@$(PYTHON_IN_VENV) -m ruff format $(SOURCES)
+
+.PHONY: walk
+walk: ## Start the system, walk the main path over HTTP, stop it
+	@$(BOOTSTRAP) up
+	@PYTHONPATH=deploy/local $(PYTHON_IN_VENV) deploy/local/walk.py
+
+.PHONY: ci
+ci: ## What CI runs: check, test, walk
+	@$(MAKE) check
+	@$(MAKE) test
+	@$(MAKE) walk
+
+.PHONY: lock
+lock: ## Write the lock files from requirements/*.in (UPGRADE=1 for newer versions)
+	@bash requirements/compile.sh
+
+.PHONY: clean
+clean: ## Delete caches and the virtual environment; the run folder stays
+	@[ ! -f $(VENV)/.sysndd-folder ] || rm -rf $(VENV)
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find packages services deploy tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help
+help: ## Show this
+	@awk 'BEGIN {FS = ":.*## "} \
+		/^##@ / {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo

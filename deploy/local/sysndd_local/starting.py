@@ -1,0 +1,285 @@
+"""``up``: from nothing, from a half-started system or from a crash to one that is ready."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from sysndd_local import accounts, mariadb, ports, proxy, redis, reporting, system
+from sysndd_local.errors import LocalRunError, NotReady
+from sysndd_local.plan import ADMINISTRATOR, Plan, choose_ports, make_plan, script
+from sysndd_local.readiness import not_ready_because
+from sysndd_local.run_folder import Json, RunFolder, read_json
+from sysndd_local.settings import LocalSettings
+from sysndd_local.supervision import ProcessState, Supervisor, last_lines, wait_until
+
+SERVER_TIMEOUT = 120  # seconds; a database that was killed reads its log first
+LOG_LINES = 15
+
+
+def up(settings: LocalSettings) -> None:
+    """Start everything that does not run, wait until it is ready, and say what there is.
+
+    Raises:
+        LocalRunError: something can't be started; what runs is left running, to be looked at.
+    """
+    folder = RunFolder(settings.run_dir)
+    with folder.locked():
+        state = folder.read_state()
+        supervisor = Supervisor(folder, folder.sockets(state))
+        running = supervisor.is_alive()
+        if running and _all_is_well(supervisor, state):
+            _tell_what_is_not_applied(settings, state)
+            reporting.print_system(read_json(folder.system_file), folder, supervisor.processes())
+            return
+        print(f"Starting SysNDD in {folder.root}", flush=True)
+        for name in [] if running else supervisor.end_leftovers():
+            print(f"  {name} was left over from a run whose supervisor is gone; ended it")
+        chosen = choose_ports(settings, state.get("ports", {}), running=running)
+        plan = make_plan(settings, folder, folder.sockets(state), chosen)
+        _Start(settings, folder, supervisor, plan, state).run(supervisor_runs=running)
+
+
+class _Start:
+    """The steps, each of which may find its work done already."""
+
+    def __init__(
+        self,
+        settings: LocalSettings,
+        folder: RunFolder,
+        supervisor: Supervisor,
+        plan: Plan,
+        state: Json,
+    ) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._supervisor = supervisor
+        self._plan = plan
+        self._state = state
+
+    def run(self, *, supervisor_runs: bool) -> None:
+        programs = [*self._plan.servers, *self._plan.services]
+        self._state["ports"] = self._plan.ports
+        self._state["programs"] = [program.name for program in programs]
+        self._folder.write_state(self._state)
+        self._write_configurations()
+        self._supervisor.configure(programs, self._settings.repository)
+        if not supervisor_runs:
+            self._supervisor.launch()
+        self._check_programs(programs_wanted=self._state["programs"])
+        for program in self._plan.servers:
+            self._supervisor.start(program.name)
+        self._wait_for_servers()
+        with _step("accounts"):
+            self._prepare_accounts()
+        with _step("migrations"):
+            self._migrate()
+        for program in self._plan.services:
+            self._supervisor.start(program.name)
+        with _step("administrator"):
+            self._create_administrator()
+        with _step("ready"):
+            self._wait_until_ready()
+        processes = self._supervisor.processes()
+        document = system.describe(self._plan, self._folder, processes)
+        system.write(self._folder, document)
+        print()
+        reporting.print_system(document, self._folder, processes)
+
+    def _write_configurations(self) -> None:
+        if self._plan.database is not None:
+            mariadb.prepare(self._plan.database)
+        if self._plan.redis is not None:
+            redis.prepare(self._plan.redis)
+        for directory in (self._folder.root / "mail", self._folder.root / "proxy"):
+            directory.mkdir(mode=0o700, exist_ok=True)
+        source = self._settings.repository / "proxy"
+        static = proxy.render_static(
+            (source / "traefik.yml").read_text(encoding="utf-8"),
+            port=self._plan.ports["HTTP_PORT"],
+            dynamic=source / "dynamic",
+        )
+        (self._folder.root / "proxy" / "traefik.yml").write_text(static, encoding="utf-8")
+
+    def _check_programs(self, *, programs_wanted: list[str]) -> None:
+        known = {process.name for process in self._supervisor.processes()}
+        if known != set(programs_wanted):
+            raise LocalRunError(
+                "a system with other servers is running in this folder (DB_HOST, REDIS_URL or "
+                "SMTP_HOST changed).\n    Run `make down` first, then `make up` again."
+            )
+
+    def _wait_for_servers(self) -> None:
+        plan = self._plan
+        database, redis_server = plan.database, plan.redis
+        if database is not None:
+            self._wait_for("mariadb", lambda: mariadb.answers(database))
+        if redis_server is not None:
+            self._wait_for("redis", lambda: redis_answers(redis_server.url))
+        else:
+            with _step("redis (REDIS_URL)"):
+                _check_redis(plan.redis_url)
+        if plan.catcher is not None:
+            mail_ports = (plan.ports["SMTP_PORT"], plan.ports["MAIL_HTTP_PORT"])
+            self._wait_for("mail-catcher", lambda: all(map(ports.accepts, mail_ports)))
+
+    def _wait_for(self, name: str, answers: Callable[[], bool]) -> None:
+        with _step(name):
+            try:
+                wait_until(
+                    answers,
+                    timeout=SERVER_TIMEOUT,
+                    what=name,
+                    give_up=lambda: self._hopeless(name),
+                )
+            except NotReady as error:
+                raise NotReady(self._with_log(str(error), name)) from error
+
+    def _prepare_accounts(self) -> None:
+        plan = self._plan
+        if plan.database is None:
+            accounts.check_access(plan.access, plan.access.operator)
+            return
+        template = self._settings.repository / "deploy" / "accounts" / "accounts.sql"
+        with mariadb.connect_as_root(plan.database) as root:
+            accounts.create_accounts(root, template, plan.access)
+
+    def _migrate(self) -> None:
+        log = self._folder.logs / "migrator.log"
+        with log.open("ab") as stream:
+            done = subprocess.run(
+                [script("sysndd-migrator"), "up"],
+                cwd=self._settings.repository,
+                env=reporting.inherited_environment(self._plan.migrator_environment),
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+        if done.returncode != 0:
+            raise NotReady(
+                self._with_log(f"the migrator ended with exit code {done.returncode}", "migrator")
+            )
+
+    def _create_administrator(self) -> None:
+        api = next(program for program in self._plan.services if program.name == "api")
+        command = [
+            script("sysndd-admin"),
+            "create-admin",
+            *("--user-name", ADMINISTRATOR),
+            *("--email", f"{ADMINISTRATOR}@localhost.localdomain"),
+            "--password-stdin",
+        ]
+        done = subprocess.run(
+            command,
+            cwd=self._settings.repository,
+            env=reporting.inherited_environment(api.environment),
+            input=self._folder.password("administrator") + "\n",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise NotReady(f"the administrator could not be created:\n{done.stdout}{done.stderr}")
+
+    def _wait_until_ready(self) -> None:
+        port = self._plan.ports["HTTP_PORT"]
+        reason: str | None = "it was not asked yet"
+
+        def ready() -> bool:
+            nonlocal reason
+            reason = not_ready_because(port)
+            if reason is None and any(p.state != "RUNNING" for p in self._supervisor.processes()):
+                reason = "not every process runs for two seconds yet"
+            return reason is None
+
+        try:
+            wait_until(
+                ready,
+                timeout=self._settings.start_timeout,
+                what="the system to be ready",
+                give_up=self._any_hopeless,
+            )
+        except NotReady as error:
+            culprits = [p.name for p in self._supervisor.processes() if p.state != "RUNNING"]
+            raise NotReady(
+                self._with_log(f"{error}\n    {reason}", *(culprits or ["api"]))
+            ) from error
+
+    def _any_hopeless(self) -> str | None:
+        found = (self._hopeless(process.name) for process in self._supervisor.processes())
+        return next((reason for reason in found if reason), None)
+
+    def _hopeless(self, name: str) -> str | None:
+        """Say so when a program ended three times in a row, or was given up."""
+        process = next(p for p in self._supervisor.processes() if p.name == name)
+        if process.state == "FATAL" or (process.state == "BACKOFF" and process.restarts >= 2):
+            return f"{name} ends again and again"
+        return None
+
+    def _with_log(self, message: str, *names: str) -> str:
+        pieces = [message]
+        for name in names:
+            log = self._folder.logs / f"{name}.log"
+            lines = last_lines(log, LOG_LINES) or ["(empty)"]
+            pieces.append(f"\nlast lines of {log}:\n" + "\n".join(f"    {line}" for line in lines))
+        pieces.append("\nWhat runs was left running: `make status`, `make logs`, `make down`.")
+        return "\n".join(pieces)
+
+
+def redis_answers(url: str) -> bool:
+    """Tell whether a Redis server answers."""
+    try:
+        _ping(url)
+    except RedisError:
+        return False
+    return True
+
+
+def _check_redis(url: str) -> None:
+    try:
+        _ping(url)
+    except (RedisError, ValueError) as error:
+        raise LocalRunError(f"the server of REDIS_URL does not answer: {error}") from error
+
+
+def _ping(url: str) -> None:
+    with Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3) as client:
+        client.ping()
+
+
+def _all_is_well(supervisor: Supervisor, state: Json) -> bool:
+    processes: list[ProcessState] = supervisor.processes()
+    port = state.get("ports", {}).get("HTTP_PORT")
+    return (
+        bool(port)
+        and all(process.state == "RUNNING" for process in processes)
+        and not_ready_because(port) is None
+    )
+
+
+def _tell_what_is_not_applied(settings: LocalSettings, state: Json) -> None:
+    """Say so when somebody asks a running system for another port."""
+    for setting, wanted in settings.ports.items():
+        running = state["ports"].get(setting)
+        default = {"HTTP_PORT": 8080, "MAIL_HTTP_PORT": 8025}.get(setting)
+        if wanted and running and wanted not in {running, default}:
+            print(f"{setting}={wanted} is not applied: it runs on {running}. `make down` first.\n")
+
+
+@contextmanager
+def _step(name: str) -> Iterator[None]:
+    """Print a line for a step: its name at once, how long it took at its end."""
+    started = time.monotonic()
+    print(f"  {name:<16}", end="", flush=True)
+    try:
+        yield
+    except BaseException:
+        print("failed", flush=True)
+        sys.stdout.flush()
+        raise
+    print(f"ok  {time.monotonic() - started:5.1f} s", flush=True)

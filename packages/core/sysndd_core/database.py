@@ -1,0 +1,336 @@
+"""The gated connection pool, ``transaction()``, and driver errors mapped once.
+
+aiomysql's own pool loses wake-ups: a holder that is cancelled in mid-query leaves every waiter
+hanging. A FIFO semaphore of the pool's size stands in front, so that nobody ever waits inside
+aiomysql. Connections are in autocommit mode; everything that must be one thing says
+``transaction()``.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aiomysql
+import pymysql.err
+
+from sysndd_core.errors import DatabaseBusy, DatabaseUnavailable, SchemaChanging, SysnddError
+from sysndd_core.logging import get_logger
+from sysndd_core.settings import DatabaseSettings
+
+log = get_logger(__name__)
+
+Row = dict[str, Any]
+Arguments = Sequence[Any] | Mapping[str, Any] | None
+
+# Below the server's smallest sensible wait_timeout, so that it is never the server that hangs up.
+_RECYCLE_SECONDS = 240
+
+# The servers' error numbers, by what the caller should be told.
+_NO_CONNECTION_LEFT = {1040, 1203, 1226}
+_GONE = {1042, 1043, 1045, 1049, 1053, 1077, 1078, 1079, 1080, 2002, 2003, 2006, 2013, 2055}
+_READ_ONLY = {1290, 1792, 1836}
+_SCHEMA_MOVED = {1146, 1412}
+# Lock wait time-out, deadlock, statement time-out (MariaDB, MySQL): rolled back, may be tried again.
+_OVERLOADED = {1205, 1213, 1969, 3024}
+
+
+@dataclass(frozen=True)
+class PoolState:
+    """How busy the pool is: connections in use, idle, the limit, and requests waiting."""
+
+    size: int
+    in_use: int
+    idle: int
+    waiting: int
+
+
+async def connect(
+    settings: DatabaseSettings,
+    *,
+    schema: str | None = None,
+    timeout: float = 10,
+    init_command: str | None = None,
+) -> aiomysql.Connection:
+    """Open one plain connection outside any pool.
+
+    Args:
+        settings: address and account.
+        schema: default schema, or None for none.
+        timeout: seconds for connect AND handshake; the driver's own limit covers only the first.
+        init_command: a statement run right after the handshake.
+
+    Returns:
+        A connection in autocommit mode, utf8mb4, in UTC.
+
+    Raises:
+        DatabaseUnavailable: no connection within the time, or refused.
+        DatabaseBusy: the server has no connection left.
+    """
+    with errors_mapped():
+        async with asyncio.timeout(timeout):
+            return await aiomysql.connect(**_arguments(settings, schema, init_command))
+
+
+def _arguments(
+    settings: DatabaseSettings, schema: str | None, init_command: str | None
+) -> dict[str, Any]:
+    utc = "SET time_zone = '+00:00'"
+    arguments: dict[str, Any] = {
+        "user": settings.user,
+        "password": settings.password.get_secret_value(),
+        "db": schema,
+        "charset": "utf8mb4",
+        "autocommit": True,
+        "connect_timeout": 5,
+        "init_command": f"{utc}, {init_command}" if init_command else utc,
+        "cursorclass": aiomysql.DictCursor,
+    }
+    if settings.socket is not None:
+        arguments["unix_socket"] = str(settings.socket)
+    else:
+        arguments |= {"host": settings.host, "port": settings.port}
+    return arguments
+
+
+@contextlib.contextmanager
+def errors_mapped() -> Iterator[None]:
+    """Turn the driver's errors into the platform's, in this one place.
+
+    Raises:
+        DatabaseUnavailable, DatabaseBusy, SchemaChanging: with the driver's error as the cause.
+            Errors that name a mistake of the caller (duplicate key, syntax) pass unchanged.
+    """
+    try:
+        yield
+    except TimeoutError as error:
+        raise DatabaseUnavailable("The database did not answer in time.") from error
+    except pymysql.err.Error as error:
+        mapped = _mapped(error)
+        if mapped is None:
+            raise
+        raise mapped from error
+    except (OSError, asyncio.IncompleteReadError) as error:
+        raise DatabaseUnavailable() from error
+
+
+def _mapped(error: pymysql.err.Error) -> SysnddError | None:
+    code = error.args[0] if error.args else None
+    if code in _NO_CONNECTION_LEFT:
+        return DatabaseBusy("The database server has no connection left.")
+    if code in _OVERLOADED:
+        return DatabaseBusy("The statement waited too long at the database and was rolled back.")
+    if code in _SCHEMA_MOVED:
+        return SchemaChanging()
+    if code in _GONE or code in _READ_ONLY or isinstance(error, pymysql.err.InterfaceError):
+        return DatabaseUnavailable()
+    return None
+
+
+class Transaction:
+    """One connection inside one InnoDB transaction; may span both schemas.
+
+    ``schema`` names are not prefixed for you: stores write ``{ops}.job`` through
+    ``Database.ops`` and ``Database.app``.
+    """
+
+    def __init__(self, connection: aiomysql.Connection) -> None:
+        self._connection = connection
+        self._after_commit: list[Callable[[], Awaitable[None]]] = []
+
+    async def execute(self, sql: str, arguments: Arguments = None) -> int:
+        """Run one statement; return the number of rows it changed."""
+        async with self._cursor(sql, arguments) as cursor:
+            return int(cursor.rowcount)
+
+    async def insert(self, sql: str, arguments: Arguments = None) -> int:
+        """Run one INSERT; return the AUTO_INCREMENT value it made."""
+        async with self._cursor(sql, arguments) as cursor:
+            return int(cursor.lastrowid)
+
+    async def fetch_all(self, sql: str, arguments: Arguments = None) -> list[Row]:
+        """Run one query; return every row as a dict."""
+        async with self._cursor(sql, arguments) as cursor:
+            return list(await cursor.fetchall())
+
+    async def fetch_one(self, sql: str, arguments: Arguments = None) -> Row | None:
+        """Run one query; return its first row, or None."""
+        async with self._cursor(sql, arguments) as cursor:
+            row: Row | None = await cursor.fetchone()
+            return row
+
+    def after_commit(self, announce: Callable[[], Awaitable[None]]) -> None:
+        """Call ``announce`` once the commit is done; dropped on rollback. It must not raise."""
+        self._after_commit.append(announce)
+
+    @contextlib.asynccontextmanager
+    async def _cursor(self, sql: str, arguments: Arguments) -> AsyncIterator[aiomysql.Cursor]:
+        with errors_mapped():
+            async with self._connection.cursor() as cursor:
+                await cursor.execute(sql, arguments)
+                yield cursor
+
+
+class Database:
+    """The process's pool behind its gate.
+
+    Args:
+        settings: address, account, pool size and time-outs.
+
+    Open and close it in one place, as an asynchronous context manager. Opening makes no
+    connection, so a process may start while the database is down.
+    """
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        self.settings = settings
+        self.app = f"`{settings.name}`"
+        self.ops = f"`{settings.ops_name}`"
+        self._gate = asyncio.Semaphore(settings.pool_size)
+        self._waiting = 0
+        self._in_use = 0
+        self._pool: aiomysql.Pool | None = None
+
+    async def __aenter__(self) -> "Database":
+        self._pool = await aiomysql.create_pool(
+            minsize=0,
+            maxsize=self.settings.pool_size,
+            pool_recycle=_RECYCLE_SECONDS,
+            **_arguments(self.settings, self.settings.name, None),
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._pool is not None
+        self._pool.terminate()
+        await self._pool.wait_closed()
+
+    @property
+    def state(self) -> PoolState:
+        """How busy the pool is right now."""
+        idle = self._pool.freesize if self._pool is not None else 0
+        return PoolState(self.settings.pool_size, self._in_use, idle, self._waiting)
+
+    @contextlib.asynccontextmanager
+    async def connection(self, timeout: float | None = None) -> AsyncIterator[Transaction]:
+        """Borrow a connection in autocommit mode: each statement is its own transaction.
+
+        Args:
+            timeout: seconds to wait for gate and connection together; the setting by default.
+
+        Raises:
+            DatabaseBusy: none became free in time.
+            DatabaseUnavailable: the server could not be reached.
+        """
+        async with self._gated(timeout) as raw:
+            yield Transaction(raw)
+
+    @contextlib.asynccontextmanager
+    async def transaction(self, timeout: float | None = None) -> AsyncIterator[Transaction]:
+        """Borrow a connection inside one transaction: committed at the end, rolled back on error.
+
+        What was registered with ``after_commit`` runs after the connection went back to the pool,
+        so a slow announcement never holds a connection.
+
+        Args and raises: as ``connection``.
+        """
+        async with self._gated(timeout) as raw:
+            transaction = Transaction(raw)
+            with errors_mapped():
+                await raw.begin()
+            try:
+                yield transaction
+                with errors_mapped():
+                    await raw.commit()
+            except Exception:
+                with contextlib.suppress(pymysql.err.Error, OSError):
+                    await raw.rollback()
+                raise
+        for announce in transaction._after_commit:
+            await announce()
+
+    async def execute(self, sql: str, arguments: Arguments = None) -> int:
+        """Run one statement on a borrowed connection; return the number of rows it changed."""
+        async with self.connection() as connection:
+            return await connection.execute(sql, arguments)
+
+    async def fetch_all(self, sql: str, arguments: Arguments = None) -> list[Row]:
+        """Run one query on a borrowed connection; return every row as a dict."""
+        async with self.connection() as connection:
+            return await connection.fetch_all(sql, arguments)
+
+    async def fetch_one(self, sql: str, arguments: Arguments = None) -> Row | None:
+        """Run one query on a borrowed connection; return its first row, or None."""
+        async with self.connection() as connection:
+            return await connection.fetch_one(sql, arguments)
+
+    @contextlib.asynccontextmanager
+    async def _gated(self, timeout: float | None) -> AsyncIterator[aiomysql.Connection]:
+        limit = self.settings.pool_timeout if timeout is None else timeout
+        raw = await self._acquire(limit)
+        self._in_use += 1
+        try:
+            yield raw
+        except asyncio.CancelledError:
+            # The answer of the cancelled statement is still on the wire (or still being made at
+            # the server): this connection can't be handed to anyone else.
+            raw.close()
+            raise
+        finally:
+            self._in_use -= 1
+            self._pool_of().release(raw)
+            self._gate.release()
+
+    async def _acquire(self, limit: float) -> aiomysql.Connection:
+        self._waiting += 1
+        gate_held = False
+        try:
+            # One deadline around gate and connect together. asyncio.timeout, because wait_for
+            # can lose the acquired resource on Python 3.11.
+            with errors_mapped():
+                async with asyncio.timeout(limit):
+                    await self._gate.acquire()
+                    gate_held = True
+                    raw = await self._pool_of().acquire()
+                    await self._prepare(raw)
+                    return raw
+        except BaseException as error:
+            if gate_held:
+                self._gate.release()
+            elif isinstance(error, DatabaseUnavailable):
+                raise DatabaseBusy(
+                    f"No database connection became free within {limit:g} s."
+                ) from error
+            raise
+        finally:
+            self._waiting -= 1
+
+    async def _prepare(self, raw: aiomysql.Connection) -> None:
+        """Set up a fresh connection's session; a no-op for one that came back."""
+        if getattr(raw, "prepared", False):
+            return
+        seconds = self.settings.statement_timeout
+        # A cancelled query runs on at the server, so the server must bound it too.
+        if is_mariadb(raw.get_server_info()):
+            bound = f"SET SESSION max_statement_time = {seconds:g}"
+        else:
+            bound = f"SET SESSION max_execution_time = {int(seconds * 1000)}"
+        try:
+            async with raw.cursor() as cursor:
+                await cursor.execute(bound)
+                # Under REPEATABLE READ, claiming a row locks the gap where new rows are inserted.
+                await cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        except BaseException:
+            raw.close()
+            self._pool_of().release(raw)
+            raise
+        raw.prepared = True
+
+    def _pool_of(self) -> aiomysql.Pool:
+        assert self._pool is not None, "the Database is not open"
+        return self._pool
+
+
+def is_mariadb(server_info: str) -> bool:
+    """Tell the vendor from the handshake's version string (MariaDB says so in it)."""
+    return "mariadb" in server_info.lower()

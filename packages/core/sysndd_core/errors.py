@@ -1,0 +1,292 @@
+"""Every situation the platform can name, with the code and status it has outside.
+
+SysnddError                         internal_error            500
+├── SettingsError                   invalid_settings          500  (start-up only)
+├── BadRequest                      bad_request               400
+│   └── MalformedJson               malformed_json            400
+├── NotSignedIn                     not_signed_in             401
+│   └── WrongCredentials            wrong_credentials         401
+├── NotAllowed                      not_allowed               403
+├── NotFound                        not_found                 404
+│   ├── BackupNotFound              backup_not_found          404
+│   ├── JobNotFound                 job_not_found             404
+│   ├── GeneNotFound                gene_not_found            404
+│   └── EntityNotFound              entity_not_found          404
+├── MethodNotAllowed                method_not_allowed        405
+├── Conflict                        conflict                  409
+│   ├── OperationInProgress         operation_in_progress     409
+│   └── JobNotCancellable           job_not_cancellable       409
+├── BodyTooLarge                    body_too_large            413
+├── UnsupportedMediaType            unsupported_media_type    415
+├── RangeNotSatisfiable             range_not_satisfiable     416
+├── Invalid                         invalid_request           422
+│   ├── InvalidBackupName           invalid_backup_name       422
+│   └── ConfirmationRequired        confirmation_required     422
+├── TooManyRequests                 too_many_requests         429
+├── Unavailable                     unavailable               503
+│   ├── DatabaseUnavailable         database_unavailable      503
+│   ├── DatabaseBusy                database_busy             503  (the pool is saturated)
+│   ├── SchemaChanging              schema_changing           503  (a restore or migration is at work)
+│   └── SignInBusy                  sign_in_busy              503
+├── InsufficientStorage             insufficient_storage      507
+└── JobFailed                       job_failed                500  (only inside workers)
+    ├── JobCancelled                cancelled
+    ├── LeaseLost                   lease_lost
+    ├── DumpFailed                  dump_failed
+    ├── DumpClientMismatch          dump_client_mismatch
+    ├── BackupDamaged               backup_damaged
+    ├── SafetyBackupFailed          safety_backup_failed
+    └── RestoreFailed               restore_failed
+
+An error carries its code and status; one function in the API renders all of them as
+``application/problem+json`` (RFC 9457). ``docs/errors.md`` lists each code and a contract test
+keeps the two equal.
+"""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+
+class SysnddError(Exception):
+    """Base of every named situation.
+
+    Args:
+        detail: one sentence for the reader of this occurrence; never a secret.
+        extra: further members of the problem document, such as the id of the running job.
+    """
+
+    code: ClassVar[str] = "internal_error"
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Something went wrong on our side"
+    retry_after: ClassVar[int | None] = None
+    """Seconds for the ``Retry-After`` header (RFC 9110, section 10.2.3), where waiting helps."""
+
+    def __init__(self, detail: str | None = None, **extra: Any) -> None:
+        self.detail = detail or self.title
+        self.extra = extra
+        super().__init__(self.detail)
+
+
+class SettingsError(SysnddError):
+    """One or more settings are missing or wrong; ``problems`` holds a sentence for each."""
+
+    code = "invalid_settings"
+    title = "The settings are not usable"
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(problems))
+
+
+class BadRequest(SysnddError):
+    code = "bad_request"
+    status = 400
+    title = "The request can't be understood"
+
+
+class MalformedJson(BadRequest):
+    code = "malformed_json"
+    title = "The body is not valid JSON"
+
+
+class NotSignedIn(SysnddError):
+    code = "not_signed_in"
+    status = 401
+    title = "Sign in first"
+
+
+class WrongCredentials(NotSignedIn):
+    code = "wrong_credentials"
+    title = "The login or the password is wrong"
+
+
+class NotAllowed(SysnddError):
+    code = "not_allowed"
+    status = 403
+    title = "Your role does not allow this"
+
+
+class NotFound(SysnddError):
+    code = "not_found"
+    status = 404
+    title = "There is nothing at this address"
+
+
+class BackupNotFound(NotFound):
+    code = "backup_not_found"
+    title = "There is no backup of that name"
+
+
+class JobNotFound(NotFound):
+    code = "job_not_found"
+    title = "There is no job with that id"
+
+
+class GeneNotFound(NotFound):
+    code = "gene_not_found"
+    title = "There is no gene with that id"
+
+
+class EntityNotFound(NotFound):
+    code = "entity_not_found"
+    title = "There is no entity with that id"
+
+
+class MethodNotAllowed(SysnddError):
+    code = "method_not_allowed"
+    status = 405
+    title = "This address does not answer to that method"
+
+
+class Conflict(SysnddError):
+    code = "conflict"
+    status = 409
+    title = "The request conflicts with the present state"
+
+
+class OperationInProgress(Conflict):
+    """Work that must not overlap is queued or running already; carries that job's id."""
+
+    code = "operation_in_progress"
+    title = "Another backup, restore or migration is running"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"Job {job_id} is queued or running; wait for it to end.", job_id=job_id)
+
+
+class JobNotCancellable(Conflict):
+    code = "job_not_cancellable"
+    title = "The job has ended already"
+
+
+class BodyTooLarge(SysnddError):
+    code = "body_too_large"
+    status = 413
+    title = "The body is larger than this address accepts"
+
+
+class UnsupportedMediaType(SysnddError):
+    code = "unsupported_media_type"
+    status = 415
+    title = "Send the body as application/json"
+
+
+class RangeNotSatisfiable(SysnddError):
+    code = "range_not_satisfiable"
+    status = 416
+    title = "The file does not have the bytes that were asked for"
+
+
+class Invalid(SysnddError):
+    """The request was understood but a field is wrong; ``errors`` names each field."""
+
+    code = "invalid_request"
+    status = 422
+    title = "A field is missing or wrong"
+
+
+class InvalidBackupName(Invalid):
+    code = "invalid_backup_name"
+    title = "That can't be the name of a backup"
+
+
+class ConfirmationRequired(Invalid):
+    code = "confirmation_required"
+    title = "The confirmation word is missing or wrong"
+
+
+class TooManyRequests(SysnddError):
+    code = "too_many_requests"
+    status = 429
+    title = "Too many requests; wait a moment"
+    retry_after = 10
+
+
+class Unavailable(SysnddError):
+    code = "unavailable"
+    status = 503
+    title = "The service can't answer right now"
+    retry_after = 5
+
+
+class DatabaseUnavailable(Unavailable):
+    code = "database_unavailable"
+    title = "The database does not answer"
+
+
+class DatabaseBusy(Unavailable):
+    """No connection became free within ``DB_POOL_TIMEOUT``, or the server has no more to give."""
+
+    code = "database_busy"
+    title = "All database connections are in use"
+    retry_after = 1
+
+
+class SchemaChanging(Unavailable):
+    """A table is missing or was redefined under the query: a restore or migration is at work."""
+
+    code = "schema_changing"
+    title = "The database is being restored or migrated"
+
+
+class SignInBusy(Unavailable):
+    code = "sign_in_busy"
+    title = "Too many sign-ins at once"
+    retry_after = 2
+
+
+class InsufficientStorage(SysnddError):
+    code = "insufficient_storage"
+    status = 507
+    title = "The disk has not enough room"
+
+
+class JobFailed(SysnddError):
+    """A job ended without its effect; ``code`` and ``detail`` go into the job's row."""
+
+    code = "job_failed"
+    title = "The job failed"
+
+
+class JobCancelled(JobFailed):
+    code = "cancelled"
+    title = "The job was cancelled"
+
+
+class LeaseLost(JobFailed):
+    """Another worker has taken the row; nothing more may be written for this attempt."""
+
+    code = "lease_lost"
+    title = "Another worker took over the job"
+
+
+class DumpFailed(JobFailed):
+    code = "dump_failed"
+    title = "The dump is not complete"
+
+
+class DumpClientMismatch(JobFailed):
+    code = "dump_client_mismatch"
+    title = "The dump client is of another vendor than the server"
+
+
+class BackupDamaged(JobFailed):
+    code = "backup_damaged"
+    title = "The backup file is damaged"
+
+
+class SafetyBackupFailed(JobFailed):
+    code = "safety_backup_failed"
+    title = "The backup before the restore failed, so nothing was restored"
+
+
+class RestoreFailed(JobFailed):
+    code = "restore_failed"
+    title = "The restore failed"
+
+
+def all_errors(root: type[SysnddError] = SysnddError) -> Iterator[type[SysnddError]]:
+    """Yield ``root`` and every class below it, parents first."""
+    yield root
+    for child in root.__subclasses__():
+        yield from all_errors(child)

@@ -1,0 +1,182 @@
+"""Rows that workers take on lease: claim, heartbeat, fencing, reclaim.
+
+The row is the truth and Redis only a wake-up. A worker claims a row by compare-and-set under
+``FOR UPDATE SKIP LOCKED``; every later write carries the attempt number it got (a fencing token),
+so a worker that was taken for dead can never overwrite the work of its successor.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from sysndd_core.database import Database, Row
+from sysndd_core.errors import LeaseLost
+from sysndd_core.jobs import Queue
+
+LEASE_SECONDS = 12
+"""With the sweep's 10 s this bounds how long the row of a killed worker lies there: 22 s."""
+
+
+class Ending(StrEnum):
+    """Why a claimed row's work is being broken off."""
+
+    CANCEL_REQUESTED = "cancel_requested"
+    LEASE_LOST = "lease_lost"
+    WORKER_STOPPING = "worker_stopping"
+
+
+@dataclass
+class Claim:
+    """One row in one worker's hands.
+
+    Attributes:
+        id: the row's primary key.
+        attempt: fencing token; 1 for the first start.
+        row: all columns as they were when claimed.
+        ending: set just before the work's task is cancelled, so that it knows why.
+    """
+
+    id: str
+    attempt: int
+    row: Row
+    ending: Ending | None = field(default=None)
+
+
+class LeasedTable:
+    """Claim, renew and reclaim rows of one table of the platform schema.
+
+    Args:
+        database: the process's pool.
+        table: ``job`` or ``mail``; both have state, attempt, max_attempts, run_after, lease_until,
+            worker, started_at and finished_at.
+        exhausted: state of a row whose last attempt was lost.
+    """
+
+    queue: Queue
+
+    def __init__(self, database: Database, *, table: str, exhausted: str) -> None:
+        self.database = database
+        self.table = f"{database.ops}.`{table}`"
+        self.exhausted = exhausted
+
+    def _due(self) -> tuple[str, tuple[Any, ...]]:
+        """Condition, with its arguments, for the rows that this worker serves."""
+        return "TRUE", ()
+
+    async def claim(self, worker: str) -> Claim | None:
+        """Take the row that has been due the longest, or None when there is none."""
+        condition, arguments = self._due()
+        async with self.database.transaction() as tx:
+            row = await tx.fetch_one(
+                f"SELECT * FROM {self.table} WHERE {condition} AND state = 'queued'"
+                " AND run_after <= UTC_TIMESTAMP(6)"
+                " ORDER BY run_after LIMIT 1 FOR UPDATE SKIP LOCKED",
+                arguments,
+            )
+            if row is None:
+                return None
+            await tx.execute(
+                f"UPDATE {self.table} SET state = 'running', attempt = attempt + 1, worker = %s,"
+                " lease_until = UTC_TIMESTAMP(6) + INTERVAL %s SECOND,"
+                " started_at = COALESCE(started_at, UTC_TIMESTAMP(6)) WHERE id = %s",
+                (worker, LEASE_SECONDS, row["id"]),
+            )
+        return Claim(id=row["id"], attempt=row["attempt"] + 1, row=row)
+
+    async def renew(self, claim: Claim) -> None:
+        """Extend the lease by its full length from now.
+
+        Raises:
+            LeaseLost: the row is no longer ours.
+        """
+        await self.write(
+            claim, "lease_until = UTC_TIMESTAMP(6) + INTERVAL %s SECOND", (LEASE_SECONDS,)
+        )
+
+    async def write(self, claim: Claim, assignments: str, arguments: tuple[Any, ...]) -> None:
+        """Change columns of a claimed row, fenced by its attempt.
+
+        Args:
+            claim: what ``claim`` returned.
+            assignments: the SET clause, with ``%s`` for arguments.
+
+        Raises:
+            LeaseLost: the row was reclaimed or has ended; nothing was written.
+        """
+        fence = (claim.id, claim.attempt)
+        async with self.database.transaction() as tx:
+            # The lock decides, not the count of changed rows: the server counts an UPDATE that
+            # sets what is there already as zero.
+            held = await tx.fetch_one(
+                f"SELECT 1 FROM {self.table} WHERE id = %s AND attempt = %s"
+                " AND state = 'running' FOR UPDATE",
+                fence,
+            )
+            if held is None:
+                raise LeaseLost(f"Attempt {claim.attempt} of {claim.id} is no longer ours.")
+            await tx.execute(f"UPDATE {self.table} SET {assignments} WHERE id = %s AND attempt = %s",
+                             (*arguments, *fence))  # fmt: skip
+
+    async def end(self, claim: Claim, state: str, assignments: str = "", *arguments: Any) -> None:
+        """Close a claimed row in ``state``, with further columns, fenced.
+
+        Raises:
+            LeaseLost: as ``write``.
+        """
+        more = f", {assignments}" if assignments else ""
+        await self.write(
+            claim,
+            f"state = %s, lease_until = NULL, finished_at = UTC_TIMESTAMP(6){more}",
+            (state, *arguments),
+        )
+
+    async def hand_back(self, claim: Claim, *, after_seconds: float = 0) -> None:
+        """Put a claimed row back into the queue without using up one of its attempts.
+
+        The attempt number itself only ever grows (it is the fence), so the limit is raised.
+        """
+        await self.write(
+            claim,
+            "state = 'queued', lease_until = NULL, worker = NULL,"
+            " max_attempts = max_attempts + 1,"
+            " run_after = UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND",
+            (int(after_seconds * 1_000_000),),
+        )
+
+    async def reclaim(self) -> int:
+        """Take rows from workers whose lease ran out; return how many.
+
+        A row with attempts left is queued again, any other is closed as ``exhausted``.
+        """
+        last = "attempt >= max_attempts"
+        return await self.database.execute(
+            f"UPDATE {self.table} SET"
+            f" finished_at = IF({last}, UTC_TIMESTAMP(6), NULL),"
+            f" {self._lost_columns(last)}"
+            " lease_until = NULL, worker = NULL,"
+            f" state = IF({last}, '{self.exhausted}', 'queued')"
+            " WHERE state = 'running' AND lease_until < UTC_TIMESTAMP(6)"
+        )
+
+    def _lost_columns(self, last: str) -> str:
+        """Further assignments of ``reclaim``; ``last`` is the condition for a used-up row."""
+        return ""
+
+    async def depth(self) -> Row:
+        """Count rows that are due or running: ``queued``, ``running``, ``oldest_seconds``."""
+        condition, arguments = self._due()
+        row = await self.database.fetch_one(
+            "SELECT COALESCE(SUM(state = 'queued'), 0) AS queued,"
+            " COALESCE(SUM(state = 'running'), 0) AS running,"
+            " TIMESTAMPDIFF(SECOND, MIN(CASE WHEN state = 'queued' THEN run_after END),"
+            " UTC_TIMESTAMP(6)) AS oldest_seconds"
+            f" FROM {self.table} WHERE {condition} AND state IN ('queued', 'running')",
+            arguments,
+        )
+        assert row is not None
+        oldest = row["oldest_seconds"]
+        return {
+            "queued": int(row["queued"]),
+            "running": int(row["running"]),
+            "oldest_seconds": max(0, int(oldest)) if oldest is not None else None,
+        }

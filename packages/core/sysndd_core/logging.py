@@ -1,0 +1,70 @@
+"""Structured logs: one event a line, with the request id or job id that was bound around it."""
+
+import logging
+import logging.config
+import sys
+from typing import Any
+
+import structlog
+
+from sysndd_core.settings import LogFormat, LogSettings
+
+Logger = structlog.stdlib.BoundLogger
+
+
+def configure(settings: LogSettings, *, service: str) -> None:
+    """Send structlog's and the standard library's records to stderr in one shape.
+
+    Args:
+        settings: level and format.
+        service: name put into every line, such as ``api``.
+    """
+
+    def add_service(_: Any, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+        event["service"] = service
+        return event
+
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        add_service,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    if settings.format is LogFormat.JSON:
+        last: list[structlog.types.Processor] = [
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ]
+    else:
+        last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(settings.level.upper())
+    # arq prints every wake-up at INFO; a wake-up is not an event an operator needs.
+    logging.getLogger("arq").setLevel(logging.WARNING)
+    for name in ("uvicorn", "uvicorn.error"):
+        logging.getLogger(name).handlers = []
+        logging.getLogger(name).propagate = True
+    # Requests are logged by our own middleware, with the request id and without query strings.
+    logging.getLogger("uvicorn.access").disabled = True
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def get_logger(name: str) -> Logger:
+    """Return the logger of a module; usable before ``configure``."""
+    logger: Logger = structlog.stdlib.get_logger(name)
+    return logger

@@ -1,0 +1,76 @@
+"""The wake-up through arq: best effort by design.
+
+Nothing depends on it. A wake-up that fails, or takes longer than a quarter of a second, is
+forgotten: the sweep finds the row within ten seconds.
+"""
+
+import asyncio
+import json
+from typing import Any
+
+from arq.connections import ArqRedis
+from redis.asyncio import BlockingConnectionPool
+from redis.exceptions import RedisError
+
+from sysndd_core.jobs import Queue
+from sysndd_core.logging import get_logger
+from sysndd_core.settings import RedisSettings
+
+log = get_logger(__name__)
+
+WAKE_FUNCTION = "wake"
+WAKE_TIMEOUT = 0.25
+"""Seconds. A frozen Redis accepts the connection and never answers."""
+
+
+def serialize(value: dict[str, Any]) -> bytes:
+    """Encode an arq message as JSON: arq's own default is pickle, which runs code when read."""
+    return json.dumps(value, default=str).encode()
+
+
+def deserialize(data: bytes) -> dict[str, Any]:
+    """Decode what ``serialize`` made."""
+    value: dict[str, Any] = json.loads(data)
+    return value
+
+
+def queue_name(queue: Queue) -> str:
+    """Return the Redis key of a queue's wake-ups."""
+    return f"arq:{queue.value}"
+
+
+def open_redis(settings: RedisSettings) -> ArqRedis:
+    """Build a client; it connects on first use."""
+    pool = BlockingConnectionPool.from_url(
+        settings.url.get_secret_value(), max_connections=4, timeout=1, socket_connect_timeout=2
+    )
+    return ArqRedis(pool, job_serializer=serialize, job_deserializer=deserialize)
+
+
+class WakeUp:
+    """Tells a worker that there is a row for it."""
+
+    def __init__(self, settings: RedisSettings) -> None:
+        self._redis = open_redis(settings)
+
+    async def announce(self, queue: Queue, row_id: str) -> None:
+        """Wake the queue's worker; never raises and never takes longer than ``WAKE_TIMEOUT``."""
+        try:
+            async with asyncio.timeout(WAKE_TIMEOUT):
+                await self._redis.enqueue_job(
+                    WAKE_FUNCTION, row_id, _queue_name=queue_name(queue), _expires=60
+                )
+        except (TimeoutError, RedisError, OSError) as error:
+            log.warning("wake_up_failed", queue=queue.value, reason=type(error).__name__)
+
+    async def answers(self, timeout: float = 0.5) -> bool:
+        """Tell whether Redis answers a PING within ``timeout`` seconds."""
+        try:
+            async with asyncio.timeout(timeout):
+                return bool(await self._redis.ping())
+        except (TimeoutError, RedisError, OSError):
+            return False
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose(close_connection_pool=True)

@@ -1,0 +1,196 @@
+"""The directory of backups: each file has a manifest beside it, and only pairs are listed.
+
+``NAME`` is the file, ``NAME.json`` its manifest. The worker writes both; the API lists and serves
+them. A file is complete only when its manifest is there and agrees with it on the size.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from sysndd_core.errors import BackupNotFound, InvalidBackupName
+from sysndd_core.jobs import BackupKind
+from sysndd_core.logging import get_logger
+from sysndd_core.settings import BackupCompression
+
+log = get_logger(__name__)
+
+MANIFEST_SUFFIX = ".json"
+PARTIAL_SUFFIX = ".partial"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}\.sql(\.zst|\.gz)?")
+
+
+class BackupManifest(BaseModel):
+    """What is known of one backup; version 1 of the file format, described in docs/operations.md.
+
+    Sizes are bytes, times UTC, hashes lower-case hexadecimal SHA-256.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    manifest_version: Literal[1] = 1
+    name: str
+    kind: BackupKind
+    created_at: datetime
+    finished_at: datetime
+    duration_ms: int
+    size_bytes: int
+    uncompressed_bytes: int
+    sha256: str
+    uncompressed_sha256: str
+    compression: BackupCompression
+    database: str
+    table_count: int
+    view_count: int
+    trigger_count: int
+    routine_count: int
+    event_count: int
+    row_count: int
+    rows_per_table: dict[str, int]
+    server_vendor: str
+    server_version: str
+    client_version: str
+    schema_version: str | None
+    application_version: str
+    job_id: str
+    requested_by: int | None
+    proof: str | None = None
+    pinned: bool = False
+
+
+def check_name(name: str) -> str:
+    """Return ``name`` when it can be the name of a backup file.
+
+    Raises:
+        InvalidBackupName: it holds a separator, a dot segment, or anything we never write.
+    """
+    if _NAME.fullmatch(name) is None:
+        raise InvalidBackupName()
+    return name
+
+
+class BackupDirectory:
+    """A local (or mounted) directory that holds backups. All methods block on the disk."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def path(self, name: str) -> Path:
+        """Return where a backup of that name is or would be.
+
+        Raises:
+            InvalidBackupName: see ``check_name``.
+        """
+        return self.directory / check_name(name)
+
+    def manifests(self) -> list[BackupManifest]:
+        """Read the manifest of every complete backup, newest first."""
+        found = [manifest for manifest in self._read_all() if manifest is not None]
+        return sorted(
+            found, key=lambda manifest: (manifest.created_at, manifest.name), reverse=True
+        )
+
+    def manifest(self, name: str) -> BackupManifest:
+        """Read one manifest.
+
+        Raises:
+            InvalidBackupName, BackupNotFound.
+        """
+        path = self.path(name)
+        manifest = self._read(path.with_name(path.name + MANIFEST_SUFFIX))
+        if manifest is None:
+            raise BackupNotFound()
+        return manifest
+
+    def write_manifest(self, manifest: BackupManifest) -> None:
+        """Put a manifest beside its file; from then on the backup is listed.
+
+        Written to a temporary name, flushed to the disk and renamed: a crash leaves the old one,
+        the new one or none, never a half.
+        """
+        path = self.path(manifest.name)
+        final = path.with_name(path.name + MANIFEST_SUFFIX)
+        partial = final.with_name(final.name + PARTIAL_SUFFIX)
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(manifest.model_dump_json(indent=2) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        partial.rename(final)
+        self.sync()
+
+    def sync(self) -> None:
+        """Flush the directory itself, so that a rename in it outlives a power cut."""
+        descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def remove_partials(self) -> list[str]:
+        """Delete what a killed worker left; call only while no other job can be writing.
+
+        Returns:
+            The names of the files that were removed.
+        """
+        removed = []
+        for path in self.directory.glob("*" + PARTIAL_SUFFIX):
+            path.unlink(missing_ok=True)
+            removed.append(path.name)
+        for path in self.directory.glob("*.sql*"):
+            # Killed between the rename of the file and that of its manifest.
+            manifest = path.with_name(path.name + MANIFEST_SUFFIX)
+            if _NAME.fullmatch(path.name) and _is_ours(path.name) and not manifest.exists():
+                path.unlink(missing_ok=True)
+                removed.append(path.name)
+        return removed
+
+    def free_bytes(self) -> int:
+        """Return how much an ordinary user may still write there."""
+        room = os.statvfs(self.directory)
+        return room.f_bavail * room.f_frsize
+
+    def _read_all(self) -> Iterator[BackupManifest | None]:
+        if not self.directory.is_dir():
+            return
+        for path in self.directory.glob("*.sql*" + MANIFEST_SUFFIX):
+            yield self._read(path)
+
+    def _read(self, path: Path) -> BackupManifest | None:
+        try:
+            manifest = BackupManifest.model_validate_json(path.read_bytes())
+            size = self.path(manifest.name).stat().st_size
+        except FileNotFoundError:
+            return None
+        except (ValidationError, InvalidBackupName) as error:
+            log.warning("manifest_unreadable", file=path.name, reason=type(error).__name__)
+            return None
+        if path.name != manifest.name + MANIFEST_SUFFIX or size != manifest.size_bytes:
+            log.warning("manifest_disagrees", file=path.name, size_bytes=size)
+            return None
+        return manifest
+
+
+def backup_name(kind: BackupKind, created_at: datetime, job_id: str, suffix: str) -> str:
+    """Compose the name of a new backup file.
+
+    Args:
+        kind: first part of the name, so that a directory listing groups them.
+        created_at: UTC.
+        job_id: its first eight characters keep two backups of one second apart.
+        suffix: ``.sql.zst``, ``.sql.gz`` or ``.sql``.
+    """
+    return f"{kind.value}_{created_at:%Y%m%dT%H%M%SZ}_{job_id[:8]}{suffix}"
+
+
+_OURS = re.compile(rf"({'|'.join(BackupKind)})_\d{{8}}T\d{{6}}Z_[0-9a-f]{{8}}\.sql(\.zst|\.gz)?")
+
+
+def _is_ours(name: str) -> bool:
+    """Tell our own file names from those a person put there; only ours may ever be cleaned up."""
+    return _OURS.fullmatch(name) is not None

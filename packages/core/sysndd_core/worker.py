@@ -1,0 +1,359 @@
+"""A worker process: wait for a wake-up or the sweep, claim rows, keep their leases alive.
+
+arq delivers the wake-up and nothing else. Its own retries, time-outs and results are not used: a
+job that dies under arq stays invisible for up to an hour, and arq's worker exits when Redis goes
+away. Here Redis may be stopped, frozen or flushed, and rows are still found within ``SWEEP``.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import structlog
+from arq.worker import Worker as ArqWorker
+from arq.worker import func
+from redis.exceptions import RedisError
+
+from sysndd_core.database import Database
+from sysndd_core.errors import JobCancelled, LeaseLost, SysnddError
+from sysndd_core.jobs import Job, Queue, job_type
+from sysndd_core.leases import LEASE_SECONDS, Claim, Ending
+from sysndd_core.logging import get_logger
+from sysndd_core.outbox import JobRows
+from sysndd_core.queue import WAKE_FUNCTION, deserialize, open_redis, queue_name, serialize
+from sysndd_core.settings import RedisSettings
+
+if TYPE_CHECKING:
+    from arq.typing import WorkerCoroutine
+
+log = get_logger(__name__)
+
+SWEEP_SECONDS = 10
+HEARTBEAT_SECONDS = LEASE_SECONDS / 4
+
+
+class ClaimedRows(Protocol):
+    """What a worker needs of a leased table."""
+
+    queue: Queue
+
+    async def claim(self, worker: str) -> Claim | None:
+        """Take the row that has been due the longest."""
+
+    async def renew(self, claim: Claim) -> None:
+        """Extend the lease."""
+
+    async def cancel_requested(self, claim: Claim) -> bool:
+        """Tell whether somebody asked for it to be broken off."""
+
+    async def reclaim(self) -> int:
+        """Take rows from workers whose lease ran out."""
+
+
+Perform = Callable[[Claim], Awaitable[None]]
+"""Does a claimed row's work and records its outcome; knows by ``claim.ending`` why it is
+cancelled."""
+
+
+class Worker:
+    """Serves one table until SIGTERM.
+
+    Args:
+        database: the process's pool.
+        redis: where wake-ups come from.
+        rows: the table it claims from.
+        perform: the work.
+        concurrency: rows in hand at once.
+        interruptible: whether a claimed row may be broken off when the process is told to stop.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        redis: RedisSettings,
+        rows: ClaimedRows,
+        perform: Perform,
+        concurrency: int = 1,
+        interruptible: Callable[[Claim], bool] = lambda claim: True,
+    ) -> None:
+        self.name = f"{rows.queue.value}@{socket.gethostname()}:{os.getpid()}"
+        self._database = database
+        self._redis = redis
+        self._rows = rows
+        self._perform = perform
+        self._concurrency = concurrency
+        self._interruptible = interruptible
+        self._woken = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._in_hand: dict[asyncio.Task[None], Claim] = {}
+
+    async def run(self) -> None:
+        """Work until SIGTERM or SIGINT, then finish or hand back what is in hand."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        log.info("worker_started", worker=self.name, queue=self._rows.queue.value)
+        background = [
+            asyncio.create_task(self._listen()),
+            asyncio.create_task(self._sweep()),
+        ]
+        try:
+            await self._serve()
+            await self._wind_up()
+        finally:
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+            await self._sign_off()
+        log.info("worker_stopped", worker=self.name)
+
+    def stop(self) -> None:
+        """Take no further row; ``run`` returns once what is in hand is settled."""
+        self._stopping.set()
+        self._woken.set()
+
+    async def run_until_idle(self) -> None:
+        """Do everything that is due now and return: a burst, for the command line and tests."""
+        await self._rows.reclaim()
+        while (claim := await self._rows.claim(self.name)) is not None:
+            await self._work(claim)
+
+    async def _serve(self) -> None:
+        while not self._stopping.is_set():
+            self._woken.clear()
+            while len(self._in_hand) < self._concurrency and not self._stopping.is_set():
+                claim = await self._claim()
+                if claim is None:
+                    break
+                task = asyncio.create_task(self._work(claim))
+                self._in_hand[task] = claim
+                task.add_done_callback(self._settled)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SWEEP_SECONDS):
+                    await self._woken.wait()
+
+    def _settled(self, task: asyncio.Task[None]) -> None:
+        self._in_hand.pop(task, None)
+        self._woken.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("work_escaped", exc_info=error)
+
+    async def _wind_up(self) -> None:
+        for task, claim in list(self._in_hand.items()):
+            if self._interruptible(claim):
+                claim.ending = claim.ending or Ending.WORKER_STOPPING
+                task.cancel()
+        await asyncio.gather(*self._in_hand, return_exceptions=True)
+
+    async def _claim(self) -> Claim | None:
+        try:
+            return await self._rows.claim(self.name)
+        except SysnddError as error:
+            log.warning("claim_failed", code=error.code, reason=error.detail)
+            return None
+
+    async def _work(self, claim: Claim) -> None:
+        with structlog.contextvars.bound_contextvars(
+            job_id=claim.id, attempt=claim.attempt, request_id=claim.row.get("request_id")
+        ):
+            async with self._lease_kept(claim):
+                await self._perform(claim)
+
+    @contextlib.asynccontextmanager
+    async def _lease_kept(self, claim: Claim) -> AsyncIterator[None]:
+        work = asyncio.current_task()
+        assert work is not None
+        beat = asyncio.create_task(self._heartbeat(claim, work))
+        try:
+            yield
+        finally:
+            beat.cancel()
+            await asyncio.gather(beat, return_exceptions=True)
+
+    async def _heartbeat(self, claim: Claim, work: asyncio.Task[Any]) -> None:
+        """Renew the lease; cancel the work when it is lost or somebody asked for it."""
+        good_until = time.monotonic() + LEASE_SECONDS
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            asked = time.monotonic()
+            try:
+                await self._rows.renew(claim)
+                good_until = asked + LEASE_SECONDS
+                if claim.ending is None and await self._rows.cancel_requested(claim):
+                    claim.ending = Ending.CANCEL_REQUESTED
+            except LeaseLost:
+                claim.ending = Ending.LEASE_LOST
+            except SysnddError as error:
+                log.warning("heartbeat_failed", code=error.code, reason=error.detail)
+                # The database can't be asked. Once the lease has run out by our own clock,
+                # another worker may hold the row.
+                if time.monotonic() > good_until:
+                    claim.ending = Ending.LEASE_LOST
+            if claim.ending is not None:
+                work.cancel()
+                return
+
+    async def _sweep(self) -> None:
+        """Every ten seconds: be seen, reclaim rows of dead workers, look for forgotten ones."""
+        while True:
+            try:
+                await self._sign_on()
+                reclaimed = await self._rows.reclaim()
+                if reclaimed:
+                    log.warning("leases_reclaimed", rows=reclaimed)
+            except SysnddError as error:
+                log.warning("sweep_failed", code=error.code, reason=error.detail)
+            except Exception:
+                log.exception("sweep_failed")
+            self._woken.set()
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _sign_on(self) -> None:
+        await self._database.execute(
+            f"INSERT INTO {self._database.ops}.worker (name, queue, started_at, seen_at)"
+            " VALUES (%s, %s, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))"
+            " ON DUPLICATE KEY UPDATE seen_at = UTC_TIMESTAMP(6)",
+            (self.name, self._rows.queue.value),
+        )
+        await self._database.execute(
+            f"DELETE FROM {self._database.ops}.worker"
+            " WHERE seen_at < UTC_TIMESTAMP(6) - INTERVAL 1 DAY"
+        )
+
+    async def _sign_off(self) -> None:
+        with contextlib.suppress(SysnddError):
+            await self._database.execute(
+                f"DELETE FROM {self._database.ops}.worker WHERE name = %s", (self.name,)
+            )
+
+    async def _listen(self) -> None:
+        """Set ``_woken`` whenever a wake-up arrives; outlive every failure of Redis."""
+
+        async def wake(_: dict[Any, Any], row_id: str) -> None:
+            self._woken.set()
+
+        while True:
+            listener = ArqWorker(
+                functions=[
+                    func(
+                        cast("WorkerCoroutine", wake),
+                        name=WAKE_FUNCTION,
+                        keep_result=0,
+                        max_tries=1,
+                        timeout=5,
+                    )
+                ],
+                queue_name=queue_name(self._rows.queue),
+                redis_pool=open_redis(self._redis),
+                job_serializer=serialize,
+                job_deserializer=deserialize,
+                handle_signals=False,
+                poll_delay=0.1,
+            )
+            try:
+                await listener.async_run()
+            except (RedisError, OSError) as error:
+                log.warning("redis_unavailable", reason=type(error).__name__)
+            finally:
+                with contextlib.suppress(RedisError, OSError, TimeoutError):
+                    async with asyncio.timeout(1):
+                        await listener.close()
+            await asyncio.sleep(1)
+
+
+class Progress(Protocol):
+    """Shows where a job is; raises ``LeaseLost`` when the row is no longer ours."""
+
+    async def __call__(self, step: str, percent: int, message: str = "") -> None:
+        """Write step, percent (0 to 100) and a sentence into the row."""
+
+
+@dataclass(frozen=True)
+class JobRun:
+    """One attempt at a job, as its handler sees it.
+
+    Attributes:
+        id: the job's id.
+        requested_by: user id, or None for the system itself.
+        progress: shows where the job is.
+    """
+
+    id: str
+    requested_by: int | None
+    progress: Progress
+
+
+JobHandler = Callable[[Any, JobRun], Awaitable[dict[str, Any]]]
+"""Takes the job's model and its run; returns the result that goes into the row."""
+
+
+def job_performer(rows: JobRows, handlers: dict[type[Job], JobHandler]) -> Perform:
+    """Build the ``Perform`` that runs typed jobs and records how they ended.
+
+    Args:
+        rows: the job table.
+        handlers: exactly one handler for each model of the queue.
+    """
+
+    async def perform(claim: Claim) -> None:
+        async def progress(step: str, percent: int, message: str = "") -> None:
+            await rows.progress(claim, step=step, percent=percent, message=message)
+
+        log.info("job_started", kind=claim.row["kind"])
+        try:
+            job, handler = _resolve(claim, handlers)
+            result = await handler(job, JobRun(claim.id, claim.row["requested_by"], progress))
+            await rows.succeed(claim, result)
+            log.info("job_succeeded", kind=claim.row["kind"])
+        except LeaseLost:
+            log.warning("job_lease_lost", kind=claim.row["kind"])
+        except asyncio.CancelledError:
+            await _broken_off(rows, claim)
+        except SysnddError as error:
+            log.error("job_failed", kind=claim.row["kind"], code=error.code, error=error.detail)
+            await _record_failure(rows, claim, error.code, error.detail)
+        except Exception as error:
+            log.exception("job_failed", kind=claim.row["kind"])
+            text = f"Unexpected {type(error).__name__}; see the worker's log for this job id."
+            await _record_failure(rows, claim, SysnddError.code, text)
+
+    return perform
+
+
+def _resolve(claim: Claim, handlers: dict[type[Job], JobHandler]) -> tuple[Job, JobHandler]:
+    model = job_type(claim.row["kind"])
+    if model is None or model not in handlers:
+        raise SysnddError(f"This version does not know the job kind {claim.row['kind']!r}.")
+    return model.model_validate_json(claim.row["payload"]), handlers[model]
+
+
+async def _broken_off(rows: JobRows, claim: Claim) -> None:
+    log.warning("job_broken_off", kind=claim.row["kind"], reason=claim.ending)
+    with contextlib.suppress(LeaseLost):
+        if claim.ending is Ending.CANCEL_REQUESTED:
+            await rows.end(
+                claim, "cancelled", "error_code = %s, error = %s", JobCancelled.code,
+                "Cancelled on request.",
+            )  # fmt: skip
+        elif claim.ending is Ending.WORKER_STOPPING:
+            await rows.hand_back(claim)
+
+
+async def _record_failure(rows: JobRows, claim: Claim, code: str, error: str) -> None:
+    """Write the failure, patiently: the database may be what failed."""
+    for pause in (0.5, 1, 2, 4, 0):
+        try:
+            await rows.fail(claim, code, error)
+            return
+        except LeaseLost:
+            return
+        except SysnddError as problem:
+            log.warning("outcome_not_recorded", code=problem.code)
+            await asyncio.sleep(pause)

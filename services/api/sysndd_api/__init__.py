@@ -1,0 +1,1 @@
+"""SysNDD's HTTP API."""

@@ -1,0 +1,135 @@
+"""``sysndd-api``: check that it may start, then serve with N worker processes."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import uvicorn
+from starlette.applications import Starlette
+
+from sysndd_api.app import create_app
+from sysndd_api.settings import ApiSettings
+from sysndd_core.database import Database
+from sysndd_core.errors import SysnddError
+from sysndd_core.logging import configure, get_logger
+from sysndd_core.schema_version import pending
+from sysndd_core.settings import load
+
+log = get_logger(__name__)
+
+# Above the proxy's idle time of 90 s: the side that picks a connection must not meet a closed one.
+_KEEP_ALIVE_SECONDS = 95
+_GRACEFUL_SECONDS = 25
+
+
+def main() -> int:
+    """Read the environment, check, serve.
+
+    Everything that can fail is tried here, before the workers are spawned: with several workers
+    uvicorn exits 0 when the application's own start fails.
+
+    Returns:
+        0 after a clean stop; 1 when it may not start.
+    """
+    try:
+        settings = load(ApiSettings, os.environ)
+        configure(settings.log, service="api")
+        if settings.server.migrate_on_start:
+            _migrate()
+        asyncio.run(_wait_until_current(settings))
+    except SysnddError as error:
+        print(f"sysndd-api: {error.detail}", file=sys.stderr)
+        return 1
+    return _serve(settings)
+
+
+def build() -> Starlette:
+    """Build the application inside a worker process, which has only its environment."""
+    settings = load(ApiSettings, os.environ)
+    configure(settings.log, service="api")
+    return create_app(settings)
+
+
+def _migrate() -> None:
+    migrator = shutil.which("sysndd-migrator")
+    if migrator is None:
+        raise SysnddError(
+            "MIGRATE_ON_START is set, but sysndd-migrator is not installed here;"
+            " run it as a container of its own instead."
+        )
+    done = subprocess.run([migrator, "up"], check=False)
+    if done.returncode != 0:
+        raise SysnddError(f"The migrator ended with exit code {done.returncode}; see above.")
+
+
+async def _wait_until_current(settings: ApiSettings) -> None:
+    """Wait for the database and its migrations: a service never runs on a schema that is behind.
+
+    Raises:
+        SysnddError: they were not there within ``API_START_TIMEOUT``; says which.
+    """
+    deadline = time.monotonic() + settings.server.start_timeout
+    async with Database(settings.database) as database:
+        while True:
+            reason = await _not_current(settings, database)
+            if reason is None:
+                return
+            if time.monotonic() > deadline:
+                raise SysnddError(
+                    f"Not started after {settings.server.start_timeout:g} s: {reason}"
+                )
+            log.info("waiting_to_start", reason=reason)
+            await asyncio.sleep(1)
+
+
+async def _not_current(settings: ApiSettings, database: Database) -> str | None:
+    names = settings.database
+    try:
+        state = await pending(
+            database,
+            settings.migrations.directory,
+            application=names.name,
+            platform=names.ops_name,
+        )
+    except SysnddError as error:
+        return error.detail
+    except OSError as error:
+        raise SysnddError(
+            f"MIGRATIONS_DIR {settings.migrations.directory}: {error.strerror}"
+        ) from error
+    if state.is_current:
+        return None
+    if state.pending:
+        return f"{len(state.pending)} migration(s) pending, the first is {state.pending[0]}."
+    return "The platform schema is behind; run sysndd-migrator up."
+
+
+def _serve(settings: ApiSettings) -> int:
+    server = settings.server
+    log.info("api_starting", host=server.host, port=server.port, workers=server.workers)
+    uvicorn.run(
+        "sysndd_api.__main__:build",
+        factory=True,
+        host=server.host,
+        port=server.port,
+        workers=server.workers,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=True,
+        forwarded_allow_ips=server.trusted_proxies,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_GRACEFUL_SECONDS,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""The application factory: routes, middleware and error handlers put together in one call."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import TypedDict
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+
+from sysndd_api.context import Context, open_context
+from sysndd_api.errors import EXCEPTION_HANDLERS
+from sysndd_api.middleware import BodyLimit, RequestLog
+from sysndd_api.routes import ENDPOINTS
+from sysndd_api.settings import ApiSettings
+
+
+class State(TypedDict):
+    """What every request sees as ``request.state``."""
+
+    context: Context
+
+
+def create_app(settings: ApiSettings) -> Starlette:
+    """Build the application.
+
+    Args:
+        settings: everything it needs to know; the environment is not read.
+
+    The lifespan runs once in each worker process, so nothing that must happen once is in it.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[State]:
+        async with open_context(settings) as context:
+            yield {"context": context}
+
+    return Starlette(
+        routes=[endpoint.route() for endpoint in ENDPOINTS],
+        middleware=[Middleware(RequestLog), Middleware(BodyLimit)],
+        exception_handlers=EXCEPTION_HANDLERS,
+        lifespan=lifespan,
+    )

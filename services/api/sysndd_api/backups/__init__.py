@@ -1,0 +1,1 @@
+"""Backups: list, take, download, restore."""

@@ -1,0 +1,74 @@
+"""List, take, inspect, download and restore backups."""
+
+import re
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from sysndd_api.backups.models import BackupList, BackupView, RestoreRequest
+from sysndd_api.http import PageQuery, actor_of, body_of, context_of, query_of, reply
+from sysndd_api.jobs.handlers import accepted
+from sysndd_core.errors import RangeNotSatisfiable
+
+
+async def list_backups(request: Request) -> Response:
+    """List complete backups, newest first."""
+    query = query_of(request, PageQuery)
+    manifests = await context_of(request).backups.list_all()
+    shown = manifests[query.offset : query.offset + query.page_size]
+    return reply(
+        BackupList(
+            data=[BackupView.model_validate(one, from_attributes=True) for one in shown],
+            total=len(manifests),
+            page=query.page,
+            page_size=query.page_size,
+            total_bytes=sum(one.size_bytes for one in manifests),
+        )
+    )
+
+
+async def create_backup(request: Request) -> Response:
+    """Start a backup."""
+    return accepted(await context_of(request).backups.create(actor_of(request)))
+
+
+async def get_backup(request: Request) -> Response:
+    """Return a backup's whole manifest."""
+    return reply(await context_of(request).backups.get(request.path_params["name"]))
+
+
+async def download_backup(request: Request) -> Response:
+    """Stream the file; answers Range requests (RFC 9110, section 14)."""
+    manifest, path = await context_of(request).backups.open_for_download(
+        actor_of(request), request.path_params["name"]
+    )
+    if _range_starts_beyond(request.headers.get("range"), manifest.size_bytes):
+        raise RangeNotSatisfiable(f"The file has {manifest.size_bytes} bytes.")
+    return FileResponse(
+        path,
+        media_type="application/octet-stream",
+        filename=manifest.name,
+        headers={
+            "ETag": f'"{manifest.sha256}"',
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
+
+
+async def restore_backup(request: Request) -> Response:
+    """Start a restore."""
+    body = await body_of(request, RestoreRequest)
+    job_id = await context_of(request).backups.restore(
+        actor_of(request), request.path_params["name"], body.confirm
+    )
+    return accepted(job_id)
+
+
+def _range_starts_beyond(header: str | None, size: int) -> bool:
+    """Tell whether no byte of a single range exists.
+
+    The framework would answer it in plain text; everything else about ranges is left to it.
+    """
+    match = re.fullmatch(r"bytes=(\d+)-\d*", (header or "").strip())
+    return match is not None and int(match.group(1)) >= size

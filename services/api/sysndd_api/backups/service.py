@@ -1,0 +1,113 @@
+"""What administrators do with backups: the same for the API, the pages and the command line."""
+
+import asyncio
+import hmac
+from pathlib import Path
+from typing import Any
+
+from sysndd_api.audit.service import Audit
+from sysndd_api.auth import Actor
+from sysndd_core.database import Database
+from sysndd_core.errors import ConfirmationRequired, InsufficientStorage
+from sysndd_core.jobs import BackupKind, CreateBackup, RestoreBackup
+from sysndd_core.outbox import JobRows
+from sysndd_core.stores.backups import BackupDirectory, BackupManifest
+
+RESTORE_WORD = "RESTORE"
+
+
+class Backups:
+    """Lists backups from their manifests and submits the jobs that make and restore them."""
+
+    def __init__(
+        self, database: Database, store: BackupDirectory, rows: JobRows, audit: Audit
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._rows = rows
+        self._audit = audit
+
+    async def list_all(self) -> list[BackupManifest]:
+        """Return the manifest of every complete backup, newest first."""
+        return await asyncio.to_thread(self._store.manifests)
+
+    async def get(self, name: str) -> BackupManifest:
+        """Return one manifest.
+
+        Raises:
+            InvalidBackupName, BackupNotFound.
+        """
+        return await asyncio.to_thread(self._store.manifest, name)
+
+    async def open_for_download(self, actor: Actor, name: str) -> tuple[BackupManifest, Path]:
+        """Return manifest and path of a backup, and note who took a copy.
+
+        Raises:
+            InvalidBackupName, BackupNotFound.
+        """
+        manifest = await self.get(name)
+        async with self._database.transaction() as tx:
+            await self._audit.write(
+                tx, actor, "download_backup", obj=name, detail={"sha256": manifest.sha256}
+            )
+        return manifest, self._store.path(name)
+
+    async def create(self, actor: Actor) -> str:
+        """Submit a manual backup; return the job's id.
+
+        Raises:
+            OperationInProgress: another job holds the database.
+            InsufficientStorage: the directory has less room than the data take.
+        """
+        await self._check_room()
+        async with self._database.transaction() as tx:
+            job = CreateBackup(kind=BackupKind.MANUAL)
+            job_id = await self._rows.submit(tx, job, requested_by=actor.user_id)
+            await self._audit.write(tx, actor, "create_backup", obj=job_id)
+        return job_id
+
+    async def restore(self, actor: Actor, name: str, confirm: Any) -> str:
+        """Submit a restore; return the job's id.
+
+        Args:
+            actor: who asked.
+            name: of a listed backup.
+            confirm: what the person typed.
+
+        Raises:
+            ConfirmationRequired: it is anything but exactly ``RESTORE``.
+            InvalidBackupName, BackupNotFound, OperationInProgress, InsufficientStorage.
+        """
+        if not isinstance(confirm, str) or not hmac.compare_digest(
+            confirm.encode(), RESTORE_WORD.encode()
+        ):
+            raise ConfirmationRequired(f'Send {{"confirm": "{RESTORE_WORD}"}}, exactly.')
+        manifest = await self.get(name)
+        # The safety backup needs room too.
+        await self._check_room()
+        async with self._database.transaction() as tx:
+            job_id = await self._rows.submit(
+                tx, RestoreBackup(name=name), requested_by=actor.user_id
+            )
+            detail = {"job_id": job_id, "sha256": manifest.sha256}
+            await self._audit.write(tx, actor, "restore_backup", obj=name, detail=detail)
+        return job_id
+
+    async def _check_room(self) -> None:
+        row = await self._database.fetch_one(
+            "SELECT COALESCE(SUM(data_length), 0) AS bytes FROM information_schema.tables"
+            " WHERE table_schema = %s",
+            (self._database.settings.name,),
+        )
+        needed = int(row["bytes"]) if row else 0
+        try:
+            free = await asyncio.to_thread(self._store.free_bytes)
+        except OSError:
+            # The worker makes the directory; until then only it can say whether there is room.
+            return
+        if free < needed:
+            raise InsufficientStorage(
+                f"The data take {needed:,} bytes and the backup directory has {free:,} free.",
+                needed_bytes=needed,
+                free_bytes=free,
+            )

@@ -1,0 +1,70 @@
+"""What one process holds: opened and closed in one place, for the API and the command line alike."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from sysndd_api.accounts.service import Accounts
+from sysndd_api.accounts.store import SessionStore, UserStore
+from sysndd_api.audit.service import Audit
+from sysndd_api.audit.store import AuditStore
+from sysndd_api.auth import PasswordHashing
+from sysndd_api.backups.service import Backups
+from sysndd_api.curation.service import Curation
+from sysndd_api.curation.store import CurationStore
+from sysndd_api.health.service import Health
+from sysndd_api.jobs.service import Jobs
+from sysndd_api.mail.service import Mails
+from sysndd_api.settings import ApiSettings
+from sysndd_core.database import Database
+from sysndd_core.outbox import JobRows, MailRows
+from sysndd_core.queue import WakeUp
+from sysndd_core.stores.backups import BackupDirectory
+
+
+@dataclass(frozen=True)
+class Context:
+    """Every service of this process."""
+
+    settings: ApiSettings
+    database: Database
+    accounts: Accounts
+    audit: Audit
+    backups: Backups
+    curation: Curation
+    health: Health
+    jobs: Jobs
+    mails: Mails
+
+
+@contextlib.asynccontextmanager
+async def open_context(settings: ApiSettings) -> AsyncIterator[Context]:
+    """Open the pool and the wake-up, put the services together, and close both at the end."""
+    wake_up = WakeUp(settings.redis)
+    hashing = PasswordHashing()
+    domain = urlsplit(settings.site.public_url).hostname or "localhost"
+    try:
+        async with Database(settings.database) as database:
+            audit = Audit(database, AuditStore(database))
+            job_rows = JobRows(database, wake_up)
+            mail_rows = MailRows(database, wake_up, domain=domain)
+            store = BackupDirectory(settings.backup.directory)
+            yield Context(
+                settings=settings,
+                database=database,
+                accounts=Accounts(
+                    database, UserStore(database), SessionStore(database), hashing, audit
+                ),
+                audit=audit,
+                backups=Backups(database, store, job_rows, audit),
+                curation=Curation(CurationStore(database)),
+                health=Health(
+                    settings, database, wake_up, jobs=job_rows, mails=mail_rows, backups=store
+                ),
+                jobs=Jobs(database, job_rows, audit),
+                mails=Mails(database, mail_rows),
+            )
+    finally:
+        hashing.close()
+        await wake_up.close()

@@ -1,0 +1,1 @@
+"""The public read of genes and entities."""

@@ -1,0 +1,73 @@
+"""How every error looks outside: ``application/problem+json`` (RFC 9457), rendered in one place."""
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from structlog.contextvars import get_contextvars
+
+from sysndd_core.errors import (
+    BadRequest,
+    MethodNotAllowed,
+    NotFound,
+    NotSignedIn,
+    SysnddError,
+)
+from sysndd_core.logging import get_logger
+
+log = get_logger(__name__)
+
+
+def problem(error: SysnddError) -> Response:
+    """Render an error.
+
+    Members are those of RFC 9457, plus the stable ``code``, the ``request_id`` to look for in the
+    logs, and what the error itself carries.
+    """
+    document: dict[str, Any] = {
+        "type": f"/api/docs/errors#{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "code": error.code,
+        "request_id": get_contextvars().get("request_id"),
+        **error.extra,
+    }
+    headers = {"Cache-Control": "no-store"}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, NotSignedIn):
+        # RFC 9110, section 11.6.1, requires it of every 401.
+        headers["WWW-Authenticate"] = 'Bearer realm="sysndd"'
+    return JSONResponse(
+        document, error.status, headers=headers, media_type="application/problem+json"
+    )
+
+
+async def _known(_: Request, error: Exception) -> Response:
+    assert isinstance(error, SysnddError)
+    if error.status >= 500:
+        log.warning(
+            "request_refused",
+            code=error.code,
+            detail=error.detail,
+            cause=repr(error.__cause__) if error.__cause__ else None,
+        )
+    return problem(error)
+
+
+async def _from_framework(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    kinds: dict[int, type[SysnddError]] = {404: NotFound, 405: MethodNotAllowed}
+    response = problem(kinds.get(error.status_code, BadRequest)())
+    for name, value in (error.headers or {}).items():
+        response.headers[name] = value
+    return response
+
+
+EXCEPTION_HANDLERS: dict[Any, Callable[[Request, Exception], Any]] = {
+    SysnddError: _known,
+    HTTPException: _from_framework,
+}

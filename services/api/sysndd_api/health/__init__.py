@@ -1,0 +1,1 @@
+"""Live, ready, and how each part is."""

@@ -1,0 +1,224 @@
+"""Is it all right? One check for each part, side by side, each with a deadline."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sysndd_api.health.store import WorkerStore
+from sysndd_api.settings import ApiSettings
+from sysndd_core.database import Database
+from sysndd_core.errors import SysnddError
+from sysndd_core.health import Check, Status, worst
+from sysndd_core.jobs import Queue
+from sysndd_core.leases import LeasedTable
+from sysndd_core.outbox import JobRows, MailRows
+from sysndd_core.queue import WakeUp
+from sysndd_core.schema_version import SchemaState, pending
+from sysndd_core.stores.backups import BackupDirectory
+
+# A load balancer that hears nothing for two seconds counts us as gone, so we speak before that.
+_DEADLINE_SECONDS = 1.5
+_WORKER_SEEN_SECONDS = 30
+_OLD_BACKUP_HOURS = 26
+_SLOW_QUEUE_SECONDS = 300
+_LITTLE_ROOM_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Whether requests may be sent here."""
+
+    ready: bool
+    reason: str | None
+    pending_migrations: int | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """All checks and the two numbers that everybody may see."""
+
+    status: Status
+    pending_migrations: int | None
+    queue_depth: int | None
+    checks: dict[str, Check] = field(default_factory=dict)
+
+
+class Health:
+    """Observes every part of the system.
+
+    Args:
+        settings: for the directory of migrations and the schema names.
+        database: the process's pool.
+        wake_up: Redis.
+        jobs, mails: the leased tables, for their depth.
+        backups: the store, for the age of the newest backup and for room.
+    """
+
+    def __init__(
+        self,
+        settings: ApiSettings,
+        database: Database,
+        wake_up: WakeUp,
+        *,
+        jobs: JobRows,
+        mails: MailRows,
+        backups: BackupDirectory,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._wake_up = wake_up
+        self._jobs = jobs
+        self._mails = mails
+        self._backups = backups
+        self._workers = WorkerStore(database)
+
+    async def readiness(self) -> Readiness:
+        """Tell whether the database answers and no migration is pending; never raises."""
+        try:
+            async with asyncio.timeout(_DEADLINE_SECONDS):
+                state = await self._schema()
+        except (SysnddError, TimeoutError, OSError) as error:
+            return Readiness(False, _reason(error), None)
+        count = _pending_count(state)
+        if state.is_current:
+            return Readiness(True, None, 0)
+        return Readiness(False, _pending_reason(state), count)
+
+    async def report(self) -> Report:
+        """Run every check; never raises."""
+        names: dict[str, Callable[[], Awaitable[Check]]] = {
+            "database": self._check_database,
+            "migrations": self._check_migrations,
+            "redis": self._check_redis,
+            "backup_queue": lambda: self._check_queue(self._jobs_of_backup()),
+            "mail_queue": lambda: self._check_queue(self._mails),
+            "workers": self._check_workers,
+            "backups": self._check_backups,
+            "pool": self._check_pool,
+        }
+        results = await asyncio.gather(*(_bounded(check) for check in names.values()))
+        checks = dict(zip(names, results, strict=True))
+        return Report(
+            status=worst(checks),
+            pending_migrations=checks["migrations"].observed.get("pending_migrations"),
+            queue_depth=_depth(checks["backup_queue"], checks["mail_queue"]),
+            checks=checks,
+        )
+
+    async def _schema(self) -> SchemaState:
+        names = self._settings.database
+        async with self._database.connection() as connection:
+            return await pending(
+                connection,
+                self._settings.migrations.directory,
+                application=names.name,
+                platform=names.ops_name,
+            )
+
+    async def _check_database(self) -> Check:
+        begun = asyncio.get_running_loop().time()
+        row = await self._database.fetch_one("SELECT VERSION() AS version")
+        ms = round((asyncio.get_running_loop().time() - begun) * 1000, 1)
+        return Check(Status.PASS, observed={"version": row["version"] if row else None, "ms": ms})
+
+    async def _check_migrations(self) -> Check:
+        state = await self._schema()
+        observed = {
+            "pending_migrations": _pending_count(state),
+            "pending": list(state.pending),
+            "current": state.current,
+            "platform": state.platform,
+        }
+        if state.is_current:
+            return Check(Status.PASS, observed=observed)
+        return Check(Status.FAIL, _pending_reason(state), observed)
+
+    async def _check_redis(self) -> Check:
+        if await self._wake_up.answers():
+            return Check(Status.PASS)
+        return Check(
+            Status.WARN, "Redis does not answer; jobs and mails start up to ten seconds late."
+        )
+
+    def _jobs_of_backup(self) -> JobRows:
+        return JobRows(self._database, self._wake_up, Queue.BACKUP)
+
+    async def _check_queue(self, rows: LeasedTable) -> Check:
+        depth = await rows.depth()
+        oldest = depth["oldest_seconds"]
+        if oldest is not None and oldest > _SLOW_QUEUE_SECONDS:
+            return Check(Status.WARN, f"The oldest has been due for {oldest} s.", depth)
+        return Check(Status.PASS, observed=depth)
+
+    async def _check_workers(self) -> Check:
+        seen = await self._workers.seen_within(_WORKER_SEEN_SECONDS)
+        counts = {queue.value: 0 for queue in Queue} | {row["queue"]: row["n"] for row in seen}
+        missing = [queue for queue, count in counts.items() if not count]
+        if missing:
+            named = " and ".join(missing)
+            return Check(Status.WARN, f"No worker of the {named} queue was seen lately.", counts)
+        return Check(Status.PASS, observed=counts)
+
+    async def _check_backups(self) -> Check:
+        manifests = await asyncio.to_thread(self._backups.manifests)
+        if not manifests:
+            return Check(Status.WARN, "There is no backup yet.", {"count": 0})
+        hours = (datetime.now(UTC) - manifests[0].created_at).total_seconds() / 3600
+        free = await asyncio.to_thread(self._backups.free_bytes)
+        observed = {
+            "count": len(manifests),
+            "newest": manifests[0].name,
+            "newest_age_hours": round(hours, 2),
+            "free_bytes": free,
+        }
+        if hours > _OLD_BACKUP_HOURS:
+            return Check(Status.WARN, f"The newest backup is {hours:.0f} h old.", observed)
+        if free < _LITTLE_ROOM_BYTES:
+            return Check(Status.WARN, "Less than 1 GiB is free for backups.", observed)
+        return Check(Status.PASS, observed=observed)
+
+    async def _check_pool(self) -> Check:
+        # Per worker process: the accept queue does not spread connections evenly.
+        state = self._database.state
+        observed: dict[str, Any] = {"worker_pid": os.getpid(), **asdict(state)}
+        if state.waiting:
+            return Check(Status.WARN, "Requests are waiting for a connection.", observed)
+        return Check(Status.PASS, observed=observed)
+
+
+async def _bounded(check: Callable[[], Awaitable[Check]]) -> Check:
+    try:
+        async with asyncio.timeout(_DEADLINE_SECONDS):
+            return await check()
+    except (SysnddError, TimeoutError, OSError) as error:
+        return Check(Status.FAIL, _reason(error))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, SysnddError):
+        return error.detail
+    if isinstance(error, TimeoutError):
+        return f"No answer within {_DEADLINE_SECONDS:g} s."
+    return str(error)
+
+
+def _pending_count(state: SchemaState) -> int:
+    return len(state.pending) + int(state.platform_behind)
+
+
+def _pending_reason(state: SchemaState) -> str:
+    parts = []
+    if state.pending:
+        parts.append(f"{len(state.pending)} migration(s) pending, the first is {state.pending[0]}")
+    if state.platform_behind:
+        parts.append(f"the platform schema is at {state.platform or 'nothing'}")
+    return "; ".join(parts) + ". Run sysndd-migrator up."
+
+
+def _depth(*queues: Check) -> int | None:
+    if any(check.status is Status.FAIL for check in queues):
+        return None
+    return sum(int(check.observed["queued"] + check.observed["running"]) for check in queues)

@@ -1,0 +1,1 @@
+"""Putting mails into the outbox."""

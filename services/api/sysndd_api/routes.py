@@ -1,0 +1,96 @@
+"""Every address of the API, in one list, with who may call it and what travels."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sysndd_api import openapi
+from sysndd_api.accounts import handlers as accounts
+from sysndd_api.accounts.models import LoginReply, LoginRequest, UserView
+from sysndd_api.audit import handlers as audit
+from sysndd_api.audit.models import AuditEvent
+from sysndd_api.auth import Access
+from sysndd_api.backups import handlers as backups
+from sysndd_api.backups.models import BackupList, RestoreRequest
+from sysndd_api.curation import handlers as curation
+from sysndd_api.curation.models import EntityQuery, EntityView, GeneQuery, GeneView
+from sysndd_api.health import handlers as health
+from sysndd_api.health.models import HealthReport, Live, Ready
+from sysndd_api.http import Page, PageQuery, context_of, remote_of
+from sysndd_api.jobs import handlers as jobs
+from sysndd_api.jobs.models import JobAccepted, JobView
+from sysndd_core.stores.backups import BackupManifest
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One method of one address.
+
+    Attributes:
+        access: who may call it; checked before the handler runs.
+        answer: model of the successful answer, None for one without a JSON document.
+        status: of the successful answer.
+        body, query: models of what is sent.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    access: Access
+    answer: type[BaseModel] | None
+    status: int = 200
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+
+    def route(self) -> Route:
+        """Build the framework's route, with the access check in front of the handler."""
+        return Route(self.path, self._checked, methods=[self.method], name=self.handler.__name__)
+
+    async def _checked(self, request: Request) -> Response:
+        if self.access is not Access.ANYONE:
+            request.state.actor = await context_of(request).accounts.authenticate(
+                accounts.bearer_token(request), self.access, remote=remote_of(request)
+            )
+        return await self.handler(request)
+
+
+ANYONE, SIGNED_IN, ADMIN = Access.ANYONE, Access.SIGNED_IN, Access.ADMINISTRATOR
+
+# A name may hold anything, so that `../` in it gets the same clear answer as any other bad name.
+_BACKUP = "/api/admin/backups/{name:path}"
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint("GET", "/health/live", health.live, ANYONE, Live),
+    Endpoint("GET", "/health/ready", health.ready, ANYONE, Ready),
+    Endpoint("GET", "/api/health/live", health.live, ANYONE, Live),
+    Endpoint("GET", "/api/health/ready", health.ready, ANYONE, Ready),
+    Endpoint("GET", "/api/health", health.report, ANYONE, HealthReport),
+    Endpoint("GET", "/api/openapi.json", openapi.document, ANYONE, None),
+    Endpoint("GET", "/api/genes", curation.list_genes, ANYONE, Page[GeneView], query=GeneQuery),
+    Endpoint("GET", "/api/genes/{hgnc_id}", curation.get_gene, ANYONE, GeneView),
+    Endpoint(
+        "GET", "/api/entities", curation.list_entities, ANYONE, Page[EntityView], query=EntityQuery
+    ),
+    Endpoint("GET", "/api/entities/{entity_id}", curation.get_entity, ANYONE, EntityView),
+    Endpoint("POST", "/api/auth/login", accounts.login, ANYONE, LoginReply, body=LoginRequest),
+    Endpoint("POST", "/api/auth/logout", accounts.logout, SIGNED_IN, None, 204),
+    Endpoint("GET", "/api/auth/me", accounts.me, SIGNED_IN, UserView),
+    Endpoint("GET", "/api/admin/backups", backups.list_backups, ADMIN, BackupList, query=PageQuery),
+    Endpoint("POST", "/api/admin/backups", backups.create_backup, ADMIN, JobAccepted, 202),
+    Endpoint("GET", _BACKUP + "/download", backups.download_backup, ADMIN, None),
+    Endpoint(
+        "POST", _BACKUP + "/restore", backups.restore_backup, ADMIN, JobAccepted, 202,
+        body=RestoreRequest,
+    ),
+    Endpoint("GET", _BACKUP, backups.get_backup, ADMIN, BackupManifest),
+    Endpoint("GET", "/api/admin/jobs", jobs.list_jobs, ADMIN, Page[JobView], query=PageQuery),
+    Endpoint("GET", "/api/admin/jobs/{job_id}", jobs.get_job, ADMIN, JobView),
+    Endpoint("POST", "/api/admin/jobs/{job_id}/cancel", jobs.cancel_job, ADMIN, JobView, 202),
+    Endpoint("GET", "/api/admin/audit", audit.list_events, ADMIN, Page[AuditEvent], query=PageQuery),
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""The backup worker: dumps, restores and their manifests."""

@@ -1,0 +1,96 @@
+"""``sysndd-backup-worker``: serves the backup queue until SIGTERM."""
+
+import asyncio
+import os
+import sys
+
+from sysndd_backup.backup import BackupTools
+from sysndd_backup.clients import find_clients
+from sysndd_backup.handlers import BackupHandlers
+from sysndd_backup.server import identify
+from sysndd_core.database import Database
+from sysndd_core.errors import SysnddError
+from sysndd_core.jobs import Queue, job_type
+from sysndd_core.leases import Claim
+from sysndd_core.logging import configure
+from sysndd_core.outbox import JobRows
+from sysndd_core.queue import WakeUp
+from sysndd_core.settings import (
+    BackupSettings,
+    DatabaseSettings,
+    LogSettings,
+    RedisSettings,
+    Settings,
+    load,
+)
+from sysndd_core.stores.backups import BackupDirectory
+from sysndd_core.worker import Worker, job_performer
+
+# Counting the rows of a large table takes longer than a request may.
+_STATEMENT_SECONDS = 3600.0
+
+
+class BackupWorkerSettings(Settings):
+    """What the backup worker reads."""
+
+    database: DatabaseSettings
+    redis: RedisSettings
+    backup: BackupSettings
+    log: LogSettings
+
+
+def main() -> int:
+    """Read the environment and serve; return 0 after a clean stop, 1 when it can't start."""
+    try:
+        settings = load(BackupWorkerSettings, os.environ)
+        configure(settings.log, service="backup-worker")
+        asyncio.run(_serve(settings))
+    except SysnddError as error:
+        print(f"sysndd-backup-worker: {error.detail}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _serve(settings: BackupWorkerSettings) -> None:
+    patient = settings.database.model_copy(update={"statement_timeout": _STATEMENT_SECONDS})
+    wake_up = WakeUp(settings.redis)
+    try:
+        async with Database(patient) as database:
+            server = await identify(database)
+            store = BackupDirectory(settings.backup.directory)
+            _make_directory(store)
+            tools = BackupTools(
+                database=database,
+                server=server,
+                clients=await find_clients(server),
+                store=store,
+                compression=settings.backup.compression,
+            )
+            rows = JobRows(database, wake_up, Queue.BACKUP)
+            worker = Worker(
+                database=database,
+                redis=settings.redis,
+                rows=rows,
+                perform=job_performer(rows, BackupHandlers(tools).table()),
+                interruptible=_interruptible,
+            )
+            await worker.run()
+    finally:
+        await wake_up.close()
+
+
+def _make_directory(store: BackupDirectory) -> None:
+    try:
+        # Dumps hold personal data and password hashes.
+        store.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise SysnddError(f"BACKUP_DIR {store.directory}: {error.strerror}") from error
+
+
+def _interruptible(claim: Claim) -> bool:
+    model = job_type(claim.row["kind"])
+    return model is None or model.interruptible
+
+
+if __name__ == "__main__":
+    sys.exit(main())

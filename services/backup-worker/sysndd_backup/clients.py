@@ -1,0 +1,157 @@
+"""Runs the database vendor's own client programs: which ones fit, and how they get the password."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from sysndd_backup.server import Server
+from sysndd_core.database import is_mariadb
+from sysndd_core.errors import DumpClientMismatch
+from sysndd_core.settings import DatabaseSettings
+
+ResultT = TypeVar("ResultT")
+
+Process = subprocess.Popen[bytes]
+
+
+@dataclass(frozen=True)
+class Clients:
+    """The vendor's own dump program and command-line client, and what they call themselves."""
+
+    dump: str
+    load: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a client program ended: exit code (negative for a signal) and what it complained of."""
+
+    exit_code: int
+    complaint: str
+
+
+class ClientRun:
+    """One run of a client program, without a shell.
+
+    Args:
+        settings: address and account.
+        program: path of the program.
+        arguments: what follows the option file.
+        stdin, stdout: as for ``subprocess.Popen``.
+
+    ``run`` blocks and belongs into a thread; ``stop`` may be called from another one.
+    """
+
+    def __init__(
+        self,
+        settings: DatabaseSettings,
+        program: str,
+        arguments: list[str],
+        *,
+        stdin: int = subprocess.DEVNULL,
+        stdout: int = subprocess.DEVNULL,
+    ) -> None:
+        self.stopped = False
+        self._settings = settings
+        self._command = [program, *arguments]
+        self._stdin = stdin
+        self._stdout = stdout
+        self._process: Process | None = None
+        self._options: Path | None = None
+
+    def run(self, serve: Callable[[Process], ResultT]) -> tuple[ResultT, Ended]:
+        """Start the program, let ``serve`` move its bytes, and wait for its end.
+
+        Raises:
+            Whatever ``serve`` raises; the program is killed then.
+        """
+        with option_file(self._settings) as options, tempfile.TemporaryFile() as complaints:
+            self._options = options
+            # Must be the first argument; nothing of the machine's own option files is read.
+            command = [self._command[0], f"--defaults-file={options}", *self._command[1:]]
+            with subprocess.Popen(
+                command, stdin=self._stdin, stdout=self._stdout, stderr=complaints
+            ) as process:
+                self._process = process
+                try:
+                    result = serve(process)
+                except BaseException:
+                    process.kill()
+                    raise
+            complaints.seek(0)
+            complaint = complaints.read(4000).decode(errors="replace").strip()
+        return result, Ended(process.returncode, complaint)
+
+    def forget_password(self) -> None:
+        """Remove the option file early: the client has signed in and will not read it again."""
+        if self._options is not None:
+            self._options.unlink(missing_ok=True)
+
+    def stop(self) -> None:
+        """Kill the program."""
+        self.stopped = True
+        if self._process is not None:
+            self._process.kill()
+
+
+async def find_clients(server: Server) -> Clients:
+    """Find the client programs of the server's own vendor on the PATH.
+
+    Some distributions install MariaDB's programs under MySQL's names, so each is asked.
+
+    Raises:
+        DumpClientMismatch: they are missing or of the other vendor; the detail names the package.
+    """
+    names = ("mariadb-dump", "mariadb") if server.vendor == "MariaDB" else ("mysqldump", "mysql")
+    paths = [shutil.which(name) for name in names]
+    if paths[0] is None or paths[1] is None:
+        raise DumpClientMismatch(
+            f"The server is {server.vendor}, but {' and '.join(names)} are not on the PATH;"
+            f" install {server.vendor}'s client programs."
+        )
+    version = await asyncio.to_thread(_version, paths[0])
+    if is_mariadb(version) != (server.vendor == "MariaDB"):
+        raise DumpClientMismatch(f"The server is {server.vendor}, but {names[0]} is: {version}")
+    return Clients(paths[0], paths[1], version)
+
+
+def _version(program: str) -> str:
+    done = subprocess.run(
+        [program, "--no-defaults", "--version"], capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() or done.stderr.strip()
+
+
+@contextlib.contextmanager
+def option_file(settings: DatabaseSettings) -> Iterator[Path]:
+    """Write address and password to a file of mode 0600, gone again at the end.
+
+    A password in the arguments or the environment can be read by others of the same machine.
+    """
+    lines = ["[client]", f"user={_quoted(settings.user)}"]
+    lines.append(f"password={_quoted(settings.password.get_secret_value())}")
+    if settings.socket is not None:
+        lines += ["protocol=socket", f"socket={_quoted(str(settings.socket))}"]
+    else:
+        lines += ["protocol=tcp", f"host={_quoted(settings.host)}", f"port={settings.port}"]
+    descriptor, name = tempfile.mkstemp(prefix="sysndd-", suffix=".cnf")
+    path = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _quoted(value: str) -> str:
+    """Quote a value for an option file; backslash starts an escape there also inside quotes."""
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,152 @@
+"""One pass from the dump client to a synced file: hashed, counted and packed on the way.
+
+The pipeline runs in one thread. There is no shell: the client's exit code is read directly, and a
+dump whose client failed, whose trailer is missing or whose tables do not match never gets its
+final name.
+"""
+
+import hashlib
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from sysndd_backup.clients import ClientRun, Clients, Ended, Process
+from sysndd_backup.packing import open_writer
+from sysndd_backup.rows import RowCounter
+from sysndd_backup.server import Server
+from sysndd_core.errors import DumpFailed, JobCancelled
+from sysndd_core.settings import BackupCompression, DatabaseSettings
+
+_CHUNK = 1 << 20
+_TRAILER = b"-- Dump completed"
+
+_OPTIONS = (
+    "--single-transaction",
+    "--quick",
+    "--routines",
+    "--triggers",
+    "--events",
+    "--hex-blob",
+    "--no-tablespaces",
+    "--tz-utc",
+    "--default-character-set=utf8mb4",
+)
+
+
+@dataclass(frozen=True)
+class DumpResult:
+    """What one pass found: sizes in bytes, hashes in lower-case hexadecimal."""
+
+    size_bytes: int
+    sha256: str
+    uncompressed_bytes: int
+    uncompressed_sha256: str
+    rows_per_table: dict[str, int]
+
+
+class Dump:
+    """One dump of one schema into one file.
+
+    Args:
+        settings: the account that dumps.
+        server: what the server is; decides the client's options.
+        clients: the server's own client programs.
+        target: the partial file; it must not exist.
+        compression: how it is packed.
+
+    ``run`` blocks and belongs into a thread; ``bytes_read`` may be watched from outside.
+    """
+
+    def __init__(
+        self,
+        settings: DatabaseSettings,
+        server: Server,
+        clients: Clients,
+        target: Path,
+        compression: BackupCompression,
+    ) -> None:
+        self.bytes_read = 0
+        self._target = target
+        self._compression = compression
+        vendor_only = ["--set-gtid-purged=OFF"] if server.vendor == "MySQL" else []
+        self._client = ClientRun(
+            settings,
+            clients.dump,
+            [*_OPTIONS, *vendor_only, settings.name],
+            stdout=subprocess.PIPE,
+        )
+
+    def run(self) -> DumpResult:
+        """Dump, pack, hash, count, and flush to the disk.
+
+        Raises:
+            DumpFailed: the client failed, was killed, or its output is not whole.
+            JobCancelled: ``stop`` was called.
+        """
+        try:
+            (result, last_line), ended = self._client.run(self._pump)
+        except OSError as error:
+            raise DumpFailed(f"The backup could not be written: {error}") from error
+        self._judge(ended, last_line)
+        return result
+
+    def stop(self) -> None:
+        """Break it off from another thread; ``run`` then raises ``JobCancelled``."""
+        self._client.stop()
+
+    def _pump(self, process: Process) -> tuple[DumpResult, bytes]:
+        assert process.stdout is not None
+        plain, counter = hashlib.sha256(), RowCounter()
+        with self._target.open("xb") as file:
+            packed = _HashingSink(file)
+            writer = open_writer(packed, self._compression)
+            while chunk := process.stdout.read(_CHUNK):
+                # The client has signed in by now: the password need not lie there any longer.
+                self._client.forget_password()
+                plain.update(chunk)
+                counter.feed(chunk)
+                writer.write(chunk)
+                self.bytes_read += len(chunk)
+            writer.close()
+            counter.finish()
+            file.flush()
+            os.fsync(file.fileno())
+        result = DumpResult(
+            size_bytes=self._target.stat().st_size,
+            sha256=packed.sha256.hexdigest(),
+            uncompressed_bytes=self.bytes_read,
+            uncompressed_sha256=plain.hexdigest(),
+            rows_per_table=counter.rows,
+        )
+        return result, counter.last_line
+
+    def _judge(self, ended: Ended, last_line: bytes) -> None:
+        if self._client.stopped:
+            raise JobCancelled()
+        if ended.exit_code < 0:
+            raise DumpFailed(
+                f"The dump client was ended by signal {-ended.exit_code}. {ended.complaint}"
+            )
+        if ended.exit_code > 0:
+            raise DumpFailed(
+                f"The dump client ended with exit code {ended.exit_code}: {ended.complaint}"
+            )
+        if not last_line.startswith(_TRAILER):
+            raise DumpFailed('The dump was cut off: its last line is not "-- Dump completed".')
+
+
+class _HashingSink:
+    """Writes packed bytes to the file and hashes them."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.sha256 = hashlib.sha256()
+        self._file = file
+
+    def write(self, data: bytes, /) -> int:
+        self.sha256.update(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        self._file.flush()

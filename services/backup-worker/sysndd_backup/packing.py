@@ -1,0 +1,91 @@
+"""The three ways a dump is packed: zstd, gzip, none. One place maps them to names and streams."""
+
+import gzip
+from pathlib import Path
+from typing import IO, Protocol, cast
+
+import zstandard
+
+from sysndd_core.settings import BackupCompression
+
+SUFFIXES = {
+    BackupCompression.ZSTD: ".sql.zst",
+    BackupCompression.GZIP: ".sql.gz",
+    BackupCompression.NONE: ".sql",
+}
+
+_ZSTD_LEVEL = 3
+_ZSTD_THREADS = 2
+
+
+class Sink(Protocol):
+    """Where packed bytes go."""
+
+    def write(self, data: bytes, /) -> int:
+        """Take bytes; return how many were taken."""
+
+    def flush(self) -> None:
+        """Pass on what is buffered."""
+
+
+class Writer(Protocol):
+    """What the dump is written to."""
+
+    def write(self, data: bytes, /) -> int:
+        """Take bytes; return how many were taken."""
+
+    def close(self) -> None:
+        """Write what the format has at its end."""
+
+
+def packing_of(path: Path) -> BackupCompression:
+    """Tell by the file's name how it is packed."""
+    for compression, suffix in SUFFIXES.items():
+        if path.name.endswith(suffix):
+            return compression
+    raise ValueError(f"not the name of a backup: {path.name}")
+
+
+def open_writer(raw: Sink, compression: BackupCompression) -> Writer:
+    """Return a stream that packs what is written to it into ``raw``.
+
+    Closing it writes the trailer of the format and leaves ``raw`` open, so that it can be synced.
+    """
+    if compression is BackupCompression.ZSTD:
+        # The frame carries a checksum of its content, so that a flipped bit is found on reading.
+        packer = zstandard.ZstdCompressor(
+            level=_ZSTD_LEVEL, threads=_ZSTD_THREADS, write_checksum=True
+        )
+        return cast("Writer", packer.stream_writer(cast("IO[bytes]", raw), closefd=False))
+    if compression is BackupCompression.GZIP:
+        return gzip.GzipFile(fileobj=cast("IO[bytes]", raw), mode="wb", compresslevel=6, mtime=0)
+    return _Plain(raw)
+
+
+def open_reader(path: Path) -> IO[bytes]:
+    """Return a stream of the unpacked dump.
+
+    Reading raises ``UNPACK_ERRORS`` where the file is cut off or damaged.
+    """
+    compression = packing_of(path)
+    if compression is BackupCompression.ZSTD:
+        return cast("IO[bytes]", zstandard.open(path, "rb"))
+    if compression is BackupCompression.GZIP:
+        return cast("IO[bytes]", gzip.open(path, "rb"))
+    return path.open("rb")
+
+
+UNPACK_ERRORS = (zstandard.ZstdError, gzip.BadGzipFile, EOFError, OSError)
+
+
+class _Plain:
+    """Passes bytes through; closing it leaves the raw file open, like the packing writers."""
+
+    def __init__(self, raw: Sink) -> None:
+        self._raw = raw
+
+    def write(self, data: bytes, /) -> int:
+        return self._raw.write(data)
+
+    def close(self) -> None:
+        self._raw.flush()

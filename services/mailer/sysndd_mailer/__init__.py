@@ -1,0 +1,1 @@
+"""The mailer: composes the outbox's rows and sends them by SMTP."""

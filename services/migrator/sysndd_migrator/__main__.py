@@ -1,0 +1,8 @@
+"""``python -m sysndd_migrator``: the same as the console script."""
+
+import sys
+
+from sysndd_migrator.command_line import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""Statements that are well-formed to the splitter and still don't mean what they say.
+
+The client acts on some words itself instead of sending them, and some settings change how the
+rest of the file would be read. Either way the file means different things to different readers,
+so it is refused.
+"""
+
+import re
+
+# Commands of the mariadb and mysql clients (`help` lists them). `use` and `delimiter` are treated
+# apart: the first is SQL as well, the second is the splitter's own.
+_CLIENT_COMMANDS = frozenset(
+    """? charset clear connect costs edit ego exit go help nopager notee nowarning pager print
+    prompt query_attributes quit rehash resetconnection sandbox source ssl_session_data_print
+    status system tee warnings""".split()
+)
+
+# Modes that change what a quote or a backslash is, and the combinations that contain one.
+_LEXING_MODES = frozenset(
+    """ANSI ANSI_QUOTES DB2 MAXDB MSSQL NO_BACKSLASH_ESCAPES ORACLE POSTGRESQL""".split()
+)
+# Character sets in which a byte of a multi-byte character can look like a quote or a backslash.
+_LEXING_CHARSETS = frozenset("big5 cp932 gb18030 gbk sjis".split())
+
+_QUOTED = re.compile(r"'[^'\\]*(?:\\.[^'\\]*)*'|\"[^\"\\]*(?:\\.[^\"\\]*)*\"", re.DOTALL)
+_EXECUTABLE_PREFIX = re.compile(r"\A/\*M?!\d*\s*")
+_ASSIGNS_SQL_MODE = re.compile(
+    r"\bset\b(?:(?!;).)*?(?<![\w$])`?sql_mode`?\s*:?=", re.IGNORECASE | re.DOTALL
+)
+_ASSIGNS_CHARSET = re.compile(
+    r"\bset\b(?:(?!;).)*?(?:\bnames\b|\bcharacter\s+set\b|\bcharset\b|character_set_client\s*:?=)"
+    r"\s*['\"]?(\w+)",
+    re.IGNORECASE | re.DOTALL,
+)
+_STORED_PROGRAM = re.compile(
+    r"\A(?:create|alter|begin|if|loop|while|repeat|for|case|declare|\[?\w+\s*:)", re.IGNORECASE
+)
+
+
+def reason_to_refuse(canonical: str, delimiter: str) -> str | None:
+    """Say why a statement can't be sent as it stands.
+
+    Args:
+        canonical: the statement without comments and with single blanks.
+        delimiter: the delimiter in force where it ends.
+
+    Returns:
+        One sentence, or None when the statement is unambiguous.
+    """
+    plain = _EXECUTABLE_PREFIX.sub("", canonical)
+    words = plain.split(None, 2)
+    first = words[0].lower() if words else ""
+    if first in _CLIENT_COMMANDS and plain == canonical:
+        return f"{words[0]} is a command of the client, not SQL"
+    if first == "use" and len(words) != 2:
+        return "USE takes one name; end it with the delimiter on the same line"
+    hidden = _QUOTED.sub("''", plain)
+    return _sql_mode(first, plain, hidden) or _charset(first, plain) or _several(hidden, delimiter)
+
+
+def _sql_mode(first: str, plain: str, hidden: str) -> str | None:
+    in_program = first in {"create", "alter", "begin"}
+    if first != "set" and not in_program or not _ASSIGNS_SQL_MODE.search(hidden):
+        return None
+    modes = {word.upper() for word in re.findall(r"\w+", plain)} & _LEXING_MODES
+    if not modes:
+        return None
+    return f"sql_mode {', '.join(sorted(modes))} changes how the rest of the file is read"
+
+
+def _charset(first: str, plain: str) -> str | None:
+    if first != "set":
+        return None
+    for charset in _ASSIGNS_CHARSET.findall(plain):
+        if charset.lower() in _LEXING_CHARSETS:
+            return f"character set {charset} changes how the rest of the file is read"
+    return None
+
+
+def _several(hidden: str, delimiter: str) -> str | None:
+    # Under another delimiter a semicolon belongs into the body of a stored program. Anywhere else
+    # the client would send several statements as one, which can't be recorded one by one.
+    if delimiter == ";" or ";" not in hidden.rstrip("; \n") or _STORED_PROGRAM.match(hidden):
+        return None
+    return f"several statements under DELIMITER {delimiter}; end each with it, or set DELIMITER ;"

@@ -1,0 +1,356 @@
+"""``sysndd-migrator``: what an operator types, in plain sentences or as JSON.
+
+Exit codes are in ``exit_codes``. Sentences and JSON go to stdout, errors and logs to stderr.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pymysql.err
+
+from sysndd_core.errors import SettingsError, SysnddError
+from sysndd_core.logging import configure
+from sysndd_core.settings import LogFormat, load
+from sysndd_migrator.assessment import PROBLEMS, WAITING, FileState, State
+from sysndd_migrator.errors import MigratorError, ServerUnavailable, WaitTimedOut
+from sysndd_migrator.exit_codes import ExitCode
+from sysndd_migrator.interruption import Interruption
+from sysndd_migrator.resolution import resolve
+from sysndd_migrator.runner import Applied, Migrator, open_migrator
+from sysndd_migrator.script import read_bytes
+from sysndd_migrator.session import server_error
+from sysndd_migrator.settings import MigratorSettings
+from sysndd_migrator.splitter import split
+
+_POLL_SECONDS = 1.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.command == "split":
+            return _split(options)
+        settings = _settings(options, os.environ)
+        configure(settings.log, service="migrator")
+        return asyncio.run(_run(options, settings))
+    except SettingsError as error:
+        return _complain(options, error, ExitCode.USAGE)
+    except MigratorError as error:
+        return _complain(options, error, error.exit_code)
+    except SysnddError as error:
+        return _complain(options, error, ExitCode.FAILED)
+    except pymysql.err.Error as error:
+        number, words = server_error(error)
+        return _complain(options, MigratorError(f"{words} (error {number})."), ExitCode.FAILED)
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; Python would complain again while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--json", action="store_true", help="print JSON instead of sentences")
+    shared.add_argument(
+        "--dir", type=Path, metavar="DIR", help="the NNN_name.sql files (default: MIGRATIONS_DIR)"
+    )
+    shared.add_argument(
+        "--timeout",
+        type=_seconds,
+        metavar="SECONDS",
+        help="give up waiting after so many seconds (default: wait while there is progress)",
+    )
+    parser = argparse.ArgumentParser(
+        prog="sysndd-migrator",
+        description="Applies NNN_name.sql files to MySQL and MariaDB, once, under a lock.",
+        epilog="Exit codes: "
+        + "; ".join(f"{code.value} {code.name.lower().replace('_', ' ')}" for code in ExitCode),
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("up", parents=[shared], help="apply what is pending")
+    commands.add_parser("status", parents=[shared], help="list every file and its state")
+    commands.add_parser("wait", parents=[shared], help="block until nothing is pending")
+    cutter = commands.add_parser("split", parents=[shared], help="print a file's statements")
+    cutter.add_argument("file", type=Path, metavar="FILE")
+    resolver = commands.add_parser(
+        "resolve", parents=[shared], help="record a person's decision about a failed file"
+    )
+    resolver.add_argument("file", metavar="FILE", help="its name, such as 004_reviews.sql")
+    decision = resolver.add_mutually_exclusive_group(required=True)
+    decision.add_argument("--applied", action="store_true", help="its work was done by hand")
+    decision.add_argument(
+        "--from-statement", type=int, metavar="K", help="the next `up` goes on at statement K"
+    )
+    return parser
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return value
+
+
+def _settings(options: argparse.Namespace, environ: Mapping[str, str]) -> MigratorSettings:
+    chosen = dict(environ)
+    if options.dir is not None:
+        chosen.pop("MIGRATIONS_DIR_FILE", None)
+        chosen["MIGRATIONS_DIR"] = str(options.dir)
+    if not chosen.get("LOG_FORMAT") and sys.stderr.isatty():
+        chosen["LOG_FORMAT"] = LogFormat.CONSOLE.value
+    return load(MigratorSettings, chosen)
+
+
+async def _run(options: argparse.Namespace, settings: MigratorSettings) -> int:
+    interruption = Interruption(settings.database)
+    with interruption.signals():
+        if options.command == "wait":
+            return await _wait(options, settings, interruption)
+        async with open_migrator(
+            settings.database, settings.migrations.directory, interruption
+        ) as migrator:
+            if options.command == "up":
+                return await _up(options, migrator)
+            if options.command == "resolve":
+                return await _resolve(options, migrator)
+            return await _status(options, migrator)
+
+
+# -- up -----------------------------------------------------------------------------------------
+
+
+async def _up(options: argparse.Namespace, migrator: Migrator) -> int:
+    started = time.monotonic()
+
+    def announce(applied: Applied) -> None:
+        if not options.json:
+            print(_applied_sentence(applied), flush=True)
+
+    report = await migrator.up(timeout=options.timeout, announce=announce)
+    if options.json:
+        files = [
+            {
+                "schema": applied.schema,
+                "filename": applied.filename,
+                "statements": applied.statements,
+                "duration_ms": applied.duration_ms,
+            }
+            for applied in report.applied
+        ]
+        _print_json({"applied": files, "remarks": report.remarks})
+        return ExitCode.OK
+    for remark in report.remarks:
+        print(f"Note: {remark}")
+    if report.applied:
+        files_text = _count(len(report.applied), "file")
+        print(f"Done: {files_text} applied in {_duration(time.monotonic() - started)}.")
+    else:
+        print("Nothing to do: every migration is applied.")
+    return ExitCode.OK
+
+
+def _applied_sentence(applied: Applied) -> str:
+    statements = _count(applied.statements, "statement")
+    duration = _duration(applied.duration_ms / 1000)
+    return f"Applied {applied.filename} to {applied.schema}: {statements} in {duration}."
+
+
+# -- status and wait ----------------------------------------------------------------------------
+
+
+async def _status(options: argparse.Namespace, migrator: Migrator) -> int:
+    states = await migrator.assess()
+    holder = await migrator.lock.holder()
+    code = _status_code(states)
+    if options.json:
+        _print_json(_status_document(migrator, states, str(holder) if holder else None))
+        return code
+    for source in migrator.sources:
+        print(f"{source.schema} ({source.name})")
+        found = states[source.name]
+        width = max((len(state.filename) for state in found), default=0)
+        for state in found:
+            print(f"  {state.filename:<{width}}  {_state_sentence(state)}")
+        if not found:
+            print("  no migrations")
+    for state in _all(states):
+        if state.remark:
+            print(f"\n{state.remark}")
+    if holder is not None:
+        print(f"\nA migrator is at work: {holder}.")
+    waiting = sum(state.state in WAITING for state in _all(states))
+    problems = sum(state.state in PROBLEMS for state in _all(states))
+    print(f"\n{_verdict(waiting, problems)}")
+    return code
+
+
+def _verdict(waiting: int, problems: int) -> str:
+    if problems:
+        return f"{_count(problems, 'file')} need a person's decision; `up` would refuse."
+    if waiting:
+        return f"{_count(waiting, 'file')} waiting; `sysndd-migrator up` applies them."
+    return "Everything is applied."
+
+
+def _status_code(states: Mapping[str, list[FileState]]) -> ExitCode:
+    found = {state.state for state in _all(states)}
+    if found & PROBLEMS:
+        return ExitCode.NOT_CLEAN
+    return ExitCode.PENDING if found & WAITING else ExitCode.OK
+
+
+def _state_sentence(state: FileState) -> str:
+    row = state.row
+    if row is not None and row.success:
+        when = f"{row.applied_at:%Y-%m-%d %H:%M:%S} UTC"
+        applied = f"applied {when} in {_duration(row.duration_ms / 1000)} by {row.applied_by}"
+        marks = {
+            State.COSMETIC: ", comments changed since",
+            State.CHANGED: ", CHANGED SINCE",
+            State.MISSING: ", file missing",
+            State.DUPLICATE: ", DUPLICATE NUMBER",
+        }
+        return applied + marks.get(state.state, "")
+    return {
+        State.PENDING: "pending",
+        State.OUT_OF_ORDER: "pending, out of order",
+        State.INTERRUPTED: "interrupted, to be gone on with",
+    }.get(state.state, state.state.value.upper().replace("_", " "))
+
+
+def _status_document(
+    migrator: Migrator, states: Mapping[str, list[FileState]], holder: str | None
+) -> dict[str, Any]:
+    files = [
+        {
+            "schema": source.schema,
+            "source": source.name,
+            "filename": state.filename,
+            "state": state.state.value,
+            "applied_at": f"{state.row.applied_at.isoformat()}Z" if state.row else None,
+            "duration_ms": state.row.duration_ms if state.row else None,
+            "checksum": state.row.checksum if state.row else None,
+            "applied_by": state.row.applied_by if state.row else None,
+            "tool_version": state.row.tool_version if state.row else None,
+            "error": state.row.error if state.row else None,
+            "remark": state.remark or None,
+        }
+        for source in migrator.sources
+        for state in states[source.name]
+    ]
+    return {
+        "current": _status_code(states) is ExitCode.OK,
+        "pending": sum(state.state in WAITING for state in _all(states)),
+        "problems": sum(state.state in PROBLEMS for state in _all(states)),
+        "lock_held_by": holder,
+        "files": files,
+    }
+
+
+def _all(states: Mapping[str, list[FileState]]) -> list[FileState]:
+    return [state for found in states.values() for state in found]
+
+
+async def _wait(
+    options: argparse.Namespace, settings: MigratorSettings, interruption: Interruption
+) -> int:
+    started = time.monotonic()
+    reason = ""
+    while True:
+        interruption.check()
+        try:
+            async with open_migrator(
+                settings.database, settings.migrations.directory, interruption
+            ) as migrator:
+                states = _all(await migrator.assess())
+            waiting = [state.filename for state in states if state.state in WAITING | PROBLEMS]
+            reason = (
+                f"{_count(len(waiting), 'file')} not applied, first {waiting[0]}" if waiting else ""
+            )
+        except ServerUnavailable as error:
+            waiting, reason = ["?"], error.detail
+        waited = time.monotonic() - started
+        if not waiting:
+            _print_wait(options, waited)
+            return ExitCode.OK
+        if options.timeout is not None and waited >= options.timeout:
+            raise WaitTimedOut(f"Not current after {options.timeout:g} s: {reason}")
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+def _print_wait(options: argparse.Namespace, waited: float) -> None:
+    if options.json:
+        _print_json({"current": True, "waited_seconds": round(waited, 3)})
+    else:
+        print(f"Everything is applied (waited {_duration(waited)}).")
+
+
+# -- resolve and split --------------------------------------------------------------------------
+
+
+async def _resolve(options: argparse.Namespace, migrator: Migrator) -> int:
+    done = await resolve(
+        migrator, options.file, from_statement=options.from_statement, timeout=options.timeout
+    )
+    if options.json:
+        _print_json({"file": options.file, "decision": done})
+    else:
+        print(done)
+    return ExitCode.OK
+
+
+def _split(options: argparse.Namespace) -> int:
+    statements = split(read_bytes(options.file), str(options.file))
+    if options.json:
+        _print_json(
+            {
+                "statements": [
+                    {"text": s.text, "start": s.start, "end": s.end, "line": s.line}
+                    for s in statements
+                ]
+            }
+        )
+        return ExitCode.OK
+    for statement in statements:
+        print(f"-- {options.file}:{statement.line} bytes {statement.start}–{statement.end}")
+        print(statement.text)
+    print(f"-- {_count(len(statements), 'statement')}")
+    return ExitCode.OK
+
+
+# -- printing -----------------------------------------------------------------------------------
+
+
+def _complain(options: argparse.Namespace, error: SysnddError, code: ExitCode) -> int:
+    if options.json:
+        _print_json({"error": {"code": error.code, "detail": error.detail, **error.extra}})
+    print(f"sysndd-migrator: {error.detail}", file=sys.stderr)
+    return code
+
+
+def _print_json(document: Mapping[str, Any]) -> None:
+    print(json.dumps(document, ensure_ascii=False, indent=2, default=str))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"

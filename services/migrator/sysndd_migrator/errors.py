@@ -1,0 +1,192 @@
+"""Every way the migrator can end badly, each with its exit code.
+
+MigratorError                  internal_error            FAILED
+├── SplitRefused               split_refused             REFUSED_SQL
+├── InputUnreadable            input_unreadable          NO_INPUT
+├── ServerUnavailable          server_unavailable        UNAVAILABLE
+├── LockRefused                lock_refused              UNAVAILABLE
+├── NotPermitted               not_permitted             NOT_PERMITTED
+├── LockTimedOut               lock_timed_out            TIMED_OUT
+├── WaitTimedOut               wait_timed_out            TIMED_OUT
+├── LockLost                   lock_lost                 LOCK_LOST
+├── Blocked                    blocked_by_connection     BLOCKED
+├── Interrupted                interrupted               INTERRUPTED
+├── StatementFailed            statement_failed          FAILED
+└── NotClean                   needs_decision            NOT_CLEAN
+    ├── DuplicateNumber        duplicate_number
+    ├── ChangedAfterApplied    changed_after_applied
+    ├── FailedBefore           failed_before
+    ├── MissingFile            missing_file
+    ├── OutOfOrder             out_of_order
+    └── ForeignLedger          foreign_ledger
+"""
+
+from typing import Any, ClassVar
+
+from sysndd_core.errors import SysnddError
+from sysndd_migrator.exit_codes import ExitCode
+
+
+class MigratorError(SysnddError):
+    """Base of everything the command line reports in a sentence instead of a traceback."""
+
+    title = "The migration could not be done"
+    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
+
+
+class SplitRefused(MigratorError):
+    """A file is ambiguous to a client of the server.
+
+    Args:
+        name: name of the file.
+        line: line of the trouble, from 1.
+        column: character in that line, from 1.
+        reason: what is wrong there.
+    """
+
+    code = "split_refused"
+    title = "The file is ambiguous"
+    exit_code = ExitCode.REFUSED_SQL
+
+    def __init__(self, name: str, line: int, column: int, reason: str) -> None:
+        self.name, self.line, self.column, self.reason = name, line, column, reason
+        super().__init__(
+            f"{name}:{line}:{column}: {reason}", file=name, line=line, column=column, reason=reason
+        )
+
+
+class InputUnreadable(MigratorError):
+    """A file or directory can't be read."""
+
+    code = "input_unreadable"
+    title = "A file or directory can't be read"
+    exit_code = ExitCode.NO_INPUT
+
+
+class ServerUnavailable(MigratorError):
+    """The server can't be reached, or went away in the middle."""
+
+    code = "server_unavailable"
+    title = "The database server can't be reached"
+    exit_code = ExitCode.UNAVAILABLE
+
+
+class LockRefused(MigratorError):
+    """The server does not give named locks (Galera in strict mode); nothing was touched."""
+
+    code = "lock_refused"
+    title = "The server refuses GET_LOCK"
+    exit_code = ExitCode.UNAVAILABLE
+
+
+class NotPermitted(MigratorError):
+    """The account lacks a privilege."""
+
+    code = "not_permitted"
+    title = "The database account lacks a privilege"
+    exit_code = ExitCode.NOT_PERMITTED
+
+
+class LockTimedOut(MigratorError):
+    """Someone else holds the migration lock and either makes no progress or our time is up."""
+
+    code = "lock_timed_out"
+    title = "Another migrator holds the lock"
+    exit_code = ExitCode.TIMED_OUT
+
+
+class WaitTimedOut(MigratorError):
+    """``wait`` ran out of time while migrations were still pending."""
+
+    code = "wait_timed_out"
+    title = "Migrations are still pending"
+    exit_code = ExitCode.TIMED_OUT
+
+
+class LockLost(MigratorError):
+    """The migration lock is no longer ours; someone else may be migrating."""
+
+    code = "lock_lost"
+    title = "The migration lock was lost"
+    exit_code = ExitCode.LOCK_LOST
+
+
+class Blocked(MigratorError):
+    """Another connection kept a table locked through every retry. Nothing failed."""
+
+    code = "blocked_by_connection"
+    title = "Another connection keeps a table locked"
+    exit_code = ExitCode.BLOCKED
+
+
+class Interrupted(MigratorError):
+    """Stopped by a signal; what was finished is recorded and the next run goes on from there."""
+
+    code = "interrupted"
+    title = "Stopped on request"
+    exit_code = ExitCode.INTERRUPTED
+
+
+class StatementFailed(MigratorError):
+    """The server refused a statement of a migration.
+
+    Args:
+        detail: sentences for the operator: where, what, the server's words, what to do.
+        extra: the same in parts, for ``--json``.
+    """
+
+    code = "statement_failed"
+    title = "A statement failed"
+
+    def __init__(self, detail: str, **extra: Any) -> None:
+        super().__init__(detail, **extra)
+
+
+class NotClean(MigratorError):
+    """Files and ledger contradict each other; a person has to decide."""
+
+    code = "needs_decision"
+    title = "Files and ledger don't agree"
+    exit_code = ExitCode.NOT_CLEAN
+
+
+class DuplicateNumber(NotClean):
+    """Two files carry the same number, so their order is undefined."""
+
+    code = "duplicate_number"
+    title = "Two files have the same number"
+
+
+class ChangedAfterApplied(NotClean):
+    """A file's statements are not those that were applied."""
+
+    code = "changed_after_applied"
+    title = "An applied file was changed"
+
+
+class FailedBefore(NotClean):
+    """A file failed in an earlier run and nobody has decided about it."""
+
+    code = "failed_before"
+    title = "A file failed before"
+
+
+class MissingFile(NotClean):
+    """The ledger names a file that the directory does not have."""
+
+    code = "missing_file"
+    title = "An applied file is missing"
+
+
+class OutOfOrder(NotClean):
+    """A pending file has a lower number than one already applied."""
+
+    code = "out_of_order"
+    title = "A pending file comes before an applied one"
+
+
+class ForeignLedger(NotClean):
+    """A table called schema_version exists and is not this tool's."""
+
+    code = "foreign_ledger"
+    title = "The table schema_version is not this tool's"

@@ -1,0 +1,86 @@
+"""A hash of definitions: tells, after a kill, whether a change of the schema was committed.
+
+Only objects whose names occur in the statement are looked at: a change has to name its object,
+and reading the definitions of a thousand tables for each statement would take minutes.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+import pymysql.err
+
+from sysndd_migrator.session import Session
+
+# AUTO_INCREMENT moves with every insert and is no definition.
+_COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
+_NAME = re.compile(r"`((?:[^`]|``)+)`|([0-9A-Za-z_$\u0080-\uffff]+)")
+
+_OBJECTS = (
+    ("table", "SELECT table_name AS n FROM information_schema.tables WHERE table_schema = %s"),
+    (
+        "trigger",
+        "SELECT trigger_name AS n, event_object_table AS t, action_timing AS a, "
+        "event_manipulation AS e, action_statement AS d FROM information_schema.triggers "
+        "WHERE trigger_schema = %s",
+    ),
+    (
+        "routine",
+        "SELECT routine_name AS n, routine_type AS t, routine_definition AS d, "
+        "dtd_identifier AS r, sql_data_access AS a, security_type AS s "
+        "FROM information_schema.routines WHERE routine_schema = %s",
+    ),
+    (
+        "event",
+        "SELECT event_name AS n, event_definition AS d, interval_value AS v, "
+        "interval_field AS f, status AS s FROM information_schema.events WHERE event_schema = %s",
+    ),
+)
+
+
+def names_in(texts: Iterable[str]) -> frozenset[str]:
+    """Return everything that could be a name in these statements, in lower case.
+
+    Text inside strings counts: a prepared statement names its table there.
+    """
+    found: set[str] = set()
+    for text in texts:
+        for quoted, word in _NAME.findall(text):
+            found.add((quoted.replace("``", "`") or word).lower())
+    return frozenset(found)
+
+
+async def fingerprint(session: Session, schema: str, names: frozenset[str] | None) -> str:
+    """Hash the definitions of the objects of a schema.
+
+    Args:
+        session: where to ask.
+        schema: the schema.
+        names: look only at objects called so, in lower case; None for all.
+
+    Returns:
+        64 hexadecimal digits. Row contents and counters have no part in it.
+    """
+    digest = hashlib.sha256()
+    for kind, query in _OBJECTS:
+        for row in sorted(await session.fetch_all(query, (schema,)), key=repr):
+            if names is not None and not _concerned(row, names):
+                continue
+            digest.update(repr((kind, sorted(row.items()))).encode())
+            if kind == "table":
+                digest.update((await _definition(session, schema, str(row["n"]))).encode())
+    return digest.hexdigest()
+
+
+def _concerned(row: dict[str, object], names: frozenset[str]) -> bool:
+    return str(row["n"]).lower() in names or str(row.get("t", "")).lower() in names
+
+
+async def _definition(session: Session, schema: str, table: str) -> str:
+    quoted = ".".join("`" + part.replace("`", "``") + "`" for part in (schema, table))
+    try:
+        row = (await session.fetch_all(f"SHOW CREATE TABLE {quoted}"))[0]
+    except pymysql.err.Error as error:
+        # A view whose table was dropped can't be shown; that it can't is part of its state.
+        return f"error {error.args[0] if error.args else ''}"
+    return _COUNTER.sub("", str(row.get("Create Table") or row.get("Create View")))

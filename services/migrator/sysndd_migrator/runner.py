@@ -1,0 +1,298 @@
+"""``up``: both schemas to the newest version, platform first, under the lock."""
+
+import contextlib
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+import pymysql.err
+
+from sysndd_core.logging import get_logger
+from sysndd_core.schema_version import (
+    MigrationDirectory,
+    MigrationFile,
+    list_migrations,
+)
+from sysndd_core.settings import DatabaseSettings
+from sysndd_migrator.assessment import (
+    WAITING,
+    FileState,
+    State,
+    assess,
+    ignored_remarks,
+    refuse_problems,
+)
+from sysndd_migrator.errors import InputUnreadable, ServerUnavailable
+from sysndd_migrator.file_run import FileRun, Surroundings
+from sysndd_migrator.interruption import Interruption
+from sysndd_migrator.journal import Journal
+from sysndd_migrator.ledger import Ledger, Write
+from sysndd_migrator.lock import MigrationLock
+from sysndd_migrator.script import Script, read_bytes
+from sysndd_migrator.session import Session, not_permitted, server_error
+
+log = get_logger(__name__)
+
+_UNKNOWN_DATABASE = 1049
+
+
+@dataclass(frozen=True)
+class Source:
+    """One schema and the files it is made from.
+
+    Attributes:
+        name: ``platform`` or ``application``.
+        schema: name of the schema on the server.
+        scripts: the files in numeric order.
+        directory: what the listing found, with duplicates and strangely named files.
+    """
+
+    name: str
+    schema: str
+    scripts: tuple[Script, ...]
+    directory: MigrationDirectory
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A file that this run applied: where, its name, how many statements, and milliseconds."""
+
+    schema: str
+    filename: str
+    statements: int
+    duration_ms: int
+
+
+@dataclass
+class Report:
+    """What ``up`` did, and what it wants a person to know."""
+
+    applied: list[Applied] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+
+Announce = Callable[[Applied], None]
+
+
+def read_sources(settings: DatabaseSettings, directory: Path) -> tuple[Source, Source]:
+    """Read the platform's files from the package and the application's from the directory.
+
+    Args:
+        settings: the names of the schemas.
+        directory: the application's migrations.
+
+    Raises:
+        InputUnreadable: the directory or a file can't be read.
+    """
+    with resources.as_file(resources.files("sysndd_migrator") / "platform") as packaged:
+        platform = _read_source("platform", settings.ops_name, packaged, "platform/")
+    return platform, _read_source("application", settings.name, directory, f"{directory}/")
+
+
+def _read_source(name: str, schema: str, directory: Path, shown: str) -> Source:
+    try:
+        listed = list_migrations(directory)
+    except OSError as error:
+        raise InputUnreadable(
+            f"The directory {directory} can't be read: {error.strerror}. Set MIGRATIONS_DIR or --dir."
+        ) from error
+    return Source(name, schema, tuple(_script(file, shown) for file in listed.files), listed)
+
+
+def _script(file: MigrationFile, shown: str) -> Script:
+    return Script(file.number, file.filename, f"{shown}{file.filename}", read_bytes(file.path))
+
+
+class Migrator:
+    """Everything ``up`` and ``status`` do, on one session.
+
+    Args:
+        session: the connection that will hold the lock.
+        sources: platform and application, in this order.
+        interruption: the request to stop.
+    """
+
+    def __init__(
+        self, session: Session, sources: tuple[Source, Source], interruption: Interruption
+    ) -> None:
+        self._session = session
+        self._interruption = interruption
+        self.sources = sources
+        platform, application = sources
+        self.journal = Journal(session, platform.schema)
+        self._ledgers = {source.name: Ledger(session, source.schema) for source in sources}
+        self.lock = MigrationLock(session, application.schema)
+
+    def ledger(self, source: str) -> Ledger:
+        """Return the ledger of ``platform`` or ``application``."""
+        return self._ledgers[source]
+
+    async def write(self, writes: Iterable[Write]) -> None:
+        """Write ledger and journal rows in one transaction, under the lock.
+
+        Raises:
+            LockLost: the lock is no longer ours.
+        """
+        await self._session.execute("BEGIN")
+        await self.lock.ensure_held()
+        for sql, arguments in writes:
+            await self._session.execute(sql, arguments)
+        await self._session.execute("COMMIT")
+
+    async def assess(self) -> dict[str, list[FileState]]:
+        """Compare the files of each source with its ledger.
+
+        Returns:
+            The states by the source's name.
+
+        Raises:
+            ForeignLedger: another tool's table is in the way.
+        """
+        return {
+            source.name: assess(
+                source.scripts,
+                await self._ledgers[source.name].read(),
+                duplicates=source.directory.duplicates,
+            )
+            for source in self.sources
+        }
+
+    async def up(
+        self, *, timeout: float | None = None, announce: Announce = lambda applied: None
+    ) -> Report:
+        """Apply what is pending.
+
+        Args:
+            timeout: seconds to wait for the lock; None while its holder makes progress.
+            announce: called after each file.
+
+        Raises:
+            MigratorError: what went wrong, with its exit code.
+        """
+        states = await self.assess()
+        if _all_applied(states):
+            # Not even the lock is needed: a start with nothing to do costs one look.
+            return Report(remarks=self._remarks(states))
+        await self.lock.acquire(timeout=timeout, check=self._interruption.check)
+        try:
+            return await self._up(announce)
+        finally:
+            with contextlib.suppress(pymysql.err.Error, OSError):
+                await self.lock.release()
+
+    async def _up(self, announce: Announce) -> Report:
+        # Whoever held the lock before may have done it all meanwhile.
+        states = await self.assess()
+        for found in states.values():
+            refuse_problems(found)
+        report = Report(remarks=self._remarks(states))
+        todo = {
+            name: [state for state in found if state.state in WAITING]
+            for name, found in states.items()
+        }
+        for state in [state for found in todo.values() for state in found]:
+            assert state.script is not None
+            _ = state.script.units  # refuses an ambiguous file before anything is touched
+        await self._prepare()
+        for source in self.sources:
+            await self._accept_cosmetic(source, states[source.name])
+            for state in todo[source.name]:
+                applied = await self._apply(source, state)
+                report.applied.append(applied)
+                announce(applied)
+        return report
+
+    async def _prepare(self) -> None:
+        for source in self.sources:
+            await self._create_schema(source.schema)
+        await self.journal.create()
+        for ledger in self._ledgers.values():
+            await ledger.create()
+
+    async def _create_schema(self, schema: str) -> None:
+        try:
+            await self._session.connection.select_db(schema)
+            return
+        except pymysql.err.Error as error:
+            if server_error(error)[0] not in {_UNKNOWN_DATABASE, 1044}:
+                raise
+        quoted = f"`{schema.replace('`', '``')}`"
+        try:
+            await self._session.execute(
+                f"CREATE DATABASE IF NOT EXISTS {quoted} CHARACTER SET utf8mb4"
+            )
+        except pymysql.err.Error as error:
+            raise (
+                not_permitted(
+                    error,
+                    f"use or create the schema {schema}; create it and grant ALL on it, or allow it",
+                )
+                or error
+            ) from error
+        log.info("schema_created", schema=schema)
+
+    async def _accept_cosmetic(self, source: Source, states: list[FileState]) -> None:
+        for state in states:
+            if state.state is State.COSMETIC and state.script is not None:
+                ledger = self._ledgers[source.name]
+                await self.write([ledger.rechecked(state.filename, state.script.checksum)])
+
+    async def _apply(self, source: Source, state: FileState) -> Applied:
+        assert state.script is not None
+        resumed = state.row.run_id if state.row is not None else None
+        done = await self.journal.read(resumed) if resumed else None
+        run = FileRun(
+            Surroundings(self._session, self.lock, self.journal, self._interruption),
+            self._ledgers[source.name],
+            state.script,
+            run_id=resumed or uuid.uuid4().hex,
+            done=done,
+        )
+        log.info("applying", schema=source.schema, file=state.filename, resumed=bool(resumed))
+        duration = await run.apply()
+        return Applied(source.schema, state.filename, len(state.script.statements), duration)
+
+    def _remarks(self, states: Mapping[str, list[FileState]]) -> list[str]:
+        told = [remark for source in self.sources for remark in ignored_remarks(source.directory)]
+        told += [
+            state.remark
+            for found in states.values()
+            for state in found
+            if state.remark and state.state is not State.INTERRUPTED
+        ]
+        return told
+
+
+def _all_applied(states: Mapping[str, list[FileState]]) -> bool:
+    done = {State.APPLIED, State.MISSING}
+    return all(state.state in done for found in states.values() for state in found)
+
+
+@contextlib.asynccontextmanager
+async def open_migrator(
+    settings: DatabaseSettings, directory: Path, interruption: Interruption | None = None
+) -> AsyncIterator[Migrator]:
+    """Read the files, connect, and close the connection at the end.
+
+    Args:
+        settings: where the server is.
+        directory: the application's migrations.
+        interruption: the request to stop; none can come when left out.
+
+    Raises:
+        InputUnreadable: a file or directory can't be read.
+        ServerUnavailable: no connection, or it was lost on the way.
+    """
+    sources = read_sources(settings, directory)
+    session = await Session.open(settings)
+    try:
+        yield Migrator(session, sources, interruption or Interruption(settings))
+    except (pymysql.err.OperationalError, pymysql.err.InterfaceError, OSError) as error:
+        number, words = server_error(error)
+        raise ServerUnavailable(
+            f"The database answered an error outside any migration: {words} (error {number})."
+        ) from error
+    finally:
+        session.close()

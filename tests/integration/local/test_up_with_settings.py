@@ -1,0 +1,116 @@
+"""`make up` where something is in the way, or there already."""
+
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.support.local_run import REPOSITORY, LocalRun
+from tests.support.servers import TestCatcher, TestMariadb, TestRedis
+
+
+def test_a_taken_port_is_named_with_its_setting(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        run = LocalRun(tmp_path / "run", {"HTTP_PORT": str(port)})
+        done = run.command("up")
+        assert done.returncode == 1
+        assert f"port {port}" in done.stdout
+        assert "HTTP_PORT=" in done.stdout
+        assert "Traceback" not in done.stdout
+        assert "Nothing runs" in run.down()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "told"),
+    [
+        ("HTTP_PORT", "eighty", "HTTP_PORT=eighty: must be a number from 0 to 65535"),
+        ("DB_PORT", "3306", "never listens on 3306"),
+        ("DB_NAME", "my-site", "DB_NAME=my-site"),
+        ("DB_HOST", "127.0.0.1", "DB_USER and DB_PASSWORD"),
+        ("REDIS_URL", "http://:secret@x", "REDIS_URL must start with"),
+        ("MIGRATIONS_DIR", "nowhere", "there is no such folder"),
+        ("MAILPIT_BIN", "nowhere", "there is no such program"),
+    ],
+)
+def test_a_setting_that_makes_no_sense(tmp_path: Path, setting: str, value: str, told: str) -> None:
+    run = LocalRun(tmp_path / "run", {setting: value})
+    done = run.command("up")
+    assert done.returncode == 1
+    assert told in done.stdout
+    assert "secret" not in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_a_broken_migration_is_shown_and_the_next_up_goes_on(tmp_path: Path) -> None:
+    migrations = tmp_path / "migrations"
+    shutil.copytree(REPOSITORY / "db" / "migrations", migrations)
+    broken = migrations / "900_broken.sql"
+    broken.write_text("CREATE TABEL gene (id INT);\n")
+    run = LocalRun(tmp_path / "run", {"MIGRATIONS_DIR": str(migrations)})
+    try:
+        done = run.command("up")
+        assert done.returncode == 1
+        assert "migrator.log" in done.stdout
+        assert "900_broken.sql" in done.stdout
+        status = run.command("status")
+        assert status.returncode == 1
+        assert "Not running: api STOPPED" in status.stdout
+        broken.unlink()
+        run.up()
+        assert run.command("status").returncode == 0
+    finally:
+        run.command("reset", CONFIRM="yes")
+
+
+def test_servers_that_are_there_already(
+    tmp_path: Path, mariadb: TestMariadb, redis_server: TestRedis, smtp_catcher: TestCatcher
+) -> None:
+    with mariadb.temporary_schema("site") as name, mariadb.temporary_schema("ops") as ops_name:
+        run = LocalRun(
+            tmp_path / "run",
+            {
+                **mariadb.environ(name=name, ops_name=ops_name),
+                **smtp_catcher.environ(),
+                "REDIS_URL": redis_server.url,
+            },
+        )
+        try:
+            run.up()
+            system = run.system
+            started = [process["name"] for process in system["processes"]]
+            assert started == ["api", "backup-worker", "mailer", "traefik"]
+            assert system["mail_url"] is None
+            assert system["database"]["port"] == mariadb.port
+            assert not (run.run_dir / "mariadb").exists()
+            tables = mariadb.execute(
+                "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = %s", (name,)
+            )
+            assert tables[0][0] > 5
+            assert run.command("seed").returncode == 0
+        finally:
+            run.command("reset", CONFIRM="yes")
+        assert mariadb.execute("SELECT 1") == ((1,),)
+        assert mariadb.execute(f"SELECT COUNT(*) > 0 FROM `{name}`.gene") == ((1,),)
+
+
+def test_an_account_that_may_not_do_enough(tmp_path: Path, mariadb: TestMariadb) -> None:
+    mariadb.execute("CREATE USER 'weak'@'%%' IDENTIFIED BY 'weakpass'", ())
+    try:
+        run = LocalRun(
+            tmp_path / "run",
+            {
+                **mariadb.environ(name="site_x", ops_name="site_x_ops"),
+                "DB_USER": "weak",
+                "DB_PASSWORD": "weakpass",
+            },
+        )
+        done = run.command("up")
+        run.command("reset", CONFIRM="yes")
+    finally:
+        mariadb.execute("DROP USER 'weak'@'%%'", ())
+    assert done.returncode == 1
+    assert "CREATE DATABASE IF NOT EXISTS `site_x`" in done.stdout
+    assert r"GRANT ALL PRIVILEGES ON `site\_x\_%`.*" in done.stdout
+    assert "weakpass" not in done.stdout

@@ -1,0 +1,16 @@
+"""A schema that all of the application's migrations were applied to."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.schema.migrations import FILES, apply
+from tests.support.servers import TestMariadb
+
+
+@pytest.fixture
+def migrated(mariadb: TestMariadb) -> Iterator[str]:
+    """Name of a schema of this test's own, up to date and without any entity."""
+    with mariadb.temporary_schema("schema") as schema:
+        apply(mariadb, schema, *FILES)
+        yield schema

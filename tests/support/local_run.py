@@ -1,0 +1,72 @@
+"""The whole system as `make up` starts it, in a run folder of a test's own."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+COMMAND_TIMEOUT = 300  # seconds
+# What somebody exported for a system of their own must not reach a test's.
+OWN_PREFIXES = ("DB_", "OPS_DB_", "REDIS_", "SMTP_", "MAIL", "BACKUP_", "API_", "HTTP_PORT", "RUN_")
+
+
+class LocalRun:
+    """One run folder and the commands on it.
+
+    Arguments:
+        run_dir: the run folder.
+        settings: environment variables of every command; ports are free ones unless named here.
+    """
+
+    def __init__(self, run_dir: Path, settings: Mapping[str, str] | None = None) -> None:
+        self.run_dir = run_dir
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(OWN_PREFIXES)}
+        self._environ = {
+            **inherited,
+            "PYTHONPATH": str(REPOSITORY / "deploy" / "local"),
+            "RUN_DIR": str(run_dir),
+            "HTTP_PORT": "0",
+            "MAIL_HTTP_PORT": "0",
+            **(settings or {}),
+        }
+
+    def command(self, name: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        """Run what ``make <name>`` runs and return its output, stderr included, and exit code."""
+        return subprocess.run(
+            [sys.executable, "-m", "sysndd_local", name],
+            cwd=REPOSITORY,
+            env={**self._environ, **settings},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=COMMAND_TIMEOUT,
+            check=False,
+        )
+
+    def up(self, **settings: str) -> str:
+        """Start the system and return what that printed."""
+        done = self.command("up", **settings)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def down(self) -> str:
+        """Stop the system and return what that printed."""
+        done = self.command("down")
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    @property
+    def system(self) -> dict[str, Any]:
+        """The content of ``system.json``."""
+        document: dict[str, Any] = json.loads((self.run_dir / "system.json").read_text())
+        return document
+
+    def pid(self, program: str) -> int:
+        """Return the process id that a program has now."""
+        started = json.loads((self.run_dir / "programs" / f"{program}.started").read_text())
+        return int(started["pid"])

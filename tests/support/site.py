@@ -1,0 +1,108 @@
+"""A whole site for one test: fresh schemas that the real migrator filled, and settings for them."""
+
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from sysndd_core.database import Database
+from sysndd_core.settings import DatabaseSettings, RedisSettings, Settings, load
+from sysndd_migrator.command_line import main as migrator
+from tests.support.servers import TestMariadb, TestRedis
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+MIGRATIONS = REPOSITORY / "db" / "migrations"
+
+SettingsT = TypeVar("SettingsT", bound=Settings)
+
+
+class _CoreSettings(Settings):
+    database: DatabaseSettings
+    redis: RedisSettings
+
+
+@dataclass(frozen=True)
+class Site:
+    """One application schema and one platform schema with everything migrated.
+
+    Attributes:
+        environ: the environment by which every service finds them.
+        backup_dir: an empty directory for backups.
+    """
+
+    server: TestMariadb
+    environ: dict[str, str]
+    backup_dir: Path
+
+    @property
+    def app(self) -> str:
+        """Name of the application schema."""
+        return self.environ["DB_NAME"]
+
+    @property
+    def ops(self) -> str:
+        """Name of the platform schema."""
+        return self.environ["OPS_DB_NAME"]
+
+    def load(self, settings: type[SettingsT], **changes: str) -> SettingsT:
+        """Build a service's settings, with some variables changed."""
+        return load(settings, self.environ | changes)
+
+    @property
+    def database(self) -> DatabaseSettings:
+        """Settings of the database alone."""
+        return self.load(_CoreSettings).database
+
+    @property
+    def redis(self) -> RedisSettings:
+        """Settings of Redis alone."""
+        return self.load(_CoreSettings).redis
+
+
+@pytest.fixture
+def site(
+    mariadb: TestMariadb,
+    redis_server: TestRedis,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Site]:
+    """A freshly migrated site on the session's servers."""
+    yield from make_site(mariadb, redis_server, tmp_path, monkeypatch)
+
+
+def make_site(
+    server: TestMariadb, redis: TestRedis, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Site]:
+    """Migrate fresh schemas, and drop them at the end with every scratch schema beside them."""
+    name = f"site_{secrets.token_hex(4)}"
+    backup_dir = directory / "backups"
+    backup_dir.mkdir()
+    environ = server.environ(name=name, ops_name=f"{name}_ops") | {
+        "REDIS_URL": redis.url,
+        "BACKUP_DIR": str(backup_dir),
+        "MIGRATIONS_DIR": str(MIGRATIONS),
+        "PUBLIC_URL": "http://sysndd.example",
+        "MAIL_FROM": "SysNDD <noreply@sysndd.example>",
+    }
+    with monkeypatch.context() as patched:
+        for variable, value in environ.items():
+            patched.setenv(variable, value)
+        assert migrator(["up"]) == 0
+    try:
+        yield Site(server, environ, backup_dir)
+    finally:
+        for (schema,) in server.execute(
+            "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE %s",
+            (f"{name}%",),
+        ):
+            server.execute(f"DROP DATABASE `{schema}`")
+
+
+@pytest.fixture
+async def database(site: Site) -> AsyncIterator[Database]:
+    """An open pool on the site."""
+    async with Database(site.database) as pool:
+        yield pool

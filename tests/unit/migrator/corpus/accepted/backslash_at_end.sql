@@ -1,0 +1,3 @@
+SELECT 'C:\\', "D:\\";
+SELECT 'x\\\'; still';
+SELECT 3;

@@ -1,0 +1,5 @@
+SELECT 1 /* tail; */ ;
+SELECT 2 -- tail;
+;
+SELECT 3 # tail;
+;

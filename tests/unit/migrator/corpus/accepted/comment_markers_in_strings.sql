@@ -1,0 +1,2 @@
+SELECT '-- no', '# no', '/* no', '*/', "-- no", 1 AS `# -- /*`;
+SELECT 2;

@@ -1,0 +1,2 @@
+/* a /* b */ SELECT 1;
+SELECT /* c /* d; */ 2;

@@ -1,0 +1,1 @@
+/* lead */ SELECT 1; /* lead */ SELECT 2;

@@ -1,0 +1,3 @@
+SELECT 'two
+lines';
+SELECT 2;

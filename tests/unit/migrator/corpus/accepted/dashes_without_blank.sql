@@ -1,0 +1,3 @@
+SELECT 5--3;
+SELECT 5 - -3;
+SELECT 2;

@@ -1,0 +1,3 @@
+DELIMITER ~~
+SELECT 5-2, '~~' ~~
+DELIMITER ;

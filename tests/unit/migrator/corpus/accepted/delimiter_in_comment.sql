@@ -1,0 +1,6 @@
+/*
+DELIMITER $$
+*/
+SELECT 1;
+-- DELIMITER //
+SELECT 2;

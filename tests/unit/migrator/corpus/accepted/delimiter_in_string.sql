@@ -1,0 +1,4 @@
+SELECT '
+DELIMITER $$
+' AS a;
+SELECT 2;

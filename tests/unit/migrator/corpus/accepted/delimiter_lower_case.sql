@@ -1,0 +1,4 @@
+delimiter //
+SELECT 1 //
+delimiter ;
+SELECT 3;

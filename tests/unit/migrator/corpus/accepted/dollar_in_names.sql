@@ -1,0 +1,4 @@
+DELIMITER $$
+SELECT 1 AS a$b $$
+DELIMITER ;
+SELECT 2 AS c$$d;

@@ -1,0 +1,2 @@
+SELECT 'it''s; fine', "say ""hi;""", '''', '''''';
+SELECT 2;

@@ -1,0 +1,2 @@
+SELECT '{"a": "b;c", "d": "it\\\'s"}', 'a' REGEXP '^[^;]+$', '\\d;\\.';
+SELECT 2;

@@ -1,0 +1,2 @@
+SELECT \N, 1;
+SELECT 2;

@@ -1,0 +1,2 @@
+(SELECT 1) UNION (SELECT ';');
+SELECT 2;

@@ -1,0 +1,2 @@
+SELECT 'a%sb', 5 % 3, '100%' LIKE '%;%';
+SELECT 2;

@@ -1,0 +1,3 @@
+-- it's
+SELECT 1; # don't "
+/* it's ` " */ SELECT 2;

@@ -1,0 +1,2 @@
+SELECT 'a"b`c;', "a'b`c;", 1 AS `a'b"c;`;
+SELECT 2;

@@ -1,0 +1,4 @@
+SET NAMES utf8mb4;
+SET NAMES 'utf8mb4' COLLATE 'utf8mb4_bin';
+SET CHARACTER SET utf8mb4;
+SELECT 1;

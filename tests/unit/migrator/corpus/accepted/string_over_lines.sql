@@ -1,0 +1,6 @@
+SELECT 'one
+two; -- not a comment
+# nor this
+/* nor this
+three';
+SELECT 2;

@@ -1,0 +1,2 @@
+SELECT/* it's */'it''s;'/* ; */;
+SELECT 2;

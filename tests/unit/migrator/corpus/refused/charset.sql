@@ -1,0 +1,2 @@
+charset gbk
+SELECT 1;

@@ -1,0 +1,2 @@
+clear
+SELECT 1;

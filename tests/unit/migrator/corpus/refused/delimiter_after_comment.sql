@@ -1,0 +1,2 @@
+/* x */ DELIMITER $$
+SELECT 1$$

@@ -1,0 +1,2 @@
+DELIMITER go
+SELECT category go

@@ -1,0 +1,1 @@
+DELIMITER $$ SELECT 1 $$

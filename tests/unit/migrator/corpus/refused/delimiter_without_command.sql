@@ -1,0 +1,2 @@
+delimiters $$
+SELECT 1;

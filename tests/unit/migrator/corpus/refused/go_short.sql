@@ -1,0 +1,2 @@
+SELECT 1\g
+SELECT 2\G

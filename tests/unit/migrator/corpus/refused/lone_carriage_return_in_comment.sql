@@ -1,0 +1,1 @@
+-- old MacintoshSELECT 1;SELECT 2;

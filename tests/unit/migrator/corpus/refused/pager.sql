@@ -1,0 +1,2 @@
+pager less
+SELECT 1;

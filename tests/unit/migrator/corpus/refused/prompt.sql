@@ -1,0 +1,2 @@
+prompt x;
+SELECT 1;

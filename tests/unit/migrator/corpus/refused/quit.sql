@@ -1,0 +1,2 @@
+quit
+SELECT 2;

@@ -1,0 +1,1 @@
+/*!40101 SET SQL_MODE='ANSI' */;

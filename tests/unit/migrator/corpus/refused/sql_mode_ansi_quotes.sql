@@ -1,0 +1,2 @@
+SET SESSION sql_mode = 'ANSI_QUOTES';
+SELECT "a;b";

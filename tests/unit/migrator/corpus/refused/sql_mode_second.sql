@@ -1,0 +1,1 @@
+SET @a = 1, `sql_mode` = 'ANSI';

@@ -1,0 +1,1 @@
+/* x */ system touch pwned;

@@ -1,0 +1,2 @@
+tee out.txt
+SELECT 1;

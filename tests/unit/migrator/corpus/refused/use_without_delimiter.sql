@@ -1,0 +1,2 @@
+USE information_schema
+SELECT 1;

@@ -1,0 +1,124 @@
+"""Properties of every file the splitter accepts, and of every file at all."""
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sysndd_migrator.errors import SplitRefused
+from sysndd_migrator.splitter import split
+
+# Pieces that interact: random characters would hardly ever make a quote meet a delimiter.
+PIECES = st.sampled_from(
+    [
+        *(
+            "'",
+            '"',
+            "`",
+            "\\",
+            "\\'",
+            "''",
+            "--",
+            "-- ",
+            "#",
+            "/*",
+            "*/",
+            "/*!",
+            "/*!50003 ",
+            "/*+ ",
+        ),
+        *(";", "$$", "//", "\n", "\r\n", "\r", " ", "\t", "DELIMITER $$\n", "\nDELIMITER ;\n"),
+        *(
+            "delimiter //\n",
+            "SELECT",
+            " 1 ",
+            "BEGIN",
+            "END",
+            "use x",
+            "source y",
+            "\\!",
+            "N",
+            "é",
+            "日",
+        ),
+        *("\ufeff", "\x00", "\x01", "set sql_mode=", "ANSI", "-", "/", "*", "a", "$"),
+    ]
+)
+FILES = st.lists(PIECES, max_size=40).map(lambda pieces: "".join(pieces).encode())
+
+GAP = re.compile(
+    rb"\A(?:\xef\xbb\xbf)?(?:[ \t\n\v\f\r]+|;|//|\$\$|(?:#|--)[^\n]*|/\*(?:(?!\*/).)*\*/"
+    rb"|delimiter[ \t]+\S+[^\n]*)*\Z",
+    re.DOTALL | re.IGNORECASE,
+)
+
+
+@given(FILES)
+def test_slices_and_gaps_are_the_whole_file(data: bytes):
+    try:
+        statements = split(data)
+    except SplitRefused:
+        return
+    rebuilt, end = b"", 0
+    for statement in statements:
+        gap = data[end : statement.start]
+        assert GAP.match(gap), gap
+        piece = data[statement.start : statement.end]
+        assert piece.decode().replace("\r\n", "\n") == statement.text
+        assert piece.strip() == piece != b""
+        rebuilt += gap + piece
+        end = statement.end
+    assert GAP.match(data[end:]), data[end:]
+    assert rebuilt + data[end:] == data
+
+
+@given(st.binary(max_size=60) | FILES)
+def test_any_bytes_are_split_or_refused_with_a_place(data: bytes):
+    try:
+        split(data, "f.sql")
+    except SplitRefused as refused:
+        assert 1 <= refused.line <= data.count(b"\n") + 1
+        assert refused.column >= 1
+        assert refused.reason
+
+
+@given(FILES)
+def test_splitting_a_statement_again_gives_the_same_statement(data: bytes):
+    try:
+        statements = split(data)
+    except SplitRefused:
+        return
+    for statement in statements:
+        if ";" in statement.text or "$$" in statement.text or "//" in statement.text:
+            continue  # held together by another delimiter or by quotes: not a file of its own
+        (again,) = split(statement.text.encode())
+        assert (again.text, again.canonical) == (statement.text, statement.canonical)
+
+
+@given(st.text(max_size=40))
+def test_text_in_quotes_is_never_cut(text: str):
+    quoted = text.replace("\\", "\\\\").replace("'", "''").replace("\0", "")
+    data = f"SELECT '{quoted}'; SELECT 2".encode()
+    statements = split(data)
+    assert [statement.text for statement in statements] == [
+        f"SELECT '{quoted}'".replace("\r\n", "\n"),
+        "SELECT 2",
+    ]
+
+
+@given(FILES)
+def test_line_endings_don_t_matter(data: bytes):
+    unix = data.replace(b"\r", b"")
+    dos = unix.replace(b"\n", b"\r\n")
+    try:
+        statements = split(unix)
+    except SplitRefused as refused:
+        expected = str(refused)
+    else:
+        assert [s.text for s in split(dos)] == [s.text for s in statements]
+        assert [s.canonical for s in split(dos)] == [s.canonical for s in statements]
+        return
+    try:
+        split(dos)
+    except SplitRefused as refused:
+        assert str(refused) == expected
