@@ -49,8 +49,9 @@ main() {
 fingerprint() {
     {
         pwd -P
-        cat requirements/dev.lock packages/*/pyproject.toml services/*/pyproject.toml
-    } 2>/dev/null | cksum
+        cat requirements/dev.lock packages/*/pyproject.toml services/*/pyproject.toml 2>/dev/null ||
+            true # a checkout without one of the folders
+    } | cksum
 }
 
 is_installed() {
@@ -62,13 +63,14 @@ install_python_side() {
     print=$(fingerprint)
     if [ ! -f "$venv/.sysndd-folder" ] || [ "$(cat "$venv/.sysndd-folder")" != "$(pwd -P)" ] ||
         ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+        # Whoever keeps an environment of their own under this name keeps its content.
+        if [ -e "$venv" ] && [ ! -f "$venv/.sysndd-folder" ] && [ -n "$(ls -A "$venv")" ]; then
+            die "$venv is there already and was not made by this; move it away, or choose another:" \
+                "make up VENV=.venv-sysndd"
+        fi
         python=$(find_python)
         "$python" -c 'import ensurepip, venv' 2>/dev/null || install_venv_module "$python"
         say "making the virtual environment $venv with $("$python" --version)"
-        # Whoever keeps another environment under this name keeps its content.
-        if [ -e "$venv" ] && [ ! -f "$venv/pyvenv.cfg" ]; then
-            die "$venv exists and is no virtual environment; move it away or set VENV=<directory>"
-        fi
         "$python" -m venv --clear "$venv"
         pwd -P >"$venv/.sysndd-folder"
     fi
@@ -165,9 +167,11 @@ install_packages() {
     local redis_was_there=no
     ! have redis-server || redis_was_there=yes
     keep_services_stopped
-    # An old or empty package list is the usual reason for a failure, and then only.
-    apt "$@" || { apt_update && apt "$@"; } ||
+    # An old or empty package list is the usual reason for a failure.
+    if ! apt "$@" && ! { apt_update && apt "$@"; }; then
+        tail -n 20 "$failed_output" >&2
         die "apt-get could not install them; it says why above. The command was:" "sudo $command"
+    fi
     # The distribution would start its own Redis at the next boot: we brought it, and need only
     # its program. One that was there before is left as it is.
     if [ $redis_was_there = no ] && have redis-server && have systemctl; then
@@ -176,14 +180,26 @@ install_packages() {
     allow_services
 }
 
+# Their output is shown when they fail, and then only.
 apt() {
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
-        -o DPkg::Lock::Timeout=300 --no-install-recommends install "$@" >&2
+    quietly "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
+        -o DPkg::Lock::Timeout=300 --no-install-recommends install "$@"
 }
 
 apt_update() {
     say "fetching the distribution's package lists"
-    "${as_root[@]}" apt-get -qq -o DPkg::Lock::Timeout=300 update >&2
+    quietly "${as_root[@]}" apt-get -q -o DPkg::Lock::Timeout=300 update
+}
+
+quietly() {
+    local output
+    output=$(mktemp)
+    if "$@" >"$output" 2>&1; then
+        rm -f "$output"
+    else
+        failed_output=$output
+        return 1
+    fi
 }
 
 # invoke-rc.d asks /usr/sbin/policy-rc.d whether a package may start its service; 101 means no

@@ -77,7 +77,11 @@ class RealProcess:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start the server and wait until it answers; nothing happens when it runs already."""
+        """Start the server and wait until it answers; nothing happens when it runs already.
+
+        Call it from the main thread: the kernel ends the server with the THREAD that started it
+        (prctl(2), PR_SET_PDEATHSIG), and threads of asyncio.to_thread end with the test's loop.
+        """
         if self.is_running():
             return
         with self.log.open("ab") as log:
@@ -379,6 +383,7 @@ def start_mariadb(directory: Path) -> Iterator[TestMariadb]:
         directory=directory,
         socket=sockets / "mariadb.sock",
         port=free_port(),
+        root_password=secrets.token_hex(12),
         max_connections=300,
         buffer_pool_mb=128,
         durable=False,

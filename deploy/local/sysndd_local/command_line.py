@@ -33,6 +33,10 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
         print(f"\nmake {command}: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # `make logs | head`: nobody reads on, and Python's own last flush must not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         print(f"\nmake {command}: interrupted; `make status` tells what runs", file=sys.stderr)
         return 130

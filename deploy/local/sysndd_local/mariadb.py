@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pymysql
@@ -17,6 +17,7 @@ from pymysql.cursors import Cursor
 
 from sysndd_local.errors import LocalRunError, MissingProgram
 from sysndd_local.ports import LOOPBACK, MYSQL_DEFAULT_PORT
+from sysndd_local.run_folder import write_private
 
 PACKAGES = "mariadb-server-core mariadb-client"
 # Strict: a value that does not fit is an error, never a silent change.
@@ -34,6 +35,7 @@ class MariadbServer:
         directory: holds ``data/``, ``tmp/`` and ``my.cnf``; made when missing.
         socket: path of the unix socket, at most 107 bytes (unix(7)).
         port: TCP port on the loopback address.
+        root_password: letters and digits; the password of ``root``, over the socket only.
         max_connections: connections at once, all services together.
         buffer_pool_mb: memory for InnoDB's pages, in MiB.
         durable: flush the log at each commit; tests switch it off.
@@ -42,6 +44,7 @@ class MariadbServer:
     directory: Path
     socket: Path
     port: int
+    root_password: str = field(repr=False)
     max_connections: int = 200
     buffer_pool_mb: int = 256
     durable: bool = True
@@ -77,8 +80,9 @@ def program(name: str) -> str:
 def prepare(server: MariadbServer) -> None:
     """Write the configuration and, once, the system tables. Existing data is kept.
 
-    ``root`` signs in over the socket as the operating system's user and in no other way, so there
-    is no moment in which an administrator without a password can be reached by TCP
+    The system tables are made with an administrator who signs in over the socket as the operating
+    system's user and in no other way, and the first statements of the first start give ``root`` its
+    password: there is no moment in which an administrator without one can be reached
     (https://mariadb.com/kb/en/authentication-plugin-unix-socket/).
 
     Raises:
@@ -92,8 +96,8 @@ def prepare(server: MariadbServer) -> None:
     program("mariadbd")
     server.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     (server.directory / "tmp").mkdir(mode=0o700, exist_ok=True)
-    server.config.write_text(render_config(server), encoding="utf-8")
-    server.config.chmod(0o600)
+    write_private(server.config, render_config(server))
+    write_private(server.directory / "init.sql", _render_init(server))
     # The system schema is written into a neighbour and renamed: a power cut in the middle leaves
     # nothing that looks like a usable data directory.
     if server.data.is_dir():
@@ -140,6 +144,7 @@ user = {getpass.getuser()}
 datadir = "{server.data}"
 tmpdir = "{server.directory / "tmp"}"
 socket = "{server.socket}"
+init-file = "{server.directory / "init.sql"}"
 pid-file = "{server.directory / "mariadbd.pid"}"
 bind-address = {LOOPBACK}
 port = {server.port}
@@ -161,6 +166,17 @@ performance-schema = OFF
 """
 
 
+def _render_init(server: MariadbServer) -> str:
+    """Return what the server runs at every start before it takes connections."""
+    user = getpass.getuser()
+    lines = [f"ALTER USER 'root'@'localhost' IDENTIFIED BY '{server.root_password}';"]
+    if user != "root":
+        # mariadb-install-db made it beside root. With a user named like one of our accounts, it
+        # would be the more exact match and keep that one out.
+        lines.append(f"DROP USER IF EXISTS '{user}'@'localhost';")
+    return "\n".join(lines) + "\n"
+
+
 def command(server: MariadbServer) -> list[str]:
     """Return the command that runs the server in the foreground."""
     return [program("mariadbd"), f"--defaults-file={server.config}"]
@@ -179,6 +195,7 @@ def connect_as_root(server: MariadbServer, *, timeout: float = 5) -> "pymysql.Co
     return pymysql.connect(
         unix_socket=str(server.socket),
         user="root",
+        password=server.root_password,
         charset="utf8mb4",
         autocommit=True,
         connect_timeout=timeout,

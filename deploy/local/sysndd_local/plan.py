@@ -204,6 +204,7 @@ def _private_database(
         directory=folder.root / "mariadb",
         socket=sockets / "mariadb.sock",
         port=ports["DB_PORT"],
+        root_password=folder.password("database_root"),
         max_connections=pools * settings.pool_size + SPARE_CONNECTIONS,
     )
 

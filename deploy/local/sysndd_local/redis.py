@@ -7,6 +7,7 @@ from pathlib import Path
 from sysndd_local.errors import MissingProgram
 from sysndd_local.mariadb import server_path
 from sysndd_local.ports import LOOPBACK
+from sysndd_local.run_folder import write_private
 
 PACKAGES = "redis-server"
 
@@ -57,9 +58,8 @@ def prepare(server: RedisServer) -> None:
     program()
     data = server.directory / "data"
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    server.config.touch(mode=0o600)
-    server.config.chmod(0o600)
-    server.config.write_text(
+    write_private(
+        server.config,
         f"""\
 # Written by sysndd_local at every start; changes are lost.
 bind {LOOPBACK}
@@ -76,7 +76,6 @@ save ""
 maxmemory 256mb
 maxmemory-policy noeviction
 """,
-        encoding="utf-8",
     )
 
 

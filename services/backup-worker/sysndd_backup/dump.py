@@ -99,7 +99,7 @@ class Dump:
     def _pump(self, process: Process) -> tuple[DumpResult, bytes]:
         assert process.stdout is not None
         plain, counter = hashlib.sha256(), RowCounter()
-        with self._target.open("xb") as file:
+        with open(self._target, "xb", opener=_private) as file:
             packed = _HashingSink(file)
             writer = open_writer(packed, self._compression)
             while chunk := process.stdout.read(_CHUNK):
@@ -135,6 +135,11 @@ class Dump:
             )
         if not last_line.startswith(_TRAILER):
             raise DumpFailed('The dump was cut off: its last line is not "-- Dump completed".')
+
+
+def _private(path: str, flags: int) -> int:
+    """Open with mode 0600: dumps hold personal data and password hashes."""
+    return os.open(path, flags, 0o600)
 
 
 class _HashingSink:

@@ -17,6 +17,8 @@ _OPTIONS = [
     # In this mode the client takes no command but DELIMITER from its input, so that a line such
     # as `\! rm` in a backup is a syntax error and not a shell command.
     "--binary-mode",
+    # Without it MariaDB's client cuts the comments out of the triggers and routines it loads.
+    "--comments",
 ]
 
 

@@ -115,7 +115,7 @@ async def drop_schema(tools: BackupTools, schema: str) -> None:
 @contextlib.asynccontextmanager
 async def _session(tools: BackupTools) -> AsyncIterator[aiomysql.Connection]:
     connection = await connect(
-        tools.database.settings, init_command=f"lock_wait_timeout = {_LOCK_SECONDS}"
+        tools.database.settings, init_command=f"lock_wait_timeout = {_LOCK_SECONDS}, sql_notes = 0"
     )
     try:
         yield connection

@@ -229,7 +229,9 @@ class _Splitter:
             return True
         if _COMMENT_START.match(self.data, self.position + 2):
             # What the client drops behind the dashes leaves a comment to the server.
-            raise self._refused(self.position, "a comment that starts with -- needs a blank after it")
+            raise self._refused(
+                self.position, "a comment that starts with -- needs a blank after it"
+            )
         return False
 
     def _line_comment(self) -> None:
@@ -297,18 +299,18 @@ class _Splitter:
     def _refuse_stray_delimiter_command(self, at: int) -> None:
         if self.data[at] | 0x20 != 0x64 or self.data[at : at + 9].lower() != b"delimiter":
             return
-        if at == 0 or self.first is None or self.data[at - 1 : at] in {b"\n", b"/"}:
-            # The client takes it for its command, and joins this line and the next into one.
-            raise self._refused(at, "a line of a statement starts with DELIMITER; indent it")
+        if self.first is None:
+            raise self._refused(at, "no statement starts with DELIMITER")
         command = _STRAY_DELIMITER.match(self.data, at)
-        if command is None:
-            return
         start_of_line = self.data.rfind(b"\n", 0, at) + 1
         alone = not self.data[start_of_line:at].strip()
-        if alone or command[1] not in {b";", self.delimiter}:
+        if command and (alone or command[1] not in {b";", self.delimiter}):
             raise self._refused(
                 at, "DELIMITER in the middle of a statement; end the statement before it"
             )
+        if self.data[at - 1 : at] in {b"\n", b"/"}:
+            # The client takes it for its command, and joins this line and the next into one.
+            raise self._refused(at, "a line of a statement starts with DELIMITER; indent it")
 
     def _finish_statement(self) -> None:
         assert self.first is not None

@@ -181,7 +181,7 @@ async def test_outage_is_named_and_the_pool_recovers(
             with pytest.raises(DatabaseUnavailable):
                 await database.fetch_one("SELECT 1")
         finally:
-            await asyncio.to_thread(private_mariadb.start)
+            private_mariadb.start()
         assert await database.fetch_one("SELECT 1 AS one") == {"one": 1}
 
 

@@ -117,6 +117,7 @@ class BackupDirectory:
         path = self.path(manifest.name)
         final = path.with_name(path.name + MANIFEST_SUFFIX)
         partial = final.with_name(final.name + PARTIAL_SUFFIX)
+        partial.touch(mode=0o600)
         with partial.open("w", encoding="utf-8") as file:
             file.write(manifest.model_dump_json(indent=2) + "\n")
             file.flush()

@@ -1,0 +1,226 @@
+"""Backup and restore on a real server: round trip, dumps that lie, restores that must not begin."""
+
+import dataclasses
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from sysndd_backup.backup import BackupTools
+from sysndd_backup.clients import Clients
+from sysndd_core.errors import OperationInProgress
+from sysndd_core.jobs import BackupKind, CreateBackup, RestoreBackup
+from sysndd_core.settings import BackupCompression
+from tests.support.site import Site
+from tests.support.workers import BackupBench, backup_bench
+
+TRICKY = r"""
+CREATE TABLE `{app}`.`a table` (
+  id INT PRIMARY KEY AUTO_INCREMENT, parent INT NULL, t TEXT, b BLOB, j JSON, d DATETIME(6),
+  FULLTEXT KEY (t), FOREIGN KEY (parent) REFERENCES `a table` (id)
+) ENGINE=InnoDB CHARSET=utf8mb4;
+INSERT INTO `{app}`.`a table` (id, parent, t, b, j, d) VALUES
+  (1, NULL, 'line\nbreak),\n(''quote', x'0027285c0a', '{{"a": "),("}}', '2026-01-01 00:00:00.000001'),
+  (2, 1, 'back\\slash `tick` 🧬 é', NULL, NULL, NULL),
+  (3, 2, 'INSERT INTO `x` VALUES (1),(2);', '', '[]', NULL);
+CREATE PROCEDURE `{app}`.p() BEGIN /* ; */ SELECT ';' AS s; END;
+CREATE FUNCTION `{app}`.f(x INT) RETURNS INT DETERMINISTIC RETURN x + 1;
+CREATE EVENT `{app}`.e ON SCHEDULE EVERY 1 DAY DISABLE DO SELECT 1;
+CREATE VIEW `{app}`.v1 AS SELECT id, t FROM `{app}`.`a table`;
+CREATE VIEW `{app}`.v2 AS SELECT `{app}`.f(id) AS n FROM `{app}`.v1;
+"""
+
+
+@pytest.fixture
+async def bench(site: Site) -> AsyncIterator[BackupBench]:
+    for statement in TRICKY.format(app=site.app).strip().split(";\n"):
+        site.server.execute(statement.strip().removesuffix(";"))
+    site.server.execute(
+        f"INSERT INTO `{site.app}`.`user` (user_name, email) VALUES ('a', 'a@x'), ('b', 'b@x')"
+    )
+    async with backup_bench(site) as bench:
+        yield bench
+
+
+def programs(site: Site) -> list[tuple[object, ...]]:
+    """Everything that is no table, as the server describes it."""
+    rows: list[tuple[object, ...]] = []
+    for table, columns, schema in (
+        ("views", "table_name, view_definition", "table_schema"),
+        ("triggers", "trigger_name, event_object_table, action_statement", "trigger_schema"),
+        ("routines", "routine_name, routine_definition", "routine_schema"),
+        ("events", "event_name, event_definition, status", "event_schema"),
+    ):
+        rows += site.server.execute(
+            f"SELECT '{table}', {columns} FROM information_schema.{table}"
+            f" WHERE {schema} = %s ORDER BY 2",
+            (site.app,),
+        )
+    return rows
+
+
+@pytest.mark.parametrize("compression", list(BackupCompression))
+async def test_round_trip(bench: BackupBench, compression: BackupCompression) -> None:
+    bench.tools = dataclasses.replace(bench.tools, compression=compression)
+    server, app = bench.site.server, bench.site.app
+    before, programs_before = bench.checksums(), programs(bench.site)
+    row = await bench.run(CreateBackup())
+    assert (row["state"], row["percent"], row["error"]) == ("succeeded", 100, None)
+    (manifest,) = bench.store.manifests()
+    path = bench.store.path(manifest.name)
+    assert manifest.size_bytes == path.stat().st_size
+    assert manifest.table_count == len(before)
+    for table in before:
+        ((count,),) = server.execute(f"SELECT COUNT(*) FROM `{app}`.`{table}`")
+        assert manifest.rows_per_table[table] == count, table
+    assert manifest.rows_per_table["a table"] == 3
+    assert manifest.schema_version is not None
+    assert path.stat().st_mode & 0o077 == 0
+
+    server.execute(f"DELETE FROM `{app}`.`a table` WHERE id = 3")
+    server.execute(f"DROP TABLE `{app}`.review_publication")
+    server.execute(f"DROP VIEW `{app}`.v2")
+    server.execute(f"DROP PROCEDURE `{app}`.p")
+    server.execute(f"CREATE TABLE `{app}`.not_in_the_backup (id INT PRIMARY KEY)")
+    server.execute(f"CREATE VIEW `{app}`.not_there_either AS SELECT 1 AS one")
+    damaged = bench.checksums()
+
+    row = await bench.run(RestoreBackup(name=manifest.name))
+    assert row["state"] == "succeeded", row["error"]
+    assert bench.checksums() == before
+    assert programs(bench.site) == programs_before
+    assert server.execute(f"SELECT MAX(n) FROM `{app}`.v2") == ((4,),)
+
+    safety = json.loads(str(row["result"]))["safety_backup"]
+    assert bench.store.manifest(safety).kind is BackupKind.PRE_RESTORE
+    row = await bench.run(RestoreBackup(name=safety))
+    assert row["state"] == "succeeded", row["error"]
+    assert bench.checksums() == damaged
+    assert scratch_schemas(bench.site) == []
+
+
+def scratch_schemas(site: Site) -> list[str]:
+    rows = site.server.execute(
+        "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE %s",
+        (f"{site.app}\\_restore%",),
+    )
+    return [name for (name,) in rows]
+
+
+LYING_CLIENTS = {
+    "empty": "exit 0",
+    "fails at once": "echo boom >&2; exit 2",
+    "cut off, exit 0": '"{real}" "$@" | head -n -1',
+    "cut off in the middle, exit 0": '"{real}" "$@" | head -c 20000',
+    "whole, but exit 3": '"{real}" "$@"; exit 3',
+    "killed": '"{real}" "$@" | head -c 5000; kill -9 $$',
+}
+
+
+@pytest.mark.parametrize("script", LYING_CLIENTS.values(), ids=LYING_CLIENTS)
+async def test_a_dump_that_lies_is_a_failed_job_and_no_file(
+    bench: BackupBench, tmp_path: Path, script: str
+) -> None:
+    row = await bench.run(CreateBackup(), lying(bench, tmp_path, script))
+    assert (row["state"], row["error_code"]) == ("failed", "dump_failed")
+    assert row["error"]
+    assert list(bench.site.backup_dir.iterdir()) == []
+    assert (await bench.run(CreateBackup()))["state"] == "succeeded"
+
+
+def lying(bench: BackupBench, directory: Path, script: str) -> BackupTools:
+    program = directory / "dump"
+    program.write_text("#!/bin/sh\n" + script.format(real=bench.tools.clients.dump) + "\n")
+    program.chmod(0o755)
+    clients = Clients(str(program), bench.tools.clients.load, bench.tools.clients.version)
+    return dataclasses.replace(bench.tools, clients=clients)
+
+
+async def test_restore_stops_when_its_safety_backup_fails(
+    bench: BackupBench, tmp_path: Path
+) -> None:
+    await bench.run(CreateBackup())
+    (manifest,) = bench.store.manifests()
+    bench.site.server.execute(f"DELETE FROM `{bench.site.app}`.`a table` WHERE id = 3")
+    live = bench.checksums()
+    row = await bench.run(
+        RestoreBackup(name=manifest.name), lying(bench, tmp_path, "echo no >&2; exit 1")
+    )
+    assert (row["state"], row["error_code"]) == ("failed", "safety_backup_failed")
+    assert bench.checksums() == live
+    assert bench.store.manifests() == [manifest]
+
+
+async def test_a_damaged_file_is_found_before_anything_else(bench: BackupBench) -> None:
+    await bench.run(CreateBackup())
+    (manifest,) = bench.store.manifests()
+    path = bench.store.path(manifest.name)
+    whole, live = path.read_bytes(), bench.checksums()
+    for offset in range(0, len(whole), len(whole) // 20):
+        path.write_bytes(whole[:offset] + bytes([whole[offset] ^ 1]) + whole[offset + 1 :])
+        row = await bench.run(RestoreBackup(name=manifest.name))
+        assert (row["state"], row["error_code"]) == ("failed", "backup_damaged"), offset
+    assert bench.checksums() == live
+    # No safety backup was wasted on it, and a cut-off file is not even listed.
+    assert [one.kind for one in bench.store.manifests()] == [BackupKind.MANUAL]
+    path.write_bytes(whole[:-1])
+    assert bench.store.manifests() == []
+
+
+async def test_a_dump_that_can_not_be_loaded_leaves_live_untouched(
+    bench: BackupBench, tmp_path: Path
+) -> None:
+    """Its hashes are right, its SQL is not: the shadow schema takes the blow."""
+    script = '"{real}" "$@" | sed "s/CREATE TABLE .review. /CREATE TABLE nonsense!/"'
+    row = await bench.run(CreateBackup(), lying(bench, tmp_path, script))
+    assert row["state"] == "succeeded"
+    (manifest,) = bench.store.manifests()
+    live, described = bench.checksums(), programs(bench.site)
+    row = await bench.run(RestoreBackup(name=manifest.name))
+    assert (row["state"], row["error_code"]) == ("failed", "restore_failed")
+    assert "Nothing was changed" in str(row["error"])
+    assert (bench.checksums(), programs(bench.site)) == (live, described)
+    assert scratch_schemas(bench.site) == []
+
+
+async def test_a_swap_that_fails_late_is_undone(bench: BackupBench, tmp_path: Path) -> None:
+    """Views that can't be made again in live: the tables have moved by then and must come back."""
+    await bench.run(CreateBackup())
+    (manifest,) = bench.store.manifests()
+    bench.site.server.execute(f"DELETE FROM `{bench.site.app}`.`a table` WHERE id = 3")
+    live, described = bench.checksums(), programs(bench.site)
+    marker = tmp_path / "second"
+    # The shadow's triggers are scripted first; that script gets an error at its end.
+    script = (
+        '"{real}" "$@"; case "$*" in *restore_shadow) '
+        f'test -e "{marker}" && echo "nonsense;"; touch "{marker}";; esac'
+    )
+    row = await bench.run(RestoreBackup(name=manifest.name), lying(bench, tmp_path, script))
+    assert (row["state"], row["error_code"]) == ("failed", "restore_failed")
+    assert "The database is as before" in str(row["error"])
+    assert bench.checksums() == live
+    assert programs(bench.site) == described
+
+
+async def test_second_request_gets_the_running_job(bench: BackupBench) -> None:
+    job_id = await bench.submit(CreateBackup())
+    for job in (CreateBackup(), RestoreBackup(name="x.sql")):
+        with pytest.raises(OperationInProgress) as caught:
+            await bench.submit(job)
+        assert caught.value.extra == {"job_id": job_id}
+    await bench.worker().run_until_idle()
+    assert (await bench.rows.get(job_id))["state"] == "succeeded"
+    await bench.submit(CreateBackup())
+
+
+async def test_an_empty_schema_is_no_backup(bench: BackupBench) -> None:
+    for table in bench.checksums():
+        bench.site.server.execute(
+            f"SET STATEMENT foreign_key_checks = 0 FOR DROP TABLE `{bench.site.app}`.`{table}`"
+        )
+    for name in ("v1", "v2", "entity_view"):
+        bench.site.server.execute(f"DROP VIEW `{bench.site.app}`.`{name}`")
+    row = await bench.run(CreateBackup())
+    assert (row["state"], row["error_code"]) == ("failed", "dump_failed")
+    assert list(bench.site.backup_dir.iterdir()) == []

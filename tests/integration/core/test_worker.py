@@ -1,0 +1,240 @@
+"""Claim, lease, heartbeat, fencing, sweep, and a Redis that is stopped, frozen or flushed."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from sysndd_core.database import Database
+from sysndd_core.errors import JobNotCancellable, LeaseLost
+from sysndd_core.jobs import CreateBackup, Job, Queue
+from sysndd_core.outbox import JobRows
+from sysndd_core.queue import WakeUp
+from sysndd_core.worker import JobHandler, JobRun, Worker, job_performer
+from tests.support.servers import TestRedis
+from tests.support.site import Site
+
+
+@pytest.fixture
+async def rows(site: Site, database: Database) -> AsyncIterator[JobRows]:
+    wake_up = WakeUp(site.redis)
+    yield JobRows(database, wake_up, Queue.BACKUP)
+    await wake_up.close()
+
+
+async def submit(rows: JobRows, job: Job | None = None) -> str:
+    async with rows.database.transaction() as tx:
+        return await rows.submit(tx, job or CreateBackup(), requested_by=None)
+
+
+@contextlib.asynccontextmanager
+async def working(site: Site, rows: JobRows, handler: JobHandler) -> AsyncIterator[Worker]:
+    """Run a worker until the block ends, then stop it as SIGTERM does."""
+    worker = Worker(
+        database=rows.database,
+        redis=site.redis,
+        rows=rows,
+        perform=job_performer(rows, {CreateBackup: handler}),
+    )
+    task = asyncio.create_task(worker.run())
+    await asyncio.sleep(0.3)
+    try:
+        yield worker
+    finally:
+        worker.stop()
+        await asyncio.wait_for(task, 15)
+
+
+async def state_within(rows: JobRows, job_id: str, state: str, seconds: float) -> float:
+    """Wait for a state; return how long it took."""
+    begun = time.monotonic()
+    while (await rows.get(job_id))["state"] != state:
+        assert time.monotonic() - begun < seconds, await rows.get(job_id)
+        await asyncio.sleep(0.02)
+    return time.monotonic() - begun
+
+
+async def quick(_: CreateBackup, run: JobRun) -> dict[str, object]:
+    await run.progress("working", 50)
+    return {"done": True}
+
+
+async def test_two_workers_never_claim_the_same_row(rows: JobRows) -> None:
+    async with rows.database.transaction() as tx:
+        for n in range(20):
+            await tx.execute(
+                f"INSERT INTO {rows.table} (id, kind, queue, payload, run_after, created_at)"
+                " VALUES (UUID(), %s, 'backup', '{}', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
+                (f"k{n}",),
+            )
+    claims = await asyncio.gather(*(rows.claim(f"w{n}") for n in range(30)))
+    taken = [claim.id for claim in claims if claim is not None]
+    assert len(taken) == len(set(taken)) == 20
+
+
+async def test_rolled_back_request_leaves_no_job(rows: JobRows) -> None:
+    with contextlib.suppress(ZeroDivisionError):
+        async with rows.database.transaction() as tx:
+            await rows.submit(tx, CreateBackup(), requested_by=None)
+            raise ZeroDivisionError
+    assert await rows.claim("w") is None
+
+
+async def test_expired_lease_is_reclaimed_and_the_old_worker_is_fenced_off(rows: JobRows) -> None:
+    job_id = await submit(rows)
+    first = await rows.claim("first")
+    assert first is not None
+    await expire(rows)
+    assert await rows.reclaim() == 1
+    second = await rows.claim("second")
+    assert second is not None
+    assert (second.id, second.attempt) == (job_id, first.attempt + 1)
+    for write in (
+        rows.renew(first),
+        rows.progress(first, step="x", percent=99, message=""),
+        rows.succeed(first, {"by": "first"}),
+        rows.fail(first, "x", "y"),
+        rows.hand_back(first),
+    ):
+        with pytest.raises(LeaseLost):
+            await write
+    await rows.succeed(second, {"by": "second"})
+    assert '"second"' in (await rows.get(job_id))["result"]
+
+
+async def test_job_whose_last_attempt_was_lost_is_failed(rows: JobRows) -> None:
+    job_id = await submit(rows)
+    for _ in range(CreateBackup.max_attempts):
+        assert await rows.claim("w") is not None
+        await expire(rows)
+        await rows.reclaim()
+    row = await rows.get(job_id)
+    assert (row["state"], row["error_code"]) == ("failed", "worker_lost")
+    assert row["finished_at"] is not None
+    await submit(rows)  # the active key is free again
+
+
+async def expire(rows: JobRows) -> None:
+    await rows.database.execute(f"UPDATE {rows.table} SET lease_until = '2000-01-01'")
+
+
+async def test_living_lease_is_not_reclaimed(rows: JobRows) -> None:
+    await submit(rows)
+    await rows.claim("w")
+    assert await rows.reclaim() == 0
+
+
+async def test_handed_back_job_keeps_its_attempts(rows: JobRows) -> None:
+    job_id = await submit(rows)
+    for attempt in range(1, 6):
+        claim = await rows.claim("w")
+        assert claim is not None
+        assert claim.attempt == attempt
+        await rows.hand_back(claim)
+    assert (await rows.get(job_id))["state"] == "queued"
+
+
+async def test_wake_up_starts_a_job_at_once(site: Site, rows: JobRows) -> None:
+    async with working(site, rows, quick):
+        await asyncio.sleep(0.5)
+        took = await state_within(rows, await submit(rows), "succeeded", 3)
+    assert took < 3  # the sweep alone would take up to ten seconds
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["stopped", "frozen", "flushed"])
+async def test_no_job_is_lost_without_redis(
+    site: Site, rows: JobRows, redis_server: TestRedis, fault: str
+) -> None:
+    async with working(site, rows, quick):
+        begin = {"stopped": redis_server.stop, "frozen": redis_server.freeze}.get(fault)
+        mend = {"stopped": redis_server.start, "frozen": redis_server.thaw}.get(fault)
+        if begin is not None:
+            begin()
+        try:
+            asked = time.monotonic()
+            job_id = await submit(rows)
+            submitted = time.monotonic() - asked
+            if fault == "flushed":
+                await asyncio.to_thread(redis_server.flush)
+            await state_within(rows, job_id, "succeeded", 12)
+        finally:
+            if mend is not None:
+                mend()
+        assert submitted < 2
+        if begin is not None:
+            # The listener comes back by itself, and wake-ups are quick again.
+            await asyncio.sleep(2.5)
+            await state_within(rows, await submit(rows), "succeeded", 5)
+
+
+async def test_unexpected_error_is_recorded_and_the_worker_goes_on(
+    site: Site, rows: JobRows
+) -> None:
+    calls = 0
+
+    async def first_fails(_: CreateBackup, run: JobRun) -> dict[str, object]:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise KeyError("secret detail")
+        return {}
+
+    async with working(site, rows, first_fails):
+        failed = await submit(rows)
+        await state_within(rows, failed, "failed", 5)
+        await state_within(rows, await submit(rows), "succeeded", 5)
+    row = await rows.get(failed)
+    assert row["error_code"] == "internal_error"
+    assert "secret" not in row["error"]
+
+
+async def test_running_job_can_be_cancelled_and_a_finished_one_not(
+    site: Site, rows: JobRows
+) -> None:
+    async def slow(_: CreateBackup, run: JobRun) -> dict[str, object]:
+        await asyncio.sleep(60)
+        return {}
+
+    async with working(site, rows, slow):
+        job_id = await submit(rows)
+        await state_within(rows, job_id, "running", 3)
+        await cancel(rows, job_id)
+        await state_within(rows, job_id, "cancelled", 8)
+    with pytest.raises(JobNotCancellable):
+        await cancel(rows, job_id)
+
+
+async def test_queued_job_is_cancelled_at_once(rows: JobRows) -> None:
+    job_id = await submit(rows)
+    await cancel(rows, job_id)
+    assert (await rows.get(job_id))["state"] == "cancelled"
+    assert await rows.claim("w") is None
+
+
+async def cancel(rows: JobRows, job_id: str) -> None:
+    async with rows.database.transaction() as tx:
+        await rows.request_cancel(tx, job_id)
+
+
+async def test_stopping_worker_hands_its_job_back(site: Site, rows: JobRows) -> None:
+    async def slow(_: CreateBackup, run: JobRun) -> dict[str, object]:
+        await asyncio.sleep(60)
+        return {}
+
+    async with working(site, rows, slow):
+        job_id = await submit(rows)
+        await state_within(rows, job_id, "running", 3)
+    row = await rows.get(job_id)
+    assert (row["state"], row["worker"]) == ("queued", None)
+    assert await rows.database.fetch_all(f"SELECT * FROM {rows.database.ops}.worker") == []
+
+
+async def test_job_of_a_newer_version_fails_with_its_kind(site: Site, rows: JobRows) -> None:
+    job_id = await submit(rows)
+    await rows.database.execute(f"UPDATE {rows.table} SET kind = 'from_the_future'")
+    async with working(site, rows, quick):
+        await state_within(rows, job_id, "failed", 12)
+    assert "from_the_future" in (await rows.get(job_id))["error"]

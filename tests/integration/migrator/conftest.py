@@ -1,0 +1,125 @@
+"""A directory of migrations, two schemas, and the real command line in processes of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sysndd_core.schema_version import migration_lock_name
+from tests.support.servers import TestMariadb
+
+Row = tuple[Any, ...]
+
+
+@dataclass
+class Workspace:
+    """What an operator has: files, a server, and ``sysndd-migrator``."""
+
+    server: TestMariadb
+    directory: Path
+    app: str
+    ops: str
+    environ: dict[str, str] = field(repr=False)
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a migration."""
+        path = self.directory / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def start(self, *arguments: str, **changes: str) -> "subprocess.Popen[str]":
+        """Start the command line in a process of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "sysndd_migrator", *arguments],
+            env={**self.environ, **changes},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, **changes: str) -> "Finished":
+        """Run the command line to its end."""
+        return finish(self.start(*arguments, **changes))
+
+    def up(self) -> "Finished":
+        """Run ``up`` and expect it to succeed."""
+        finished = self.run("up")
+        assert finished.code == 0, finished
+        return finished
+
+    def sql(self, statement: str, arguments: Any = None) -> tuple[Row, ...]:
+        """Run one statement in the application schema."""
+        return self.server.execute(statement, arguments, schema=self.app)
+
+    def ledger(self) -> dict[str, tuple[int, str | None]]:
+        """Return filename → (success, error) of the application's ledger."""
+        rows = self.sql("SELECT filename, success, error FROM schema_version ORDER BY filename")
+        return {name: (success, error) for name, success, error in rows}
+
+    def tables(self) -> set[str]:
+        """Return the names of the application's tables, the ledger left out."""
+        rows = self.sql(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
+        )
+        return {name for (name,) in rows} - {"schema_version"}
+
+    def lock_holder(self) -> int | None:
+        """Return the connection that holds the migration lock."""
+        ((holder,),) = self.server.execute(
+            "SELECT IS_USED_LOCK(%s)", (migration_lock_name(self.app),)
+        )
+        return None if holder is None else int(holder)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a process ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """What it printed, read as JSON."""
+        return json.loads(self.out)
+
+
+def finish(process: "subprocess.Popen[str]", timeout: float = 60) -> Finished:
+    """Wait for a process."""
+    out, err = process.communicate(timeout=timeout)
+    return Finished(process.returncode, out, err)
+
+
+def eventually(condition: Callable[[], Any], timeout: float = 20) -> Any:
+    """Wait until a condition holds and return its value."""
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.02)
+    return value
+
+
+@pytest.fixture
+def workspace(mariadb: TestMariadb, tmp_path: Path) -> Iterator[Workspace]:
+    """An empty directory and two schemas of this test's own; the migrator creates them itself."""
+    directory = tmp_path / "migrations"
+    directory.mkdir()
+    with mariadb.temporary_schema("mig") as app:
+        mariadb.execute(f"DROP DATABASE `{app}`")
+        ops = f"{app}_ops"
+        environ = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("DB_")},
+            **mariadb.environ(name=app, ops_name=ops),
+            "MIGRATIONS_DIR": str(directory),
+            "LOG_FORMAT": "json",
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        }
+        yield Workspace(mariadb, directory, app, ops, environ)

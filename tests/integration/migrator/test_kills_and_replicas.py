@@ -1,0 +1,272 @@
+"""Killed anywhere, started many times, blocked, or robbed of its lock: the end is the same."""
+
+import random
+import signal
+import time
+
+import pytest
+
+from tests.integration.migrator.conftest import Workspace, eventually, finish
+
+GENE = "CREATE TABLE gene (id INT PRIMARY KEY, symbol VARCHAR(20) NOT NULL);\n"
+
+
+def test_eight_replicas_at_once_send_each_definition_once(workspace: Workspace):
+    workspace.write("001_gene.sql", f"{GENE}CREATE TABLE disease (id INT PRIMARY KEY);\n")
+    workspace.write("002_rows.sql", "INSERT INTO gene VALUES (1, 'a');\nDO SLEEP(0.3);\n")
+    workspace.write("003_alter.sql", "ALTER TABLE gene ADD COLUMN note TEXT;\n")
+    with workspace.server.general_log() as statements:
+        replicas = [workspace.start("up", "--json") for _ in range(8)]
+        finished = [finish(replica) for replica in replicas]
+        sent = statements()
+    assert [replica.code for replica in finished] == [0] * 8, finished
+    for text in (
+        "CREATE TABLE gene",
+        "CREATE TABLE disease",
+        "INSERT INTO gene",
+        "ALTER TABLE gene",
+    ):
+        assert sum(statement.startswith(text) for statement in sent) == 1, text
+    applied = [file["filename"] for replica in finished for file in replica.json["applied"]]
+    assert sorted(applied) == ["001_gene.sql", "001_platform.sql", "002_rows.sql", "003_alter.sql"]
+
+
+def test_a_migrator_killed_in_mid_alter_is_finished_by_the_next(workspace: Workspace):
+    workspace.write("001_gene.sql", GENE)
+    workspace.up()
+    workspace.write(
+        "002_alter.sql",
+        "SET SESSION lock_wait_timeout = 60;\nALTER TABLE gene ADD COLUMN b INT;\n"
+        "ALTER TABLE gene ADD COLUMN c INT;\n",
+    )
+    with workspace.server.general_log() as statements:
+        with workspace.server.connect(workspace.app) as reader, reader.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("SELECT * FROM gene")
+            first = workspace.start("up")
+            eventually(lambda: waiting_statement(workspace, "ALTER TABLE gene ADD COLUMN b"))
+            first.send_signal(signal.SIGKILL)
+            finish(first)
+            # The server does not notice: the dead client's ALTER is still queued, with its lock.
+            second = workspace.start("up")
+            time.sleep(1)
+            assert second.poll() is None
+            cursor.execute("COMMIT")
+        finished = finish(second)
+        sent = statements()
+    assert finished.code == 0, finished
+    assert columns(workspace) == ["id", "symbol", "b", "c"]
+    assert workspace.ledger()["002_alter.sql"] == (1, None)
+    assert sum(text.startswith("ALTER TABLE gene ADD COLUMN c") for text in sent) == 1
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_the_schema_comes_out_the_same(workspace: Workspace):
+    steps = [
+        f"ALTER TABLE gene ADD COLUMN c{i} INT;\nDO SLEEP(0.02);\n"
+        f"INSERT INTO gene (id, symbol) VALUES ({i}, 'g{i}');\nUPDATE tally SET n = n + 1;\n"
+        for i in range(10)
+    ]
+    workspace.write(
+        "001_gene.sql", f"{GENE}CREATE TABLE tally (n INT);\nINSERT INTO tally VALUES (0);"
+    )
+    workspace.write("002_steps.sql", "".join(steps))
+    generator = random.Random(4)
+    kills = 0
+    for _ in range(40):
+        process = workspace.start("up")
+        if kills < 20:
+            time.sleep(generator.uniform(0.4, 0.75))
+            process.send_signal(signal.SIGKILL)
+        finished = finish(process)
+        if finished.code == 0:
+            break
+        assert finished.code == -signal.SIGKILL, finished
+        kills += 1
+    else:
+        pytest.fail("it never came to its end")
+    print(kills, "kills")
+    assert kills >= 2
+    assert columns(workspace) == ["id", "symbol", *(f"c{i}" for i in range(10))]
+    assert workspace.sql("SELECT COUNT(*) FROM gene") == ((10,),)
+    assert workspace.sql("SELECT n FROM tally") == ((10,),)
+    assert workspace.ledger()["002_steps.sql"] == (1, None)
+
+
+def test_killed_between_guard_and_execute_the_session_is_rebuilt(workspace: Workspace):
+    workspace.write("001_gene.sql", GENE)
+    workspace.up()
+    workspace.write(
+        "002_guard.sql",
+        "ALTER TABLE gene ADD COLUMN first INT;\n"
+        "SET @ddl = 'ALTER TABLE gene ADD COLUMN note TEXT';\nPREPARE change_it FROM @ddl;\n"
+        "DO SLEEP(20);\nEXECUTE change_it;\nDEALLOCATE PREPARE change_it;\n",
+    )
+    process = workspace.start("up")
+    thread = eventually(lambda: waiting_statement(workspace, "DO SLEEP"))
+    process.send_signal(signal.SIGKILL)
+    finish(process)
+    workspace.server.execute(f"KILL {thread}")
+    workspace.sql(
+        f"UPDATE `{workspace.ops}`.migration_journal SET finished_at = UTC_TIMESTAMP(6)"
+        " WHERE filename = '002_guard.sql' AND position = 4"
+    )
+    workspace.up()
+    assert columns(workspace) == ["id", "symbol", "first", "note"]
+
+
+def test_a_call_killed_halfway_waits_for_a_person(workspace: Workspace):
+    workspace.write("001_gene.sql", GENE)
+    workspace.up()
+    workspace.write(
+        "002_call.sql",
+        "DELIMITER $$\nCREATE PROCEDURE p() BEGIN ALTER TABLE gene ADD COLUMN half INT;"
+        " DO SLEEP(20); ALTER TABLE gene ADD COLUMN whole INT; END$$\nDELIMITER ;\nCALL p();\n",
+    )
+    process = workspace.start("up")
+    thread = eventually(lambda: waiting_statement(workspace, "DO SLEEP"))
+    process.send_signal(signal.SIGKILL)
+    finish(process)
+    workspace.server.execute(f"KILL {thread}")
+    finished = workspace.run("up")
+    assert finished.code == 4
+    assert "the last run was killed inside statement 2" in finished.err
+    workspace.sql("ALTER TABLE gene ADD COLUMN whole INT")
+    assert workspace.run("resolve", "002_call.sql", "--from-statement", "3").code == 0
+    workspace.up()
+    assert columns(workspace) == ["id", "symbol", "half", "whole"]
+
+
+def test_a_server_killed_in_the_middle_is_finished_after_its_restart(
+    workspace: Workspace, private_mariadb: object
+):
+    if workspace.server is not private_mariadb:
+        pytest.fail("this test stops the server: run it without TEST_DATABASE_URL")
+    workspace.write("001_gene.sql", GENE)
+    workspace.up()
+    workspace.write(
+        "002_more.sql",
+        "ALTER TABLE gene ADD COLUMN b INT;\nINSERT INTO gene VALUES (1, 'a', 1);\n"
+        "DO SLEEP(3);\nALTER TABLE gene ADD COLUMN c INT;\n",
+    )
+    process = workspace.start("up")
+    eventually(lambda: waiting_statement(workspace, "DO SLEEP"))
+    workspace.server.kill()
+    finished = finish(process)
+    workspace.server.start()
+    assert finished.code == 69, finished
+    assert "the connection was lost at statement 3" in finished.err
+    workspace.up()
+    assert columns(workspace) == ["id", "symbol", "b", "c"]
+    assert workspace.sql("SELECT COUNT(*) FROM gene") == ((1,),)
+
+
+def test_a_lost_lock_stops_before_the_next_statement(workspace: Workspace):
+    workspace.write("001_gene.sql", f"{GENE}DO RELEASE_ALL_LOCKS();\nDROP TABLE gene;\n")
+    finished = workspace.run("up")
+    assert finished.code == 7, finished
+    assert "no longer held by this connection; nobody holds it now" in finished.err
+    assert workspace.tables() == {"gene"}
+    success, error = workspace.ledger()["001_gene.sql"]
+    assert (success, error) == (0, None)
+
+
+def test_a_lost_connection_is_no_failure_and_goes_on(workspace: Workspace):
+    workspace.write("001_gene.sql", f"{GENE}DO SLEEP(5);\nALTER TABLE gene ADD COLUMN b INT;\n")
+    process = workspace.start("up")
+    thread = eventually(lambda: waiting_statement(workspace, "DO SLEEP"))
+    workspace.server.execute(f"KILL {thread}")
+    finished = finish(process)
+    assert finished.code == 69, finished
+    workspace.write("001_gene.sql", f"{GENE}DO SLEEP(5);\nALTER TABLE gene ADD COLUMN b INT;\n")
+    assert "interrupted" in workspace.run("status").out
+    workspace.up()
+    assert columns(workspace) == ["id", "symbol", "b"]
+
+
+def test_sigterm_ends_the_statement_at_the_server_and_the_next_run_goes_on(workspace: Workspace):
+    workspace.write("001_gene.sql", GENE)
+    workspace.up()
+    workspace.write(
+        "002_alter.sql",
+        "SET SESSION lock_wait_timeout = 60;\nALTER TABLE gene ADD COLUMN b INT;\n",
+    )
+    with workspace.server.connect(workspace.app) as reader, reader.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT * FROM gene")
+        process = workspace.start("up")
+        eventually(lambda: waiting_statement(workspace, "ALTER TABLE gene"))
+        process.send_signal(signal.SIGTERM)
+        finished = finish(process, timeout=10)
+        assert finished.code == 143, finished
+        assert "002_alter.sql: statement 2 was stopped on request" in finished.err
+        eventually(lambda: not waiting_statement(workspace, "ALTER TABLE gene"))
+        assert workspace.lock_holder() is None
+    workspace.up()
+    assert columns(workspace) == ["id", "symbol", "b"]
+
+
+def test_sigterm_while_waiting_for_the_lock(workspace: Workspace):
+    workspace.write("001_gene.sql", f"{GENE}DO SLEEP(8);\nDROP TABLE gene;\n")
+    first = workspace.start("up")
+    eventually(workspace.lock_holder)
+    second = workspace.start("up")
+    time.sleep(1)
+    second.send_signal(signal.SIGTERM)
+    finished = finish(second, timeout=10)
+    assert finished.code == 143, finished
+    first.send_signal(signal.SIGTERM)
+    assert finish(first, timeout=10).code == 143
+
+
+def test_a_blocked_statement_names_the_blocker_tries_again_and_lets_readers_through(
+    workspace: Workspace,
+):
+    workspace.write("001_gene.sql", GENE)
+    workspace.up()
+    workspace.write(
+        "002_alter.sql", "SET SESSION lock_wait_timeout = 1;\nALTER TABLE gene ADD COLUMN b INT;\n"
+    )
+    with workspace.server.connect(workspace.app) as holder, holder.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("INSERT INTO gene VALUES (1, 'a')")
+        cursor.execute("SELECT CONNECTION_ID()")
+        (blocker,) = cursor.fetchone() or (None,)
+        process = workspace.start("up")
+        eventually(lambda: waiting_statement(workspace, "ALTER TABLE gene"))
+        started = time.monotonic()
+        workspace.sql("SELECT COUNT(*) FROM gene")
+        waited = time.monotonic() - started
+        time.sleep(2)
+        cursor.execute("COMMIT")
+    finished = finish(process)
+    assert finished.code == 0, finished
+    assert waited < 1.5
+    assert f"connection {blocker} of {workspace.server.user}@" in finished.err
+    assert columns(workspace) == ["id", "symbol", "b"]
+
+
+def test_an_older_ledger_brought_back_by_a_restore_starts_afresh(workspace: Workspace):
+    workspace.write("001_gene.sql", f"{GENE}INSERT INTO gene VALUES (1, 'a');\n")
+    workspace.up()
+    workspace.sql("DROP TABLE gene")
+    workspace.sql("DELETE FROM schema_version")
+    workspace.up()
+    assert workspace.sql("SELECT COUNT(*) FROM gene") == ((1,),)
+
+
+def waiting_statement(workspace: Workspace, text: str) -> int | None:
+    """Return the connection that runs a statement that starts so."""
+    rows = workspace.server.execute(
+        "SELECT id FROM information_schema.processlist WHERE info LIKE %s", (f"{text}%",)
+    )
+    return int(rows[0][0]) if rows else None
+
+
+def columns(workspace: Workspace, table: str = "gene") -> list[str]:
+    rows = workspace.sql(
+        "SELECT column_name FROM information_schema.columns"
+        " WHERE table_schema = DATABASE() AND table_name = %s ORDER BY ordinal_position",
+        (table,),
+    )
+    return [name for (name,) in rows]

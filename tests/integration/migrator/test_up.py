@@ -1,0 +1,400 @@
+"""``up``, ``status`` and ``wait`` on a real server, as an operator runs them."""
+
+import pytest
+
+from tests.integration.migrator.conftest import Workspace, eventually, finish
+
+GENE = "CREATE TABLE gene (id INT PRIMARY KEY, symbol VARCHAR(20) NOT NULL);\n"
+
+
+def test_a_fresh_database_gets_both_schemas_and_all_files_in_numeric_order(workspace: Workspace):
+    workspace.write("10_last.sql", "INSERT INTO gene VALUES (10, 'LAST');")
+    workspace.write("002_rows.sql", "INSERT INTO gene VALUES (1, 'ARID1B'), (2, 'SCN2A');")
+    workspace.write("1_gene.sql", GENE)
+    finished = workspace.run("up", "--json")
+    assert finished.code == 0, finished
+    applied = [file["filename"] for file in finished.json["applied"]]
+    assert applied[0] == "001_platform.sql"
+    assert applied[-3:] == ["1_gene.sql", "002_rows.sql", "10_last.sql"]
+    assert workspace.sql("SELECT COUNT(*) FROM gene") == ((3,),)
+    assert workspace.server.execute(f"SELECT COUNT(*) FROM `{workspace.ops}`.job") == ((0,),)
+
+
+def test_a_second_run_sends_no_statement_of_any_file(workspace: Workspace):
+    workspace.write("001_gene.sql", GENE)
+    workspace.up()
+    with workspace.server.general_log() as statements:
+        finished = workspace.up()
+    assert "Nothing to do" in finished.out
+    written = ("CREATE", "ALTER", "INSERT", "UPDATE", "REPLACE", "DELETE")
+    assert not [text for text in statements() if text.upper().startswith(written)]
+
+
+def test_the_ledger_says_what_when_how_long_and_by_whom(workspace: Workspace):
+    workspace.write("001_gene.sql", f"{GENE}INSERT INTO gene VALUES (1, 'x');")
+    workspace.up()
+    ((checksum, statements, number, success, by, age),) = workspace.sql(
+        "SELECT checksum, statements_checksum, statements, success, applied_by,"
+        " TIMESTAMPDIFF(SECOND, applied_at, UTC_TIMESTAMP(6)) FROM schema_version"
+    )
+    assert checksum.startswith("sha256:")
+    assert statements.startswith("sha256:")
+    assert (number, success) == (2, 1)
+    assert by.startswith(workspace.server.user)
+    assert 0 <= age <= 30
+
+
+def test_line_endings_and_byte_order_mark_are_no_change(workspace: Workspace):
+    path = workspace.write("001_gene.sql", GENE)
+    workspace.up()
+    path.write_bytes(b"\xef\xbb\xbf" + GENE.replace("\n", "\r\n").encode())
+    finished = workspace.run("status", "--json")
+    assert finished.code == 0
+    assert finished.json["files"][-1]["state"] == "applied"
+
+
+def test_a_changed_comment_is_told_and_then_accepted(workspace: Workspace):
+    workspace.write("001_gene.sql", GENE)
+    workspace.up()
+    workspace.write("001_gene.sql", f"-- now explained\n{GENE}")
+    assert "other comments" in workspace.run("status").out
+    assert "other comments" in workspace.up().out
+    assert "Nothing to do" in workspace.up().out
+    assert "other comments" not in workspace.run("status").out
+
+
+def test_a_changed_literal_is_refused_and_nothing_is_touched(workspace: Workspace):
+    workspace.write("001_gene.sql", GENE)
+    workspace.up()
+    workspace.write("001_gene.sql", GENE.replace("20", "30"))
+    workspace.write("002_more.sql", "CREATE TABLE more (id INT PRIMARY KEY);")
+    finished = workspace.run("up")
+    assert finished.code == 4
+    assert "001_gene.sql was changed after it was applied" in finished.err
+    assert workspace.tables() == {"gene"}
+    assert workspace.run("status").code == 4
+
+
+def test_a_duplicate_number_is_refused_before_anything_is_touched(workspace: Workspace):
+    workspace.write("001_one.sql", GENE)
+    workspace.write("01_other.sql", "CREATE TABLE other (id INT PRIMARY KEY);")
+    finished = workspace.run("up")
+    assert finished.code == 4
+    assert "001_one.sql and 01_other.sql have the same number 1" in finished.err
+    assert not workspace.server.execute(
+        "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", (workspace.app,)
+    )
+
+
+def test_an_ambiguous_file_is_refused_before_anything_is_touched(workspace: Workspace):
+    workspace.write("001_gene.sql", GENE)
+    workspace.write("002_bad.sql", "INSERT INTO gene VALUES (1, 'a');\nSELECT 'never closed;\n")
+    finished = workspace.run("up")
+    assert finished.code == 65
+    assert "002_bad.sql:2:8: this string is never closed" in finished.err
+    assert not workspace.server.execute(
+        "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", (workspace.app,)
+    )
+
+
+def test_a_failing_statement_is_recorded_and_named(workspace: Workspace):
+    workspace.write("001_gene.sql", GENE)
+    workspace.write(
+        "002_bad.sql",
+        "-- first\nINSERT INTO gene VALUES (1, 'a');\nALTER TABLE gene ADD COLUMN b INT;\n"
+        "\nALTER TABLE\n  no_such_table ADD COLUMN c INT;\nALTER TABLE gene ADD COLUMN d INT;\n",
+    )
+    workspace.write("003_after.sql", "CREATE TABLE after_it (id INT PRIMARY KEY);")
+    finished = workspace.run("up", "--json")
+    assert finished.code == 1
+    assert "002_bad.sql:5: statement 3 of 4 failed" in finished.err
+    assert "ALTER TABLE no_such_table ADD COLUMN c INT" in finished.err
+    assert "no_such_table' doesn't exist (error 1146)" in finished.err
+    assert finished.json["error"]["resume_at"] == 3
+    success, error = workspace.ledger()["002_bad.sql"]
+    assert success == 0
+    assert error is not None
+    assert "error 1146" in error
+    assert workspace.tables() == {"gene"}
+    assert columns(workspace, "gene") == ["id", "symbol", "b"]
+
+    again = workspace.run("up")
+    assert again.code == 4
+    assert "002_bad.sql failed on" in again.err
+    assert "resolve 002_bad.sql --from-statement" in again.err
+    status = workspace.run("status")
+    assert status.code == 4
+    assert "FAILED" in status.out
+
+
+def test_a_failed_file_goes_on_where_a_person_says(workspace: Workspace):
+    workspace.write("001_gene.sql", GENE)
+    broken = "ALTER TABLE gene ADD COLUMN b INT;\nALTER TABLE gen ADD COLUMN c INT;\n"
+    workspace.write("002_bad.sql", broken)
+    assert workspace.run("up").code == 1
+    workspace.write("002_bad.sql", broken.replace("gen ", "gene "))
+    assert workspace.run("up").code == 4
+    resolved = workspace.run("resolve", "002_bad.sql", "--from-statement", "2")
+    assert resolved.code == 0, resolved
+    assert "statement 2" in resolved.out
+    workspace.up()
+    assert columns(workspace, "gene") == ["id", "symbol", "b", "c"]
+    assert workspace.ledger()["002_bad.sql"] == (1, None)
+
+
+def test_work_done_by_hand_counts_when_a_person_says_so(workspace: Workspace):
+    workspace.write("001_bad.sql", "ALTER TABLE nowhere ADD COLUMN c INT;\n")
+    assert workspace.run("up").code == 1
+    assert workspace.run("resolve", "001_bad.sql", "--applied").code == 0
+    assert "Nothing to do" in workspace.up().out
+    assert workspace.run("resolve", "001_bad.sql", "--applied").code == 4
+
+
+def test_rows_of_a_failed_file_are_rolled_back(workspace: Workspace):
+    workspace.write("001_gene.sql", GENE)
+    workspace.write(
+        "002_rows.sql",
+        "INSERT INTO gene VALUES (1, 'a');\nUPDATE gene SET symbol = 'b';\n"
+        "INSERT INTO gene VALUES (1, 'again');\n",
+    )
+    finished = workspace.run("up", "--json")
+    assert finished.code == 1
+    assert finished.json["error"]["statement"] == 3
+    assert finished.json["error"]["resume_at"] == 1
+    assert workspace.sql("SELECT COUNT(*) FROM gene") == ((0,),)
+
+
+def test_nothing_a_file_does_to_its_session_reaches_the_next(workspace: Workspace):
+    workspace.write(
+        "001_leaks.sql",
+        "SET foreign_key_checks = 0, unique_checks = 0, time_zone = '+05:00';\n"
+        "SET sql_mode = '';\nSET NAMES latin1;\nSET autocommit = 0;\nUSE mysql;\n"
+        "SET SESSION group_concat_max_len = 7;\n",
+    )
+    workspace.write(
+        "002_sees.sql",
+        "CREATE TABLE seen AS SELECT @@foreign_key_checks AS f, @@unique_checks AS u,"
+        " @@time_zone AS t, @@sql_mode LIKE '%STRICT%' AS s, @@character_set_client AS c,"
+        " @@autocommit AS a, DATABASE() AS d, @@group_concat_max_len > 7 AS g;\n",
+    )
+    workspace.up()
+    ((f, u, t, s, c, a, d, g),) = workspace.sql("SELECT * FROM seen")
+    assert (f, u, t, s, c, a, d, g) == (1, 1, "+00:00", 1, "utf8mb4", 1, workspace.app, 1)
+
+
+def test_procedures_triggers_and_prepared_guards_work(workspace: Workspace):
+    workspace.write("001_gene.sql", GENE)
+    workspace.write(
+        "002_programs.sql",
+        "DELIMITER $$\n"
+        "CREATE PROCEDURE add_gene(IN a INT, IN b VARCHAR(20))\n"
+        "BEGIN\n  INSERT INTO gene VALUES (a, b);\n  SELECT COUNT(*) FROM gene;\nEND$$\n"
+        "CREATE TRIGGER upper_symbol BEFORE INSERT ON gene FOR EACH ROW\n"
+        "BEGIN SET NEW.symbol = UPPER(NEW.symbol); END$$\n"
+        "DELIMITER ;\n"
+        "CALL add_gene(1, 'arid1b; 100%');\n"
+        "SET @missing = (SELECT COUNT(*) = 0 FROM information_schema.columns\n"
+        "  WHERE table_schema = DATABASE() AND table_name = 'gene' AND column_name = 'note');\n"
+        "SET @ddl = IF(@missing, 'ALTER TABLE gene ADD COLUMN note TEXT', 'DO 0');\n"
+        "PREPARE change_it FROM @ddl;\nEXECUTE change_it;\nDEALLOCATE PREPARE change_it;\n",
+    )
+    workspace.up()
+    assert workspace.sql("SELECT * FROM gene") == ((1, "ARID1B; 100%", None),)
+
+
+def test_an_error_in_a_later_result_of_a_call_is_not_missed(workspace: Workspace):
+    workspace.write(
+        "001_call.sql",
+        "DELIMITER $$\nCREATE PROCEDURE p() BEGIN SELECT 1; SELECT 2;"
+        " SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'too late'; END$$\nDELIMITER ;\nCALL p();\n",
+    )
+    finished = workspace.run("up")
+    assert finished.code == 1
+    assert "too late" in finished.err
+
+
+def test_a_transaction_of_the_file_is_kept_as_one(workspace: Workspace):
+    workspace.write("001_gene.sql", GENE)
+    workspace.write(
+        "002_rows.sql",
+        "START TRANSACTION;\nINSERT INTO gene VALUES (1, 'a');\nCOMMIT;\n"
+        "START TRANSACTION;\nINSERT INTO gene VALUES (2, 'b');\nROLLBACK;\n"
+        "LOCK TABLES gene WRITE;\nINSERT INTO gene VALUES (3, 'c');\nUNLOCK TABLES;\n",
+    )
+    workspace.up()
+    assert workspace.sql("SELECT id FROM gene ORDER BY id") == ((1,), (3,))
+
+
+def test_a_transaction_that_is_never_committed_is_refused(workspace: Workspace):
+    workspace.write("001_open.sql", "SELECT 1;\nBEGIN;\nSELECT 2;\n")
+    finished = workspace.run("up")
+    assert finished.code == 65
+    assert "001_open.sql:2:1: this transaction is never committed" in finished.err
+
+
+def test_two_statements_in_one_are_refused_by_the_server(workspace: Workspace):
+    workspace.write(
+        "001_two.sql", "DELIMITER $$\nCREATE TABLE a (i INT); CREATE TABLE b (i INT)$$\n"
+    )
+    finished = workspace.run("up")
+    assert finished.code == 1
+    assert "error 1064" in finished.err
+    assert workspace.tables() == set()
+
+
+def test_another_tools_ledger_is_left_alone(workspace: Workspace):
+    workspace.server.execute(f"CREATE DATABASE `{workspace.app}`")
+    workspace.sql(
+        "CREATE TABLE schema_version (filename VARCHAR(255) PRIMARY KEY, applied_at TIMESTAMP,"
+        " success BOOLEAN)"
+    )
+    workspace.sql("INSERT INTO schema_version VALUES ('001_gene.sql', NOW(), 1)")
+    workspace.write("001_gene.sql", GENE)
+    finished = workspace.run("up")
+    assert finished.code == 4
+    assert "has no column checksum, statements_checksum" in finished.err
+    assert workspace.tables() == set()
+
+
+def test_extra_columns_in_the_ledger_do_no_harm(workspace: Workspace):
+    workspace.write("001_gene.sql", GENE)
+    workspace.up()
+    workspace.sql("ALTER TABLE schema_version ADD COLUMN remark TEXT NULL")
+    workspace.write("002_more.sql", "CREATE TABLE more (id INT PRIMARY KEY);")
+    workspace.up()
+    assert workspace.tables() == {"gene", "more"}
+
+
+@pytest.mark.parametrize(
+    ("grant", "told"),
+    [
+        ("USAGE", "may not read `{ops}`.`schema_version`"),
+        ("SELECT", "may not use or create the schema {ops}; create it and grant ALL on it"),
+    ],
+)
+def test_an_account_that_may_not_create_schemas_is_told_so(
+    workspace: Workspace, grant: str, told: str
+):
+    name = f"{workspace.app}_u"
+    workspace.server.execute(f"CREATE USER {name}@'%%' IDENTIFIED BY 'x'", ())
+    workspace.server.execute(f"GRANT {grant} ON *.* TO {name}@'%%'", ())
+    try:
+        finished = workspace.run("up", DB_USER=name, DB_PASSWORD="x")
+    finally:
+        workspace.server.execute(f"DROP USER {name}@'%%'", ())
+    assert finished.code == 77
+    assert told.format(ops=workspace.ops) in finished.err
+
+
+def test_an_account_with_rights_on_both_schemas_is_enough(workspace: Workspace):
+    name = f"{workspace.app}_v"
+    workspace.write("001_gene.sql", GENE)
+    workspace.server.execute(f"CREATE DATABASE `{workspace.app}`")
+    workspace.server.execute(f"CREATE DATABASE `{workspace.ops}`")
+    workspace.server.execute(f"CREATE USER {name}@'%%' IDENTIFIED BY 'x'", ())
+    try:
+        for schema in (workspace.app, workspace.ops):
+            workspace.server.execute(f"GRANT ALL ON `{schema}`.* TO {name}@'%%'", ())
+        finished = workspace.run("up", DB_USER=name, DB_PASSWORD="x")
+    finally:
+        workspace.server.execute(f"DROP USER {name}@'%%'", ())
+    assert finished.code == 0, finished
+
+
+def test_no_server_is_one_sentence_without_the_password(workspace: Workspace):
+    finished = workspace.run("up", DB_PORT="1", DB_PASSWORD="hunter2secret")
+    assert finished.code == 69
+    assert "No connection to the database at 127.0.0.1:1" in finished.err
+    assert "Traceback" not in finished.err
+    assert "hunter2secret" not in finished.err
+
+
+def test_a_wrong_password_says_what_the_server_said(workspace: Workspace):
+    finished = workspace.run("status", DB_PASSWORD="wrong")
+    assert finished.code == 69
+    assert "Access denied" in finished.err
+
+
+def test_a_missing_directory_says_which_setting(workspace: Workspace):
+    finished = workspace.run("up", "--dir", "/nonexistent/migrations")
+    assert finished.code == 66
+    assert "/nonexistent/migrations" in finished.err
+    assert "MIGRATIONS_DIR" in finished.err
+
+
+@pytest.mark.parametrize("arguments", [(), ("up", "--timeout", "soon"), ("down",), ("split",)])
+def test_a_wrong_command_line_is_exit_code_2(workspace: Workspace, arguments: tuple[str, ...]):
+    assert workspace.run(*arguments).code == 2
+
+
+def test_a_file_with_a_strange_name_is_told(workspace: Workspace):
+    workspace.write("001_gene.sql", GENE)
+    workspace.write("002-typo.sql", "SELECT 1;")
+    assert "002-typo.sql is not named NNN_name.sql" in workspace.up().out
+
+
+def test_status_tells_pending_missing_and_out_of_order(workspace: Workspace):
+    workspace.write("002_gene.sql", GENE)
+    assert workspace.run("status").code == 3
+    workspace.up()
+    (workspace.directory / "002_gene.sql").unlink()
+    workspace.write("001_late.sql", "CREATE TABLE late (id INT PRIMARY KEY);")
+    finished = workspace.run("status", "--json")
+    assert finished.code == 3
+    states = {file["filename"]: file["state"] for file in finished.json["files"]}
+    assert states["001_late.sql"] == "out_of_order"
+    assert states["002_gene.sql"] == "missing"
+    workspace.up()
+    assert workspace.tables() == {"gene", "late"}
+
+
+def test_wait_blocks_until_another_one_has_migrated(workspace: Workspace):
+    workspace.write("001_gene.sql", GENE)
+    waiting = workspace.start("wait", "--timeout", "30")
+    workspace.up()
+    finished = finish(waiting)
+    assert finished.code == 0, finished
+    assert "Everything is applied" in finished.out
+
+
+def test_wait_gives_up_in_time_and_says_what_is_missing(workspace: Workspace):
+    workspace.write("001_gene.sql", GENE)
+    finished = workspace.run("wait", "--timeout", "0.2")
+    assert finished.code == 5
+    assert "001_platform.sql" in finished.err
+
+
+def test_split_prints_the_statements_or_refuses(workspace: Workspace):
+    path = workspace.write("001_x.sql", "SELECT 1;\nSELECT 'é';\n")
+    finished = workspace.run("split", str(path), "--json")
+    assert finished.json == {
+        "statements": [
+            {"text": "SELECT 1", "start": 0, "end": 8, "line": 1},
+            {"text": "SELECT 'é'", "start": 10, "end": 21, "line": 2},
+        ]
+    }
+    path.write_text("\\! rm x\n")
+    refused = workspace.run("split", str(path), "--json")
+    assert refused.code == 65
+    assert refused.json["error"]["line"] == 1
+    assert f"{path}:1:1:" in refused.err
+    assert workspace.run("split", "/nonexistent.sql").code == 66
+
+
+def columns(workspace: Workspace, table: str) -> list[str]:
+    rows = workspace.sql(
+        "SELECT column_name FROM information_schema.columns"
+        " WHERE table_schema = DATABASE() AND table_name = %s ORDER BY ordinal_position",
+        (table,),
+    )
+    return [name for (name,) in rows]
+
+
+def test_the_platform_is_migrated_before_the_application(workspace: Workspace):
+    workspace.write(
+        "001_uses.sql",
+        f"INSERT INTO `{workspace.ops}`.worker VALUES"
+        " ('w', 'q', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6));",
+    )
+    workspace.up()
+    assert eventually(lambda: workspace.ledger()["001_uses.sql"]) == (1, None)

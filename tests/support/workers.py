@@ -1,0 +1,147 @@
+"""The real backup worker and mailer, in the test's own loop or as processes of their own."""
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sysndd_backup.backup import BackupTools
+from sysndd_backup.clients import find_clients
+from sysndd_backup.handlers import BackupHandlers
+from sysndd_backup.server import identify
+from sysndd_core.database import Database
+from sysndd_core.jobs import Job, Queue
+from sysndd_core.outbox import JobRows
+from sysndd_core.queue import WakeUp
+from sysndd_core.settings import BackupCompression
+from sysndd_core.stores.backups import BackupDirectory
+from sysndd_core.worker import Worker, job_performer
+from tests.support.servers import RealProcess
+from tests.support.site import REPOSITORY, Site
+
+PACKAGES = (
+    "packages/core", "services/migrator", "services/api", "services/backup-worker",
+    "services/mailer", "deploy/local",
+)  # fmt: skip
+
+
+@dataclass
+class BackupBench:
+    """The backup worker's parts on a site, for running jobs to their end in this process."""
+
+    database: Database
+    rows: JobRows
+    tools: BackupTools
+    site: Site
+
+    @property
+    def store(self) -> BackupDirectory:
+        """The directory of backups."""
+        return self.tools.store
+
+    async def submit(self, job: Job) -> str:
+        """Write a job's row; return its id."""
+        async with self.database.transaction() as tx:
+            return await self.rows.submit(tx, job, requested_by=None)
+
+    async def run(self, job: Job, tools: BackupTools | None = None) -> dict[str, object]:
+        """Submit a job, let a burst worker run it, and return its row."""
+        job_id = await self.submit(job)
+        await self.worker(tools).run_until_idle()
+        return await self.rows.get(job_id)
+
+    def worker(self, tools: BackupTools | None = None) -> Worker:
+        """Build a worker that has the real handlers."""
+        return Worker(
+            database=self.database,
+            redis=self.site.redis,
+            rows=self.rows,
+            perform=job_performer(self.rows, BackupHandlers(tools or self.tools).table()),
+        )
+
+    def checksums(self, schema: str | None = None) -> dict[str, int]:
+        """Return ``CHECKSUM TABLE`` of every base table."""
+        return checksums(self.site, schema or self.site.app)
+
+
+@contextlib.asynccontextmanager
+async def backup_bench(
+    site: Site, compression: BackupCompression = BackupCompression.ZSTD
+) -> AsyncIterator[BackupBench]:
+    """Open the backup worker's parts on a site."""
+    wake_up = WakeUp(site.redis)
+    async with Database(site.database) as database:
+        server = await identify(database)
+        tools = BackupTools(
+            database=database,
+            server=server,
+            clients=await find_clients(server),
+            store=BackupDirectory(site.backup_dir),
+            compression=compression,
+        )
+        yield BackupBench(database, JobRows(database, wake_up, Queue.BACKUP), tools, site)
+    await wake_up.close()
+
+
+def checksums(site: Site, schema: str) -> dict[str, int]:
+    """Return ``CHECKSUM TABLE`` of every base table of a schema."""
+    tables = site.server.execute(
+        "SELECT table_name FROM information_schema.tables"
+        " WHERE table_schema = %s AND table_type = 'BASE TABLE'",
+        (schema,),
+    )
+    return {
+        table: site.server.execute(f"CHECKSUM TABLE `{schema}`.`{table}`")[0][1]
+        for (table,) in tables
+    }
+
+
+@contextlib.contextmanager
+def service_process(
+    module: str, site: Site, directory: Path, **changes: str
+) -> Iterator[RealProcess]:
+    """Run a service as a process of its own; yield it once it has been started.
+
+    Arguments:
+        module: such as ``sysndd_backup``, run as ``python -m``.
+        site: whose environment it gets.
+        directory: where its log goes.
+        changes: further environment variables.
+    """
+    environ = {
+        **os.environ,
+        **site.environ,
+        **changes,
+        "PYTHONPATH": os.pathsep.join(str(REPOSITORY / package) for package in PACKAGES),
+    }
+    process = RealProcess(module, [sys.executable, "-m", module], directory, lambda: True, environ)
+    process.start()
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
+def eventually(what: str, condition: Callable[[], object], *, seconds: float) -> None:
+    """Wait until ``condition`` is true; fail with ``what`` when it has not come in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(0.05)
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the process ids of a process's children (proc(5))."""
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    return [int(child) for child in text.split()]
+
+
+def end(pids: list[int]) -> None:
+    """Kill processes by id; those that have ended already don't matter."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
