@@ -169,7 +169,7 @@ install_packages() {
     keep_services_stopped
     # An old or empty package list is the usual reason for a failure.
     if ! apt "$@" && ! { apt_update && apt "$@"; }; then
-        tail -n 20 "$failed_output" >&2
+        printf '%s\n' "$failure" | tail -n 20 >&2
         die "apt-get could not install them; it says why above. The command was:" "sudo $command"
     fi
     # The distribution would start its own Redis at the next boot: we brought it, and need only
@@ -192,14 +192,7 @@ apt_update() {
 }
 
 quietly() {
-    local output
-    output=$(mktemp)
-    if "$@" >"$output" 2>&1; then
-        rm -f "$output"
-    else
-        failed_output=$output
-        return 1
-    fi
+    failure=$("$@" 2>&1 </dev/null) && failure=
 }
 
 # invoke-rc.d asks /usr/sbin/policy-rc.d whether a package may start its service; 101 means no

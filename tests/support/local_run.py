@@ -66,6 +66,31 @@ class LocalRun:
         document: dict[str, Any] = json.loads((self.run_dir / "system.json").read_text())
         return document
 
+    def admin(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run ``sysndd-admin`` with what the API of this run was given."""
+        return self._tool("sysndd-admin", *arguments)
+
+    def migrator(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run ``sysndd-migrator`` with the operator's account."""
+        database = self.system["database"]
+        account = {"DB_USER": database["user"], "DB_PASSWORD": database["password"]}
+        return self._tool("sysndd-migrator", *arguments, settings=account)
+
+    def _tool(
+        self, program: str, *arguments: str, settings: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        described = json.loads((self.run_dir / "programs" / "api.json").read_text())
+        return subprocess.run(
+            [str(Path(sys.executable).with_name(program)), *arguments],
+            env={**os.environ, **described["environment"], **(settings or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=COMMAND_TIMEOUT,
+            check=False,
+        )
+
     def pid(self, program: str) -> int:
         """Return the process id that a program has now."""
         started = json.loads((self.run_dir / "programs" / f"{program}.started").read_text())

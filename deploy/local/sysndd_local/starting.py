@@ -30,7 +30,10 @@ def up(settings: LocalSettings) -> None:
     folder = RunFolder(settings.run_dir)
     with folder.locked():
         state = folder.read_state()
-        supervisor = Supervisor(folder, folder.sockets(state))
+        sockets = folder.sockets(state)
+        # Before anything can fail: `down` must find the folder of the sockets.
+        folder.write_state(state)
+        supervisor = Supervisor(folder, sockets)
         running = supervisor.is_alive()
         if running and _all_is_well(supervisor, state):
             _tell_what_is_not_applied(settings, state)
@@ -40,7 +43,7 @@ def up(settings: LocalSettings) -> None:
         for name in [] if running else supervisor.end_leftovers():
             print(f"  {name} was left over from a run whose supervisor is gone; ended it")
         chosen = choose_ports(settings, state.get("ports", {}), running=running)
-        plan = make_plan(settings, folder, folder.sockets(state), chosen)
+        plan = make_plan(settings, folder, sockets, chosen)
         _Start(settings, folder, supervisor, plan, state).run(supervisor_runs=running)
 
 

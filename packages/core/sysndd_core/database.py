@@ -27,6 +27,9 @@ Arguments = Sequence[Any] | Mapping[str, Any] | None
 # Below the server's smallest sensible wait_timeout, so that it is never the server that hangs up.
 _RECYCLE_SECONDS = 240
 
+# The server ends a statement at its time-out; this much later we stop waiting for its answer.
+_ANSWER_SECONDS = 1.0
+
 # The servers' error numbers, by what the caller should be told.
 _NO_CONNECTION_LEFT = {1040, 1203, 1226}
 _GONE = {1042, 1043, 1045, 1049, 1053, 1077, 1078, 1079, 1080, 2002, 2003, 2006, 2013, 2055}
@@ -135,8 +138,9 @@ class Transaction:
     ``Database.ops`` and ``Database.app``.
     """
 
-    def __init__(self, connection: aiomysql.Connection) -> None:
+    def __init__(self, connection: aiomysql.Connection, statement_seconds: float) -> None:
         self._connection = connection
+        self._statement_seconds = statement_seconds
         self._after_commit: list[Callable[[], Awaitable[None]]] = []
 
     async def execute(self, sql: str, arguments: Arguments = None) -> int:
@@ -164,12 +168,39 @@ class Transaction:
         """Call ``announce`` once the commit is done; dropped on rollback. It must not raise."""
         self._after_commit.append(announce)
 
+    async def begin(self) -> None:
+        """Start the transaction."""
+        async with self._bounded():
+            await self._connection.begin()
+
+    async def commit(self) -> None:
+        """Make everything durable."""
+        async with self._bounded():
+            await self._connection.commit()
+
+    async def roll_back(self) -> None:
+        """Undo everything; a connection that is gone has undone it already."""
+        with contextlib.suppress(SysnddError, pymysql.err.Error):
+            async with self._bounded():
+                await self._connection.rollback()
+
     @contextlib.asynccontextmanager
     async def _cursor(self, sql: str, arguments: Arguments) -> AsyncIterator[aiomysql.Cursor]:
+        async with self._bounded(), self._connection.cursor() as cursor:
+            await cursor.execute(sql, arguments)
+            yield cursor
+
+    @contextlib.asynccontextmanager
+    async def _bounded(self) -> AsyncIterator[None]:
+        """Bound the wait for an answer: a server that hangs can't end the statement itself."""
         with errors_mapped():
-            async with self._connection.cursor() as cursor:
-                await cursor.execute(sql, arguments)
-                yield cursor
+            try:
+                async with asyncio.timeout(self._statement_seconds + _ANSWER_SECONDS):
+                    yield
+            except TimeoutError:
+                # Its answer may still come; nobody else may get it.
+                self._connection.close()
+                raise
 
 
 class Database:
@@ -223,7 +254,7 @@ class Database:
             DatabaseUnavailable: the server could not be reached.
         """
         async with self._gated(timeout) as raw:
-            yield Transaction(raw)
+            yield Transaction(raw, self.settings.statement_timeout)
 
     @contextlib.asynccontextmanager
     async def transaction(self, timeout: float | None = None) -> AsyncIterator[Transaction]:
@@ -235,16 +266,13 @@ class Database:
         Args and raises: as ``connection``.
         """
         async with self._gated(timeout) as raw:
-            transaction = Transaction(raw)
-            with errors_mapped():
-                await raw.begin()
+            transaction = Transaction(raw, self.settings.statement_timeout)
+            await transaction.begin()
             try:
                 yield transaction
-                with errors_mapped():
-                    await raw.commit()
+                await transaction.commit()
             except Exception:
-                with contextlib.suppress(pymysql.err.Error, OSError):
-                    await raw.rollback()
+                await transaction.roll_back()
                 raise
         for announce in transaction._after_commit:
             await announce()

@@ -65,7 +65,7 @@ class DatabaseSettings(SettingsGroup):
         description="Seconds a request waits for a connection before it answers 503.",
     )
     statement_timeout: float = Field(
-        15.0,
+        10.0,
         alias="DB_STATEMENT_TIMEOUT",
         gt=0,
         description="Seconds after which the server itself ends a statement of a request.",

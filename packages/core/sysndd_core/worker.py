@@ -184,14 +184,15 @@ class Worker:
             await asyncio.sleep(HEARTBEAT_SECONDS)
             asked = time.monotonic()
             try:
-                await self._rows.renew(claim)
-                good_until = asked + LEASE_SECONDS
-                if claim.ending is None and await self._rows.cancel_requested(claim):
-                    claim.ending = Ending.CANCEL_REQUESTED
+                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    await self._rows.renew(claim)
+                    good_until = asked + LEASE_SECONDS
+                    if claim.ending is None and await self._rows.cancel_requested(claim):
+                        claim.ending = Ending.CANCEL_REQUESTED
             except LeaseLost:
                 claim.ending = Ending.LEASE_LOST
-            except SysnddError as error:
-                log.warning("heartbeat_failed", code=error.code, reason=error.detail)
+            except (SysnddError, TimeoutError) as error:
+                log.warning("heartbeat_failed", reason=str(error) or type(error).__name__)
                 # The database can't be asked. Once the lease has run out by our own clock,
                 # another worker may hold the row.
                 if time.monotonic() > good_until:

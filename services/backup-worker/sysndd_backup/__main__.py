@@ -52,15 +52,19 @@ def main() -> int:
 
 
 async def _serve(settings: BackupWorkerSettings) -> None:
-    patient = settings.database.model_copy(update={"statement_timeout": _STATEMENT_SECONDS})
+    patient = settings.database.model_copy(
+        update={"statement_timeout": _STATEMENT_SECONDS, "pool_size": 2}
+    )
     wake_up = WakeUp(settings.redis)
     try:
-        async with Database(patient) as database:
+        # Two pools: a statement on rows must fail soon when the server hangs, counting a large
+        # table must not.
+        async with Database(settings.database) as database, Database(patient) as patient_database:
             server = await identify(database)
             store = BackupDirectory(settings.backup.directory)
             _make_directory(store)
             tools = BackupTools(
-                database=database,
+                database=patient_database,
                 server=server,
                 clients=await find_clients(server),
                 store=store,

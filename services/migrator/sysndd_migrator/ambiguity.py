@@ -10,17 +10,43 @@ import re
 # Commands of the mariadb and mysql clients (`help` lists them). `use` and `delimiter` are treated
 # apart: the first is SQL as well, the second is the splitter's own.
 _CLIENT_COMMANDS = frozenset(
-    """? charset clear connect costs edit ego exit go help nopager notee nowarning pager print
-    prompt query_attributes quit rehash resetconnection sandbox source ssl_session_data_print
-    status system tee warnings""".split()
+    [
+        "?",
+        "charset",
+        "clear",
+        "connect",
+        "costs",
+        "edit",
+        "ego",
+        "exit",
+        "go",
+        "help",
+        "nopager",
+        "notee",
+        "nowarning",
+        "pager",
+        "print",
+        "prompt",
+        "query_attributes",
+        "quit",
+        "rehash",
+        "resetconnection",
+        "sandbox",
+        "source",
+        "ssl_session_data_print",
+        "status",
+        "system",
+        "tee",
+        "warnings",
+    ]
 )
 
 # Modes that change what a quote or a backslash is, and the combinations that contain one.
 _LEXING_MODES = frozenset(
-    """ANSI ANSI_QUOTES DB2 MAXDB MSSQL NO_BACKSLASH_ESCAPES ORACLE POSTGRESQL""".split()
+    ["ANSI", "ANSI_QUOTES", "DB2", "MAXDB", "MSSQL", "NO_BACKSLASH_ESCAPES", "ORACLE", "POSTGRESQL"]
 )
 # Character sets in which a byte of a multi-byte character can look like a quote or a backslash.
-_LEXING_CHARSETS = frozenset("big5 cp932 gb18030 gbk sjis".split())
+_LEXING_CHARSETS = frozenset(["big5", "cp932", "gb18030", "gbk", "sjis"])
 
 _QUOTED = re.compile(r"'[^'\\]*(?:\\.[^'\\]*)*'|\"[^\"\\]*(?:\\.[^\"\\]*)*\"", re.DOTALL)
 _EXECUTABLE_PREFIX = re.compile(r"\A/\*M?!\d*\s*")
@@ -54,13 +80,17 @@ def reason_to_refuse(canonical: str, delimiter: str) -> str | None:
         return f"{words[0]} is a command of the client, not SQL"
     if first == "use" and len(words) != 2:
         return "USE takes one name; end it with the delimiter on the same line"
-    hidden = _QUOTED.sub("''", plain)
-    return _sql_mode(first, plain, hidden) or _charset(first, plain) or _several(hidden, delimiter)
+    return _sql_mode(first, plain) or _charset(first, plain) or _several(plain, delimiter)
 
 
-def _sql_mode(first: str, plain: str, hidden: str) -> str | None:
-    in_program = first in {"create", "alter", "begin"}
-    if first != "set" and not in_program or not _ASSIGNS_SQL_MODE.search(hidden):
+def _without_strings(text: str) -> str:
+    return _QUOTED.sub("''", text)
+
+
+def _sql_mode(first: str, plain: str) -> str | None:
+    if first not in {"set", "create", "alter", "begin"} or "sql_mode" not in plain.lower():
+        return None
+    if not _ASSIGNS_SQL_MODE.search(_without_strings(plain)):
         return None
     modes = {word.upper() for word in re.findall(r"\w+", plain)} & _LEXING_MODES
     if not modes:
@@ -77,9 +107,11 @@ def _charset(first: str, plain: str) -> str | None:
     return None
 
 
-def _several(hidden: str, delimiter: str) -> str | None:
+def _several(plain: str, delimiter: str) -> str | None:
     # Under another delimiter a semicolon belongs into the body of a stored program. Anywhere else
     # the client would send several statements as one, which can't be recorded one by one.
-    if delimiter == ";" or ";" not in hidden.rstrip("; \n") or _STORED_PROGRAM.match(hidden):
+    if delimiter == ";" or ";" not in plain or _STORED_PROGRAM.match(plain):
+        return None
+    if ";" not in _without_strings(plain).rstrip("; \n"):
         return None
     return f"several statements under DELIMITER {delimiter}; end each with it, or set DELIMITER ;"

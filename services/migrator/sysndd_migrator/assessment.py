@@ -97,20 +97,25 @@ def _assess_one(script: Script, row: LedgerRow | None, newest: int) -> FileState
             return FileState(name, State.PENDING, script, None)
         remark = f"{name} is new although a file with a higher number is applied already."
         return FileState(name, State.OUT_OF_ORDER, script, None, remark)
+    if row.success:
+        return FileState(name, *_applied(script, row))
     if row.failed:
         return FileState(name, State.FAILED, script, row, _failed_remark(row))
-    if not row.success:
-        return FileState(name, *_interrupted(script, row))
+    return FileState(name, *_interrupted(script, row))
+
+
+def _applied(script: Script, row: LedgerRow) -> tuple[State, Script, LedgerRow, str]:
     if row.checksum == script.checksum:
-        return FileState(name, State.APPLIED, script, row)
+        return State.APPLIED, script, row, ""
+    name = script.filename
     if _same_statements(script, row):
         remark = f"{name} has other comments or blanks than when it was applied; that is harmless."
-        return FileState(name, State.COSMETIC, script, row, remark)
+        return State.COSMETIC, script, row, remark
     remark = (
         f"{name} was changed after it was applied on {row.applied_at:%Y-%m-%d %H:%M:%S} UTC. "
         "Put its old text back, and write the change as a new file with the next number."
     )
-    return FileState(name, State.CHANGED, script, row, remark)
+    return State.CHANGED, script, row, remark
 
 
 def _interrupted(script: Script, row: LedgerRow) -> tuple[State, Script, LedgerRow, str]:

@@ -16,7 +16,7 @@ from typing import Any
 import pymysql.err
 
 from sysndd_core.errors import SettingsError, SysnddError
-from sysndd_core.logging import configure
+from sysndd_core.logging import configure, get_logger
 from sysndd_core.settings import LogFormat, load
 from sysndd_migrator.assessment import PROBLEMS, WAITING, FileState, State
 from sysndd_migrator.errors import MigratorError, ServerUnavailable, WaitTimedOut
@@ -29,7 +29,10 @@ from sysndd_migrator.session import server_error
 from sysndd_migrator.settings import MigratorSettings
 from sysndd_migrator.splitter import split
 
+log = get_logger(__name__)
+
 _POLL_SECONDS = 1.0
+_REPORT_SECONDS = 10.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,15 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = _settings(options, os.environ)
         configure(settings.log, service="migrator")
         return asyncio.run(_run(options, settings))
-    except SettingsError as error:
-        return _complain(options, error, ExitCode.USAGE)
-    except MigratorError as error:
-        return _complain(options, error, error.exit_code)
     except SysnddError as error:
-        return _complain(options, error, ExitCode.FAILED)
+        return _complain(options, error)
     except pymysql.err.Error as error:
         number, words = server_error(error)
-        return _complain(options, MigratorError(f"{words} (error {number})."), ExitCode.FAILED)
+        return _complain(options, MigratorError(f"{words} (error {number})."))
     except BrokenPipeError:
         # The reader (head, less) has seen enough; Python would complain again while it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -181,11 +180,13 @@ async def _status(options: argparse.Namespace, migrator: Migrator) -> int:
         found = states[source.name]
         width = max((len(state.filename) for state in found), default=0)
         for state in found:
-            print(f"  {state.filename:<{width}}  {_state_sentence(state)}")
+            print(
+                f"  {state.filename:<{width}}  {_state_sentence(state, running=holder is not None)}"
+            )
         if not found:
             print("  no migrations")
     for state in _all(states):
-        if state.remark:
+        if state.remark and not (holder and state.state is State.INTERRUPTED):
             print(f"\n{state.remark}")
     if holder is not None:
         print(f"\nA migrator is at work: {holder}.")
@@ -210,7 +211,7 @@ def _status_code(states: Mapping[str, list[FileState]]) -> ExitCode:
     return ExitCode.PENDING if found & WAITING else ExitCode.OK
 
 
-def _state_sentence(state: FileState) -> str:
+def _state_sentence(state: FileState, *, running: bool) -> str:
     row = state.row
     if row is not None and row.success:
         when = f"{row.applied_at:%Y-%m-%d %H:%M:%S} UTC"
@@ -225,7 +226,7 @@ def _state_sentence(state: FileState) -> str:
     return {
         State.PENDING: "pending",
         State.OUT_OF_ORDER: "pending, out of order",
-        State.INTERRUPTED: "interrupted, to be gone on with",
+        State.INTERRUPTED: "being applied now" if running else "interrupted, to be gone on with",
     }.get(state.state, state.state.value.upper().replace("_", " "))
 
 
@@ -266,27 +267,33 @@ async def _wait(
     options: argparse.Namespace, settings: MigratorSettings, interruption: Interruption
 ) -> int:
     started = time.monotonic()
-    reason = ""
+    reported = started
     while True:
         interruption.check()
-        try:
-            async with open_migrator(
-                settings.database, settings.migrations.directory, interruption
-            ) as migrator:
-                states = _all(await migrator.assess())
-            waiting = [state.filename for state in states if state.state in WAITING | PROBLEMS]
-            reason = (
-                f"{_count(len(waiting), 'file')} not applied, first {waiting[0]}" if waiting else ""
-            )
-        except ServerUnavailable as error:
-            waiting, reason = ["?"], error.detail
+        reason = await _reason_to_wait(settings, interruption)
         waited = time.monotonic() - started
-        if not waiting:
+        if reason is None:
             _print_wait(options, waited)
             return ExitCode.OK
         if options.timeout is not None and waited >= options.timeout:
             raise WaitTimedOut(f"Not current after {options.timeout:g} s: {reason}")
+        if time.monotonic() - reported >= _REPORT_SECONDS:
+            reported = time.monotonic()
+            log.info("waiting", reason=reason, waited=round(waited))
         await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _reason_to_wait(settings: MigratorSettings, interruption: Interruption) -> str | None:
+    directory = settings.migrations.directory
+    try:
+        async with open_migrator(settings.database, directory, interruption) as migrator:
+            states = _all(await migrator.assess())
+    except ServerUnavailable as error:
+        return error.detail
+    left = [state for state in states if state.state in WAITING | PROBLEMS]
+    if not left:
+        return None
+    return f"{_count(len(left), 'file')} not applied; first {left[0].filename}, {left[0].state}."
 
 
 def _print_wait(options: argparse.Namespace, waited: float) -> None:
@@ -332,11 +339,13 @@ def _split(options: argparse.Namespace) -> int:
 # -- printing -----------------------------------------------------------------------------------
 
 
-def _complain(options: argparse.Namespace, error: SysnddError, code: ExitCode) -> int:
+def _complain(options: argparse.Namespace, error: SysnddError) -> int:
     if options.json:
         _print_json({"error": {"code": error.code, "detail": error.detail, **error.extra}})
     print(f"sysndd-migrator: {error.detail}", file=sys.stderr)
-    return code
+    if isinstance(error, MigratorError):
+        return error.exit_code
+    return ExitCode.USAGE if isinstance(error, SettingsError) else ExitCode.FAILED
 
 
 def _print_json(document: Mapping[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """Every way the migrator can end badly, each with its exit code.
 
-MigratorError                  internal_error            FAILED
+MigratorError                  migrator_failed           FAILED
 ├── SplitRefused               split_refused             REFUSED_SQL
 ├── InputUnreadable            input_unreadable          NO_INPUT
 ├── ServerUnavailable          server_unavailable        UNAVAILABLE
@@ -30,6 +30,7 @@ from sysndd_migrator.exit_codes import ExitCode
 class MigratorError(SysnddError):
     """Base of everything the command line reports in a sentence instead of a traceback."""
 
+    code = "migrator_failed"
     title = "The migration could not be done"
     exit_code: ClassVar[ExitCode] = ExitCode.FAILED
 

@@ -22,6 +22,7 @@ from sysndd_migrator.fingerprint import fingerprint, names_in
 from sysndd_migrator.interruption import Interruption
 from sysndd_migrator.journal import Journal, JournalRow
 from sysndd_migrator.ledger import Ledger, Write
+from sysndd_migrator.leftovers import cleaning_statements
 from sysndd_migrator.lock import MigrationLock
 from sysndd_migrator.script import Script
 from sysndd_migrator.session import Outcome, Session, server_error
@@ -85,7 +86,7 @@ class FileRun:
         self._run_id = run_id
         self._done = done or {}
         self._resumed = done is not None
-        self._started = time.monotonic()
+        self._started = 0.0
         # Written with the next transaction: a commit costs more than most statements.
         self._deferred: list[Write] = []
         self._closed = False
@@ -101,7 +102,7 @@ class FileRun:
             StatementFailed, Blocked, Interrupted, LockLost, ServerUnavailable: how it ended.
         """
         self._started = time.monotonic()
-        await self._session.reset(self._ledger.schema)
+        await self._session.connection.select_db(self._ledger.schema)
         self._refuse_lost_temporary_tables()
         if not self._resumed:
             self._deferred.append(self._begun())
@@ -113,7 +114,18 @@ class FileRun:
         if not self._closed:
             self._deferred.append(self._succeeded())
             await self._flush()
-        return self._elapsed()
+        duration = self._elapsed()
+        await self._clean_session()
+        return duration
+
+    async def _clean_session(self) -> None:
+        """Take back what the file left in the session, before the next file can see it."""
+        leaked = await self._session.reset(self._ledger.schema)
+        if leaked:
+            left = {name: str(value) for name, value in leaked.items()}
+            log.info("session_restored", file=self._script.filename, left_behind=left)
+        for statement in cleaning_statements(self._script.statements):
+            await self._session.execute(statement)
 
     def _begun(self) -> Write:
         return self._ledger.begun(
@@ -178,10 +190,10 @@ class FileRun:
     async def _fingerprint(self, unit: Unit) -> str:
         if unit.kind is Kind.DEFINITION:
             names = names_in(statement.canonical for statement in unit.statements)
-        else:
+        else:  # EXECUTE runs what another statement of the file put together
             names = names_in(statement.canonical for statement in self._script.statements)
         everything = plain(unit.statements[0]).lower().startswith("call")
-        return await fingerprint(self._session, self._ledger.schema, None if everything else names)
+        return await fingerprint(self._session, self._ledger.schema, names, everything=everything)
 
     # -- sending --------------------------------------------------------------------------------
 

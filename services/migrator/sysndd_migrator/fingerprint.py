@@ -50,26 +50,44 @@ def names_in(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-async def fingerprint(session: Session, schema: str, names: frozenset[str] | None) -> str:
-    """Hash the definitions of the objects of a schema.
+async def fingerprint(
+    session: Session, schema: str, names: frozenset[str], *, everything: bool = False
+) -> str:
+    """Hash the definitions of the objects a statement may change.
 
     Args:
         session: where to ask.
-        schema: the schema.
-        names: look only at objects called so, in lower case; None for all.
+        schema: the schema the file belongs to; the session's own and those named count as well.
+        names: look only at objects called so, in lower case.
+        everything: look at every object of these schemas instead.
 
     Returns:
         64 hexadecimal digits. Row contents and counters have no part in it.
     """
     digest = hashlib.sha256()
-    for kind, query in _OBJECTS:
-        for row in sorted(await session.fetch_all(query, (schema,)), key=repr):
-            if names is not None and not _concerned(row, names):
-                continue
-            digest.update(repr((kind, sorted(row.items()))).encode())
-            if kind == "table":
-                digest.update((await _definition(session, schema, str(row["n"]))).encode())
+    for concerned in await _schemas(session, schema, names):
+        digest.update(concerned.encode())
+        for kind, query in _OBJECTS:
+            for row in sorted(await session.fetch_all(query, (concerned,)), key=repr):
+                if not everything and not _concerned(row, names):
+                    continue
+                digest.update(repr((kind, sorted(row.items()))).encode())
+                if kind == "table":
+                    digest.update((await _definition(session, concerned, str(row["n"]))).encode())
     return digest.hexdigest()
+
+
+async def _schemas(session: Session, schema: str, names: frozenset[str]) -> list[str]:
+    rows = await session.fetch_all(
+        "SELECT schema_name AS n, schema_name = DATABASE() AS own FROM information_schema.schemata"
+    )
+    concerned = {str(row["n"]) for row in rows if row["own"] or str(row["n"]).lower() in names} - {
+        "information_schema",
+        "performance_schema",
+        "mysql",
+        "sys",
+    }
+    return sorted(concerned | {schema})
 
 
 def _concerned(row: dict[str, object], names: frozenset[str]) -> bool:

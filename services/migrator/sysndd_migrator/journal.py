@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pymysql.err
 
 from sysndd_migrator.ledger import Write
-from sysndd_migrator.session import Session, not_permitted, server_error
+from sysndd_migrator.session import Session, has_table, not_permitted, server_error
 from sysndd_migrator.units import Unit
 
 TABLE = "migration_journal"
@@ -45,6 +45,8 @@ class Journal:
         Raises:
             NotPermitted: the account may not.
         """
+        if await has_table(self._session, self.table):
+            return  # even a CREATE … IF NOT EXISTS would wait for whoever reads the table
         try:
             await self._session.execute(_CREATE.format(table=self.table))
         except pymysql.err.Error as error:

@@ -13,7 +13,7 @@ import pymysql.err
 
 from sysndd_core.schema_version import LEDGER
 from sysndd_migrator.errors import ForeignLedger
-from sysndd_migrator.session import Session, not_permitted, server_error
+from sysndd_migrator.session import Session, has_table, not_permitted, server_error
 
 # A statement to be written together with others in one transaction.
 Write = tuple[str, tuple[Any, ...]]
@@ -89,6 +89,8 @@ class Ledger:
         Raises:
             NotPermitted: the account may not.
         """
+        if await has_table(self._session, self.table):
+            return  # even a CREATE … IF NOT EXISTS would wait for whoever reads the table
         try:
             await self._session.execute(_CREATE.format(table=self.table))
         except pymysql.err.Error as error:

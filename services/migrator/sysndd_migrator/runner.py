@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pymysql.err
 
+from sysndd_core.errors import SettingsError
 from sysndd_core.logging import get_logger
 from sysndd_core.schema_version import (
     MigrationDirectory,
@@ -282,9 +283,12 @@ async def open_migrator(
         interruption: the request to stop; none can come when left out.
 
     Raises:
+        SettingsError: both schemas have the same name.
         InputUnreadable: a file or directory can't be read.
         ServerUnavailable: no connection, or it was lost on the way.
     """
+    if settings.name.casefold() == settings.ops_name.casefold():
+        raise SettingsError(["OPS_DB_NAME and DB_NAME name the same schema; they need two"])
     sources = read_sources(settings, directory)
     session = await Session.open(settings)
     try:

@@ -187,6 +187,17 @@ class Session:
         self.connection.close()
 
 
+async def has_table(session: Session, quoted: str) -> bool:
+    """Tell whether a table exists, given its quoted name with the schema."""
+    try:
+        await session.fetch_all(f"SELECT 1 FROM {quoted} LIMIT 0")
+    except pymysql.err.Error as error:
+        if server_error(error)[0] in {1049, 1146}:
+            return False
+        raise
+    return True
+
+
 def server_error(error: BaseException | None) -> tuple[int, str]:
     """Return the server's error number and words from a driver error or what wraps it.
 

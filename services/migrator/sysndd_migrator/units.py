@@ -63,10 +63,25 @@ _LOCK = re.compile(r"lock\s+tables?\b", re.IGNORECASE)
 _UNLOCK = re.compile(r"unlock\s+tables?\b", re.IGNORECASE)
 _INTO_VARIABLE = re.compile(r"\binto\s+@\w", re.IGNORECASE)
 _TEMPORARY = re.compile(r"(?:create(?:\s+or\s+replace)?|drop)\s+temporary\b", re.IGNORECASE)
-_DATA = frozenset("insert update delete replace with select values table load".split())
+_DATA = frozenset(
+    ["insert", "update", "delete", "replace", "with", "select", "values", "table", "load"]
+)
 _DEFINITION = frozenset(
-    """create alter drop rename truncate grant revoke analyze optimize repair check install
-    uninstall""".split()
+    [
+        "create",
+        "alter",
+        "drop",
+        "rename",
+        "truncate",
+        "grant",
+        "revoke",
+        "analyze",
+        "optimize",
+        "repair",
+        "check",
+        "install",
+        "uninstall",
+    ]
 )
 
 

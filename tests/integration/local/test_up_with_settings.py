@@ -1,5 +1,6 @@
 """`make up` where something is in the way, or there already."""
 
+import json
 import shutil
 import socket
 from pathlib import Path
@@ -13,13 +14,16 @@ from tests.support.servers import TestCatcher, TestMariadb, TestRedis
 def test_a_taken_port_is_named_with_its_setting(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        run = LocalRun(tmp_path / "run", {"HTTP_PORT": str(port)})
+        run = LocalRun(tmp_path / ("d" * 90), {"HTTP_PORT": str(port)})
         done = run.command("up")
         assert done.returncode == 1
         assert f"port {port}" in done.stdout
         assert "HTTP_PORT=" in done.stdout
         assert "Traceback" not in done.stdout
+        sockets = Path(json.loads((run.run_dir / "state.json").read_text())["sockets"])
+        assert sockets.is_dir()
         assert "Nothing runs" in run.down()
+        assert not sockets.exists()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from tests.integration.migrator.conftest import Workspace, eventually, finish
 GENE = "CREATE TABLE gene (id INT PRIMARY KEY, symbol VARCHAR(20) NOT NULL);\n"
 
 
-def test_eight_replicas_at_once_send_each_definition_once(workspace: Workspace):
+def test_eight_replicas_at_once_send_each_definition_once(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", f"{GENE}CREATE TABLE disease (id INT PRIMARY KEY);\n")
     workspace.write("002_rows.sql", "INSERT INTO gene VALUES (1, 'a');\nDO SLEEP(0.3);\n")
     workspace.write("003_alter.sql", "ALTER TABLE gene ADD COLUMN note TEXT;\n")
@@ -31,7 +31,7 @@ def test_eight_replicas_at_once_send_each_definition_once(workspace: Workspace):
     assert sorted(applied) == ["001_gene.sql", "001_platform.sql", "002_rows.sql", "003_alter.sql"]
 
 
-def test_a_migrator_killed_in_mid_alter_is_finished_by_the_next(workspace: Workspace):
+def test_a_migrator_killed_in_mid_alter_is_finished_by_the_next(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.up()
     workspace.write(
@@ -61,7 +61,7 @@ def test_a_migrator_killed_in_mid_alter_is_finished_by_the_next(workspace: Works
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments_the_schema_comes_out_the_same(workspace: Workspace):
+def test_killed_at_random_moments_the_schema_comes_out_the_same(workspace: Workspace) -> None:
     steps = [
         f"ALTER TABLE gene ADD COLUMN c{i} INT;\nDO SLEEP(0.02);\n"
         f"INSERT INTO gene (id, symbol) VALUES ({i}, 'g{i}');\nUPDATE tally SET n = n + 1;\n"
@@ -71,7 +71,7 @@ def test_killed_at_random_moments_the_schema_comes_out_the_same(workspace: Works
         "001_gene.sql", f"{GENE}CREATE TABLE tally (n INT);\nINSERT INTO tally VALUES (0);"
     )
     workspace.write("002_steps.sql", "".join(steps))
-    generator = random.Random(4)
+    generator = random.Random(4)  # noqa: S311 - repeatable moments, no secrets
     kills = 0
     for _ in range(40):
         process = workspace.start("up")
@@ -85,7 +85,6 @@ def test_killed_at_random_moments_the_schema_comes_out_the_same(workspace: Works
         kills += 1
     else:
         pytest.fail("it never came to its end")
-    print(kills, "kills")
     assert kills >= 2
     assert columns(workspace) == ["id", "symbol", *(f"c{i}" for i in range(10))]
     assert workspace.sql("SELECT COUNT(*) FROM gene") == ((10,),)
@@ -93,7 +92,7 @@ def test_killed_at_random_moments_the_schema_comes_out_the_same(workspace: Works
     assert workspace.ledger()["002_steps.sql"] == (1, None)
 
 
-def test_killed_between_guard_and_execute_the_session_is_rebuilt(workspace: Workspace):
+def test_killed_between_guard_and_execute_the_session_is_rebuilt(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.up()
     workspace.write(
@@ -115,7 +114,7 @@ def test_killed_between_guard_and_execute_the_session_is_rebuilt(workspace: Work
     assert columns(workspace) == ["id", "symbol", "first", "note"]
 
 
-def test_a_call_killed_halfway_waits_for_a_person(workspace: Workspace):
+def test_a_call_killed_halfway_waits_for_a_person(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.up()
     workspace.write(
@@ -139,7 +138,7 @@ def test_a_call_killed_halfway_waits_for_a_person(workspace: Workspace):
 
 def test_a_server_killed_in_the_middle_is_finished_after_its_restart(
     workspace: Workspace, private_mariadb: object
-):
+) -> None:
     if workspace.server is not private_mariadb:
         pytest.fail("this test stops the server: run it without TEST_DATABASE_URL")
     workspace.write("001_gene.sql", GENE)
@@ -161,7 +160,7 @@ def test_a_server_killed_in_the_middle_is_finished_after_its_restart(
     assert workspace.sql("SELECT COUNT(*) FROM gene") == ((1,),)
 
 
-def test_a_lost_lock_stops_before_the_next_statement(workspace: Workspace):
+def test_a_lost_lock_stops_before_the_next_statement(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", f"{GENE}DO RELEASE_ALL_LOCKS();\nDROP TABLE gene;\n")
     finished = workspace.run("up")
     assert finished.code == 7, finished
@@ -171,7 +170,7 @@ def test_a_lost_lock_stops_before_the_next_statement(workspace: Workspace):
     assert (success, error) == (0, None)
 
 
-def test_a_lost_connection_is_no_failure_and_goes_on(workspace: Workspace):
+def test_a_lost_connection_is_no_failure_and_goes_on(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", f"{GENE}DO SLEEP(5);\nALTER TABLE gene ADD COLUMN b INT;\n")
     process = workspace.start("up")
     thread = eventually(lambda: waiting_statement(workspace, "DO SLEEP"))
@@ -184,7 +183,9 @@ def test_a_lost_connection_is_no_failure_and_goes_on(workspace: Workspace):
     assert columns(workspace) == ["id", "symbol", "b"]
 
 
-def test_sigterm_ends_the_statement_at_the_server_and_the_next_run_goes_on(workspace: Workspace):
+def test_sigterm_ends_the_statement_at_the_server_and_the_next_run_goes_on(
+    workspace: Workspace,
+) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.up()
     workspace.write(
@@ -206,7 +207,7 @@ def test_sigterm_ends_the_statement_at_the_server_and_the_next_run_goes_on(works
     assert columns(workspace) == ["id", "symbol", "b"]
 
 
-def test_sigterm_while_waiting_for_the_lock(workspace: Workspace):
+def test_sigterm_while_waiting_for_the_lock(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", f"{GENE}DO SLEEP(8);\nDROP TABLE gene;\n")
     first = workspace.start("up")
     eventually(workspace.lock_holder)
@@ -221,7 +222,7 @@ def test_sigterm_while_waiting_for_the_lock(workspace: Workspace):
 
 def test_a_blocked_statement_names_the_blocker_tries_again_and_lets_readers_through(
     workspace: Workspace,
-):
+) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.up()
     workspace.write(
@@ -246,7 +247,7 @@ def test_a_blocked_statement_names_the_blocker_tries_again_and_lets_readers_thro
     assert columns(workspace) == ["id", "symbol", "b"]
 
 
-def test_an_older_ledger_brought_back_by_a_restore_starts_afresh(workspace: Workspace):
+def test_an_older_ledger_brought_back_by_a_restore_starts_afresh(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", f"{GENE}INSERT INTO gene VALUES (1, 'a');\n")
     workspace.up()
     workspace.sql("DROP TABLE gene")

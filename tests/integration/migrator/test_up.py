@@ -7,7 +7,9 @@ from tests.integration.migrator.conftest import Workspace, eventually, finish
 GENE = "CREATE TABLE gene (id INT PRIMARY KEY, symbol VARCHAR(20) NOT NULL);\n"
 
 
-def test_a_fresh_database_gets_both_schemas_and_all_files_in_numeric_order(workspace: Workspace):
+def test_a_fresh_database_gets_both_schemas_and_all_files_in_numeric_order(
+    workspace: Workspace,
+) -> None:
     workspace.write("10_last.sql", "INSERT INTO gene VALUES (10, 'LAST');")
     workspace.write("002_rows.sql", "INSERT INTO gene VALUES (1, 'ARID1B'), (2, 'SCN2A');")
     workspace.write("1_gene.sql", GENE)
@@ -20,7 +22,7 @@ def test_a_fresh_database_gets_both_schemas_and_all_files_in_numeric_order(works
     assert workspace.server.execute(f"SELECT COUNT(*) FROM `{workspace.ops}`.job") == ((0,),)
 
 
-def test_a_second_run_sends_no_statement_of_any_file(workspace: Workspace):
+def test_a_second_run_sends_no_statement_of_any_file(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.up()
     with workspace.server.general_log() as statements:
@@ -30,7 +32,7 @@ def test_a_second_run_sends_no_statement_of_any_file(workspace: Workspace):
     assert not [text for text in statements() if text.upper().startswith(written)]
 
 
-def test_the_ledger_says_what_when_how_long_and_by_whom(workspace: Workspace):
+def test_the_ledger_says_what_when_how_long_and_by_whom(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", f"{GENE}INSERT INTO gene VALUES (1, 'x');")
     workspace.up()
     ((checksum, statements, number, success, by, age),) = workspace.sql(
@@ -44,7 +46,7 @@ def test_the_ledger_says_what_when_how_long_and_by_whom(workspace: Workspace):
     assert 0 <= age <= 30
 
 
-def test_line_endings_and_byte_order_mark_are_no_change(workspace: Workspace):
+def test_line_endings_and_byte_order_mark_are_no_change(workspace: Workspace) -> None:
     path = workspace.write("001_gene.sql", GENE)
     workspace.up()
     path.write_bytes(b"\xef\xbb\xbf" + GENE.replace("\n", "\r\n").encode())
@@ -53,7 +55,7 @@ def test_line_endings_and_byte_order_mark_are_no_change(workspace: Workspace):
     assert finished.json["files"][-1]["state"] == "applied"
 
 
-def test_a_changed_comment_is_told_and_then_accepted(workspace: Workspace):
+def test_a_changed_comment_is_told_and_then_accepted(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.up()
     workspace.write("001_gene.sql", f"-- now explained\n{GENE}")
@@ -63,7 +65,7 @@ def test_a_changed_comment_is_told_and_then_accepted(workspace: Workspace):
     assert "other comments" not in workspace.run("status").out
 
 
-def test_a_changed_literal_is_refused_and_nothing_is_touched(workspace: Workspace):
+def test_a_changed_literal_is_refused_and_nothing_is_touched(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.up()
     workspace.write("001_gene.sql", GENE.replace("20", "30"))
@@ -75,7 +77,7 @@ def test_a_changed_literal_is_refused_and_nothing_is_touched(workspace: Workspac
     assert workspace.run("status").code == 4
 
 
-def test_a_duplicate_number_is_refused_before_anything_is_touched(workspace: Workspace):
+def test_a_duplicate_number_is_refused_before_anything_is_touched(workspace: Workspace) -> None:
     workspace.write("001_one.sql", GENE)
     workspace.write("01_other.sql", "CREATE TABLE other (id INT PRIMARY KEY);")
     finished = workspace.run("up")
@@ -86,7 +88,7 @@ def test_a_duplicate_number_is_refused_before_anything_is_touched(workspace: Wor
     )
 
 
-def test_an_ambiguous_file_is_refused_before_anything_is_touched(workspace: Workspace):
+def test_an_ambiguous_file_is_refused_before_anything_is_touched(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.write("002_bad.sql", "INSERT INTO gene VALUES (1, 'a');\nSELECT 'never closed;\n")
     finished = workspace.run("up")
@@ -97,7 +99,7 @@ def test_an_ambiguous_file_is_refused_before_anything_is_touched(workspace: Work
     )
 
 
-def test_a_failing_statement_is_recorded_and_named(workspace: Workspace):
+def test_a_failing_statement_is_recorded_and_named(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.write(
         "002_bad.sql",
@@ -127,7 +129,7 @@ def test_a_failing_statement_is_recorded_and_named(workspace: Workspace):
     assert "FAILED" in status.out
 
 
-def test_a_failed_file_goes_on_where_a_person_says(workspace: Workspace):
+def test_a_failed_file_goes_on_where_a_person_says(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     broken = "ALTER TABLE gene ADD COLUMN b INT;\nALTER TABLE gen ADD COLUMN c INT;\n"
     workspace.write("002_bad.sql", broken)
@@ -142,7 +144,7 @@ def test_a_failed_file_goes_on_where_a_person_says(workspace: Workspace):
     assert workspace.ledger()["002_bad.sql"] == (1, None)
 
 
-def test_work_done_by_hand_counts_when_a_person_says_so(workspace: Workspace):
+def test_work_done_by_hand_counts_when_a_person_says_so(workspace: Workspace) -> None:
     workspace.write("001_bad.sql", "ALTER TABLE nowhere ADD COLUMN c INT;\n")
     assert workspace.run("up").code == 1
     assert workspace.run("resolve", "001_bad.sql", "--applied").code == 0
@@ -150,7 +152,7 @@ def test_work_done_by_hand_counts_when_a_person_says_so(workspace: Workspace):
     assert workspace.run("resolve", "001_bad.sql", "--applied").code == 4
 
 
-def test_rows_of_a_failed_file_are_rolled_back(workspace: Workspace):
+def test_rows_of_a_failed_file_are_rolled_back(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.write(
         "002_rows.sql",
@@ -164,7 +166,7 @@ def test_rows_of_a_failed_file_are_rolled_back(workspace: Workspace):
     assert workspace.sql("SELECT COUNT(*) FROM gene") == ((0,),)
 
 
-def test_nothing_a_file_does_to_its_session_reaches_the_next(workspace: Workspace):
+def test_nothing_a_file_does_to_its_session_reaches_the_next(workspace: Workspace) -> None:
     workspace.write(
         "001_leaks.sql",
         "SET foreign_key_checks = 0, unique_checks = 0, time_zone = '+05:00';\n"
@@ -182,7 +184,7 @@ def test_nothing_a_file_does_to_its_session_reaches_the_next(workspace: Workspac
     assert (f, u, t, s, c, a, d, g) == (1, 1, "+00:00", 1, "utf8mb4", 1, workspace.app, 1)
 
 
-def test_procedures_triggers_and_prepared_guards_work(workspace: Workspace):
+def test_procedures_triggers_and_prepared_guards_work(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.write(
         "002_programs.sql",
@@ -202,7 +204,7 @@ def test_procedures_triggers_and_prepared_guards_work(workspace: Workspace):
     assert workspace.sql("SELECT * FROM gene") == ((1, "ARID1B; 100%", None),)
 
 
-def test_an_error_in_a_later_result_of_a_call_is_not_missed(workspace: Workspace):
+def test_an_error_in_a_later_result_of_a_call_is_not_missed(workspace: Workspace) -> None:
     workspace.write(
         "001_call.sql",
         "DELIMITER $$\nCREATE PROCEDURE p() BEGIN SELECT 1; SELECT 2;"
@@ -213,7 +215,7 @@ def test_an_error_in_a_later_result_of_a_call_is_not_missed(workspace: Workspace
     assert "too late" in finished.err
 
 
-def test_a_transaction_of_the_file_is_kept_as_one(workspace: Workspace):
+def test_a_transaction_of_the_file_is_kept_as_one(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.write(
         "002_rows.sql",
@@ -225,14 +227,14 @@ def test_a_transaction_of_the_file_is_kept_as_one(workspace: Workspace):
     assert workspace.sql("SELECT id FROM gene ORDER BY id") == ((1,), (3,))
 
 
-def test_a_transaction_that_is_never_committed_is_refused(workspace: Workspace):
+def test_a_transaction_that_is_never_committed_is_refused(workspace: Workspace) -> None:
     workspace.write("001_open.sql", "SELECT 1;\nBEGIN;\nSELECT 2;\n")
     finished = workspace.run("up")
     assert finished.code == 65
     assert "001_open.sql:2:1: this transaction is never committed" in finished.err
 
 
-def test_two_statements_in_one_are_refused_by_the_server(workspace: Workspace):
+def test_two_statements_in_one_are_refused_by_the_server(workspace: Workspace) -> None:
     workspace.write(
         "001_two.sql", "DELIMITER $$\nCREATE TABLE a (i INT); CREATE TABLE b (i INT)$$\n"
     )
@@ -242,7 +244,7 @@ def test_two_statements_in_one_are_refused_by_the_server(workspace: Workspace):
     assert workspace.tables() == set()
 
 
-def test_another_tools_ledger_is_left_alone(workspace: Workspace):
+def test_another_tools_ledger_is_left_alone(workspace: Workspace) -> None:
     workspace.server.execute(f"CREATE DATABASE `{workspace.app}`")
     workspace.sql(
         "CREATE TABLE schema_version (filename VARCHAR(255) PRIMARY KEY, applied_at TIMESTAMP,"
@@ -256,7 +258,7 @@ def test_another_tools_ledger_is_left_alone(workspace: Workspace):
     assert workspace.tables() == set()
 
 
-def test_extra_columns_in_the_ledger_do_no_harm(workspace: Workspace):
+def test_extra_columns_in_the_ledger_do_no_harm(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.up()
     workspace.sql("ALTER TABLE schema_version ADD COLUMN remark TEXT NULL")
@@ -274,7 +276,7 @@ def test_extra_columns_in_the_ledger_do_no_harm(workspace: Workspace):
 )
 def test_an_account_that_may_not_create_schemas_is_told_so(
     workspace: Workspace, grant: str, told: str
-):
+) -> None:
     name = f"{workspace.app}_u"
     workspace.server.execute(f"CREATE USER {name}@'%%' IDENTIFIED BY 'x'", ())
     workspace.server.execute(f"GRANT {grant} ON *.* TO {name}@'%%'", ())
@@ -286,7 +288,7 @@ def test_an_account_that_may_not_create_schemas_is_told_so(
     assert told.format(ops=workspace.ops) in finished.err
 
 
-def test_an_account_with_rights_on_both_schemas_is_enough(workspace: Workspace):
+def test_an_account_with_rights_on_both_schemas_is_enough(workspace: Workspace) -> None:
     name = f"{workspace.app}_v"
     workspace.write("001_gene.sql", GENE)
     workspace.server.execute(f"CREATE DATABASE `{workspace.app}`")
@@ -301,7 +303,7 @@ def test_an_account_with_rights_on_both_schemas_is_enough(workspace: Workspace):
     assert finished.code == 0, finished
 
 
-def test_no_server_is_one_sentence_without_the_password(workspace: Workspace):
+def test_no_server_is_one_sentence_without_the_password(workspace: Workspace) -> None:
     finished = workspace.run("up", DB_PORT="1", DB_PASSWORD="hunter2secret")
     assert finished.code == 69
     assert "No connection to the database at 127.0.0.1:1" in finished.err
@@ -309,13 +311,13 @@ def test_no_server_is_one_sentence_without_the_password(workspace: Workspace):
     assert "hunter2secret" not in finished.err
 
 
-def test_a_wrong_password_says_what_the_server_said(workspace: Workspace):
+def test_a_wrong_password_says_what_the_server_said(workspace: Workspace) -> None:
     finished = workspace.run("status", DB_PASSWORD="wrong")
     assert finished.code == 69
     assert "Access denied" in finished.err
 
 
-def test_a_missing_directory_says_which_setting(workspace: Workspace):
+def test_a_missing_directory_says_which_setting(workspace: Workspace) -> None:
     finished = workspace.run("up", "--dir", "/nonexistent/migrations")
     assert finished.code == 66
     assert "/nonexistent/migrations" in finished.err
@@ -323,17 +325,19 @@ def test_a_missing_directory_says_which_setting(workspace: Workspace):
 
 
 @pytest.mark.parametrize("arguments", [(), ("up", "--timeout", "soon"), ("down",), ("split",)])
-def test_a_wrong_command_line_is_exit_code_2(workspace: Workspace, arguments: tuple[str, ...]):
+def test_a_wrong_command_line_is_exit_code_2(
+    workspace: Workspace, arguments: tuple[str, ...]
+) -> None:
     assert workspace.run(*arguments).code == 2
 
 
-def test_a_file_with_a_strange_name_is_told(workspace: Workspace):
+def test_a_file_with_a_strange_name_is_told(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.write("002-typo.sql", "SELECT 1;")
     assert "002-typo.sql is not named NNN_name.sql" in workspace.up().out
 
 
-def test_status_tells_pending_missing_and_out_of_order(workspace: Workspace):
+def test_status_tells_pending_missing_and_out_of_order(workspace: Workspace) -> None:
     workspace.write("002_gene.sql", GENE)
     assert workspace.run("status").code == 3
     workspace.up()
@@ -348,7 +352,7 @@ def test_status_tells_pending_missing_and_out_of_order(workspace: Workspace):
     assert workspace.tables() == {"gene", "late"}
 
 
-def test_wait_blocks_until_another_one_has_migrated(workspace: Workspace):
+def test_wait_blocks_until_another_one_has_migrated(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     waiting = workspace.start("wait", "--timeout", "30")
     workspace.up()
@@ -357,14 +361,14 @@ def test_wait_blocks_until_another_one_has_migrated(workspace: Workspace):
     assert "Everything is applied" in finished.out
 
 
-def test_wait_gives_up_in_time_and_says_what_is_missing(workspace: Workspace):
+def test_wait_gives_up_in_time_and_says_what_is_missing(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     finished = workspace.run("wait", "--timeout", "0.2")
     assert finished.code == 5
     assert "001_platform.sql" in finished.err
 
 
-def test_split_prints_the_statements_or_refuses(workspace: Workspace):
+def test_split_prints_the_statements_or_refuses(workspace: Workspace) -> None:
     path = workspace.write("001_x.sql", "SELECT 1;\nSELECT 'é';\n")
     finished = workspace.run("split", str(path), "--json")
     assert finished.json == {
@@ -390,7 +394,7 @@ def columns(workspace: Workspace, table: str) -> list[str]:
     return [name for (name,) in rows]
 
 
-def test_the_platform_is_migrated_before_the_application(workspace: Workspace):
+def test_the_platform_is_migrated_before_the_application(workspace: Workspace) -> None:
     workspace.write(
         "001_uses.sql",
         f"INSERT INTO `{workspace.ops}`.worker VALUES"

@@ -18,7 +18,7 @@ REFUSED = sorted((CORPUS / "refused").glob("*.sql"))
 EXPECTED = json.loads((CORPUS / "expected.json").read_text(encoding="utf-8"))
 
 
-def test_the_corpus_is_large_enough_and_complete():
+def test_the_corpus_is_large_enough_and_complete() -> None:
     assert len(ACCEPTED) >= 60
     assert len(REFUSED) >= 40
     assert sorted(EXPECTED["accepted"]) == [path.stem for path in ACCEPTED]
@@ -26,13 +26,13 @@ def test_the_corpus_is_large_enough_and_complete():
 
 
 @pytest.mark.parametrize("path", ACCEPTED, ids=lambda path: path.stem)
-def test_an_accepted_file_gives_the_recorded_statements(path: Path):
+def test_an_accepted_file_gives_the_recorded_statements(path: Path) -> None:
     statements = split(path.read_bytes(), path.name)
     assert [statement.text for statement in statements] == EXPECTED["accepted"][path.stem]
 
 
 @pytest.mark.parametrize("path", ACCEPTED, ids=lambda path: path.stem)
-def test_offsets_and_lines_point_at_the_text(path: Path):
+def test_offsets_and_lines_point_at_the_text(path: Path) -> None:
     data = path.read_bytes()
     end = 0
     for statement in split(data, path.name):
@@ -44,7 +44,7 @@ def test_offsets_and_lines_point_at_the_text(path: Path):
 
 
 @pytest.mark.parametrize("path", REFUSED, ids=lambda path: path.stem)
-def test_a_refused_file_names_place_and_reason(path: Path):
+def test_a_refused_file_names_place_and_reason(path: Path) -> None:
     with pytest.raises(SplitRefused) as refused:
         split(path.read_bytes(), path.name)
     assert str(refused.value) == EXPECTED["refused"][path.stem]
@@ -62,7 +62,7 @@ def test_a_refused_file_names_place_and_reason(path: Path):
         (b"\xef\xbb\xbfSELECT 1;", b"SELECT 1"),
     ],
 )
-def test_comments_and_blanks_are_not_part_of_the_canonical_text(one: bytes, other: bytes):
+def test_comments_and_blanks_are_not_part_of_the_canonical_text(one: bytes, other: bytes) -> None:
     assert canonical(one) == canonical(other)
 
 
@@ -76,7 +76,7 @@ def test_comments_and_blanks_are_not_part_of_the_canonical_text(one: bytes, othe
         (b"SELECT 1; SELECT 2", b"SELECT 2; SELECT 1"),
     ],
 )
-def test_everything_else_is(one: bytes, other: bytes):
+def test_everything_else_is(one: bytes, other: bytes) -> None:
     assert canonical(one) != canonical(other)
 
 
@@ -84,7 +84,7 @@ def canonical(data: bytes) -> list[str]:
     return [statement.canonical for statement in split(data)]
 
 
-def test_a_long_file_is_split_in_reasonable_time():
+def test_a_long_file_is_split_in_reasonable_time() -> None:
     line = b"INSERT INTO gene (id, symbol) VALUES (1, 'it''s; here'), (2, \"x\"); -- note\n"
     statements = split(line * 40_000)
     assert len(statements) == 40_000

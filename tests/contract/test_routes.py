@@ -1,0 +1,32 @@
+"""The list of routes: access, uniqueness, and the document grown from it."""
+
+import json
+import re
+
+from sysndd_api.auth import Access
+from sysndd_api.openapi import _document
+from sysndd_api.routes import ENDPOINTS
+
+
+def test_everything_below_admin_is_for_administrators() -> None:
+    for endpoint in ENDPOINTS:
+        below_admin = endpoint.path.startswith("/api/admin/")
+        assert below_admin == (endpoint.access is Access.ADMINISTRATOR), endpoint.path
+
+
+def test_each_address_and_method_is_listed_once() -> None:
+    listed = [(endpoint.method, endpoint.path) for endpoint in ENDPOINTS]
+    assert len(set(listed)) == len(listed)
+
+
+def test_openapi_document_is_complete_and_its_references_resolve() -> None:
+    document = _document()
+    operations = [
+        (method.upper(), path) for path, item in document["paths"].items() for method in item
+    ]
+    assert len(operations) == len(ENDPOINTS)
+    schemas = document["components"]["schemas"]
+    for name in re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)):
+        assert name in schemas
+    ids = [op["operationId"] for item in document["paths"].values() for op in item.values()]
+    assert len(set(ids)) == len(ids)

@@ -1,0 +1,120 @@
+"""A running system: one of our own, or the one that ``SYSTEM_JSON`` names (`make walk`)."""
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pymysql
+import pytest
+from pymysql.cursors import Cursor
+
+from tests.support.local_run import LocalRun
+
+
+@dataclass(frozen=True)
+class System:
+    """A system behind its proxy.
+
+    Attributes:
+        description: the content of its ``system.json``.
+        run: its run folder and commands; None when it is somebody else's.
+    """
+
+    description: dict[str, Any]
+    run: LocalRun | None
+
+    @property
+    def base_url(self) -> str:
+        """Address of the proxy."""
+        url: str = self.description["base_url"]
+        return url
+
+    @property
+    def app(self) -> str:
+        """Name of the application schema."""
+        name: str = self.description["database"]["name"]
+        return name
+
+    @contextlib.contextmanager
+    def sql(self) -> Iterator[Cursor]:
+        """Open a cursor of the operator's account in the application schema."""
+        database = self.description["database"]
+        with (
+            pymysql.connect(
+                host=database["host"], port=database["port"], user=database["user"],
+                password=database["password"], database=database["name"], autocommit=True,
+            ) as connection,
+            connection.cursor() as cursor,
+        ):  # fmt: skip
+            yield cursor
+
+    def checksums(self) -> dict[str, int]:
+        """Return ``CHECKSUM TABLE`` of every base table."""
+        with self.sql() as cursor:
+            cursor.execute(
+                "SELECT table_name FROM information_schema.tables"
+                " WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'"
+            )
+            sums = {}
+            for (table,) in cursor.fetchall():
+                cursor.execute(f"CHECKSUM TABLE `{table}`")
+                sums[table] = cursor.fetchall()[0][1]
+        return sums
+
+    def pid(self, program: str) -> int:
+        """Return the process id that a program of our own run has now."""
+        assert self.run is not None
+        return self.run.pid(program)
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """Start a system in a run folder of its own, or use the one that is named."""
+    named = os.environ.get("SYSTEM_JSON")
+    if named:
+        yield System(json.loads(Path(named).read_text(encoding="utf-8")), None)
+        return
+    run = LocalRun(tmp_path_factory.mktemp("e2e"))
+    run.up()
+    yield System(run.system, run)
+    run.command("reset", CONFIRM="yes")
+
+
+@pytest.fixture
+def anyone(system: System) -> Iterator[httpx.Client]:
+    """A client without credentials."""
+    with httpx.Client(base_url=system.base_url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def admin(system: System, anyone: httpx.Client) -> Iterator[httpx.Client]:
+    """A client with the administrator's token."""
+    answer = anyone.post("/api/auth/login", json=system.description["admin"])
+    assert answer.status_code == 200, answer.text
+    headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+    with httpx.Client(base_url=system.base_url, headers=headers, timeout=30) as client:
+        yield client
+
+
+def poll(client: httpx.Client, accepted: httpx.Response, *, seconds: float = 60) -> dict[str, Any]:
+    """Poll an accepted job to its end and return it; its percent must never go back."""
+    assert accepted.status_code == 202, accepted.text
+    assert accepted.headers["location"] == accepted.json()["status_url"]
+    deadline, seen = time.monotonic() + seconds, 0
+    while True:
+        answer = client.get(accepted.json()["status_url"])
+        assert answer.status_code == 200, answer.text
+        job: dict[str, Any] = answer.json()
+        assert job["percent"] >= seen
+        seen = job["percent"]
+        if job["finished_at"] is not None:
+            return job
+        assert time.monotonic() < deadline, job
+        time.sleep(0.1)

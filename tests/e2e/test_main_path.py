@@ -1,0 +1,152 @@
+"""The one true path through everything, in real processes, over HTTP through Traefik."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+from httpx import codes
+
+from tests.e2e.conftest import System, poll
+
+
+def test_backup_damage_restore(system: System, anyone: httpx.Client, admin: httpx.Client) -> None:
+    ready = anyone.get("/api/health/ready")
+    assert (ready.status_code, ready.json()["pending_migrations"]) == (codes.OK, 0)
+    _seed(system)
+    before = system.checksums()
+    genes = anyone.get("/api/genes").json()
+
+    job = poll(admin, admin.post("/api/admin/backups"))
+    assert (job["state"], job["percent"], job["error"]) == ("succeeded", 100, None)
+    listed = admin.get("/api/admin/backups").json()
+    (entry,) = [one for one in listed["data"] if one["name"] == job["result"]["name"]]
+    path = Path(system.description["backup_dir"]) / entry["name"]
+    _check_listing(system, entry, path)
+
+    downloaded = admin.get(f"/api/admin/backups/{entry['name']}/download")
+    assert downloaded.status_code == codes.OK
+    assert hashlib.sha256(downloaded.content).hexdigest() == entry["sha256"]
+    assert downloaded.headers["etag"] == f'"{entry["sha256"]}"'
+    part = admin.get(
+        f"/api/admin/backups/{entry['name']}/download", headers={"Range": "bytes=10-19"}
+    )
+    assert (part.status_code, part.content) == (codes.PARTIAL_CONTENT, downloaded.content[10:20])
+
+    with system.sql() as cursor:
+        cursor.execute("DELETE FROM review_publication")
+        cursor.execute("DELETE FROM entity_status_history")
+        cursor.execute("SET foreign_key_checks = 0")
+        cursor.execute("DELETE FROM gene WHERE symbol LIKE 'S%'")
+        cursor.execute("DROP TABLE review")
+    assert system.checksums() != before
+
+    job = poll(
+        admin,
+        admin.post(f"/api/admin/backups/{entry['name']}/restore", json={"confirm": "RESTORE"}),
+    )
+    assert job["state"] == "succeeded", job["error"]
+    kinds = {one["name"]: one["kind"] for one in admin.get("/api/admin/backups").json()["data"]}
+    assert kinds[job["result"]["safety_backup"]] == "pre-restore"
+    assert system.checksums() == before
+    assert anyone.get("/api/health/ready").status_code == codes.OK
+    assert anyone.get("/api/genes").json() == genes
+
+
+def _seed(system: System) -> None:
+    with system.sql() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM entity")
+        ((rows,),) = cursor.fetchall()
+    if system.run is not None and rows == 0:
+        done = system.run.command("seed")
+        assert done.returncode == 0, done.stdout
+    with system.sql() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM entity")
+        ((rows,),) = cursor.fetchall()
+    assert rows >= 5000
+
+
+def _check_listing(system: System, entry: dict[str, object], path: Path) -> None:
+    status = path.stat()
+    created = datetime.fromisoformat(str(entry["created_at"]))
+    assert entry["size_bytes"] == status.st_size
+    assert abs(datetime.fromtimestamp(status.st_mtime, UTC) - created) < timedelta(seconds=60)
+    with system.sql() as cursor:
+        cursor.execute(
+            "SELECT table_name FROM information_schema.tables"
+            " WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'"
+        )
+        tables = [table for (table,) in cursor.fetchall()]
+        rows = 0
+        for table in tables:
+            cursor.execute(f"SELECT COUNT(*) FROM `{table}`")
+            rows += cursor.fetchall()[0][0]
+    assert (entry["table_count"], entry["row_count"]) == (len(tables), rows)
+
+
+def test_public_read(system: System, anyone: httpx.Client) -> None:
+    _seed(system)
+    first = anyone.get("/api/entities", params={"page_size": 10}).json()
+    second = anyone.get("/api/entities", params={"page_size": 10, "page": 2}).json()
+    assert first["total"] > 1000
+    assert len({one["entity_id"] for one in first["data"] + second["data"]}) == 20
+    found = anyone.get("/api/genes", params={"search": "scn1a"}).json()
+    assert [gene["hgnc_id"] for gene in found["data"]] == ["HGNC:10585"]
+    one = anyone.get("/api/genes/HGNC:10585").json()
+    of_gene = anyone.get("/api/entities", params={"hgnc_id": "HGNC:10585"}).json()
+    assert one["entity_count"] == of_gene["total"] > 0
+    assert {entity["symbol"] for entity in of_gene["data"]} == {"SCN1A"}
+    limited = anyone.get("/api/entities", params={"category": "Limited", "sort": "-symbol"}).json()
+    symbols = [entity["symbol"] for entity in limited["data"]]
+    assert symbols == sorted(symbols, reverse=True)
+    assert anyone.get("/api/genes", params={"search": "100%"}).json()["total"] == 0
+
+
+def test_proxy_routes_ours_and_nothing_else(system: System, anyone: httpx.Client) -> None:
+    assert anyone.get("/api/health/live").status_code == codes.OK
+    for path in ("/", "/apix/health/live", "/metrics", "/health/live", "/health/ready"):
+        answer = anyone.get(path)
+        assert answer.status_code == codes.NOT_FOUND, path
+        assert "application/problem+json" not in answer.headers.get("content-type", "")
+    for name in ("..%2F..%2Fetc%2Fpasswd", "%2e%2e%2fx.sql", "a%00.sql"):
+        answer = anyone.get(f"/api/admin/backups/{name}")
+        assert answer.json()["code"] == "not_signed_in", name
+
+
+def test_health_details_are_for_administrators(anyone: httpx.Client, admin: httpx.Client) -> None:
+    public = anyone.get("/api/health")
+    assert public.headers["content-type"] == "application/health+json"
+    assert public.json()["checks"] is None
+    assert public.json()["pending_migrations"] == 0
+    assert public.json()["queue_depth"] >= 0
+    report = admin.get("/api/health").json()
+    assert report["status"] in ("pass", "warn")
+    assert set(report["checks"]) >= {"database", "migrations", "redis", "workers", "pool"}
+    assert report["checks"]["workers"]["status"] == "pass"
+
+
+def test_test_mail_is_sent_and_caught(system: System) -> None:
+    if system.run is None:
+        return
+    before = httpx.get(f"{system.description['mail_url']}/api/v1/messages").json()["total"]
+    done = system.run.admin("test-mail", "--to", "operator@sysndd.example")
+    assert done.returncode == 0, done.stdout
+    found = httpx.get(f"{system.description['mail_url']}/api/v1/messages").json()
+    assert found["total"] == before + 1
+    message = httpx.get(
+        f"{system.description['mail_url']}/api/v1/message/{found['messages'][0]['ID']}"
+    ).json()
+    assert message["To"][0]["Address"] == "operator@sysndd.example"
+    assert message["Subject"] == "SysNDD test mail"
+
+
+def test_second_backup_request_gets_the_first_job(system: System, admin: httpx.Client) -> None:
+    with system.sql() as cursor:
+        cursor.execute("LOCK TABLES review WRITE")
+        first = admin.post("/api/admin/backups")
+        second = admin.post("/api/admin/backups")
+        assert second.status_code == codes.CONFLICT
+        assert second.json()["code"] == "operation_in_progress"
+        assert second.json()["job_id"] == first.json()["job_id"]
+        cursor.execute("UNLOCK TABLES")
+    assert poll(admin, first)["state"] == "succeeded"

@@ -1,0 +1,99 @@
+"""Pending migration, stopped and frozen database, killed API worker: said quickly, mended alone."""
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from httpx import codes
+
+from tests.e2e.conftest import System
+from tests.support.local_run import REPOSITORY, LocalRun
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system of our own with a directory of migrations that may be added to."""
+    migrations = tmp_path_factory.mktemp("migrations")
+    shutil.copytree(REPOSITORY / "db" / "migrations", migrations, dirs_exist_ok=True)
+    run = LocalRun(tmp_path_factory.mktemp("outages"), {"MIGRATIONS_DIR": str(migrations)})
+    run.up()
+    yield System(run.system | {"migrations": str(migrations)}, run)
+    run.command("reset", CONFIRM="yes")
+
+
+def within(seconds: float, condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+
+
+def ready(system: System) -> httpx.Response:
+    return httpx.get(f"{system.base_url}/api/health/ready", timeout=10)
+
+
+def test_pending_migration_is_not_ready_and_says_how_many(own: System) -> None:
+    directory = Path(own.description["migrations"])
+    for number in (901, 902):
+        (directory / f"{number}_later.sql").write_text(
+            f"CREATE TABLE IF NOT EXISTS later_{number} (id INT PRIMARY KEY);\n"
+        )
+    answer = ready(own)
+    assert answer.status_code == codes.SERVICE_UNAVAILABLE
+    assert answer.json()["pending_migrations"] == 2
+    assert "901_later.sql" in answer.json()["reason"]
+    assert httpx.get(f"{own.base_url}/api/health").json()["pending_migrations"] == 2
+    assert httpx.get(f"{own.base_url}/api/health/live").status_code == codes.OK
+    assert own.run is not None
+    done = own.run.migrator("up")
+    assert done.returncode == 0, done.stdout
+    assert ready(own).status_code == codes.OK
+
+
+@pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP])
+def test_database_away_is_said_within_two_seconds_and_mends_itself(
+    own: System, fault: signal.Signals
+) -> None:
+    pid = own.pid("mariadb")
+    os.kill(pid, fault)
+    try:
+        begun = time.monotonic()
+        answer = ready(own)
+        took = time.monotonic() - begun
+        if fault == signal.SIGSTOP:
+            # It can't come back by itself while it is frozen, so the answer is certain.
+            assert answer.status_code == codes.SERVICE_UNAVAILABLE
+            assert answer.json()["reason"]
+        assert took < 2
+        assert httpx.get(f"{own.base_url}/api/health/live").status_code == codes.OK
+    finally:
+        if fault == signal.SIGSTOP:
+            os.kill(pid, signal.SIGCONT)
+    within(30, lambda: ready(own).status_code == codes.OK, "ready again")
+
+
+def test_many_requests_while_the_database_is_frozen_all_get_an_answer(own: System) -> None:
+    pid = own.pid("mariadb")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with httpx.Client(base_url=own.base_url, timeout=20) as client:
+            for _ in range(8):
+                answer = client.get("/api/genes")
+                assert answer.status_code == codes.SERVICE_UNAVAILABLE, answer.text
+                assert answer.json()["code"] in ("database_busy", "database_unavailable")
+                assert int(answer.headers["retry-after"]) >= 1
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    within(30, lambda: ready(own).status_code == codes.OK, "ready again")
+
+
+def test_killed_redis_and_mail_catcher_do_not_matter_to_readers(own: System) -> None:
+    for program in ("redis", "mail-catcher"):
+        os.kill(own.pid(program), signal.SIGKILL)
+        assert httpx.get(f"{own.base_url}/api/genes").status_code == codes.OK
+        assert ready(own).status_code == codes.OK
