@@ -16,10 +16,10 @@ BOOTSTRAP := bash deploy/local/bootstrap.sh
 
 TESTS ?= tests/unit tests/integration tests/contract tests/e2e
 # The folders that hold our code, each checked by ruff and mypy.
-SOURCES := packages services deploy tests $(wildcard bench)
+SOURCES := packages services deploy db docs tests $(wildcard bench)
 MYPY_PACKAGES := packages/core/sysndd_core services/migrator/sysndd_migrator \
 	services/api/sysndd_api services/backup-worker/sysndd_backup services/mailer/sysndd_mailer \
-	deploy/local/sysndd_local tests $(wildcard bench)
+	deploy/local/sysndd_local db docs tests $(wildcard bench)
 
 ##@ Run the system
 .PHONY: up
@@ -38,6 +38,10 @@ logs: ## Show the last log lines (SERVICE=api, LINES=50, FOLLOW=1)
 .PHONY: seed
 seed: ## Load the example data set into the running system
 	@$(SET_UP) && $(LOCAL) seed
+
+.PHONY: admin
+admin: ## Run sysndd-admin on the running system (ARGS="backup", ARGS="test-mail --to me@x.org")
+	@$(SET_UP) && $(LOCAL) admin -- $(ARGS)
 
 .PHONY: down
 down: ## Stop everything; data, passwords and logs stay
@@ -67,16 +71,30 @@ format: ## Format the code and mend what the linter can mend
 	@$(PYTHON_IN_VENV) -m ruff check --fix $(SOURCES)
 	@$(PYTHON_IN_VENV) -m ruff format $(SOURCES)
 
+# A run folder and ports of its own, so that it may run beside a running `make up`.
+WALK := RUN_DIR=.run-walk HTTP_PORT=0 MAIL_HTTP_PORT=0
 .PHONY: walk
-walk: ## Start the system, walk the main path over HTTP, stop it
-	@$(BOOTSTRAP) up
-	@PYTHONPATH=deploy/local $(PYTHON_IN_VENV) deploy/local/walk.py
+walk: ## Really make up, walk the main path over HTTP, make down (in .run-walk)
+	@$(WALK) CONFIRM=yes $(MAKE) reset 2>/dev/null || true
+	@$(WALK) $(MAKE) up
+	@$(WALK) $(MAKE) status
+	@$(WALK) $(MAKE) seed
+	@SYSTEM_JSON=.run-walk/system.json $(PYTHON_IN_VENV) -m pytest -q tests/e2e/test_main_path.py \
+		|| { $(WALK) $(MAKE) logs; $(WALK) $(MAKE) down; exit 1; }
+	@$(WALK) $(MAKE) admin ARGS="test-mail --to operator@example.org"
+	@$(WALK) $(MAKE) down
+	@$(WALK) CONFIRM=yes $(MAKE) reset
 
 .PHONY: ci
 ci: ## What CI runs: check, test, walk
 	@$(MAKE) check
 	@$(MAKE) test
 	@$(MAKE) walk
+
+.PHONY: docs
+docs: ## Write the generated parts of docs/ and .env.example
+	@$(BOOTSTRAP) python
+	@$(PYTHON_IN_VENV) docs/generate.py
 
 .PHONY: lock
 lock: ## Write the lock files from requirements/*.in (UPGRADE=1 for newer versions)

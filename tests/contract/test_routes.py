@@ -4,7 +4,7 @@ import json
 import re
 
 from sysndd_api.auth import Access
-from sysndd_api.openapi import _document
+from sysndd_api.openapi import openapi_document
 from sysndd_api.routes import ENDPOINTS
 
 
@@ -20,7 +20,7 @@ def test_each_address_and_method_is_listed_once() -> None:
 
 
 def test_openapi_document_is_complete_and_its_references_resolve() -> None:
-    document = _document()
+    document = openapi_document()
     operations = [
         (method.upper(), path) for path, item in document["paths"].items() for method in item
     ]

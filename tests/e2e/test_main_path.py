@@ -126,7 +126,7 @@ def test_health_details_are_for_administrators(anyone: httpx.Client, admin: http
 
 
 def test_test_mail_is_sent_and_caught(system: System) -> None:
-    if system.run is None:
+    if system.run is None:  # `make walk` sends it by `make admin`
         return
     before = httpx.get(f"{system.description['mail_url']}/api/v1/messages").json()["total"]
     done = system.run.admin("test-mail", "--to", "operator@sysndd.example")

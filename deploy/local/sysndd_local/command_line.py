@@ -1,4 +1,4 @@
-"""``python -m sysndd_local up|status|logs|seed|down|reset``, which the Makefile calls.
+"""``python -m sysndd_local up|status|logs|seed|admin|down|reset``, which the Makefile calls.
 
 This is the only place that reads the environment.
 """
@@ -25,9 +25,15 @@ def main(arguments: list[str] | None = None) -> int:
         0 when it did what it says, 1 when not; ``status``: 0 only when all is well.
     """
     parser = argparse.ArgumentParser(prog="python -m sysndd_local", description=__doc__)
-    parser.add_argument("command", choices=["up", "status", "logs", "seed", "down", "reset"])
-    command = parser.parse_args(arguments).command
+    parser.add_argument(
+        "command", choices=["up", "status", "logs", "seed", "admin", "down", "reset"]
+    )
+    parser.add_argument("arguments", nargs="*", help="for admin: those of sysndd-admin")
+    parsed = parser.parse_args(arguments)
+    command = parsed.command
     try:
+        if command == "admin":
+            return _admin(_folder(), parsed.arguments)
         return _run(command)
     except LocalRunError as error:
         sys.stdout.flush()
@@ -46,8 +52,7 @@ def _run(command: str) -> int:
     if command == "up":
         starting.up(read_settings(os.environ, repository=REPOSITORY))
         return 0
-    chosen = os.environ.get("RUN_DIR") or ".run"
-    folder = RunFolder((REPOSITORY / Path(chosen).expanduser()).absolute())
+    folder = _folder()
     if command == "status":
         return 0 if reporting.status(folder) else 1
     if command == "logs":
@@ -63,6 +68,23 @@ def _run(command: str) -> int:
     else:
         stopping.reset(folder, confirmed=os.environ.get("CONFIRM", "").lower() == "yes")
     return 0
+
+
+def _folder() -> RunFolder:
+    chosen = os.environ.get("RUN_DIR") or ".run"
+    return RunFolder((REPOSITORY / Path(chosen).expanduser()).absolute())
+
+
+def _admin(folder: RunFolder, arguments: list[str]) -> int:
+    """Run ``sysndd-admin`` with the settings that the API of this run has."""
+    settings = read_json(folder.programs / "api.json").get("environment")
+    if settings is None:
+        raise LocalRunError(f"SysNDD does not run in {folder.root}. Start it with `make up`.")
+    return subprocess.run(
+        [str(Path(sys.executable).with_name("sysndd-admin")), *(arguments or ["--help"])],
+        env=reporting.inherited_environment(settings),
+        check=False,
+    ).returncode
 
 
 def _seed(folder: RunFolder) -> int:

@@ -233,6 +233,10 @@ class Database:
 
     async def __aexit__(self, *_: object) -> None:
         assert self._pool is not None
+        # With a goodbye to the server; what is still in use is cut off.
+        with contextlib.suppress(pymysql.err.Error, OSError, TimeoutError):
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await self._pool.clear()
         self._pool.terminate()
         await self._pool.wait_closed()
 

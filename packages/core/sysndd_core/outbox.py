@@ -18,7 +18,6 @@ from sysndd_core.jobs import Job, Queue
 from sysndd_core.leases import LEASE_SECONDS, Claim, LeasedTable
 from sysndd_core.queue import WakeUp
 
-
 _JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 

@@ -27,7 +27,7 @@ def problem(error: SysnddError) -> Response:
     logs, and what the error itself carries.
     """
     document: dict[str, Any] = {
-        "type": f"/api/docs/errors#{error.code}",
+        "type": f"/api/docs#{error.code}",
         "title": error.title,
         "status": error.status,
         "detail": error.detail,

@@ -35,11 +35,12 @@ _PROBLEM_SCHEMA = {
 
 async def document(_: Request) -> Response:
     """Return the OpenAPI 3.1 document."""
-    return reply(_document())
+    return reply(openapi_document())
 
 
 @cache
-def _document() -> dict[str, Any]:
+def openapi_document() -> dict[str, Any]:
+    """Build the document from the list of routes."""
     # Here, because the list of routes holds this module's handler.
     from sysndd_api.routes import ENDPOINTS  # noqa: PLC0415
 

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sysndd_api import openapi
+from sysndd_api import docs_page, openapi
 from sysndd_api.accounts import handlers as accounts
 from sysndd_api.accounts.models import LoginReply, LoginRequest, UserView
 from sysndd_api.audit import handlers as audit
@@ -72,6 +72,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/api/health/ready", health.ready, ANYONE, Ready),
     Endpoint("GET", "/api/health", health.report, ANYONE, HealthReport),
     Endpoint("GET", "/api/openapi.json", openapi.document, ANYONE, None),
+    Endpoint("GET", "/api/docs", docs_page.page, ANYONE, None),
     Endpoint("GET", "/api/genes", curation.list_genes, ANYONE, Page[GeneView], query=GeneQuery),
     Endpoint("GET", "/api/genes/{hgnc_id}", curation.get_gene, ANYONE, GeneView),
     Endpoint(

@@ -18,7 +18,7 @@ from sysndd_migrator.errors import (
     ServerUnavailable,
     StatementFailed,
 )
-from sysndd_migrator.fingerprint import fingerprint, names_in
+from sysndd_migrator.fingerprint import fingerprint, kinds_in, names_in
 from sysndd_migrator.interruption import Interruption
 from sysndd_migrator.journal import Journal, JournalRow
 from sysndd_migrator.ledger import Ledger, Write
@@ -188,12 +188,16 @@ class FileRun:
         )
 
     async def _fingerprint(self, unit: Unit) -> str:
+        schema = self._ledger.schema
         if unit.kind is Kind.DEFINITION:
-            names = names_in(statement.canonical for statement in unit.statements)
-        else:  # EXECUTE runs what another statement of the file put together
-            names = names_in(statement.canonical for statement in self._script.statements)
+            text = unit.statements[0].canonical
+            return await fingerprint(
+                self._session, schema, names_in([text]), kinds=kinds_in(plain(unit.statements[0]))
+            )
+        # EXECUTE runs what other statements of the file put together; CALL may do anything.
+        names = names_in(statement.canonical for statement in self._script.statements)
         everything = plain(unit.statements[0]).lower().startswith("call")
-        return await fingerprint(self._session, self._ledger.schema, names, everything=everything)
+        return await fingerprint(self._session, schema, names, everything=everything)
 
     # -- sending --------------------------------------------------------------------------------
 

@@ -6,36 +6,63 @@ and reading the definitions of a thousand tables for each statement would take m
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pymysql.err
 
+from sysndd_core.database import Row
 from sysndd_migrator.session import Session
 
 # AUTO_INCREMENT moves with every insert and is no definition.
 _COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
 _NAME = re.compile(r"`((?:[^`]|``)+)`|([0-9A-Za-z_$\u0080-\uffff]+)")
 
-_OBJECTS = (
-    ("table", "SELECT table_name AS n FROM information_schema.tables WHERE table_schema = %s"),
-    (
-        "trigger",
+_OF_THE_SERVER = frozenset({"information_schema", "performance_schema", "mysql", "sys"})
+
+# Each with the columns that can carry the name of what is changed.
+_OBJECTS = {
+    "table": (
+        "SELECT table_name AS n FROM information_schema.tables WHERE table_schema = %s",
+        ("table_name",),
+    ),
+    "trigger": (
         "SELECT trigger_name AS n, event_object_table AS t, action_timing AS a, "
         "event_manipulation AS e, action_statement AS d FROM information_schema.triggers "
         "WHERE trigger_schema = %s",
+        ("trigger_name", "event_object_table"),
     ),
-    (
-        "routine",
+    "routine": (
         "SELECT routine_name AS n, routine_type AS t, routine_definition AS d, "
         "dtd_identifier AS r, sql_data_access AS a, security_type AS s "
         "FROM information_schema.routines WHERE routine_schema = %s",
+        ("routine_name",),
     ),
-    (
-        "event",
+    "event": (
         "SELECT event_name AS n, event_definition AS d, interval_value AS v, "
         "interval_field AS f, status AS s FROM information_schema.events WHERE event_schema = %s",
+        ("event_name",),
     ),
+}
+
+# The triggers of a schema can be listed only by opening all of its tables, so they are looked at
+# only when the statement is about one.
+_ABOUT = re.compile(
+    r"\A(?:create|alter|drop|rename|truncate|analyze|optimize|repair|check)\b[^('\"]*?"
+    r"\b(table|view|index|sequence|trigger|procedure|function|event)s?\b",
+    re.IGNORECASE,
 )
+_KIND = {
+    "trigger": "trigger",
+    "procedure": "routine",
+    "function": "routine",
+    "event": "event",
+}
+
+
+def kinds_in(text: str) -> tuple[str, ...]:
+    """Return which kinds of objects a statement can change: one if it says so, else all."""
+    about = _ABOUT.match(text)
+    return (_KIND.get(about[1].lower(), "table"),) if about else tuple(_OBJECTS)
 
 
 def names_in(texts: Iterable[str]) -> frozenset[str]:
@@ -51,7 +78,12 @@ def names_in(texts: Iterable[str]) -> frozenset[str]:
 
 
 async def fingerprint(
-    session: Session, schema: str, names: frozenset[str], *, everything: bool = False
+    session: Session,
+    schema: str,
+    names: frozenset[str],
+    *,
+    kinds: Sequence[str] = tuple(_OBJECTS),
+    everything: bool = False,
 ) -> str:
     """Hash the definitions of the objects a statement may change.
 
@@ -59,6 +91,7 @@ async def fingerprint(
         session: where to ask.
         schema: the schema the file belongs to; the session's own and those named count as well.
         names: look only at objects called so, in lower case.
+        kinds: look only at these kinds of objects.
         everything: look at every object of these schemas instead.
 
     Returns:
@@ -67,10 +100,8 @@ async def fingerprint(
     digest = hashlib.sha256()
     for concerned in await _schemas(session, schema, names):
         digest.update(concerned.encode())
-        for kind, query in _OBJECTS:
-            for row in sorted(await session.fetch_all(query, (concerned,)), key=repr):
-                if not everything and not _concerned(row, names):
-                    continue
+        for kind in kinds:
+            for row in await _objects(session, kind, concerned, None if everything else names):
                 digest.update(repr((kind, sorted(row.items()))).encode())
                 if kind == "table":
                     digest.update((await _definition(session, concerned, str(row["n"]))).encode())
@@ -79,19 +110,26 @@ async def fingerprint(
 
 async def _schemas(session: Session, schema: str, names: frozenset[str]) -> list[str]:
     rows = await session.fetch_all(
-        "SELECT schema_name AS n, schema_name = DATABASE() AS own FROM information_schema.schemata"
+        "SELECT schema_name AS n FROM information_schema.schemata WHERE schema_name = DATABASE() "
+        f"OR LOWER(schema_name) IN ({_marks(names)})",
+        sorted(names) or [""],
     )
-    concerned = {str(row["n"]) for row in rows if row["own"] or str(row["n"]).lower() in names} - {
-        "information_schema",
-        "performance_schema",
-        "mysql",
-        "sys",
-    }
-    return sorted(concerned | {schema})
+    return sorted(({str(row["n"]) for row in rows} - _OF_THE_SERVER) | {schema})
 
 
-def _concerned(row: dict[str, object], names: frozenset[str]) -> bool:
-    return str(row["n"]).lower() in names or str(row.get("t", "")).lower() in names
+async def _objects(
+    session: Session, kind: str, schema: str, names: frozenset[str] | None
+) -> list[Row]:
+    query, columns = _OBJECTS[kind]
+    arguments: list[str] = [schema]
+    if names is not None:
+        query += f" AND ({' OR '.join(f'LOWER({c}) IN ({_marks(names)})' for c in columns)})"
+        arguments += (sorted(names) or [""]) * len(columns)
+    return sorted(await session.fetch_all(query, arguments), key=repr)
+
+
+def _marks(names: frozenset[str]) -> str:
+    return ", ".join(["%s"] * max(len(names), 1))
 
 
 async def _definition(session: Session, schema: str, table: str) -> str:

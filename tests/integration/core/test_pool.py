@@ -168,11 +168,11 @@ async def test_outage_is_named_and_the_pool_recovers(
     private_mariadb: TestMariadb,
 ) -> None:
     settings = DatabaseSettings(
-        DB_HOST=private_mariadb.host,
-        DB_PORT=private_mariadb.port,
-        DB_USER=private_mariadb.user,
-        DB_PASSWORD=SecretStr(private_mariadb.password),
-        DB_NAME="mysql",
+        host=private_mariadb.host,
+        port=private_mariadb.port,
+        user=private_mariadb.user,
+        password=SecretStr(private_mariadb.password),
+        name="mysql",
     )
     async with Database(small(settings)) as database:
         await database.fetch_one("SELECT 1")

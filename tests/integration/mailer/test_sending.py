@@ -46,9 +46,7 @@ async def outbox(
 ) -> AsyncIterator[Outbox]:
     wake_up = WakeUp(site.redis)
     rows = MailRows(database, wake_up, domain="sysndd.example")
-    smtp = SmtpSettings(
-        SMTP_HOST=smtp_catcher.host, SMTP_PORT=smtp_catcher.port, SMTP_SECURITY=SmtpSecurity.NONE
-    )
+    smtp = SmtpSettings(host=smtp_catcher.host, port=smtp_catcher.port, security=SmtpSecurity.NONE)
     composer = Composer(
         mail_from="SysNDD <noreply@sysndd.example>", public_url="http://sysndd.example"
     )

@@ -1,18 +1,22 @@
 """A directory of migrations, two schemas, and the real command line in processes of its own."""
 
+import io
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from sysndd_core.schema_version import migration_lock_name
+from sysndd_migrator.command_line import main
 from tests.support.servers import TestMariadb
 
 Row = tuple[Any, ...]
@@ -45,8 +49,15 @@ class Workspace:
         )
 
     def run(self, *arguments: str, **changes: str) -> "Finished":
-        """Run the command line to its end."""
-        return finish(self.start(*arguments, **changes))
+        """Run the command line to its end, in this process: that spares the interpreter's start."""
+        out, err = io.StringIO(), io.StringIO()
+        environ = {**self.environ, **changes}
+        with redirect_stdout(out), redirect_stderr(err), mock.patch.dict(os.environ, environ):
+            try:
+                code = main(arguments)
+            except SystemExit as error:  # argparse
+                code = int(error.code or 0)
+        return Finished(code, out.getvalue(), err.getvalue())
 
     def up(self) -> "Finished":
         """Run ``up`` and expect it to succeed."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from sysndd_core.database import Database
 from sysndd_core.schema_version import current_version, pending
 from sysndd_core.settings import DatabaseSettings
-from tests.integration.migrator.conftest import Workspace
+from tests.integration.migrator.conftest import Workspace, finish
 
 
 async def test_pending_follows_the_ledger(workspace: Workspace) -> None:
@@ -22,11 +22,11 @@ async def test_pending_follows_the_ledger(workspace: Workspace) -> None:
 
     async with Database(settings) as database:
         assert await ask(database) == (1, True, None)  # not even the schemas exist
-        workspace.up()
+        assert finish(workspace.start("up")).code == 0
         assert await ask(database) == (0, False, "001_gene.sql")
         async with database.transaction() as transaction:
             assert await current_version(transaction, application=workspace.app) == "001_gene.sql"
         workspace.write("002_bad.sql", "ALTER TABLE nowhere ADD COLUMN a INT;")
         workspace.write("003_next.sql", "SELECT 1;")
-        assert workspace.run("up").code == 1
+        assert finish(workspace.start("up")).code == 1
         assert await ask(database) == (2, False, "001_gene.sql")

@@ -1,0 +1,109 @@
+"""How ``sysndd-api`` starts, and how it refuses to."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from sysndd_local.ports import free_port
+from tests.support.site import REPOSITORY, Site
+from tests.support.workers import PACKAGES, eventually, service_process
+
+
+def started(site: Site, **changes: str) -> "subprocess.CompletedProcess[str]":
+    """Start the API and wait until it has given up."""
+    environ = {
+        **os.environ,
+        **site.environ,
+        "API_PORT": str(free_port()),
+        "API_START_TIMEOUT": "2",
+        "PYTHONPATH": os.pathsep.join(str(REPOSITORY / package) for package in PACKAGES),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        **changes,
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "sysndd_api"],
+        env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def behind(site: Site, tmp_path: Path) -> dict[str, str]:
+    """A directory with one migration more than the schema has."""
+    directory = tmp_path / "migrations"
+    directory.mkdir()
+    for path in (REPOSITORY / "db" / "migrations").iterdir():
+        (directory / path.name).write_bytes(path.read_bytes())
+    (directory / "900_more.sql").write_text("CREATE TABLE more (id INT PRIMARY KEY);\n")
+    return {"MIGRATIONS_DIR": str(directory)}
+
+
+def test_refuses_a_schema_that_is_behind(site: Site, behind: dict[str, str]) -> None:
+    done = started(site, **behind)
+    assert done.returncode == 1
+    assert "900_more.sql" in done.stderr
+
+
+def test_migrates_on_start_once_and_serves_with_every_worker(
+    site: Site, behind: dict[str, str], tmp_path: Path
+) -> None:
+    port = free_port()
+    changes = {
+        **behind,
+        "MIGRATE_ON_START": "true",
+        "API_PORT": str(port),
+        "API_WORKERS": "4",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    with service_process("sysndd_api", site, tmp_path, **changes):
+        eventually("ready", lambda: ready(port), seconds=30)
+        log = (tmp_path / "sysndd_api.log").read_text()
+        assert log.count("900_more.sql") >= 1
+        ((rows,),) = site.server.execute(
+            f"SELECT COUNT(*) FROM `{site.app}`.schema_version WHERE filename = '900_more.sql'"
+        )
+        assert rows == 1
+
+
+def ready(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/health/ready").status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def test_failed_migration_is_a_failed_start(site: Site, behind: dict[str, str]) -> None:
+    path = Path(behind["MIGRATIONS_DIR"]) / "900_more.sql"
+    path.write_text("CREATE TABLE broken (;\n")
+    done = started(site, MIGRATE_ON_START="true", **behind)
+    assert done.returncode == 1
+    assert "900_more.sql" in done.stderr
+
+
+def test_database_that_is_not_there_is_a_failed_start(site: Site) -> None:
+    done = started(site, DB_PORT=str(free_port()))
+    assert done.returncode == 1
+    assert "database does not answer" in done.stderr
+
+
+def test_every_wrong_setting_is_named_at_once_and_no_value_is_shown(site: Site) -> None:
+    done = started(site, DB_PORT="secret-in-the-wrong-place", API_WORKERS="0", LOG_LEVEL="loud")
+    assert done.returncode == 1
+    for name in ("DB_PORT", "API_WORKERS", "LOG_LEVEL"):
+        assert name in done.stderr
+    assert "secret-in-the-wrong-place" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_secret_from_a_file(site: Site, tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text(site.environ["DB_PASSWORD"] + "\n")
+    done = started(site, DB_PASSWORD="", DB_PASSWORD_FILE=str(secret), MIGRATIONS_DIR="/nowhere")
+    assert done.returncode == 1
+    assert "MIGRATIONS_DIR" in done.stderr
+    both = started(site, DB_PASSWORD_FILE=str(secret))
+    assert "keep one" in both.stderr
