@@ -1,7 +1,8 @@
 """Real servers for tests: MariaDB, Redis and a mail catcher on free ports, one each per session.
 
 ``TEST_DATABASE_URL=mysql://user:password@host:port/`` and ``TEST_REDIS_URL=redis://…`` name servers
-that are there already; the account needs all privileges with the grant option. A server program
+that are there already; the account needs all privileges with the grant option.
+``TEST_DATABASE_SERVER=mysql`` starts the ``mysqld`` of the PATH in MariaDB's stead. A server program
 that is not installed is a failure that tells the line which installs it, never a skip.
 
 Servers end with the test session, also when that is killed.
@@ -32,6 +33,7 @@ from redis.exceptions import RedisError
 from sysndd_local import mariadb as mariadb_program
 from sysndd_local import redis as redis_program
 from sysndd_local.ports import LOOPBACK, accepts, free_port
+from tests.support import mysql as mysql_program
 
 START_TIMEOUT = 60  # seconds; a cold disk of a CI machine is slow
 STOP_TIMEOUT = 30
@@ -160,6 +162,15 @@ class TestMariadb:
             autocommit=True,
             connect_timeout=5,
         )
+
+    @property
+    def client(self) -> str:
+        """Path of the command-line client of the server's own vendor."""
+        ((version,),) = self.execute("SELECT VERSION()")
+        name = "mariadb" if "mariadb" in version.lower() else "mysql"
+        found = shutil.which(name)
+        assert found, f"the server is {version}, and its client {name} is not on the PATH"
+        return found
 
     def execute(self, sql: str, args: Any = None, *, schema: str | None = None) -> tuple[Row, ...]:
         """Run one statement on a connection of its own and return its rows."""
@@ -340,7 +351,7 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestMariadb]:
     if url:
         yield _named_mariadb(url)
         return
-    with start_mariadb(tmp_path_factory.mktemp("mariadb")) as server:
+    with start_database(tmp_path_factory.mktemp("mariadb")) as server:
         yield server
 
 
@@ -352,7 +363,7 @@ def private_mariadb(
     if mariadb.process is not None:
         yield mariadb
         return
-    with start_mariadb(tmp_path_factory.mktemp("private_mariadb")) as server:
+    with start_database(tmp_path_factory.mktemp("private_mariadb")) as server:
         yield server
 
 
@@ -375,8 +386,13 @@ def smtp_catcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCatch
 
 
 @contextmanager
-def start_mariadb(directory: Path) -> Iterator[TestMariadb]:
-    """Run a MariaDB server with its data under ``directory``."""
+def start_database(directory: Path) -> Iterator[TestMariadb]:
+    """Run a database server with its data under ``directory``."""
+    vendors = {"mariadb": mariadb_program, "mysql": mysql_program}
+    chosen = os.environ.get("TEST_DATABASE_SERVER", "mariadb")
+    if chosen not in vendors:
+        pytest.fail(f"TEST_DATABASE_SERVER must be one of {', '.join(vendors)}", pytrace=False)
+    program = vendors[chosen]
     # Not under pytest's folder: a socket's path has at most 107 bytes.
     sockets = Path(tempfile.mkdtemp(prefix="sysndd-", dir="/tmp"))
     server = mariadb_program.MariadbServer(
@@ -389,10 +405,10 @@ def start_mariadb(directory: Path) -> Iterator[TestMariadb]:
         durable=False,
     )
     try:
-        mariadb_program.prepare(server)
+        program.prepare(server)
         process = RealProcess(
-            "mariadbd",
-            mariadb_program.command(server),
+            chosen,
+            program.command(server),
             directory,
             lambda: mariadb_program.answers(server),
         )

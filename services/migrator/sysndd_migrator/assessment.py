@@ -138,10 +138,10 @@ def _same_statements(script: Script, row: LedgerRow) -> bool:
 
 def _failed_remark(row: LedgerRow) -> str:
     return (
-        f"{row.filename} failed on {row.applied_at:%Y-%m-%d %H:%M:%S} UTC: {row.error} "
-        f"Correct the file or the database. Then either `sysndd-migrator resolve {row.filename} "
-        "--from-statement K` to go on at statement K, or `--applied` when you have done its work "
-        "by hand."
+        f"{row.filename} failed on {row.applied_at:%Y-%m-%d %H:%M:%S} UTC: {row.error}. "
+        f"Correct the file or the database. Then `sysndd-migrator resolve {row.filename} "
+        "--from-statement K` goes on at statement K, or `--applied` instead when you have done its "
+        "work by hand."
     )
 
 

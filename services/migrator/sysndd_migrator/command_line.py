@@ -198,7 +198,7 @@ async def _status(options: argparse.Namespace, migrator: Migrator) -> int:
 
 def _verdict(waiting: int, problems: int) -> str:
     if problems:
-        return f"{_count(problems, 'file')} need a person's decision; `up` would refuse."
+        return f"A person has to decide about {_count(problems, 'file')}; `up` would refuse."
     if waiting:
         return f"{_count(waiting, 'file')} waiting; `sysndd-migrator up` applies them."
     return "Everything is applied."

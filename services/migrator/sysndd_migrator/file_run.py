@@ -9,15 +9,9 @@ import pymysql.err
 
 from sysndd_core import tool_version
 from sysndd_core.logging import get_logger
+from sysndd_migrator import failure
 from sysndd_migrator.blockers import find_blocker
-from sysndd_migrator.errors import (
-    Blocked,
-    FailedBefore,
-    Interrupted,
-    MigratorError,
-    ServerUnavailable,
-    StatementFailed,
-)
+from sysndd_migrator.errors import MigratorError
 from sysndd_migrator.fingerprint import fingerprint, kinds_in, names_in
 from sysndd_migrator.interruption import Interruption
 from sysndd_migrator.journal import Journal, JournalRow
@@ -41,7 +35,6 @@ LOCKED_RETRY_SECONDS = 120.0
 """How long a statement is tried again while another connection keeps its table locked."""
 
 _LONGEST_BACKOFF = 5.0
-_SHOWN = 300
 _LOCK_TIMEOUTS = frozenset({1205, 1213})
 _KILLED = 1317
 _GONE = frozenset({1053, 1077, 1079, 1080, 1152, 1159, 1161, 1184, 1927, 2006, 2013, 2055, 4031})
@@ -144,15 +137,9 @@ class FileRun:
         return round((time.monotonic() - self._started) * 1000)
 
     def _refuse_lost_temporary_tables(self) -> None:
-        if any(row.finished for row in self._done.values()) and uses_temporary_tables(
-            self._script.statements
-        ):
-            raise FailedBefore(
-                f"{self._script.filename} was interrupted and uses temporary tables, which ended "
-                "with the old connection. Undo what it did and run `sysndd-migrator resolve "
-                f"{self._script.filename} --from-statement 1`.",
-                file=self._script.filename,
-            )
+        begun = any(row.finished for row in self._done.values())
+        if begun and uses_temporary_tables(self._script.statements):
+            raise failure.temporary_tables_lost(self._script)
 
     # -- what an earlier run left ---------------------------------------------------------------
 
@@ -165,27 +152,19 @@ class FileRun:
         if unit.kind in {Kind.DATA, Kind.TRANSACTION}:
             return False  # it would have been recorded in the same transaction
         if unit.kind is Kind.TABLES_LOCKED:
-            raise self._undecidable(unit)
+            raise failure.undecidable(self._script, unit)
         if await self._fingerprint(unit) == row.fingerprint:
             return False
         if unit.kind is Kind.OPAQUE and not _is_one_change(unit):
-            raise self._undecidable(unit)
+            raise failure.undecidable(self._script, unit)
         log.info(
-            "found_done", file=self._script.filename, statement=unit.first, line=_line_of(unit)
+            "found_done",
+            file=self._script.filename,
+            statement=unit.first,
+            line=unit.statements[0].line,
         )
         self._deferred.append(self._journal.finished(self._run_id, unit, 0, 0))
         return True
-
-    def _undecidable(self, unit: Unit) -> FailedBefore:
-        return FailedBefore(
-            f"{self._script.place}:{_line_of(unit)}: the last run was killed inside statement "
-            f"{unit.first}, and it can't be told how much of it was done: "
-            f"{_shortened(unit.statements[0].text)} Look, then run `sysndd-migrator resolve "
-            f"{self._script.filename} --from-statement {unit.first}` to repeat it or "
-            f"`--from-statement {unit.last + 1}` to go on behind it.",
-            file=self._script.filename,
-            statement=unit.first,
-        )
 
     async def _fingerprint(self, unit: Unit) -> str:
         schema = self._ledger.schema
@@ -215,7 +194,7 @@ class FileRun:
                     raise await self._failure(unit, error) from error
                 await self._report_blocker(unit, error, give_up=time.monotonic() >= deadline)
             except (OSError, asyncio.IncompleteReadError) as error:
-                raise self._connection_lost(error) from error
+                raise failure.connection_lost(self._script, self._sent, error) from error
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_BACKOFF)
 
@@ -232,7 +211,7 @@ class FileRun:
     async def _attempt_data(self, unit: Unit, *, closing: bool) -> None:
         await self._session.execute("BEGIN")
         outcome = await self._send_all(unit, 0)
-        writes = [*self._deferred, await self._begun_unit(unit), self._finished(unit, outcome)]
+        writes = [*self._deferred, self._begun_unit(unit), self._finished(unit, outcome)]
         if closing:
             writes.append(self._succeeded())
         await self._write(writes)
@@ -245,7 +224,7 @@ class FileRun:
         end = ends_transaction(unit.statements[-1])
         body = Unit(unit.kind, unit.first, unit.statements[:-1] if end else unit.statements)
         outcome = await self._send_all(body, 0)
-        writes = [*self._deferred, await self._begun_unit(unit), self._finished(unit, outcome)]
+        writes = [*self._deferred, self._begun_unit(unit), self._finished(unit, outcome)]
         if end != "rollback":
             await self._write(writes)
         if end:
@@ -255,7 +234,7 @@ class FileRun:
         self._deferred = writes if end == "rollback" else []
 
     async def _attempt_committing(self, unit: Unit) -> None:
-        self._deferred.append(await self._begun_unit(unit, await self._fingerprint(unit)))
+        self._deferred.append(self._begun_unit(unit, await self._fingerprint(unit)))
         await self._flush()
         if unit.kind is Kind.OPAQUE:
             await self._session.execute("BEGIN")
@@ -307,7 +286,7 @@ class FileRun:
 
     # -- recording ------------------------------------------------------------------------------
 
-    async def _begun_unit(self, unit: Unit, before: str | None = None) -> Write:
+    def _begun_unit(self, unit: Unit, before: str | None = None) -> Write:
         return self._journal.begun(
             self._run_id, self._ledger.schema, self._script.filename, unit, before
         )
@@ -333,82 +312,39 @@ class FileRun:
         self._around.interruption.check()
         names = names_in(statement.canonical for statement in unit.statements)
         blocker = await find_blocker(self._session, self._ledger.schema, names)
-        who = (
-            str(blocker) if blocker else "a connection this account may not see, or one gone by now"
-        )
-        place = f"{self._script.place}:{_line_of(unit)}"
         if give_up:
-            kill = f" End it with KILL {blocker.thread_id}; or" if blocker else ""
-            raise Blocked(
-                f"{place}: statement {self._sent} got no lock within "
-                f"{self._around.locked_retry:g} s: {server_error(error)[1]}. Blocked by {who}.{kill} "
-                "run `sysndd-migrator up` again later; it goes on at this statement.",
-                file=self._script.filename,
-                statement=self._sent,
-                blocker=blocker.thread_id if blocker else None,
+            tried = self._around.locked_retry
+            raise failure.blocked(
+                self._script, unit, self._sent, error, blocker, tried=tried
             ) from error
-        log.warning("waiting_for_table", at=place, statement=self._sent, blocked_by=who)
+        log.warning(
+            "waiting_for_table",
+            at=failure.place(self._script, unit),
+            statement=self._sent,
+            blocked_by=failure.who(blocker),
+        )
 
     async def _failure(self, unit: Unit, error: pymysql.err.Error) -> MigratorError:
-        number, words = server_error(error)
+        number, _ = server_error(error)
         if number in _GONE or isinstance(error, pymysql.err.InterfaceError):
-            return self._connection_lost(error)
+            return failure.connection_lost(self._script, self._sent, error)
         await self._session.reset(self._ledger.schema)
         if number == _KILLED:
-            by = "on request" if self._around.interruption.requested else "by someone's KILL QUERY"
-            return Interrupted(
-                f"{self._script.place}: statement {self._sent} was stopped {by} and undone. "
-                "Run `sysndd-migrator up` again to go on.",
-                file=self._script.filename,
-                statement=self._sent,
-            )
-        statement = self._script.statements[self._sent - 1]
-        detail = (
-            f"{self._script.place}:{statement.line}: statement {self._sent} of "
-            f"{len(self._script.statements)} failed: {words} (error {number}). "
-            f"The statement: {_shortened(statement.text)}"
-        )
+            requested = self._around.interruption.requested
+            return failure.stopped(self._script, self._sent, requested=requested)
+        detail = failure.statement_failed(self._script, unit, self._sent, error)
         await self._record_failure(unit, detail)
-        return StatementFailed(
-            f"{detail}\nCorrect the file or the database, then run `sysndd-migrator resolve "
-            f"{self._script.filename} --from-statement {unit.first}` and `sysndd-migrator up`.",
-            file=self._script.filename,
-            line=statement.line,
-            statement=self._sent,
-            resume_at=unit.first,
-            sql=_shortened(statement.text),
-            errno=number,
-            error=words,
-        )
+        return failure.as_error(self._script, unit, self._sent, error, detail)
 
     async def _record_failure(self, unit: Unit, detail: str) -> None:
         # What was deferred was rolled back with the transaction, or never written at all.
         self._deferred += [
-            await self._begun_unit(unit),
+            self._begun_unit(unit),
             self._journal.failed(self._run_id, unit, detail),
             self._ledger.failed(self._script.filename, self._elapsed(), detail),
         ]
         await self._flush()
 
-    def _connection_lost(self, error: BaseException) -> ServerUnavailable:
-        _, words = server_error(error)
-        return ServerUnavailable(
-            f"{self._script.place}: the connection was lost at statement {self._sent}: {words}. "
-            "The server may have finished it all the same. Run `sysndd-migrator up` again: it looks "
-            "at the schema first and repeats nothing that was done.",
-            file=self._script.filename,
-            statement=self._sent,
-        )
-
 
 def _is_one_change(unit: Unit) -> bool:
     return plain(unit.statements[0]).lower().startswith("execute")
-
-
-def _line_of(unit: Unit) -> int:
-    return unit.statements[0].line
-
-
-def _shortened(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= _SHOWN else f"{flat[:_SHOWN]}…"

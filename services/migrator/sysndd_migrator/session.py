@@ -104,6 +104,9 @@ class Session:
         # one statement is would be decided by the server instead of the splitter.
         await self.connection._execute_command(COMMAND.COM_SET_OPTION, _OPTION_MULTI_STATEMENTS_OFF)
         await self.connection._read_packet()
+        if self.is_mariadb:
+            # A limit meant for requests would end a long ALTER. (MySQL's is for SELECT only.)
+            await self.execute("SET SESSION max_statement_time = 0")
         modes = str((await self._one("SELECT @@SESSION.sql_mode AS v"))["v"]).split(",")
         kept = [mode for mode in modes if mode not in {"ANSI", *_LEXING_MODES}]
         if kept != modes:
@@ -153,19 +156,18 @@ class Session:
         Raises:
             pymysql.err.Error: the server's refusal, unmapped.
         """
-        rows = int(await self.connection.query(text))
+        # Rows are read past, neither kept nor decoded: a file may have changed the character set,
+        # and a SELECT in it may answer more than fits into memory.
+        rows = int(await self.connection.query(text, unbuffered=True))
         result = self.connection._result
-        warnings = int(result.warning_count or 0)
-        while result.has_next:  # CALL answers several results, and the error may be in the last
-            await self.connection.next_result()
+        changed = 0 if result.field_count else rows
+        while True:
+            await result._finish_unbuffered_query()
+            if not result.has_next:
+                return Outcome(changed, int(result.warning_count or 0))
+            # CALL answers several results, and the error may be in the last.
+            await self.connection._read_query_result(unbuffered=True)
             result = self.connection._result
-            warnings = int(result.warning_count or 0)
-        return Outcome(rows if result.description is None else 0, warnings)
-
-    @property
-    def in_transaction(self) -> bool:
-        """Tell whether a transaction is open, by the server's last answer."""
-        return bool(self.connection.get_transaction_status())
 
     async def execute(self, sql: str, arguments: Sequence[Any] | None = None) -> int:
         """Run a statement of our own; return the number of rows it changed."""

@@ -11,7 +11,6 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import pytest
 
@@ -51,8 +50,12 @@ class Workspace:
     def run(self, *arguments: str, **changes: str) -> "Finished":
         """Run the command line to its end, in this process: that spares the interpreter's start."""
         out, err = io.StringIO(), io.StringIO()
-        environ = {**self.environ, **changes}
-        with redirect_stdout(out), redirect_stderr(err), mock.patch.dict(os.environ, environ):
+        with redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
+            environ = {**self.environ, **changes}
+            for name in set(os.environ) - set(environ):
+                patch.delenv(name)
+            for name, value in environ.items():
+                patch.setenv(name, value)
             try:
                 code = main(arguments)
             except SystemExit as error:  # argparse
@@ -127,7 +130,7 @@ def workspace(mariadb: TestMariadb, tmp_path: Path) -> Iterator[Workspace]:
         mariadb.execute(f"DROP DATABASE `{app}`")
         ops = f"{app}_ops"
         environ = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("DB_")},
+            **{n: v for n, v in os.environ.items() if not n.startswith(("DB_", "OPS_DB", "LOG_"))},
             **mariadb.environ(name=app, ops_name=ops),
             "MIGRATIONS_DIR": str(directory),
             "LOG_FORMAT": "json",

@@ -33,7 +33,10 @@ def test_a_second_run_sends_no_statement_of_any_file(workspace: Workspace) -> No
 
 
 def test_the_ledger_says_what_when_how_long_and_by_whom(workspace: Workspace) -> None:
-    workspace.write("001_gene.sql", f"{GENE}INSERT INTO gene VALUES (1, 'x');")
+    workspace.write(
+        "001_gene.sql",
+        f"{GENE}INSERT INTO gene VALUES (1, 'x'), (2, 'y');\nDELETE FROM gene LIMIT 1;",
+    )
     workspace.up()
     ((checksum, statements, number, success, by, age),) = workspace.sql(
         "SELECT checksum, statements_checksum, statements, success, applied_by,"
@@ -41,9 +44,15 @@ def test_the_ledger_says_what_when_how_long_and_by_whom(workspace: Workspace) ->
     )
     assert checksum.startswith("sha256:")
     assert statements.startswith("sha256:")
-    assert (number, success) == (2, 1)
+    assert (number, success) == (3, 1)
     assert by.startswith(workspace.server.user)
     assert 0 <= age <= 30
+    journal = workspace.server.execute(
+        "SELECT position, last_position, kind, rows_changed, finished_at >= started_at"
+        f" FROM `{workspace.ops}`.migration_journal WHERE schema_name = %s ORDER BY position",
+        (workspace.app,),
+    )
+    assert journal == ((1, 1, "definition", 0, 1), (2, 3, "data", 3, 1))
 
 
 def test_line_endings_and_byte_order_mark_are_no_change(workspace: Workspace) -> None:
@@ -402,3 +411,68 @@ def test_the_platform_is_migrated_before_the_application(workspace: Workspace) -
     )
     workspace.up()
     assert eventually(lambda: workspace.ledger()["001_uses.sql"]) == (1, None)
+
+
+def test_results_are_read_past_whatever_they_hold(workspace: Workspace) -> None:
+    workspace.write(
+        "001_selects.sql",
+        "SET NAMES latin1;\nSELECT x'ff00e9', 'é';\nSELECT * FROM information_schema.columns;\n"
+        "SHOW VARIABLES;\nSET NAMES utf8mb4;\nSELECT 1;\nCREATE TABLE t AS SELECT 'é' AS a;\n",
+    )
+    workspace.up()
+    assert workspace.sql("SELECT a FROM t") == (("é",),)
+
+
+@pytest.mark.parametrize(
+    ("uses", "told"),
+    [
+        ("SELECT * FROM scratch;", "scratch' doesn't exist"),
+        ("EXECUTE st;", "Unknown prepared statement handler"),
+        ("INSERT INTO none_such VALUES (@left);", "none_such' doesn't exist"),
+    ],
+)
+def test_variables_prepared_statements_and_temporary_tables_don_t_reach_the_next_file(
+    workspace: Workspace, uses: str, told: str
+) -> None:
+    workspace.write(
+        "001_leaves.sql",
+        "SET @left = 'x@y', @`odd name` = 2;\nSELECT 7 INTO @seven;\n"
+        "PREPARE st FROM 'SELECT 1';\nCREATE TEMPORARY TABLE scratch (i INT);\n",
+    )
+    workspace.write(
+        "002_sees.sql",
+        "CREATE TABLE seen AS SELECT @left IS NULL AS a, @`odd name` IS NULL AS b, @seven IS NULL AS c;\n",
+    )
+    workspace.write("003_uses.sql", uses)
+    finished = workspace.run("up")
+    assert finished.code == 1
+    assert told in finished.err
+    assert workspace.sql("SELECT a, b, c FROM seen") == ((1, 1, 1),)
+
+
+def test_the_two_schemas_must_be_two(workspace: Workspace) -> None:
+    finished = workspace.run("up", OPS_DB_NAME=workspace.app)
+    assert finished.code == 2
+    assert "they need two" in finished.err
+
+
+def test_a_mode_that_changes_quoting_is_noticed_when_it_comes_from_a_program(
+    workspace: Workspace,
+) -> None:
+    workspace.write(
+        "001_sneaky.sql",
+        "SET @mode = 'ANSI_' ;\nSET @mode = CONCAT('SET sql_mode = ''', @mode, 'QUOTES''');\n"
+        "PREPARE st FROM @mode;\nEXECUTE st;\nSELECT 1;\n",
+    )
+    finished = workspace.run("up")
+    assert finished.code == 1
+    assert "sql_mode holds ANSI_QUOTES" in finished.err
+
+
+def test_status_while_another_one_is_at_work_says_so(workspace: Workspace) -> None:
+    workspace.write("001_slow.sql", "CREATE TABLE t (i INT);\nDO SLEEP(3);\n")
+    process = workspace.start("up")
+    eventually(workspace.lock_holder)
+    eventually(lambda: "being applied now" in workspace.run("status").out)
+    assert "A migrator is at work: connection" in workspace.run("status").out
+    assert finish(process).code == 0

@@ -36,9 +36,9 @@ _FINGERPRINT = {
 
 
 def apply(server: TestMariadb, schema: str, *files: Path) -> None:
-    """Run files through the ``mariadb`` client, which stops at the first error."""
+    """Run files through the vendor's own client, which stops at the first error."""
     command = [
-        *("mariadb", "--no-defaults", "--protocol=TCP", "--default-character-set=utf8mb4"),
+        *(server.client, "--no-defaults", "--protocol=TCP", "--default-character-set=utf8mb4"),
         *("--host", server.host, "--port", str(server.port), "--user", server.user, schema),
     ]
     for file in files:

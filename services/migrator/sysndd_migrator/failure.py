@@ -1,0 +1,133 @@
+"""What the operator reads when a file can't be finished: where, what, the server's words, what to do."""
+
+from sysndd_migrator.blockers import Blocker
+from sysndd_migrator.errors import (
+    Blocked,
+    FailedBefore,
+    Interrupted,
+    ServerUnavailable,
+    StatementFailed,
+)
+from sysndd_migrator.script import Script
+from sysndd_migrator.session import server_error
+from sysndd_migrator.units import Unit
+
+_SHOWN = 300
+
+
+def statement_failed(script: Script, unit: Unit, position: int, error: Exception) -> str:
+    """Say which statement the server refused, and why: what the ledger keeps.
+
+    Args:
+        script: the file.
+        unit: what the statement is committed with.
+        position: the statement, from 1.
+        error: the driver's error.
+    """
+    number, words = server_error(error)
+    statement = script.statements[position - 1]
+    return (
+        f"{script.place}:{statement.line}: statement {position} of {len(script.statements)} failed: "
+        f"{words} (error {number}). The statement: {shortened(statement.text)} "
+        f"(go on at statement {unit.first})"
+    )
+
+
+def as_error(
+    script: Script, unit: Unit, position: int, error: Exception, detail: str
+) -> StatementFailed:
+    """Add what to do to ``statement_failed``, and the parts for ``--json``."""
+    number, words = server_error(error)
+    statement = script.statements[position - 1]
+    return StatementFailed(
+        f"{detail}\nCorrect the file or the database, then run `sysndd-migrator resolve "
+        f"{script.filename} --from-statement {unit.first}` and `sysndd-migrator up`.",
+        file=script.filename,
+        line=statement.line,
+        statement=position,
+        resume_at=unit.first,
+        sql=shortened(statement.text),
+        errno=number,
+        error=words,
+    )
+
+
+def stopped(script: Script, position: int, *, requested: bool) -> Interrupted:
+    """Say that a statement was killed and undone."""
+    by = "on request" if requested else "by someone's KILL QUERY"
+    return Interrupted(
+        f"{script.place}: statement {position} was stopped {by} and undone. "
+        "Run `sysndd-migrator up` again to go on.",
+        file=script.filename,
+        statement=position,
+    )
+
+
+def connection_lost(script: Script, position: int, error: BaseException) -> ServerUnavailable:
+    """Say that nobody knows yet whether a statement was finished."""
+    return ServerUnavailable(
+        f"{script.place}: the connection was lost at statement {position}: "
+        f"{server_error(error)[1]}. The server may have finished it all the same. Run "
+        "`sysndd-migrator up` again: it looks at the schema first and repeats nothing that was done.",
+        file=script.filename,
+        statement=position,
+    )
+
+
+def blocked(
+    script: Script,
+    unit: Unit,
+    position: int,
+    error: Exception,
+    blocker: Blocker | None,
+    *,
+    tried: float,
+) -> Blocked:
+    """Say who kept the table locked for how many seconds."""
+    kill = f" End it with KILL {blocker.thread_id}; or" if blocker else ""
+    return Blocked(
+        f"{place(script, unit)}: statement {position} got no lock within {tried:g} s: "
+        f"{server_error(error)[1]}. Blocked by {who(blocker)}.{kill} "
+        "run `sysndd-migrator up` again later; it goes on at this statement.",
+        file=script.filename,
+        statement=position,
+        blocker=blocker.thread_id if blocker else None,
+    )
+
+
+def undecidable(script: Script, unit: Unit) -> FailedBefore:
+    """Say that a person has to look how far a killed statement came."""
+    return FailedBefore(
+        f"{place(script, unit)}: the last run was killed inside statement {unit.first}, and it "
+        f"can't be told how much of it was done: {shortened(unit.statements[0].text)} Look, then "
+        f"run `sysndd-migrator resolve {script.filename} --from-statement {unit.first}` to repeat "
+        f"it or `--from-statement {unit.last + 1}` to go on behind it.",
+        file=script.filename,
+        statement=unit.first,
+    )
+
+
+def temporary_tables_lost(script: Script) -> FailedBefore:
+    """Say that an interrupted file can't be gone on with."""
+    return FailedBefore(
+        f"{script.place} was interrupted and uses temporary tables, which ended with the old "
+        "connection. Undo what it did and run `sysndd-migrator resolve "
+        f"{script.filename} --from-statement 1`.",
+        file=script.filename,
+    )
+
+
+def place(script: Script, unit: Unit) -> str:
+    """Return ``file:line`` of a unit."""
+    return f"{script.place}:{unit.statements[0].line}"
+
+
+def who(blocker: Blocker | None) -> str:
+    """Name a blocker, or say why none is named."""
+    return str(blocker) if blocker else "a connection this account may not see, or one gone by now"
+
+
+def shortened(text: str) -> str:
+    """Put a statement on one line of bearable length."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= _SHOWN else f"{flat[:_SHOWN]}…"

@@ -1,0 +1,96 @@
+"""Ready, live and the report while parts of the system are away."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from sysndd_api.settings import ApiSettings
+from sysndd_core.schema_version import list_migrations
+from tests.support.http import Api, served
+from tests.support.servers import TestMariadb, TestRedis
+from tests.support.site import MIGRATIONS, Site, make_site
+
+
+@pytest.fixture
+def own_site(
+    private_mariadb: TestMariadb,
+    redis_server: TestRedis,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Site]:
+    """A site on a database server that a test may stop."""
+    yield from make_site(private_mariadb, redis_server, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+async def client(own_site: Site) -> AsyncIterator[httpx.AsyncClient]:
+    async with (
+        served(own_site.load(ApiSettings)) as base_url,
+        httpx.AsyncClient(base_url=base_url, timeout=10) as client,
+    ):
+        yield client
+
+
+async def test_stopped_database_is_not_ready_within_two_seconds_while_live_stays(
+    own_site: Site, client: httpx.AsyncClient
+) -> None:
+    assert (await client.get("/health/ready")).status_code == 200
+    await asyncio.to_thread(own_site.server.stop)
+    try:
+        for _ in range(3):
+            begun = time.monotonic()
+            answer = await client.get("/health/ready")
+            assert time.monotonic() - begun < 2
+            assert answer.status_code == 503
+            assert answer.json()["reason"]
+            assert (await client.get("/health/live")).status_code == 200
+        report = await client.get("/api/health")
+        assert (report.status_code, report.json()["status"]) == (503, "fail")
+        assert report.json()["queue_depth"] is None
+    finally:
+        own_site.server.start()
+    assert (await client.get("/health/ready")).status_code == 200
+
+
+async def test_missing_ledger_counts_every_file_as_pending(api: Api, site: Site) -> None:
+    files = len(list_migrations(MIGRATIONS).files)
+    site.server.execute(f"DROP TABLE `{site.app}`.schema_version")
+    answer = await api.client.get("/health/ready")
+    assert (answer.status_code, answer.json()["pending_migrations"]) == (503, files)
+
+
+async def test_older_platform_schema_is_not_ready(api: Api, site: Site) -> None:
+    site.server.execute(f"DELETE FROM `{site.ops}`.schema_version")
+    answer = await api.client.get("/health/ready")
+    assert answer.status_code == 503
+    assert "platform" in answer.json()["reason"]
+
+
+async def test_report_names_what_is_wrong(api: Api, site: Site, redis_server: TestRedis) -> None:
+    redis_server.stop()
+    try:
+        begun = time.monotonic()
+        report = (await api.admin.get("/api/health")).json()
+        assert time.monotonic() - begun < 3
+    finally:
+        redis_server.start()
+    assert report["status"] == "warn"
+    checks = report["checks"]
+    assert checks["redis"]["status"] == "warn"
+    assert checks["database"]["status"] == checks["migrations"]["status"] == "pass"
+    assert "backup" in checks["workers"]["reason"]
+    assert "no backup" in checks["backups"]["reason"]
+    assert checks["pool"]["size"] == 5
+    assert report["queue_depth"] == 0
+    site.server.execute(
+        f"INSERT INTO `{site.ops}`.mail (id, purpose, recipient, template, context, message_id,"
+        " run_after, created_at) VALUES (UUID(), 'test', 'a@b', 'test', '{}', 'x',"
+        " '2000-01-01', UTC_TIMESTAMP(6))"
+    )
+    report = (await api.admin.get("/api/health")).json()
+    assert report["queue_depth"] == 1
+    assert report["checks"]["mail_queue"]["status"] == "warn"

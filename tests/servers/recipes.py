@@ -1,0 +1,64 @@
+"""Which servers `make test-servers` tests against, and the packages they are unpacked from."""
+
+from dataclasses import dataclass
+
+# What a server takes at its end to find its messages beside it, not in /usr.
+_BASEDIR = "--basedir={prefix}"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One server and its client programs.
+
+    Arguments:
+        name: for the command line and the cache.
+        series: what the server's version must begin with.
+        suite: the distribution's release that has this series.
+        packages: to unpack, with what they depend on.
+        programs: what goes on the PATH: path below the root, and arguments added at the end.
+        flavour: value of ``TEST_DATABASE_SERVER``.
+    """
+
+    name: str
+    series: str
+    suite: str
+    packages: tuple[str, ...]
+    programs: tuple[tuple[str, str], ...]
+    flavour: str
+
+    @property
+    def server_program(self) -> str:
+        """File name of the server program: the first of the programs."""
+        return self.programs[0][0].rpartition("/")[2]
+
+
+RECIPES = (
+    Recipe(
+        name="mysql-9.7",
+        series="9.7.",
+        suite="sid",
+        packages=("mysql-server-core", "mysql-client-core"),
+        programs=(
+            ("usr/sbin/mysqld", _BASEDIR),
+            ("usr/bin/mysql", ""),
+            ("usr/bin/mysqldump", ""),
+        ),
+        flavour="mysql",
+    ),
+    Recipe(
+        name="mariadb-11.8",
+        series="11.8.",
+        suite="trixie",
+        packages=("mariadb-server-core", "mariadb-client-core", "mariadb-client"),
+        programs=(
+            ("usr/sbin/mariadbd", _BASEDIR),
+            # A shell script, which finds the others by the same option.
+            ("usr/bin/mariadb-install-db", _BASEDIR),
+            ("usr/bin/my_print_defaults", ""),
+            ("usr/bin/resolveip", ""),
+            ("usr/bin/mariadb", ""),
+            ("usr/bin/mariadb-dump", ""),
+        ),
+        flavour="mariadb",
+    ),
+)

@@ -1,0 +1,26 @@
+"""That `make test-servers` really tests the servers it names, with their own client programs."""
+
+import os
+import subprocess
+
+from sysndd_backup.clients import find_clients
+from sysndd_backup.server import identify
+from sysndd_core.database import Database
+from tests.support.servers import TestMariadb
+
+
+def test_the_server_is_of_the_series_asked_for(mariadb: TestMariadb) -> None:
+    ((version,),) = mariadb.execute("SELECT VERSION()")
+    assert version.startswith(os.environ["TEST_DATABASE_SERIES"])
+
+
+def test_the_client_is_of_the_series_asked_for(mariadb: TestMariadb) -> None:
+    shown = subprocess.run(
+        [mariadb.client, "--no-defaults", "--version"], capture_output=True, text=True, check=True
+    )
+    assert f" {os.environ['TEST_DATABASE_SERIES']}" in shown.stdout
+
+
+async def test_the_backup_worker_finds_the_clients_of_that_series(database: Database) -> None:
+    clients = await find_clients(await identify(database))
+    assert f" {os.environ['TEST_DATABASE_SERIES']}" in clients.version

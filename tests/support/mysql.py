@@ -1,0 +1,84 @@
+"""A private MySQL server, for the tests on the other vendor's server.
+
+Like ``sysndd_local.mariadb``, whose server description it takes: nothing of a server that the
+machine has already is read or written.
+"""
+
+import getpass
+import shutil
+import subprocess
+
+from sysndd_local.errors import LocalRunError, MissingProgram
+from sysndd_local.mariadb import MariadbServer, server_path
+from sysndd_local.ports import LOOPBACK
+from sysndd_local.run_folder import write_private
+
+
+def prepare(server: MariadbServer) -> None:
+    """Write the configuration and the system tables.
+
+    Raises:
+        MissingProgram: MySQL is not installed.
+        LocalRunError: the system tables can't be made.
+    """
+    server.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (server.directory / "tmp").mkdir(mode=0o700, exist_ok=True)
+    write_private(server.config, _render_config(server))
+    # Run before the server takes connections: root is never without a password.
+    write_private(
+        server.directory / "init.sql",
+        f"ALTER USER 'root'@'localhost' IDENTIFIED BY '{server.root_password}';\n",
+    )
+    made = subprocess.run(
+        [
+            *(_program(), "--no-defaults", "--initialize-insecure", f"--user={getpass.getuser()}"),
+            f"--datadir={server.data}",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if made.returncode != 0:
+        raise LocalRunError(f"mysqld --initialize-insecure failed:\n{made.stdout}{made.stderr}")
+
+
+def command(server: MariadbServer) -> list[str]:
+    """Return the command that runs the server in the foreground."""
+    return [_program(), f"--defaults-file={server.config}"]
+
+
+def _program() -> str:
+    found = shutil.which("mysqld", path=server_path())
+    if found is None:
+        raise MissingProgram("mysqld", "mysql-server-core")
+    return found
+
+
+def _render_config(server: MariadbServer) -> str:
+    return f"""\
+[mysqld]
+user = {getpass.getuser()}
+datadir = "{server.data}"
+tmpdir = "{server.directory / "tmp"}"
+socket = "{server.socket}"
+init-file = "{server.directory / "init.sql"}"
+pid-file = "{server.directory / "mysqld.pid"}"
+bind-address = {LOOPBACK}
+port = {server.port}
+mysqlx = OFF
+secure-file-priv = NULL
+skip-name-resolve
+local-infile = 0
+default-time-zone = +00:00
+max-connections = {server.max_connections}
+max-allowed-packet = 64M
+innodb-buffer-pool-size = {server.buffer_pool_mb}M
+innodb-redo-log-capacity = 96M
+innodb-flush-log-at-trx-commit = {1 if server.durable else 2}
+innodb-doublewrite = {"ON" if server.durable else "OFF"}
+innodb-lock-wait-timeout = 20
+# MySQL writes a binary log unless told not to, as in production. Then an account without SUPER may
+# make triggers and functions only with this.
+sync-binlog = {1 if server.durable else 0}
+log-bin-trust-function-creators = 1
+"""
