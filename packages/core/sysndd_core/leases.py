@@ -58,6 +58,7 @@ class LeasedTable:
         self.database = database
         self.table = f"{database.ops}.`{table}`"
         self.exhausted = exhausted
+        self.id_name = f"{table}_id"
 
     def _due(self) -> tuple[str, tuple[Any, ...]]:
         """Condition, with its arguments, for the rows that this worker serves."""

@@ -24,11 +24,19 @@ def configure(settings: LogSettings, *, service: str) -> None:
         event["service"] = service
         return event
 
+    def drop_colours(
+        _: Any, __: str, event: structlog.types.EventDict
+    ) -> structlog.types.EventDict:
+        # uvicorn says everything twice, the second time with terminal codes.
+        event.pop("color_message", None)
+        return event
+
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         add_service,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
+        drop_colours,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]

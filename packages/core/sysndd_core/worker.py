@@ -42,6 +42,8 @@ class ClaimedRows(Protocol):
     """What a worker needs of a leased table."""
 
     queue: Queue
+    id_name: str
+    """Name of the row's id in log lines: ``job_id``, ``mail_id``."""
 
     async def claim(self, worker: str) -> Claim | None:
         """Take the row that has been due the longest."""
@@ -160,9 +162,11 @@ class Worker:
             return None
 
     async def _work(self, claim: Claim) -> None:
-        with structlog.contextvars.bound_contextvars(
-            job_id=claim.id, attempt=claim.attempt, request_id=claim.row.get("request_id")
-        ):
+        names = {self._rows.id_name: claim.id, "attempt": claim.attempt}
+        if claim.row.get("request_id"):
+            # The request that asked for it: one id leads from its log lines to these.
+            names["request_id"] = claim.row["request_id"]
+        with structlog.contextvars.bound_contextvars(**names):
             async with self._lease_kept(claim):
                 await self._perform(claim)
 
