@@ -102,6 +102,30 @@ def test_public_read(system: System, anyone: httpx.Client) -> None:
     assert anyone.get("/api/genes", params={"search": "100%"}).json()["total"] == 0
 
 
+FILTERS = {
+    "": "TRUE",
+    "category=Definitive": "category = 'Definitive'",
+    "ndd_phenotype=true&sort=-symbol": "ndd_phenotype = 1",
+    "search=epilep&sort=symbol": "CONCAT_WS('|', symbol, disease_name) LIKE '%epilep%'",
+    "search=scn&category=Limited": "symbol LIKE '%scn%' AND category = 'Limited'",
+    "inheritance_id=HP:0000006&sort=-entity_id": "inheritance_id = 'HP:0000006'",
+}
+
+
+def test_filters_find_what_sql_finds(system: System, anyone: httpx.Client) -> None:
+    _seed(system)
+    for query, condition in FILTERS.items():
+        with system.sql() as cursor:
+            cursor.execute(
+                "SELECT COUNT(*) FROM entity_view"
+                f" WHERE is_active = 1 AND status = 'approved' AND {condition}"
+            )
+            ((expected,),) = cursor.fetchall()
+        found = anyone.get(f"/api/entities?{query}").json()
+        assert found["total"] == expected, query
+        assert len(found["data"]) == min(expected, 50), query
+
+
 def test_proxy_routes_ours_and_nothing_else(system: System, anyone: httpx.Client) -> None:
     assert anyone.get("/api/health/live").status_code == codes.OK
     for path in ("/", "/apix/health/live", "/metrics", "/health/live", "/health/ready"):
