@@ -57,6 +57,13 @@ test: ## Run all tests against real servers (TESTS=tests/unit, ARGS='-k name')
 	@$(BOOTSTRAP) test
 	@$(PYTHON_IN_VENV) -m pytest $(TESTS) $(ARGS)
 
+# What depends on the database server; it is run with each server of tests/servers/recipes.py.
+SERVER_TESTS ?= tests/servers $(addprefix tests/integration/,schema migrator core api backup mailer)
+.PHONY: test-servers
+test-servers: ## Run the database's tests on MySQL 9.7 and MariaDB 11.8 (SERVERS=mysql-9.7, ARGS='-k name')
+	@$(BOOTSTRAP) test
+	@$(PYTHON_IN_VENV) -m tests.servers $(SERVERS) -- $(PYTHON_IN_VENV) -m pytest $(SERVER_TESTS) $(ARGS)
+
 .PHONY: check
 check: ## Format, lint, types and the contract tests; changes nothing
 	@$(BOOTSTRAP) python
@@ -91,6 +98,23 @@ ci: ## What CI runs: check, test, walk
 	@$(MAKE) test
 	@$(MAKE) walk
 
+.PHONY: chaos-migrations
+chaos-migrations: ## Kill migrator and server at seeded moments (KILLS=100 SEED=4)
+	@$(BOOTSTRAP) test
+	@KILLS=$(or $(KILLS),100) SEED=$(or $(SEED),4) $(PYTHON_IN_VENV) -m pytest -q -s \
+		tests/integration/migrator/test_seeded_kills.py
+
+# The peers have an environment of their own; nothing of theirs reaches a service.
+BENCH_VENV := .venv-bench
+.PHONY: bench-migrations
+bench-migrations: ## Apply 1,000 migrations beside dbmate, yoyo and Alembic (ARGS="--rounds 1")
+	@$(BOOTSTRAP) python
+	@[ -x $(BENCH_VENV)/bin/dbmate ] || { $(PYTHON_IN_VENV) -m venv $(BENCH_VENV) \
+		&& $(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+			--require-hashes -r requirements/bench.lock; }
+	@PYTHONPATH=packages/core:services/migrator:deploy/local:. $(PYTHON_IN_VENV) -m bench.migrations \
+		--peers $(BENCH_VENV)/bin $(ARGS)
+
 .PHONY: docs
 docs: ## Write the generated parts of docs/ and .env.example
 	@$(BOOTSTRAP) python
@@ -110,5 +134,5 @@ clean: ## Delete caches and the virtual environment; the run folder stays
 help: ## Show this
 	@awk 'BEGIN {FS = ":.*## "} \
 		/^##@ / {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+		/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import SecretStr
+from pydantic_core import PydanticUndefined
 
 from sysndd_api.routes import ENDPOINTS
 from sysndd_api.settings import ApiSettings
@@ -140,7 +141,7 @@ def _settings() -> list[tuple[str, str, list[str], str]]:
 
 
 def _shown(default: object) -> str:
-    if default is None:
+    if default is None or default is PydanticUndefined:
         return ""
     if isinstance(default, SecretStr):
         return default.get_secret_value()

@@ -40,8 +40,16 @@ GRANT ALL PRIVILEGES ON {{scratch_pattern}}.* TO 'sysndd_backup'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON {{ops_schema_pattern}}.* TO 'sysndd_backup'@'%';
 GRANT RELOAD, PROCESS ON *.* TO 'sysndd_backup'@'%';
 
+-- A restore loads backups by an account that can do nothing outside of its scratch schemas: a file
+-- may hold any statement. (BACKUP_LOAD_USER and BACKUP_LOAD_PASSWORD of the backup worker.)
+CREATE USER IF NOT EXISTS 'sysndd_load'@'%' IDENTIFIED BY {{load_password}};
+ALTER USER 'sysndd_load'@'%' IDENTIFIED BY {{load_password}};
+GRANT ALL PRIVILEGES ON {{shadow_pattern}}.* TO 'sysndd_load'@'%';
+
 -- A dump holds the text of routines that another account defined …
 /*M!100000 GRANT SELECT ON `mysql`.`proc` TO 'sysndd_backup'@'%' */;
+-- only where the server knows: BACKUP_ADMIN
+GRANT BACKUP_ADMIN ON *.* TO 'sysndd_backup'@'%';
 -- only where the server knows: SHOW_ROUTINE
 GRANT SHOW_ROUTINE ON *.* TO 'sysndd_backup'@'%';
 -- only where the server knows: SHOW CREATE ROUTINE

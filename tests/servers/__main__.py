@@ -105,6 +105,8 @@ def _wait_for(command: list[str], environ: dict[str, str]) -> int:
 
 def _interrupted_with_parent() -> None:
     """Runs in the child before its program: should we be killed, it ends as after Ctrl-C."""
+    # A shell starts background jobs with this signal ignored, and so would pytest be.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
 
 

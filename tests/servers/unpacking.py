@@ -124,7 +124,7 @@ def _download(recipe: Recipe, partial: Path) -> list[Path]:
             _run([*apt, "--yes", "--no-install-recommends", "--download-only", "install",
                   *recipe.packages])  # fmt: skip
         except NotUnpacked as failure:
-            failures.append(str(failure))
+            failures.append(f"{mirror}: {failure}")
         else:
             return sorted((partial / "apt" / "cache" / "archives").glob("*.deb"))
     raise NotUnpacked(
@@ -189,6 +189,8 @@ def _private_apt(partial: Path, mirror: str, suite: str) -> list[str]:
         "APT::Sandbox::User": "",
         # Hooks of the system's own cache.
         "APT::Update::Post-Invoke": "",
+        # Without it a mirror that does not answer is a warning.
+        "APT::Update::Error-Mode": "any",
         "Acquire::Languages": "none",
         "Acquire::Retries": "2",
     }
@@ -255,5 +257,6 @@ def _run(command: list[str]) -> str:
     )
     if done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip())[-2000:]
-        raise NotUnpacked(f"{' '.join((command[0], *command[-3:]))} failed:\n{said}")
+        shown = " ".join(word for word in command if not word.startswith("--option="))
+        raise NotUnpacked(f"{shown} failed:\n{said}")
     return done.stdout

@@ -166,11 +166,16 @@ class TestMariadb:
     @property
     def client(self) -> str:
         """Path of the command-line client of the server's own vendor."""
-        ((version,),) = self.execute("SELECT VERSION()")
-        name = "mariadb" if "mariadb" in version.lower() else "mysql"
+        name = "mariadb" if self.is_mariadb else "mysql"
         found = shutil.which(name)
-        assert found, f"the server is {version}, and its client {name} is not on the PATH"
+        assert found, f"the server's own client program, {name}, is not on the PATH"
         return found
+
+    @property
+    def is_mariadb(self) -> bool:
+        """Whether it is MariaDB's server, not MySQL's."""
+        ((version,),) = self.execute("SELECT VERSION()")
+        return "mariadb" in version.lower()
 
     def execute(self, sql: str, args: Any = None, *, schema: str | None = None) -> tuple[Row, ...]:
         """Run one statement on a connection of its own and return its rows."""
@@ -216,6 +221,9 @@ class TestMariadb:
         """
         ((output, enabled),) = self.execute("SELECT @@GLOBAL.log_output, @@GLOBAL.general_log")
         self.execute("SET GLOBAL general_log = OFF")
+        if not self.is_mariadb:
+            # MySQL leaves out what it can't parse, which might be a password.
+            self.execute("SET GLOBAL log_raw = ON")
         self.execute("TRUNCATE TABLE mysql.general_log")
         self.execute("SET GLOBAL log_output = 'TABLE'")
         self.execute("SET GLOBAL general_log = ON")
@@ -236,6 +244,8 @@ class TestMariadb:
             self.execute("SET GLOBAL general_log = OFF")
             self.execute("SET GLOBAL log_output = %s", (output,))
             self.execute("SET GLOBAL general_log = %s", (enabled,))
+            if not self.is_mariadb:
+                self.execute("SET GLOBAL log_raw = OFF")
 
     def stop(self) -> None:
         """Stop the server in an orderly way; ``start()`` brings it and its data back."""

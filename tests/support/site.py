@@ -86,6 +86,7 @@ def make_site(
         "MIGRATIONS_DIR": str(MIGRATIONS),
         "PUBLIC_URL": "http://sysndd.example",
         "MAIL_FROM": "SysNDD <noreply@sysndd.example>",
+        "TOKEN_KEY": "canary-token-key-0123456789abcdef",
     }
     with monkeypatch.context() as patched:
         for variable, value in environ.items():

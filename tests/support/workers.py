@@ -6,18 +6,19 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sysndd_backup.backup import BackupTools
 from sysndd_backup.clients import find_clients
 from sysndd_backup.handlers import BackupHandlers
 from sysndd_backup.server import identify
+from sysndd_backup.whole_backup import BackupPolicy
 from sysndd_core.database import Database
 from sysndd_core.jobs import Job, Queue
 from sysndd_core.outbox import JobRows
 from sysndd_core.queue import WakeUp
-from sysndd_core.settings import BackupCompression
+from sysndd_core.settings import BackupCompression, ProofPolicy
 from sysndd_core.stores.backups import BackupDirectory
 from sysndd_core.worker import Worker, job_performer
 from tests.support.servers import RealProcess
@@ -37,6 +38,8 @@ class BackupBench:
     rows: JobRows
     tools: BackupTools
     site: Site
+    # Most tests are about something else than the proof.
+    policy: BackupPolicy = field(default_factory=lambda: BackupPolicy(proof=ProofPolicy.NEVER))
 
     @property
     def store(self) -> BackupDirectory:
@@ -60,7 +63,9 @@ class BackupBench:
             database=self.database,
             redis=self.site.redis,
             rows=self.rows,
-            perform=job_performer(self.rows, BackupHandlers(tools or self.tools).table()),
+            perform=job_performer(
+                self.rows, BackupHandlers(tools or self.tools, self.policy).table()
+            ),
         )
 
     def checksums(self, schema: str | None = None) -> dict[str, int]:

@@ -36,6 +36,7 @@ class DatabaseAccess:
         schema: the application schema.
         ops_schema: the platform schema.
         api, migrator, backup, mailer: the services' accounts.
+        load: the account that a restore loads backups by; None where there is none of its own.
         operator: may do everything; people and `make seed` use it.
     """
 
@@ -49,6 +50,7 @@ class DatabaseAccess:
     backup: Account
     mailer: Account
     operator: Account
+    load: Account | None = None
 
     def environment(self, account: Account) -> dict[str, str]:
         """Return a service's settings for this database."""
@@ -98,9 +100,11 @@ def create_accounts(root: Connection, template: Path, access: DatabaseAccess) ->
         "schema_pattern": _pattern(access.schema),
         "ops_schema_pattern": _pattern(access.ops_schema),
         "scratch_pattern": _scratch_pattern(access.schema),
+        "shadow_pattern": _scratch_pattern(f"{access.schema}_shadow"),
         **{
             f"{role}_password": _literal(getattr(access, role).password)
-            for role in ("api", "migrator", "backup", "mailer", "operator")
+            for role in ("api", "migrator", "backup", "mailer", "operator", "load")
+            if getattr(access, role) is not None
         },
     }
     with root.cursor() as cursor:

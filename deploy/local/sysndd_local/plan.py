@@ -137,6 +137,8 @@ def make_plan(
             "SMTP_USER": "",
             "SMTP_PASSWORD": "",
         }
+    # Derives the links in mails; API and mailer must have the same, and nobody else any.
+    mail["TOKEN_KEY"] = folder.password("token_key")
     api = {
         "API_HOST": LOOPBACK,
         "API_PORT": str(ports["API_PORT"]),
@@ -159,7 +161,7 @@ def make_plan(
             Program(
                 "backup-worker",
                 [script("sysndd-backup-worker")],
-                {**common, **access.environment(access.backup)},
+                {**common, **access.environment(access.backup), **_load_account(access)},
                 stop_seconds=30,
             ),
             Program(
@@ -226,6 +228,9 @@ def _database_access(
             backup=account,
             mailer=account,
             operator=account,
+            load=Account(external.load_user, external.load_password)
+            if external.load_user
+            else None,
         )
     return DatabaseAccess(
         host=LOOPBACK,
@@ -238,7 +243,14 @@ def _database_access(
         backup=Account("sysndd_backup", folder.password("database_backup")),
         mailer=Account("sysndd_mailer", folder.password("database_mailer")),
         operator=Account("sysndd", folder.password("database_operator")),
+        load=Account("sysndd_load", folder.password("database_load")),
     )
+
+
+def _load_account(access: DatabaseAccess) -> dict[str, str]:
+    if access.load is None:
+        return {}
+    return {"BACKUP_LOAD_USER": access.load.user, "BACKUP_LOAD_PASSWORD": access.load.password}
 
 
 def _catcher(settings: LocalSettings, folder: RunFolder, ports: dict[str, int]) -> Program:

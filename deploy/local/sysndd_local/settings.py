@@ -26,6 +26,8 @@ class ExternalDatabase:
     socket: Path | None
     user: str
     password: str = field(repr=False)
+    load_user: str | None = None
+    load_password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,8 @@ def _external_database(reader: "_Reader") -> ExternalDatabase | None:
         socket=socket,
         user=user,
         password=reader.secret("DB_PASSWORD"),
+        load_user=reader.text("BACKUP_LOAD_USER") or None,
+        load_password=reader.secret("BACKUP_LOAD_PASSWORD"),
     )
 
 

@@ -3,36 +3,50 @@
 SysnddError                         internal_error            500
 ├── SettingsError                   invalid_settings          500  (start-up only)
 ├── BadRequest                      bad_request               400
-│   └── MalformedJson               malformed_json            400
+│   ├── MalformedJson               malformed_json            400
+│   └── InvalidToken                invalid_token             400
 ├── NotSignedIn                     not_signed_in             401
 │   └── WrongCredentials            wrong_credentials         401
 ├── NotAllowed                      not_allowed               403
 ├── NotFound                        not_found                 404
 │   ├── BackupNotFound              backup_not_found          404
 │   ├── JobNotFound                 job_not_found             404
+│   ├── MailNotFound                mail_not_found            404
+│   ├── UserNotFound                user_not_found            404
 │   ├── GeneNotFound                gene_not_found            404
 │   └── EntityNotFound              entity_not_found          404
 ├── MethodNotAllowed                method_not_allowed        405
 ├── Conflict                        conflict                  409
 │   ├── OperationInProgress         operation_in_progress     409
-│   └── JobNotCancellable           job_not_cancellable       409
+│   ├── LastProvenBackup            last_proven_backup        409
+│   ├── SchemaLocked                schema_locked             409  (a migration, dump or restore is at work)
+│   ├── LastAdministrator           last_administrator        409
+│   ├── JobNotCancellable           job_not_cancellable       409
+│   └── NothingToUndo               nothing_to_undo           409
 ├── BodyTooLarge                    body_too_large            413
 ├── UnsupportedMediaType            unsupported_media_type    415
 ├── RangeNotSatisfiable             range_not_satisfiable     416
 ├── Invalid                         invalid_request           422
+│   ├── WeakPassword                weak_password             422
 │   ├── InvalidBackupName           invalid_backup_name       422
 │   └── ConfirmationRequired        confirmation_required     422
 ├── TooManyRequests                 too_many_requests         429
 ├── Unavailable                     unavailable               503
 │   ├── DatabaseUnavailable         database_unavailable      503
 │   ├── DatabaseBusy                database_busy             503  (the pool is saturated)
+│   ├── Maintenance                 maintenance               503  (a restore replaces the tables)
 │   ├── SchemaChanging              schema_changing           503  (a restore or migration is at work)
+│   ├── SchemaLockRefused           schema_lock_refused       503
+│   ├── LinksNotConfigured          links_not_configured      503
 │   └── SignInBusy                  sign_in_busy              503
 ├── InsufficientStorage             insufficient_storage      507
 └── JobFailed                       job_failed                500  (only inside workers)
     ├── JobCancelled                cancelled
     ├── LeaseLost                   lease_lost
+    ├── SchemaLockLost              schema_lock_lost
     ├── DumpFailed                  dump_failed
+    ├── MissingRights               missing_rights
+    ├── ProofFailed                 proof_failed
     ├── DumpClientMismatch          dump_client_mismatch
     ├── BackupDamaged               backup_damaged
     ├── SafetyBackupFailed          safety_backup_failed
@@ -89,6 +103,13 @@ class MalformedJson(BadRequest):
     title = "The body is not valid JSON"
 
 
+class InvalidToken(BadRequest):
+    """Unknown, used, revoked, expired or meant for something else: the same answer for each."""
+
+    code = "invalid_token"
+    title = "The link is not valid any more; ask for a new one"
+
+
 class NotSignedIn(SysnddError):
     code = "not_signed_in"
     status = 401
@@ -120,6 +141,16 @@ class BackupNotFound(NotFound):
 class JobNotFound(NotFound):
     code = "job_not_found"
     title = "There is no job with that id"
+
+
+class MailNotFound(NotFound):
+    code = "mail_not_found"
+    title = "There is no mail with that id"
+
+
+class UserNotFound(NotFound):
+    code = "user_not_found"
+    title = "There is no account with that id"
 
 
 class GeneNotFound(NotFound):
@@ -154,9 +185,33 @@ class OperationInProgress(Conflict):
         super().__init__(f"Job {job_id} is queued or running; wait for it to end.", job_id=job_id)
 
 
+class LastProvenBackup(Conflict):
+    """No other backup is known to be good."""
+
+    code = "last_proven_backup"
+    title = "The last proven backup is never deleted"
+
+
+class SchemaLocked(Conflict):
+    """Someone else holds the lock around schema change, dump and restore; says who."""
+
+    code = "schema_locked"
+    title = "A migration, a backup or a restore holds the schema's lock"
+
+
+class LastAdministrator(Conflict):
+    code = "last_administrator"
+    title = "The last active Administrator stays one"
+
+
 class JobNotCancellable(Conflict):
     code = "job_not_cancellable"
     title = "The job has ended already"
+
+
+class NothingToUndo(Conflict):
+    code = "nothing_to_undo"
+    title = "There is no restore that could be undone"
 
 
 class BodyTooLarge(SysnddError):
@@ -183,6 +238,11 @@ class Invalid(SysnddError):
     code = "invalid_request"
     status = 422
     title = "A field is missing or wrong"
+
+
+class WeakPassword(Invalid):
+    code = "weak_password"
+    title = "Choose another password"
 
 
 class InvalidBackupName(Invalid):
@@ -222,11 +282,33 @@ class DatabaseBusy(Unavailable):
     retry_after = 1
 
 
+class Maintenance(Unavailable):
+    """Writes are refused while a restore replaces the tables; reads go on."""
+
+    code = "maintenance"
+    title = "The database is being restored; nothing can be changed for a moment"
+    retry_after = 15
+
+
 class SchemaChanging(Unavailable):
     """A table is missing or was redefined under the query: a restore or migration is at work."""
 
     code = "schema_changing"
     title = "The database is being restored or migrated"
+
+
+class SchemaLockRefused(Unavailable):
+    """The server gives no named locks (Galera in strict mode); nothing was touched."""
+
+    code = "schema_lock_refused"
+    title = "The database server refuses GET_LOCK"
+
+
+class LinksNotConfigured(Unavailable):
+    """``TOKEN_KEY`` is not set, so links in mails can't be made."""
+
+    code = "links_not_configured"
+    title = "Registration and password reset are not set up here"
 
 
 class SignInBusy(Unavailable):
@@ -260,9 +342,30 @@ class LeaseLost(JobFailed):
     title = "Another worker took over the job"
 
 
+class SchemaLockLost(JobFailed):
+    """The lock around schema change, dump and restore is gone; someone else may be at work."""
+
+    code = "schema_lock_lost"
+    title = "The lock of the schema was lost"
+
+
 class DumpFailed(JobFailed):
     code = "dump_failed"
     title = "The dump is not complete"
+
+
+class MissingRights(JobFailed):
+    """The database account can't see all that must be in a backup; names the missing right."""
+
+    code = "missing_rights"
+    title = "The database account lacks a right"
+
+
+class ProofFailed(JobFailed):
+    """A backup was loaded and dumped again, and something came back differently."""
+
+    code = "proof_failed"
+    title = "The backup does not give back what it was taken from"
 
 
 class DumpClientMismatch(JobFailed):

@@ -62,6 +62,17 @@ class CreateBackup(Job):
     kind: BackupKind = BackupKind.MANUAL
 
 
+class VerifyBackup(Job):
+    """Load a backup into a scratch schema, dump it again, and compare the two."""
+
+    job_kind = "verify_backup"
+    queue = Queue.BACKUP
+    active_key = WHOLE_DATABASE
+    max_attempts = 2
+
+    name: str
+
+
 class RestoreBackup(Job):
     """Replace the application schema by a backup, after a safety backup of what is there."""
 
@@ -75,7 +86,17 @@ class RestoreBackup(Job):
     name: str
 
 
-JOBS: tuple[type[Job], ...] = (CreateBackup, RestoreBackup)
+class UndoRestore(Job):
+    """Bring back the tables that the last restore replaced."""
+
+    job_kind = "undo_restore"
+    queue = Queue.BACKUP
+    active_key = WHOLE_DATABASE
+    max_attempts = 1
+    interruptible = False
+
+
+JOBS: tuple[type[Job], ...] = (CreateBackup, VerifyBackup, RestoreBackup, UndoRestore)
 """Every job there is. Adding one here without a handler fails the contract tests."""
 
 

@@ -18,6 +18,9 @@ from sysndd_core.jobs import Job, Queue
 from sysndd_core.leases import LEASE_SECONDS, Claim, LeasedTable
 from sysndd_core.queue import WakeUp
 
+_MAIL_ATTEMPTS = 200
+"""Its expiry ends a mail; this only ends one that takes its mailer down each time."""
+
 _JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -32,10 +35,11 @@ class JobState(StrEnum):
 
 
 class MailState(StrEnum):
-    """A mail's life; the last three are final."""
+    """A mail's life; the last three are final, and ``held`` waits for a person."""
 
     QUEUED = "queued"
     RUNNING = "running"
+    HELD = "held"
     SENT = "sent"
     DEAD = "dead"
     CANCELLED = "cancelled"
@@ -95,6 +99,18 @@ class JobRows(LeasedTable):
             raise OperationInProgress(active["id"] if active else "unknown") from error
         tx.after_commit(lambda: self._wake_up.announce(job.queue, job_id))
         return job_id
+
+    async def check_free(self, tx: Transaction, active_key: str | None) -> None:
+        """Make sure that no job with this ``active_key`` is queued or running.
+
+        Raises:
+            OperationInProgress: one is; carries its id.
+        """
+        active = await tx.fetch_one(
+            f"SELECT id FROM {self.table} WHERE active_slot = %s", (active_key,)
+        )
+        if active is not None:
+            raise OperationInProgress(active["id"])
 
     async def get(self, job_id: str) -> Row:
         """Read one row.
@@ -187,21 +203,33 @@ def _check_id(job_id: str) -> None:
         raise JobNotFound()
 
 
+class OnDoubt(StrEnum):
+    """What to do when the content was sent and no answer came (RFC 5321, section 4.5.3.2.6)."""
+
+    RESEND = "resend"
+    HOLD = "hold"
+
+
 @dataclass(frozen=True)
 class NewMail:
     """A mail to be sent.
 
     Attributes:
-        purpose: why it is sent, such as ``test``; decides how failures are treated.
+        purpose: why it is sent, such as ``test``.
         recipient: exactly one address.
         template: folder below the mailer's ``templates/``.
         context: the template's typed fields as JSON values; never a live token.
+        expires_after: seconds after which it is cancelled, because its link is dead by then.
+        on_doubt: security mails are sent again under the same Message-ID: twice is better than
+            never. Others wait for a person.
     """
 
     purpose: str
     recipient: str
     template: str
     context: dict[str, Any] = field(default_factory=dict)
+    expires_after: int = 48 * 3600
+    on_doubt: OnDoubt = OnDoubt.RESEND
 
 
 class MailRows(LeasedTable):
@@ -211,8 +239,12 @@ class MailRows(LeasedTable):
 
     def __init__(self, database: Database, wake_up: WakeUp, *, domain: str) -> None:
         super().__init__(database, table="mail", exhausted=MailState.DEAD)
+        self.undeliverable = f"{database.ops}.undeliverable_address"
         self._wake_up = wake_up
         self._domain = domain
+
+    def _due(self) -> tuple[str, tuple[Any, ...]]:
+        return "(expires_at IS NULL OR expires_at > UTC_TIMESTAMP(6))", ()
 
     async def enqueue(self, tx: Transaction, mail: NewMail, *, requested_by: int | None) -> str:
         """Write a mail's row; the mailer is woken once the transaction has committed.
@@ -225,39 +257,135 @@ class MailRows(LeasedTable):
         mail_id = str(uuid.uuid4())
         await tx.execute(
             f"INSERT INTO {self.table} (id, purpose, recipient, template, context, message_id,"
-            " run_after, requested_by, request_id, created_at) VALUES"
-            " (%s, %s, %s, %s, %s, %s, UTC_TIMESTAMP(6), %s, %s, UTC_TIMESTAMP(6))",
+            " max_attempts, run_after, expires_at, on_doubt, requested_by, request_id, created_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, UTC_TIMESTAMP(6),"
+            " UTC_TIMESTAMP(6) + INTERVAL %s SECOND, %s, %s, %s, UTC_TIMESTAMP(6))",
             (mail_id, mail.purpose, mail.recipient, mail.template, json.dumps(mail.context),
-             make_msgid(domain=self._domain), requested_by, get_contextvars().get("request_id")),
+             make_msgid(domain=self._domain), _MAIL_ATTEMPTS, mail.expires_after,
+             mail.on_doubt.value, requested_by, get_contextvars().get("request_id")),
         )  # fmt: skip
-        tx.after_commit(lambda: self._wake_up.announce(Queue.MAIL, mail_id))
+        tx.after_commit(lambda: self.announce(mail_id))
         return mail_id
+
+    async def announce(self, mail_id: str) -> None:
+        """Wake the mailers; never raises."""
+        await self._wake_up.announce(Queue.MAIL, mail_id)
 
     async def get(self, mail_id: str) -> Row | None:
         """Read one row, or None."""
+        if _JOB_ID.fullmatch(mail_id) is None:
+            return None
         return await self.database.fetch_one(
             f"SELECT * FROM {self.table} WHERE id = %s", (mail_id,)
         )
+
+    async def queued_within(
+        self, tx: Transaction, purpose: str, recipient: str, *, seconds: int
+    ) -> bool:
+        """Tell whether a mail of this purpose was queued for an address in the last seconds."""
+        row = await tx.fetch_one(
+            f"SELECT 1 FROM {self.table} WHERE created_at > UTC_TIMESTAMP(6) - INTERVAL %s SECOND"
+            " AND purpose = %s AND recipient = %s LIMIT 1",
+            (seconds, purpose, recipient),
+        )
+        return row is not None
 
     async def cancel_requested(self, claim: Claim) -> bool:
         """A mail in flight is not broken off."""
         return False
 
+    async def sending(self, claim: Claim, preview: dict[str, str]) -> None:
+        """Note, before the first byte of the content leaves, that from now on it may be there.
+
+        Args:
+            preview: subject, text and html as rendered, with links masked.
+
+        Raises:
+            LeaseLost: as ``write``; nothing may be sent.
+        """
+        await self.write(claim, "phase = 'data', preview = %s", (json.dumps(preview),))
+
     async def sent(self, claim: Claim, reply: str) -> None:
         """Close a mail that the server accepted, with its answer."""
-        await self.end(claim, MailState.SENT, "last_code = 250, last_reply = %s", reply[:500])
+        await self.end(
+            claim, MailState.SENT, "phase = NULL, last_code = 250, last_reply = %s", reply[:500]
+        )
 
     async def dead(self, claim: Claim, code: int | None, reply: str) -> None:
         """Close a mail that will never be accepted."""
-        await self.end(claim, MailState.DEAD, "last_code = %s, last_reply = %s", code, reply[:500])
+        await self._ended_badly(claim, MailState.DEAD, code, reply)
+
+    async def hold(self, claim: Claim, reply: str) -> None:
+        """Leave to a person whether a mail that may have arrived is sent again."""
+        await self._ended_badly(claim, MailState.HELD, None, reply)
+
+    async def cancelled(self, claim: Claim, reason: str) -> None:
+        """Close a mail whose purpose is gone, such as one with a link that is used already."""
+        await self._ended_badly(claim, MailState.CANCELLED, None, reason)
+
+    async def _ended_badly(
+        self, claim: Claim, state: MailState, code: int | None, reply: str
+    ) -> None:
+        await self.end(
+            claim, state, "phase = NULL, last_code = %s, last_reply = %s", code, reply[:500]
+        )
 
     async def retry(
-        self, claim: Claim, *, after_seconds: float, code: int | None, reply: str
+        self,
+        claim: Claim,
+        *,
+        after_seconds: float,
+        code: int | None,
+        reply: str,
+        spent: bool = True,
     ) -> None:
-        """Queue a mail again for later."""
+        """Queue a mail again for later.
+
+        Args:
+            spent: whether it used up an attempt. The attempt number itself only ever grows (it is
+                the fence), so one that was not used up raises the limit.
+        """
+        more = "" if spent else " max_attempts = max_attempts + 1,"
         await self.write(
             claim,
-            "state = 'queued', lease_until = NULL, worker = NULL, last_code = %s, last_reply = %s,"
+            f"state = 'queued', phase = NULL, lease_until = NULL, worker = NULL,{more}"
+            " last_code = %s, last_reply = %s,"
             " run_after = UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND",
             (code, reply[:500], int(after_seconds * 1_000_000)),
         )
+
+    async def reclaim(self) -> int:
+        """Cancel what has expired, hold what may have arrived, take the rest from the dead."""
+        await self.database.execute(
+            f"UPDATE {self.table} SET state = 'cancelled', finished_at = UTC_TIMESTAMP(6),"
+            " last_reply = 'It expired before it could be sent.'"
+            " WHERE state = 'queued' AND expires_at <= UTC_TIMESTAMP(6)"
+        )
+        await self.database.execute(
+            f"UPDATE {self.table} SET state = 'held', finished_at = UTC_TIMESTAMP(6),"
+            " lease_until = NULL, worker = NULL,"
+            " last_reply = 'The mailer stopped while the content was under way.'"
+            " WHERE state = 'running' AND lease_until < UTC_TIMESTAMP(6)"
+            " AND phase = 'data' AND on_doubt = 'hold'"
+        )
+        return await super().reclaim()
+
+    async def mark_undeliverable(self, recipient: str, code: int | None, reply: str) -> None:
+        """Remember that a mail server called an address impossible."""
+        await self.database.execute(
+            f"INSERT INTO {self.undeliverable} (recipient, since, code, reply)"
+            " VALUES (%s, UTC_TIMESTAMP(6), %s, %s)"
+            " ON DUPLICATE KEY UPDATE code = %s, reply = %s",
+            (recipient, code, reply[:500], code, reply[:500]),
+        )
+
+    async def depth(self) -> Row:
+        """Count as ``LeasedTable.depth``, and ``held`` and ``dead``."""
+        row = await super().depth()
+        more = await self.database.fetch_one(
+            "SELECT COALESCE(SUM(state = 'held'), 0) AS held,"
+            f" COALESCE(SUM(state = 'dead'), 0) AS dead FROM {self.table}"
+            " WHERE state IN ('held', 'dead')"
+        )
+        assert more is not None
+        return row | {"held": int(more["held"]), "dead": int(more["dead"])}

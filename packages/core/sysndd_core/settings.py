@@ -115,13 +115,32 @@ class SmtpSettings(SettingsGroup):
     timeout: float = Field(
         20.0, alias="SMTP_TIMEOUT", gt=0, le=120, description="Seconds for one step of a delivery."
     )
+    ca_file: Path | None = Field(
+        None,
+        alias="SMTP_CA_FILE",
+        description="Certificates that the mail server's may be signed by; the system's by default.",
+    )
+    connections: int = Field(
+        4, alias="SMTP_CONNECTIONS", ge=1, le=20, description="Connections kept to the mail server."
+    )
+
+
+class TokenSettings(SettingsGroup):
+    """The key that links in mails are derived with. It is in no database and no backup."""
+
+    key: SecretStr | None = Field(
+        None,
+        alias="TOKEN_KEY",
+        min_length=24,
+        description="Derives the links of mails; the same random text for API and mailer."
+        " Without it nobody can register or reset a password.",
+    )
 
 
 class SiteSettings(SettingsGroup):
     """How people reach the site."""
 
     public_url: str = Field(
-        "http://localhost:8080",
         alias="PUBLIC_URL",
         pattern=r"^https?://[^\s/]+$",
         description="Address that links in mails start with; never taken from a request.",
@@ -136,6 +155,14 @@ class BackupCompression(StrEnum):
     NONE = "none"
 
 
+class ProofPolicy(StrEnum):
+    """When a new backup is proven by loading it and dumping it again."""
+
+    ALWAYS = "always"
+    DAILY = "daily"
+    NEVER = "never"
+
+
 class BackupSettings(SettingsGroup):
     """Where backups are kept and how they are packed."""
 
@@ -148,6 +175,27 @@ class BackupSettings(SettingsGroup):
         BackupCompression.ZSTD,
         alias="BACKUP_COMPRESSION",
         description="zstd (level 3 on 2 threads), gzip or none.",
+    )
+    proof: ProofPolicy = Field(
+        ProofPolicy.ALWAYS,
+        alias="BACKUP_PROOF",
+        description="Prove new backups by loading them: always, daily (once in 24 h) or never.",
+    )
+    undo_hours: float = Field(
+        24.0,
+        alias="BACKUP_UNDO_HOURS",
+        ge=0,
+        le=8760,
+        description="Hours for which a restore can be undone; its previous tables stay that long.",
+    )
+    load_user: str | None = Field(
+        None,
+        alias="BACKUP_LOAD_USER",
+        description="Account that backups are loaded by; may touch only `<DB_NAME>_shadow_…`."
+        " Empty: the worker makes one for each load, which takes CREATE USER.",
+    )
+    load_password: SecretStr | None = Field(
+        None, alias="BACKUP_LOAD_PASSWORD", description="Password of that account."
     )
 
 

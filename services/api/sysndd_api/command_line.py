@@ -19,6 +19,7 @@ from sysndd_api.backups.models import BackupView
 from sysndd_api.backups.service import RESTORE_WORD
 from sysndd_api.context import Context, open_context
 from sysndd_api.jobs.models import JobView
+from sysndd_api.restores.service import UNDO_WORD
 from sysndd_api.settings import ApiSettings
 from sysndd_core.errors import SysnddError
 from sysndd_core.logging import configure
@@ -78,9 +79,13 @@ def _parser() -> argparse.ArgumentParser:
         source.add_argument("--password-file", type=Path, help="read it from a file")
     add("backup", _backup, "take a backup and wait for it")
     add("list", _list, "list backups, newest first")
+    verify = add("verify", _verify, "prove a backup by loading it beside live, and wait for it")
+    verify.add_argument("backup", help="name as in `sysndd-admin list`")
     restore = add("restore", _restore, "restore a backup and wait for it")
     restore.add_argument("backup", help="name as in `sysndd-admin list`")
     restore.add_argument("--confirm", help=f"the word {RESTORE_WORD}; asked for when left out")
+    undo = add("undo-restore", _undo_restore, "bring back what the last restore replaced")
+    undo.add_argument("--confirm", help=f"the word {UNDO_WORD}; asked for when left out")
     jobs = add("jobs", _jobs, "list jobs, newest first")
     jobs.add_argument("--limit", type=int, default=20, choices=range(1, 501), metavar="1-500")
     mail = add("test-mail", _test_mail, "send a test mail and wait for the mail server's answer")
@@ -149,6 +154,15 @@ async def _backup(context: Context, options: argparse.Namespace) -> dict[str, An
     }
 
 
+async def _verify(context: Context, options: argparse.Namespace) -> dict[str, Any]:
+    job_id = await context.backups.verify(COMMAND_LINE, options.backup)
+    job = await _watch(context, job_id, options)
+    result = job.result or {}
+    return job.model_dump(mode="json") | {
+        "say": f"{result['name']} is proven: loaded and dumped again, it is the same."
+    }
+
+
 async def _restore(context: Context, options: argparse.Namespace) -> dict[str, Any]:
     confirm = options.confirm
     if confirm is None and sys.stdin.isatty():
@@ -165,6 +179,27 @@ async def _restore(context: Context, options: argparse.Namespace) -> dict[str, A
     result = job.result or {}
     return job.model_dump(mode="json") | {
         "say": f"Restored {result['restored']}. What was there before is {result['safety_backup']}."
+    }
+
+
+async def _undo_restore(context: Context, options: argparse.Namespace) -> dict[str, Any]:
+    confirm = options.confirm
+    if confirm is None and sys.stdin.isatty():
+        print(
+            "This brings back the tables that the last restore replaced. What was written since"
+            " goes out of sight.",
+            file=sys.stderr,
+        )
+        confirm = await asyncio.to_thread(input, f"Type {UNDO_WORD} to go on: ")
+    job_id = await context.restores.undo(COMMAND_LINE, confirm)
+    job = await _watch(context, job_id, options)
+    result = job.result or {}
+    if "undone" not in result:
+        return job.model_dump(mode="json") | {"say": job.message or "Done."}
+    return job.model_dump(mode="json") | {
+        "say": f"Took back the restore of {result['undone']}. Since then {result['rows_added']:,}"
+        f" rows had been added and {result['rows_removed']:,} removed; they are in the schema"
+        f" {result['kept_in']}."
     }
 
 

@@ -16,6 +16,8 @@ from sysndd_api.curation.store import CurationStore
 from sysndd_api.health.service import Health
 from sysndd_api.jobs.service import Jobs
 from sysndd_api.mail.service import Mails
+from sysndd_api.maintenance import MaintenanceMode
+from sysndd_api.restores.service import Restores
 from sysndd_api.settings import ApiSettings
 from sysndd_core.database import Database
 from sysndd_core.outbox import JobRows, MailRows
@@ -36,6 +38,8 @@ class Context:
     health: Health
     jobs: Jobs
     mails: Mails
+    maintenance: MaintenanceMode
+    restores: Restores
 
 
 @contextlib.asynccontextmanager
@@ -64,6 +68,8 @@ async def open_context(settings: ApiSettings) -> AsyncIterator[Context]:
                 ),
                 jobs=Jobs(database, job_rows, audit),
                 mails=Mails(database, mail_rows),
+                maintenance=MaintenanceMode(database),
+                restores=Restores(database, store, job_rows, audit),
             )
     finally:
         hashing.close()

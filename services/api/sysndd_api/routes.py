@@ -15,7 +15,13 @@ from sysndd_api.audit import handlers as audit
 from sysndd_api.audit.models import AuditEvent
 from sysndd_api.auth import Access
 from sysndd_api.backups import handlers as backups
-from sysndd_api.backups.models import BackupList, RestoreRequest
+from sysndd_api.backups.models import (
+    BackupList,
+    DeleteRequest,
+    RestorePreview,
+    RestoreRequest,
+    UndoRequest,
+)
 from sysndd_api.curation import handlers as curation
 from sysndd_api.curation.models import EntityQuery, EntityView, GeneQuery, GeneView
 from sysndd_api.health import handlers as health
@@ -37,6 +43,8 @@ class Endpoint:
         answer: model of the successful answer, None for one without a JSON document.
         status: of the successful answer.
         body, query: models of what is sent.
+        in_maintenance: whether a method that writes goes on while a restore replaces the tables;
+            for those that write to the platform alone.
     """
 
     method: str
@@ -47,6 +55,7 @@ class Endpoint:
     status: int = 200
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
+    in_maintenance: bool = False
 
     def route(self) -> Route:
         """Build the framework's route, with the access check in front of the handler."""
@@ -57,6 +66,8 @@ class Endpoint:
             request.state.actor = await context_of(request).accounts.authenticate(
                 accounts.bearer_token(request), self.access, remote=remote_of(request)
             )
+        if self.method != "GET" and not self.in_maintenance:
+            await context_of(request).maintenance.refuse_writes()
         return await self.handler(request)
 
 
@@ -79,19 +90,39 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "GET", "/api/entities", curation.list_entities, ANYONE, Page[EntityView], query=EntityQuery
     ),
     Endpoint("GET", "/api/entities/{entity_id}", curation.get_entity, ANYONE, EntityView),
-    Endpoint("POST", "/api/auth/login", accounts.login, ANYONE, LoginReply, body=LoginRequest),
-    Endpoint("POST", "/api/auth/logout", accounts.logout, SIGNED_IN, None, 204),
+    Endpoint(
+        "POST", "/api/auth/login", accounts.login, ANYONE, LoginReply, body=LoginRequest,
+        in_maintenance=True,
+    ),
+    Endpoint(
+        "POST", "/api/auth/logout", accounts.logout, SIGNED_IN, None, 204, in_maintenance=True
+    ),
     Endpoint("GET", "/api/auth/me", accounts.me, SIGNED_IN, UserView),
     Endpoint("GET", "/api/admin/backups", backups.list_backups, ADMIN, BackupList, query=PageQuery),
-    Endpoint("POST", "/api/admin/backups", backups.create_backup, ADMIN, JobAccepted, 202),
+    Endpoint(
+        "POST", "/api/admin/backups", backups.create_backup, ADMIN, JobAccepted, 202,
+        in_maintenance=True,
+    ),
     Endpoint("GET", _BACKUP + "/download", backups.download_backup, ADMIN, None),
     Endpoint(
         "POST", _BACKUP + "/restore", backups.restore_backup, ADMIN, JobAccepted, 202,
-        body=RestoreRequest,
+        body=RestoreRequest, in_maintenance=True,
     ),
+    Endpoint("GET", _BACKUP + "/restore-preview", backups.preview_restore, ADMIN, RestorePreview),
+    Endpoint(
+        "POST", "/api/admin/restores/undo", backups.undo_restore, ADMIN, JobAccepted, 202,
+        body=UndoRequest, in_maintenance=True,
+    ),
+    Endpoint("POST", _BACKUP + "/verify", backups.verify_backup, ADMIN, JobAccepted, 202),
+    Endpoint("POST", _BACKUP + "/pin", backups.pin_backup, ADMIN, BackupManifest),
+    Endpoint("POST", _BACKUP + "/unpin", backups.unpin_backup, ADMIN, BackupManifest),
     Endpoint("GET", _BACKUP, backups.get_backup, ADMIN, BackupManifest),
+    Endpoint("DELETE", _BACKUP, backups.delete_backup, ADMIN, None, 204, body=DeleteRequest),
     Endpoint("GET", "/api/admin/jobs", jobs.list_jobs, ADMIN, Page[JobView], query=PageQuery),
     Endpoint("GET", "/api/admin/jobs/{job_id}", jobs.get_job, ADMIN, JobView),
-    Endpoint("POST", "/api/admin/jobs/{job_id}/cancel", jobs.cancel_job, ADMIN, JobView, 202),
+    Endpoint(
+        "POST", "/api/admin/jobs/{job_id}/cancel", jobs.cancel_job, ADMIN, JobView, 202,
+        in_maintenance=True,
+    ),
     Endpoint("GET", "/api/admin/audit", audit.list_events, ADMIN, Page[AuditEvent], query=PageQuery),
 )  # fmt: skip

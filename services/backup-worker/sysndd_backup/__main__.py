@@ -3,11 +3,20 @@
 import asyncio
 import os
 import sys
+from collections.abc import Coroutine
+from typing import Any
+
+from pydantic import SecretStr
 
 from sysndd_backup.backup import BackupTools
 from sysndd_backup.clients import find_clients
+from sysndd_backup.confinement import LoadAccount
 from sysndd_backup.handlers import BackupHandlers
+from sysndd_backup.recovery import Recovery
+from sysndd_backup.routine import RoutineSettings
+from sysndd_backup.schedule import Schedule
 from sysndd_backup.server import identify
+from sysndd_backup.whole_backup import BackupPolicy
 from sysndd_core.database import Database
 from sysndd_core.errors import SysnddError
 from sysndd_core.jobs import Queue, job_type
@@ -36,6 +45,7 @@ class BackupWorkerSettings(Settings):
     database: DatabaseSettings
     redis: RedisSettings
     backup: BackupSettings
+    routine: RoutineSettings
     log: LogSettings
 
 
@@ -69,18 +79,43 @@ async def _serve(settings: BackupWorkerSettings) -> None:
                 clients=await find_clients(server),
                 store=store,
                 compression=settings.backup.compression,
+                undo_hours=settings.backup.undo_hours,
+                load_account=_load_account(settings.backup),
             )
             rows = JobRows(database, wake_up, Queue.BACKUP)
+            policy = BackupPolicy(settings.backup.proof, settings.routine.keep)
+            handlers = BackupHandlers(tools, policy)
             worker = Worker(
                 database=database,
                 redis=settings.redis,
                 rows=rows,
-                perform=job_performer(rows, BackupHandlers(tools).table()),
+                perform=job_performer(rows, handlers.table()),
                 interruptible=_interruptible,
             )
-            await worker.run()
+            beside = [Recovery(database, tools.undo_hours).keep()]
+            routine = settings.routine
+            if routine.schedule is not None:
+                beside.append(Schedule(rows, routine.schedule, routine.zone).keep())
+            await _run_beside(worker, beside)
     finally:
         await wake_up.close()
+
+
+async def _run_beside(worker: Worker, others: list[Coroutine[Any, Any, None]]) -> None:
+    """Serve the queue until SIGTERM; what goes on beside it ends with it."""
+    tasks = [asyncio.create_task(other) for other in others]
+    try:
+        await worker.run()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _load_account(settings: BackupSettings) -> LoadAccount | None:
+    if settings.load_user is None:
+        return None
+    return LoadAccount(settings.load_user, settings.load_password or SecretStr(""))
 
 
 def _make_directory(store: BackupDirectory) -> None:

@@ -1,4 +1,4 @@
-"""Takes one backup: inventory, dump, check against information_schema, publish."""
+"""Takes one backup: rights, room, inventory, dump, check against information_schema, publish."""
 
 import asyncio
 import contextlib
@@ -8,13 +8,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sysndd_backup.clients import Clients
-from sysndd_backup.dump import Dump, DumpResult
+from sysndd_backup.confinement import LoadAccount
+from sysndd_backup.dump import Dump, DumpResult, flags_for
+from sysndd_backup.fence import ddl_fence
+from sysndd_backup.manifest import BackupOrder, Circumstances, manifest_of
 from sysndd_backup.packing import SUFFIXES
+from sysndd_backup.rights import check_rights
 from sysndd_backup.server import Inventory, Server, take_inventory
-from sysndd_core import tool_version
 from sysndd_core.database import Database
-from sysndd_core.errors import DumpFailed, Unavailable
-from sysndd_core.jobs import BackupKind
+from sysndd_core.errors import DumpFailed, InsufficientStorage, Unavailable
+from sysndd_core.logging import get_logger
 from sysndd_core.schema_version import current_version
 from sysndd_core.settings import BackupCompression
 from sysndd_core.stores.backups import (
@@ -25,9 +28,13 @@ from sysndd_core.stores.backups import (
 )
 from sysndd_core.worker import Progress
 
+__all__ = ["BackupOrder", "BackupTools", "take_backup"]
+
 _PROGRESS_SECONDS = 0.5
-# A dump is text: longer than the pages it comes from for numbers, shorter for sparse pages.
-_TEXT_PER_DATA_BYTE = 1.0
+_DUMP_TRIES = 5
+_PAUSE_SECONDS = 1.0
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,21 +46,14 @@ class BackupTools:
     clients: Clients
     store: BackupDirectory
     compression: BackupCompression
-
-
-@dataclass(frozen=True)
-class BackupOrder:
-    """Which backup to take, and for whom."""
-
-    kind: BackupKind
-    job_id: str
-    requested_by: int | None
+    undo_hours: float = 24.0
+    load_account: LoadAccount | None = None
 
 
 async def take_backup(
     tools: BackupTools, order: BackupOrder, progress: Progress, *, low: int = 0, high: int = 100
 ) -> BackupManifest:
-    """Dump the application schema into the store.
+    """Dump the application schema into the store. The caller holds the schema's lock.
 
     Args:
         tools: server, client programs and store.
@@ -65,82 +65,100 @@ async def take_backup(
         The manifest of the published backup.
 
     Raises:
-        DumpFailed: nothing is left behind and the list of backups is unchanged.
+        DumpFailed, MissingRights, InsufficientStorage: nothing is left behind and the list of
+            backups is unchanged.
         LeaseLost: another worker took over; nothing was published.
     """
-    created_at, begun = datetime.now(UTC), time.monotonic()
+    created_at = datetime.now(UTC)
     schema = tools.database.settings.name
     name = backup_name(order.kind, created_at, order.job_id, SUFFIXES[tools.compression])
     target = tools.store.path(name)
     partial = target.with_name(name + PARTIAL_SUFFIX)
-    await progress("inventory", low, "Listing tables, views, triggers and routines")
-    before = await take_inventory(tools.database, schema)
+    await progress("inventory", low, "Checking rights and room, listing objects")
+    await check_rights(tools.database, tools.server, schema)
+    shown = _Range(progress, low, high)
     try:
-        result = await _dump(tools, partial, before, _Range(progress, low, high))
-        await _check(tools, schema, before, result)
-        version = await current_version(tools.database, application=schema)
+        async with ddl_fence(tools.database.settings, tools.server) as fenced:
+            found = await take_inventory(tools.database, schema)
+            expected = await asyncio.to_thread(_expected_bytes, tools, found)
+            result = await _dump(tools, partial, expected, shown)
+            await _check(tools, schema, found, result)
+            version = await current_version(tools.database, application=schema)
+        circumstances = Circumstances(
+            tools.server, tools.clients, flags_for(tools.server), tools.compression, schema,
+            created_at, version, fenced,
+        )  # fmt: skip
         # The fence: a worker that was taken for dead must not publish beside its successor.
         await progress("publishing", high - 1, f"Publishing {name}")
-        partial.rename(target)
+        manifest = manifest_of(name, order, found, result, circumstances)
+        await asyncio.to_thread(_publish, tools.store, partial, manifest)
     finally:
         partial.unlink(missing_ok=True)
-    manifest = BackupManifest(
-        name=name,
-        kind=order.kind,
-        created_at=created_at,
-        finished_at=datetime.now(UTC),
-        duration_ms=round((time.monotonic() - begun) * 1000),
-        size_bytes=result.size_bytes,
-        uncompressed_bytes=result.uncompressed_bytes,
-        sha256=result.sha256,
-        uncompressed_sha256=result.uncompressed_sha256,
-        compression=tools.compression,
-        database=schema,
-        table_count=len(before.tables),
-        view_count=len(before.views),
-        trigger_count=before.trigger_count,
-        routine_count=len(before.routines),
-        event_count=len(before.events),
-        row_count=sum(result.rows_per_table.values()),
-        rows_per_table={table: result.rows_per_table.get(table, 0) for table in before.tables},
-        server_vendor=tools.server.vendor,
-        server_version=tools.server.version,
-        client_version=tools.clients.version,
-        schema_version=version,
-        application_version=tool_version(),
-        job_id=order.job_id,
-        requested_by=order.requested_by,
-    )
-    await asyncio.to_thread(tools.store.write_manifest, manifest)
     return manifest
 
 
-@dataclass(frozen=True)
-class _Range:
-    """Maps one phase's share onto the job's percent."""
+def _expected_bytes(tools: BackupTools, found: Inventory) -> int:
+    """Check the room, and estimate how many bytes of SQL will come.
 
-    progress: Progress
-    low: int
-    high: int
+    A dump is text: longer than the pages it comes from for numbers, shorter for sparse pages. The
+    last backup knows better.
+    """
+    tools.store.check_room(found.data_bytes)
+    last = next(iter(tools.store.manifests()), None)
+    return max(1, last.uncompressed_bytes if last is not None else found.data_bytes)
+
+
+def _publish(store: BackupDirectory, partial: Path, manifest: BackupManifest) -> None:
+    target = store.path(manifest.name)
+    partial.rename(target)
+    try:
+        store.write_manifest(manifest)
+    except OSError as error:
+        # Half a pair is no backup; the list stays as it was.
+        store.remove(manifest.name)
+        raise InsufficientStorage(f"The manifest could not be written: {error}") from error
+
+
+class _Range:
+    """Maps one phase's share onto the job's percent, which never goes back."""
+
+    def __init__(self, progress: Progress, low: int, high: int) -> None:
+        self._progress = progress
+        self._low, self._high = low, high
+        self._reached = low
 
     async def show(self, step: str, share: float, message: str) -> None:
-        percent = self.low + int((self.high - self.low) * 0.95 * min(1.0, share))
-        await self.progress(step, percent, message)
+        percent = self._low + int((self._high - self._low) * 0.95 * min(1.0, share))
+        self._reached = max(self._reached, percent)
+        await self._progress(step, self._reached, message)
 
 
-async def _dump(
-    tools: BackupTools, partial: Path, inventory: Inventory, shown: _Range
-) -> DumpResult:
-    dump = Dump(tools.database.settings, tools.server, tools.clients, partial, tools.compression)
-    expected = max(1.0, inventory.data_bytes * _TEXT_PER_DATA_BYTE)
+async def _dump(tools: BackupTools, partial: Path, expected: int, shown: _Range) -> DumpResult:
+    """Dump, again if somebody else's ALTER broke it off."""
+    for left in reversed(range(_DUMP_TRIES)):
+        dump = Dump(
+            tools.database.settings, tools.server, tools.clients, partial, tools.compression
+        )
+        try:
+            return await _watch(dump, expected, shown)
+        except DumpFailed as error:
+            if left == 0 or not error.extra.get("redefined"):
+                raise
+            log.warning("dump_taken_again", reason=error.detail)
+            await asyncio.to_thread(partial.unlink, missing_ok=True)
+            await asyncio.sleep(_PAUSE_SECONDS)
+    raise AssertionError("the last try returns or raises")
+
+
+async def _watch(dump: Dump, expected: int, shown: _Range) -> DumpResult:
+    begun = time.monotonic()
     work = asyncio.create_task(asyncio.to_thread(dump.run))
     try:
         while not work.done():
+            done, seconds = dump.bytes_read, time.monotonic() - begun
             # A moment without the database's answer is for the dump client to judge, not for us.
             with contextlib.suppress(Unavailable):
-                await shown.show(
-                    "dumping", dump.bytes_read / expected, f"{dump.bytes_read:,} bytes"
-                )
+                await shown.show("dumping", done / expected, pace(done, expected, seconds))
             await asyncio.wait([work], timeout=_PROGRESS_SECONDS)
     except BaseException:
         dump.stop()
@@ -149,12 +167,26 @@ async def _dump(
     return work.result()
 
 
-async def _check(tools: BackupTools, schema: str, before: Inventory, result: DumpResult) -> None:
-    after = await take_inventory(tools.database, schema)
-    if (before.tables, before.views) != (after.tables, after.views):
-        raise DumpFailed("Tables were created or dropped while the dump ran; take it again.")
-    unknown = set(result.rows_per_table) - set(before.tables)
-    if unknown:
-        raise DumpFailed(f"The dump holds rows of unknown tables: {', '.join(sorted(unknown))}.")
-    if not before.tables:
+def pace(done: int, expected: int, seconds: float) -> str:
+    """Say how far something is, how fast it goes and how long it will take.
+
+    Args:
+        done, expected: bytes; ``expected`` is an estimate and may be passed.
+        seconds: since it began.
+    """
+    if done == 0 or seconds <= 0:
+        return "Starting"
+    rate = done / seconds
+    left = max(0.0, expected - done) / rate
+    return f"{done:,} bytes, {rate / 1e6:.1f} MB/s, about {left:.0f} s left"
+
+
+async def _check(tools: BackupTools, schema: str, found: Inventory, result: DumpResult) -> None:
+    if not found.tables:
         raise DumpFailed(f"The schema {schema} holds no table; an empty backup proves nothing.")
+    after = await take_inventory(tools.database, schema)
+    if found.objects() != after.objects():
+        raise DumpFailed("Objects were created or dropped while the dump ran; take it again.")
+    difference = result.census.difference(found)
+    if difference is not None:
+        raise DumpFailed(f"The dump is not what information_schema lists: {difference}.")

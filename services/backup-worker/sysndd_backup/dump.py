@@ -5,6 +5,7 @@ dump whose client failed, whose trailer is missing or whose tables do not match 
 final name.
 """
 
+import errno
 import hashlib
 import os
 import subprocess
@@ -12,15 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from sysndd_backup.census import Census
 from sysndd_backup.clients import ClientRun, Clients, Ended, Process
 from sysndd_backup.packing import open_writer
-from sysndd_backup.rows import RowCounter
+from sysndd_backup.scan import DumpScan
 from sysndd_backup.server import Server
-from sysndd_core.errors import DumpFailed, JobCancelled
+from sysndd_core.errors import DumpFailed, InsufficientStorage, JobCancelled
 from sysndd_core.settings import BackupCompression, DatabaseSettings
 
 _CHUNK = 1 << 20
 _TRAILER = b"-- Dump completed"
+_TABLE_DEFINITION_CHANGED = "1412"
 
 _OPTIONS = (
     "--single-transaction",
@@ -35,6 +38,11 @@ _OPTIONS = (
 )
 
 
+def flags_for(server: Server) -> tuple[str, ...]:
+    """Return the dump client's options for a server, without address, account and schema."""
+    return (*_OPTIONS, "--set-gtid-purged=OFF") if server.vendor == "MySQL" else _OPTIONS
+
+
 @dataclass(frozen=True)
 class DumpResult:
     """What one pass found: sizes in bytes, hashes in lower-case hexadecimal."""
@@ -43,7 +51,7 @@ class DumpResult:
     sha256: str
     uncompressed_bytes: int
     uncompressed_sha256: str
-    rows_per_table: dict[str, int]
+    census: Census
 
 
 class Dump:
@@ -70,11 +78,11 @@ class Dump:
         self.bytes_read = 0
         self._target = target
         self._compression = compression
-        vendor_only = ["--set-gtid-purged=OFF"] if server.vendor == "MySQL" else []
+        self.flags = flags_for(server)
         self._client = ClientRun(
             settings,
             clients.dump,
-            [*_OPTIONS, *vendor_only, settings.name],
+            [*self.flags, settings.name],
             stdout=subprocess.PIPE,
         )
 
@@ -83,22 +91,31 @@ class Dump:
 
         Raises:
             DumpFailed: the client failed, was killed, or its output is not whole.
+            InsufficientStorage: the disk was full before the end.
             JobCancelled: ``stop`` was called.
         """
         try:
-            (result, last_line), ended = self._client.run(self._pump)
+            result, ended = self._client.run(self._pump)
         except OSError as error:
+            if self._client.stopped:
+                raise JobCancelled() from error
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise InsufficientStorage(
+                    f"The backup directory was full after {self.bytes_read:,} bytes of SQL; the"
+                    " unfinished file was removed."
+                ) from error
             raise DumpFailed(f"The backup could not be written: {error}") from error
-        self._judge(ended, last_line)
+        self._judge(ended, result.census.last_line)
         return result
 
     def stop(self) -> None:
         """Break it off from another thread; ``run`` then raises ``JobCancelled``."""
         self._client.stop()
 
-    def _pump(self, process: Process) -> tuple[DumpResult, bytes]:
+    def _pump(self, process: Process) -> DumpResult:
         assert process.stdout is not None
-        plain, counter = hashlib.sha256(), RowCounter()
+        plain, census = hashlib.sha256(), Census()
+        scan = DumpScan(census)
         with open(self._target, "xb", opener=_private) as file:
             packed = _HashingSink(file)
             writer = open_writer(packed, self._compression)
@@ -106,21 +123,20 @@ class Dump:
                 # The client has signed in by now: the password need not lie there any longer.
                 self._client.forget_password()
                 plain.update(chunk)
-                counter.feed(chunk)
+                scan.feed(chunk)
                 writer.write(chunk)
                 self.bytes_read += len(chunk)
             writer.close()
-            counter.finish()
+            scan.finish()
             file.flush()
             os.fsync(file.fileno())
-        result = DumpResult(
+        return DumpResult(
             size_bytes=self._target.stat().st_size,
             sha256=packed.sha256.hexdigest(),
             uncompressed_bytes=self.bytes_read,
             uncompressed_sha256=plain.hexdigest(),
-            rows_per_table=counter.rows,
+            census=census,
         )
-        return result, counter.last_line
 
     def _judge(self, ended: Ended, last_line: bytes) -> None:
         if self._client.stopped:
@@ -130,6 +146,10 @@ class Dump:
                 f"The dump client was ended by signal {-ended.exit_code}. {ended.complaint}"
             )
         if ended.exit_code > 0:
+            if _TABLE_DEFINITION_CHANGED in ended.complaint:
+                raise DumpFailed(
+                    f"A table was changed while the dump ran. {ended.complaint}", redefined=True
+                )
             raise DumpFailed(
                 f"The dump client ended with exit code {ended.exit_code}: {ended.complaint}"
             )

@@ -4,9 +4,20 @@ import asyncio
 from dataclasses import asdict
 from typing import Any
 
-from sysndd_backup.backup import BackupOrder, BackupTools, take_backup
+from sysndd_backup.backup import BackupOrder, BackupTools
+from sysndd_backup.proof import prove
+from sysndd_backup.recovery import Recovery
 from sysndd_backup.restore import restore_backup
-from sysndd_core.jobs import BackupKind, CreateBackup, Job, RestoreBackup
+from sysndd_backup.undo import undo_restore
+from sysndd_backup.whole_backup import BackupPolicy, back_up
+from sysndd_core.jobs import (
+    BackupKind,
+    CreateBackup,
+    Job,
+    RestoreBackup,
+    UndoRestore,
+    VerifyBackup,
+)
 from sysndd_core.logging import get_logger
 from sysndd_core.worker import JobHandler, JobRun
 
@@ -16,24 +27,38 @@ log = get_logger(__name__)
 class BackupHandlers:
     """Runs the backup queue's jobs with the tools that were put together at start."""
 
-    def __init__(self, tools: BackupTools) -> None:
+    def __init__(self, tools: BackupTools, policy: BackupPolicy | None = None) -> None:
         self._tools = tools
+        self._policy = policy or BackupPolicy()
 
     def table(self) -> dict[type[Job], JobHandler]:
         """Return exactly one handler for each model of the queue."""
-        return {CreateBackup: self.create_backup, RestoreBackup: self.restore_backup}
+        return {
+            CreateBackup: self.create_backup,
+            VerifyBackup: self.verify_backup,
+            RestoreBackup: self.restore_backup,
+            UndoRestore: self.undo_restore,
+        }
 
     async def create_backup(self, job: CreateBackup, run: JobRun) -> dict[str, Any]:
-        """Take a backup; the result names it."""
+        """Take a backup and prove it; the result names it."""
         await self._clean()
-        manifest = await take_backup(self._tools, _order(job.kind, run), run.progress)
+        order = _order(job.kind, run)
+        manifest = await back_up(self._tools, self._policy, order, run.progress)
         return {
             "name": manifest.name,
             "size_bytes": manifest.size_bytes,
             "sha256": manifest.sha256,
             "table_count": manifest.table_count,
             "row_count": manifest.row_count,
+            "proof": manifest.proof,
         }
+
+    async def verify_backup(self, job: VerifyBackup, run: JobRun) -> dict[str, Any]:
+        """Prove a backup that is there; the result tells when."""
+        await self._clean()
+        manifest = await prove(self._tools, job.name, run.progress)
+        return {"name": manifest.name, "proof": manifest.proof, "proof_at": manifest.proof_at}
 
     async def restore_backup(self, job: RestoreBackup, run: JobRun) -> dict[str, Any]:
         """Restore a backup; the result names it and the safety backup."""
@@ -41,7 +66,13 @@ class BackupHandlers:
         order = _order(BackupKind.PRE_RESTORE, run)
         return asdict(await restore_backup(self._tools, job.name, order, run.progress))
 
+    async def undo_restore(self, job: UndoRestore, run: JobRun) -> dict[str, Any]:
+        """Take the last restore back; the result tells what was written since."""
+        await self._clean()
+        return asdict(await undo_restore(self._tools, run))
+
     async def _clean(self) -> None:
+        await Recovery(self._tools.database, self._tools.undo_hours).recover()
         # Jobs of this queue never overlap, so whatever is unfinished belongs to a dead worker.
         removed = await asyncio.to_thread(self._tools.store.remove_partials)
         if removed:

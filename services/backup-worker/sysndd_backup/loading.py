@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import IO
 
 from sysndd_backup.clients import ClientRun, Clients, Ended, Process
+from sysndd_backup.confinement import WithoutDefiners
 from sysndd_core.errors import RestoreFailed
 from sysndd_core.settings import DatabaseSettings
 
@@ -19,6 +20,8 @@ _OPTIONS = [
     "--binary-mode",
     # Without it MariaDB's client cuts the comments out of the triggers and routines it loads.
     "--comments",
+    # LOAD DATA LOCAL in a backup would read files of the worker's machine.
+    "--loose-local-infile=0",
 ]
 
 
@@ -29,10 +32,19 @@ class Load:
         settings: the account that loads.
         clients: the server's own client programs.
         schema: where unqualified names go; plain name.
+        rewrite: takes DEFINER clauses out, for an account that may not speak for others.
     """
 
-    def __init__(self, settings: DatabaseSettings, clients: Clients, schema: str) -> None:
+    def __init__(
+        self,
+        settings: DatabaseSettings,
+        clients: Clients,
+        schema: str,
+        *,
+        rewrite: WithoutDefiners | None = None,
+    ) -> None:
         self.bytes_sent = 0
+        self._rewrite = rewrite
         self._client = ClientRun(settings, clients.load, [*_OPTIONS, schema], stdin=subprocess.PIPE)
 
     async def run(self, source: Callable[[], AbstractContextManager[IO[bytes]]]) -> None:
@@ -64,8 +76,10 @@ class Load:
         try:
             with source() as reader:
                 while chunk := reader.read(_CHUNK):
-                    process.stdin.write(chunk)
+                    process.stdin.write(self._rewrite.feed(chunk) if self._rewrite else chunk)
                     self.bytes_sent += len(chunk)
+            if self._rewrite:
+                process.stdin.write(self._rewrite.finish())
             process.stdin.close()
         except BrokenPipeError:
             # The client ended first; its exit code and message tell why.

@@ -1,30 +1,33 @@
 """Replaces the application schema by a backup, after a safety backup of what is there.
 
-The order is the safety. The file is read to its end and its hashes compared; the safety backup is
-taken; the backup is loaded into a shadow schema beside live and counted there; and only then do the
-tables change places in one statement. Until then live is never touched, so a backup that can't be
-loaded costs nothing.
+The order is the safety. The file is read to its end and its hashes compared; it is loaded into a
+shadow schema beside live and verified there; writes are refused and the safety backup is taken; and
+only then do the tables change places in one statement. Until then live is never touched, so a
+backup that can't be loaded costs nothing. From the first scratch schema on, everything is in the
+restore journal: ``recovery`` mends whatever a dead worker leaves.
 """
 
 import asyncio
 import hashlib
+import secrets
 from dataclasses import dataclass
 
 from sysndd_backup.backup import BackupOrder, BackupTools, take_backup
+from sysndd_backup.confinement import WithoutDefiners, confined
+from sysndd_backup.journal import Entry, Outcome, Purpose
 from sysndd_backup.loading import Load
 from sysndd_backup.packing import UNPACK_ERRORS, open_reader
-from sysndd_backup.server import quoted, take_inventory
-from sysndd_backup.swap import (
-    Programs,
-    drop_schema,
-    exchange,
-    recreate_schema,
-    replace_programs,
-    script_programs,
+from sysndd_backup.programs import (
+    drop_active,
+    read_programs,
+    with_events_enabled,
+    without_definers,
 )
+from sysndd_backup.recovery import Recovery
+from sysndd_backup.session import open_session
+from sysndd_backup.verification import verify_schema
 from sysndd_core.errors import (
     BackupDamaged,
-    JobFailed,
     LeaseLost,
     RestoreFailed,
     SafetyBackupFailed,
@@ -37,6 +40,10 @@ from sysndd_core.worker import Progress
 log = get_logger(__name__)
 
 _CHUNK = 1 << 20
+_SCHEMA_LOCK_SECONDS = 120.0
+
+MAINTENANCE_SEEN_SECONDS = 1.2
+"""After this much every API worker has noticed that writes are to be refused."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ async def restore_backup(
     Args:
         tools: server, client programs and store.
         name: of a listed backup.
-        order: the safety backup to take first.
+        order: the safety backup to take before the tables change places.
         progress: shown to the operator.
 
     Raises:
@@ -69,34 +76,87 @@ async def restore_backup(
     await progress("checking", 1, f"Reading {name} to its end")
     await asyncio.to_thread(_check_file, tools, manifest)
     _check_vendor(tools, manifest)
+    recovery = Recovery(tools.database, tools.undo_hours)
+    entry = await _open_entry(recovery, manifest, order)
+    safety = ""
     try:
-        safety = await take_backup(tools, order, progress, low=10, high=40)
+        await _load_shadow(tools, recovery, manifest, entry, progress)
+        await recovery.journal.begin_maintenance(entry)
+        await progress("maintenance", 60, "Writes are refused from now on; reads go on")
+        await asyncio.sleep(MAINTENANCE_SEEN_SECONDS)
+        safety = await _safety_backup(tools, order, progress)
+        await swap_tables(recovery, entry, progress)
+    except LeaseLost:
+        raise
+    except SysnddError as error:
+        await settle_failed(recovery, entry, error)
+    await progress("cleaning", 97, "Dropping what is no longer needed")
+    await recovery.drop_superseded()
+    return RestoreResult(name, safety, manifest.table_count, manifest.row_count)
+
+
+async def swap_tables(recovery: Recovery, entry: Entry, progress: Progress) -> None:
+    """Exchange the tables under the schema lock.
+
+    Raises:
+        LeaseLost: the job or the entry is no longer ours; nothing was changed.
+        RestoreFailed, SchemaLocked, DatabaseUnavailable: settle the entry.
+    """
+    async with open_session(
+        recovery.database.settings, lock_timeout=_SCHEMA_LOCK_SECONDS
+    ) as session:
+        # The fence: from here on live changes. A worker that was taken for dead stops here, and so
+        # does one whose entry was settled by somebody else.
+        await progress("swapping", 90, "Exchanging the live tables in one statement")
+        # Read again: what was kept since the entry was opened, its programs, is in the journal.
+        current = await recovery.journal.get(entry.id)
+        if current.outcome is not None:
+            raise LeaseLost("The restore was taken back by another worker.")
+        await recovery.swap(session).carry_out(current)
+
+
+async def settle_failed(recovery: Recovery, entry: Entry, error: SysnddError) -> None:
+    """Settle an exchange that failed; return when it could be finished after all.
+
+    Raises:
+        RestoreFailed, SafetyBackupFailed: with what live is now.
+    """
+    log.error("restore_broken_off", entry=entry.id, reason=error.detail)
+    try:
+        outcome = await recovery.settle(entry)
+    except SysnddError as problem:
+        raise RestoreFailed(
+            f"{error.detail} It could not be settled yet ({problem.detail}); the worker finishes it"
+            " or takes it back by itself."
+        ) from error
+    if outcome is Outcome.DONE:
+        return
+    if isinstance(error, SafetyBackupFailed):
+        raise error
+    touched = (await recovery.journal.get(entry.id)).swapping
+    now = "The database is as before." if touched else "Nothing was changed."
+    raise RestoreFailed(f"{error.detail} {now}") from error
+
+
+async def _open_entry(recovery: Recovery, manifest: BackupManifest, order: BackupOrder) -> Entry:
+    live, unique = recovery.database.settings.name, secrets.token_hex(4)
+    return await recovery.journal.open(
+        Purpose.RESTORE,
+        job_id=order.job_id,
+        backup=manifest.name,
+        incoming=f"{live}_shadow_{unique}",
+        outgoing=f"{live}_before_{unique}",
+        row_counts=manifest.rows_per_table,
+    )
+
+
+async def _safety_backup(tools: BackupTools, order: BackupOrder, progress: Progress) -> str:
+    try:
+        return (await take_backup(tools, order, progress, low=60, high=90)).name
     except LeaseLost:
         raise
     except SysnddError as error:
         raise SafetyBackupFailed(f"The safety backup failed: {error.detail}") from error
-    live = tools.database.settings.name
-    shadow, previous = f"{live}_restore_shadow", f"{live}_restore_previous"
-    try:
-        await _load_shadow(tools, manifest, shadow, progress)
-        # The fence: from here on live changes.
-        await progress("swapping", 85, "Exchanging the live tables in one statement")
-        await _swap(tools, manifest, shadow=shadow, previous=previous)
-    except RestoreFailed:
-        await _tidy(tools, shadow, previous)
-        raise
-    await progress("cleaning", 97, "Dropping the previous tables")
-    await _tidy(tools, shadow, previous)
-    return RestoreResult(name, safety.name, manifest.table_count, manifest.row_count)
-
-
-async def _tidy(tools: BackupTools, *schemas: str) -> None:
-    """Drop the schemas that only a restore uses; what can't be dropped now, the next run drops."""
-    for schema in schemas:
-        try:
-            await drop_schema(tools, schema)
-        except SysnddError as error:
-            log.warning("schema_not_dropped", schema=schema, reason=error.detail)
 
 
 def _check_file(tools: BackupTools, manifest: BackupManifest) -> None:
@@ -125,82 +185,38 @@ def _check_vendor(tools: BackupTools, manifest: BackupManifest) -> None:
 
 
 async def _load_shadow(
-    tools: BackupTools, manifest: BackupManifest, shadow: str, progress: Progress
+    tools: BackupTools, recovery: Recovery, manifest: BackupManifest, entry: Entry,
+    progress: Progress,
+) -> None:  # fmt: skip
+    shadow, settings = entry.incoming, tools.database.settings
+    async with open_session(settings) as session:
+        await session.create_schema(shadow)
+    async with confined(settings, shadow, tools.load_account) as account:
+        rewrite = WithoutDefiners(manifest.database, shadow)
+        load = Load(account, tools.clients, shadow, rewrite=rewrite)
+        await _load(load, tools, manifest, progress)
+        await progress("verifying", 55, "Counting tables and rows")
+        await verify_schema(tools, manifest, shadow)
+    async with open_session(settings) as session:
+        programs = without_definers(await read_programs(session, shadow, into=settings.name))
+        programs = with_events_enabled(programs, rewrite.enabled_events)
+        await recovery.journal.keep_programs(entry, programs)
+        # An enabled event would go on changing the tables that were just counted.
+        await drop_active(session, shadow)
+
+
+async def _load(
+    load: Load, tools: BackupTools, manifest: BackupManifest, progress: Progress
 ) -> None:
+    path = tools.store.path(manifest.name)
+    work = asyncio.create_task(load.run(lambda: open_reader(path)))
     try:
-        await recreate_schema(tools, shadow)
-        load = Load(tools.database.settings, tools.clients, shadow)
-        path = tools.store.path(manifest.name)
-        work = asyncio.create_task(load.run(lambda: open_reader(path)))
-        try:
-            while not work.done():
-                share = load.bytes_sent / max(1, manifest.uncompressed_bytes)
-                await progress("loading", 40 + int(40 * share), "Loading beside the live tables")
-                await asyncio.wait([work], timeout=0.5)
-        except BaseException:
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
-            raise
-        work.result()
-        await progress("verifying", 80, "Counting tables and rows")
-        await _verify(tools, manifest, shadow)
-    except RestoreFailed as error:
-        raise RestoreFailed(f"{error.detail} Nothing was changed.") from error
-
-
-async def _swap(
-    tools: BackupTools, manifest: BackupManifest, *, shadow: str, previous: str
-) -> None:
-    live = tools.database.settings.name
-    new_programs = await script_programs(tools, shadow)
-    old_programs = await script_programs(tools, live)
-    await recreate_schema(tools, previous)
-    try:
-        await exchange(tools, live=live, incoming=shadow, outgoing=previous, programs=new_programs)
-        await _verify(tools, manifest, live)
-    except SysnddError as error:
-        log.error("swap_failed", reason=error.detail)
-        await _swap_back(tools, shadow=shadow, previous=previous, programs=old_programs)
-        raise RestoreFailed(f"{error.detail} The database is as before.") from error
-
-
-async def _swap_back(tools: BackupTools, *, shadow: str, previous: str, programs: Programs) -> None:
-    """Undo a swap that stopped half-way: the tables are all in one place or all in the other."""
-    live = tools.database.settings.name
-    try:
-        if (await take_inventory(tools.database, previous)).tables:
-            await recreate_schema(tools, shadow)
-            await exchange(tools, live=live, incoming=previous, outgoing=shadow, programs=programs)
-        else:
-            await replace_programs(tools, live, programs)
-    except SysnddError as error:
-        # Not a RestoreFailed: the schemas are kept, because the previous tables are in one of them.
-        raise JobFailed(
-            f"The swap could not be undone: {error.detail} The previous tables are in {previous}"
-            f" or {live}; nothing was dropped."
-        ) from error
-
-
-async def _verify(tools: BackupTools, manifest: BackupManifest, schema: str) -> None:
-    """Compare a schema's objects and rows with the manifest.
-
-    Raises:
-        RestoreFailed: naming the first difference.
-    """
-    found = await take_inventory(tools.database, schema)
-    counts = {
-        "tables": (len(found.tables), manifest.table_count),
-        "views": (len(found.views), manifest.view_count),
-        "triggers": (found.trigger_count, manifest.trigger_count),
-        "routines": (len(found.routines), manifest.routine_count),
-        "events": (len(found.events), manifest.event_count),
-    }
-    for kind, (now, then) in counts.items():
-        if now != then:
-            raise RestoreFailed(f"There are {now} {kind}, the backup held {then}.")
-    for table, rows in manifest.rows_per_table.items():
-        row = await tools.database.fetch_one(
-            f"SELECT COUNT(*) AS n FROM {quoted(schema)}.{quoted(table)}"
-        )
-        if row is None or row["n"] != rows:
-            raise RestoreFailed(f"The table {table} has not the {rows} rows that the backup held.")
+        while not work.done():
+            share = load.bytes_sent / max(1, manifest.uncompressed_bytes)
+            await progress("loading", 2 + int(50 * share), "Loading beside the live tables")
+            await asyncio.wait([work], timeout=0.5)
+    except BaseException:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        raise
+    work.result()

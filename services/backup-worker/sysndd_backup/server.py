@@ -1,5 +1,6 @@
 """What the worker must know of the database server and of the objects in a schema."""
 
+import re
 from dataclasses import dataclass
 
 from sysndd_core.database import Database, is_mariadb
@@ -23,6 +24,10 @@ class Inventory:
     routines: tuple[tuple[str, str], ...]
     events: tuple[str, ...]
     data_bytes: int
+
+    def objects(self) -> tuple[object, ...]:
+        """Return all but the bytes, to compare with another moment's."""
+        return self.tables, self.views, self.trigger_count, self.routines, self.events
 
 
 async def identify(database: Database) -> Server:
@@ -68,6 +73,18 @@ async def take_inventory(database: Database, schema: str) -> Inventory:
         events=tuple(row["name"] for row in events),
         data_bytes=sum(int(row["bytes"]) for row in tables),
     )
+
+
+def requalified(sql: str, schema: str, into: str) -> str:
+    """Let a view's definition name the objects of another schema.
+
+    Args:
+        sql: a view's definition as the server writes it; text in quotes is left alone.
+        schema: plain name of the schema that it names.
+        into: plain name of the schema that it shall name.
+    """
+    prefix, replacement = re.escape(quoted(schema) + "."), quoted(into) + "."
+    return re.sub(rf"('(?:[^'\\]|\\.|'')*')|{prefix}", lambda match: match[1] or replacement, sql)
 
 
 def quoted(name: str) -> str:

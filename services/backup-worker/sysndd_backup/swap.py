@@ -1,189 +1,155 @@
-"""Exchanges the live tables for those of a shadow schema.
+"""Exchanges the live tables for those of another schema, so that any death in it can be mended.
 
-All tables move in ONE ``RENAME TABLE``, which the server does as a whole or not at all. What can't
-be renamed from schema to schema (views, triggers, routines, events) is scripted by the dump client
-before, dropped, and made again after.
+All tables move in ONE ``RENAME TABLE``, which the server does as a whole or not at all. A marker
+table goes with them from the incoming to the outgoing schema: where it is tells which tables are
+live, and nothing else is asked. What can't be renamed (views, triggers, routines, events) lies in
+the journal from before the first of them is dropped.
+
+Every function here wants the schema lock to be held by its session and may be repeated.
 """
 
-import asyncio
-import contextlib
-import io
-import subprocess
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import IO
+import re
 
-import aiomysql
+from sysndd_backup.journal import Entry, Journal, Outcome, Purpose
+from sysndd_backup.programs import drop_active, drop_programs, make_programs, read_programs
+from sysndd_backup.server import quoted
+from sysndd_backup.session import SchemaSession
+from sysndd_backup.stale_sessions import end_changed_sessions
+from sysndd_core.errors import JobFailed, RestoreFailed
 
-from sysndd_backup.backup import BackupTools
-from sysndd_backup.clients import ClientRun, Process
-from sysndd_backup.loading import Load
-from sysndd_backup.server import Inventory, quoted, take_inventory
-from sysndd_core.database import connect
-from sysndd_core.errors import RestoreFailed
-
-_LOCK_SECONDS = 5
-_LOCK_TRIES = 12
-_LOCK_WAIT_TIMEOUT = 1205
+_MARKER = re.compile(r"_sysndd_swap_\d+")
 
 
-@dataclass(frozen=True)
-class Programs:
-    """The views, triggers, routines and events of one schema, as SQL without schema names."""
-
-    script: bytes
-
-
-async def script_programs(tools: BackupTools, schema: str) -> Programs:
-    """Write out what can't be renamed.
-
-    Raises:
-        RestoreFailed: the dump client failed; nothing was changed.
-    """
-    objects = await take_inventory(tools.database, schema)
-    only_programs = ["--no-data", "--no-create-info", "--skip-triggers", "--routines", "--events"]
-    only_triggers = ["--no-data", "--no-create-info", "--triggers"]
-    # Routines come first because views may call them, triggers last because they are on tables.
-    parts = [await _dump(tools, [*only_programs, schema])]
-    if objects.views:
-        parts.append(await _dump(tools, ["--no-data", "--skip-triggers", schema, *objects.views]))
-    parts.append(await _dump(tools, [*only_triggers, schema]))
-    return Programs(b"\n".join(parts))
-
-
-async def exchange(
-    tools: BackupTools, *, live: str, incoming: str, outgoing: str, programs: Programs
-) -> None:
-    """Move the tables of ``live`` to ``outgoing`` and those of ``incoming`` to ``live``.
+class Swap:
+    """The steps of one exchange.
 
     Args:
-        tools: server and client programs.
-        live, incoming, outgoing: plain schema names; ``outgoing`` is empty.
-        programs: of the incoming schema, to be made in ``live``.
-
-    Raises:
-        RestoreFailed: at the first statement that the server refused.
+        session: holds the schema lock.
+        journal: where steps are written.
+        platform: name of the platform schema, which holds the sessions.
+        keep_hours: how long the outgoing schema is kept for an undo.
     """
-    there = await take_inventory(tools.database, live)
-    coming = await take_inventory(tools.database, incoming)
-    moves = [(live, outgoing, table) for table in there.tables]
-    moves += [(incoming, live, table) for table in coming.tables]
-    renames = ", ".join(
-        f"{quoted(old)}.{quoted(table)} TO {quoted(new)}.{quoted(table)}"
-        for old, new, table in moves
-    )
-    async with _session(tools) as connection:
-        # A table that has triggers can't change its schema.
-        await _drop_triggers(connection, incoming)
-        await _drop_programs(connection, live, there)
-        await _run_patiently(connection, f"RENAME TABLE {renames}")
-    await _load_programs(tools, live, programs)
 
+    def __init__(
+        self, session: SchemaSession, journal: Journal, *, platform: str, keep_hours: float
+    ) -> None:
+        self._session = session
+        self._journal = journal
+        self._platform = platform
+        self._keep_hours = keep_hours
 
-async def replace_programs(tools: BackupTools, schema: str, programs: Programs) -> None:
-    """Put a schema's views, triggers, routines and events back as they were scripted.
+    async def carry_out(self, entry: Entry) -> None:
+        """Exchange the tables and close the entry.
 
-    Raises:
-        RestoreFailed: at the first statement that the server refused.
-    """
-    async with _session(tools) as connection:
-        await _drop_programs(connection, schema, await take_inventory(tools.database, schema))
-    await _load_programs(tools, schema, programs)
+        Raises:
+            RestoreFailed, DatabaseUnavailable: ``settle`` is to be called then.
+        """
+        old = await read_programs(self._session, entry.live)
+        new = entry.new_programs or await read_programs(
+            self._session, entry.incoming, into=entry.live
+        )
+        entry = await self._journal.begin_swap(entry, old, new)
+        await self._session.create_schema(entry.outgoing)
+        await self._session.run(
+            f"CREATE TABLE IF NOT EXISTS {_full(entry.incoming, entry.marker)}"
+            " (id INT PRIMARY KEY) ENGINE=InnoDB"
+        )
+        await self._journal.step(entry, "dropping_programs")
+        await drop_active(self._session, entry.incoming)
+        await drop_programs(self._session, entry.live)
+        await self._journal.step(entry, "renaming")
+        # Before as well as after: nobody's session may be valid for a moment as somebody else's.
+        await self._end_sessions(entry.live, entry.incoming)
+        await self._rename(entry, incoming=entry.incoming, outgoing=entry.outgoing)
+        await self.finish(entry)
 
+    async def settle(self, entry: Entry) -> Outcome:
+        """Finish an exchange that was broken off, or take it back.
 
-async def recreate_schema(tools: BackupTools, schema: str) -> None:
-    """Make an empty schema of that name, dropping what an earlier run left.
+        Returns:
+            Which of the two databases is live now.
 
-    Raises:
-        RestoreFailed: the account may not.
-    """
-    async with _session(tools) as connection:
-        await _run_patiently(connection, f"DROP DATABASE IF EXISTS {quoted(schema)}")
-        await _run_patiently(connection, f"CREATE DATABASE {quoted(schema)} CHARACTER SET utf8mb4")
+        Raises:
+            RestoreFailed, DatabaseUnavailable: the entry stays open, for the next attempt.
+        """
+        if entry.outcome is not None:
+            return entry.outcome
+        moved = await self._session.has_table(entry.outgoing, entry.marker)
+        if moved and not entry.turned_back:
+            try:
+                await self.finish(entry)
+            except RestoreFailed:
+                await self._journal.turn_back(entry)
+            else:
+                return Outcome.DONE
+        await self._roll_back(entry, moved=moved)
+        return Outcome.ROLLED_BACK
 
+    async def finish(self, entry: Entry) -> None:
+        """Do what is left once the tables have moved, and close the entry."""
+        await self._journal.step(entry, "making_programs")
+        await self._end_sessions(entry.outgoing, entry.live)
+        await drop_programs(self._session, entry.live)
+        await make_programs(self._session, entry.live, entry.new_programs or ())
+        await self._journal.end_maintenance(entry)
+        # Whoever signed in while the tables moved was let in by the old ones.
+        await self._end_sessions(entry.outgoing, entry.live)
+        if await self._tables(entry.incoming):
+            raise JobFailed(f"There are tables in {entry.incoming} that should have moved.")
+        await self._session.drop_schema(entry.incoming)
+        if self._keep_hours <= 0:
+            await self._session.drop_schema(entry.outgoing)
+        await self._journal.close(entry, Outcome.DONE, keep_hours=self._keep_hours)
+        # Not before: until then it is what tells where the tables are.
+        if self._keep_hours > 0:
+            await self._drop_marker(entry.outgoing, entry)
 
-async def drop_schema(tools: BackupTools, schema: str) -> None:
-    """Drop a schema that only a restore uses.
+    async def _roll_back(self, entry: Entry, *, moved: bool) -> None:
+        if moved:
+            await self._journal.turn_back(entry)
+            await drop_programs(self._session, entry.live)
+            await self._end_sessions(entry.live, entry.outgoing)
+            await self._rename(entry, incoming=entry.outgoing, outgoing=entry.incoming)
+        if entry.old_programs is not None:
+            await drop_programs(self._session, entry.live)
+            await make_programs(self._session, entry.live, entry.old_programs)
+        await self._journal.end_maintenance(entry)
+        if await self._tables(entry.outgoing):
+            raise JobFailed(f"There are tables in {entry.outgoing} that should be live.")
+        await self._session.drop_schema(entry.outgoing)
+        if entry.purpose is Purpose.RESTORE:
+            await self._session.drop_schema(entry.incoming)
+        else:
+            # The tables that an undo would have brought back are there for another attempt.
+            await self._drop_marker(entry.incoming, entry)
+        await self._journal.close(entry, Outcome.ROLLED_BACK, keep_hours=0)
 
-    Raises:
-        RestoreFailed: the server refused.
-    """
-    async with _session(tools) as connection:
-        await _run_patiently(connection, f"DROP DATABASE IF EXISTS {quoted(schema)}")
+    async def _rename(self, entry: Entry, *, incoming: str, outgoing: str) -> None:
+        moves = [(entry.live, outgoing, table) for table in await self._tables(entry.live)]
+        moves += [(incoming, entry.live, table) for table in await self._tables(incoming)]
+        moves.append((incoming, outgoing, entry.marker))
+        renames = ", ".join(
+            f"{_full(old, table)} TO {_full(new, table)}" for old, new, table in moves
+        )
+        await self._session.run(f"RENAME TABLE {renames}")
 
+    async def _drop_marker(self, schema: str, entry: Entry) -> None:
+        await self._session.run(f"DROP TABLE IF EXISTS {_full(schema, entry.marker)}")
 
-@contextlib.asynccontextmanager
-async def _session(tools: BackupTools) -> AsyncIterator[aiomysql.Connection]:
-    connection = await connect(
-        tools.database.settings, init_command=f"lock_wait_timeout = {_LOCK_SECONDS}, sql_notes = 0"
-    )
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
-async def _load_programs(tools: BackupTools, schema: str, programs: Programs) -> None:
-    load = Load(tools.database.settings, tools.clients, schema)
-    await load.run(lambda: io.BytesIO(programs.script))
-
-
-async def _dump(tools: BackupTools, arguments: list[str]) -> bytes:
-    vendor_only = ["--set-gtid-purged=OFF"] if tools.server.vendor == "MySQL" else []
-    options = ["--no-tablespaces", "--default-character-set=utf8mb4", "--skip-dump-date"]
-    client = ClientRun(
-        tools.database.settings,
-        tools.clients.dump,
-        [*options, *vendor_only, *arguments],
-        stdout=subprocess.PIPE,
-    )
-    script, ended = await asyncio.to_thread(client.run, _read_all)
-    if ended.exit_code != 0:
-        raise RestoreFailed(f"Views and triggers could not be written out: {ended.complaint}")
-    return script
-
-
-def _read_all(process: Process) -> bytes:
-    stream: IO[bytes] | None = process.stdout
-    assert stream is not None
-    return stream.read()
-
-
-async def _drop_triggers(connection: aiomysql.Connection, schema: str) -> None:
-    async with connection.cursor() as cursor:
-        await cursor.execute(
-            "SELECT trigger_name AS name FROM information_schema.triggers"
-            " WHERE trigger_schema = %s",
+    async def _tables(self, schema: str) -> list[str]:
+        rows = await self._session.fetch_all(
+            "SELECT table_name AS name FROM information_schema.tables"
+            # Also sequences and tables with system versioning, which are no BASE TABLE.
+            " WHERE table_schema = %s AND table_type NOT LIKE '%%VIEW' ORDER BY table_name",
             (schema,),
         )
-        names = [row["name"] for row in await cursor.fetchall()]
-    for name in names:
-        await _run_patiently(connection, f"DROP TRIGGER {quoted(schema)}.{quoted(name)}")
+        return [row["name"] for row in rows if _MARKER.fullmatch(row["name"]) is None]
+
+    async def _end_sessions(self, before: str, after: str) -> None:
+        await end_changed_sessions(
+            self._session, platform=self._platform, before=before, after=after
+        )
 
 
-async def _drop_programs(connection: aiomysql.Connection, schema: str, objects: Inventory) -> None:
-    await _drop_triggers(connection, schema)
-    drops = [("VIEW", name) for name in objects.views]
-    drops += list(objects.routines)
-    drops += [("EVENT", name) for name in objects.events]
-    for kind, name in drops:
-        await _run_patiently(connection, f"DROP {kind} {quoted(schema)}.{quoted(name)}")
-
-
-async def _run_patiently(connection: aiomysql.Connection, statement: str) -> None:
-    """Run a statement that needs every reader out of the way for a moment.
-
-    A short lock wait, many times: waiting once for long would queue every later reader behind us.
-    """
-    for attempt in range(1, _LOCK_TRIES + 1):
-        try:
-            async with connection.cursor() as cursor:
-                await cursor.execute(statement)
-        except aiomysql.OperationalError as error:
-            if error.args[0] != _LOCK_WAIT_TIMEOUT or attempt == _LOCK_TRIES:
-                raise RestoreFailed(f"The server refused {statement[:60]}: {error}") from error
-            await asyncio.sleep(0.2)
-        except aiomysql.Error as error:
-            raise RestoreFailed(f"The server refused {statement[:60]}: {error}") from error
-        else:
-            return
+def _full(schema: str, table: str) -> str:
+    return f"{quoted(schema)}.{quoted(table)}"

@@ -2,13 +2,13 @@
 
 import asyncio
 import os
+import socket
 import sys
 from urllib.parse import urlsplit
 
 from sysndd_core.database import Database
 from sysndd_core.errors import SysnddError
 from sysndd_core.logging import configure
-from sysndd_core.outbox import MailRows
 from sysndd_core.queue import WakeUp
 from sysndd_core.settings import (
     DatabaseSettings,
@@ -17,13 +17,16 @@ from sysndd_core.settings import (
     Settings,
     SiteSettings,
     SmtpSettings,
+    TokenSettings,
     load,
 )
 from sysndd_core.worker import Worker
+from sysndd_mailer.breaker import Breaker, OpenMailRows, prober
 from sysndd_mailer.compose import Composer
 from sysndd_mailer.delivery import Delivery
-
-_CONCURRENCY = 4
+from sysndd_mailer.links import Links
+from sysndd_mailer.mail_transport import TransportRows
+from sysndd_mailer.smtp import Connections
 
 
 class MailerSettings(Settings):
@@ -33,6 +36,7 @@ class MailerSettings(Settings):
     redis: RedisSettings
     smtp: SmtpSettings
     site: SiteSettings
+    token: TokenSettings
     log: LogSettings
 
 
@@ -50,24 +54,34 @@ def main() -> int:
 
 async def _serve(settings: MailerSettings) -> None:
     wake_up = WakeUp(settings.redis)
+    connections = Connections(settings.smtp)
     domain = urlsplit(settings.site.public_url).hostname or "localhost"
+    name = f"mail@{socket.gethostname()}:{os.getpid()}"
     try:
         async with Database(settings.database) as database:
-            rows = MailRows(database, wake_up, domain=domain)
+            breaker = Breaker(prober(settings.smtp), TransportRows(database), name=name)
+            rows = OpenMailRows(database, wake_up, breaker, domain=domain)
             composer = Composer(
                 mail_from=settings.smtp.mail_from, public_url=settings.site.public_url
             )
+            links = Links(database, settings.token.key)
             worker = Worker(
                 database=database,
                 redis=settings.redis,
                 rows=rows,
-                perform=Delivery(rows, composer, settings.smtp).perform,
-                concurrency=_CONCURRENCY,
+                perform=Delivery(rows, composer, links, connections, breaker).perform,
+                concurrency=settings.smtp.connections,
                 # A mail in flight is finished: breaking it off after DATA would send it twice.
                 interruptible=lambda claim: False,
             )
-            await worker.run()
+            watch = asyncio.create_task(breaker.run(lambda: rows.announce("breaker")))
+            try:
+                await worker.run()
+            finally:
+                watch.cancel()
+                await asyncio.gather(watch, return_exceptions=True)
     finally:
+        await connections.close()
         await wake_up.close()
 
 

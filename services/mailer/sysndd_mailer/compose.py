@@ -4,16 +4,21 @@ A mail is a folder ``templates/<mail>/`` with ``subject.txt``, ``body.txt`` and 
 typed context. A row whose context does not fit can't be rendered and is dead at once.
 """
 
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
-from typing import Any
+from typing import Any, ClassVar
 
 import jinja2
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sysndd_core.errors import SysnddError
+from sysndd_mailer.tokens import TokenPurpose
+
+MASK = "•••"
+"""Stands for a token wherever a person may look at a mail that is not theirs."""
 
 
 class MailNotComposable(SysnddError):
@@ -35,8 +40,73 @@ class TestMail(Context):
     requested_at: str
 
 
-CONTEXTS: dict[str, type[Context]] = {"test": TestMail}
+class Notice(Context):
+    """Something happened to an account."""
+
+    user_name: str
+
+
+class NewAdministrator(Notice):
+    """``templates/new_administrator``: ``user_name`` may administer from now on."""
+
+    granted_by: str
+
+
+class LinkMail(Notice):
+    """A mail with a link that must not be at rest anywhere: only its token's id is in the row."""
+
+    token_purpose: ClassVar[TokenPurpose]
+    page: ClassVar[str]
+
+    token_id: str
+
+
+class ConfirmMail(LinkMail):
+    """``templates/confirm``; ``again``: registered more than once, with different passwords."""
+
+    token_purpose = TokenPurpose.CONFIRM
+    page = "/account/confirm"
+
+    again: bool = False
+
+
+class ResetMail(LinkMail):
+    """``templates/reset``."""
+
+    token_purpose = TokenPurpose.RESET
+    page = "/account/reset"
+
+
+CONTEXTS: dict[str, type[Context]] = {
+    "test": TestMail,
+    "confirm": ConfirmMail,
+    "reset": ResetMail,
+    "registered_again": Notice,
+    "name_taken": Notice,
+    "approved": Notice,
+    "password_changed": Notice,
+    "new_administrator": NewAdministrator,
+}
 """The context of each template; the only list of them."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A mail's texts."""
+
+    subject: str
+    text: str
+    html: str
+
+    def masked(self, token: str | None) -> "Rendered":
+        """Return the same without the token."""
+        if token is None:
+            return self
+        return Rendered(*(part.replace(token, MASK) for part in asdict(self).values()))
+
+    def document(self) -> dict[str, str]:
+        """Return it as members of a JSON document."""
+        return asdict(self)
 
 
 class Composer:
@@ -58,23 +128,12 @@ class Composer:
             keep_trailing_newline=True,
         )
 
-    def compose(
-        self,
-        *,
-        template: str,
-        context: dict[str, Any],
-        recipient: str,
-        message_id: str,
-        date: datetime,
-    ) -> EmailMessage:
-        """Render one mail with a text and an HTML part (RFC 2046, section 5.1.4).
+    def context(self, template: str, values: dict[str, Any]) -> Context:
+        """Check a row's context.
 
         Args:
             template: a key of ``CONTEXTS``.
-            context: JSON values for it.
-            recipient: exactly one address.
-            message_id: fixed when the row was written; a resend repeats it.
-            date: when the row was written, with its time zone.
+            values: JSON values for it.
 
         Raises:
             MailNotComposable: it never will be; do not try again.
@@ -83,35 +142,68 @@ class Composer:
         if model is None:
             raise MailNotComposable(f"There is no mail template {template!r}.")
         try:
-            values = model.model_validate(context).model_dump()
+            return model.model_validate(values)
         except ValidationError as error:
             raise MailNotComposable(
                 f"The context of {template!r} does not fit: {error.error_count()} problem(s)."
             ) from error
+
+    def render(self, template: str, context: Context, token: str | None) -> Rendered:
+        """Fill in a mail's templates.
+
+        Args:
+            token: for the link of a ``LinkMail``.
+
+        Raises:
+            MailNotComposable: a template is broken.
+        """
+        values = context.model_dump() | {"public_url": self._public_url}
+        if isinstance(context, LinkMail):
+            values["link"] = f"{self._public_url}{context.page}?token={token}"
+        try:
+            parts = [
+                self._templates.get_template(f"{template}/{part}").render(values)
+                for part in ("subject.txt", "body.txt", "body.html")
+            ]
+        except jinja2.TemplateError as error:
+            raise MailNotComposable(f"{template!r} can't be rendered: {error}") from error
+        return Rendered(" ".join(parts[0].split()), parts[1], parts[2])
+
+    def message(
+        self, rendered: Rendered, *, recipient: str, message_id: str, date: datetime
+    ) -> EmailMessage:
+        """Build the message, with a text and an HTML part (RFC 2046, section 5.1.4).
+
+        Args:
+            recipient: exactly one address.
+            message_id: fixed when the row was written; a resend repeats it.
+            date: when the row was written, with its time zone.
+
+        Raises:
+            MailNotComposable: the address can't be used.
+        """
         message = EmailMessage()
         try:
             message["From"] = self._from
             message["To"] = _address(recipient)
-            message["Subject"] = self._render(template, "subject.txt", values).strip()
+            message["Subject"] = rendered.subject
             message["Date"] = format_datetime(date)
             message["Message-ID"] = message_id
             # Keeps out-of-office answers away (RFC 3834, section 5).
             message["Auto-Submitted"] = "auto-generated"
-            message.set_content(self._render(template, "body.txt", values))
-            message.add_alternative(self._render(template, "body.html", values), subtype="html")
-        except (ValueError, jinja2.TemplateError) as error:
-            raise MailNotComposable(f"{template!r} can't be rendered: {error}") from error
+            message.set_content(rendered.text)
+            message.add_alternative(rendered.html, subtype="html")
+        except ValueError as error:
+            raise MailNotComposable(f"The message can't be built: {error}") from error
         return message
-
-    def _render(self, template: str, part: str, values: dict[str, Any]) -> str:
-        source = self._templates.get_template(f"{template}/{part}")
-        return source.render(public_url=self._public_url, **values)
 
 
 def _address(text: str) -> Address:
     name, address = parseaddr(text)
     if not address or any(character in text for character in "\r\n"):
         raise MailNotComposable("The address can't be used in a header.")
+    if not address.isascii():
+        raise MailNotComposable("The address has letters that need SMTPUTF8 (RFC 6531).")
     try:
         return Address(display_name=name, addr_spec=address)
     except (ValueError, IndexError) as error:

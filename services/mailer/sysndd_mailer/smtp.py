@@ -1,84 +1,222 @@
-"""Sends one message over SMTP, and says in one place whether a failure may pass.
+"""Sends messages over a few kept connections, and says in one place what a failure means.
 
 The TLS mode is always explicit: aiosmtplib's default takes STARTTLS when it is offered, and an
 offer can be stripped on the way.
 """
 
+import asyncio
+import contextlib
+import re
 import ssl
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from email import policy
 from email.message import EmailMessage
+from enum import StrEnum
 
 import aiosmtplib
 
 from sysndd_core.settings import SmtpSecurity, SmtpSettings
+from sysndd_mailer.smtp_probe import tls_context
+
+MAILS_PER_CONNECTION = 100
+"""Servers count the mails of a connection and hang up; we are the first to."""
+
+_IDLE_SECONDS = 20.0
+_ENHANCED = re.compile(r"\s*5\.1\.(\d+)\b")
+# Seven bits always: BODY=8BITMIME need not be offered.
+_WIRE = policy.SMTP.clone(cte_type="7bit")
+
+
+class Fate(StrEnum):
+    """What becomes of a mail after one attempt."""
+
+    SENT = "sent"
+    RETRY = "retry"
+    DEAD = "dead"
+    NO_SUCH_RECIPIENT = "no_such_recipient"
+    TRANSPORT = "transport"
+    """Not the mail's fault: credentials, TLS or sender are refused, and every mail's would be."""
+    DOUBT = "doubt"
+    """The content was sent and no answer came: it may have arrived."""
 
 
 @dataclass(frozen=True)
-class Sent:
-    """The server took responsibility (RFC 5321, section 6.1); ``reply`` is what it said."""
-
-    reply: str
-
-
-@dataclass(frozen=True)
-class Refused:
-    """It was not sent.
+class Outcome:
+    """How an attempt ended.
 
     Attributes:
-        transient: whether trying again can help.
         code: SMTP reply code, or None when there was no answer.
         reply: the server's words or the kind of failure, shortened; never a credential.
     """
 
-    transient: bool
+    fate: Fate
     code: int | None
     reply: str
 
 
-async def send(message: EmailMessage, settings: SmtpSettings) -> Sent | Refused:
-    """Deliver one message to its one recipient over a connection of its own.
+@dataclass
+class _Connection:
+    client: aiosmtplib.SMTP
+    mails: int = 0
+    used_at: float = 0.0
+
+
+class Connections:
+    """Connections to the mail server that are used again.
 
     Args:
-        message: with exactly one address in To.
         settings: transport.
-
-    Returns:
-        What became of it. A connection that breaks after DATA counts as transient: nobody can know
-        whether the server took it, so it is sent again under the same Message-ID.
     """
-    client = aiosmtplib.SMTP(
-        hostname=settings.host,
-        port=settings.port,
-        timeout=settings.timeout,
-        use_tls=settings.security is SmtpSecurity.TLS,
-        start_tls=settings.security is SmtpSecurity.STARTTLS,
-        tls_context=ssl.create_default_context(),
-    )
-    try:
-        async with client:
+
+    def __init__(self, settings: SmtpSettings) -> None:
+        self._settings = settings
+        self._idle: list[_Connection] = []
+
+    async def send(
+        self, message: EmailMessage, before_content: Callable[[], Awaitable[None]]
+    ) -> Outcome:
+        """Deliver one message to its one recipient.
+
+        Args:
+            message: with exactly one address in From and To.
+            before_content: awaited when the recipient was accepted and before DATA; what it raises
+                goes to the caller and nothing is sent.
+        """
+        try:
+            connection = await self._take()
+        except (aiosmtplib.SMTPException, OSError) as error:
+            return _not_connected(error)
+        kept = False
+        try:
+            outcome = await self._deliver(connection.client, message, before_content)
+            connection.mails += 1
+            kept = outcome.fate in (Fate.SENT, Fate.DEAD, Fate.NO_SUCH_RECIPIENT)
+            return outcome
+        finally:
+            if kept and connection.mails < MAILS_PER_CONNECTION:
+                connection.used_at = time.monotonic()
+                self._idle.append(connection)
+            elif kept:
+                await _quit(connection.client)
+            else:
+                connection.client.close()
+
+    async def close(self) -> None:
+        """Take leave of the server."""
+        idle, self._idle = self._idle, []
+        await asyncio.gather(*(_quit(connection.client) for connection in idle))
+
+    async def _take(self) -> _Connection:
+        """Return a connection that has just answered: a kept one after RSET, or a new one."""
+        while self._idle:
+            connection = self._idle.pop()
+            if time.monotonic() - connection.used_at > _IDLE_SECONDS:
+                await _quit(connection.client)
+                continue
+            try:
+                await connection.client.rset(timeout=min(5.0, self._settings.timeout))
+            except (aiosmtplib.SMTPException, OSError):
+                connection.client.close()
+                continue
+            return connection
+        return _Connection(await self._connect())
+
+    async def _connect(self) -> aiosmtplib.SMTP:
+        settings = self._settings
+        client = aiosmtplib.SMTP(
+            hostname=settings.host,
+            port=settings.port,
+            timeout=settings.timeout,
+            use_tls=settings.security is SmtpSecurity.TLS,
+            start_tls=settings.security is SmtpSecurity.STARTTLS,
+            tls_context=tls_context(settings),
+        )
+        try:
+            await client.connect()
             if settings.user and settings.password is not None:
                 await client.login(settings.user, settings.password.get_secret_value())
-            _, reply = await client.send_message(message)
-            return Sent(reply)
-    except (aiosmtplib.SMTPException, OSError) as error:
-        return classify(error)
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+    async def _deliver(
+        self,
+        client: aiosmtplib.SMTP,
+        message: EmailMessage,
+        before_content: Callable[[], Awaitable[None]],
+    ) -> Outcome:
+        content = message.as_bytes(policy=_WIRE)
+        sender = message["From"].addresses[0].addr_spec
+        recipient = message["To"].addresses[0].addr_spec
+        under_way = False
+        try:
+            await client.mail(sender)
+            await client.rcpt(recipient)
+            await before_content()
+            under_way = True
+            response = await client.data(content)
+        except aiosmtplib.SMTPResponseException as error:
+            return _refused(error)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            return Outcome(Fate.DOUBT if under_way else Fate.RETRY, None, _kind(error))
+        return Outcome(Fate.SENT, response.code, _short(response.message))
 
 
-def classify(error: Exception) -> Refused:
-    """Decide from an exception whether trying again can help.
+async def _quit(client: aiosmtplib.SMTP) -> None:
+    with contextlib.suppress(aiosmtplib.SMTPException, OSError):
+        await client.quit(timeout=2)
+    client.close()
 
-    Reply codes of the 4xx class are transient, of the 5xx class permanent (RFC 5321, section
-    4.2.1). Refused credentials and broken TLS are the transport's fault, not the mail's: they are
-    transient, because an operator can mend them and the mail must not be lost.
+
+def _not_connected(error: Exception) -> Outcome:
+    """Decide about a connection that did not come about.
+
+    Refused credentials and broken TLS are the transport's fault, not the mail's: an operator can
+    mend them and the mail must not be lost. A server that can't be reached comes back by itself.
     """
     if isinstance(error, aiosmtplib.SMTPAuthenticationError):
-        return Refused(True, error.code, "The mail server refused our credentials.")
-    if isinstance(error, aiosmtplib.SMTPRecipientsRefused) and error.recipients:
-        first = error.recipients[0]
-        return Refused(first.code < 500, first.code, _short(first.message))
+        fate = Fate.RETRY if error.code < 500 else Fate.TRANSPORT
+        return Outcome(fate, error.code, "The mail server refused our credentials.")
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        return Refused(error.code < 500, error.code, _short(error.message))
-    return Refused(True, None, f"{type(error).__name__}: {_short(str(error))}")
+        fate = Fate.RETRY if error.code < 500 else Fate.TRANSPORT
+        return Outcome(fate, error.code, _short(error.message))
+    tls = next((one for one in (error, error.__cause__) if isinstance(one, ssl.SSLError)), None)
+    if tls is not None:
+        return Outcome(Fate.TRANSPORT, None, f"TLS: {_short(tls.reason or str(tls))}")
+    lost = isinstance(error, OSError)  # all that concerns the network, in aiosmtplib too
+    return Outcome(Fate.RETRY if lost else Fate.TRANSPORT, None, _kind(error))
+
+
+def _refused(error: aiosmtplib.SMTPResponseException) -> Outcome:
+    """Decide from the server's reply: 4xx passes, 5xx does not (RFC 5321, section 4.2.1)."""
+    code, reply = error.code, _short(error.message)
+    sender_refused = isinstance(error, aiosmtplib.SMTPSenderRefused) and code != 552
+    if code < 500:
+        fate = Fate.RETRY
+    elif code in (530, 535) or sender_refused:
+        fate = Fate.TRANSPORT
+    elif _no_such_recipient(error):
+        fate = Fate.NO_SUCH_RECIPIENT
+    else:
+        fate = Fate.DEAD
+    return Outcome(fate, code, reply)
+
+
+def _no_such_recipient(error: aiosmtplib.SMTPResponseException) -> bool:
+    """Whether it is the address that is wrong: 5.1.x (RFC 3463), or a bare 550, 551, 553."""
+    enhanced = _ENHANCED.match(error.message)
+    if enhanced is not None:
+        return enhanced[1] not in ("7", "8")  # these two are about the sender
+    bare = re.match(r"\s*\d\.\d", error.message) is None
+    at_recipient = isinstance(error, aiosmtplib.SMTPRecipientRefused)
+    return at_recipient and bare and error.code in (550, 551, 553)
+
+
+def _kind(error: Exception) -> str:
+    return f"{type(error).__name__}: {_short(str(error))}"
 
 
 def _short(text: str) -> str:

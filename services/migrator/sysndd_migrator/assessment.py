@@ -12,6 +12,7 @@ from sysndd_migrator.errors import (
     NotClean,
     SplitRefused,
 )
+from sysndd_migrator.failed_statement import failed_statement
 from sysndd_migrator.ledger import LedgerRow
 from sysndd_migrator.script import Script
 
@@ -137,10 +138,12 @@ def _same_statements(script: Script, row: LedgerRow) -> bool:
 
 
 def _failed_remark(row: LedgerRow) -> str:
+    failed = failed_statement(row.error)
+    at = failed.resume_at if failed else "K"
     return (
         f"{row.filename} failed on {row.applied_at:%Y-%m-%d %H:%M:%S} UTC: {row.error}. "
         f"Correct the file or the database. Then `sysndd-migrator resolve {row.filename} "
-        "--from-statement K` goes on at statement K, or `--applied` instead when you have done its "
+        f"--from-statement {at}` goes on there, or `--applied` instead when you have done its "
         "work by hand."
     )
 

@@ -5,7 +5,6 @@ Exit codes are in ``exit_codes``. Sentences and JSON go to stdout, errors and lo
 
 import argparse
 import asyncio
-import json
 import os
 import sys
 import time
@@ -17,19 +16,29 @@ import pymysql.err
 
 from sysndd_core.errors import SettingsError, SysnddError
 from sysndd_core.logging import configure, get_logger
-from sysndd_core.settings import LogFormat, load
+from sysndd_core.settings import LogFormat, LogLevel, LogSettings, load
+from sysndd_migrator import file_commands, ledger_commands, trial_commands
 from sysndd_migrator.assessment import PROBLEMS, WAITING, FileState, State
 from sysndd_migrator.errors import MigratorError, ServerUnavailable, WaitTimedOut
 from sysndd_migrator.exit_codes import ExitCode
+from sysndd_migrator.failed_statement import failed_document
 from sysndd_migrator.interruption import Interruption
-from sysndd_migrator.resolution import resolve
+from sysndd_migrator.printing import count, duration, print_json
 from sysndd_migrator.runner import Applied, Migrator, open_migrator
-from sysndd_migrator.script import read_bytes
 from sysndd_migrator.session import server_error
 from sysndd_migrator.settings import MigratorSettings
-from sysndd_migrator.splitter import split
 
 log = get_logger(__name__)
+
+_OTHERS = {
+    "resolve": file_commands.run_resolve,
+    "adopt": ledger_commands.run_adopt,
+    "baseline": ledger_commands.run_baseline,
+    "verify": trial_commands.run_verify,
+    "plan": trial_commands.run_plan,
+    "lint": trial_commands.run_lint,
+}
+_TRIALS = frozenset({"baseline", "verify", "plan", "lint"})
 
 _POLL_SECONDS = 1.0
 _REPORT_SECONDS = 10.0
@@ -40,9 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         if options.command == "split":
-            return _split(options)
+            return file_commands.run_split(options)
         settings = _settings(options, os.environ)
-        configure(settings.log, service="migrator")
+        configure(_log_settings(options, settings), service="migrator")
+        if options.command == "new":
+            return ledger_commands.run_new(options, settings)
         return asyncio.run(_run(options, settings))
     except SysnddError as error:
         return _complain(options, error)
@@ -74,20 +85,22 @@ def _parser() -> argparse.ArgumentParser:
         + "; ".join(f"{code.value} {code.name.lower().replace('_', ' ')}" for code in ExitCode),
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("up", parents=[shared], help="apply what is pending")
+    upper = commands.add_parser("up", parents=[shared], help="apply what is pending")
+    upper.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse a file that changes nothing and has no line `-- expect: no-op`",
+    )
+    upper.add_argument(
+        "--accept-drift",
+        action="store_true",
+        help="expect from now on what was changed without a migration",
+    )
     commands.add_parser("status", parents=[shared], help="list every file and its state")
     commands.add_parser("wait", parents=[shared], help="block until nothing is pending")
-    cutter = commands.add_parser("split", parents=[shared], help="print a file's statements")
-    cutter.add_argument("file", type=Path, metavar="FILE")
-    resolver = commands.add_parser(
-        "resolve", parents=[shared], help="record a person's decision about a failed file"
-    )
-    resolver.add_argument("file", metavar="FILE", help="its name, such as 004_reviews.sql")
-    decision = resolver.add_mutually_exclusive_group(required=True)
-    decision.add_argument("--applied", action="store_true", help="its work was done by hand")
-    decision.add_argument(
-        "--from-statement", type=int, metavar="K", help="the next `up` goes on at statement K"
-    )
+    file_commands.add_parsers(commands, shared)
+    ledger_commands.add_parsers(commands, shared)
+    trial_commands.add_parsers(commands, shared)
     return parser
 
 
@@ -111,18 +124,25 @@ def _settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Migrat
     return load(MigratorSettings, chosen)
 
 
+def _log_settings(options: argparse.Namespace, settings: MigratorSettings) -> LogSettings:
+    # What is tried out in a scratch schema is told in the answer, not in the log of what happened.
+    if options.command in _TRIALS and settings.log.level is LogLevel.INFO:
+        return settings.log.model_copy(update={"level": LogLevel.WARNING})
+    return settings.log
+
+
 async def _run(options: argparse.Namespace, settings: MigratorSettings) -> int:
     interruption = Interruption(settings.database)
     with interruption.signals():
         if options.command == "wait":
             return await _wait(options, settings, interruption)
+        if options.command in _OTHERS:
+            return await _OTHERS[options.command](options, settings, interruption)
         async with open_migrator(
             settings.database, settings.migrations.directory, interruption
         ) as migrator:
             if options.command == "up":
                 return await _up(options, migrator)
-            if options.command == "resolve":
-                return await _resolve(options, migrator)
             return await _status(options, migrator)
 
 
@@ -136,7 +156,12 @@ async def _up(options: argparse.Namespace, migrator: Migrator) -> int:
         if not options.json:
             print(_applied_sentence(applied), flush=True)
 
-    report = await migrator.up(timeout=options.timeout, announce=announce)
+    report = await migrator.up(
+        timeout=options.timeout,
+        announce=announce,
+        strict=options.strict,
+        accept_drift=options.accept_drift,
+    )
     if options.json:
         files = [
             {
@@ -144,25 +169,26 @@ async def _up(options: argparse.Namespace, migrator: Migrator) -> int:
                 "filename": applied.filename,
                 "statements": applied.statements,
                 "duration_ms": applied.duration_ms,
+                "changed": applied.changed,
             }
             for applied in report.applied
         ]
-        _print_json({"applied": files, "remarks": report.remarks})
+        print_json({"applied": files, "remarks": report.remarks})
         return ExitCode.OK
     for remark in report.remarks:
         print(f"Note: {remark}")
     if report.applied:
-        files_text = _count(len(report.applied), "file")
-        print(f"Done: {files_text} applied in {_duration(time.monotonic() - started)}.")
+        files_text = count(len(report.applied), "file")
+        print(f"Done: {files_text} applied in {duration(time.monotonic() - started)}.")
     else:
         print("Nothing to do: every migration is applied.")
     return ExitCode.OK
 
 
 def _applied_sentence(applied: Applied) -> str:
-    statements = _count(applied.statements, "statement")
-    duration = _duration(applied.duration_ms / 1000)
-    return f"Applied {applied.filename} to {applied.schema}: {statements} in {duration}."
+    statements = count(applied.statements, "statement")
+    took = duration(applied.duration_ms / 1000)
+    return f"Applied {applied.filename} to {applied.schema}: {statements} in {took}."
 
 
 # -- status and wait ----------------------------------------------------------------------------
@@ -172,8 +198,12 @@ async def _status(options: argparse.Namespace, migrator: Migrator) -> int:
     states = await migrator.assess()
     holder = await migrator.lock.holder()
     code = _status_code(states)
+    idle = await migrator.without_effect(states)
+    # While someone changes the schema, every difference is on its way.
+    drift = [] if holder else await migrator.drift_sentences(states)
     if options.json:
-        _print_json(_status_document(migrator, states, str(holder) if holder else None))
+        document = _status_document(migrator, states, str(holder) if holder else None)
+        print_json({**document, "without_effect": idle, "drift": drift})
         return code
     for source in migrator.sources:
         print(f"{source.schema} ({source.name})")
@@ -188,8 +218,10 @@ async def _status(options: argparse.Namespace, migrator: Migrator) -> int:
     for state in _all(states):
         if state.remark and not (holder and state.state is State.INTERRUPTED):
             print(f"\n{state.remark}")
+    for sentence in (*idle, *(f"Drift: {text}" for text in drift)):
+        print(f"\n{sentence}")
     if holder is not None:
-        print(f"\nA migrator is at work: {holder}.")
+        print(f"\nThe lock is held; someone is at work: {holder}.")
     waiting = sum(state.state in WAITING for state in _all(states))
     problems = sum(state.state in PROBLEMS for state in _all(states))
     print(f"\n{_verdict(waiting, problems)}")
@@ -198,9 +230,9 @@ async def _status(options: argparse.Namespace, migrator: Migrator) -> int:
 
 def _verdict(waiting: int, problems: int) -> str:
     if problems:
-        return f"A person has to decide about {_count(problems, 'file')}; `up` would refuse."
+        return f"A person has to decide about {count(problems, 'file')}; `up` would refuse."
     if waiting:
-        return f"{_count(waiting, 'file')} waiting; `sysndd-migrator up` applies them."
+        return f"{count(waiting, 'file')} waiting; `sysndd-migrator up` applies them."
     return "Everything is applied."
 
 
@@ -215,7 +247,11 @@ def _state_sentence(state: FileState, *, running: bool) -> str:
     row = state.row
     if row is not None and row.success:
         when = f"{row.applied_at:%Y-%m-%d %H:%M:%S} UTC"
-        applied = f"applied {when} in {_duration(row.duration_ms / 1000)} by {row.applied_by}"
+        how = f"in {duration(row.duration_ms / 1000)} by {row.applied_by}"
+        if row.applied_by.startswith(("adopted by ", "baseline by ")):
+            how = f"({row.applied_by})"
+        digest = row.checksum.removeprefix("sha256:")[:12] or "unknown"
+        applied = f"applied {when} {how}, sha256 {digest}"
         marks = {
             State.COSMETIC: ", comments changed since",
             State.CHANGED: ", CHANGED SINCE",
@@ -245,6 +281,7 @@ def _status_document(
             "applied_by": state.row.applied_by if state.row else None,
             "tool_version": state.row.tool_version if state.row else None,
             "error": state.row.error if state.row else None,
+            "failed": failed_document(state.row.error) if state.row else None,
             "remark": state.remark or None,
         }
         for source in migrator.sources
@@ -293,47 +330,14 @@ async def _reason_to_wait(settings: MigratorSettings, interruption: Interruption
     left = [state for state in states if state.state in WAITING | PROBLEMS]
     if not left:
         return None
-    return f"{_count(len(left), 'file')} not applied; first {left[0].filename}, {left[0].state}."
+    return f"{count(len(left), 'file')} not applied; first {left[0].filename}, {left[0].state}."
 
 
 def _print_wait(options: argparse.Namespace, waited: float) -> None:
     if options.json:
-        _print_json({"current": True, "waited_seconds": round(waited, 3)})
+        print_json({"current": True, "waited_seconds": round(waited, 3)})
     else:
-        print(f"Everything is applied (waited {_duration(waited)}).")
-
-
-# -- resolve and split --------------------------------------------------------------------------
-
-
-async def _resolve(options: argparse.Namespace, migrator: Migrator) -> int:
-    done = await resolve(
-        migrator, options.file, from_statement=options.from_statement, timeout=options.timeout
-    )
-    if options.json:
-        _print_json({"file": options.file, "decision": done})
-    else:
-        print(done)
-    return ExitCode.OK
-
-
-def _split(options: argparse.Namespace) -> int:
-    statements = split(read_bytes(options.file), str(options.file))
-    if options.json:
-        _print_json(
-            {
-                "statements": [
-                    {"text": s.text, "start": s.start, "end": s.end, "line": s.line}
-                    for s in statements
-                ]
-            }
-        )
-        return ExitCode.OK
-    for statement in statements:
-        print(f"-- {options.file}:{statement.line} bytes {statement.start}–{statement.end}")
-        print(statement.text)
-    print(f"-- {_count(len(statements), 'statement')}")
-    return ExitCode.OK
+        print(f"Everything is applied (waited {duration(waited)}).")
 
 
 # -- printing -----------------------------------------------------------------------------------
@@ -341,25 +345,8 @@ def _split(options: argparse.Namespace) -> int:
 
 def _complain(options: argparse.Namespace, error: SysnddError) -> int:
     if options.json:
-        _print_json({"error": {"code": error.code, "detail": error.detail, **error.extra}})
+        print_json({"error": {"code": error.code, "detail": error.detail, **error.extra}})
     print(f"sysndd-migrator: {error.detail}", file=sys.stderr)
     if isinstance(error, MigratorError):
         return error.exit_code
     return ExitCode.USAGE if isinstance(error, SettingsError) else ExitCode.FAILED
-
-
-def _print_json(document: Mapping[str, Any]) -> None:
-    print(json.dumps(document, ensure_ascii=False, indent=2, default=str))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s"

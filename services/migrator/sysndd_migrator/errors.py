@@ -12,6 +12,7 @@ MigratorError                  migrator_failed           FAILED
 ├── Blocked                    blocked_by_connection     BLOCKED
 ├── Interrupted                interrupted               INTERRUPTED
 ├── StatementFailed            statement_failed          FAILED
+├── PostconditionFailed        postcondition_failed      FAILED
 └── NotClean                   needs_decision            NOT_CLEAN
     ├── DuplicateNumber        duplicate_number
     ├── ChangedAfterApplied    changed_after_applied
@@ -141,6 +142,13 @@ class StatementFailed(MigratorError):
 
     def __init__(self, detail: str, **extra: Any) -> None:
         super().__init__(detail, **extra)
+
+
+class PostconditionFailed(MigratorError):
+    """An ``-- assert:`` line is not true, or a file changed nothing under ``--strict``."""
+
+    code = "postcondition_failed"
+    title = "A migration did not have its effect"
 
 
 class NotClean(MigratorError):

@@ -24,6 +24,8 @@ class ExitCode(IntEnum):
     """Another connection kept a table locked; nothing failed, run it again."""
     LOCK_LOST = 7
     """The migration lock was lost in the middle; stopped before the next statement."""
+    FINDINGS = 8
+    """``lint`` or ``verify`` found something; each line of the output says what."""
     REFUSED_SQL = 65
     """EX_DATAERR: the splitter refuses a file as ambiguous."""
     NO_INPUT = 66

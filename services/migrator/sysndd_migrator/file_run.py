@@ -1,26 +1,27 @@
 """Applies one file: unit by unit, each recorded so that a kill at any point can be repaired."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Any
 
 import pymysql.err
 
-from sysndd_core import tool_version
 from sysndd_core.logging import get_logger
-from sysndd_migrator import failure
+from sysndd_migrator import failure, postconditions
 from sysndd_migrator.blockers import find_blocker
-from sysndd_migrator.errors import MigratorError
-from sysndd_migrator.fingerprint import fingerprint, kinds_in, names_in
-from sysndd_migrator.interruption import Interruption
-from sysndd_migrator.journal import Journal, JournalRow
-from sysndd_migrator.ledger import Ledger, Write
+from sysndd_migrator.effect import changed_objects, commits_first, look, provable, target_of
+from sysndd_migrator.errors import LockLost, MigratorError, PostconditionFailed
+from sysndd_migrator.fingerprint import names_in
+from sysndd_migrator.journal import JournalRow
+from sysndd_migrator.ledger import Ledger
 from sysndd_migrator.leftovers import cleaning_statements
-from sysndd_migrator.lock import MigrationLock
+from sysndd_migrator.record import Record
 from sysndd_migrator.script import Script
-from sysndd_migrator.session import Outcome, Session, server_error
+from sysndd_migrator.session import Outcome, server_error
 from sysndd_migrator.splitter import Statement
+from sysndd_migrator.surroundings import Result, Surroundings
 from sysndd_migrator.units import (
     Kind,
     Unit,
@@ -31,24 +32,10 @@ from sysndd_migrator.units import (
 
 log = get_logger(__name__)
 
-LOCKED_RETRY_SECONDS = 120.0
-"""How long a statement is tried again while another connection keeps its table locked."""
-
 _LONGEST_BACKOFF = 5.0
 _LOCK_TIMEOUTS = frozenset({1205, 1213})
 _KILLED = 1317
 _GONE = frozenset({1053, 1077, 1079, 1080, 1152, 1159, 1161, 1184, 1927, 2006, 2013, 2055, 4031})
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What every file of a run shares."""
-
-    session: Session
-    lock: MigrationLock
-    journal: Journal
-    interruption: Interruption
-    locked_retry: float = LOCKED_RETRY_SECONDS
 
 
 class FileRun:
@@ -73,68 +60,80 @@ class FileRun:
     ) -> None:
         self._around = around
         self._session = around.session
-        self._journal = around.journal
         self._ledger = ledger
         self._script = script
-        self._run_id = run_id
+        self._record = Record(around.pending, ledger, around.journal, script, run_id)
         self._done = done or {}
         self._resumed = done is not None
-        self._started = 0.0
-        # Written with the next transaction: a commit costs more than most statements.
-        self._deferred: list[Write] = []
+        self._changed = any(row.changed for row in self._done.values() if row.finished)
         self._closed = False
+        self._announced: dict[int, str] = {}  # begun in the transaction of the unit before it
         self._sent = 0  # position of the statement that was sent last, from 1
 
-    async def apply(self) -> int:
+    async def apply(self) -> Result:
         """Send what is not done yet and record it.
 
-        Returns:
-            Milliseconds it took.
-
         Raises:
-            StatementFailed, Blocked, Interrupted, LockLost, ServerUnavailable: how it ended.
+            StatementFailed, PostconditionFailed, Blocked, Interrupted, LockLost,
+            ServerUnavailable: how it ended.
         """
-        self._started = time.monotonic()
-        await self._session.connection.select_db(self._ledger.schema)
+        await self._session.use(self._ledger.schema)
         self._refuse_lost_temporary_tables()
         if not self._resumed:
-            self._deferred.append(self._begun())
+            self._record.begun()
+        try:
+            await self._apply_units()
+        except LockLost:
+            raise  # someone else may be at work by now
+        except MigratorError:
+            # What is done stays known to be done; without a connection the next run finds out.
+            with contextlib.suppress(MigratorError, pymysql.err.Error, OSError):
+                await self._around.pending.flush()
+            raise
+        duration = self._record.elapsed
+        leaked = await self._clean_session()
+        return Result(duration, self._changed, leaked)
+
+    async def _apply_units(self) -> None:
         units = self._script.units
-        for unit in units:
+        for unit, following in zip(units, (*units[1:], None), strict=True):
             self._around.interruption.check()
             if not await self._is_done(unit):
-                await self._run(unit, closing=unit is units[-1])
-        if not self._closed:
-            self._deferred.append(self._succeeded())
-            await self._flush()
-        duration = self._elapsed()
-        await self._clean_session()
-        return duration
+                await self._run(unit, following)
+        if self._closed:
+            return
+        try:
+            await self._check_postconditions(changed=self._changed)
+        except PostconditionFailed as error:
+            if not units:
+                raise
+            raise await self._not_met(units[-1], error) from error
+        self._record.succeeded()
+        if not units or not provable(units[-1]):
+            await self._around.pending.flush()
 
-    async def _clean_session(self) -> None:
-        """Take back what the file left in the session, before the next file can see it."""
-        leaked = await self._session.reset(self._ledger.schema)
-        if leaked:
-            left = {name: str(value) for name, value in leaked.items()}
-            log.info("session_restored", file=self._script.filename, left_behind=left)
-        for statement in cleaning_statements(self._script.statements):
-            await self._session.execute(statement)
-
-    def _begun(self) -> Write:
-        return self._ledger.begun(
-            filename=self._script.filename,
-            checksum=self._script.checksum,
-            statements_checksum=self._script.statements_checksum,
-            statements=len(self._script.statements),
-            tool_version=tool_version(),
-            run_id=self._run_id,
+    async def _check_postconditions(self, *, changed: bool) -> None:
+        await postconditions.check(
+            self._session, self._script, changed=changed, strict=self._around.strict
         )
 
-    def _succeeded(self) -> Write:
-        return self._ledger.succeeded(self._script.filename, self._elapsed())
-
-    def _elapsed(self) -> int:
-        return round((time.monotonic() - self._started) * 1000)
+    async def _clean_session(self) -> dict[str, str]:
+        """Take back what the file left in the session, before the next file can see it."""
+        plain_kinds = {Kind.DEFINITION, Kind.DATA}
+        simple = all(unit.kind in plain_kinds for unit in self._script.units)
+        lock = self._around.lock
+        if simple and await self._session.is_unchanged(lock.name):
+            lock.doubtful = False
+            leaked: dict[str, Any] = {}
+        else:
+            leaked = await self._session.reset(self._ledger.schema, transactions=not simple)
+        if not simple or b"@" in self._script.data:
+            for statement in cleaning_statements(self._script.statements):
+                await self._session.execute(statement)
+        left = {name: str(value) for name, value in leaked.items()}
+        if left:
+            log.warning("session_restored", file=self._script.filename, left_behind=left)
+        return left
 
     def _refuse_lost_temporary_tables(self) -> None:
         begun = any(row.finished for row in self._done.values())
@@ -153,7 +152,7 @@ class FileRun:
             return False  # it would have been recorded in the same transaction
         if unit.kind is Kind.TABLES_LOCKED:
             raise failure.undecidable(self._script, unit)
-        if await self._fingerprint(unit) == row.fingerprint:
+        if await look(self._session, self._ledger.schema, self._script, unit) == row.fingerprint:
             return False
         if unit.kind is Kind.OPAQUE and not _is_one_change(unit):
             raise failure.undecidable(self._script, unit)
@@ -163,92 +162,147 @@ class FileRun:
             statement=unit.first,
             line=unit.statements[0].line,
         )
-        self._deferred.append(self._journal.finished(self._run_id, unit, 0, 0))
+        outcome = Outcome(0, 0, "found done after a kill")
+        self._record.unit(unit, row.fingerprint, outcome=outcome)
+        self._changed = True
         return True
-
-    async def _fingerprint(self, unit: Unit) -> str:
-        schema = self._ledger.schema
-        if unit.kind is Kind.DEFINITION:
-            text = unit.statements[0].canonical
-            return await fingerprint(
-                self._session, schema, names_in([text]), kinds=kinds_in(plain(unit.statements[0]))
-            )
-        # EXECUTE runs what other statements of the file put together; CALL may do anything.
-        names = names_in(statement.canonical for statement in self._script.statements)
-        everything = plain(unit.statements[0]).lower().startswith("call")
-        return await fingerprint(self._session, schema, names, everything=everything)
 
     # -- sending --------------------------------------------------------------------------------
 
-    async def _run(self, unit: Unit, *, closing: bool) -> None:
+    async def _run(self, unit: Unit, following: Unit | None) -> None:
         deadline = time.monotonic() + self._around.locked_retry
         pause = 0.5
         while True:
             try:
                 with self._around.interruption.killing(self._session.thread_id):
-                    await self._attempt(unit, closing=closing)
+                    await self._attempt(unit, following)
                 return
             except pymysql.err.Error as error:
                 number, _ = server_error(error)
                 if number not in _LOCK_TIMEOUTS:
                     raise await self._failure(unit, error) from error
                 await self._report_blocker(unit, error, give_up=time.monotonic() >= deadline)
+            except PostconditionFailed as error:
+                raise await self._not_met(unit, error) from error
             except (OSError, asyncio.IncompleteReadError) as error:
                 raise failure.connection_lost(self._script, self._sent, error) from error
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_BACKOFF)
 
-    async def _attempt(self, unit: Unit, *, closing: bool) -> None:
+    async def _attempt(self, unit: Unit, following: Unit | None) -> None:
         if unit.kind is Kind.SESSION:
-            await self._send_all(unit, 0)
+            await self._send_all(unit)
         elif unit.kind is Kind.DATA:
-            await self._attempt_data(unit, closing=closing)
+            await self._attempt_data(unit, following)
         elif unit.kind is Kind.TRANSACTION:
             await self._attempt_transaction(unit)
         else:
             await self._attempt_committing(unit)
 
-    async def _attempt_data(self, unit: Unit, *, closing: bool) -> None:
+    async def _attempt_data(self, unit: Unit, following: Unit | None) -> None:
+        pending = self._around.pending
+        before = len(pending.writes)
         await self._session.execute("BEGIN")
-        outcome = await self._send_all(unit, 0)
-        writes = [*self._deferred, self._begun_unit(unit), self._finished(unit, outcome)]
-        if closing:
-            writes.append(self._succeeded())
-        await self._write(writes)
-        await self._session.execute("COMMIT")
-        self._deferred = []
-        self._closed = closing
+        outcome = await self._send_all(unit)
+        try:
+            self._record.unit(unit, outcome=outcome)
+            if following is None:
+                await self._check_postconditions(changed=self._changed or outcome.changed)
+                self._record.succeeded()
+            else:
+                await self._announce(following)
+            await pending.write()
+            await self._session.execute("COMMIT")
+        except BaseException:
+            self._announced.clear()
+            del pending.writes[before:]  # rolled back together with the rows
+            raise
+        pending.forget()
+        self._closed = following is None
+        self._changed = self._changed or outcome.changed
+
+    async def _announce(self, unit: Unit) -> None:
+        """Record in this transaction that a definition comes next: that spares a commit of its own.
+
+        Nothing between here and there changes a definition.
+        """
+        if commits_first(unit) and target_of(unit) is not None and unit.first not in self._done:
+            await self._around.lock.ensure_still_held()
+            before = await look(self._session, self._ledger.schema, self._script, unit)
+            self._record.unit(unit, before)
+            self._announced[unit.first] = before
 
     async def _attempt_transaction(self, unit: Unit) -> None:
         """Put the record inside the file's own transaction, right before its COMMIT."""
+        pending = self._around.pending
         end = ends_transaction(unit.statements[-1])
         body = Unit(unit.kind, unit.first, unit.statements[:-1] if end else unit.statements)
-        outcome = await self._send_all(body, 0)
-        writes = [*self._deferred, self._begun_unit(unit), self._finished(unit, outcome)]
-        if end != "rollback":
-            await self._write(writes)
-        if end:
+        outcome = await self._send_all(body)
+        if end == "rollback":
             await self._send(unit.statements[-1], unit.last)
-        else:
-            await self._session.execute("COMMIT")  # a definition follows and would commit anyway
-        self._deferred = writes if end == "rollback" else []
+            self._record.unit(unit, outcome=Outcome(0, outcome.warnings))
+            await pending.flush()
+            return
+        before = len(pending.writes)
+        try:
+            self._record.unit(unit, outcome=outcome)
+            await pending.write()
+            if end:
+                await self._send(unit.statements[-1], unit.last)
+            else:
+                await self._session.execute("COMMIT")  # a definition follows, which would commit
+        except BaseException:
+            del pending.writes[before:]
+            raise
+        pending.forget()
+        self._changed = self._changed or outcome.changed
 
     async def _attempt_committing(self, unit: Unit) -> None:
-        self._deferred.append(self._begun_unit(unit, await self._fingerprint(unit)))
-        await self._flush()
+        pending, schema = self._around.pending, self._ledger.schema
+        announced = self._announced.pop(unit.first, None)
+        mark = len(pending.writes)
+        if announced is None:
+            await self._around.lock.ensure_still_held()
+            before = await look(self._session, schema, self._script, unit)
+            self._record.unit(unit, before)
+        else:
+            before = announced
+        try:
+            outcome = await self._send_committing(unit)
+        except BaseException:
+            del pending.writes[mark:]
+            raise
+        if unit.kind is not Kind.TABLES_LOCKED:
+            objects = await changed_objects(
+                self._session, schema, self._script, unit, before=before, outcome=outcome
+            )
+            outcome = Outcome(outcome.rows, outcome.warnings, objects)
+        self._record.unit(unit, before, outcome=outcome)
+        if unit.kind is Kind.OPAQUE:
+            await pending.write()
+            await self._session.execute("COMMIT")
+            pending.forget()
+        elif not (provable(unit) and outcome.objects):
+            await pending.flush()
+        self._changed = self._changed or outcome.changed
+
+    async def _send_committing(self, unit: Unit) -> Outcome:
+        """Send it once it is durable that it was begun."""
+        if commits_first(unit):
+            await self._around.pending.open()
+            outcome = await self._send_all(unit)
+            self._around.pending.forget()
+            return outcome
+        await self._around.pending.flush()
         if unit.kind is Kind.OPAQUE:
             await self._session.execute("BEGIN")
-        outcome = await self._send_all(unit, 0)
+        outcome = await self._send_all(unit)
         if unit.kind is Kind.TABLES_LOCKED:
             await self._session.execute("UNLOCK TABLES")
-        self._deferred.append(self._finished(unit, outcome))
-        if unit.kind is Kind.OPAQUE:
-            await self._write(self._deferred)
-            await self._session.execute("COMMIT")
-            self._deferred = []
+        return outcome
 
-    async def _send_all(self, unit: Unit, rows: int) -> Outcome:
-        warnings = 0
+    async def _send_all(self, unit: Unit) -> Outcome:
+        rows = warnings = 0
         for position, statement in enumerate(unit.statements, start=unit.first):
             outcome = await self._send(statement, position)
             rows += max(outcome.rows, 0)
@@ -257,16 +311,11 @@ class FileRun:
 
     async def _send(self, statement: Statement, position: int) -> Outcome:
         self._around.interruption.check()
-        await self._around.lock.ensure_held()
+        await self._around.lock.ensure_still_held()
         self._sent = position
-        started = time.monotonic()
-        outcome = await self._session.run(statement.text)
-        log.debug(
-            "statement_done",
-            file=self._script.filename,
-            statement=position,
-            seconds=round(time.monotonic() - started, 3),
-        )
+        self._around.lock.doubtful = True
+        with self._around.progress.watching(self._script, position):
+            outcome = await self._session.run(statement.text)
         await self._refuse_other_lexing(statement, position)
         return outcome
 
@@ -284,31 +333,11 @@ class FileRun:
                 "quotes and backslashes are read",
             )
 
-    # -- recording ------------------------------------------------------------------------------
-
-    def _begun_unit(self, unit: Unit, before: str | None = None) -> Write:
-        return self._journal.begun(
-            self._run_id, self._ledger.schema, self._script.filename, unit, before
-        )
-
-    def _finished(self, unit: Unit, outcome: Outcome) -> Write:
-        return self._journal.finished(self._run_id, unit, outcome.rows, outcome.warnings)
-
-    async def _write(self, writes: list[Write]) -> None:
-        await self._around.lock.ensure_held()
-        for sql, arguments in writes:
-            await self._session.execute(sql, arguments)
-
-    async def _flush(self) -> None:
-        await self._session.execute("BEGIN")
-        await self._write(self._deferred)
-        await self._session.execute("COMMIT")
-        self._deferred = []
-
     # -- ending badly ---------------------------------------------------------------------------
 
     async def _report_blocker(self, unit: Unit, error: pymysql.err.Error, *, give_up: bool) -> None:
         await self._session.execute("ROLLBACK")
+        self._around.lock.doubtful = True
         self._around.interruption.check()
         names = names_in(statement.canonical for statement in unit.statements)
         blocker = await find_blocker(self._session, self._ledger.schema, names)
@@ -333,17 +362,20 @@ class FileRun:
             requested = self._around.interruption.requested
             return failure.stopped(self._script, self._sent, requested=requested)
         detail = failure.statement_failed(self._script, unit, self._sent, error)
-        await self._record_failure(unit, detail)
+        self._record.unit_failed(unit, detail)
+        await self._around.pending.flush()
         return failure.as_error(self._script, unit, self._sent, error, detail)
 
-    async def _record_failure(self, unit: Unit, detail: str) -> None:
-        # What was deferred was rolled back with the transaction, or never written at all.
-        self._deferred += [
-            self._begun_unit(unit),
-            self._journal.failed(self._run_id, unit, detail),
-            self._ledger.failed(self._script.filename, self._elapsed(), detail),
-        ]
-        await self._flush()
+    async def _not_met(self, unit: Unit, error: PostconditionFailed) -> MigratorError:
+        await self._session.reset(self._ledger.schema)
+        self._record.unit_failed(unit, error.detail)
+        await self._around.pending.flush()
+        return PostconditionFailed(
+            f"{error.detail}\nCorrect the file or the database, then run `sysndd-migrator resolve "
+            f"{self._script.filename} --from-statement {unit.first}` (or --applied) and "
+            "`sysndd-migrator up`.",
+            **error.extra,
+        )
 
 
 def _is_one_change(unit: Unit) -> bool:

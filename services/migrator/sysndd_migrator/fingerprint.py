@@ -104,7 +104,8 @@ async def fingerprint(
             for row in await _objects(session, kind, concerned, None if everything else names):
                 digest.update(repr((kind, sorted(row.items()))).encode())
                 if kind == "table":
-                    digest.update((await _definition(session, concerned, str(row["n"]))).encode())
+                    quoted = _quoted(concerned, str(row["n"]))
+                    digest.update((await _shown(session, quoted)).encode())
     return digest.hexdigest()
 
 
@@ -132,11 +133,27 @@ def _marks(names: frozenset[str]) -> str:
     return ", ".join(["%s"] * max(len(names), 1))
 
 
-async def _definition(session: Session, schema: str, table: str) -> str:
-    quoted = ".".join("`" + part.replace("`", "``") + "`" for part in (schema, table))
+def _quoted(schema: str, table: str) -> str:
+    return ".".join("`" + part.replace("`", "``") + "`" for part in (schema, table))
+
+
+async def _shown(session: Session, quoted: str) -> str:
     try:
-        row = (await session.fetch_all(f"SHOW CREATE TABLE {quoted}"))[0]
+        return await definition(session, quoted)
     except pymysql.err.Error as error:
         # A view whose table was dropped can't be shown; that it can't is part of its state.
         return f"error {error.args[0] if error.args else ''}"
+
+
+async def definition(session: Session, name: str) -> str:
+    """Return a table's or view's definition without its counter.
+
+    Args:
+        session: where to ask.
+        name: as it is written in SQL, with or without its schema.
+
+    Raises:
+        pymysql.err.Error: it can't be shown; 1146 when it does not exist.
+    """
+    row = (await session.fetch_all(f"SHOW CREATE TABLE {name}"))[0]
     return _COUNTER.sub("", str(row.get("Create Table") or row.get("Create View")))

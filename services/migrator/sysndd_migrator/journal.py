@@ -9,11 +9,14 @@ from dataclasses import dataclass
 
 import pymysql.err
 
-from sysndd_migrator.ledger import Write
-from sysndd_migrator.session import Session, has_table, not_permitted, server_error
+from sysndd_migrator.ledger import Upsert, Write
+from sysndd_migrator.session import Outcome, Session, has_table, not_permitted, server_error
 from sysndd_migrator.units import Unit
 
 TABLE = "migration_journal"
+
+_UNKNOWN_COLUMN = 1054
+_OBJECTS = "objects VARCHAR(500) NULL COMMENT 'what a unit changed besides rows'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class JournalRow:
     fingerprint: str | None
     finished: bool
     error: str | None
+    changed: bool = False
 
 
 class Journal:
@@ -46,17 +50,41 @@ class Journal:
             NotPermitted: the account may not.
         """
         if await has_table(self._session, self.table):
+            await self._complete()
             return  # even a CREATE … IF NOT EXISTS would wait for whoever reads the table
         try:
             await self._session.execute(_CREATE.format(table=self.table))
         except pymysql.err.Error as error:
             raise not_permitted(error, f"create the table {self.table}") or error from error
 
+    async def _complete(self) -> None:
+        try:
+            await self._session.fetch_all(f"SELECT objects FROM {self.table} LIMIT 0")
+        except pymysql.err.Error as error:
+            if server_error(error)[0] != _UNKNOWN_COLUMN:
+                raise
+            await self._session.execute(f"ALTER TABLE {self.table} ADD COLUMN {_OBJECTS}")
+
+    async def without_effect(self) -> frozenset[str]:
+        """Return the ids of finished runs of a file that changed nothing."""
+        try:
+            rows = await self._session.fetch_all(
+                f"SELECT run_id FROM {self.table} GROUP BY run_id "
+                "HAVING SUM(finished_at IS NULL) = 0 AND SUM(objects IS NULL) = 0 "
+                "AND SUM(rows_changed > 0 OR objects <> '') = 0"
+            )
+        except pymysql.err.Error as error:
+            if server_error(error)[0] in {1049, 1146, _UNKNOWN_COLUMN}:
+                return frozenset()
+            raise
+        return frozenset(str(row["run_id"]) for row in rows)
+
     async def read(self, run_id: str) -> dict[int, JournalRow]:
         """Return a run's rows by the position of their first statement."""
         try:
             rows = await self._session.fetch_all(
-                "SELECT position, kind, fingerprint, finished_at IS NOT NULL AS finished, error "
+                "SELECT position, kind, fingerprint, finished_at IS NOT NULL AS finished, error, "
+                "COALESCE(rows_changed > 0 OR objects <> '', 0) AS changed "
                 f"FROM {self.table} WHERE run_id = %s",
                 (run_id,),
             )
@@ -71,6 +99,7 @@ class Journal:
                 fingerprint=row["fingerprint"],
                 finished=bool(row["finished"]),
                 error=row["error"],
+                changed=bool(row["changed"]),
             )
             for row in rows
         }
@@ -98,12 +127,48 @@ class Journal:
             fingerprint,
         )
 
-    def finished(self, run_id: str, unit: Unit, rows: int, warnings: int) -> Write:
-        """Record that a unit was done."""
+    def finished(self, run_id: str, unit: Unit, outcome: Outcome) -> Write:
+        """Record that a unit was done, and what it changed."""
         return (
             f"UPDATE {self.table} SET finished_at = UTC_TIMESTAMP(6), rows_changed = %s, "
-            "warnings = %s WHERE run_id = %s AND position = %s",
-            (rows, warnings, run_id, unit.first),
+            "warnings = %s, objects = %s WHERE run_id = %s AND position = %s",
+            (outcome.rows, outcome.warnings, outcome.objects[:500], run_id, unit.first),
+        )
+
+    def row(
+        self,
+        run_id: str,
+        schema: str,
+        filename: str,
+        unit: Unit,
+        *,
+        fingerprint: str | None = None,
+        outcome: Outcome | None = None,
+    ) -> Upsert:
+        """Record that a unit is about to be sent, or, with its outcome, that it was done.
+
+        Args:
+            run_id, schema, filename, unit: what is run.
+            fingerprint: of the schema before it.
+            outcome: what it did; None before it is sent.
+        """
+        now = "UTC_TIMESTAMP(6)"
+        changed: tuple[int | str | None, ...] = (None, None, None)
+        if outcome is not None:
+            changed = (outcome.rows, outcome.warnings, outcome.objects[:500])
+        columns = "last_position, line, kind, fingerprint, rows_changed, warnings, objects"
+        return Upsert(
+            f"INSERT INTO {self.table} (run_id, position, schema_name, filename, {columns}, "
+            "started_at, finished_at)",
+            f"(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, {now}, {now if outcome else 'NULL'})",
+            "ON DUPLICATE KEY UPDATE error = NULL, started_at = IF(VALUES(finished_at) IS NULL, "
+            "VALUES(started_at), started_at), finished_at = VALUES(finished_at), "
+            + ", ".join(f"{name} = VALUES({name})" for name in columns.split(", ")),
+            (
+                *(run_id, unit.first, schema, filename),
+                *(unit.last, unit.statements[0].line, unit.kind.value, fingerprint),
+                *changed,
+            ),
         )
 
     def failed(self, run_id: str, unit: Unit, error: str) -> Write:
@@ -126,6 +191,7 @@ CREATE TABLE IF NOT EXISTS {table} (
   fingerprint   CHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'before the unit',
   rows_changed  BIGINT NULL,
   warnings      INT UNSIGNED NULL,
+  objects       VARCHAR(500) NULL COMMENT 'what a unit changed besides rows',
   started_at    DATETIME(6) NOT NULL COMMENT 'UTC',
   finished_at   DATETIME(6) NULL COMMENT 'UTC',
   error         TEXT NULL,

@@ -18,6 +18,43 @@ from sysndd_migrator.session import Session, has_table, not_permitted, server_er
 # A statement to be written together with others in one transaction.
 Write = tuple[str, tuple[Any, ...]]
 
+
+@dataclass(frozen=True, slots=True)
+class Upsert:
+    """One row of an INSERT that may carry several: those with the same head and tail become one.
+
+    Attributes:
+        head: up to VALUES.
+        row: the row's markers in parentheses.
+        tail: what to do when the row is there already.
+        arguments: for the markers.
+    """
+
+    head: str
+    row: str
+    tail: str
+    arguments: tuple[Any, ...]
+
+
+def merged(writes: Iterable["Write | Upsert"]) -> list[Write]:
+    """Return the statements to send: rows of one table together, before everything else."""
+    groups: dict[tuple[str, str], list[Upsert]] = {}
+    others: list[Write] = []
+    for write in writes:
+        if isinstance(write, Upsert):
+            groups.setdefault((write.head, write.tail), []).append(write)
+        else:
+            others.append(write)
+    rows: list[Write] = [
+        (
+            f"{head} VALUES {', '.join(upsert.row for upsert in upserts)} {tail}",
+            tuple(argument for upsert in upserts for argument in upsert.arguments),
+        )
+        for (head, tail), upserts in groups.items()
+    ]
+    return rows + others
+
+
 _COLUMNS = (
     "filename",
     "checksum",
@@ -123,7 +160,8 @@ class Ledger:
         if missing:
             raise ForeignLedger(
                 f"{self.table} has no column {', '.join(missing)}: another tool made it. "
-                "Nothing was changed. Rename that table, or take it over, before you run this one.",
+                "Nothing was changed. `sysndd-migrator adopt` takes over SysNDD's earlier table; rename "
+                "any other.",
                 missing=missing,
             )
 
@@ -161,6 +199,36 @@ class Ledger:
             "(%s, %s, %s, UTC_TIMESTAMP(6), 0, %s, 0, CURRENT_USER(), %s, %s, NULL)"
         )
         return sql, (filename, checksum, statements_checksum, statements, tool_version, run_id)
+
+    def row(
+        self,
+        *,
+        filename: str,
+        checksum: str,
+        statements_checksum: str,
+        statements: int,
+        tool_version: str,
+        run_id: str,
+        duration_ms: int | None,
+    ) -> Upsert:
+        """Record that a file is being applied, or, with its duration, that it was."""
+        columns = [name for name in _COLUMNS if name != "applied_at"]
+        return Upsert(
+            f"INSERT INTO {self.table} ({', '.join(columns)}, applied_at)",
+            "(%s, %s, %s, %s, %s, %s, CURRENT_USER(), %s, %s, NULL, UTC_TIMESTAMP(6))",
+            "ON DUPLICATE KEY UPDATE "
+            + ", ".join(f"{name} = VALUES({name})" for name in (*columns[1:], "applied_at")),
+            (
+                filename,
+                checksum,
+                statements_checksum,
+                duration_ms or 0,
+                statements,
+                int(duration_ms is not None),
+                tool_version,
+                run_id,
+            ),
+        )
 
     def succeeded(self, filename: str, duration_ms: int) -> Write:
         """Record that all of a file's statements were applied."""

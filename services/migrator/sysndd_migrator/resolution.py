@@ -10,6 +10,7 @@ from sysndd_migrator.errors import NotClean
 from sysndd_migrator.ledger import Write
 from sysndd_migrator.runner import Migrator
 from sysndd_migrator.script import Script
+from sysndd_migrator.session import Outcome
 
 log = get_logger(__name__)
 
@@ -90,5 +91,5 @@ def _skipped(
     for unit in script.units:
         if unit.first < first:
             writes.append(journal.begun(run_id, schema, script.filename, unit, None))
-            writes.append(journal.finished(run_id, unit, 0, 0))
+            writes.append(journal.finished(run_id, unit, Outcome(0, 0, "decided by a person")))
     return writes

@@ -25,14 +25,19 @@ from sysndd_migrator.assessment import (
     ignored_remarks,
     refuse_problems,
 )
+from sysndd_migrator.drift import Drift, drift_remarks
 from sysndd_migrator.errors import InputUnreadable, ServerUnavailable
-from sysndd_migrator.file_run import FileRun, Surroundings
+from sysndd_migrator.file_run import FileRun
 from sysndd_migrator.interruption import Interruption
 from sysndd_migrator.journal import Journal
 from sysndd_migrator.ledger import Ledger, Write
 from sysndd_migrator.lock import MigrationLock
+from sysndd_migrator.postconditions import CHANGED_NOTHING
+from sysndd_migrator.progress import Progress
+from sysndd_migrator.record import Pending
 from sysndd_migrator.script import Script, read_bytes
 from sysndd_migrator.session import Session, not_permitted, server_error
+from sysndd_migrator.surroundings import Surroundings, remarks_of
 
 log = get_logger(__name__)
 
@@ -58,12 +63,21 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A file that this run applied: where, its name, how many statements, and milliseconds."""
+    """A file that this run applied.
+
+    Attributes:
+        schema: where.
+        filename: its name.
+        statements: how many it has.
+        duration_ms: milliseconds it took.
+        changed: False when it found its work done already.
+    """
 
     schema: str
     filename: str
     statements: int
     duration_ms: int
+    changed: bool = True
 
 
 @dataclass
@@ -123,8 +137,14 @@ class Migrator:
         self.sources = sources
         platform, application = sources
         self.journal = Journal(session, platform.schema)
+        self.drift = Drift(session, platform.schema)
         self._ledgers = {source.name: Ledger(session, source.schema) for source in sources}
         self.lock = MigrationLock(session, application.schema)
+
+    @property
+    def session(self) -> Session:
+        """The connection that holds the lock."""
+        return self._session
 
     def ledger(self, source: str) -> Ledger:
         """Return the ledger of ``platform`` or ``application``."""
@@ -161,29 +181,36 @@ class Migrator:
         }
 
     async def up(
-        self, *, timeout: float | None = None, announce: Announce = lambda applied: None
+        self,
+        *,
+        timeout: float | None = None,
+        announce: Announce = lambda applied: None,
+        strict: bool = False,
+        accept_drift: bool = False,
     ) -> Report:
         """Apply what is pending.
 
         Args:
             timeout: seconds to wait for the lock; None while its holder makes progress.
             announce: called after each file.
+            strict: refuse a file that changes nothing and does not say so.
+            accept_drift: expect from now on what was changed without a migration.
 
         Raises:
             MigratorError: what went wrong, with its exit code.
         """
         states = await self.assess()
-        if _all_applied(states):
+        if _all_applied(states) and not accept_drift:
             # Not even the lock is needed: a start with nothing to do costs one look.
             return Report(remarks=self._remarks(states))
         await self.lock.acquire(timeout=timeout, check=self._interruption.check)
         try:
-            return await self._up(announce)
+            return await self._up(announce, strict=strict, accept_drift=accept_drift)
         finally:
             with contextlib.suppress(pymysql.err.Error, OSError):
                 await self.lock.release()
 
-    async def _up(self, announce: Announce) -> Report:
+    async def _up(self, announce: Announce, *, strict: bool, accept_drift: bool) -> Report:
         # Whoever held the lock before may have done it all meanwhile.
         states = await self.assess()
         for found in states.values():
@@ -195,26 +222,53 @@ class Migrator:
         }
         for state in [state for found in todo.values() for state in found]:
             assert state.script is not None
-            _ = state.script.units  # refuses an ambiguous file before anything is touched
+            # Refuses an ambiguous file before anything is touched.
+            _ = state.script.units, state.script.directives
         await self._prepare()
+        drifted: dict[str, dict[str, tuple[str | None, str | None]]] = {}
         for source in self.sources:
-            await self._accept_cosmetic(source, states[source.name])
-            for state in todo[source.name]:
-                applied = await self._apply(source, state)
-                report.applied.append(applied)
-                announce(applied)
+            fresh = accept_drift or _unfinished(states[source.name])
+            drifted[source.schema] = {} if fresh else await self.drift.kept(source.schema)
+            await self.drift.begin(source.schema)
+        report.remarks += drift_remarks(drifted)
+        around = self._surroundings(strict=strict)
+        try:
+            for source in self.sources:
+                await self._accept_cosmetic(source, states[source.name])
+                for state in todo[source.name]:
+                    applied = await self._apply(around, source, state, report)
+                    report.applied.append(applied)
+                    announce(applied)
+            await around.pending.flush()
+            for schema, kept in drifted.items():
+                await self.lock.ensure_held()
+                await self.drift.record(schema, kept)
+        finally:
+            around.progress.close()
         return report
+
+    def _surroundings(self, *, strict: bool) -> Surroundings:
+        return Surroundings(
+            session=self._session,
+            lock=self.lock,
+            journal=self.journal,
+            interruption=self._interruption,
+            pending=Pending(self._session, self.lock),
+            progress=Progress(self._session),
+            strict=strict,
+        )
 
     async def _prepare(self) -> None:
         for source in self.sources:
             await self._create_schema(source.schema)
         await self.journal.create()
+        await self.drift.create()
         for ledger in self._ledgers.values():
             await ledger.create()
 
     async def _create_schema(self, schema: str) -> None:
         try:
-            await self._session.connection.select_db(schema)
+            await self._session.use(schema)
             return
         except pymysql.err.Error as error:
             if server_error(error)[0] not in {_UNKNOWN_DATABASE, 1044}:
@@ -240,20 +294,56 @@ class Migrator:
                 ledger = self._ledgers[source.name]
                 await self.write([ledger.rechecked(state.filename, state.script.checksum)])
 
-    async def _apply(self, source: Source, state: FileState) -> Applied:
+    async def _apply(
+        self, around: Surroundings, source: Source, state: FileState, report: Report
+    ) -> Applied:
         assert state.script is not None
         resumed = state.row.run_id if state.row is not None else None
-        done = await self.journal.read(resumed) if resumed else None
         run = FileRun(
-            Surroundings(self._session, self.lock, self.journal, self._interruption),
+            around,
             self._ledgers[source.name],
             state.script,
             run_id=resumed or uuid.uuid4().hex,
-            done=done,
+            done=await self.journal.read(resumed) if resumed else None,
         )
         log.info("applying", schema=source.schema, file=state.filename, resumed=bool(resumed))
-        duration = await run.apply()
-        return Applied(source.schema, state.filename, len(state.script.statements), duration)
+        result = await run.apply()
+        report.remarks += remarks_of(state.script, result)
+        return Applied(
+            source.schema,
+            state.filename,
+            len(state.script.statements),
+            result.duration_ms,
+            result.changed,
+        )
+
+    async def drift_sentences(self, states: Mapping[str, list[FileState]]) -> list[str]:
+        """Name each object that is not as the last run left it, and how.
+
+        Args:
+            states: from ``assess``; a schema with an unfinished file is on its way and left out.
+        """
+        found = [
+            await self.drift.sentences(source.schema)
+            for source in self.sources
+            if not _unfinished(states[source.name])
+        ]
+        return [sentence for sentences in found for sentence in sentences]
+
+    async def without_effect(self, states: Mapping[str, list[FileState]]) -> list[str]:
+        """Return a sentence for each applied file that changed nothing and does not say so.
+
+        Args:
+            states: from ``assess``.
+        """
+        runs = await self.journal.without_effect()
+        return [
+            f"{state.filename} {CHANGED_NOTHING}"
+            for found in states.values()
+            for state in found
+            if state.row is not None and state.row.run_id in runs and state.row.success
+            if not (state.script is not None and state.script.directives.no_op)
+        ]
 
     def _remarks(self, states: Mapping[str, list[FileState]]) -> list[str]:
         told = [remark for source in self.sources for remark in ignored_remarks(source.directory)]
@@ -264,6 +354,10 @@ class Migrator:
             if state.remark and state.state is not State.INTERRUPTED
         ]
         return told
+
+
+def _unfinished(states: Iterable[FileState]) -> bool:
+    return any(state.row is not None and not state.row.success for state in states)
 
 
 def _all_applied(states: Mapping[str, list[FileState]]) -> bool:

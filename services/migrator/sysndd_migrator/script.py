@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from sysndd_core.schema_version import checksum
+from sysndd_migrator.directives import Directives, read_directives
 from sysndd_migrator.errors import InputUnreadable, SplitRefused
 from sysndd_migrator.splitter import Statement, split
 from sysndd_migrator.units import Unit, uncommitted, units_of
@@ -46,6 +47,15 @@ class Script:
     def statements_checksum(self) -> str:
         """``sha256:…`` of the statements alone: comments and blanks don't count."""
         return statements_checksum(self.statements)
+
+    @cached_property
+    def directives(self) -> Directives:
+        """What it asks for in comments: postconditions, and whether it may change nothing.
+
+        Raises:
+            SplitRefused: the file is ambiguous, or a directive can't be followed.
+        """
+        return read_directives(self.data, self.statements, self.place)
 
     @cached_property
     def units(self) -> tuple[Unit, ...]:

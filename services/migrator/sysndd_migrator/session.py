@@ -59,10 +59,16 @@ _ACCESS_DENIED = frozenset({1044, 1045, 1142, 1143, 1227, 1370, 1419, 1698})
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a statement did: rows it changed, and the warnings the server counted."""
+    """What a statement did: rows it changed, the server's count of warnings, and changed objects."""
 
     rows: int
     warnings: int
+    objects: str = ""
+
+    @property
+    def changed(self) -> bool:
+        """Tell whether anything is different from before."""
+        return self.rows > 0 or bool(self.objects)
 
 
 class Session:
@@ -79,6 +85,7 @@ class Session:
         self.thread_id = int(connection.thread_id())
         self.is_mariadb = is_mariadb(connection.get_server_info())
         self._baseline: dict[str, Any] = {}
+        self._schema: str | None = None
 
     @classmethod
     async def open(cls, settings: DatabaseSettings, *, timeout: float = 10) -> "Session":
@@ -121,28 +128,54 @@ class Session:
         )
         self._tracked = tuple(str(row["Variable_name"]) for row in known)
         self._baseline = await self._state()
+        names = ", ".join(f"@@SESSION.{name}" for name in self._tracked)
+        self._state_as_text = f"CONCAT_WS('|', {names})"
+        self._baseline_text = (await self._one(f"SELECT {self._state_as_text} AS v"))["v"]
 
     async def _state(self) -> dict[str, Any]:
         names = ", ".join(f"@@SESSION.{name} AS `{name}`" for name in self._tracked)
         return await self._one(f"SELECT {names}")
 
-    async def reset(self, schema: str) -> dict[str, Any]:
+    async def is_unchanged(self, lock: str) -> bool:
+        """Tell, with one short answer, that all session variables and the lock are as they were.
+
+        Args:
+            lock: name of a lock that this session should hold.
+        """
+        row = await self._one(
+            f"SELECT {self._state_as_text} AS v, IS_USED_LOCK(%s) = CONNECTION_ID() AS held",
+            (lock,),
+        )
+        return bool(row["held"]) and row["v"] == self._baseline_text
+
+    async def use(self, schema: str) -> None:
+        """Make a schema the default; costs nothing when it is already."""
+        if self._schema != schema:
+            self._schema = None
+            await self.connection.select_db(schema)
+            self._schema = schema
+
+    async def reset(self, schema: str, *, transactions: bool = True) -> dict[str, Any]:
         """Undo what a file left behind in the session, and make ``schema`` the default.
 
         Args:
             schema: name of the schema the next file runs in.
+            transactions: False when the file can't have left a transaction or a table lock open,
+                nor another default schema.
 
         Returns:
             The session variables that had been changed, with the values they were left at.
         """
-        await self.execute("ROLLBACK")
-        await self.execute("UNLOCK TABLES")
+        if transactions:
+            await self.execute("ROLLBACK")
+            await self.execute("UNLOCK TABLES")
+            self._schema = None  # there may have been a USE
         state = await self._state()
         leaked = {name: value for name, value in state.items() if value != self._baseline[name]}
         if leaked:
             assignments = ", ".join(f"SESSION {name} = %s" for name in leaked)
             await self.execute(f"SET {assignments}", [self._baseline[name] for name in leaked])
-        await self.connection.select_db(schema)
+        await self.use(schema)
         return leaked
 
     async def lexing_modes(self) -> list[str]:
@@ -171,18 +204,23 @@ class Session:
 
     async def execute(self, sql: str, arguments: Sequence[Any] | None = None) -> int:
         """Run a statement of our own; return the number of rows it changed."""
-        async with self.connection.cursor() as cursor:
-            await cursor.execute(sql, arguments)
-            return int(cursor.rowcount)
+        # Without a cursor: half the processor time, and no SHOW WARNINGS after each.
+        return int(await self.connection.query(self._bound(sql, arguments)))
 
     async def fetch_all(self, sql: str, arguments: Any = None) -> list[Row]:
         """Run a query of our own; return every row."""
-        async with self.connection.cursor(aiomysql.DictCursor) as cursor:
-            await cursor.execute(sql, arguments)
-            return list(await cursor.fetchall())
+        await self.connection.query(self._bound(sql, arguments))
+        result = self.connection._result
+        names = [field.name for field in result.fields]
+        return [dict(zip(names, row, strict=True)) for row in result.rows]
 
-    async def _one(self, sql: str) -> Row:
-        return (await self.fetch_all(sql))[0]
+    def _bound(self, sql: str, arguments: Sequence[Any] | None) -> str:
+        if arguments is None:
+            return sql
+        return sql % tuple(self.connection.escape(argument) for argument in arguments)
+
+    async def _one(self, sql: str, arguments: Any = None) -> Row:
+        return (await self.fetch_all(sql, arguments))[0]
 
     def close(self) -> None:
         """Drop the connection, and with it the lock."""

@@ -1,6 +1,24 @@
 """What the migrator reads from its environment."""
 
-from sysndd_core.settings import DatabaseSettings, LogSettings, MigrationSettings, Settings
+from pydantic import Field, SecretStr
+
+from sysndd_core.settings import (
+    DatabaseSettings,
+    LogSettings,
+    MigrationSettings,
+    Settings,
+    SettingsGroup,
+)
+
+
+class OtherServerSettings(SettingsGroup):
+    """The second server of ``verify`` and ``lint``, whose address is on the command line."""
+
+    password: SecretStr = Field(
+        SecretStr(""),
+        alias="OTHER_SERVER_PASSWORD",
+        description="Password for the server that `sysndd-migrator verify --server` names.",
+    )
 
 
 class MigratorSettings(Settings):
@@ -9,3 +27,4 @@ class MigratorSettings(Settings):
     database: DatabaseSettings
     migrations: MigrationSettings
     log: LogSettings
+    other_server: OtherServerSettings

@@ -5,7 +5,7 @@ One strict state machine with the rules of ``mariadb`` and ``mysql`` reading a f
 
 - a statement ends at the delimiter, which ``DELIMITER x`` at the start of a line changes;
 - quotes hide the delimiter; a backslash escapes inside ``'…'`` and ``"…"``, not inside backticks;
-- ``#``, ``-- `` (a blank after it, unless nothing came before it) and ``/* … */`` are comments
+- ``#``, ``-- `` (a blank after it, or a row of dashes before a statement) and ``/* … */`` are comments
   and don't nest; ``/*! … */`` and ``/*M! … */`` are code;
 - a last statement may lack its delimiter.
 
@@ -36,8 +36,12 @@ _STRING = {
     ord("`"): re.compile(rb"`[^`]*`"),
 }
 _QUOTE_NAMES = {ord("'"): "string", ord('"'): "string", ord("`"): "quoted name"}
+# MySQL 9's client and server: $tag$ … $tag$ is text in which nothing ends a statement.
+_DOLLAR_QUOTE = re.compile(rb"(?<![0-9A-Za-z_$\x80-\xff])\$[0-9A-Za-z_\x80-\xff]*\$")
+_LONGEST_TAG = 64
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 _WORD = re.compile(rb"[0-9A-Za-z_\x80-\xff]")
+_DASHES_ALONE = re.compile(rb"-{2,}(?=[ \t\r\n\v\f]|\Z)")
 _COMMENT_START = re.compile(rb"-|#|/\*")
 _EXECUTABLE_COMMENT = re.compile(rb"/\*M?!")
 # Inside a comment the client skips the two bytes of /* and so misses the end in /*/; after /*! it
@@ -224,9 +228,15 @@ class _Splitter:
         after = self.data[self.position + 2 : self.position + 3]
         if after and _CONTROL.match(after):
             raise self._refused(self.position, "a control character follows --")
-        # Nothing can start with a minus, so at the start of a statement the client needs no blank.
-        if self.first is None or not after or after.isspace():
+        if not after or after.isspace():
             return True
+        if self.first is None:
+            if _DASHES_ALONE.match(self.data, self.position):
+                return True
+            raise self._refused(
+                self.position,
+                "MariaDB's client drops this line and MySQL's sends it; put a blank after --",
+            )
         if _COMMENT_START.match(self.data, self.position + 2):
             # What the client drops behind the dashes leaves a comment to the server.
             raise self._refused(
@@ -294,7 +304,18 @@ class _Splitter:
             raise self._refused(at, "*/ closes no comment (comments don't nest)")
         self._refuse_stray_delimiter_command(at)
         run = _code_run(self.delimiter[:1]).match(self.data, at)
-        self._take(run.end() if run else at + 1)
+        end = run.end() if run else at + 1
+        self._refuse_dollar_quote(at, end)
+        self._take(end)
+
+    def _refuse_dollar_quote(self, at: int, end: int) -> None:
+        quote = _DOLLAR_QUOTE.search(self.data, at, end + _LONGEST_TAG)
+        if quote and quote.start() < end:
+            raise self._refused(
+                quote.start(),
+                f"{quote[0].decode('utf-8', 'replace')} starts a quoted text on MySQL 9 and is a "
+                "name on MariaDB; was DELIMITER forgotten?",
+            )
 
     def _refuse_stray_delimiter_command(self, at: int) -> None:
         if self.data[at] | 0x20 != 0x64 or self.data[at : at + 9].lower() != b"delimiter":

@@ -97,15 +97,18 @@ async def test_round_trip(bench: BackupBench, compression: BackupCompression) ->
     row = await bench.run(RestoreBackup(name=safety))
     assert row["state"] == "succeeded", row["error"]
     assert bench.checksums() == damaged
-    assert scratch_schemas(bench.site) == []
+    # The tables of before are kept for an undo; those of the restore before that are not.
+    (kept,) = scratch_schemas(bench.site)
+    assert "_before_" in kept
+    assert bench.checksums(kept) == before
 
 
 def scratch_schemas(site: Site) -> list[str]:
     rows = site.server.execute(
         "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE %s",
-        (f"{site.app}\\_restore%",),
+        (f"{site.app}\\_%",),
     )
-    return [name for (name,) in rows]
+    return [name for (name,) in rows if name != site.ops]
 
 
 LYING_CLIENTS = {
@@ -172,7 +175,7 @@ async def test_a_dump_that_can_not_be_loaded_leaves_live_untouched(
     bench: BackupBench, tmp_path: Path
 ) -> None:
     """Its hashes are right, its SQL is not: the shadow schema takes the blow."""
-    script = '"{real}" "$@" | sed "s/CREATE TABLE .review. /CREATE TABLE nonsense!/"'
+    script = '"{real}" "$@" | sed "s/^  PRIMARY KEY (/  NONSENSE KEY (/"'
     row = await bench.run(CreateBackup(), lying(bench, tmp_path, script))
     assert row["state"] == "succeeded"
     (manifest,) = bench.store.manifests()
@@ -182,25 +185,6 @@ async def test_a_dump_that_can_not_be_loaded_leaves_live_untouched(
     assert "Nothing was changed" in str(row["error"])
     assert (bench.checksums(), programs(bench.site)) == (live, described)
     assert scratch_schemas(bench.site) == []
-
-
-async def test_a_swap_that_fails_late_is_undone(bench: BackupBench, tmp_path: Path) -> None:
-    """Views that can't be made again in live: the tables have moved by then and must come back."""
-    await bench.run(CreateBackup())
-    (manifest,) = bench.store.manifests()
-    bench.site.server.execute(f"DELETE FROM `{bench.site.app}`.`a table` WHERE id = 3")
-    live, described = bench.checksums(), programs(bench.site)
-    marker = tmp_path / "second"
-    # The shadow's triggers are scripted first; that script gets an error at its end.
-    script = (
-        '"{real}" "$@"; case "$*" in *restore_shadow) '
-        f'test -e "{marker}" && echo "nonsense;"; touch "{marker}";; esac'
-    )
-    row = await bench.run(RestoreBackup(name=manifest.name), lying(bench, tmp_path, script))
-    assert (row["state"], row["error_code"]) == ("failed", "restore_failed")
-    assert "The database is as before" in str(row["error"])
-    assert bench.checksums() == live
-    assert programs(bench.site) == described
 
 
 async def test_second_request_gets_the_running_job(bench: BackupBench) -> None:
@@ -215,10 +199,10 @@ async def test_second_request_gets_the_running_job(bench: BackupBench) -> None:
 
 
 async def test_an_empty_schema_is_no_backup(bench: BackupBench) -> None:
-    for table in bench.checksums():
-        bench.site.server.execute(
-            f"SET STATEMENT foreign_key_checks = 0 FOR DROP TABLE `{bench.site.app}`.`{table}`"
-        )
+    tables = ", ".join(f"`{table}`" for table in bench.checksums())
+    with bench.site.server.connect(bench.site.app) as connection, connection.cursor() as cursor:
+        cursor.execute("SET foreign_key_checks = 0")
+        cursor.execute(f"DROP TABLE {tables}")
     for name in ("v1", "v2", "entity_view"):
         bench.site.server.execute(f"DROP VIEW `{bench.site.app}`.`{name}`")
     row = await bench.run(CreateBackup())

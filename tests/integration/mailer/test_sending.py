@@ -5,37 +5,17 @@ import contextlib
 import json
 import smtplib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from email.message import EmailMessage
 
 import httpx
 import pytest
 
 from sysndd_core.database import Database
-from sysndd_core.outbox import MailRows, NewMail
-from sysndd_core.queue import WakeUp
+from sysndd_core.outbox import NewMail
 from sysndd_core.settings import SmtpSecurity, SmtpSettings
-from sysndd_core.worker import Worker
-from sysndd_mailer.compose import Composer
-from sysndd_mailer.delivery import Delivery
+from tests.support.outbox import Outbox, open_outbox
 from tests.support.servers import TestCatcher
 from tests.support.site import Site
-
-
-@dataclass
-class Outbox:
-    rows: MailRows
-    worker: Worker
-
-    async def put(self, mail: NewMail) -> str:
-        async with self.rows.database.transaction() as tx:
-            return await self.rows.enqueue(tx, mail, requested_by=None)
-
-    async def row(self, mail_id: str) -> dict[str, object]:
-        row = await self.rows.get(mail_id)
-        assert row is not None
-        return row
-
 
 TEST_MAIL = NewMail("test", "person@sysndd.example", "test", {"requested_at": "2026-01-01 00:00"})
 
@@ -44,22 +24,11 @@ TEST_MAIL = NewMail("test", "person@sysndd.example", "test", {"requested_at": "2
 async def outbox(
     site: Site, database: Database, smtp_catcher: TestCatcher
 ) -> AsyncIterator[Outbox]:
-    wake_up = WakeUp(site.redis)
-    rows = MailRows(database, wake_up, domain="sysndd.example")
     smtp = SmtpSettings(host=smtp_catcher.host, port=smtp_catcher.port, security=SmtpSecurity.NONE)
-    composer = Composer(
-        mail_from="SysNDD <noreply@sysndd.example>", public_url="http://sysndd.example"
-    )
-    worker = Worker(
-        database=database,
-        redis=site.redis,
-        rows=rows,
-        perform=Delivery(rows, composer, smtp).perform,
-    )
     async with httpx.AsyncClient() as client:
         await client.delete(f"{smtp_catcher.rest_url}/api/v1/messages")
-    yield Outbox(rows, worker)
-    await wake_up.close()
+    async with open_outbox(site, database, smtp) as outbox:
+        yield outbox
 
 
 async def caught(catcher: TestCatcher) -> list[dict[str, object]]:

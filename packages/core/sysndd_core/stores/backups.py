@@ -4,16 +4,24 @@
 them. A file is complete only when its manifest is there and agrees with it on the size.
 """
 
+import contextlib
+import fcntl
 import os
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from sysndd_core.errors import BackupNotFound, InvalidBackupName
+from sysndd_core.errors import (
+    BackupNotFound,
+    InsufficientStorage,
+    InvalidBackupName,
+    LastProvenBackup,
+)
 from sysndd_core.jobs import BackupKind
 from sysndd_core.logging import get_logger
 from sysndd_core.settings import BackupCompression
@@ -26,10 +34,18 @@ PARTIAL_SUFFIX = ".partial"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}\.sql(\.zst|\.gz)?")
 
 
+class Proof(StrEnum):
+    """What came of loading a backup and dumping it again; None while nobody tried."""
+
+    PROVEN = "proven"
+    FAILED = "failed"
+
+
 class BackupManifest(BaseModel):
     """What is known of one backup; version 1 of the file format, described in docs/operations.md.
 
-    Sizes are bytes, times UTC, hashes lower-case hexadecimal SHA-256.
+    Sizes are bytes, times UTC, hashes lower-case hexadecimal SHA-256. ``fenced`` tells whether the
+    server kept schema changes out while the dump ran.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -60,7 +76,11 @@ class BackupManifest(BaseModel):
     application_version: str
     job_id: str
     requested_by: int | None
-    proof: str | None = None
+    client_flags: list[str] = []
+    fenced: bool = False
+    proof: Proof | None = None
+    proof_at: datetime | None = None
+    proof_error: str | None = None
     pinned: bool = False
 
 
@@ -125,6 +145,29 @@ class BackupDirectory:
         partial.rename(final)
         self.sync()
 
+    def amend(self, name: str, changes: dict[str, Any]) -> BackupManifest:
+        """Change some fields of a manifest; return the new one.
+
+        Worker and API may do so at the same moment: each reads and writes under one lock.
+
+        Raises:
+            InvalidBackupName, BackupNotFound.
+        """
+        with self._locked():
+            manifest = self.manifest(name).model_copy(update=changes)
+            self.write_manifest(manifest)
+        return manifest
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep other processes' changes out; the kernel frees it when a process dies (flock(2))."""
+        descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
     def sync(self) -> None:
         """Flush the directory itself, so that a rename in it outlives a power cut."""
         descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
@@ -139,6 +182,10 @@ class BackupDirectory:
         Returns:
             The names of the files that were removed.
         """
+        with self._locked():
+            return self._remove_partials()
+
+    def _remove_partials(self) -> list[str]:
         removed = []
         for path in self.directory.glob("*" + PARTIAL_SUFFIX):
             path.unlink(missing_ok=True)
@@ -155,6 +202,61 @@ class BackupDirectory:
         """Return how much an ordinary user may still write there."""
         room = os.statvfs(self.directory)
         return room.f_bavail * room.f_frsize
+
+    def check_room(self, data_bytes: int) -> None:
+        """Make sure that a further backup fits.
+
+        Args:
+            data_bytes: of the tables, by information_schema; what a first backup is judged by. A
+                later one is judged by the last one's size, with a quarter on top.
+
+        Raises:
+            InsufficientStorage: with both numbers.
+            OSError: the directory is not there.
+        """
+        last = next(iter(self.manifests()), None)
+        needed = data_bytes if last is None else min(data_bytes, last.size_bytes * 5 // 4)
+        free = self.free_bytes()
+        if free < needed:
+            raise InsufficientStorage(
+                f"A backup needs about {needed:,} bytes and the backup directory has {free:,} free.",
+                needed_bytes=needed,
+                free_bytes=free,
+            )
+
+    def remove(self, name: str) -> None:
+        """Delete a backup: the manifest first, so that what is listed is always whole.
+
+        Raises:
+            InvalidBackupName.
+        """
+        path = self.path(name)
+        path.with_name(path.name + MANIFEST_SUFFIX).unlink(missing_ok=True)
+        self.sync()
+        path.unlink(missing_ok=True)
+        self.sync()
+
+    def remove_unless_last_proven(self, name: str) -> None:
+        """Delete a backup, but never the only one that is known to be good.
+
+        Raises:
+            InvalidBackupName, BackupNotFound, LastProvenBackup.
+        """
+        with self._locked():
+            proven = self.manifest(name).proof is Proof.PROVEN
+            if proven and not any(
+                one.proof is Proof.PROVEN and one.name != name for one in self.manifests()
+            ):
+                raise LastProvenBackup(f"{name} is the only proven backup; take another one first.")
+            self.remove(name)
+
+    def remove_unless_pinned(self, name: str) -> bool:
+        """Delete a backup that is not pinned; return whether it is gone now."""
+        with self._locked():
+            if self.manifest(name).pinned:
+                return False
+            self.remove(name)
+        return True
 
     def _read_all(self) -> Iterator[BackupManifest | None]:
         if not self.directory.is_dir():

@@ -5,7 +5,13 @@ import re
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from sysndd_api.backups.models import BackupList, BackupView, RestoreRequest
+from sysndd_api.backups.models import (
+    BackupList,
+    BackupView,
+    DeleteRequest,
+    RestoreRequest,
+    UndoRequest,
+)
 from sysndd_api.http import PageQuery, actor_of, body_of, context_of, query_of, reply
 from sysndd_api.jobs.handlers import accepted
 from sysndd_core.errors import RangeNotSatisfiable
@@ -63,6 +69,44 @@ async def restore_backup(request: Request) -> Response:
         actor_of(request), request.path_params["name"], body.confirm
     )
     return accepted(job_id)
+
+
+async def preview_restore(request: Request) -> Response:
+    """Show what a restore would change."""
+    return reply(await context_of(request).restores.preview(request.path_params["name"]))
+
+
+async def undo_restore(request: Request) -> Response:
+    """Start to take the last restore back."""
+    body = await body_of(request, UndoRequest)
+    return accepted(await context_of(request).restores.undo(actor_of(request), body.confirm))
+
+
+async def verify_backup(request: Request) -> Response:
+    """Start a proof: load the backup beside live and dump it again."""
+    name = request.path_params["name"]
+    return accepted(await context_of(request).backups.verify(actor_of(request), name))
+
+
+async def pin_backup(request: Request) -> Response:
+    """Keep a backup whatever retention says; no harm in repeating it."""
+    name = request.path_params["name"]
+    return reply(await context_of(request).backups.pin(actor_of(request), name, pinned=True))
+
+
+async def unpin_backup(request: Request) -> Response:
+    """Let retention decide again."""
+    name = request.path_params["name"]
+    return reply(await context_of(request).backups.pin(actor_of(request), name, pinned=False))
+
+
+async def delete_backup(request: Request) -> Response:
+    """Delete a backup for good."""
+    body = await body_of(request, DeleteRequest)
+    await context_of(request).backups.delete(
+        actor_of(request), request.path_params["name"], body.confirm
+    )
+    return Response(status_code=204)
 
 
 def _range_starts_beyond(header: str | None, size: int) -> bool:

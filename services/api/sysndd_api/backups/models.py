@@ -14,6 +14,40 @@ class RestoreRequest(RequestModel):
     confirm: Any = None
 
 
+class UndoRequest(RequestModel):
+    """``confirm`` must be exactly ``UNDO``."""
+
+    confirm: Any = None
+
+
+class TablePreview(BaseModel):
+    """Rows of one table; None where there is no such table, or it can't be counted in time."""
+
+    table: str
+    live_rows: int | None
+    backup_rows: int | None
+
+
+class RestorePreview(BaseModel):
+    """What a restore would change, by the number of rows; only tables that differ are listed."""
+
+    name: str
+    created_at: datetime
+    schema_version: str | None
+    live_schema_version: str | None
+    table_count: int
+    live_table_count: int
+    row_count: int
+    live_row_count: int
+    differing: list[TablePreview]
+
+
+class DeleteRequest(RequestModel):
+    """``confirm`` must be exactly ``DELETE``; the service judges it, with its own code."""
+
+    confirm: Any = None
+
+
 class BackupView(BaseModel):
     """A backup in the list. Sizes in bytes, time in UTC, ``sha256`` of the file as downloaded."""
 
@@ -25,6 +59,7 @@ class BackupView(BaseModel):
     row_count: int
     sha256: str
     proof: str | None
+    proof_at: datetime | None
     pinned: bool
 
 

@@ -1,6 +1,7 @@
 """What administrators do with backups: the same for the API, the pages and the command line."""
 
 import asyncio
+import contextlib
 import hmac
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,13 @@ from typing import Any
 from sysndd_api.audit.service import Audit
 from sysndd_api.auth import Actor
 from sysndd_core.database import Database
-from sysndd_core.errors import ConfirmationRequired, InsufficientStorage
-from sysndd_core.jobs import BackupKind, CreateBackup, RestoreBackup
+from sysndd_core.errors import ConfirmationRequired
+from sysndd_core.jobs import BackupKind, CreateBackup, RestoreBackup, VerifyBackup
 from sysndd_core.outbox import JobRows
 from sysndd_core.stores.backups import BackupDirectory, BackupManifest
 
 RESTORE_WORD = "RESTORE"
+DELETE_WORD = "DELETE"
 
 
 class Backups:
@@ -78,10 +80,7 @@ class Backups:
             ConfirmationRequired: it is anything but exactly ``RESTORE``.
             InvalidBackupName, BackupNotFound, OperationInProgress, InsufficientStorage.
         """
-        if not isinstance(confirm, str) or not hmac.compare_digest(
-            confirm.encode(), RESTORE_WORD.encode()
-        ):
-            raise ConfirmationRequired(f'Send {{"confirm": "{RESTORE_WORD}"}}, exactly.')
+        _check_word(confirm, RESTORE_WORD)
         manifest = await self.get(name)
         # The safety backup needs room too.
         await self._check_room()
@@ -93,6 +92,56 @@ class Backups:
             await self._audit.write(tx, actor, "restore_backup", obj=name, detail=detail)
         return job_id
 
+    async def verify(self, actor: Actor, name: str) -> str:
+        """Submit the proof of a backup; return the job's id.
+
+        Raises:
+            InvalidBackupName, BackupNotFound, OperationInProgress.
+        """
+        manifest = await self.get(name)
+        async with self._database.transaction() as tx:
+            job_id = await self._rows.submit(
+                tx, VerifyBackup(name=name), requested_by=actor.user_id
+            )
+            detail = {"job_id": job_id, "sha256": manifest.sha256}
+            await self._audit.write(tx, actor, "verify_backup", obj=name, detail=detail)
+        return job_id
+
+    async def pin(self, actor: Actor, name: str, *, pinned: bool) -> BackupManifest:
+        """Keep a backup whatever retention says, or let retention decide again.
+
+        Raises:
+            InvalidBackupName, BackupNotFound.
+        """
+        manifest = await self.get(name)
+        action = "pin_backup" if pinned else "unpin_backup"
+        async with self._database.transaction() as tx:
+            await self._audit.write(tx, actor, action, obj=name, detail={"sha256": manifest.sha256})
+            return await asyncio.to_thread(self._store.amend, name, {"pinned": pinned})
+
+    async def delete(self, actor: Actor, name: str, confirm: Any) -> None:
+        """Delete a backup for good.
+
+        Args:
+            actor: who asked.
+            name: of a listed backup.
+            confirm: what the person typed.
+
+        Raises:
+            ConfirmationRequired: it is anything but exactly ``DELETE``.
+            InvalidBackupName, BackupNotFound.
+            LastProvenBackup: no other one is known to be good.
+            OperationInProgress: a job of backups is queued or running and may be reading it.
+        """
+        _check_word(confirm, DELETE_WORD)
+        manifest = await self.get(name)
+        async with self._database.transaction() as tx:
+            await self._rows.check_free(tx, VerifyBackup.active_key)
+            await self._audit.write(
+                tx, actor, "delete_backup", obj=name, detail={"sha256": manifest.sha256}
+            )
+            await asyncio.to_thread(self._store.remove_unless_last_proven, name)
+
     async def _check_room(self) -> None:
         row = await self._database.fetch_one(
             "SELECT COALESCE(SUM(data_length), 0) AS bytes FROM information_schema.tables"
@@ -100,14 +149,11 @@ class Backups:
             (self._database.settings.name,),
         )
         needed = int(row["bytes"]) if row else 0
-        try:
-            free = await asyncio.to_thread(self._store.free_bytes)
-        except OSError:
-            # The worker makes the directory; until then only it can say whether there is room.
-            return
-        if free < needed:
-            raise InsufficientStorage(
-                f"The data take {needed:,} bytes and the backup directory has {free:,} free.",
-                needed_bytes=needed,
-                free_bytes=free,
-            )
+        # The worker makes the directory; until then only it can say whether there is room.
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(self._store.check_room, needed)
+
+
+def _check_word(confirm: Any, word: str) -> None:
+    if not isinstance(confirm, str) or not hmac.compare_digest(confirm.encode(), word.encode()):
+        raise ConfirmationRequired(f'Send {{"confirm": "{word}"}}, exactly.')

@@ -1,0 +1,1 @@
+"""Undoing a restore, and seeing what one would change."""

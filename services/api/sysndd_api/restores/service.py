@@ -1,0 +1,105 @@
+"""What administrators ask about restores: what one would change, and to take the last one back."""
+
+import asyncio
+import hmac
+from typing import Any
+
+from sysndd_api.audit.service import Audit
+from sysndd_api.auth import Actor
+from sysndd_api.backups.models import RestorePreview, TablePreview
+from sysndd_core.database import Database
+from sysndd_core.errors import ConfirmationRequired, DatabaseBusy, NothingToUndo
+from sysndd_core.jobs import UndoRestore
+from sysndd_core.outbox import JobRows
+from sysndd_core.schema_version import current_version
+from sysndd_core.stores.backups import BackupDirectory
+
+UNDO_WORD = "UNDO"
+
+
+class Restores:
+    """Compares live with a backup, and submits the undo."""
+
+    def __init__(
+        self, database: Database, store: BackupDirectory, rows: JobRows, audit: Audit
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._rows = rows
+        self._audit = audit
+
+    async def preview(self, name: str) -> RestorePreview:
+        """Compare the rows of each table, live against backup. Nothing is changed.
+
+        Raises:
+            InvalidBackupName, BackupNotFound.
+        """
+        manifest = await asyncio.to_thread(self._store.manifest, name)
+        live = await self._live_rows()
+        then = manifest.rows_per_table
+        differing = [
+            TablePreview(table=table, live_rows=live.get(table), backup_rows=then.get(table))
+            for table in sorted(live.keys() | then.keys())
+            if live.get(table) != then.get(table)
+        ]
+        return RestorePreview(
+            name=name,
+            created_at=manifest.created_at,
+            schema_version=manifest.schema_version,
+            live_schema_version=await current_version(
+                self._database, application=self._database.settings.name
+            ),
+            table_count=manifest.table_count,
+            live_table_count=len(live),
+            row_count=manifest.row_count,
+            live_row_count=sum(rows or 0 for rows in live.values()),
+            differing=differing,
+        )
+
+    async def undo(self, actor: Actor, confirm: Any) -> str:
+        """Submit the undo of the last restore; return the job's id.
+
+        Args:
+            actor: who asked.
+            confirm: what the person typed.
+
+        Raises:
+            ConfirmationRequired: it is anything but exactly ``UNDO``.
+            NothingToUndo: there was no restore, its time is over, or it was undone already.
+            OperationInProgress: another job holds the database.
+        """
+        if not isinstance(confirm, str) or not hmac.compare_digest(
+            confirm.encode(), UNDO_WORD.encode()
+        ):
+            raise ConfirmationRequired(f'Send {{"confirm": "{UNDO_WORD}"}}, exactly.')
+        async with self._database.transaction() as tx:
+            last = await tx.fetch_one(
+                f"SELECT purpose, backup FROM {self._database.ops}.restore_journal"
+                " WHERE live = %s AND kept_until > UTC_TIMESTAMP(6) ORDER BY id DESC LIMIT 1",
+                (self._database.settings.name,),
+            )
+            if last is None or last["purpose"] != "restore":
+                raise NothingToUndo()
+            job_id = await self._rows.submit(tx, UndoRestore(), requested_by=actor.user_id)
+            await self._audit.write(
+                tx, actor, "undo_restore", obj=last["backup"], detail={"job_id": job_id}
+            )
+        return job_id
+
+    async def _live_rows(self) -> dict[str, int | None]:
+        tables = await self._database.fetch_all(
+            "SELECT table_name AS name FROM information_schema.tables"
+            " WHERE table_schema = %s AND table_type = 'BASE TABLE'",
+            (self._database.settings.name,),
+        )
+        return {row["name"]: await self._count(row["name"]) for row in tables}
+
+    async def _count(self, table: str) -> int | None:
+        quoted = table.replace("`", "``")
+        try:
+            row = await self._database.fetch_one(
+                f"SELECT COUNT(*) AS n FROM {self._database.app}.`{quoted}`"
+            )
+        except DatabaseBusy:
+            return None
+        return int(row["n"]) if row else None

@@ -1,0 +1,96 @@
+"""Which backups may go. A pure rule; ``store`` is only touched by ``apply``."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+
+from sysndd_core.jobs import BackupKind
+from sysndd_core.logging import get_logger
+from sysndd_core.stores.backups import BackupDirectory, BackupManifest, Proof
+
+log = get_logger(__name__)
+
+_PERIODS: dict[str, Callable[[datetime], tuple[int, ...]]] = {
+    "daily": lambda at: (at.year, at.month, at.day),
+    "weekly": lambda at: tuple(at.isocalendar())[:2],
+    "monthly": lambda at: (at.year, at.month),
+    "yearly": lambda at: (at.year,),
+}
+
+
+@dataclass(frozen=True)
+class Keep:
+    """How many to keep.
+
+    Attributes:
+        last: newest proven ones.
+        daily, weekly, monthly, yearly: periods, the newest proven one of each.
+        pre_restore: newest ones that were taken before a restore; they count nowhere else.
+        zone: where days, weeks, months and years begin.
+    """
+
+    last: int = 7
+    daily: int = 14
+    weekly: int = 8
+    monthly: int = 12
+    yearly: int = 5
+    pre_restore: int = 5
+    zone: tzinfo = UTC
+
+
+def expired(manifests: Iterable[BackupManifest], keep: Keep) -> list[str]:
+    """Return the names of the backups that are no longer kept.
+
+    Pinned ones stay. Only proven ones fill places; one that is not proven goes when ``keep.last``
+    newer proven ones are there (at least one). The newest proven one never goes.
+    """
+    newest_first = sorted(manifests, key=lambda one: (one.created_at, one.name), reverse=True)
+    proven = [one for one in newest_first if one.proof is Proof.PROVEN]
+    if not proven:
+        # Nothing may go while nothing is known to be good.
+        return []
+    kept = {proven[0].name} | {one.name for one in newest_first if one.pinned}
+    safety = [one for one in newest_first if one.kind is BackupKind.PRE_RESTORE]
+    kept |= {one.name for one in safety[: keep.pre_restore]}
+    regular = [one for one in proven if one.kind is not BackupKind.PRE_RESTORE]
+    kept |= {one.name for one in regular[: keep.last]}
+    for period, name_of in _PERIODS.items():
+        kept |= _newest_of_each(regular, name_of, getattr(keep, period), keep.zone)
+    horizon = (regular or proven)[: max(1, keep.last)][-1].created_at
+    kept |= {
+        one.name
+        for one in newest_first
+        if one.proof is not Proof.PROVEN
+        and one.kind is not BackupKind.PRE_RESTORE
+        and one.created_at >= horizon
+    }
+    return [one.name for one in newest_first if one.name not in kept]
+
+
+def _newest_of_each(
+    newest_first: list[BackupManifest],
+    name_of: Callable[[datetime], tuple[int, ...]],
+    count: int,
+    zone: tzinfo,
+) -> set[str]:
+    newest: dict[tuple[int, ...], str] = {}
+    for one in newest_first:
+        newest.setdefault(name_of(one.created_at.astimezone(zone)), one.name)
+    return set(list(newest.values())[:count])
+
+
+async def apply(store: BackupDirectory, keep: Keep) -> list[str]:
+    """Delete what has expired; return the names.
+
+    Run only after a new backup was proven, by the job that took it: no restore is reading then.
+    """
+    manifests = await asyncio.to_thread(store.manifests)
+    gone = []
+    for name in expired(manifests, keep):
+        # It may have been pinned since we looked.
+        if await asyncio.to_thread(store.remove_unless_pinned, name):
+            gone.append(name)
+    if gone:
+        log.info("backups_expired", names=gone)
+    return gone

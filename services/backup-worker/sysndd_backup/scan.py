@@ -1,0 +1,141 @@
+"""Splits the text of a dump, as it passes by, into lines of statements and runs of rows.
+
+MariaDB's client writes each row on a line of its own, MySQL's puts a whole extended INSERT on one
+line. In both, line breaks inside values are escaped. Rows are nearly all of a dump, so they are
+never cut into lines here: they are found and counted by searches that run in C.
+"""
+
+import re
+from typing import Protocol
+
+_IDENTIFIER = rb"`((?:[^`]|``)+)`"
+_INSERT = re.compile(
+    rb"INSERT INTO "
+    + _IDENTIFIER
+    + rb" (?:\(`(?:[^`]|``)+`(?:, ?`(?:[^`]|``)+`)*\) )?VALUES(?=[\n ])"
+)
+_END_OF_ROW_LINES = b");\n"
+
+
+class Visitor(Protocol):
+    """What a scan tells of."""
+
+    def line(self, line: bytes, *, begins: bool) -> None:
+        """Take a line that is no row, without its line break.
+
+        ``begins`` is false for the further lines of a trigger's, routine's or event's body.
+        """
+
+    def rows(self, table: str, data: bytes, count: int) -> None:
+        """Take a run of an INSERT's bytes, as they are in the dump, in which ``count`` rows begin."""
+
+
+class DumpScan:
+    """Feed it a dump's bytes in pieces of any size; it tells ``visitor`` of all of them, in order.
+
+    Args:
+        visitor: is told as soon as possible; a run of rows is at most as long as a piece.
+    """
+
+    def __init__(self, visitor: Visitor) -> None:
+        self._visitor = visitor
+        self._rest = b""
+        self._table: str | None = None
+        self._values: _ValueList | None = None
+        self._in_programs = False
+        self._begins = True
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        data = self._rest + chunk
+        at = 0
+        while True:
+            if self._table is None:
+                to = self._take_line(data, at)
+            elif self._values is None:
+                to = self._take_row_lines(data, at, self._table)
+            else:
+                to = self._take_values(data, at, self._table, self._values)
+            if to == at:
+                break
+            at = to
+        self._rest = data[at:]
+
+    def finish(self) -> None:
+        """Take what follows the last line break."""
+        rest, self._rest = self._rest, b""
+        if self._table is not None:
+            self._visitor.rows(self._table, rest, 0)
+        elif rest:
+            self._tell(rest)
+
+    def _take_line(self, data: bytes, at: int) -> int:
+        if not self._in_programs and data.startswith(b"INSERT INTO `", at):
+            match = _INSERT.match(data, at)
+            if match is not None:
+                self._table = match.group(1).replace(b"``", b"`").decode()
+                one_line = data.startswith(b" ", match.end())
+                self._values = _ValueList() if one_line else None
+                self._visitor.rows(self._table, match.group(), 1 if one_line else 0)
+                return match.end()
+        end = data.find(b"\n", at)
+        if end < 0:
+            return at
+        self._tell(data[at:end])
+        return end + 1
+
+    def _tell(self, line: bytes) -> None:
+        self._visitor.line(line, begins=self._begins)
+        if line.startswith(b"DELIMITER "):
+            self._in_programs = line != b"DELIMITER ;"
+            self._begins = True
+        else:
+            self._begins = not self._in_programs or line.endswith(b";;")
+
+    def _take_row_lines(self, data: bytes, at: int, table: str) -> int:
+        """Take MariaDB's lines of rows; ``at`` is never behind the break before the next row."""
+        end = data.find(_END_OF_ROW_LINES, at)
+        if end >= 0:
+            to = end + len(_END_OF_ROW_LINES)
+            self._table = None
+            self._visitor.rows(table, data[at:to], data.count(b"\n(", at, to))
+            return to
+        # What begins in the last two bytes may go on in the next piece.
+        to = max(at, len(data) - 2)
+        if to > at:
+            self._visitor.rows(table, data[at:to], data.count(b"\n(", at, to + 1))
+        return to
+
+    def _take_values(self, data: bytes, at: int, table: str, values: "_ValueList") -> int:
+        end = data.find(b"\n", at)
+        if end >= 0:
+            self._table = None
+            self._visitor.rows(table, data[at : end + 1], values.count(data[at:end]))
+            return end + 1
+        to = values.place_to_cut(data, at)
+        if to > at:
+            self._visitor.rows(table, data[at:to], values.count(data[at:to]))
+        return to
+
+
+class _ValueList:
+    """Counts the further rows of one ``VALUES (…),(…)``, knowing what is inside quotes."""
+
+    def __init__(self) -> None:
+        self._quoted = 0
+
+    def count(self, text: bytes) -> int:
+        """Take the next part of the list; return how many rows begin in it, but for the first."""
+        # Escapes hold one byte after a backslash, and runs of backslashes begin with an escape.
+        pieces = text.replace(b"\\\\", b"").replace(b"\\'", b"").split(b"'")
+        outside = b"'".join(pieces[self._quoted :: 2])
+        self._quoted = (self._quoted + len(pieces) - 1) % 2
+        return outside.count(b"),(")
+
+    @staticmethod
+    def place_to_cut(data: bytes, at: int) -> int:
+        """Return where ``data`` may be cut without cutting an escape or ``),(`` in two."""
+        to = len(data)
+        while to > at and data[to - 1] in b"\\),(":
+            to -= 1
+        return to

@@ -1,0 +1,111 @@
+"""Takes backups when they are due, once, however many workers there are.
+
+The due time is a row with a primary key: whoever inserts it submits the job in the same
+transaction. A time that passed while no worker ran has no row, and the next worker that starts
+makes it up, once. There is no timer to lose.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, tzinfo
+
+import pymysql.err
+from cronsim import CronSim
+
+from sysndd_core.database import Transaction
+from sysndd_core.errors import OperationInProgress, SysnddError
+from sysndd_core.jobs import BackupKind, CreateBackup
+from sysndd_core.logging import get_logger
+from sysndd_core.outbox import JobRows
+
+log = get_logger(__name__)
+
+_LOOK_SECONDS = 10
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Schedule:
+    """Submits scheduled backups.
+
+    Args:
+        rows: the job table.
+        expression: cron, five fields.
+        zone: what the expression's hours are of; when clocks are put forward, a time that does not
+            exist is due right after, and one that exists twice is due once (as in Debian's cron).
+        clock: returns the present moment.
+    """
+
+    def __init__(
+        self,
+        rows: JobRows,
+        expression: str,
+        zone: tzinfo,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        self._rows = rows
+        self._expression = expression
+        self._zone = zone
+        self._clock = clock
+        self._table = f"{rows.database.ops}.backup_schedule"
+
+    async def keep(self) -> None:
+        """Look every ten seconds whether a backup is due, for ever."""
+        while True:
+            try:
+                await self.look()
+            except OperationInProgress as error:
+                # A restore, say. The due time has no row yet, so the next look tries again.
+                log.info("scheduled_backup_waits", reason=error.detail)
+            except SysnddError as error:
+                log.warning("schedule_not_read", code=error.code, reason=error.detail)
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def look(self) -> str | None:
+        """Submit the backup that is due, if one is; return its job's id.
+
+        Raises:
+            OperationInProgress: another job holds the database; look again later.
+        """
+        due = self.last_due()
+        async with self._rows.database.transaction() as tx:
+            row = await tx.fetch_one(f"SELECT MAX(due_at) AS newest FROM {self._table}")
+            newest = row["newest"] if row else None
+            if newest is None:
+                # The schedule is new: nothing was missed before there was one.
+                await self._insert(tx, due)
+                return None
+            if due <= newest.replace(tzinfo=UTC):
+                return None
+            if not await self._insert(tx, due):
+                return None
+            job = CreateBackup(kind=BackupKind.SCHEDULED)
+            job_id = await self._rows.submit(tx, job, requested_by=None)
+            await tx.execute(
+                f"UPDATE {self._table} SET job_id = %s WHERE due_at = %s", (job_id, _plain(due))
+            )
+        log.info("scheduled_backup", due_at=due.isoformat(), scheduled_job=job_id)
+        return job_id
+
+    def last_due(self) -> datetime:
+        """Return the newest due time that is not in the future, UTC."""
+        # The iteration leaves out its own beginning, and a due time is a whole minute.
+        begin = self._clock().astimezone(self._zone).replace(microsecond=0) + timedelta(seconds=1)
+        return next(CronSim(self._expression, begin, reverse=True)).astimezone(UTC)
+
+    async def _insert(self, tx: Transaction, due: datetime) -> bool:
+        with contextlib.suppress(pymysql.err.IntegrityError):
+            await tx.execute(
+                f"INSERT INTO {self._table} (due_at, created_at) VALUES (%s, UTC_TIMESTAMP(6))",
+                (_plain(due),),
+            )
+            return True
+        return False
+
+
+def _plain(moment: datetime) -> datetime:
+    """Strip the zone: the column is UTC by contract."""
+    return moment.astimezone(UTC).replace(tzinfo=None)

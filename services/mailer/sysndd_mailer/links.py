@@ -1,0 +1,58 @@
+"""From a token's row to the link in a mail: made when the mail is rendered, written down nowhere."""
+
+import hmac
+
+from pydantic import SecretStr
+
+from sysndd_core.database import Database
+from sysndd_core.errors import SysnddError
+from sysndd_mailer.tokens import TokenPurpose, derive, fingerprint
+
+
+class LinkNotWanted(SysnddError):
+    """The token has been used, was revoked or has expired: a mail with it would only confuse."""
+
+    code = "link_not_wanted"
+    title = "The link of this mail is dead already"
+
+
+class KeyNotSet(SysnddError):
+    """The mailer has no ``TOKEN_KEY``, or not the one that the API has."""
+
+    code = "token_key_not_set"
+    title = "TOKEN_KEY is missing here or differs from the API's"
+
+
+class Links:
+    """Derives tokens.
+
+    Args:
+        database: the process's pool.
+        key: ``TOKEN_KEY``.
+    """
+
+    def __init__(self, database: Database, key: SecretStr | None) -> None:
+        self._database = database
+        self._key = key
+
+    async def token(self, purpose: TokenPurpose, token_id: str) -> str:
+        """Return the token in clear.
+
+        Raises:
+            LinkNotWanted: it would be refused.
+            KeyNotSet: it can't be made here.
+        """
+        row = await self._database.fetch_one(
+            f"SELECT HEX(token_hash) AS hash FROM {self._database.ops}.account_token"
+            " WHERE id = %s AND purpose = %s AND used_at IS NULL AND revoked_at IS NULL"
+            " AND expires_at > UTC_TIMESTAMP(6)",
+            (token_id, purpose.value),
+        )
+        if row is None:
+            raise LinkNotWanted()
+        if self._key is None:
+            raise KeyNotSet()
+        token = derive(self._key, purpose, token_id)
+        if not hmac.compare_digest(fingerprint(token), row["hash"].lower()):
+            raise KeyNotSet()
+        return token

@@ -1,0 +1,316 @@
+"""One conversation with the mail server that sends no mail: where does it break, and why?
+
+resolve → connect → banner → EHLO → TLS → AUTH → MAIL FROM → RSET → QUIT (RFC 5321, 3207, 4954). The
+administrator's test shows it step by step; the mailer's breaker closes when it passes. Host and
+credentials come from the settings alone, and neither password nor AUTH exchange is in the result.
+"""
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import hmac
+import re
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parseaddr
+from typing import Any
+
+from sysndd_core.settings import SmtpSecurity, SmtpSettings
+
+PROBE_SECONDS = 9.0
+"""For all steps together; the answer comes within ten seconds."""
+
+_LONGEST_LINE = 4096
+_LONGEST_DETAIL = 120
+_REPLY = re.compile(r"(\d{3})([ -]?)(.*)")
+
+HINTS = {
+    "unresolvable": "SMTP_HOST is not a name that the resolver of this machine knows.",
+    "refused": "Nothing listens at SMTP_HOST and SMTP_PORT, or a firewall refuses.",
+    "unreachable": "There is no way from this machine to SMTP_HOST; look at routes and firewalls.",
+    "timeout": "The server is too slow, a firewall drops packets, or SMTP_SECURITY is wrong"
+    " for this port (465: tls, 587: starttls).",
+    "not_smtp": "What answers there is no mail server; check SMTP_HOST and SMTP_PORT.",
+    "rejected": "The mail server turns this machine away; ask its administrator.",
+    "disconnected": "The server hung up in the middle; its log says why.",
+    "starttls_missing": "The server offers no STARTTLS; SMTP_SECURITY=tls on port 465 may be meant.",
+    "certificate_expired": "The mail server's certificate has expired; its administrator renews it.",
+    "certificate_wrong_host": "SMTP_HOST must be a name that is in the certificate.",
+    "certificate_untrusted": "For a private authority set SMTP_CA_FILE to its certificate.",
+    "tls_failed": "No common TLS version (1.2 or newer) or cipher, or no TLS at this port at all.",
+    "auth_missing": "SMTP_USER is set, but the server offers no AUTH that we speak here.",
+    "auth_refused": "SMTP_USER or SMTP_PASSWORD is wrong, or the account may not send.",
+    "sender_refused": "The server does not let this account send as MAIL_FROM.",
+}
+"""What an operator can do, by code."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage: whether it went well, how many milliseconds it took, and a short detail."""
+
+    stage: str
+    ok: bool
+    ms: float
+    detail: str
+
+
+@dataclass
+class Diagnosis:
+    """The whole conversation.
+
+    Attributes:
+        stage, code, error, hint: of the step that failed; None when all went well.
+        smtp_code: the server's reply code to that step, if it gave one.
+        tls: version, certificate names and days left.
+        ehlo: extensions the server offers.
+        auth: the method that was used; None without SMTP_USER.
+    """
+
+    host: str
+    port: int
+    success: bool = False
+    error: str | None = None
+    stage: str | None = None
+    code: str | None = None
+    smtp_code: int | None = None
+    hint: str | None = None
+    steps: list[Step] = field(default_factory=list)
+    tls: dict[str, Any] | None = None
+    ehlo: list[str] = field(default_factory=list)
+    auth: str | None = None
+    total_ms: float = 0.0
+
+
+class _Broken(Exception):
+    """A step failed with a code of ``HINTS``."""
+
+    def __init__(self, code: str, error: str, smtp_code: int | None = None) -> None:
+        super().__init__(error)
+        self.code = code
+        self.smtp_code = smtp_code
+
+
+def tls_context(settings: SmtpSettings) -> ssl.SSLContext:
+    """Return what checks the mail server's certificate: TLS 1.2 or newer, name and chain."""
+    return ssl.create_default_context(cafile=settings.ca_file)
+
+
+async def probe(settings: SmtpSettings, *, seconds: float = PROBE_SECONDS) -> Diagnosis:
+    """Talk to the mail server as a delivery would, up to MAIL FROM; never raises.
+
+    Args:
+        settings: transport and sender.
+        seconds: for everything together.
+    """
+    conversation = _Conversation(settings)
+    found, begun = conversation.found, time.perf_counter()
+    try:
+        async with asyncio.timeout(seconds):
+            await conversation.run()
+        found.success = True
+    except (TimeoutError, _Broken, OSError) as error:
+        found.stage = conversation.stage
+        found.code, found.smtp_code, found.error = _named(error)
+        found.hint = HINTS.get(found.code)
+    finally:
+        conversation.close()
+    found.total_ms = _ms(begun)
+    return found
+
+
+_KINDS: tuple[tuple[type[Exception], str, str], ...] = (
+    (TimeoutError, "timeout", "No answer in time."),
+    (socket.gaierror, "unresolvable", "The name can't be resolved."),
+    (ConnectionRefusedError, "refused", "The connection was refused."),
+    (ConnectionError, "disconnected", "The server closed the connection."),
+    (OSError, "unreachable", "The server can't be reached."),
+)
+# X509_V_ERR_CERT_HAS_EXPIRED and X509_V_ERR_HOSTNAME_MISMATCH (x509_vfy.h)
+_CERTIFICATE_CODES = {10: "certificate_expired", 62: "certificate_wrong_host"}
+
+
+def _named(error: Exception) -> tuple[str, int | None, str]:
+    if isinstance(error, _Broken):
+        return error.code, error.smtp_code, str(error)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        code = _CERTIFICATE_CODES.get(error.verify_code, "certificate_untrusted")
+        return code, None, _short(error.verify_message)
+    if isinstance(error, ssl.SSLError):
+        return "tls_failed", None, _short(error.reason or "The TLS handshake failed.")
+    return next((code, None, text) for kind, code, text in _KINDS if isinstance(error, kind))
+
+
+class _Conversation:
+    def __init__(self, settings: SmtpSettings) -> None:
+        self._settings = settings
+        self.found = Diagnosis(settings.host, settings.port)
+        self.stage = "resolve"
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def run(self) -> None:
+        security = self._settings.security
+        await self._connect()
+        if security is SmtpSecurity.TLS:
+            await self._start_tls()
+        async with self._step("banner") as step:
+            step.append(self._expect(await self._reply(), 220, "rejected"))
+        await self._ehlo()
+        if security is SmtpSecurity.STARTTLS:
+            if "STARTTLS" not in self.found.ehlo:
+                async with self._step("tls"):
+                    raise _Broken("starttls_missing", "The server does not offer STARTTLS.")
+            await self._start_tls(ask=True)
+            # What was offered in clear is void (RFC 3207, section 4.2).
+            await self._ehlo()
+        if self._settings.user:
+            await self._authenticate(self._settings.user)
+        sender = parseaddr(self._settings.mail_from)[1]
+        for stage, command, wanted, code in (
+            ("mail_from", f"MAIL FROM:<{sender}>", 250, "sender_refused"),
+            ("rset", "RSET", 250, "rejected"),
+            ("quit", "QUIT", 221, "rejected"),
+        ):
+            async with self._step(stage) as step:
+                step.append(self._expect(await self._command(command), wanted, code))
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    @contextlib.asynccontextmanager
+    async def _step(self, stage: str) -> AsyncIterator[list[str]]:
+        """Time one stage; what is appended last is its detail."""
+        self.stage, begun, detail = stage, time.perf_counter(), [""]
+        try:
+            yield detail
+        except (_Broken, OSError) as error:
+            text = _named(error)[2]
+            self.found.steps.append(Step(stage, False, _ms(begun), text))
+            raise
+        except asyncio.CancelledError:
+            # The deadline of the whole; nobody else cancels us here.
+            self.found.steps.append(Step(stage, False, _ms(begun), "No answer in time."))
+            raise
+        self.found.steps.append(Step(stage, True, _ms(begun), detail[-1]))
+
+    async def _connect(self) -> None:
+        host, port = self._settings.host, self._settings.port
+        async with self._step("resolve") as step:
+            loop = asyncio.get_running_loop()
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            step.append(f"{len({one[4][0] for one in found})} address(es)")
+        async with self._step("connect") as step:
+            self._reader, self._writer = await asyncio.open_connection(
+                host, port, limit=_LONGEST_LINE
+            )
+            step.append(f"port {port}")
+
+    async def _start_tls(self, *, ask: bool = False) -> None:
+        async with self._step("tls") as step:
+            assert self._writer is not None
+            if ask:
+                self._expect(await self._command("STARTTLS"), 220, "starttls_missing")
+            context = await asyncio.to_thread(tls_context, self._settings)
+            await self._writer.start_tls(context, server_hostname=self._settings.host)
+            secured = self._writer.get_extra_info("ssl_object")
+            certificate = secured.getpeercert() or {}
+            ends = ssl.cert_time_to_seconds(certificate["notAfter"])
+            names = [name for kind, name in certificate.get("subjectAltName", ()) if kind == "DNS"]
+            self.found.tls = {
+                "version": secured.version(),
+                "names": names[:10],
+                "days_left": int((ends - datetime.now(UTC).timestamp()) // 86400),
+            }
+            step.append(f"{secured.version()}, {self.found.tls['days_left']} days left")
+
+    async def _ehlo(self) -> None:
+        async with self._step("ehlo") as step:
+            code, lines = await self._command("EHLO sysndd.invalid")
+            step.append(self._expect((code, lines), 250, "rejected"))
+            self.found.ehlo = [_short(line).upper() for line in lines[1:21]]
+
+    async def _authenticate(self, user: str) -> None:
+        async with self._step("auth") as step:
+            offered = {
+                word
+                for line in self.found.ehlo
+                if line.startswith("AUTH")
+                for word in re.split(r"[ =]", line)[1:]
+            }
+            method = next((one for one in ("CRAM-MD5", "PLAIN", "LOGIN") if one in offered), None)
+            if method is None:
+                raise _Broken("auth_missing", "The server offers no AUTH method that we speak.")
+            self.found.auth = method
+            secret = self._settings.password
+            password = secret.get_secret_value() if secret is not None else ""
+            code, _ = await self._exchange(method, user, password)
+            if code != 235:
+                # The server's words are left out: some repeat what they were sent.
+                raise _Broken("auth_refused", f"The server answered {code} to AUTH.", code)
+            step.append(method)
+
+    async def _exchange(self, method: str, user: str, password: str) -> tuple[int, list[str]]:
+        if method == "PLAIN":
+            return await self._command("AUTH PLAIN " + _b64(f"\0{user}\0{password}"))
+        code, lines = await self._command(f"AUTH {method}")
+        if code != 334:
+            return code, lines
+        if method == "LOGIN":
+            code, lines = await self._command(_b64(user))
+            return await self._command(_b64(password)) if code == 334 else (code, lines)
+        try:
+            challenge = base64.b64decode(lines[0], validate=True)
+        except ValueError as error:
+            raise _Broken("auth_refused", "The challenge can't be read.", code) from error
+        digest = hmac.new(password.encode(), challenge, hashlib.md5).hexdigest()
+        return await self._command(_b64(f"{user} {digest}"))
+
+    async def _command(self, line: str) -> tuple[int, list[str]]:
+        assert self._writer is not None
+        self._writer.write(line.encode() + b"\r\n")
+        await self._writer.drain()
+        return await self._reply()
+
+    async def _reply(self) -> tuple[int, list[str]]:
+        assert self._reader is not None
+        lines: list[str] = []
+        while True:
+            try:
+                raw = await self._reader.readline()
+            except ValueError as error:
+                raise _Broken("not_smtp", "The answer is longer than SMTP allows.") from error
+            if not raw:
+                raise _Broken("disconnected", "The server closed the connection.")
+            found = _REPLY.fullmatch(raw.decode("utf-8", "replace").rstrip("\r\n"))
+            if found is None or len(lines) > 100:
+                raise _Broken("not_smtp", "The answer is not SMTP.")
+            lines.append(found[3])
+            if found[2] != "-":
+                return int(found[1]), lines
+
+    def _expect(self, reply: tuple[int, list[str]], wanted: int, code: str) -> str:
+        number, lines = reply
+        if number != wanted:
+            raise _Broken(code, _short(f"{number} {lines[0]}"), number)
+        return _short(f"{number} {lines[0]}")
+
+
+def _b64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode("ascii")
+
+
+def _short(text: str) -> str:
+    """One short line of printable characters: a mail server's text is not ours to pass on."""
+    clean = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(clean.split())[:_LONGEST_DETAIL]
+
+
+def _ms(begun: float) -> float:
+    return round((time.perf_counter() - begun) * 1000, 1)

@@ -1,0 +1,146 @@
+"""``plan``: what ``up`` would do, each statement with the lock it would take; live is only read."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sysndd_core.settings import DatabaseSettings
+from sysndd_migrator.assessment import PROBLEMS, WAITING, FileState
+from sysndd_migrator.interruption import Interruption
+from sysndd_migrator.lint import Finding, check
+from sysndd_migrator.outside import other_schemas
+from sysndd_migrator.rehearsal import LockClass, Rehearsal, Rehearsed
+from sysndd_migrator.runner import Migrator, Source, open_migrator
+from sysndd_migrator.scratch import Purpose, Scratch, scratch_schemas
+from sysndd_migrator.session import Session
+from sysndd_migrator.snapshot import take
+from sysndd_migrator.units import Kind
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a live table is, by the server's own statistics (about, and not always fresh)."""
+
+    rows: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One statement of the plan."""
+
+    rehearsed: Rehearsed
+    size: Size | None
+
+
+@dataclass
+class PlannedFile:
+    """A pending file.
+
+    Attributes:
+        source: ``platform`` or ``application``.
+        state: the file, as ``status`` shows it.
+        steps: its statements that are not done yet.
+        warnings: what ``lint`` says about it.
+    """
+
+    source: str
+    state: FileState
+    steps: list[Step]
+    warnings: list[Finding]
+
+
+@dataclass
+class Plan:
+    """What ``up`` would do.
+
+    Attributes:
+        files: the pending files in order.
+        problems: files that ``up`` would refuse about; a person has to decide first.
+    """
+
+    files: list[PlannedFile] = field(default_factory=list)
+    problems: list[FileState] = field(default_factory=list)
+
+
+async def plan(settings: DatabaseSettings, directory: Path, interruption: Interruption) -> Plan:
+    """Rehearse what is pending on empty clones of the live tables.
+
+    Args:
+        settings: the server and the live schemas.
+        directory: the application's migrations.
+        interruption: the request to stop.
+
+    Raises:
+        SplitRefused: a pending file is ambiguous.
+        NotPermitted: the account may not create scratch schemas.
+        ForeignLedger: another tool's table is in the way.
+    """
+    async with open_migrator(settings, directory, interruption) as migrator:
+        states = await migrator.assess()
+        result = Plan()
+        for found in states.values():
+            result.problems += [
+                state for state in found if state.remark and state.state in PROBLEMS
+            ]
+        if not any(state.state in WAITING for found in states.values() for state in found):
+            return result
+        async with scratch_schemas(settings, Purpose.PLAN) as scratch:
+            session = await Session.open(settings)
+            try:
+                for source in migrator.sources:
+                    rehearsal = await _clone(session, source, scratch, interruption)
+                    sizes = await table_sizes(session, source.schema)
+                    for state in states[source.name]:
+                        if state.state in WAITING:
+                            planned = await _file(migrator, rehearsal, source, state, sizes)
+                            result.files.append(planned)
+            finally:
+                session.close()
+        return result
+
+
+async def _clone(
+    session: Session, source: Source, scratch: Scratch, interruption: Interruption
+) -> Rehearsal:
+    into = scratch.settings.ops_name if source.name == "platform" else scratch.settings.name
+    forbidden = await other_schemas(session) - {into.lower()}
+    rehearsal = Rehearsal(session, into, forbidden, interruption)
+    await rehearsal.clone(await take(session, source.schema, contents=False))
+    return rehearsal
+
+
+async def _file(
+    migrator: Migrator,
+    rehearsal: Rehearsal,
+    source: Source,
+    state: FileState,
+    sizes: dict[str, Size],
+) -> PlannedFile:
+    assert state.script is not None
+    done: set[int] = set()
+    if state.row is not None and state.row.run_id:
+        finished = {
+            first
+            for first, row in (await migrator.journal.read(state.row.run_id)).items()
+            if row.finished
+        }
+        for unit in state.script.units:
+            if unit.first in finished and unit.kind is not Kind.SESSION:
+                done.update(range(unit.first, unit.last + 1))
+    steps = [
+        Step(rehearsed, sizes.get((rehearsed.table or "").lower()))
+        for rehearsed in await rehearsal.run(state.script, done=done)
+        if rehearsed.lock is not LockClass.SESSION or rehearsed.error
+    ]
+    return PlannedFile(source.name, state, steps, check(state.script))
+
+
+async def table_sizes(session: Session, schema: str) -> dict[str, Size]:
+    """Return the sizes of a schema's tables by their names in lower case."""
+    rows = await session.fetch_all(
+        "SELECT table_name AS n, COALESCE(table_rows, 0) AS r, "
+        "COALESCE(data_length, 0) + COALESCE(index_length, 0) AS b "
+        "FROM information_schema.tables WHERE table_schema = %s AND table_type = 'BASE TABLE'",
+        (schema,),
+    )
+    return {str(row["n"]).lower(): Size(int(row["r"]), int(row["b"])) for row in rows}

@@ -1,0 +1,134 @@
+"""Writes ledger and journal with as few commits as the proofs allow.
+
+A commit costs more than most statements. What is already provable by a look at the schema waits
+for the next transaction, also for that of the next file; what is not, is committed at once.
+"""
+
+import time
+
+from sysndd_core import tool_version
+from sysndd_migrator.journal import Journal
+from sysndd_migrator.ledger import Ledger, Upsert, Write, merged
+from sysndd_migrator.lock import MigrationLock
+from sysndd_migrator.script import Script
+from sysndd_migrator.session import Outcome, Session
+from sysndd_migrator.units import Unit
+
+
+class Pending:
+    """Writes of a run that wait for the next transaction.
+
+    Args:
+        session: the connection that holds the lock.
+        lock: looked at before each write.
+    """
+
+    def __init__(self, session: Session, lock: MigrationLock) -> None:
+        self._session = session
+        self._lock = lock
+        self.writes: list[Write | Upsert] = []
+
+    async def write(self) -> None:
+        """Write them inside the transaction that is open; they stay pending until ``forget``.
+
+        Raises:
+            LockLost: the lock is no longer ours.
+        """
+        await self._lock.ensure_still_held()
+        for sql, arguments in merged(self.writes):
+            await self._session.execute(sql, arguments)
+
+    def forget(self) -> None:
+        """Take note that their transaction is committed."""
+        self.writes.clear()
+
+    async def flush(self) -> None:
+        """Commit them in a transaction of their own; costs nothing when there are none."""
+        if not self.writes:
+            return
+        alone = len(merged(self.writes)) == 1  # one statement is its own transaction
+        if not alone:
+            await self._session.execute("BEGIN")
+        await self.write()
+        if not alone:
+            await self._session.execute("COMMIT")
+        self.forget()
+
+    async def open(self) -> None:
+        """Write them into a transaction that the next statement commits before it starts."""
+        if len(merged(self.writes)) <= 1:
+            await self.flush()
+            return
+        await self._session.execute("BEGIN")
+        await self.write()
+
+
+class Record:
+    """One file's rows in ledger and journal.
+
+    Args:
+        pending: where the writes wait.
+        ledger: of the schema the file belongs to.
+        journal: of the platform.
+        script: the file.
+        run_id: names this run's journal rows.
+    """
+
+    def __init__(
+        self, pending: Pending, ledger: Ledger, journal: Journal, script: Script, run_id: str
+    ) -> None:
+        self._pending = pending
+        self._ledger = ledger
+        self._journal = journal
+        self._script = script
+        self._run_id = run_id
+        self._started = time.monotonic()
+
+    @property
+    def elapsed(self) -> int:
+        """Milliseconds since the file was begun."""
+        return round((time.monotonic() - self._started) * 1000)
+
+    def begun(self) -> None:
+        """The file is being applied."""
+        self._file(None)
+
+    def succeeded(self) -> None:
+        """All of the file is applied."""
+        self._file(self.elapsed)
+
+    def _file(self, duration: int | None) -> None:
+        self._pending.writes.append(
+            self._ledger.row(
+                filename=self._script.filename,
+                checksum=self._script.checksum,
+                statements_checksum=self._script.statements_checksum,
+                statements=len(self._script.statements),
+                tool_version=tool_version(),
+                run_id=self._run_id,
+                duration_ms=duration,
+            )
+        )
+
+    def unit(
+        self, unit: Unit, before: str | None = None, *, outcome: Outcome | None = None
+    ) -> None:
+        """A unit is about to be sent, or was done.
+
+        Args:
+            unit: which.
+            before: what the schema looked like before it.
+            outcome: what it did; None before it is sent.
+        """
+        run_id, schema, filename = self._run_id, self._ledger.schema, self._script.filename
+        self._pending.writes.append(
+            self._journal.row(run_id, schema, filename, unit, fingerprint=before, outcome=outcome)
+        )
+
+    def unit_failed(self, unit: Unit, detail: str) -> None:
+        """The server refused a unit, or a postcondition of the file is not met."""
+        self.unit(unit)
+        self._pending.writes += [
+            self._journal.failed(self._run_id, unit, detail),
+            self._ledger.failed(self._script.filename, self.elapsed, detail),
+        ]

@@ -1,0 +1,209 @@
+"""Files that would reach out of the shadow schema, or are not what they say: live is untouched."""
+
+import dataclasses
+import hashlib
+import random
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from sysndd_backup.confinement import LoadAccount, WithoutDefiners
+from sysndd_backup.packing import open_reader, open_writer
+from sysndd_core.jobs import CreateBackup, RestoreBackup
+from sysndd_core.settings import BackupCompression
+from sysndd_core.stores.backups import BackupManifest
+from tests.support.site import Site
+from tests.support.workers import BackupBench, backup_bench
+
+OBJECTS = """
+CREATE TABLE parent (id INT PRIMARY KEY);
+CREATE TABLE child (id INT PRIMARY KEY, parent_id INT NULL,
+  CONSTRAINT child_of_parent FOREIGN KEY (parent_id) REFERENCES parent (id));
+INSERT INTO parent VALUES (1), (2);
+INSERT INTO child VALUES (1, 1), (2, 2), (3, NULL);
+CREATE DEFINER = 'a stranger'@'nowhere' VIEW seen AS SELECT id FROM parent;
+CREATE DEFINER = 'a stranger'@'nowhere' TRIGGER parent_kept BEFORE DELETE ON parent
+  FOR EACH ROW SET @gone = OLD.id;
+CREATE DEFINER = 'a stranger'@'nowhere' FUNCTION one() RETURNS INT DETERMINISTIC RETURN 1;
+CREATE DEFINER = 'a stranger'@'nowhere' EVENT eager ON SCHEDULE EVERY 1 SECOND
+  DO INSERT INTO parent VALUES (FLOOR(1000 + RAND() * 1000000))
+"""
+
+
+@pytest.fixture
+async def bench(site: Site) -> AsyncIterator[BackupBench]:
+    site.server.execute("SET GLOBAL event_scheduler = OFF")
+    for statement in OBJECTS.strip().split(";\n"):
+        site.server.execute(statement, schema=site.app)
+    async with backup_bench(site) as bench:
+        row = await bench.run(CreateBackup())
+        assert row["state"] == "succeeded", row["error"]
+        yield bench
+
+
+def forged(bench: BackupBench, change: Callable[[bytes], bytes]) -> str:
+    """Change the SQL of the one backup, with hashes and sizes that fit; return its name."""
+    manifest: BackupManifest = bench.store.manifests()[-1]
+    path = bench.store.path(manifest.name)
+    with open_reader(path) as reader:
+        sql = change(reader.read())
+    with path.open("wb") as file:
+        writer = open_writer(file, BackupCompression.ZSTD)
+        writer.write(sql)
+        writer.close()
+    packed = path.read_bytes()
+    bench.store.write_manifest(
+        manifest.model_copy(
+            update={
+                "size_bytes": len(packed),
+                "sha256": hashlib.sha256(packed).hexdigest(),
+                "uncompressed_bytes": len(sql),
+                "uncompressed_sha256": hashlib.sha256(sql).hexdigest(),
+            }
+        )
+    )
+    return manifest.name
+
+
+TRAILER = b"-- Dump completed"
+
+HOSTILE = {
+    "use live": ("USE `{app}`;\nDROP TABLE child;\n", "Access denied"),
+    "another schema's table": ("DELETE FROM `{app}`.child;\n", "denied"),
+    "the platform": ("DELETE FROM `{ops}`.session;\n", "denied"),
+    "the server": ("SET GLOBAL max_connections = 1;\n", "denied"),
+    "an account": ("CREATE USER sysndd_intruder;\n", "denied"),
+    "a shell command": ("\\! touch {touched}\n", "Unknown command"),
+    "a shell command, spelled out": ("system touch {touched};\n", "syntax"),
+    "another file": ("source {touched}\n", "syntax"),
+    "a file of the machine": (
+        "LOAD DATA LOCAL INFILE '/etc/hostname' INTO TABLE child;\n", "ERROR"
+    ),
+    "an orphan": (
+        "SET foreign_key_checks = 0;\nUPDATE child SET parent_id = 77 WHERE id = 1;\n",
+        "foreign key child_of_parent of child",
+    ),
+    "a row too many": ("INSERT INTO parent VALUES (3);\n", "The table parent has not the 2 rows"),
+    "a table too many": ("CREATE TABLE extra (id INT);\n", "tables, the backup held"),
+    "a view on nothing": ("ALTER TABLE parent CHANGE id number INT;\n", "The view seen"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("sql", "cause"), HOSTILE.values(), ids=HOSTILE)
+async def test_a_hostile_dump_changes_nothing(
+    bench: BackupBench, tmp_path: Path, sql: str, cause: str
+) -> None:
+    touched = tmp_path / "touched"
+    text = sql.format(app=bench.site.app, ops=bench.site.ops, touched=touched).encode()
+    name = forged(bench, lambda dump: dump.replace(TRAILER, text + TRAILER))
+    live = bench.checksums()
+    row = await bench.run(RestoreBackup(name=name))
+    assert (row["state"], row["error_code"]) == ("failed", "restore_failed")
+    assert cause in str(row["error"])
+    assert "Nothing was changed" in str(row["error"])
+    assert bench.checksums() == live
+    assert not touched.exists()
+    assert beside_live(bench.site) == []
+    assert bench.site.server.execute(
+        "SELECT user FROM mysql.user WHERE user LIKE 'sysndd\\_load\\_%%' OR user = 'sysndd_intruder'"
+    ) == ()  # fmt: skip
+
+
+def beside_live(site: Site) -> list[str]:
+    rows = site.server.execute(
+        "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE %s",
+        (f"{site.app}\\_%",),
+    )
+    return [name for (name,) in rows if name != site.ops]
+
+
+async def test_damage_anywhere_is_found_before_anything_is_loaded(bench: BackupBench) -> None:
+    manifest = bench.store.manifests()[-1]
+    path = bench.store.path(manifest.name)
+    whole, live = path.read_bytes(), bench.checksums()
+    dice = random.Random(5)  # noqa: S311 - chooses where to damage
+    for offset in dice.sample(range(len(whole)), 50):
+        path.write_bytes(whole[:offset] + bytes([whole[offset] ^ (1 << dice.randrange(8))])
+                         + whole[offset + 1 :])  # fmt: skip
+        row = await bench.run(RestoreBackup(name=manifest.name))
+        assert (row["state"], row["error_code"]) == ("failed", "backup_damaged"), offset
+    assert bench.checksums() == live
+
+
+async def test_a_dump_cut_at_a_line_is_found_out(bench: BackupBench) -> None:
+    live = bench.checksums()
+    name = forged(
+        bench, lambda dump: b"\n".join(dump.splitlines()[: dump.count(b"\n") // 2]) + b"\n"
+    )
+    row = await bench.run(RestoreBackup(name=name))
+    assert (row["state"], row["error_code"]) == ("failed", "restore_failed")
+    assert bench.checksums() == live
+
+
+async def test_definers_become_the_worker_and_events_wait(bench: BackupBench) -> None:
+    site = bench.site
+    name = bench.store.manifests()[-1].name
+    site.server.execute("SET GLOBAL event_scheduler = ON")
+    try:
+        row = await bench.run(RestoreBackup(name=name))
+    finally:
+        site.server.execute("SET GLOBAL event_scheduler = OFF")
+    assert row["state"] == "succeeded", row["error"]
+    definers = site.server.execute(
+        "SELECT definer FROM information_schema.views WHERE table_schema = %s"
+        " UNION SELECT definer FROM information_schema.triggers WHERE trigger_schema = %s"
+        " UNION SELECT definer FROM information_schema.routines WHERE routine_schema = %s"
+        " UNION SELECT definer FROM information_schema.events WHERE event_schema = %s",
+        (site.app,) * 4,
+    )
+    assert {user.partition("@")[0] for (user,) in definers} == {site.server.user}
+    assert site.server.execute(
+        "SELECT event_name, status FROM information_schema.events WHERE event_schema = %s",
+        (site.app,),
+    ) == (("eager", "ENABLED"),)
+    assert site.server.execute(f"SELECT id FROM `{site.app}`.seen ORDER BY 1")[:2] == ((1,), (2,))
+
+
+async def test_an_account_that_is_there_already(bench: BackupBench) -> None:
+    server, app = bench.site.server, bench.site.app
+    password = SecretStr("0123456789abcdef")
+    account = LoadAccount(f"load_{app}"[:32], password)
+    server.execute(f"CREATE USER '{account.user}' IDENTIFIED BY '{password.get_secret_value()}'")
+    try:
+        pattern = f"{app}_shadow_".replace("_", "\\_") + "%"
+        server.execute(f"GRANT ALL PRIVILEGES ON `{pattern}`.* TO '{account.user}'")
+        bench.tools = dataclasses.replace(bench.tools, load_account=account)
+        row = await bench.run(RestoreBackup(name=bench.store.manifests()[-1].name))
+        assert row["state"] == "succeeded", row["error"]
+        name = forged(
+            bench, lambda dump: dump.replace(TRAILER, f"USE `{app}`;\n".encode() + TRAILER)
+        )
+        row = await bench.run(RestoreBackup(name=name))
+        assert "Access denied" in str(row["error"])
+    finally:
+        server.execute(f"DROP USER '{account.user}'")
+
+
+def test_rewriting_does_not_depend_on_where_a_chunk_ends() -> None:
+    dump = (
+        b"/*!50013 DEFINER=`a`@`%` SQL SECURITY DEFINER */\n"
+        b"/*!50001 VIEW `v` AS select `old`.`f`(`t`.`id`) AS `n`,'`old`.' AS `text` from `t` */;\n"
+        b"/*!50003 CREATE*/ /*!50017 DEFINER=`a``b`@`%`*/ /*!50003 TRIGGER t BEFORE INSERT ON t */;;\n"
+        b"/*!50106 CREATE*/ /*!50117 DEFINER=`a`@`%`*/ /*!50106 EVENT `e` ON SCHEDULE */ ;;\n"
+        b"CREATE DEFINER=`a`@`%` PROCEDURE `p`()\nSELECT 'CREATE DEFINER=`a`@`%` x' ;;\n"
+        b"INSERT INTO `t` VALUES\n('CREATE DEFINER=`a`@`%` x');\n-- end"
+    )
+    expected = (
+        b"/*!50013 SQL SECURITY DEFINER */\n"
+        b"/*!50001 VIEW `v` AS select `new`.`f`(`t`.`id`) AS `n`,'`old`.' AS `text` from `t` */;\n"
+        b"/*!50003 CREATE*/ /*!50003 TRIGGER t BEFORE INSERT ON t */;;\n"
+        b"/*!50106 CREATE*/ /*!50106 EVENT `e` ON SCHEDULE */ ;;\n"
+        b"CREATE PROCEDURE `p`()\nSELECT 'CREATE DEFINER=`a`@`%` x' ;;\n"
+        b"INSERT INTO `t` VALUES\n('CREATE DEFINER=`a`@`%` x');\n-- end"
+    )
+    for size in (1, 7, 50, len(dump)):
+        rewrite = WithoutDefiners("old", "new")
+        pieces = [rewrite.feed(dump[at : at + size]) for at in range(0, len(dump), size)]
+        assert b"".join(pieces) + rewrite.finish() == expected, size

@@ -1,0 +1,146 @@
+"""Backups that were loaded and dumped again, and what happens when something comes back wrong."""
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from sysndd_backup.clients import Clients
+from sysndd_backup.whole_backup import BackupPolicy
+from sysndd_core.jobs import CreateBackup, VerifyBackup
+from sysndd_core.stores.backups import Proof
+from tests.integration.backup.test_backup_and_restore import TRICKY, lying
+from tests.support.site import Site
+from tests.support.workers import BackupBench, backup_bench, eventually
+
+MORE = r"""
+CREATE TABLE `{app}`.numbers (
+  id INT PRIMARY KEY, n DECIMAL(20,10), f DOUBLE, bits BIT(9), z DATE,
+  twice INT GENERATED ALWAYS AS (id * 2) STORED, half DOUBLE AS (id / 2), e ENUM('a','b,('), g POINT
+);
+INSERT INTO `{app}`.numbers (id, n, f, bits, z, e, g) VALUES
+  (1, 1.0000000001, 0.1, b'101010101', '0000-00-00', 'b,(', POINT(1, 2)),
+  (2, -1, 1e300, b'0', '2026-02-28', 'a', NULL);
+CREATE TABLE `{app}`.without_key (a INT, b TEXT);
+INSERT INTO `{app}`.without_key VALUES (3, 'c'), (1, 'a'), (3, 'c');
+CREATE EVENT `{app}`.on_and_off ON SCHEDULE EVERY 1 HOUR ENABLE COMMENT 'a\nb'
+  DO BEGIN SELECT 1; SELECT 2; END;
+"""
+
+
+@pytest.fixture
+async def bench(site: Site) -> AsyncIterator[BackupBench]:
+    with site.server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SET sql_mode = ''")
+        for statement in (TRICKY + MORE).format(app=site.app).strip().split(";\n"):
+            cursor.execute(statement.strip().removesuffix(";"))
+        # Everything of it was made in another collation than the schema has now.
+        cursor.execute(f"ALTER DATABASE `{site.app}` COLLATE utf8mb4_bin")
+    async with backup_bench(site) as bench:
+        bench.policy = BackupPolicy()
+        yield bench
+
+
+def proof_schemas(site: Site) -> list[str]:
+    rows = site.server.execute(
+        "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE %s",
+        (f"{site.app}\\_proof%",),
+    )
+    return [name for (name,) in rows]
+
+
+async def test_a_backup_is_proven_and_says_when(bench: BackupBench) -> None:
+    before = datetime.now(UTC)
+    live = bench.checksums()
+    row = await bench.run(CreateBackup())
+    assert row["state"] == "succeeded", row["error"]
+    (manifest,) = bench.store.manifests()
+    assert manifest.proof is Proof.PROVEN, manifest.proof_error
+    assert manifest.proof_at is not None
+    assert before < manifest.proof_at < datetime.now(UTC)
+    assert bench.checksums() == live
+    assert proof_schemas(bench.site) == []
+    # The event of live is as it was, and none was left elsewhere.
+    events = bench.site.server.execute(
+        "SELECT status FROM information_schema.events WHERE event_name = 'on_and_off'"
+    )
+    assert events == (("ENABLED",),)
+    first = manifest.proof_at
+    row = await bench.run(VerifyBackup(name=manifest.name))
+    assert row["state"] == "succeeded", row["error"]
+    again = bench.store.manifest(manifest.name)
+    assert again.proof_at is not None
+    assert again.proof_at > first
+
+
+LOSSES = {
+    "structure of the table numbers": "s/^  `f` double/  `f` float/",
+    "procedure p": "s/SELECT ';' AS s/SELECT ';;' AS s/",
+    "event on_and_off": "s/EVERY 1 HOUR/EVERY 2 HOUR/",
+    "view v1": "s/^\\(.*50001 VIEW `v1` AS .*\\)`t` AS `t`/\\1`t` AS `u`/",
+    "rows or triggers of the table numbers": "s/1.0000000001/1.0000000002/",
+}
+
+
+@pytest.mark.parametrize("part", LOSSES)
+async def test_what_comes_back_differently_is_named(
+    bench: BackupBench, tmp_path: Path, part: str
+) -> None:
+    """The client that loads loses something without a word."""
+    program = tmp_path / "load"
+    real = bench.tools.clients.load
+    program.write_text(f'#!/bin/sh\nsed "{LOSSES[part].replace("`", chr(92) + "`")}" | {real} $@\n')
+    program.chmod(0o755)
+    clients = Clients(bench.tools.clients.dump, str(program), bench.tools.clients.version)
+    row = await bench.run(CreateBackup(), dataclasses.replace(bench.tools, clients=clients))
+    assert (row["state"], row["error_code"]) == ("failed", "proof_failed")
+    assert part in str(row["error"])
+    (manifest,) = bench.store.manifests()
+    assert manifest.proof is Proof.FAILED
+    assert part in str(manifest.proof_error)
+    assert proof_schemas(bench.site) == []
+
+
+async def test_a_dump_that_can_not_be_loaded_is_not_proven(
+    bench: BackupBench, tmp_path: Path
+) -> None:
+    script = '"{real}" "$@" | sed "s/^  PRIMARY KEY (/  NONSENSE KEY (/"'
+    row = await bench.run(CreateBackup(), lying(bench, tmp_path, script))
+    assert (row["state"], row["error_code"]) == ("failed", "proof_failed")
+    assert "It can't be loaded" in str(row["error"])
+    assert proof_schemas(bench.site) == []
+
+
+async def test_a_file_that_rots_loses_its_proof(bench: BackupBench) -> None:
+    await bench.run(CreateBackup())
+    (manifest,) = bench.store.manifests()
+    path = bench.store.path(manifest.name)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:500] + bytes([whole[500] ^ 1]) + whole[501:])
+    row = await bench.run(VerifyBackup(name=manifest.name))
+    assert (row["state"], row["error_code"]) == ("failed", "backup_damaged")
+    assert bench.store.manifest(manifest.name).proof is Proof.FAILED
+
+
+async def test_cancelled_in_mid_proof_leaves_nothing(bench: BackupBench, tmp_path: Path) -> None:
+    program = tmp_path / "load"
+    program.write_text(f"#!/bin/sh\nsleep 60\nexec {bench.tools.clients.load} $@\n")
+    program.chmod(0o755)
+    clients = Clients(bench.tools.clients.dump, str(program), bench.tools.clients.version)
+    job_id = await bench.submit(CreateBackup())
+    worker = bench.worker(dataclasses.replace(bench.tools, clients=clients))
+    running = asyncio.create_task(worker.run_until_idle())
+    await asyncio.to_thread(
+        eventually, "the proof has begun", lambda: proof_schemas(bench.site), seconds=15
+    )
+    async with bench.database.transaction() as tx:
+        await bench.rows.request_cancel(tx, job_id)
+    await running
+    assert (await bench.rows.get(job_id))["state"] == "cancelled"
+    assert proof_schemas(bench.site) == []
+    # The dump itself was whole: it stays, as one that nobody has proven.
+    (manifest,) = bench.store.manifests()
+    assert manifest.proof is None

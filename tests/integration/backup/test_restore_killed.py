@@ -1,0 +1,282 @@
+"""SIGKILL of worker and server at every step of restore and undo, under readers that join tables.
+
+``KILLS=100 SEED=7`` for the long lane (``make chaos-restore``); every kill point and its seed is in
+the message of a failure.
+"""
+
+import asyncio
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pymysql.err
+import pytest
+
+from sysndd_backup.recovery import Recovery
+from sysndd_core.database import errors_mapped
+from sysndd_core.errors import Unavailable
+from sysndd_core.jobs import CreateBackup, Job, RestoreBackup, UndoRestore
+from tests.support.servers import TestMariadb
+from tests.support.site import REPOSITORY, Site
+from tests.support.workers import PACKAGES, BackupBench, backup_bench, checksums
+
+KILLS = int(os.environ.get("KILLS", "20"))
+SEED = int(os.environ.get("SEED", "7"))
+RECOVERY_SECONDS = 30
+ROWS = 300
+
+SCHEMA = """
+CREATE TABLE part_a (id INT PRIMARY KEY, generation INT NOT NULL);
+CREATE TABLE part_b (id INT PRIMARY KEY, generation INT NOT NULL,
+  CONSTRAINT b_of_a FOREIGN KEY (id) REFERENCES part_a (id));
+CREATE TABLE part_c (id INT PRIMARY KEY, generation INT NOT NULL,
+  CONSTRAINT c_of_b FOREIGN KEY (id) REFERENCES part_b (id));
+CREATE VIEW whole AS SELECT a.generation AS x, c.generation AS y
+  FROM part_a AS a JOIN part_c AS c ON c.id = a.id;
+CREATE VIEW above_whole AS SELECT x FROM whole;
+CREATE TRIGGER part_a_kept BEFORE DELETE ON part_a FOR EACH ROW SET @deleted = OLD.id;
+CREATE PROCEDURE nothing() SELECT 1;
+CREATE EVENT never ON SCHEDULE EVERY 1 YEAR DISABLE DO SELECT 1
+"""
+
+JOIN = (
+    "SELECT DISTINCT a.generation, b.generation, c.generation FROM part_a AS a"
+    " JOIN part_b AS b ON b.id = a.id JOIN part_c AS c ON c.id = a.id"
+)
+
+
+class Reader:
+    """Joins three tables over and over in a thread of its own, as a request of the API would."""
+
+    def __init__(self, site: Site) -> None:
+        self.reads = self.refused = 0
+        self.mixed: list[object] = []
+        self.errors: list[str] = []
+        self._site = site
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "Reader":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                with errors_mapped(), self._site.server.connect(self._site.app) as connection:
+                    while not self._stop.is_set():
+                        self._read(connection)
+            except Unavailable:
+                self.refused += 1
+                time.sleep(0.02)
+            except Exception as error:  # noqa: BLE001 - the test fails with it
+                self.errors.append(repr(error))
+                time.sleep(0.02)
+
+    def _read(self, connection: "pymysql.Connection[pymysql.cursors.Cursor]") -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(JOIN)
+            rows = cursor.fetchall()
+        self.reads += 1
+        if len(rows) != 1 or len(set(rows[0])) != 1:
+            self.mixed.append(rows)
+        time.sleep(0.001)
+
+
+class Chaos:
+    """One site whose live database is the old or the new one, and kills in between.
+
+    Attributes:
+        states: what exactly the two look like.
+        now: which one is live.
+    """
+
+    def __init__(self, bench: BackupBench, backup: str, directory: Path) -> None:
+        self.bench = bench
+        self.site = bench.site
+        self.backup = backup
+        self.now = "old"
+        self.slowest = 0.0
+        self.recovery = Recovery(bench.database, bench.tools.undo_hours)
+        self.states: dict[str, tuple[object, ...]] = {}
+        self.points = {RestoreBackup: 0, UndoRestore: 0}
+        self._log = directory / "killed_worker.log"
+
+    def job(self) -> Job:
+        """Return the job that leads from what is live now to the other one."""
+        return RestoreBackup(name=self.backup) if self.now == "old" else UndoRestore()
+
+    async def learn(self) -> None:
+        """Go there and back without a kill: count the points, and see both states."""
+        self.states["old"] = look(self.site)
+        for state in ("new", "old"):
+            job = self.job()
+            await self.bench.submit(job)
+            self.points[type(job)] = int(await asyncio.to_thread(self.start, "0", "before", 0))
+            self.now = state
+            self.states.setdefault(state, look(self.site))
+            assert look(self.site) == self.states[state]
+        assert self.states["old"] != self.states["new"]
+
+    def start(self, at: str, when: str, victim: int) -> str:
+        """Run a worker that kills ``victim`` (0: itself) at a point; return what it printed."""
+        folders = [REPOSITORY, *(REPOSITORY / package for package in PACKAGES)]
+        environ = {
+            **os.environ,
+            **self.site.environ,
+            "PYTHONPATH": os.pathsep.join(map(str, folders)),
+        }
+        command = [sys.executable, "-m", "tests.support.killed_worker", at, when, str(victim)]
+        with self._log.open("ab") as log:
+            return subprocess.run(
+                command, stdout=subprocess.PIPE, stderr=log, env=environ, check=False, text=True
+            ).stdout
+
+    async def kill_once(self, dice: random.Random, share: float, server: TestMariadb | None) -> str:
+        """Kill at one point, recover, and check what is live; return what was done."""
+        job = self.job()
+        job_id = await self.bench.submit(job)
+        at = 1 + int(share * self.points[type(job)])
+        when = dice.choice(["before", "during", "after"])
+        victim = server.process.pid if server is not None and server.process is not None else 0
+        what = f"{job.job_kind} {when} point {at} of {self.points[type(job)]}, SEED={SEED}"
+        work = asyncio.create_task(asyncio.to_thread(self.start, str(at), when, victim))
+        if server is not None:
+            await self.start_again(server, work)
+        await work
+        begun = time.monotonic()
+        # What a lease does in twelve seconds, at once.
+        self.site.server.execute(
+            f"UPDATE `{self.site.ops}`.job SET lease_until = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND"
+            " WHERE state = 'running'"
+        )
+        while await self.recovery.journal.unfinished():
+            await self.recovery.recover()
+            assert time.monotonic() - begun < RECOVERY_SECONDS, what
+            await asyncio.sleep(0.05)
+        await self.bench.rows.reclaim()
+        self.slowest = max(self.slowest, time.monotonic() - begun)
+        self.check(what, str((await self.bench.rows.get(job_id))["state"]))
+        return what
+
+    async def start_again(self, server: TestMariadb, work: "asyncio.Task[str]") -> None:
+        """Start the server as soon as it was killed, while its worker lives on."""
+        assert server.process is not None
+        while not work.done() and server.process.is_running():  # noqa: ASYNC110 - a process
+            await asyncio.sleep(0.01)
+        server.start()
+
+    def check(self, what: str, job_state: str) -> None:
+        """Check that live is exactly one of the two, and that nothing else is left."""
+        seen = look(self.site)
+        live = [name for name, state in self.states.items() if state == seen]
+        assert live, f"live is a mix: {what}"
+        moved = live[0] != self.now
+        # A worker that died just before it could say so has still done it, or not.
+        assert job_state in {"succeeded" if moved else "failed", "failed"}, what
+        self.now = live[0]
+        left = schemas(self.site)
+        kinds = {name.removeprefix(self.site.app).split("_")[1] for name in left}
+        assert kinds <= {"before", "undone"}, f"{left} after {what}"
+        if self.now == "new":
+            assert "before" in kinds, f"{left} after {what}"
+
+
+def look(site: Site) -> tuple[object, ...]:
+    """Describe the live database exactly: the content of each table and every program."""
+    described: list[object] = [sorted(checksums(site, site.app).items())]
+    for table, columns, schema in (
+        ("views", "table_name, view_definition, definer, security_type", "table_schema"),
+        ("triggers", "trigger_name, action_statement, definer, sql_mode", "trigger_schema"),
+        ("routines", "routine_name, routine_definition, definer, sql_mode", "routine_schema"),
+        ("events", "event_name, event_definition, status, definer", "event_schema"),
+        ("referential_constraints", "constraint_name, unique_constraint_schema",
+         "constraint_schema"),
+    ):  # fmt: skip
+        described.append(
+            site.server.execute(
+                f"SELECT {columns} FROM information_schema.{table} WHERE {schema} = %s ORDER BY 1",
+                (site.app,),
+            )
+        )
+    return tuple(described)
+
+
+def schemas(site: Site) -> list[str]:
+    """Name the schemas beside live, but for the platform's."""
+    rows = site.server.execute(
+        "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE %s",
+        (f"{site.app}\\_%",),
+    )
+    return sorted(name for (name,) in rows if name != site.ops)
+
+
+@pytest.fixture
+async def chaos(site: Site, tmp_path: Path) -> AsyncIterator[Chaos]:
+    for statement in SCHEMA.strip().split(";\n"):
+        site.server.execute(statement, schema=site.app)
+    for table in ("part_a", "part_b", "part_c"):
+        numbers = ", ".join(f"({n}, 1)" for n in range(ROWS))
+        site.server.execute(f"INSERT INTO `{site.app}`.{table} VALUES {numbers}")
+    async with backup_bench(site) as bench:
+        assert (await bench.run(CreateBackup()))["state"] == "succeeded"
+        (manifest,) = bench.store.manifests()
+        with site.server.connect(site.app) as connection, connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE part_a AS a, part_b AS b, part_c AS c"
+                " SET a.generation = 2, b.generation = 2, c.generation = 2"
+                " WHERE b.id = a.id AND c.id = a.id"
+            )
+            cursor.execute("DROP VIEW above_whole")
+            cursor.execute("CREATE VIEW only_in_the_old_one AS SELECT x FROM whole")
+        made = Chaos(bench, manifest.name, tmp_path)
+        await made.learn()
+        yield made
+
+
+async def test_killed_worker(chaos: Chaos) -> None:
+    await kill_often(chaos, max(1, KILLS * 3 // 4), None)
+
+
+async def test_killed_server(chaos: Chaos, private_mariadb: TestMariadb) -> None:
+    assert chaos.site.server is private_mariadb, "the named server is not ours to kill"
+    await kill_often(chaos, max(1, KILLS // 4), private_mariadb)
+
+
+async def test_programs_that_can_not_be_made_take_the_tables_back(chaos: Chaos) -> None:
+    await chaos.bench.submit(chaos.job())
+    await asyncio.to_thread(chaos.start, "RENAME TABLE", "after", 0)
+    assert look(chaos.site)[0] == chaos.states["new"][0], "the tables have moved"
+    chaos.site.server.execute(
+        f"UPDATE `{chaos.site.ops}`.restore_journal SET new_programs ="
+        " REPLACE(new_programs, 'VIEW `above_whole`', 'VIEW nonsense!') WHERE outcome IS NULL"
+    )
+    await chaos.recovery.recover()
+    assert look(chaos.site) == chaos.states["old"]
+    assert [name for name in schemas(chaos.site) if "_undone_" not in name] == []
+
+
+async def kill_often(chaos: Chaos, kills: int, server: TestMariadb | None) -> None:
+    """Spread kills over all points, under two readers."""
+    dice = random.Random(SEED)  # noqa: S311 - chooses where to kill
+    shares = [(n + dice.random()) / kills for n in range(kills)]
+    dice.shuffle(shares)
+    with Reader(chaos.site) as one, Reader(chaos.site) as two:
+        for share in shares:
+            await chaos.kill_once(dice, share, server)
+    sys.stdout.write(
+        f"{kills} kills, {one.reads + two.reads} reads, {one.refused + two.refused} of them 503,"
+        f" slowest recovery {chaos.slowest:.2f} s\n"
+    )
+    assert one.mixed + two.mixed == []
+    assert one.errors + two.errors == []
+    assert min(one.reads, two.reads) > kills

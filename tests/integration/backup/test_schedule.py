@@ -1,0 +1,107 @@
+"""Scheduled backups: once for each due time, whatever runs, stops or is in the way."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from sysndd_backup.__main__ import BackupWorkerSettings
+from sysndd_backup.schedule import Schedule
+from sysndd_core.errors import OperationInProgress, SettingsError
+from sysndd_core.jobs import RestoreBackup
+from tests.support.site import Site
+from tests.support.workers import backup_bench, eventually, service_process
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+class Clock:
+    """A moment that stands still until it is moved."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+async def test_a_due_time_is_run_once_and_a_missed_one_is_made_up(site: Site) -> None:
+    clock = Clock(datetime(2026, 5, 1, 12, 0, tzinfo=UTC))
+    async with backup_bench(site) as bench:
+        workers = [Schedule(bench.rows, "0 3 * * *", BERLIN, clock) for _ in range(4)]
+        # A new schedule starts with its next time, not with the one before it was there.
+        assert [await one.look() for one in workers] == [None] * 4
+        clock.now = datetime(2026, 5, 2, 0, 59, 59, 999999, tzinfo=UTC)
+        assert await workers[0].look() is None
+        clock.now = datetime(2026, 5, 2, 1, 0, tzinfo=UTC)
+        found = await asyncio.gather(*(one.look() for one in workers))
+        assert len([job for job in found if job is not None]) == 1
+        await bench.worker().run_until_idle()
+        assert await workers[0].look() is None
+        # Three nights without any worker are one backup, not three.
+        clock.now += timedelta(days=3, hours=5)
+        assert await workers[1].look() is not None
+        assert await workers[2].look() is None
+        await bench.worker().run_until_idle()
+        assert [one.kind for one in bench.store.manifests()] == ["scheduled", "scheduled"]
+
+
+async def test_what_is_in_the_way_does_not_cost_the_run(site: Site) -> None:
+    clock = Clock(datetime(2026, 5, 1, 12, 0, tzinfo=UTC))
+    async with backup_bench(site) as bench:
+        schedule = Schedule(bench.rows, "0 3 * * *", UTC, clock)
+        await schedule.look()
+        clock.now += timedelta(days=1)
+        await bench.submit(RestoreBackup(name="not-there.sql"))
+        with pytest.raises(OperationInProgress):
+            await schedule.look()
+        await bench.worker().run_until_idle()
+        assert await schedule.look() is not None
+
+
+@pytest.mark.parametrize(
+    ("now", "due"),
+    [
+        # Clocks go from 02:00 to 03:00: 02:30 does not exist and is due at 03:00.
+        (datetime(2026, 3, 29, 12, 0, tzinfo=UTC), datetime(2026, 3, 29, 1, 0, tzinfo=UTC)),
+        # Clocks go from 03:00 to 02:00: 02:30 exists twice and is due the first time only.
+        (datetime(2026, 10, 25, 12, 0, tzinfo=UTC), datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),
+    ],
+)
+async def test_the_hour_that_is_missing_and_the_one_that_is_there_twice(
+    site: Site, now: datetime, due: datetime
+) -> None:
+    async with backup_bench(site) as bench:
+        assert Schedule(bench.rows, "30 2 * * *", BERLIN, Clock(now)).last_due() == due
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"BACKUP_SCHEDULE": "0 3 * *"},
+        {"BACKUP_SCHEDULE": "0 0 3 * * *"},
+        {"BACKUP_SCHEDULE": "61 3 * * *"},
+        {"BACKUP_TIMEZONE": "Mars/Olympus"},
+        {"BACKUP_TIMEZONE": "../etc/passwd"},
+    ],
+)
+def test_a_wrong_schedule_is_refused_at_start(site: Site, changes: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match=next(iter(changes))):
+        site.load(BackupWorkerSettings, **changes)
+
+
+async def test_the_worker_keeps_its_schedule(site: Site, tmp_path: Path) -> None:
+    # Due every minute; the last one lies an hour back.
+    site.server.execute(
+        f"INSERT INTO `{site.ops}`.backup_schedule (due_at, created_at)"
+        " VALUES (UTC_TIMESTAMP(6) - INTERVAL 1 HOUR, UTC_TIMESTAMP(6))"
+    )
+    with service_process("sysndd_backup", site, tmp_path, BACKUP_SCHEDULE="* * * * *"):
+        await asyncio.to_thread(
+            eventually,
+            "a scheduled backup",
+            lambda: list(site.backup_dir.glob("scheduled_*.json")),
+            seconds=40,
+        )

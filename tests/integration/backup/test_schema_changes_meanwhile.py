@@ -1,0 +1,92 @@
+"""Schema changes while dumps run: ours wait for the lock, and others' cost a second try."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pymysql.cursors
+import pytest
+
+from sysndd_backup.whole_backup import BackupPolicy
+from sysndd_core.jobs import CreateBackup
+from sysndd_core.schema_lock import schema_lock
+from tests.integration.backup.test_backup_and_restore import lying
+from tests.support.site import Site
+from tests.support.workers import backup_bench, eventually
+
+
+async def test_a_dump_that_an_alter_broke_off_is_taken_again(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The ALTER comes from somebody who knows nothing of our lock: error 1412, a real one."""
+    site.server.execute(f"CREATE TABLE `{site.app}`.altered (id INT PRIMARY KEY)")
+    site.server.execute(f"INSERT INTO `{site.app}`.altered VALUES (1), (2)")
+    async with backup_bench(site) as bench, connected(site) as blocker:
+        # The first dump has its snapshot and waits for a table that comes before `altered`.
+        site.server.execute(f"CREATE TABLE `{site.app}`.aaa (id INT PRIMARY KEY)")
+        blocker.execute(f"LOCK TABLES `{site.app}`.aaa WRITE")
+        job_id = await bench.submit(CreateBackup())
+        running = asyncio.create_task(bench.worker().run_until_idle())
+        await asyncio.to_thread(
+            eventually,
+            "the dump waits",
+            lambda: list(site.backup_dir.glob("*.partial")),
+            seconds=15,
+        )
+        await asyncio.sleep(0.5)
+        site.server.execute(f"ALTER TABLE `{site.app}`.altered ADD COLUMN c INT, ALGORITHM=COPY")
+        blocker.execute("UNLOCK TABLES")
+        await running
+        row = await bench.rows.get(job_id)
+        assert row["state"] == "succeeded", row["error"]
+        (manifest,) = bench.store.manifests()
+        assert manifest.rows_per_table["altered"] == 2
+        assert "dump_taken_again" in caplog.text
+
+
+@contextlib.asynccontextmanager
+async def connected(site: Site) -> AsyncIterator[pymysql.cursors.Cursor]:
+    with site.server.connect() as connection, connection.cursor() as cursor:
+        yield cursor
+
+
+async def test_alters_without_end_are_a_failed_job_that_says_so(site: Site, tmp_path: Path) -> None:
+    script = "echo 'Error 1412: Table definition has changed' >&2; exit 3"
+    async with backup_bench(site) as bench:
+        row = await bench.run(CreateBackup(), lying(bench, tmp_path, script))
+        assert (row["state"], row["error_code"]) == ("failed", "dump_failed")
+        assert "A table was changed while the dump ran" in str(row["error"])
+        assert list(site.backup_dir.iterdir()) == []
+
+
+async def test_a_dump_waits_for_whoever_changes_the_schema(site: Site) -> None:
+    async with backup_bench(site) as bench:
+        job_id = await bench.submit(CreateBackup())
+        async with schema_lock(site.database, purpose="a migration", timeout=5):
+            running = asyncio.create_task(bench.worker().run_until_idle())
+            await asyncio.sleep(1.5)
+            row = await bench.rows.get(job_id)
+            assert (row["state"], row["step"]) == ("running", "waiting")
+            assert not list(site.backup_dir.iterdir())
+        await running
+        assert (await bench.rows.get(job_id))["state"] == "succeeded"
+
+
+async def test_progress_only_grows_and_ends_at_a_hundred(site: Site, tmp_path: Path) -> None:
+    async with backup_bench(site) as bench:
+        bench.policy = BackupPolicy()
+        slow = lying(bench, tmp_path, '"{real}" "$@" | (sleep 1; cat)')
+        job_id = await bench.submit(CreateBackup())
+        running = asyncio.create_task(bench.worker(slow).run_until_idle())
+        seen: list[int] = []
+        steps: set[str] = set()
+        while not running.done():
+            row = await bench.rows.get(job_id)
+            seen.append(row["percent"])
+            steps.add(row["step"])
+            await asyncio.sleep(0.02)
+        row = await bench.rows.get(job_id)
+        assert (row["state"], row["percent"]) == ("succeeded", 100)
+        assert seen == sorted(seen)
+        assert {"dumping", "loading"} <= steps

@@ -1,0 +1,172 @@
+"""What would make a dump lose things silently, or break it off: each is a failed job that says so."""
+
+import contextlib
+import dataclasses
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from sysndd_backup.backup import BackupTools
+from sysndd_backup.clients import find_clients
+from sysndd_backup.rights import missing_rights
+from sysndd_backup.server import Server
+from sysndd_core.database import Database
+from sysndd_core.errors import DumpClientMismatch
+from sysndd_core.jobs import CreateBackup
+from sysndd_core.settings import BackupCompression
+from sysndd_core.stores.backups import BackupDirectory
+from tests.integration.backup.test_backup_and_restore import TRICKY, lying
+from tests.support.site import Site
+from tests.support.workers import BackupBench, backup_bench
+
+RIGHTS = ("SELECT", "SHOW VIEW", "TRIGGER", "EVENT", "EXECUTE")
+
+
+@pytest.fixture
+async def bench(site: Site) -> AsyncIterator[BackupBench]:
+    for statement in TRICKY.format(app=site.app).strip().split(";\n"):
+        site.server.execute(statement.strip().removesuffix(";"))
+    async with backup_bench(site) as bench:
+        yield bench
+
+
+@contextlib.asynccontextmanager
+async def dumping_as(bench: BackupBench, *rights: str) -> AsyncIterator[BackupTools]:
+    """Tools whose account holds just these rights on the application schema."""
+    site, user, password = bench.site, f"d{os.getpid()}", "Dump-password-1"
+    site.server.execute(f"CREATE USER '{user}'@'%' IDENTIFIED BY '{password}'")
+    try:
+        site.server.execute(f"GRANT {', '.join(rights)} ON `{site.app}`.* TO '{user}'@'%'")
+        # Bodies of routines that somebody else defined.
+        if bench.tools.server.vendor == "MariaDB":
+            site.server.execute(f"GRANT SELECT ON mysql.proc TO '{user}'@'%'")
+        else:
+            site.server.execute(f"GRANT SHOW_ROUTINE ON *.* TO '{user}'@'%'")
+        site.server.execute(f"GRANT ALL PRIVILEGES ON `{site.ops}`.* TO '{user}'@'%'")
+        settings = site.database.model_copy(
+            update={"user": user, "password": type(site.database.password)(password)}
+        )
+        async with Database(settings) as database:
+            yield dataclasses.replace(bench.tools, database=database)
+    finally:
+        site.server.execute(f"DROP USER '{user}'@'%'")
+
+
+async def test_the_rights_that_are_asked_for_are_enough(bench: BackupBench) -> None:
+    async with dumping_as(bench, *RIGHTS) as tools:
+        row = await bench.run(CreateBackup(), tools)
+    assert row["state"] == "succeeded", row["error"]
+    (manifest,) = bench.store.manifests()
+    assert (manifest.routine_count, manifest.event_count) == (3, 1)
+    assert manifest.trigger_count > 0
+
+
+@pytest.mark.parametrize("revoked", RIGHTS)
+async def test_a_revoked_right_is_named(bench: BackupBench, revoked: str) -> None:
+    rest = [right for right in RIGHTS if right != revoked]
+    async with dumping_as(bench, *rest) as tools:
+        row = await bench.run(CreateBackup(), tools)
+    assert (row["state"], row["error_code"]) == ("failed", "missing_rights")
+    assert f"lacks {revoked} on {bench.site.app}" in str(row["error"])
+    assert list(bench.site.backup_dir.iterdir()) == []
+
+
+def test_grants_are_read_as_the_servers_write_them() -> None:
+    whole = ["GRANT USAGE ON *.* TO `u`@`%`", r"GRANT ALL PRIVILEGES ON `a\_b`.* TO `u`@`%`"]
+    assert missing_rights(whole, "a_b") == []
+    assert missing_rights(whole, "axb") == ["SELECT", "SHOW VIEW", "TRIGGER", "EVENT", "EXECUTE"]
+    assert missing_rights(["GRANT ALL PRIVILEGES ON `a_b`.* TO `u`@`%`"], "axb") == []
+    partial = ["GRANT ALL PRIVILEGES ON *.* TO `u`@`%`", "REVOKE EVENT ON `a`.* FROM `u`@`%`"]
+    assert missing_rights(partial, "a") == ["EVENT"]
+    assert missing_rights(["GRANT TRIGGER ON `a`.`one table` TO `u`@`%`"], "a")[2] == "TRIGGER"
+
+
+LOSING_CLIENTS = {
+    "a view": "grep -v '^/.!50001 VIEW `v2`'",
+    "a routine": "sed 's/ PROCEDURE `p`/ PROCEDURE `other`/'",
+    "an event": "grep -v '50106 EVENT'",
+    "a trigger": "awk '/50003 TRIGGER/ && !lost {{lost = 1; next}} {{print}}'",
+    "a table": "grep -v '^CREATE TABLE `review`'",
+}
+
+
+@pytest.mark.parametrize("lost", LOSING_CLIENTS)
+async def test_an_object_that_the_dump_lost_is_named(
+    bench: BackupBench, tmp_path: Path, lost: str
+) -> None:
+    script = '"{real}" "$@" | ' + LOSING_CLIENTS[lost]
+    row = await bench.run(CreateBackup(), lying(bench, tmp_path, script))
+    assert (row["state"], row["error_code"]) == ("failed", "dump_failed")
+    expected = {"a view": "the view v2", "a routine": "the procedure p", "an event": "the event e",
+                "a trigger": "triggers", "a table": "the table review"}  # fmt: skip
+    assert expected[lost] in str(row["error"])
+    assert list(bench.site.backup_dir.iterdir()) == []
+
+
+@contextlib.contextmanager
+def small_disk(directory: Path, size: str) -> Iterator[Path]:
+    """Mount a file system of a bounded size."""
+    directory.mkdir()
+    as_root = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
+    options = f"size={size},mode=700,uid={os.geteuid()}"
+    subprocess.run(
+        [*as_root, "mount", "-t", "tmpfs", "-o", options, "tmpfs", str(directory)], check=True
+    )
+    try:
+        yield directory
+    finally:
+        subprocess.run([*as_root, "umount", str(directory)], check=True)
+
+
+async def test_a_full_disk_is_named_and_nothing_stays(bench: BackupBench, tmp_path: Path) -> None:
+    app = bench.site.app
+    bench.site.server.execute(f"CREATE TABLE `{app}`.big (id INT PRIMARY KEY, b LONGBLOB)")
+    with small_disk(tmp_path / "small", "3m") as directory:
+        tools = dataclasses.replace(
+            bench.tools, store=BackupDirectory(directory), compression=BackupCompression.NONE
+        )
+        row = await bench.run(CreateBackup(), tools)
+        assert row["state"] == "succeeded", row["error"]
+        before = tools.store.manifests()
+        # As hexadecimal text twice as long: judged by the last backup there would be room.
+        bench.site.server.execute(f"INSERT INTO `{app}`.big VALUES (1, REPEAT('x', 2000000))")
+        row = await bench.run(CreateBackup(), tools)
+        assert (row["state"], row["error_code"]) == ("failed", "insufficient_storage")
+        assert "was full after" in str(row["error"])
+        assert tools.store.manifests() == before
+        assert len(list(directory.iterdir())) == 2
+        # And with a first backup that can't fit, nothing is begun at all.
+        (directory / before[0].name).unlink()
+        (directory / "filler").write_bytes(b"x" * (2 << 20))
+        bench.site.server.execute(f"ANALYZE TABLE `{app}`.big")
+        row = await bench.run(CreateBackup(), tools)
+        assert row["error_code"] == "insufficient_storage"
+        assert "bytes and the backup directory has" in str(row["error"])
+
+
+async def test_a_killed_dump_client_is_named(bench: BackupBench, tmp_path: Path) -> None:
+    script = "kill -9 $$"
+    row = await bench.run(CreateBackup(), lying(bench, tmp_path, script))
+    assert (row["state"], row["error_code"]) == ("failed", "dump_failed")
+    assert f"signal {int(signal.SIGKILL)}" in str(row["error"])
+    assert list(bench.site.backup_dir.iterdir()) == []
+
+
+async def test_clients_of_the_other_vendor_are_refused_at_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(DumpClientMismatch, match=r"mysqldump and mysql are not on the PATH"):
+        await find_clients(Server("MySQL", "8.0.40"))
+    for name in ("mysqldump", "mysql"):
+        program = tmp_path / name
+        program.write_text("#!/bin/sh\necho 'mysqldump  Ver 10.19 Distrib 10.11.6-MariaDB'\n")
+        program.chmod(0o755)
+    with pytest.raises(
+        DumpClientMismatch, match=r"The server is MySQL, but mysqldump is: .*MariaDB"
+    ):
+        await find_clients(Server("MySQL", "8.0.40"))

@@ -1,0 +1,190 @@
+"""What becomes of a mail when the mail server misbehaves: every outcome against a real socket."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from sysndd_core.database import Database
+from sysndd_core.outbox import NewMail, OnDoubt
+from sysndd_core.settings import SmtpSecurity, SmtpSettings
+from sysndd_mailer.mail_transport import TransportRows
+from sysndd_mailer.smtp import MAILS_PER_CONNECTION
+from tests.support.outbox import Outbox, open_outbox
+from tests.support.site import Site
+from tests.support.smtp_faults import DEFAULTS, DROP, STALL, FaultySmtp, faulty_smtp
+
+MAIL = NewMail("test", "person@sysndd.example", "test", {"requested_at": "2026-01-01 00:00"})
+HELD_ON_DOUBT = NewMail(
+    "test", "person@sysndd.example", "test", {"requested_at": "x"}, on_doubt=OnDoubt.HOLD
+)
+
+
+@contextlib.asynccontextmanager
+async def mailing(
+    site: Site, database: Database, *, user: str | None = None, **answers: str
+) -> AsyncIterator[tuple[Outbox, FaultySmtp]]:
+    async with faulty_smtp(answers) as server:
+        smtp = SmtpSettings(
+            host="127.0.0.1", port=server.port, security=SmtpSecurity.NONE, timeout=1,
+            mail_from="noreply@sysndd.example", user=user, password="canary" if user else None,
+        )  # fmt: skip
+        async with open_outbox(site, database, smtp) as outbox:
+            yield outbox, server
+
+
+async def until_closed(outbox: Outbox) -> None:
+    for _ in range(500):
+        if not outbox.breaker.is_open:
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail("the breaker did not close")
+
+
+@pytest.mark.parametrize("code", [421, 450, 451, 452])
+@pytest.mark.parametrize("at", ["MAIL", "RCPT", "DATA", "CONTENT"])
+async def test_4xx_is_tried_again_later(site: Site, database: Database, code: int, at: str) -> None:
+    async with mailing(site, database, **{at: f"{code} 4.3.0 later"}) as (outbox, server):
+        mail_id = await outbox.put(MAIL)
+        await outbox.worker.run_until_idle()
+        row = await outbox.row(mail_id)
+        assert (row["state"], row["last_code"], row["attempt"]) == ("queued", code, 1)
+        assert (row["run_after"] - row["created_at"]).total_seconds() > 2
+        server.answers.update(DEFAULTS)
+        await outbox.send_due()
+        assert (await outbox.row(mail_id))["state"] == "sent"
+        assert {one["Message-ID"] for one in server.accepted} == {row["message_id"]}
+
+
+@pytest.mark.parametrize(
+    ("reply", "marked"),
+    [("550 5.1.1 no such user", 1), ("550 no such user", 1), ("554 5.7.1 policy", 0)],
+)
+async def test_5xx_at_the_recipient_is_dead_at_once(
+    site: Site, database: Database, reply: str, marked: int
+) -> None:
+    async with mailing(site, database, RCPT=reply) as (outbox, server):
+        mail_id = await outbox.put(MAIL)
+        await outbox.worker.run_until_idle()
+        row = await outbox.row(mail_id)
+        assert (row["state"], row["attempt"]) == ("dead", 1)
+        assert row["last_reply"] == reply[4:]
+        found = await database.fetch_all(f"SELECT recipient FROM {outbox.rows.undeliverable}")
+        assert [one["recipient"] for one in found] == [MAIL.recipient] * marked
+        assert not outbox.breaker.is_open
+        assert server.accepted == []
+        assert (await outbox.rows.depth())["dead"] == 1
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"AUTH": "535 5.7.8 bad credentials"},
+        {"MAIL": "530 5.7.0 authentication required"},
+        {"MAIL": "550 5.7.1 sender not allowed"},
+        {"BANNER": "554 no service here"},
+        {"EHLO": "250 no-auth-here.example"},
+    ],
+    ids=["535", "530", "sender", "banner", "no auth"],
+)
+async def test_broken_transport_opens_the_breaker_and_burns_no_attempt(
+    site: Site, database: Database, answers: dict[str, str]
+) -> None:
+    async with mailing(site, database, user="mailer", **answers) as (outbox, server):
+        ids = [await outbox.put(MAIL) for _ in range(5)]
+        await outbox.worker.run_until_idle()
+        assert outbox.breaker.is_open
+        rows = [await outbox.row(mail_id) for mail_id in ids]
+        assert {row["state"] for row in rows} == {"queued"}
+        # One mail found it out; none has fewer tries left than before.
+        assert sum(row["attempt"] for row in rows) == 1
+        assert len({row["max_attempts"] - row["attempt"] for row in rows}) == 1
+        await asyncio.sleep(0.5)
+        (shown,) = await TransportRows(database).open_ones()
+        assert "canary" not in str(shown) + str(rows)
+        server.answers.update(DEFAULTS)
+        await until_closed(outbox)
+        await outbox.worker.run_until_idle()
+        assert {(await outbox.row(mail_id))["state"] for mail_id in ids} == {"sent"}
+        assert len(server.accepted) == len(ids)
+
+
+async def test_drop_after_the_final_dot(site: Site, database: Database) -> None:
+    """A security mail is sent again under the same Message-ID, any other waits for a person."""
+    async with mailing(site, database, CONTENT=DROP) as (outbox, server):
+        again, held = await outbox.put(MAIL), await outbox.put(HELD_ON_DOUBT)
+        await outbox.worker.run_until_idle()
+        assert (await outbox.row(again))["state"] == "queued"
+        assert (await outbox.row(held))["state"] == "held"
+        server.answers.update(DEFAULTS)
+        await outbox.send_due()
+        row = await outbox.row(again)
+        assert row["state"] == "sent"
+        copies = [one for one in server.accepted if one["Message-ID"] == row["message_id"]]
+        assert len(copies) == 2
+        assert (await outbox.row(held))["state"] == "held"
+        assert len(server.accepted) == 3
+        assert (await outbox.rows.depth())["held"] == 1
+
+
+@pytest.mark.parametrize("at", ["BANNER", "EHLO", "MAIL", "RCPT", "DATA", "CONTENT"])
+async def test_stalling_server_costs_its_time_out_and_no_mail(
+    site: Site, database: Database, at: str
+) -> None:
+    async with mailing(site, database, **{at: STALL}) as (outbox, server):
+        mail_id = await outbox.put(MAIL)
+        begun = time.monotonic()
+        await outbox.worker.run_until_idle()
+        assert time.monotonic() - begun < 10
+        assert (await outbox.row(mail_id))["state"] == "queued"
+        server.answers.update(DEFAULTS)
+        await outbox.send_due()
+        assert (await outbox.row(mail_id))["state"] == "sent"
+
+
+async def test_connections_are_used_again_and_bounded(site: Site, database: Database) -> None:
+    async with mailing(site, database) as (outbox, server):
+        for _ in range(MAILS_PER_CONNECTION + 5):
+            await outbox.put(MAIL)
+        await outbox.worker.run_until_idle()
+        assert len(server.accepted) == MAILS_PER_CONNECTION + 5
+        assert server.connections == 2
+
+
+async def test_kept_connection_that_died_is_noticed_before_a_mail(
+    site: Site, database: Database
+) -> None:
+    async with mailing(site, database) as (outbox, server):
+        await outbox.put(MAIL)
+        await outbox.worker.run_until_idle()
+        server.once["RSET"] = [DROP]
+        mail_id = await outbox.put(MAIL)
+        await outbox.worker.run_until_idle()
+        row = await outbox.row(mail_id)
+        assert (row["state"], row["attempt"]) == ("sent", 1)
+        assert server.connections == 2
+
+
+async def test_expired_mail_is_cancelled_and_not_sent(site: Site, database: Database) -> None:
+    async with mailing(site, database) as (outbox, server):
+        mail_id = await outbox.put(MAIL)
+        await database.execute(f"UPDATE {outbox.rows.table} SET expires_at = '2000-01-01'")
+        await outbox.worker.run_until_idle()
+        assert (await outbox.row(mail_id))["state"] == "cancelled"
+        assert server.connections == 0
+
+
+@pytest.mark.parametrize(("mail", "state"), [(MAIL, "queued"), (HELD_ON_DOUBT, "held")])
+async def test_mailer_killed_while_the_content_was_under_way(
+    site: Site, database: Database, mail: NewMail, state: str
+) -> None:
+    async with mailing(site, database) as (outbox, _):
+        mail_id = await outbox.put(mail)
+        claim = await outbox.rows.claim("killed")
+        assert claim is not None
+        await outbox.rows.sending(claim, {})
+        await database.execute(f"UPDATE {outbox.rows.table} SET lease_until = '2000-01-01'")
+        await outbox.rows.reclaim()
+        assert (await outbox.row(mail_id))["state"] == state

@@ -1,0 +1,220 @@
+"""What a file changed, what it promises, what it leaves behind, and what others change meanwhile."""
+
+import signal
+import statistics
+import threading
+import time
+
+import pytest
+
+from tests.integration.migrator.conftest import Workspace, eventually, finish
+
+GENE = "CREATE TABLE gene (id INT PRIMARY KEY, symbol VARCHAR(20) NOT NULL);\n"
+AGAIN = GENE.replace("TABLE", "TABLE IF NOT EXISTS")
+
+
+def journal(workspace: Workspace, filename: str) -> list[tuple[object, ...]]:
+    rows = workspace.server.execute(
+        f"SELECT kind, rows_changed, warnings, objects FROM `{workspace.ops}`.migration_journal"
+        " WHERE schema_name = %s AND filename = %s ORDER BY position",
+        (workspace.app, filename),
+    )
+    return list(rows)
+
+
+def test_objects_rows_and_warnings_are_recorded(workspace: Workspace) -> None:
+    workspace.write(
+        "001_gene.sql",
+        f"{GENE}INSERT INTO gene VALUES (1, 'a'), (2, 'b');\n"
+        "ALTER TABLE gene ADD COLUMN note TEXT;\nCREATE INDEX by_symbol ON gene (symbol);\n"
+        "CREATE VIEW symbols AS SELECT symbol FROM gene;\nDROP TABLE IF EXISTS never_there;\n",
+    )
+    workspace.up()
+    assert journal(workspace, "001_gene.sql") == [
+        ("definition", 0, 0, "table gene"),
+        ("data", 2, 0, ""),
+        ("definition", 0, 0, "table gene"),
+        ("definition", 0, 0, "table gene"),
+        ("definition", 0, 0, "view symbols"),
+        ("definition", 0, 1, ""),
+    ]
+
+
+def test_a_file_that_changed_nothing_is_warned_of_and_shown(workspace: Workspace) -> None:
+    workspace.write("001_gene.sql", GENE)
+    workspace.write("002_again.sql", AGAIN)
+    workspace.write("003_expected.sql", f"-- expect: no-op\n{AGAIN}")
+    finished = workspace.up()
+    assert "002_again.sql changed nothing" in finished.out
+    assert "003_expected.sql changed nothing" not in finished.out
+    status = workspace.run("status")
+    assert status.code == 0
+    assert "002_again.sql changed nothing" in status.out
+    assert "003_expected.sql changed nothing" not in status.out
+    assert len(workspace.run("status", "--json").json["without_effect"]) == 1
+
+
+@pytest.mark.parametrize("body", [AGAIN, "UPDATE gene SET id = 1 WHERE id = 99;\n", "DO 1;\n"])
+def test_strict_refuses_a_file_that_changed_nothing(workspace: Workspace, body: str) -> None:
+    workspace.write("001_gene.sql", GENE)
+    workspace.up()
+    workspace.write("002_again.sql", body)
+    finished = workspace.run("up", "--strict")
+    assert finished.code == 1, finished
+    assert "002_again.sql changed nothing" in finished.err
+    assert workspace.ledger()["002_again.sql"][0] == 0
+    assert workspace.run("resolve", "002_again.sql", "--from-statement", "1").code == 0
+    workspace.write("002_again.sql", f"-- expect: no-op\n{body}")
+    assert workspace.run("up", "--strict").code == 0
+
+
+def test_assertions_that_hold_are_silent(workspace: Workspace) -> None:
+    workspace.write(
+        "001_gene.sql",
+        f"{GENE}INSERT INTO gene VALUES (1, 'a');\n-- assert: SELECT COUNT(*) = 1 FROM gene;\n"
+        "-- assert: SELECT symbol, id FROM gene\n",
+    )
+    workspace.up()
+
+
+@pytest.mark.parametrize(
+    ("question", "why"),
+    [
+        ("SELECT COUNT(*) = 2 FROM gene", "is 0"),
+        ("SELECT NULL", "is NULL"),
+        ("SELECT id FROM gene WHERE id = 7", "it answers no row"),
+        ("SELECT nowhere FROM gene", "error 1054"),
+        ("SELECT 1, 0", "is 0"),
+    ],
+)
+def test_an_assertion_that_fails_undoes_the_rows_and_names_its_line(
+    workspace: Workspace, question: str, why: str
+) -> None:
+    workspace.write("001_gene.sql", GENE)
+    workspace.up()
+    workspace.write("002_row.sql", f"INSERT INTO gene VALUES (1, 'a');\n-- assert: {question}\n")
+    finished = workspace.run("up")
+    assert finished.code == 1, finished
+    assert "002_row.sql:2: the assertion is not true" in finished.err
+    assert why in finished.err
+    assert workspace.sql("SELECT COUNT(*) FROM gene") == ((0,),)
+    assert workspace.ledger()["002_row.sql"][0] == 0
+
+
+def test_a_bad_directive_is_refused_before_anything_is_touched(workspace: Workspace) -> None:
+    workspace.write("001_gene.sql", f"{GENE}-- assert: DELETE FROM gene\n")
+    finished = workspace.run("up")
+    assert finished.code == 65
+    assert "001_gene.sql:2:4: assert: takes one SELECT" in finished.err
+
+
+def test_text_inside_a_statement_is_no_directive(workspace: Workspace) -> None:
+    workspace.write("001_gene.sql", f"{GENE}INSERT INTO gene VALUES (1, 'a\n-- assert: x\n');\n")
+    workspace.up()
+
+
+def test_a_leak_is_reported_and_taken_back(workspace: Workspace) -> None:
+    workspace.write("001_gene.sql", f"SET SESSION group_concat_max_len = 4242;\n{GENE}")
+    workspace.write("002_copy.sql", "CREATE TABLE seen AS SELECT @@group_concat_max_len AS v;\n")
+    finished = workspace.up()
+    assert "001_gene.sql left session variables changed (group_concat_max_len = 4242)" in (
+        finished.out
+    )
+    assert workspace.sql("SELECT v <> 4242 FROM seen") == ((1,),)
+
+
+def test_drift_names_the_object_and_how_it_differs(workspace: Workspace) -> None:
+    workspace.write("001_gene.sql", GENE)
+    workspace.write("002_other.sql", "CREATE TABLE other (id INT PRIMARY KEY);\n")
+    workspace.up()
+    assert workspace.run("status", "--json").json["drift"] == []
+    workspace.sql("ALTER TABLE gene MODIFY symbol VARCHAR(30) NOT NULL")
+    workspace.sql("CREATE TABLE by_hand (id INT)")
+    workspace.sql("DROP TABLE other")
+    first, second, third = workspace.run("status", "--json").json["drift"]
+    assert "table by_hand appeared" in first
+    assert "table gene changed: `symbol` varchar(20) NOT NULL → `symbol` varchar(30)" in second
+    assert "table other disappeared" in third
+    assert "Drift: " in workspace.run("status").out
+
+
+def test_a_run_does_not_cover_drift_up_until_it_is_accepted(workspace: Workspace) -> None:
+    workspace.write("001_gene.sql", GENE)
+    workspace.up()
+    workspace.sql("CREATE TABLE by_hand (id INT)")
+    workspace.write("002_more.sql", "CREATE TABLE more (id INT PRIMARY KEY);\n")
+    assert "table by_hand is not as the last run left it" in workspace.up().out
+    (drift,) = workspace.run("status", "--json").json["drift"]
+    assert "by_hand" in drift
+    assert workspace.run("up", "--accept-drift").code == 0
+    assert workspace.run("status", "--json").json["drift"] == []
+
+
+def test_what_a_killed_run_did_is_no_drift(workspace: Workspace) -> None:
+    workspace.write("001_gene.sql", GENE)
+    workspace.up()
+    workspace.write("002_more.sql", "ALTER TABLE gene ADD COLUMN b INT;\nDO SLEEP(20);\n")
+    process = workspace.start("up")
+    thread = eventually(lambda: sleeping(workspace))
+    process.send_signal(signal.SIGKILL)
+    finish(process)
+    workspace.server.execute(f"KILL {thread}")
+    workspace.write("002_more.sql", "ALTER TABLE gene ADD COLUMN b INT;\nDO SLEEP(20);\n")
+    assert workspace.run("resolve", "002_more.sql", "--applied").code == 0
+    workspace.write("003_last.sql", "ALTER TABLE gene ADD COLUMN c INT;\n")
+    workspace.up()
+    assert workspace.run("status", "--json").json["drift"] == []
+
+
+def sleeping(workspace: Workspace) -> int | None:
+    rows = workspace.server.execute(
+        "SELECT id FROM information_schema.processlist WHERE info LIKE 'DO SLEEP(20)%%'"
+    )
+    return int(rows[0][0]) if rows else None
+
+
+def test_a_long_statement_reports_progress(workspace: Workspace) -> None:
+    workspace.write("001_gene.sql", f"{GENE}DO SLEEP(5);\n-- expect: no-op\n")
+    finished = finish(workspace.start("up"))
+    assert finished.code == 0, finished
+    lines = [line for line in finished.err.splitlines() if '"progress"' in line]
+    assert len(lines) >= 2
+    assert all('"statement": 2' in line and '"of": 2' in line for line in lines)
+    assert "elapsed" in lines[0]
+
+
+@pytest.mark.slow
+def test_readers_never_wait_longer_than_the_timeout(workspace: Workspace) -> None:
+    """Someone holds the table in an open transaction; an ALTER queues; readers keep coming."""
+    workspace.write("001_gene.sql", GENE)
+    workspace.up()
+    workspace.write("002_alter.sql", "ALTER TABLE gene ADD COLUMN b INT;\n")
+    waits: list[float] = []
+    stop = threading.Event()
+
+    def read() -> None:
+        with workspace.server.connect(workspace.app) as connection, connection.cursor() as cursor:
+            while not stop.is_set():
+                started = time.monotonic()
+                cursor.execute("SELECT COUNT(*) FROM gene")
+                cursor.fetchall()
+                waits.append(time.monotonic() - started)
+                time.sleep(0.02)
+
+    with workspace.server.connect(workspace.app) as holder, holder.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT * FROM gene")
+        process = workspace.start("up")
+        readers = [threading.Thread(target=read) for _ in range(3)]
+        for reader in readers:
+            reader.start()
+        time.sleep(9)  # more than one lock_wait_timeout of five seconds
+        cursor.execute("COMMIT")
+        finished = finish(process)
+        stop.set()
+        for reader in readers:
+            reader.join()
+    assert finished.code == 0, finished
+    assert max(waits) < 6.5, max(waits)
+    assert statistics.median(waits) < 1
+    assert "waiting_for_table" in finished.err

@@ -1,0 +1,103 @@
+"""SIGKILL of the migrator and of the server, again and again, at seeded moments; and counted.
+
+``KILLS`` says how many (20 unless told, ``make chaos-migrations KILLS=100`` for the long lane) and
+``SEED`` which moments. Every fifth kill hits the server. After each, ``up`` goes on; at the end of
+each round the schema, the rows and a counter of executed statements must be exactly those of an
+undisturbed run.
+"""
+
+import os
+import random
+import signal
+import time
+
+import pytest
+
+from tests.integration.migrator.conftest import Workspace, eventually, finish
+
+KILLS = int(os.environ.get("KILLS", "20"))
+SEED = int(os.environ.get("SEED", "4"))
+STEPS = 8
+SERVER_EVERY = 5
+
+FIRST = (
+    "CREATE TABLE gene (id INT PRIMARY KEY, symbol VARCHAR(20) NOT NULL);\n"
+    "CREATE TABLE tally (n INT NOT NULL);\nINSERT INTO tally VALUES (0);\n"
+)
+
+
+def step(number: int) -> str:
+    """Return a file with a definition, rows, a guarded definition and a transaction of its own."""
+    return (
+        f"ALTER TABLE gene ADD COLUMN c{number} INT;\nDO SLEEP(0.02);\n"
+        f"INSERT INTO gene (id, symbol) VALUES ({number}, 'g{number}');\n"
+        "UPDATE tally SET n = n + 1;\n"
+        f"CREATE INDEX by_c{number} ON gene (c{number});\n"
+        f"SET @ddl = 'ALTER TABLE gene ADD COLUMN d{number} INT';\n"
+        "PREPARE change_it FROM @ddl;\nEXECUTE change_it;\nDEALLOCATE PREPARE change_it;\n"
+        "START TRANSACTION;\nUPDATE tally SET n = n + 1;\nCOMMIT;\n"
+        f"CREATE TABLE extra_{number} (id INT PRIMARY KEY);\n"
+        f"-- assert: SELECT COUNT(*) = 1 FROM gene WHERE id = {number}\n"
+    )
+
+
+@pytest.mark.slow
+def test_killed_at_seeded_moments_it_comes_out_the_same(workspace: Workspace) -> None:
+    workspace.write("001_first.sql", FIRST)
+    for number in range(STEPS):
+        workspace.write(f"{number + 2:03d}_step.sql", step(number))
+    workspace.up()
+    undisturbed = state(workspace)
+    generator = random.Random(SEED)  # noqa: S311 - repeatable moments, no secrets
+    kills = rounds = servers = 0
+    while kills < KILLS:
+        rounds += 1
+        assert rounds <= KILLS + 5, f"only {kills} kills hit in {rounds} rounds"
+        for schema in (workspace.app, workspace.ops):
+            workspace.server.execute(f"DROP DATABASE IF EXISTS `{schema}`")
+        for _ in range(KILLS + 5):
+            server = workspace.server.process is not None and kills % SERVER_EVERY == 4
+            finished = disturbed(workspace, generator.uniform(0, 0.35), server=server)
+            if finished is None:
+                kills, servers = kills + 1, servers + server
+                if kills >= KILLS:
+                    workspace.up()
+                    break
+            else:
+                assert finished == 0, finished
+                break
+        assert state(workspace) == undisturbed
+    told = f"{kills} kills, {servers} of them of the server, in {rounds} rounds, seed {SEED}"
+    print(told)  # noqa: T201 - the count is what the long lane is run for
+
+
+def disturbed(workspace: Workspace, pause: float, *, server: bool) -> int | None:
+    """Run ``up`` and kill it or the server ``pause`` seconds after it took the lock.
+
+    Returns:
+        None when the kill hit, else the exit code of a run that was faster.
+    """
+    process = workspace.start("up")
+    eventually(lambda: process.poll() is not None or workspace.lock_holder())
+    time.sleep(pause)
+    if process.poll() is not None:
+        return int(finish(process).code)
+    if not server:
+        process.send_signal(signal.SIGKILL)
+        code = finish(process).code
+        return None if code == -signal.SIGKILL else int(code)
+    workspace.server.kill()
+    finished = finish(process)
+    workspace.server.start()
+    if finished.code == 0:
+        return 0
+    assert finished.code == 69, finished
+    return None
+
+
+def state(workspace: Workspace) -> tuple[object, ...]:
+    """Return every definition, the rows, the counter and the ledger."""
+    names = sorted(workspace.tables())
+    definitions = [workspace.sql(f"SHOW CREATE TABLE `{name}`") for name in names]
+    rows = workspace.sql("SELECT id, symbol FROM gene ORDER BY id")
+    return definitions, rows, workspace.sql("SELECT n FROM tally"), workspace.ledger()

@@ -1,0 +1,85 @@
+"""The accounts of deploy/accounts, none of which may do everything, suffice on this server."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sysndd_core.jobs import CreateBackup, RestoreBackup
+from sysndd_local.accounts import Account, DatabaseAccess, create_accounts
+from sysndd_migrator.command_line import main as migrator
+from tests.support.servers import TestMariadb, TestRedis
+from tests.support.site import MIGRATIONS, REPOSITORY, Site
+from tests.support.workers import backup_bench, checksums
+
+TEMPLATE = REPOSITORY / "deploy" / "accounts" / "accounts.sql"
+ACCOUNTS = {
+    role: Account(user, f"Password4{role}")
+    for role, user in {
+        "operator": "sysndd",
+        "api": "sysndd_api",
+        "migrator": "sysndd_migrator",
+        "backup": "sysndd_backup",
+        "mailer": "sysndd_mailer",
+    }.items()
+}
+
+
+@pytest.fixture
+def access(mariadb: TestMariadb) -> Iterator[DatabaseAccess]:
+    """Schemas and accounts, made by the template, which is run twice."""
+    with mariadb.temporary_schema("owned") as schema:
+        access = DatabaseAccess(
+            mariadb.host, mariadb.port, None, schema, f"{schema}_ops", **ACCOUNTS
+        )
+        with mariadb.connect() as root:
+            create_accounts(root, TEMPLATE, access)
+            create_accounts(root, TEMPLATE, access)
+        yield access
+        for account in ACCOUNTS.values():
+            mariadb.execute(f"DROP USER '{account.user}'@'%'")
+
+
+@pytest.fixture
+def migrated(access: DatabaseAccess, monkeypatch: pytest.MonkeyPatch) -> DatabaseAccess:
+    """The schemas filled by the migrator's account."""
+    environ = access.environment(access.migrator) | {"MIGRATIONS_DIR": str(MIGRATIONS)}
+    with monkeypatch.context() as patched:
+        for variable, value in environ.items():
+            patched.setenv(variable, value)
+        assert migrator(["up"]) == 0
+    return access
+
+
+async def test_back_up_and_restore_with_the_services_own_accounts(
+    mariadb: TestMariadb, redis_server: TestRedis, migrated: DatabaseAccess, tmp_path: Path
+) -> None:
+    environ = migrated.environment(migrated.backup) | {
+        "REDIS_URL": redis_server.url,
+        "BACKUP_DIR": str(tmp_path),
+    }
+    site = Site(mariadb, environ, tmp_path)
+    with migrated.connect(migrated.api) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO `{site.app}`.`user` (user_name, email) VALUES ('one', 'one@x.example')"
+        )
+    async with backup_bench(site) as bench:
+        before, triggers = checksums(site, site.app), definers(site)
+        assert triggers
+        made = await bench.run(CreateBackup())
+        assert made["state"] == "succeeded", made["error"]
+        mariadb.execute(f"DELETE FROM `{site.app}`.`user`")
+        (manifest,) = bench.store.manifests()
+        restored = await bench.run(RestoreBackup(name=manifest.name))
+        assert restored["state"] == "succeeded", restored["error"]
+        assert (checksums(site, site.app), definers(site)) == (before, triggers)
+
+
+def definers(site: Site) -> tuple[tuple[object, ...], ...]:
+    """Triggers and views with whose rights they run."""
+    return site.server.execute(
+        "SELECT trigger_name, definer FROM information_schema.triggers WHERE trigger_schema = %s"
+        " UNION ALL SELECT table_name, definer FROM information_schema.views"
+        " WHERE table_schema = %s ORDER BY 1",
+        (site.app, site.app),
+    )

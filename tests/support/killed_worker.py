@@ -1,0 +1,105 @@
+"""Runs what is due in the backup queue, and kills at a chosen point: ``python -m`` this.
+
+The real handlers on the real server. Every statement that changes a schema, every write to the
+restore journal and every report of progress is a point; at the chosen one a SIGKILL goes to this
+process or to the database server. Without a kill it prints how many points there were.
+"""
+
+import asyncio
+import itertools
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from sysndd_backup.__main__ import BackupWorkerSettings
+from sysndd_backup.backup import BackupTools
+from sysndd_backup.clients import find_clients
+from sysndd_backup.handlers import BackupHandlers
+from sysndd_backup.journal import Journal
+from sysndd_backup.server import identify
+from sysndd_backup.session import SchemaSession
+from sysndd_core.database import Database
+from sysndd_core.jobs import Queue
+from sysndd_core.logging import configure
+from sysndd_core.outbox import JobRows
+from sysndd_core.queue import WakeUp
+from sysndd_core.settings import load
+from sysndd_core.stores.backups import BackupDirectory
+from sysndd_core.worker import Worker, job_performer
+
+POINTS = ((SchemaSession, "_send"), (Journal, "open"), (Journal, "_write"), (Journal, "close"),
+          (JobRows, "progress"))  # fmt: skip
+
+
+class Killer:
+    """Counts points, and kills at one of them.
+
+    Args:
+        at: number of the point, from 1; or how its statement begins; 0 for none.
+        when: ``before``, ``during`` or ``after`` its statement.
+        victim: process id.
+    """
+
+    def __init__(self, at: str, when: str, victim: int) -> None:
+        self.seen = 0
+        self._at = at
+        self._when = when
+        self._victim = victim
+        self._numbers = itertools.count(1)
+
+    def watch(self, owner: type, name: str) -> None:
+        """Make each call of a method a point."""
+        original: Callable[..., Awaitable[Any]] = getattr(owner, name)
+
+        async def watched(*arguments: Any, **named: Any) -> Any:
+            self.seen = next(self._numbers)
+            ours = self._at in {str(self.seen), str(arguments[1])[: len(self._at)]}
+            if ours and self._when == "before":
+                self._kill()
+            work = asyncio.ensure_future(original(*arguments, **named))
+            if ours and self._when == "during":
+                # Long enough for the statement to be sent, too short for most to be answered.
+                await asyncio.wait([work], timeout=0.002)
+                self._kill()
+            result = await work
+            if ours and self._when == "after":
+                self._kill()
+            return result
+
+        setattr(owner, name, watched)
+
+    def _kill(self) -> None:
+        os.kill(self._victim, signal.SIGKILL)
+
+
+async def run(killer: Killer) -> None:
+    """Do everything that is due now."""
+    settings = load(BackupWorkerSettings, os.environ)
+    configure(settings.log, service="killed-worker")
+    wake_up = WakeUp(settings.redis)
+    async with Database(settings.database) as database:
+        server = await identify(database)
+        tools = BackupTools(
+            database=database,
+            server=server,
+            clients=await find_clients(server),
+            store=BackupDirectory(settings.backup.directory),
+            compression=settings.backup.compression,
+            undo_hours=settings.backup.undo_hours,
+        )
+        rows = JobRows(database, wake_up, Queue.BACKUP)
+        for owner, name in POINTS:
+            killer.watch(owner, name)
+        perform = job_performer(rows, BackupHandlers(tools).table())
+        worker = Worker(database=database, redis=settings.redis, rows=rows, perform=perform)
+        await worker.run_until_idle()
+    await wake_up.close()
+
+
+if __name__ == "__main__":
+    at, when, victim = sys.argv[1:]
+    counting = Killer(at, when, int(victim) or os.getpid())
+    asyncio.run(run(counting))
+    sys.stdout.write(str(counting.seen))

@@ -1,0 +1,69 @@
+"""The mailer's parts on a site, in the test's own loop."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from sysndd_core.database import Database
+from sysndd_core.outbox import MailRows, NewMail
+from sysndd_core.queue import WakeUp
+from sysndd_core.settings import SmtpSettings
+from sysndd_core.worker import Worker
+from sysndd_mailer.__main__ import MailerSettings
+from sysndd_mailer.breaker import Breaker, OpenMailRows, prober
+from sysndd_mailer.compose import Composer
+from sysndd_mailer.delivery import Delivery
+from sysndd_mailer.links import Links
+from sysndd_mailer.mail_transport import TransportRows
+from sysndd_mailer.smtp import Connections
+from tests.support.site import Site
+
+
+@dataclass
+class Outbox:
+    """The outbox and a mailer that sends what is due when it is told to."""
+
+    rows: MailRows
+    worker: Worker
+    breaker: Breaker
+    connections: Connections
+
+    async def put(self, mail: NewMail) -> str:
+        """Write a mail's row; return its id."""
+        async with self.rows.database.transaction() as tx:
+            return await self.rows.enqueue(tx, mail, requested_by=None)
+
+    async def row(self, mail_id: str) -> dict[str, Any]:
+        """Read a mail's row."""
+        row = await self.rows.get(mail_id)
+        assert row is not None
+        return row
+
+    async def send_due(self) -> None:
+        """Send everything that is queued, also what is to be tried later."""
+        await self.rows.database.execute(
+            f"UPDATE {self.rows.table} SET run_after = '2000-01-01' WHERE state = 'queued'"
+        )
+        await self.worker.run_until_idle()
+
+
+@contextlib.asynccontextmanager
+async def open_outbox(site: Site, database: Database, smtp: SmtpSettings) -> AsyncIterator[Outbox]:
+    """Open a mailer's parts with a transport."""
+    settings = site.load(MailerSettings)
+    wake_up, connections = WakeUp(site.redis), Connections(smtp)
+    breaker = Breaker(prober(smtp), TransportRows(database), name="mail@test:1", first_pause=0.1)
+    rows = OpenMailRows(database, wake_up, breaker, domain="sysndd.example")
+    composer = Composer(mail_from=settings.smtp.mail_from, public_url=settings.site.public_url)
+    delivery = Delivery(rows, composer, Links(database, settings.token.key), connections, breaker)
+    worker = Worker(database=database, redis=site.redis, rows=rows, perform=delivery.perform)
+    watch = asyncio.create_task(breaker.run(lambda: rows.announce("breaker")))
+    try:
+        yield Outbox(rows, worker, breaker, connections)
+    finally:
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+        await connections.close()
+        await wake_up.close()

@@ -1,0 +1,138 @@
+"""A mail server on a real socket that answers as it is told: refuses, stalls, drops, counts.
+
+The catcher accepts everything; what a mailer does when a server misbehaves needs one that does.
+"""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+DROP = "<drop>"
+STALL = "<stall>"
+
+DEFAULTS = {
+    "BANNER": "220 faulty.example ESMTP",
+    "EHLO": "250-faulty.example\r\n250-SIZE 1000000\r\n250 AUTH PLAIN LOGIN",
+    "STARTTLS": "220 go ahead",
+    "AUTH": "235 welcome",
+    "MAIL": "250 ok",
+    "RCPT": "250 ok",
+    "DATA": "354 go ahead",
+    "CONTENT": "250 queued",
+    "RSET": "250 ok",
+    "NOOP": "250 ok",
+    "QUIT": "221 bye",
+}
+
+
+@dataclass
+class FaultySmtp:
+    """What the server says and what it saw.
+
+    Attributes:
+        answers: by command; change them at any time. ``DROP`` closes, ``STALL`` never answers.
+        once: answers that are used up before those, in order.
+        accepted: messages whose content came in whole, also when the answer then was a drop.
+        commands: every command line, credentials included.
+        connections: how many were opened.
+    """
+
+    port: int = 0
+    answers: dict[str, str] = field(default_factory=lambda: dict(DEFAULTS))
+    once: dict[str, list[str]] = field(default_factory=dict)
+    accepted: list[EmailMessage] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
+    connections: int = 0
+    tls: ssl.SSLContext | None = None
+
+    def answer(self, command: str) -> str:
+        """Return what to say to a command."""
+        waiting = self.once.get(command)
+        if waiting:
+            return waiting.pop(0)
+        return self.answers.get(command, "502 what?")
+
+
+class _Ended(Exception):
+    pass
+
+
+@contextlib.asynccontextmanager
+async def faulty_smtp(
+    answers: dict[str, str] | None = None,
+    *,
+    tls: ssl.SSLContext | None = None,
+    implicit: bool = False,
+) -> AsyncIterator[FaultySmtp]:
+    """Serve until the block ends.
+
+    Arguments:
+        answers: in place of the defaults, by command in capitals.
+        tls: for STARTTLS, or for every connection when ``implicit``.
+    """
+    faulty = FaultySmtp(tls=tls)
+    faulty.answers.update(answers or {})
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        faulty.connections += 1
+        try:
+            await _converse(faulty, reader, writer)
+        except (_Ended, OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            tasks.discard(task)
+            writer.transport.abort()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls if implicit else None)
+    faulty.port = server.sockets[0].getsockname()[1]
+    try:
+        yield faulty
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _converse(
+    faulty: FaultySmtp, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    await _say(faulty, writer, "BANNER")
+    while True:
+        line = (await reader.readuntil(b"\n")).decode().rstrip("\r\n")
+        faulty.commands.append(line)
+        command = line.split(" ")[0].upper()
+        said = await _say(faulty, writer, command)
+        if command == "STARTTLS" and said.startswith("220"):
+            assert faulty.tls is not None
+            await writer.start_tls(faulty.tls)
+        elif command == "AUTH" and said.startswith("334"):
+            faulty.commands.append((await reader.readuntil(b"\n")).decode().rstrip("\r\n"))
+            await _say(faulty, writer, "AUTH")
+        elif command == "DATA" and said.startswith("354"):
+            content = await reader.readuntil(b"\r\n.\r\n")
+            message = message_from_bytes(content[:-5], policy=policy.default)
+            assert isinstance(message, EmailMessage)
+            faulty.accepted.append(message)
+            await _say(faulty, writer, "CONTENT")
+        elif command == "QUIT":
+            raise _Ended
+
+
+async def _say(faulty: FaultySmtp, writer: asyncio.StreamWriter, command: str) -> str:
+    text = faulty.answer(command)
+    if text == DROP:
+        raise _Ended
+    if text == STALL:
+        await asyncio.sleep(3600)
+    writer.write(text.encode() + b"\r\n")
+    await writer.drain()
+    return text

@@ -1,0 +1,2 @@
+DELIMITER $$
+SELECT $x$ $$ $x$ $$
