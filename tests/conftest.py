@@ -1,7 +1,16 @@
 """Makes the real servers and a migrated site known to every test."""
 
+from hypothesis import HealthCheck, settings
+
 from tests.support.http import api
 from tests.support.servers import mariadb, private_mariadb, redis_server, smtp_catcher
 from tests.support.site import database, site
 
 __all__ = ["api", "database", "mariadb", "private_mariadb", "redis_server", "site", "smtp_catcher"]
+
+# The first draw on a new machine builds tables of all characters and takes seconds. How long a
+# property takes is a benchmark's question, never a test's.
+settings.register_profile(
+    "sysndd", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("sysndd")
