@@ -3,16 +3,13 @@
 SysnddError                         internal_error            500
 ├── SettingsError                   invalid_settings          500  (start-up only)
 ├── BadRequest                      bad_request               400
-│   ├── MalformedJson               malformed_json            400
-│   └── InvalidToken                invalid_token             400
+│   └── MalformedJson               malformed_json            400
 ├── NotSignedIn                     not_signed_in             401
 │   └── WrongCredentials            wrong_credentials         401
 ├── NotAllowed                      not_allowed               403
 ├── NotFound                        not_found                 404
 │   ├── BackupNotFound              backup_not_found          404
 │   ├── JobNotFound                 job_not_found             404
-│   ├── MailNotFound                mail_not_found            404
-│   ├── UserNotFound                user_not_found            404
 │   ├── GeneNotFound                gene_not_found            404
 │   └── EntityNotFound              entity_not_found          404
 ├── MethodNotAllowed                method_not_allowed        405
@@ -20,24 +17,20 @@ SysnddError                         internal_error            500
 │   ├── OperationInProgress         operation_in_progress     409
 │   ├── LastProvenBackup            last_proven_backup        409
 │   ├── SchemaLocked                schema_locked             409  (a migration, dump or restore is at work)
-│   ├── LastAdministrator           last_administrator        409
 │   ├── JobNotCancellable           job_not_cancellable       409
 │   └── NothingToUndo               nothing_to_undo           409
 ├── BodyTooLarge                    body_too_large            413
 ├── UnsupportedMediaType            unsupported_media_type    415
 ├── RangeNotSatisfiable             range_not_satisfiable     416
 ├── Invalid                         invalid_request           422
-│   ├── WeakPassword                weak_password             422
 │   ├── InvalidBackupName           invalid_backup_name       422
 │   └── ConfirmationRequired        confirmation_required     422
-├── TooManyRequests                 too_many_requests         429
 ├── Unavailable                     unavailable               503
 │   ├── DatabaseUnavailable         database_unavailable      503
 │   ├── DatabaseBusy                database_busy             503  (the pool is saturated)
 │   ├── Maintenance                 maintenance               503  (a restore replaces the tables)
 │   ├── SchemaChanging              schema_changing           503  (a restore or migration is at work)
 │   ├── SchemaLockRefused           schema_lock_refused       503
-│   ├── LinksNotConfigured          links_not_configured      503
 │   └── SignInBusy                  sign_in_busy              503
 ├── InsufficientStorage             insufficient_storage      507
 └── JobFailed                       job_failed                500  (only inside workers)
@@ -103,13 +96,6 @@ class MalformedJson(BadRequest):
     title = "The body is not valid JSON"
 
 
-class InvalidToken(BadRequest):
-    """Unknown, used, revoked, expired or meant for something else: the same answer for each."""
-
-    code = "invalid_token"
-    title = "The link is not valid any more; ask for a new one"
-
-
 class NotSignedIn(SysnddError):
     code = "not_signed_in"
     status = 401
@@ -141,16 +127,6 @@ class BackupNotFound(NotFound):
 class JobNotFound(NotFound):
     code = "job_not_found"
     title = "There is no job with that id"
-
-
-class MailNotFound(NotFound):
-    code = "mail_not_found"
-    title = "There is no mail with that id"
-
-
-class UserNotFound(NotFound):
-    code = "user_not_found"
-    title = "There is no account with that id"
 
 
 class GeneNotFound(NotFound):
@@ -199,11 +175,6 @@ class SchemaLocked(Conflict):
     title = "A migration, a backup or a restore holds the schema's lock"
 
 
-class LastAdministrator(Conflict):
-    code = "last_administrator"
-    title = "The last active Administrator stays one"
-
-
 class JobNotCancellable(Conflict):
     code = "job_not_cancellable"
     title = "The job has ended already"
@@ -240,11 +211,6 @@ class Invalid(SysnddError):
     title = "A field is missing or wrong"
 
 
-class WeakPassword(Invalid):
-    code = "weak_password"
-    title = "Choose another password"
-
-
 class InvalidBackupName(Invalid):
     code = "invalid_backup_name"
     title = "That can't be the name of a backup"
@@ -253,13 +219,6 @@ class InvalidBackupName(Invalid):
 class ConfirmationRequired(Invalid):
     code = "confirmation_required"
     title = "The confirmation word is missing or wrong"
-
-
-class TooManyRequests(SysnddError):
-    code = "too_many_requests"
-    status = 429
-    title = "Too many requests; wait a moment"
-    retry_after = 10
 
 
 class Unavailable(SysnddError):
@@ -302,13 +261,6 @@ class SchemaLockRefused(Unavailable):
 
     code = "schema_lock_refused"
     title = "The database server refuses GET_LOCK"
-
-
-class LinksNotConfigured(Unavailable):
-    """``TOKEN_KEY`` is not set, so links in mails can't be made."""
-
-    code = "links_not_configured"
-    title = "Registration and password reset are not set up here"
 
 
 class SignInBusy(Unavailable):

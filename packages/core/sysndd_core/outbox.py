@@ -279,17 +279,6 @@ class MailRows(LeasedTable):
             f"SELECT * FROM {self.table} WHERE id = %s", (mail_id,)
         )
 
-    async def queued_within(
-        self, tx: Transaction, purpose: str, recipient: str, *, seconds: int
-    ) -> bool:
-        """Tell whether a mail of this purpose was queued for an address in the last seconds."""
-        row = await tx.fetch_one(
-            f"SELECT 1 FROM {self.table} WHERE created_at > UTC_TIMESTAMP(6) - INTERVAL %s SECOND"
-            " AND purpose = %s AND recipient = %s LIMIT 1",
-            (seconds, purpose, recipient),
-        )
-        return row is not None
-
     async def cancel_requested(self, claim: Claim) -> bool:
         """A mail in flight is not broken off."""
         return False
