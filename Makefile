@@ -82,6 +82,7 @@ format: ## Format the code and mend what the linter can mend
 WALK := RUN_DIR=.run-walk HTTP_PORT=0 MAIL_HTTP_PORT=0
 .PHONY: walk
 walk: ## Really make up, walk the main path over HTTP, make down (in .run-walk)
+	@$(BOOTSTRAP) test
 	@$(WALK) CONFIRM=yes $(MAKE) reset 2>/dev/null || true
 	@$(WALK) $(MAKE) up
 	@$(WALK) $(MAKE) status

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes this machine able to run the system: virtual environment, Python packages, server programs.
 #
-#   bootstrap.sh python   the Python side only (make check)
+#   bootstrap.sh python   the Python side only, with the tools of the tests (make check)
 #   bootstrap.sh up       and the servers that `make up` starts itself
 #   bootstrap.sh test     and the servers that the tests start themselves
 #
@@ -13,6 +13,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 purpose=${1:-up}
 venv=${VENV:-.venv}
 stamp=$venv/.sysndd-installed
+# Running the system needs less than testing it: requirements/test.in includes dev.in.
+lock=test
+[ "$purpose" != up ] || lock=dev
 PATH=$PATH:/usr/sbin:/usr/local/sbin:/sbin
 
 say() { printf '%s\n' "setup: $*" >&2; }
@@ -49,13 +52,18 @@ main() {
 fingerprint() {
     {
         pwd -P
-        cat requirements/dev.lock packages/*/pyproject.toml services/*/pyproject.toml 2>/dev/null ||
+        cat requirements/{dev,test}.lock packages/*/pyproject.toml services/*/pyproject.toml 2>/dev/null ||
             true # a checkout without one of the folders
     } | cksum
 }
 
 is_installed() {
-    [ -x "$venv/bin/python" ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(fingerprint)" ]
+    [ -x "$venv/bin/python" ] && [ -f "$stamp" ] || return 1
+    case "$(cat "$stamp")" in
+    "$(fingerprint) test") ;;
+    "$(fingerprint) dev") [ $lock = dev ] ;;
+    *) return 1 ;;
+    esac
 }
 
 install_python_side() {
@@ -75,10 +83,10 @@ install_python_side() {
         pwd -P >"$venv/.sysndd-folder"
     fi
     local lock_print
-    lock_print=$(cksum <requirements/dev.lock)
+    lock_print=$(cksum <requirements/$lock.lock)
     if [ "$(cat "$venv/.sysndd-lock" 2>/dev/null)" != "$lock_print" ]; then
         say "installing the locked Python packages (once; a minute or so)"
-        in_venv_pip install --require-hashes -r requirements/dev.lock ||
+        in_venv_pip install --require-hashes -r requirements/$lock.lock ||
             die "the Python packages could not be installed; pip says why above"
         printf '%s\n' "$lock_print" >"$venv/.sysndd-lock"
     fi
@@ -91,7 +99,7 @@ install_python_side() {
         in_venv_pip install --no-deps --no-build-isolation --no-index "${editable[@]}" ||
             die "our own packages could not be installed; pip says why above"
     fi
-    printf '%s\n' "$print" >"$stamp"
+    printf '%s %s\n' "$print" $lock >"$stamp"
 }
 
 in_venv_pip() {
