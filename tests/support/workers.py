@@ -140,9 +140,13 @@ def eventually(what: str, condition: Callable[[], object], *, seconds: float) ->
 
 
 def children_of(pid: int) -> list[int]:
-    """Return the process ids of a process's children (proc(5))."""
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-    return [int(child) for child in text.split()]
+    """Return the process ids of the children of all of a process's threads (proc(5))."""
+    found = []
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        # A thread may end while we look.
+        with contextlib.suppress(OSError):
+            found += [int(child) for child in listed.read_text(encoding="ascii").split()]
+    return found
 
 
 def end(pids: list[int]) -> None:

@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 from sysndd_backup.server import Server
@@ -19,6 +19,10 @@ from sysndd_core.settings import DatabaseSettings
 ResultT = TypeVar("ResultT")
 
 Process = subprocess.Popen[bytes]
+
+# Not the worker's own, which holds its password and keys.
+_ENVIRONMENT = {"LC_ALL": "C"}
+_SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,6 @@ class ClientRun:
         self._stdin = stdin
         self._stdout = stdout
         self._process: Process | None = None
-        self._options: Path | None = None
 
     def run(self, serve: Callable[[Process], ResultT]) -> tuple[ResultT, Ended]:
         """Start the program, let ``serve`` move its bytes, and wait for its end.
@@ -74,12 +77,14 @@ class ClientRun:
             Whatever ``serve`` raises; the program is killed then.
         """
         with option_file(self._settings) as options, tempfile.TemporaryFile() as complaints:
-            self._options = options
             # Must be the first argument; nothing of the machine's own option files is read.
-            command = [self._command[0], f"--defaults-file={options}", *self._command[1:]]
+            command = [
+                self._command[0], f"--defaults-file=/dev/fd/{options}", *self._command[1:]
+            ]  # fmt: skip
             with subprocess.Popen(
-                command, stdin=self._stdin, stdout=self._stdout, stderr=complaints
-            ) as process:
+                command, stdin=self._stdin, stdout=self._stdout, stderr=complaints,
+                pass_fds=(options,), env=_ENVIRONMENT,
+            ) as process:  # fmt: skip
                 self._process = process
                 try:
                     result = serve(process)
@@ -89,11 +94,6 @@ class ClientRun:
             complaints.seek(0)
             complaint = complaints.read(4000).decode(errors="replace").strip()
         return result, Ended(process.returncode, complaint)
-
-    def forget_password(self) -> None:
-        """Remove the option file early: the client has signed in and will not read it again."""
-        if self._options is not None:
-            self._options.unlink(missing_ok=True)
 
     def stop(self) -> None:
         """Kill the program."""
@@ -131,10 +131,12 @@ def _version(program: str) -> str:
 
 
 @contextlib.contextmanager
-def option_file(settings: DatabaseSettings) -> Iterator[Path]:
-    """Write address and password to a file of mode 0600, gone again at the end.
+def option_file(settings: DatabaseSettings) -> Iterator[int]:
+    """Write address and password to a file without a name, in memory; yield its descriptor.
 
-    A password in the arguments or the environment can be read by others of the same machine.
+    A password in the arguments or the environment can be read by others of the same machine, and
+    one in a named file outlives a worker that is killed. This one is gone with the last process
+    that holds it (memfd_create(2)). The client opens it as ``/dev/fd/N``.
     """
     lines = ["[client]", f"user={_quoted(settings.user)}"]
     lines.append(f"password={_quoted(settings.password.get_secret_value())}")
@@ -142,14 +144,15 @@ def option_file(settings: DatabaseSettings) -> Iterator[Path]:
         lines += ["protocol=socket", f"socket={_quoted(str(settings.socket))}"]
     else:
         lines += ["protocol=tcp", f"host={_quoted(settings.host)}", f"port={settings.port}"]
-    descriptor, name = tempfile.mkstemp(prefix="sysndd-", suffix=".cnf")
-    path = Path(name)
+    descriptor = os.memfd_create("sysndd-options", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write("\n".join(lines) + "\n")
-        yield path
+        # The clients pass over an option file that others may write.
+        os.fchmod(descriptor, 0o600)
+        os.write(descriptor, ("\n".join(lines) + "\n").encode())
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+        yield descriptor
     finally:
-        path.unlink(missing_ok=True)
+        os.close(descriptor)
 
 
 def _quoted(value: str) -> str:

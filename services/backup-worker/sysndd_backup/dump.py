@@ -120,8 +120,6 @@ class Dump:
             packed = _HashingSink(file)
             writer = open_writer(packed, self._compression)
             while chunk := process.stdout.read(_CHUNK):
-                # The client has signed in by now: the password need not lie there any longer.
-                self._client.forget_password()
                 plain.update(chunk)
                 scan.feed(chunk)
                 writer.write(chunk)

@@ -195,7 +195,6 @@ class _Dumping:
         content = Content()
         scan = DumpScan(content)
         while chunk := process.stdout.read(_CHUNK):
-            self._client.forget_password()
             scan.feed(chunk)
             self.done += len(chunk)
         scan.finish()

@@ -1,8 +1,13 @@
 """SIGKILL of the real worker process in mid-dump."""
 
 import asyncio
+import contextlib
+import os
+import shutil
 import signal
 from pathlib import Path
+
+import pytest
 
 from sysndd_core.jobs import CreateBackup
 from tests.support.site import Site
@@ -45,6 +50,75 @@ async def test_killed_in_mid_dump_leaves_no_listed_file_and_the_job_is_run_again
         manifests = bench.store.manifests()
         assert [manifest.job_id for manifest in manifests] == [second, job_id]
         assert len(list(site.backup_dir.iterdir())) == 4
+
+
+@pytest.mark.parametrize("moment", ["before the client signs in", "in mid-dump"])
+async def test_the_password_is_in_no_file_of_a_killed_worker(
+    site: Site, tmp_path: Path, moment: str
+) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    path = _with_waiting_client(site, tmp_path) if moment.startswith("before") else ""
+    changes = {"TMPDIR": str(temporary), "PATH": path + os.environ["PATH"]}
+    async with backup_bench(site) as bench:
+        with site.server.connect(site.app) as blocker, blocker.cursor() as cursor:
+            cursor.execute("LOCK TABLES review WRITE")
+            with service_process("sysndd_backup", site, tmp_path, **changes) as worker:
+                await bench.submit(CreateBackup())
+                await asyncio.to_thread(
+                    eventually, "a client",
+                    lambda: clients_of(worker.pid) and (path or partials(site)), seconds=15,
+                )  # fmt: skip
+                clients = clients_of(worker.pid)
+                worker.kill()
+                try:
+                    secret = site.server.password.encode()
+                    assert clients
+                    seen = [_bytes(Path(f"/proc/{pid}/{name}")) for pid in clients
+                            for name in ("cmdline", "environ")]  # fmt: skip
+                    assert all(text and secret not in text for text in seen)
+                    places = [temporary, site.backup_dir, Path("/dev/shm")]
+                    assert [file for file in _files_under(places) if secret in _bytes(file)] == []
+                finally:
+                    end(clients)
+
+
+def _with_waiting_client(site: Site, directory: Path) -> str:
+    """Put a client first on the PATH that waits before it reads its options."""
+    name = "mariadb-dump" if site.server.is_mariadb else "mysqldump"
+    folder = directory / "bin"
+    folder.mkdir()
+    program = folder / name
+    real = shutil.which(name)
+    program.write_text(
+        f'#!/bin/sh\ncase "$*" in *--version*) exec {real} "$@";; esac\nexec sleep 60 # dump\n'
+    )
+    program.chmod(0o755)
+    return f"{folder}{os.pathsep}"
+
+
+def clients_of(pid: int) -> list[int]:
+    """Return the worker's children that were given an option file."""
+    found = []
+    for child in children_of(pid):
+        # It may not have started its program yet, or have ended.
+        with contextlib.suppress(OSError):
+            descriptors = list(Path(f"/proc/{child}/fd").iterdir())
+            if any("sysndd-options" in str(one.readlink()) for one in descriptors):
+                found.append(child)
+    return found
+
+
+def _files_under(places: list[Path]) -> list[Path]:
+    return [file for place in places for file in place.rglob("*") if file.is_file()]
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        # Of another process, and gone by now.
+        return b""
 
 
 def partials(site: Site) -> list[Path]:
