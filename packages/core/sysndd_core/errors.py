@@ -7,9 +7,11 @@ SysnddError                         internal_error            500
 ├── NotSignedIn                     not_signed_in             401
 │   └── WrongCredentials            wrong_credentials         401
 ├── NotAllowed                      not_allowed               403
+│   └── CrossSiteRequest            cross_site_request        403
 ├── NotFound                        not_found                 404
 │   ├── BackupNotFound              backup_not_found          404
 │   ├── JobNotFound                 job_not_found             404
+│   ├── SessionNotFound             session_not_found         404
 │   ├── GeneNotFound                gene_not_found            404
 │   └── EntityNotFound              entity_not_found          404
 ├── MethodNotAllowed                method_not_allowed        405
@@ -113,6 +115,13 @@ class NotAllowed(SysnddError):
     title = "Your role does not allow this"
 
 
+class CrossSiteRequest(NotAllowed):
+    """Sent with the cookie, but not by a page of this site, or by a browser that does not say."""
+
+    code = "cross_site_request"
+    title = "Only a page of this site may do that; programs send the token as a header"
+
+
 class NotFound(SysnddError):
     code = "not_found"
     status = 404
@@ -127,6 +136,11 @@ class BackupNotFound(NotFound):
 class JobNotFound(NotFound):
     code = "job_not_found"
     title = "There is no job with that id"
+
+
+class SessionNotFound(NotFound):
+    code = "session_not_found"
+    title = "There is no open session with that id"
 
 
 class GeneNotFound(NotFound):

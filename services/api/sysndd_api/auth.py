@@ -36,12 +36,14 @@ class Actor:
     Attributes:
         user_id: None for the command line.
         remote: address of the client, as the trusted proxy gave it.
+        session_id: public id of the session; None for the command line.
     """
 
     user_id: int | None
     user_name: str
     role: Role
     remote: str | None = None
+    session_id: str | None = None
 
 
 COMMAND_LINE = Actor(user_id=None, user_name="sysndd-admin", role=Role.ADMINISTRATOR)

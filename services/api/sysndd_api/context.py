@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from sysndd_api.accounts.service import Accounts
-from sysndd_api.accounts.store import SessionStore, UserStore
+from sysndd_api.accounts.store import UserStore
 from sysndd_api.audit.service import Audit
 from sysndd_api.audit.store import AuditStore
 from sysndd_api.auth import PasswordHashing
@@ -18,6 +18,8 @@ from sysndd_api.jobs.service import Jobs
 from sysndd_api.mail.service import Mails
 from sysndd_api.maintenance import MaintenanceMode
 from sysndd_api.restores.service import Restores
+from sysndd_api.sessions.service import Sessions
+from sysndd_api.sessions.store import SessionStore
 from sysndd_api.settings import ApiSettings
 from sysndd_core.database import Database
 from sysndd_core.outbox import JobRows, MailRows
@@ -40,6 +42,7 @@ class Context:
     mails: Mails
     maintenance: MaintenanceMode
     restores: Restores
+    sessions: Sessions
 
 
 @contextlib.asynccontextmanager
@@ -51,15 +54,17 @@ async def open_context(settings: ApiSettings) -> AsyncIterator[Context]:
     try:
         async with Database(settings.database) as database:
             audit = Audit(database, AuditStore(database))
+            users = UserStore(database)
+            session_rows = SessionStore(
+                database, idle_minutes=settings.account.session_idle_minutes
+            )
             job_rows = JobRows(database, wake_up)
             mail_rows = MailRows(database, wake_up, domain=domain)
             store = BackupDirectory(settings.backup.directory)
             yield Context(
                 settings=settings,
                 database=database,
-                accounts=Accounts(
-                    database, UserStore(database), SessionStore(database), hashing, audit
-                ),
+                accounts=Accounts(database, users, session_rows, hashing, audit),
                 audit=audit,
                 backups=Backups(database, store, job_rows, audit),
                 curation=Curation(CurationStore(database)),
@@ -70,6 +75,14 @@ async def open_context(settings: ApiSettings) -> AsyncIterator[Context]:
                 mails=Mails(database, mail_rows),
                 maintenance=MaintenanceMode(database),
                 restores=Restores(database, store, job_rows, audit),
+                sessions=Sessions(
+                    database,
+                    users,
+                    session_rows,
+                    hashing,
+                    audit,
+                    hours=settings.account.session_hours,
+                ),
             )
     finally:
         hashing.close()

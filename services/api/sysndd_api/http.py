@@ -1,6 +1,7 @@
 """Parsing requests and shaping replies, the same way in every feature."""
 
 import json
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -57,8 +58,11 @@ def actor_of(request: Request) -> Actor:
 
 
 def remote_of(request: Request) -> str | None:
-    """Return the client's address, as the trusted proxy gave it."""
-    return request.client.host if request.client else None
+    """Return the client's address, as the trusted proxy gave it; None when it is no address."""
+    try:
+        return str(ip_address(request.client.host.partition("%")[0])) if request.client else None
+    except ValueError:
+        return None
 
 
 async def body_of(request: Request, model: type[ModelT]) -> ModelT:

@@ -10,7 +10,6 @@ from starlette.routing import Route
 
 from sysndd_api import docs_page, openapi
 from sysndd_api.accounts import handlers as accounts
-from sysndd_api.accounts.models import LoginReply, LoginRequest, UserView
 from sysndd_api.audit import handlers as audit
 from sysndd_api.audit.models import AuditEvent
 from sysndd_api.auth import Access
@@ -22,6 +21,7 @@ from sysndd_api.backups.models import (
     RestoreRequest,
     UndoRequest,
 )
+from sysndd_api.credentials import presented_token
 from sysndd_api.curation import handlers as curation
 from sysndd_api.curation.models import EntityQuery, EntityView, GeneQuery, GeneView
 from sysndd_api.health import handlers as health
@@ -29,6 +29,14 @@ from sysndd_api.health.models import HealthReport, Live, Ready
 from sysndd_api.http import Page, PageQuery, context_of, remote_of
 from sysndd_api.jobs import handlers as jobs
 from sysndd_api.jobs.models import JobAccepted, JobView
+from sysndd_api.sessions import handlers as sessions
+from sysndd_api.sessions.models import (
+    LoginReply,
+    LoginRequest,
+    SessionList,
+    SessionsEnded,
+    UserView,
+)
 from sysndd_core.stores.backups import BackupManifest
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -63,8 +71,8 @@ class Endpoint:
 
     async def _checked(self, request: Request) -> Response:
         if self.access is not Access.ANYONE:
-            request.state.actor = await context_of(request).accounts.authenticate(
-                accounts.bearer_token(request), self.access, remote=remote_of(request)
+            request.state.actor = await context_of(request).sessions.authenticate(
+                presented_token(request), self.access, remote=remote_of(request)
             )
         if self.method != "GET" and not self.in_maintenance:
             await context_of(request).maintenance.refuse_writes()
@@ -91,11 +99,20 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     Endpoint("GET", "/api/entities/{entity_id}", curation.get_entity, ANYONE, EntityView),
     Endpoint(
-        "POST", "/api/auth/login", accounts.login, ANYONE, LoginReply, body=LoginRequest,
+        "POST", "/api/auth/login", sessions.login, ANYONE, LoginReply, body=LoginRequest,
         in_maintenance=True,
     ),
     Endpoint(
-        "POST", "/api/auth/logout", accounts.logout, SIGNED_IN, None, 204, in_maintenance=True
+        "POST", "/api/auth/logout", sessions.logout, SIGNED_IN, None, 204, in_maintenance=True
+    ),
+    Endpoint("GET", "/api/auth/sessions", sessions.list_own, SIGNED_IN, SessionList),
+    Endpoint(
+        "DELETE", "/api/auth/sessions", sessions.end_all, SIGNED_IN, SessionsEnded,
+        in_maintenance=True,
+    ),
+    Endpoint(
+        "DELETE", "/api/auth/sessions/{session_id}", sessions.end_one, SIGNED_IN, None, 204,
+        in_maintenance=True,
     ),
     Endpoint("GET", "/api/auth/me", accounts.me, SIGNED_IN, UserView),
     Endpoint("GET", "/api/admin/backups", backups.list_backups, ADMIN, BackupList, query=PageQuery),

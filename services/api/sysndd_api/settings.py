@@ -1,5 +1,7 @@
 """What the API and its command line read."""
 
+from pydantic import Field
+
 from sysndd_core.settings import (
     ApiServerSettings,
     BackupSettings,
@@ -8,8 +10,29 @@ from sysndd_core.settings import (
     MigrationSettings,
     RedisSettings,
     Settings,
+    SettingsGroup,
     SiteSettings,
+    TokenSettings,
 )
+
+
+class AccountSettings(SettingsGroup):
+    """Sessions and the life of an account."""
+
+    session_hours: int = Field(
+        12,
+        alias="SESSION_HOURS",
+        ge=1,
+        le=8760,
+        description="Hours after which a session ends, however busy it is.",
+    )
+    session_idle_minutes: int = Field(
+        120,
+        alias="SESSION_IDLE_MINUTES",
+        ge=5,
+        le=525_600,
+        description="Minutes after which a session that nobody uses ends.",
+    )
 
 
 class ApiSettings(Settings):
@@ -17,6 +40,8 @@ class ApiSettings(Settings):
 
     server: ApiServerSettings
     site: SiteSettings
+    account: AccountSettings
+    token: TokenSettings
     database: DatabaseSettings
     redis: RedisSettings
     backup: BackupSettings

@@ -1,6 +1,4 @@
-"""The ``user`` table of the application and the ``session`` table of the platform."""
-
-from datetime import datetime
+"""The ``user`` table of the application."""
 
 from sysndd_core.database import Database, Row, Transaction
 
@@ -59,57 +57,3 @@ class UserStore:
             f"UPDATE {self._table} SET last_login_at = UTC_TIMESTAMP(6) WHERE user_id = %s",
             (user_id,),
         )
-
-
-class SessionStore:
-    """Sessions by the hash of their token."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._table = f"{database.ops}.`session`"
-
-    async def insert(
-        self,
-        tx: Transaction,
-        token_hash: str,
-        user_id: int,
-        *,
-        hours: int,
-        remote: str | None,
-        user_agent: str | None,
-    ) -> datetime:
-        """Write a session; return when it ends (UTC, by the server's clock)."""
-        await tx.execute(
-            f"INSERT INTO {self._table} (token_hash, user_id, created_at, last_seen_at,"
-            " expires_at, remote, user_agent) VALUES (UNHEX(%s), %s, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6),"
-            " UTC_TIMESTAMP(6) + INTERVAL %s HOUR, %s, %s)",
-            (token_hash, user_id, hours, remote, user_agent[:255] if user_agent else None),
-        )
-        row = await tx.fetch_one(
-            f"SELECT expires_at FROM {self._table} WHERE token_hash = UNHEX(%s)", (token_hash,)
-        )
-        if row is None:
-            raise LookupError("the session just written is gone")
-        expires_at: datetime = row["expires_at"]
-        return expires_at
-
-    async def find(self, token_hash: str) -> Row | None:
-        """Find the active account behind a living session."""
-        return await self._database.fetch_one(
-            f"SELECT u.user_id, u.user_name, u.email, u.role, u.state FROM {self._table} AS s"
-            f" JOIN {self._database.app}.`user` AS u ON u.user_id = s.user_id"
-            " WHERE s.token_hash = UNHEX(%s) AND s.expires_at > UTC_TIMESTAMP(6) AND u.state = 'active'",
-            (token_hash,),
-        )
-
-    async def delete(self, tx: Transaction, token_hash: str) -> None:
-        """End one session."""
-        await tx.execute(f"DELETE FROM {self._table} WHERE token_hash = UNHEX(%s)", (token_hash,))
-
-    async def delete_of_user(self, tx: Transaction, user_id: int) -> None:
-        """End every session of an account."""
-        await tx.execute(f"DELETE FROM {self._table} WHERE user_id = %s", (user_id,))
-
-    async def delete_expired(self, tx: Transaction) -> None:
-        """Remove sessions that have ended by themselves."""
-        await tx.execute(f"DELETE FROM {self._table} WHERE expires_at < UTC_TIMESTAMP(6)")

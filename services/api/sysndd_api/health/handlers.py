@@ -3,8 +3,8 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sysndd_api.accounts.handlers import bearer_token
 from sysndd_api.auth import Access
+from sysndd_api.credentials import presented_token
 from sysndd_api.health.models import HealthReport, Live, Ready
 from sysndd_api.http import context_of, remote_of, reply
 from sysndd_core import tool_version
@@ -45,8 +45,8 @@ async def report(request: Request) -> Response:
 
 async def _is_administrator(request: Request) -> bool:
     try:
-        await context_of(request).accounts.authenticate(
-            bearer_token(request), Access.ADMINISTRATOR, remote=remote_of(request)
+        await context_of(request).sessions.authenticate(
+            presented_token(request), Access.ADMINISTRATOR, remote=remote_of(request)
         )
     except SysnddError:
         # Also when the database is down: the report must still come, without its details.

@@ -1,0 +1,119 @@
+"""The ``session`` table of the platform, joined with the account behind each session."""
+
+from datetime import datetime
+
+from sysndd_core.database import Database, Row, Transaction
+
+_TOUCH_SECONDS = 60
+"""How exact ``last_seen_at`` is: not every request is worth a write."""
+
+_ID = "LOWER(LEFT(HEX(s.token_hash), 32))"
+"""A session's public id. Half of the hash of a 256-bit token: unique, and good for nothing else."""
+
+
+class SessionStore:
+    """Sessions by the hash of their token.
+
+    A living session is one that has neither reached its absolute end nor been idle too long, and
+    whose account is active and is the one it was opened for: after a restore the same ``user_id``
+    may be given to somebody else, who then is younger than the session.
+
+    Args:
+        database: the process's pool.
+        idle_minutes: how long a session may go unused.
+    """
+
+    def __init__(self, database: Database, *, idle_minutes: int) -> None:
+        self._database = database
+        self._table = f"{database.ops}.`session`"
+        self._living = (
+            f"FROM {self._table} AS s JOIN {database.app}.`user` AS u ON u.user_id = s.user_id"
+            " WHERE s.expires_at > UTC_TIMESTAMP(6)"
+            f" AND s.last_seen_at > UTC_TIMESTAMP(6) - INTERVAL {int(idle_minutes)} MINUTE"
+            " AND u.state = 'active' AND u.created_at <= s.created_at"
+        )
+        self._idle_minutes = int(idle_minutes)
+
+    async def insert(
+        self,
+        tx: Transaction,
+        token_hash: str,
+        user_id: int,
+        *,
+        hours: int,
+        remote: str | None,
+        user_agent: str | None,
+    ) -> datetime:
+        """Write a session; return when it ends (UTC, by the server's clock)."""
+        await tx.execute(
+            f"INSERT INTO {self._table} (token_hash, user_id, created_at, last_seen_at,"
+            " expires_at, remote, user_agent) VALUES (UNHEX(%s), %s, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6),"
+            " UTC_TIMESTAMP(6) + INTERVAL %s HOUR, %s, %s)",
+            (token_hash, user_id, hours, remote, user_agent[:255] if user_agent else None),
+        )
+        row = await tx.fetch_one(
+            f"SELECT expires_at FROM {self._table} WHERE token_hash = UNHEX(%s)", (token_hash,)
+        )
+        if row is None:
+            raise LookupError("the session just written is gone")
+        expires_at: datetime = row["expires_at"]
+        return expires_at
+
+    async def find(self, token_hash: str) -> Row | None:
+        """Find the active account behind a living session, and note that it was used."""
+        async with self._database.connection() as connection:
+            row = await connection.fetch_one(
+                f"SELECT u.user_id, u.user_name, u.email, u.role, u.state, {_ID} AS session_id,"
+                f" s.last_seen_at < UTC_TIMESTAMP(6) - INTERVAL {_TOUCH_SECONDS} SECOND AS stale"
+                f" {self._living} AND s.token_hash = UNHEX(%s)",
+                (token_hash,),
+            )
+            if row is not None and row["stale"]:
+                await connection.execute(
+                    f"UPDATE {self._table} SET last_seen_at = UTC_TIMESTAMP(6)"
+                    " WHERE token_hash = UNHEX(%s)",
+                    (token_hash,),
+                )
+        return row
+
+    async def of_user(self, user_id: int) -> list[Row]:
+        """Read the living sessions of an account, the newest first."""
+        return await self._database.fetch_all(
+            f"SELECT {_ID} AS id, s.created_at, s.last_seen_at, s.expires_at, s.remote,"
+            f" s.user_agent {self._living} AND s.user_id = %s ORDER BY s.created_at DESC, id",
+            (user_id,),
+        )
+
+    async def delete(self, tx: Transaction, token_hash: str) -> int:
+        """End the session of a token; return how many that were."""
+        return await tx.execute(
+            f"DELETE FROM {self._table} WHERE token_hash = UNHEX(%s)", (token_hash,)
+        )
+
+    async def delete_one(self, tx: Transaction, user_id: int, session_id: str) -> int:
+        """End one session of an account by its public id; return how many that were."""
+        return await tx.execute(
+            f"DELETE FROM {self._table} WHERE user_id = %s"
+            " AND LEFT(HEX(token_hash), 32) = UPPER(%s)",
+            (user_id, session_id),
+        )
+
+    async def delete_of_user(self, tx: Transaction, user_id: int, *, but: str | None = None) -> int:
+        """End every session of an account; return how many that were.
+
+        Args:
+            but: hash of the one token whose session goes on.
+        """
+        if but is None:
+            return await tx.execute(f"DELETE FROM {self._table} WHERE user_id = %s", (user_id,))
+        return await tx.execute(
+            f"DELETE FROM {self._table} WHERE user_id = %s AND token_hash <> UNHEX(%s)",
+            (user_id, but),
+        )
+
+    async def delete_expired(self, tx: Transaction) -> None:
+        """Remove sessions that have ended by themselves."""
+        await tx.execute(
+            f"DELETE FROM {self._table} WHERE expires_at < UTC_TIMESTAMP(6) OR last_seen_at <"
+            f" UTC_TIMESTAMP(6) - INTERVAL {self._idle_minutes} MINUTE"
+        )
