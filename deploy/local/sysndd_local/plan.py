@@ -173,7 +173,7 @@ def make_plan(
             Program(
                 "traefik",
                 proxy.command(folder.root / "proxy" / "traefik.yml"),
-                {"SYSNDD_API_URL": f"http://{LOOPBACK}:{ports['API_PORT']}"},
+                _proxy_environment(settings, ports),
                 stop_seconds=30,
             ),
         ],
@@ -279,6 +279,19 @@ def _catcher(settings: LocalSettings, folder: RunFolder, ports: dict[str, int]) 
         ],
         {"PYTHONPATH": str(Path(__file__).parents[1])},
     )
+
+
+def _proxy_environment(settings: LocalSettings, ports: dict[str, int]) -> dict[str, str]:
+    return {
+        "SYSNDD_HTTP_ADDRESS": f"{LOOPBACK}:{ports['HTTP_PORT']}",
+        "SYSNDD_DYNAMIC_DIR": str(settings.repository / "proxy" / "dynamic"),
+        "SYSNDD_API_URL": f"http://{LOOPBACK}:{ports['API_PORT']}",
+        "SYSNDD_TLS": "off",
+        # Nobody is in front of this proxy, whatever the shell says.
+        "SYSNDD_TRUSTED_NETWORKS": "",
+        # Everybody who uses this run has one address, the loopback's.
+        "SYSNDD_RATE_FACTOR": str(settings.rate_factor),
+    }
 
 
 def _path() -> str:

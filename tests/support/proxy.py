@@ -1,0 +1,219 @@
+"""Traefik with the configuration of proxy/, and a server behind it that tells what it was asked."""
+
+import contextlib
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+
+from sysndd_local import proxy as traefik
+from sysndd_local.ports import LOOPBACK, accepts, free_port
+from tests.support.servers import RealProcess
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Seen:
+    """One request as it arrived behind the proxy."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    received: int = 0
+
+
+@dataclass
+class Backend:
+    """What stands where the API would: it says what the proxy did with a request.
+
+    Attributes:
+        seen: every request but the health checks, in the order of arrival.
+        healthy: what the health check gets to hear.
+        hang_up: how many requests from now on are cut off without an answer.
+        first_chunk, go_on: of a stream: the first part came; the rest may follow.
+    """
+
+    url: str = ""
+    seen: list[Seen] = field(default_factory=list)
+    healthy: bool = True
+    hang_up: int = 0
+    first_chunk: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
+
+    def forget(self) -> None:
+        """Be as at the start."""
+        self.seen.clear()
+        self.healthy, self.hang_up = True, 0
+        self.first_chunk.clear()
+        self.go_on.clear()
+
+    def paths(self) -> list[str]:
+        """Return the path of each request that arrived."""
+        return [request.path for request in self.seen]
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A running Traefik.
+
+    Attributes:
+        url: its plain entry point.
+        tls_port: its other one; 0 where there is none.
+        log: its log and access log.
+    """
+
+    url: str
+    tls_port: int
+    log: Path
+
+
+@contextlib.contextmanager
+def start_backend() -> Iterator[Backend]:
+    """Serve on a free port of the loopback address."""
+    backend = Backend()
+
+    class Handler(_Handler):
+        state = backend
+
+    server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
+    backend.url = f"http://{LOOPBACK}:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield backend
+    finally:
+        backend.go_on.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextlib.contextmanager
+def start_proxy(directory: Path, api_url: str, **settings: str) -> Iterator[Proxy]:
+    """Run Traefik on free ports, with the files of proxy/ as they are."""
+    port, tls_port = free_port(), free_port()
+    environment: dict[str, str] = {
+        "PATH": "/usr/bin:/bin",
+        "SYSNDD_HTTP_ADDRESS": f"{LOOPBACK}:{port}",
+        "SYSNDD_HTTPS_ADDRESS": f"{LOOPBACK}:{tls_port}",
+        "SYSNDD_HTTPS_PORT": str(tls_port),
+        "SYSNDD_DYNAMIC_DIR": str(REPOSITORY / "proxy" / "dynamic"),
+        "SYSNDD_API_URL": api_url,
+        **settings,
+    }
+    static = directory / "traefik.yml"
+    static.write_text(traefik.render_static(REPOSITORY / "proxy", environment), encoding="utf-8")
+    tls = settings.get("SYSNDD_TLS", "off") != "off"
+
+    def ready() -> bool:
+        if not accepts(port) or (tls and not accepts(tls_port)):
+            return False
+        # The routes come a moment after the entry points.
+        answer = httpx.get(f"http://{LOOPBACK}:{port}/api/", timeout=5)
+        return answer.status_code not in {404, 503}
+
+    process = RealProcess("traefik", traefik.command(static), directory, ready, environment)
+    try:
+        process.start()
+        yield Proxy(f"http://{LOOPBACK}:{port}", tls_port if tls else 0, process.log)
+    finally:
+        process.stop()
+
+
+def self_signed(directory: Path) -> dict[str, str]:
+    """Make a certificate for localhost; return the settings that name it."""
+    certificate, key = directory / "cert.pem", directory / "key.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30"),
+            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
+            *("-keyout", str(key), "-out", str(certificate)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return {
+        "SYSNDD_TLS": "files",
+        "SYSNDD_TLS_CERT_FILE": str(certificate),
+        "SYSNDD_TLS_KEY_FILE": str(key),
+    }
+
+
+def trusting(certificate: str) -> ssl.SSLContext:
+    """Return a client's context that believes this certificate only."""
+    return ssl.create_default_context(cafile=certificate)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    state: Backend
+
+    def do_GET(self) -> None:
+        if self.path == "/health/live":
+            self._answer(200 if self.state.healthy else 503)
+            return
+        self._note()
+        if self._hangs_up():
+            return
+        if "/download" in self.path:
+            self.send_response(200)
+            self.send_header("Content-Length", "20")
+            self.end_headers()
+            self.wfile.write(b"0123456789")
+            self.wfile.flush()
+            self.state.go_on.wait(30)
+            self.wfile.write(b"0123456789")
+            return
+        self._answer(200)
+
+    def do_POST(self) -> None:
+        request = self._note()
+        if self._hangs_up():
+            return
+        for part in self._body():
+            request.received += len(part)
+            self.state.first_chunk.set()
+        self._answer(200)
+
+    def _body(self) -> Iterator[bytes]:
+        if self.headers.get("Transfer-Encoding") == "chunked":
+            while size := int(self.rfile.readline(), 16):
+                yield self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+            return
+        left = int(self.headers.get("Content-Length") or 0)
+        while left:
+            part = self.rfile.read1(min(left, 65536))
+            if not part:
+                return
+            left -= len(part)
+            yield part
+
+    def _note(self) -> Seen:
+        request = Seen(self.command, self.path, dict(self.headers.items()))
+        self.state.seen.append(request)
+        return request
+
+    def _hangs_up(self) -> bool:
+        """As a worker that is killed: the connection ends without an answer."""
+        if not self.state.hang_up:
+            return False
+        self.state.hang_up -= 1
+        self.close_connection = True
+        return True
+
+    def _answer(self, status: int) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing; what arrived is in ``seen``."""
