@@ -16,6 +16,7 @@ from sysndd_api.auth import Access
 from sysndd_api.backups import handlers as backups
 from sysndd_api.backups.models import (
     BackupList,
+    BackupQuery,
     DeleteRequest,
     RestorePreview,
     RestoreRequest,
@@ -115,7 +116,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         in_maintenance=True,
     ),
     Endpoint("GET", "/api/auth/me", accounts.me, SIGNED_IN, UserView),
-    Endpoint("GET", "/api/admin/backups", backups.list_backups, ADMIN, BackupList, query=PageQuery),
+    Endpoint("GET", "/api/admin/backups", backups.list_backups, ADMIN, BackupList, query=BackupQuery),
     Endpoint(
         "POST", "/api/admin/backups", backups.create_backup, ADMIN, JobAccepted, 202,
         in_maintenance=True,

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from sysndd_backup.whole_backup import BackupPolicy
-from sysndd_core.jobs import CreateBackup
+from sysndd_core.jobs import BackupKind, CreateBackup
+from sysndd_core.stores.backups import Proof
 from tests.support.http import Api, problem
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench
@@ -58,6 +59,35 @@ async def test_verify_pin_and_delete(api: Api, bench: BackupBench, site: Site) -
     actions = [action for action, _, _ in rows]
     assert actions == ["verify_backup", "pin_backup", "unpin_backup", "delete_backup"]
     assert all(manifest.sha256 in detail for _, _, detail in rows)
+
+
+async def test_the_list_is_searched_filtered_and_sorted(api: Api, bench: BackupBench) -> None:
+    for kind in (BackupKind.MANUAL, BackupKind.SCHEDULED, BackupKind.MANUAL):
+        await bench.run(CreateBackup(kind=kind))
+    newest, scheduled, oldest = (one.name for one in bench.store.manifests())
+    bench.store.amend(oldest, {"proof": Proof.PROVEN})
+    await api.admin.post(f"{BACKUPS}/{newest}/pin")
+
+    async def names(query: str) -> list[str]:
+        document = (await api.admin.get(f"{BACKUPS}?{query}")).json()
+        assert document["total"] == len(document["data"]), document
+        assert document["total_bytes"] == sum(one["size_bytes"] for one in document["data"])
+        return [one["name"] for one in document["data"]]
+
+    assert await names("") == [newest, scheduled, oldest]
+    assert await names("sort=created_at") == [oldest, scheduled, newest]
+    assert await names("sort=name&kind=manual") == sorted([newest, oldest])
+    assert await names("kind=scheduled") == [scheduled]
+    assert await names("proof=proven") == [oldest]
+    assert await names("proof=none") == [newest, scheduled]
+    assert await names("pinned=true") == [newest]
+    assert await names(f"search={oldest[7:].upper()}") == [oldest]
+    assert await names("search=nothing-like-it") == []
+    page = (await api.admin.get(f"{BACKUPS}?page=2&page_size=2")).json()
+    assert ([one["name"] for one in page["data"]], page["total"]) == ([oldest], 3)
+    assert page["total_bytes"] == sum(one.size_bytes for one in bench.store.manifests())
+    for query in ("sort=sha256", "kind=odd", "proof=maybe", "pinned=2", "order=name"):
+        problem(await api.admin.get(f"{BACKUPS}?{query}"), 422, "invalid_request")
 
 
 async def test_unknown_names_and_strangers(api: Api) -> None:

@@ -7,28 +7,29 @@ from starlette.responses import FileResponse, Response
 
 from sysndd_api.backups.models import (
     BackupList,
+    BackupQuery,
     BackupView,
     DeleteRequest,
     RestoreRequest,
     UndoRequest,
 )
-from sysndd_api.http import PageQuery, actor_of, body_of, context_of, query_of, reply
+from sysndd_api.http import actor_of, body_of, context_of, query_of, reply
 from sysndd_api.jobs.handlers import accepted
 from sysndd_core.errors import RangeNotSatisfiable
 
 
 async def list_backups(request: Request) -> Response:
-    """List complete backups, newest first."""
-    query = query_of(request, PageQuery)
-    manifests = await context_of(request).backups.list_all()
-    shown = manifests[query.offset : query.offset + query.page_size]
+    """List complete backups, newest first; search, filter and sort."""
+    query = query_of(request, BackupQuery)
+    found = await context_of(request).backups.search(query)
+    shown = found[query.offset : query.offset + query.page_size]
     return reply(
         BackupList(
             data=[BackupView.model_validate(one, from_attributes=True) for one in shown],
-            total=len(manifests),
+            total=len(found),
             page=query.page,
             page_size=query.page_size,
-            total_bytes=sum(one.size_bytes for one in manifests),
+            total_bytes=sum(one.size_bytes for one in found),
         )
     )
 

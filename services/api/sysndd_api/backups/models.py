@@ -1,11 +1,12 @@
 """Bodies and replies of the backup routes."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from sysndd_api.http import RequestModel
+from sysndd_api.http import PageQuery, RequestModel
+from sysndd_core.jobs import BackupKind
 
 
 class RestoreRequest(RequestModel):
@@ -48,6 +49,19 @@ class DeleteRequest(RequestModel):
     confirm: Any = None
 
 
+class BackupQuery(PageQuery):
+    """``search`` looks in the name, ``proof`` may be ``none``; ``-`` sorts descending."""
+
+    search: str | None = Field(None, max_length=100)
+    kind: BackupKind | None = None
+    proof: Literal["proven", "failed", "none"] | None = None
+    pinned: bool | None = None
+    sort: Literal[
+        "created_at", "-created_at", "name", "-name", "size_bytes", "-size_bytes",
+        "row_count", "-row_count", "kind", "-kind",
+    ] = "-created_at"  # fmt: skip
+
+
 class BackupView(BaseModel):
     """A backup in the list. Sizes in bytes, time in UTC, ``sha256`` of the file as downloaded."""
 
@@ -64,7 +78,7 @@ class BackupView(BaseModel):
 
 
 class BackupList(BaseModel):
-    """One page of the list, newest first."""
+    """One page of the list; ``total`` and ``total_bytes`` are of all that fit the query."""
 
     data: list[BackupView]
     total: int

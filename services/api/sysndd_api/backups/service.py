@@ -8,6 +8,7 @@ from typing import Any
 
 from sysndd_api.audit.service import Audit
 from sysndd_api.auth import Actor
+from sysndd_api.backups.models import BackupQuery
 from sysndd_core.database import Database
 from sysndd_core.errors import ConfirmationRequired
 from sysndd_core.jobs import BackupKind, CreateBackup, RestoreBackup, VerifyBackup
@@ -32,6 +33,14 @@ class Backups:
     async def list_all(self) -> list[BackupManifest]:
         """Return the manifest of every complete backup, newest first."""
         return await asyncio.to_thread(self._store.manifests)
+
+    async def search(self, query: BackupQuery) -> list[BackupManifest]:
+        """Return the manifests that fit a query, in its order."""
+        found = [one for one in await self.list_all() if _fits(one, query)]
+        field = query.sort.removeprefix("-")
+        # Equal ones stay newest first.
+        found.sort(key=lambda one: getattr(one, field), reverse=query.sort.startswith("-"))
+        return found
 
     async def get(self, name: str) -> BackupManifest:
         """Return one manifest.
@@ -152,6 +161,16 @@ class Backups:
         # The worker makes the directory; until then only it can say whether there is room.
         with contextlib.suppress(OSError):
             await asyncio.to_thread(self._store.check_room, needed)
+
+
+def _fits(one: BackupManifest, query: BackupQuery) -> bool:
+    proof = "none" if one.proof is None else one.proof.value
+    return (
+        (query.search is None or query.search.casefold() in one.name.casefold())
+        and query.kind in (None, one.kind)
+        and query.proof in (None, proof)
+        and query.pinned in (None, one.pinned)
+    )
 
 
 def _check_word(confirm: Any, word: str) -> None:
