@@ -44,6 +44,8 @@ SysnddError                         internal_error            500
     ├── ProofFailed                 proof_failed
     ├── DumpClientMismatch          dump_client_mismatch
     ├── BackupDamaged               backup_damaged
+    ├── EncryptionKeyMissing        encryption_key_missing
+    ├── EncryptionKeyWrong          encryption_key_wrong
     ├── SafetyBackupFailed          safety_backup_failed
     └── RestoreFailed               restore_failed
 
@@ -342,6 +344,20 @@ class DumpClientMismatch(JobFailed):
 class BackupDamaged(JobFailed):
     code = "backup_damaged"
     title = "The backup file is damaged"
+
+
+class EncryptionKeyMissing(JobFailed):
+    """The backup is encrypted and this worker has no identity; nothing was begun."""
+
+    code = "encryption_key_missing"
+    title = "There is no key to read the encrypted backup with"
+
+
+class EncryptionKeyWrong(JobFailed):
+    """The backup is encrypted to others; nothing was begun."""
+
+    code = "encryption_key_wrong"
+    title = "The backup is encrypted to another key"
 
 
 class SafetyBackupFailed(JobFailed):

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from sysndd_backup.backup import BackupTools
 from sysndd_backup.clients import find_clients
 from sysndd_backup.confinement import LoadAccount
+from sysndd_backup.encryption import EncryptionSettings
 from sysndd_backup.handlers import BackupHandlers
 from sysndd_backup.recovery import Recovery
 from sysndd_backup.routine import RoutineSettings
@@ -46,6 +47,7 @@ class BackupWorkerSettings(Settings):
     redis: RedisSettings
     backup: BackupSettings
     routine: RoutineSettings
+    encryption: EncryptionSettings
     log: LogSettings
 
 
@@ -81,6 +83,7 @@ async def _serve(settings: BackupWorkerSettings) -> None:
                 compression=settings.backup.compression,
                 undo_hours=settings.backup.undo_hours,
                 load_account=_load_account(settings.backup),
+                keys=settings.encryption.keys,
             )
             rows = JobRows(database, wake_up, Queue.BACKUP)
             policy = BackupPolicy(settings.backup.proof, settings.routine.keep)

@@ -3,16 +3,17 @@
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sysndd_backup.clients import Clients
 from sysndd_backup.confinement import LoadAccount
 from sysndd_backup.dump import Dump, DumpResult, flags_for
+from sysndd_backup.encryption import Keys
 from sysndd_backup.fence import ddl_fence
 from sysndd_backup.manifest import BackupOrder, Circumstances, manifest_of
-from sysndd_backup.packing import SUFFIXES
+from sysndd_backup.packing import suffix_of
 from sysndd_backup.rights import check_rights
 from sysndd_backup.server import Inventory, Server, take_inventory
 from sysndd_core.database import Database
@@ -48,6 +49,7 @@ class BackupTools:
     compression: BackupCompression
     undo_hours: float = 24.0
     load_account: LoadAccount | None = None
+    keys: Keys = field(default_factory=Keys)
 
 
 async def take_backup(
@@ -71,7 +73,9 @@ async def take_backup(
     """
     created_at = datetime.now(UTC)
     schema = tools.database.settings.name
-    name = backup_name(order.kind, created_at, order.job_id, SUFFIXES[tools.compression])
+    name = backup_name(
+        order.kind, created_at, order.job_id, suffix_of(tools.compression, tools.keys)
+    )
     target = tools.store.path(name)
     partial = target.with_name(name + PARTIAL_SUFFIX)
     await progress("inventory", low, "Checking rights and room, listing objects")
@@ -86,7 +90,7 @@ async def take_backup(
             version = await current_version(tools.database, application=schema)
         circumstances = Circumstances(
             tools.server, tools.clients, flags_for(tools.server), tools.compression, schema,
-            created_at, version, fenced,
+            created_at, version, fenced, tools.keys.recipients,
         )  # fmt: skip
         # The fence: a worker that was taken for dead must not publish beside its successor.
         await progress("publishing", high - 1, f"Publishing {name}")
@@ -137,7 +141,12 @@ async def _dump(tools: BackupTools, partial: Path, expected: int, shown: _Range)
     """Dump, again if somebody else's ALTER broke it off."""
     for left in reversed(range(_DUMP_TRIES)):
         dump = Dump(
-            tools.database.settings, tools.server, tools.clients, partial, tools.compression
+            tools.database.settings,
+            tools.server,
+            tools.clients,
+            partial,
+            tools.compression,
+            keys=tools.keys,
         )
         try:
             return await _watch(dump, expected, shown)

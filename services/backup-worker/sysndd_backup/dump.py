@@ -15,6 +15,7 @@ from typing import IO
 
 from sysndd_backup.census import Census
 from sysndd_backup.clients import ClientRun, Clients, Ended, Process
+from sysndd_backup.encryption import Keys
 from sysndd_backup.packing import open_writer
 from sysndd_backup.scan import DumpScan
 from sysndd_backup.server import Server
@@ -63,6 +64,7 @@ class Dump:
         clients: the server's own client programs.
         target: the partial file; it must not exist.
         compression: how it is packed.
+        keys: whom it is encrypted to.
 
     ``run`` blocks and belongs into a thread; ``bytes_read`` may be watched from outside.
     """
@@ -74,8 +76,11 @@ class Dump:
         clients: Clients,
         target: Path,
         compression: BackupCompression,
+        *,
+        keys: Keys,
     ) -> None:
         self.bytes_read = 0
+        self._keys = keys
         self._target = target
         self._compression = compression
         self.flags = flags_for(server)
@@ -118,13 +123,14 @@ class Dump:
         scan = DumpScan(census)
         with open(self._target, "xb", opener=_private) as file:
             packed = _HashingSink(file)
-            writer = open_writer(packed, self._compression)
-            while chunk := process.stdout.read(_CHUNK):
-                plain.update(chunk)
-                scan.feed(chunk)
-                writer.write(chunk)
-                self.bytes_read += len(chunk)
-            writer.close()
+            with self._keys.encrypting(packed) as sink:
+                writer = open_writer(sink, self._compression)
+                while chunk := process.stdout.read(_CHUNK):
+                    plain.update(chunk)
+                    scan.feed(chunk)
+                    writer.write(chunk)
+                    self.bytes_read += len(chunk)
+                writer.close()
             scan.finish()
             file.flush()
             os.fsync(file.fileno())

@@ -29,6 +29,7 @@ class Circumstances:
         created_at: when it began, UTC.
         schema_version: newest applied migration, None without a ledger.
         fenced: whether the server kept schema changes out.
+        recipients: whom the file is encrypted to.
     """
 
     server: Server
@@ -39,6 +40,7 @@ class Circumstances:
     created_at: datetime
     schema_version: str | None
     fenced: bool
+    recipients: tuple[str, ...] = ()
 
 
 def manifest_of(
@@ -73,6 +75,8 @@ def manifest_of(
         schema_version=at.schema_version,
         application_version=tool_version(),
         fenced=at.fenced,
+        encrypted=bool(at.recipients),
+        recipients=list(at.recipients),
         job_id=order.job_id,
         requested_by=order.requested_by,
     )

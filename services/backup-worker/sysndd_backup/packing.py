@@ -1,11 +1,13 @@
 """The three ways a dump is packed: zstd, gzip, none. One place maps them to names and streams."""
 
 import gzip
+import zlib
 from pathlib import Path
 from typing import IO, Protocol, cast
 
 import zstandard
 
+from sysndd_backup.encryption import SUFFIX, Keys, Sink
 from sysndd_core.settings import BackupCompression
 
 SUFFIXES = {
@@ -16,16 +18,6 @@ SUFFIXES = {
 
 _ZSTD_LEVEL = 3
 _ZSTD_THREADS = 2
-
-
-class Sink(Protocol):
-    """Where packed bytes go."""
-
-    def write(self, data: bytes, /) -> int:
-        """Take bytes; return how many were taken."""
-
-    def flush(self) -> None:
-        """Pass on what is buffered."""
 
 
 class Writer(Protocol):
@@ -41,7 +33,7 @@ class Writer(Protocol):
 def packing_of(path: Path) -> BackupCompression:
     """Tell by the file's name how it is packed."""
     for compression, suffix in SUFFIXES.items():
-        if path.name.endswith(suffix):
+        if path.name.removesuffix(SUFFIX).endswith(suffix):
             return compression
     raise ValueError(f"not the name of a backup: {path.name}")
 
@@ -62,20 +54,27 @@ def open_writer(raw: Sink, compression: BackupCompression) -> Writer:
     return _Plain(raw)
 
 
-def open_reader(path: Path) -> IO[bytes]:
-    """Return a stream of the unpacked dump.
+def suffix_of(compression: BackupCompression, keys: Keys) -> str:
+    """Return how the name of a new backup ends."""
+    return SUFFIXES[compression] + (SUFFIX if keys.recipients else "")
+
+
+def open_reader(path: Path, keys: Keys) -> IO[bytes]:
+    """Return a stream of the decrypted and unpacked dump.
 
     Reading raises ``UNPACK_ERRORS`` where the file is cut off or damaged.
     """
-    compression = packing_of(path)
+    compression, packed = packing_of(path), keys.open(path)
     if compression is BackupCompression.ZSTD:
-        return cast("IO[bytes]", zstandard.open(path, "rb"))
+        # Programs that pack in parallel write many frames.
+        reader = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
+        return cast("IO[bytes]", reader)
     if compression is BackupCompression.GZIP:
-        return cast("IO[bytes]", gzip.open(path, "rb"))
-    return path.open("rb")
+        return cast("IO[bytes]", _Gunzip(packed))
+    return packed
 
 
-UNPACK_ERRORS = (zstandard.ZstdError, gzip.BadGzipFile, EOFError, OSError)
+UNPACK_ERRORS = (zstandard.ZstdError, zlib.error, gzip.BadGzipFile, EOFError, OSError)
 
 
 class _Plain:
@@ -89,3 +88,15 @@ class _Plain:
 
     def close(self) -> None:
         self._raw.flush()
+
+
+class _Gunzip(gzip.GzipFile):
+    """Closes the file below it, which ``GzipFile`` leaves open."""
+
+    def __init__(self, packed: IO[bytes]) -> None:
+        super().__init__(fileobj=packed, mode="rb")
+        self._packed = packed
+
+    def close(self) -> None:
+        super().close()
+        self._packed.close()

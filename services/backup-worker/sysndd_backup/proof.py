@@ -18,6 +18,7 @@ from sysndd_backup.content import Content, NeutralReader, difference
 from sysndd_backup.dump import flags_for
 from sysndd_backup.loading import Load
 from sysndd_backup.packing import UNPACK_ERRORS, open_reader
+from sysndd_backup.reading import make_readable
 from sysndd_backup.scan import DumpScan
 from sysndd_backup.server import quoted
 from sysndd_core.database import Database, connect
@@ -48,9 +49,11 @@ async def prove(
 
     Raises:
         BackupNotFound: there is none of that name.
+        EncryptionKeyMissing, EncryptionKeyWrong: nothing was begun.
         ProofFailed, BackupDamaged: naming what differs; the manifest says so too.
     """
     manifest = await asyncio.to_thread(tools.store.manifest, name)
+    await make_readable(tools, manifest)
     try:
         await _compare(tools, manifest, progress, low, high)
     except (ProofFailed, BackupDamaged) as error:
@@ -140,6 +143,7 @@ class _Loading:
     def __init__(self, tools: BackupTools, scratch: str, path: Path) -> None:
         self._load = Load(tools.database.settings, tools.clients, scratch)
         self._path = path
+        self._keys = tools.keys
         self._reader: NeutralReader | None = None
 
     @property
@@ -158,7 +162,7 @@ class _Loading:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[IO[bytes]]:
-        with open_reader(self._path) as source:
+        with open_reader(self._path, self._keys) as source:
             self._reader = NeutralReader(source)
             yield cast("IO[bytes]", self._reader)
 

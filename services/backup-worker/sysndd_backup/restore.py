@@ -23,6 +23,7 @@ from sysndd_backup.programs import (
     with_events_enabled,
     without_definers,
 )
+from sysndd_backup.reading import make_readable
 from sysndd_backup.recovery import Recovery
 from sysndd_backup.session import open_session
 from sysndd_backup.verification import verify_schema
@@ -68,11 +69,13 @@ async def restore_backup(
         progress: shown to the operator.
 
     Raises:
+        EncryptionKeyMissing, EncryptionKeyWrong: it can't be read here; live is untouched.
         BackupDamaged: the file is not what its manifest says; live is untouched.
         SafetyBackupFailed: live is untouched.
         RestoreFailed: the detail says what live is now.
     """
     manifest = await asyncio.to_thread(tools.store.manifest, name)
+    await make_readable(tools, manifest)
     await progress("checking", 1, f"Reading {name} to its end")
     await asyncio.to_thread(_check_file, tools, manifest)
     _check_vendor(tools, manifest)
@@ -167,7 +170,7 @@ def _check_file(tools: BackupTools, manifest: BackupManifest) -> None:
                 packed.update(chunk)
         if packed.hexdigest() != manifest.sha256:
             raise BackupDamaged("The file's SHA-256 is not the one of its manifest.")
-        with open_reader(path) as reader:
+        with open_reader(path, tools.keys) as reader:
             while chunk := reader.read(_CHUNK):
                 plain.update(chunk)
     except UNPACK_ERRORS as error:
@@ -209,7 +212,7 @@ async def _load(
     load: Load, tools: BackupTools, manifest: BackupManifest, progress: Progress
 ) -> None:
     path = tools.store.path(manifest.name)
-    work = asyncio.create_task(load.run(lambda: open_reader(path)))
+    work = asyncio.create_task(load.run(lambda: open_reader(path, tools.keys)))
     try:
         while not work.done():
             share = load.bytes_sent / max(1, manifest.uncompressed_bytes)

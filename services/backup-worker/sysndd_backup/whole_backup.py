@@ -31,9 +31,14 @@ async def back_up(
 
     Raises:
         As ``take_backup`` and ``prove``.
+        EncryptionKeyMissing, EncryptionKeyWrong: a proof is wanted, and no identity can read what
+            is encrypted to the recipients.
         SchemaLocked: a migration holds the schema and makes no progress; says who.
     """
     wanted = _proof_is_due(policy.proof, tools.store.manifests(), datetime.now(UTC))
+    if wanted:
+        # Before the dump: its proof would fail at the end of it.
+        tools.keys.check_own()
     await progress("waiting", 0, "Waiting for the schema's lock")
     purpose = f"sysndd-backup: dump, job {order.job_id[:8]}"
     async with schema_lock(tools.database.settings, purpose=purpose, timeout=None):

@@ -12,6 +12,7 @@ import pytest
 
 from sysndd_backup.backup import BackupTools
 from sysndd_backup.clients import find_clients
+from sysndd_backup.encryption import Keys
 from sysndd_backup.rights import missing_rights
 from sysndd_backup.server import Server
 from sysndd_core.database import Database
@@ -20,6 +21,7 @@ from sysndd_core.jobs import CreateBackup
 from sysndd_core.settings import BackupCompression
 from sysndd_core.stores.backups import BackupDirectory
 from tests.integration.backup.test_backup_and_restore import TRICKY, lying
+from tests.integration.backup.test_encryption import OURS
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench
 
@@ -122,13 +124,17 @@ def small_disk(directory: Path, size: str) -> Iterator[Path]:
         subprocess.run([*as_root, "umount", str(directory)], check=True)
 
 
-async def test_a_full_disk_is_named_and_nothing_stays(bench: BackupBench, tmp_path: Path) -> None:
+@pytest.mark.parametrize("keys", [Keys(), OURS], ids=["plain", "encrypted"])
+async def test_a_full_disk_is_named_and_nothing_stays(
+    bench: BackupBench, tmp_path: Path, keys: Keys
+) -> None:
     app = bench.site.app
     bench.site.server.execute(f"CREATE TABLE `{app}`.big (id INT PRIMARY KEY, b LONGBLOB)")
     with small_disk(tmp_path / "small", "3m") as directory:
         tools = dataclasses.replace(
-            bench.tools, store=BackupDirectory(directory), compression=BackupCompression.NONE
-        )
+            bench.tools, store=BackupDirectory(directory), compression=BackupCompression.NONE,
+            keys=keys,
+        )  # fmt: skip
         row = await bench.run(CreateBackup(), tools)
         assert row["state"] == "succeeded", row["error"]
         before = tools.store.manifests()

@@ -31,7 +31,7 @@ log = get_logger(__name__)
 MANIFEST_SUFFIX = ".json"
 PARTIAL_SUFFIX = ".partial"
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}\.sql(\.zst|\.gz)?")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}\.sql(\.zst|\.gz)?(\.age)?")
 
 
 class Proof(StrEnum):
@@ -78,6 +78,8 @@ class BackupManifest(BaseModel):
     requested_by: int | None
     client_flags: list[str] = []
     fenced: bool = False
+    encrypted: bool = False
+    recipients: list[str] = []
     proof: Proof | None = None
     proof_at: datetime | None = None
     proof_error: str | None = None
@@ -286,12 +288,14 @@ def backup_name(kind: BackupKind, created_at: datetime, job_id: str, suffix: str
         kind: first part of the name, so that a directory listing groups them.
         created_at: UTC.
         job_id: its first eight characters keep two backups of one second apart.
-        suffix: ``.sql.zst``, ``.sql.gz`` or ``.sql``.
+        suffix: ``.sql.zst``, ``.sql.gz`` or ``.sql``, with ``.age`` when it is encrypted.
     """
     return f"{kind.value}_{created_at:%Y%m%dT%H%M%SZ}_{job_id[:8]}{suffix}"
 
 
-_OURS = re.compile(rf"({'|'.join(BackupKind)})_\d{{8}}T\d{{6}}Z_[0-9a-f]{{8}}\.sql(\.zst|\.gz)?")
+_OURS = re.compile(
+    rf"({'|'.join(BackupKind)})_\d{{8}}T\d{{6}}Z_[0-9a-f]{{8}}\.sql(\.zst|\.gz)?(\.age)?"
+)
 
 
 def _is_ours(name: str) -> bool:

@@ -1,0 +1,121 @@
+"""Encryption at rest: what is written, who can read it, and what is said when the key is wrong."""
+
+import dataclasses
+from collections.abc import AsyncIterator
+
+import pyrage
+import pytest
+import zstandard
+
+from sysndd_backup.backup import BackupTools
+from sysndd_backup.encryption import EncryptionSettings, Keys
+from sysndd_backup.whole_backup import BackupPolicy
+from sysndd_core.errors import SettingsError
+from sysndd_core.jobs import CreateBackup, RestoreBackup, VerifyBackup
+from sysndd_core.settings import BackupCompression, Settings, load
+from tests.support.site import Site
+from tests.support.workers import BackupBench, backup_bench
+
+MINE, OTHER = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
+
+
+class _Settings(Settings):
+    encryption: EncryptionSettings
+
+
+def keys(*recipients: str, identity: str = "") -> Keys:
+    """Build keys as the worker does, from its environment."""
+    environ = {
+        "BACKUP_ENCRYPTION_RECIPIENTS": ",".join(recipients),
+        "BACKUP_ENCRYPTION_IDENTITY": identity,
+    }
+    return load(_Settings, environ).encryption.keys
+
+
+OURS = keys(str(MINE.to_public()), identity=f"# made today\n{MINE}\n")
+
+
+@pytest.fixture
+async def bench(site: Site) -> AsyncIterator[BackupBench]:
+    site.server.execute(
+        f"INSERT INTO `{site.app}`.`user` (user_name, email) VALUES ('a', 'canary@secret')"
+    )
+    async with backup_bench(site) as bench:
+        bench.tools = with_keys(bench, OURS)
+        yield bench
+
+
+def with_keys(bench: BackupBench, keys: Keys) -> BackupTools:
+    return dataclasses.replace(bench.tools, keys=keys)
+
+
+@pytest.mark.parametrize("compression", list(BackupCompression))
+async def test_encrypted_proven_and_restored(
+    bench: BackupBench, compression: BackupCompression
+) -> None:
+    bench.tools = dataclasses.replace(bench.tools, compression=compression)
+    bench.policy = BackupPolicy()
+    before = bench.checksums()
+    row = await bench.run(CreateBackup())
+    assert row["state"] == "succeeded", row["error"]
+    (manifest,) = bench.store.manifests()
+    assert (manifest.proof, manifest.encrypted) == ("proven", True)
+    assert manifest.recipients == [str(MINE.to_public())]
+    path = bench.store.path(manifest.name)
+    assert path.name.endswith(".age")
+    packed = path.read_bytes()
+    assert packed.startswith(b"age-encryption.org/v1\n")
+    assert b"canary" not in packed
+    plain = pyrage.decrypt(packed, [MINE])
+    if compression is BackupCompression.ZSTD:
+        plain = zstandard.ZstdDecompressor().decompressobj().decompress(plain)
+        assert b"canary@secret" in plain
+
+    bench.site.server.execute(f"DELETE FROM `{bench.site.app}`.`user`")
+    row = await bench.run(RestoreBackup(name=manifest.name))
+    assert row["state"] == "succeeded", row["error"]
+    assert bench.checksums() == before
+
+
+async def test_a_wrong_or_missing_key_is_said_before_anything_begins(bench: BackupBench) -> None:
+    await bench.run(CreateBackup())
+    (manifest,) = bench.store.manifests()
+    bench.site.server.execute(f"DELETE FROM `{bench.site.app}`.`user`")
+    live, public = bench.checksums(), str(MINE.to_public())
+    for wrong, code in (
+        (keys(public), "encryption_key_missing"),
+        (keys(public, identity=str(OTHER)), "encryption_key_wrong"),
+    ):
+        for job in (RestoreBackup(name=manifest.name), VerifyBackup(name=manifest.name)):
+            with bench.site.server.general_log() as statements:
+                row = await bench.run(job, with_keys(bench, wrong))
+                assert (row["state"], row["error_code"]) == ("failed", code)
+                assert not [one for one in statements() if "CREATE DATABASE" in one]
+        # A proof that could not be done is refused before the dump, too.
+        bench.policy = BackupPolicy()
+        row = await bench.run(CreateBackup(), with_keys(bench, wrong))
+        assert (row["state"], row["error_code"]) == ("failed", code)
+    assert bench.checksums() == live
+    # That the key was wrong says nothing about the backup.
+    assert bench.store.manifests() == [manifest]
+
+
+async def test_damage_is_found_everywhere(bench: BackupBench) -> None:
+    await bench.run(CreateBackup())
+    (manifest,) = bench.store.manifests()
+    path = bench.store.path(manifest.name)
+    whole, live = path.read_bytes(), bench.checksums()
+    for offset in (0, 30, 100, 250, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:offset] + bytes([whole[offset] ^ 1]) + whole[offset + 1 :])
+        row = await bench.run(RestoreBackup(name=manifest.name))
+        code = row["error_code"]
+        # In the header it may look like somebody else's file.
+        assert code == "backup_damaged" or (offset < 200 and code == "encryption_key_wrong"), offset
+    assert bench.checksums() == live
+
+
+def test_malformed_keys_are_refused_at_start_without_showing_them() -> None:
+    with pytest.raises(SettingsError) as caught:
+        keys("age1nonsense", identity=str(MINE)[:-3])
+    assert len(caught.value.problems) == 2
+    assert str(MINE)[10:-3] not in str(caught.value)
