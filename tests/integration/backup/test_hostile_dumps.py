@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from sysndd_backup.confinement import LoadAccount, WithoutDefiners
+from sysndd_backup.encryption import Keys
 from sysndd_backup.packing import open_reader, open_writer
 from sysndd_core.jobs import CreateBackup, RestoreBackup
 from sysndd_core.settings import BackupCompression
@@ -47,7 +48,7 @@ def forged(bench: BackupBench, change: Callable[[bytes], bytes]) -> str:
     """Change the SQL of the one backup, with hashes and sizes that fit; return its name."""
     manifest: BackupManifest = bench.store.manifests()[-1]
     path = bench.store.path(manifest.name)
-    with open_reader(path) as reader:
+    with open_reader(path, Keys()) as reader:
         sql = change(reader.read())
     with path.open("wb") as file:
         writer = open_writer(file, BackupCompression.ZSTD)
