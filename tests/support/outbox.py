@@ -10,13 +10,13 @@ from sysndd_core.database import Database
 from sysndd_core.outbox import MailRows, NewMail
 from sysndd_core.queue import WakeUp
 from sysndd_core.settings import SmtpSettings
+from sysndd_core.stores.mail_transport import TransportRows
 from sysndd_core.worker import Worker
 from sysndd_mailer.__main__ import MailerSettings
 from sysndd_mailer.breaker import Breaker, OpenMailRows, prober
 from sysndd_mailer.compose import Composer
 from sysndd_mailer.delivery import Delivery
 from sysndd_mailer.links import Links
-from sysndd_mailer.mail_transport import TransportRows
 from sysndd_mailer.smtp import Connections
 from tests.support.site import Site
 

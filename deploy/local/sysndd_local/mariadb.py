@@ -110,11 +110,11 @@ def prepare(server: MariadbServer) -> None:
         # in it, and it gives up. It gets to see one without.
         link = Path(plain) / "data"
         link.symlink_to(unfinished)
-        _install_system_tables(link)
+        _install_system_tables(link, temporary=Path(plain))
     unfinished.rename(server.data)
 
 
-def _install_system_tables(data: Path) -> None:
+def _install_system_tables(data: Path, *, temporary: Path) -> None:
     user = getpass.getuser()
     made = subprocess.run(
         [
@@ -130,6 +130,9 @@ def _install_system_tables(data: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
+        # A server that starts deletes every temporary table it finds in its folder for them: of two
+        # that are installed at the same moment, the second would break the first.
+        env={**os.environ, "TMPDIR": str(temporary)},
     )
     if made.returncode != 0:
         raise LocalRunError(f"mariadb-install-db failed:\n{made.stdout}{made.stderr}")

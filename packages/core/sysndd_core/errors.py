@@ -12,6 +12,7 @@ SysnddError                         internal_error            500
 │   ├── BackupNotFound              backup_not_found          404
 │   ├── JobNotFound                 job_not_found             404
 │   ├── SessionNotFound             session_not_found         404
+│   ├── MailNotFound                mail_not_found            404
 │   ├── GeneNotFound                gene_not_found            404
 │   └── EntityNotFound              entity_not_found          404
 ├── MethodNotAllowed                method_not_allowed        405
@@ -20,6 +21,9 @@ SysnddError                         internal_error            500
 │   ├── LastProvenBackup            last_proven_backup        409
 │   ├── SchemaLocked                schema_locked             409  (a migration, dump or restore is at work)
 │   ├── JobNotCancellable           job_not_cancellable       409
+│   ├── MailNotCancellable          mail_not_cancellable      409
+│   ├── MailNotReplayable           mail_not_replayable       409
+│   ├── SmtpTestRunning             smtp_test_running         409
 │   └── NothingToUndo               nothing_to_undo           409
 ├── BodyTooLarge                    body_too_large            413
 ├── UnsupportedMediaType            unsupported_media_type    415
@@ -27,6 +31,7 @@ SysnddError                         internal_error            500
 ├── Invalid                         invalid_request           422
 │   ├── InvalidBackupName           invalid_backup_name       422
 │   └── ConfirmationRequired        confirmation_required     422
+├── SmtpTestLimit                   smtp_test_limit           429  (six a minute, all workers together)
 ├── Unavailable                     unavailable               503
 │   ├── DatabaseUnavailable         database_unavailable      503
 │   ├── DatabaseBusy                database_busy             503  (the pool is saturated)
@@ -145,6 +150,11 @@ class SessionNotFound(NotFound):
     title = "There is no open session with that id"
 
 
+class MailNotFound(NotFound):
+    code = "mail_not_found"
+    title = "There is no mail with that id"
+
+
 class GeneNotFound(NotFound):
     code = "gene_not_found"
     title = "There is no gene with that id"
@@ -196,6 +206,27 @@ class JobNotCancellable(Conflict):
     title = "The job has ended already"
 
 
+class MailNotCancellable(Conflict):
+    """Only a mail that waits or is held can be cancelled; carries its ``state``."""
+
+    code = "mail_not_cancellable"
+    title = "The mail is being sent or has ended already"
+
+
+class MailNotReplayable(Conflict):
+    """A mail in flight or sent is not sent again; carries its ``state``."""
+
+    code = "mail_not_replayable"
+    title = "The mail is being sent or was sent already"
+
+
+class SmtpTestRunning(Conflict):
+    """Also when another worker runs it."""
+
+    code = "smtp_test_running"
+    title = "A test of the mail server is running already"
+
+
 class NothingToUndo(Conflict):
     code = "nothing_to_undo"
     title = "There is no restore that could be undone"
@@ -235,6 +266,13 @@ class InvalidBackupName(Invalid):
 class ConfirmationRequired(Invalid):
     code = "confirmation_required"
     title = "The confirmation word is missing or wrong"
+
+
+class SmtpTestLimit(SysnddError):
+    code = "smtp_test_limit"
+    status = 429
+    title = "The mail server was tested too often in the last minute"
+    retry_after = 60
 
 
 class Unavailable(SysnddError):

@@ -16,11 +16,14 @@ from sysndd_api.curation.store import CurationStore
 from sysndd_api.health.service import Health
 from sysndd_api.jobs.service import Jobs
 from sysndd_api.mail.service import Mails
+from sysndd_api.mail.store import MailStore
 from sysndd_api.maintenance import MaintenanceMode
 from sysndd_api.restores.service import Restores
 from sysndd_api.sessions.service import Sessions
 from sysndd_api.sessions.store import SessionStore
 from sysndd_api.settings import ApiSettings
+from sysndd_api.smtp.service import SmtpTests
+from sysndd_api.smtp.store import SmtpTestStore
 from sysndd_core.database import Database
 from sysndd_core.outbox import JobRows, MailRows
 from sysndd_core.queue import WakeUp
@@ -43,6 +46,7 @@ class Context:
     maintenance: MaintenanceMode
     restores: Restores
     sessions: Sessions
+    smtp_tests: SmtpTests
 
 
 @contextlib.asynccontextmanager
@@ -72,7 +76,7 @@ async def open_context(settings: ApiSettings) -> AsyncIterator[Context]:
                     settings, database, wake_up, jobs=job_rows, mails=mail_rows, backups=store
                 ),
                 jobs=Jobs(database, job_rows, audit),
-                mails=Mails(database, mail_rows),
+                mails=Mails(database, mail_rows, MailStore(database), users, audit),
                 maintenance=MaintenanceMode(database),
                 restores=Restores(database, store, job_rows, audit),
                 sessions=Sessions(
@@ -83,6 +87,7 @@ async def open_context(settings: ApiSettings) -> AsyncIterator[Context]:
                     audit,
                     hours=settings.account.session_hours,
                 ),
+                smtp_tests=SmtpTests(database, SmtpTestStore(database), audit, settings.smtp),
             )
     finally:
         hashing.close()

@@ -30,6 +30,8 @@ from sysndd_api.health.models import HealthReport, Live, Ready
 from sysndd_api.http import Page, PageQuery, context_of, remote_of
 from sysndd_api.jobs import handlers as jobs
 from sysndd_api.jobs.models import JobAccepted, JobView
+from sysndd_api.mail import handlers as mail
+from sysndd_api.mail.models import MailDetail, MailQuery, MailQueued, MailView
 from sysndd_api.sessions import handlers as sessions
 from sysndd_api.sessions.models import (
     LoginReply,
@@ -38,6 +40,8 @@ from sysndd_api.sessions.models import (
     SessionsEnded,
     UserView,
 )
+from sysndd_api.smtp import handlers as smtp
+from sysndd_api.smtp.models import SmtpTest
 from sysndd_core.stores.backups import BackupManifest
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -140,6 +144,21 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/api/admin/jobs/{job_id}", jobs.get_job, ADMIN, JobView),
     Endpoint(
         "POST", "/api/admin/jobs/{job_id}/cancel", jobs.cancel_job, ADMIN, JobView, 202,
+        in_maintenance=True,
+    ),
+    Endpoint("GET", "/api/admin/mail", mail.list_mails, ADMIN, Page[MailView], query=MailQuery),
+    Endpoint("GET", "/api/admin/mail/{mail_id}", mail.get_mail, ADMIN, MailDetail),
+    Endpoint(
+        "POST", "/api/admin/mail/{mail_id}/replay", mail.replay_mail, ADMIN, MailDetail, 202,
+        in_maintenance=True,
+    ),
+    Endpoint(
+        "POST", "/api/admin/mail/{mail_id}/cancel", mail.cancel_mail, ADMIN, MailDetail,
+        in_maintenance=True,
+    ),
+    Endpoint("GET", "/api/admin/smtp/test", smtp.run_test, ADMIN, SmtpTest),
+    Endpoint(
+        "POST", "/api/admin/smtp/test-message", smtp.send_test_message, ADMIN, MailQueued, 202,
         in_maintenance=True,
     ),
     Endpoint("GET", "/api/admin/audit", audit.list_events, ADMIN, Page[AuditEvent], query=PageQuery),

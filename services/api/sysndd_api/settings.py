@@ -12,6 +12,7 @@ from sysndd_core.settings import (
     Settings,
     SettingsGroup,
     SiteSettings,
+    SmtpSettings,
     TokenSettings,
 )
 
@@ -44,6 +45,7 @@ class ApiSettings(Settings):
     token: TokenSettings
     database: DatabaseSettings
     redis: RedisSettings
+    smtp: SmtpSettings
     backup: BackupSettings
     migrations: MigrationSettings
     log: LogSettings

@@ -20,12 +20,12 @@ from sysndd_core.settings import (
     TokenSettings,
     load,
 )
+from sysndd_core.stores.mail_transport import TransportRows
 from sysndd_core.worker import Worker
 from sysndd_mailer.breaker import Breaker, OpenMailRows, prober
 from sysndd_mailer.compose import Composer
 from sysndd_mailer.delivery import Delivery
 from sysndd_mailer.links import Links
-from sysndd_mailer.mail_transport import TransportRows
 from sysndd_mailer.smtp import Connections
 
 

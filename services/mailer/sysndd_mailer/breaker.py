@@ -16,8 +16,8 @@ from sysndd_core.logging import get_logger
 from sysndd_core.outbox import MailRows
 from sysndd_core.queue import WakeUp
 from sysndd_core.settings import SmtpSettings
-from sysndd_mailer.mail_transport import TransportRows
-from sysndd_mailer.smtp_probe import probe
+from sysndd_core.smtp_probe import probe
+from sysndd_core.stores.mail_transport import TransportRows
 
 log = get_logger(__name__)
 

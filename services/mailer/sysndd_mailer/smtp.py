@@ -18,7 +18,7 @@ from enum import StrEnum
 import aiosmtplib
 
 from sysndd_core.settings import SmtpSecurity, SmtpSettings
-from sysndd_mailer.smtp_probe import tls_context
+from sysndd_core.smtp_probe import ehlo_name, tls_context
 
 MAILS_PER_CONNECTION = 100
 """Servers count the mails of a connection and hang up; we are the first to."""
@@ -129,6 +129,7 @@ class Connections:
             hostname=settings.host,
             port=settings.port,
             timeout=settings.timeout,
+            local_hostname=ehlo_name(),
             use_tls=settings.security is SmtpSecurity.TLS,
             start_tls=settings.security is SmtpSecurity.STARTTLS,
             tls_context=tls_context(settings),

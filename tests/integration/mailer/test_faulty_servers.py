@@ -10,7 +10,7 @@ import pytest
 from sysndd_core.database import Database
 from sysndd_core.outbox import NewMail, OnDoubt
 from sysndd_core.settings import SmtpSecurity, SmtpSettings
-from sysndd_mailer.mail_transport import TransportRows
+from sysndd_core.stores.mail_transport import TransportRows
 from sysndd_mailer.smtp import MAILS_PER_CONNECTION
 from tests.support.outbox import Outbox, open_outbox
 from tests.support.site import Site

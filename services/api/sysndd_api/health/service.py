@@ -14,10 +14,11 @@ from sysndd_core.errors import SysnddError
 from sysndd_core.health import Check, Status, worst
 from sysndd_core.jobs import Queue
 from sysndd_core.leases import LeasedTable
-from sysndd_core.outbox import JobRows, MailRows
+from sysndd_core.outbox import JobRows, MailRows, utc
 from sysndd_core.queue import WakeUp
 from sysndd_core.schema_version import SchemaState, pending
 from sysndd_core.stores.backups import BackupDirectory
+from sysndd_core.stores.mail_transport import TransportRows
 
 # A load balancer that hears nothing for two seconds counts us as gone, so we speak before that.
 _DEADLINE_SECONDS = 1.5
@@ -74,6 +75,7 @@ class Health:
         self._mails = mails
         self._backups = backups
         self._workers = WorkerStore(database)
+        self._transports = TransportRows(database)
 
     async def readiness(self) -> Readiness:
         """Tell whether the database answers and no migration is pending; never raises."""
@@ -94,7 +96,8 @@ class Health:
             "migrations": self._check_migrations,
             "redis": self._check_redis,
             "backup_queue": lambda: self._check_queue(self._jobs_of_backup()),
-            "mail_queue": lambda: self._check_queue(self._mails),
+            "mail_queue": self._check_mails,
+            "mail_transport": self._check_mail_transport,
             "workers": self._check_workers,
             "backups": self._check_backups,
             "pool": self._check_pool,
@@ -152,6 +155,29 @@ class Health:
         if oldest is not None and oldest > _SLOW_QUEUE_SECONDS:
             return Check(Status.WARN, f"The oldest has been due for {oldest} s.", depth)
         return Check(Status.PASS, observed=depth)
+
+    async def _check_mails(self) -> Check:
+        found = await self._check_queue(self._mails)
+        held = found.observed["held"]
+        if held and found.status is Status.PASS:
+            reason = f"{held} mail(s) may have arrived and wait for a person."
+            return Check(Status.WARN, reason, found.observed)
+        return found
+
+    async def _check_mail_transport(self) -> Check:
+        broken = await self._transports.open_ones()
+        if not broken:
+            return Check(Status.PASS, observed={"breaker": "closed"})
+        first = broken[0]
+        since = utc(first["since"])
+        observed = {
+            "breaker": "open",
+            "since": since.isoformat() if since else None,
+            "smtp_code": first["code"],
+            "mailers": len(broken),
+        }
+        reason = f"Nothing is sent: {first['reason']}. See GET /api/admin/smtp/test."
+        return Check(Status.WARN, reason, observed)
 
     async def _check_workers(self) -> Check:
         seen = await self._workers.seen_within(_WORKER_SEEN_SECONDS)

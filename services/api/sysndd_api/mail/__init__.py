@@ -1,1 +1,1 @@
-"""Putting mails into the outbox."""
+"""The outbox as the API sees it: putting mails in, and what administrators do with them."""

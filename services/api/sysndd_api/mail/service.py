@@ -1,29 +1,122 @@
-"""Putting mails into the outbox and seeing what became of them."""
+"""Putting mails into the outbox, seeing what became of them, and stepping in."""
 
 from datetime import UTC, datetime
 
-from sysndd_core.database import Database, Row
-from sysndd_core.outbox import MailRows, NewMail
+from sysndd_api.accounts.store import UserStore
+from sysndd_api.audit.service import Audit
+from sysndd_api.auth import Actor
+from sysndd_api.mail.store import MailStore
+from sysndd_core.database import Database, Row, Transaction
+from sysndd_core.errors import MailNotCancellable, MailNotFound, MailNotReplayable, NotAllowed
+from sysndd_core.outbox import MailRows, MailState, NewMail
+
+_CANCELLABLE = frozenset({MailState.QUEUED, MailState.HELD})
+# A mail that waits for its next try is tried now. One that was sent is not: the receiver's server
+# may drop the second copy by its Message-ID, so whoever needs it again asks for a new one.
+_REPLAYABLE = frozenset({MailState.QUEUED, MailState.HELD, MailState.DEAD, MailState.CANCELLED})
 
 
 class Mails:
-    """What the API and the command line do with mails."""
+    """What the API and the command line do with mails.
 
-    def __init__(self, database: Database, rows: MailRows) -> None:
+    Args:
+        database: the process's pool.
+        rows: the outbox, to put mails into.
+        store: the same table, for administrators.
+        users: for the address of the administrator who asks for a test mail.
+        audit: the audit log.
+    """
+
+    def __init__(
+        self, database: Database, rows: MailRows, store: MailStore, users: UserStore, audit: Audit
+    ) -> None:
         self._database = database
         self._rows = rows
+        self._store = store
+        self._users = users
+        self._audit = audit
 
     async def queue_test(self, recipient: str, *, requested_by: int | None) -> str:
         """Queue the test mail; return its id."""
-        mail = NewMail(
-            purpose="test",
-            recipient=recipient,
-            template="test",
-            context={"requested_at": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"},
-        )
         async with self._database.transaction() as tx:
-            return await self._rows.enqueue(tx, mail, requested_by=requested_by)
+            return await self._rows.enqueue(tx, _test_mail(recipient), requested_by=requested_by)
+
+    async def queue_test_to(self, actor: Actor) -> str:
+        """Queue the test mail to the actor's own address; return its id.
+
+        Raises:
+            NotAllowed: the actor has no account, hence no address.
+        """
+        user = await self._users.by_id(actor.user_id) if actor.user_id is not None else None
+        if user is None:
+            raise NotAllowed("Only an administrator with an account has an address of their own.")
+        async with self._database.transaction() as tx:
+            mail_id = await self._rows.enqueue(
+                tx, _test_mail(user["email"]), requested_by=actor.user_id
+            )
+            await self._audit.write(tx, actor, "smtp_test_message", obj=mail_id)
+        return mail_id
+
+    async def page(
+        self, *, state: MailState | None, search: str | None, limit: int, offset: int
+    ) -> tuple[list[Row], int]:
+        """List mails, newest first."""
+        return await self._store.page(state=state, search=search, limit=limit, offset=offset)
 
     async def get(self, mail_id: str) -> Row | None:
         """Read one mail's row, or None."""
         return await self._rows.get(mail_id)
+
+    async def detail(self, mail_id: str) -> Row:
+        """Read one mail with its texts.
+
+        Raises:
+            MailNotFound.
+        """
+        row = await self._store.get(mail_id) if mail_id.isascii() else None
+        if row is None:
+            raise MailNotFound()
+        return row
+
+    async def cancel(self, actor: Actor, mail_id: str) -> Row:
+        """Cancel a mail that waits or is held.
+
+        Raises:
+            MailNotFound, MailNotCancellable.
+        """
+        async with self._database.transaction() as tx:
+            row = await self._locked(tx, mail_id)
+            if row["state"] not in _CANCELLABLE:
+                raise MailNotCancellable(f"The mail is {row['state']}.", state=row["state"])
+            await self._store.cancel(tx, mail_id)
+            await self._audit.write(tx, actor, "cancel_mail", obj=mail_id)
+        return await self.detail(mail_id)
+
+    async def replay(self, actor: Actor, mail_id: str) -> Row:
+        """Send a mail again, or now: same Message-ID, new tries.
+
+        Raises:
+            MailNotFound, MailNotReplayable.
+        """
+        async with self._database.transaction() as tx:
+            row = await self._locked(tx, mail_id)
+            if row["state"] not in _REPLAYABLE:
+                raise MailNotReplayable(f"The mail is {row['state']}.", state=row["state"])
+            await self._store.replay(tx, mail_id, row["recipient"])
+            await self._audit.write(
+                tx, actor, "replay_mail", obj=mail_id, detail={"state": row["state"]}
+            )
+            tx.after_commit(lambda: self._rows.announce(mail_id))
+        return await self.detail(mail_id)
+
+    async def _locked(self, tx: Transaction, mail_id: str) -> Row:
+        # Also because comparing an ASCII column with other letters is an error to the server (1267).
+        row = await self._store.lock(tx, mail_id) if mail_id.isascii() else None
+        if row is None:
+            raise MailNotFound()
+        return row
+
+
+def _test_mail(recipient: str) -> NewMail:
+    requested_at = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
+    return NewMail("test", recipient, "test", {"requested_at": requested_at})

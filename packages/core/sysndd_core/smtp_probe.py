@@ -2,7 +2,8 @@
 
 resolve → connect → banner → EHLO → TLS → AUTH → MAIL FROM → RSET → QUIT (RFC 5321, 3207, 4954). The
 administrator's test shows it step by step; the mailer's breaker closes when it passes. Host and
-credentials come from the settings alone, and neither password nor AUTH exchange is in the result.
+credentials come from the settings alone. Neither password nor AUTH exchange is in the result, also
+when a server repeats them.
 """
 
 import asyncio
@@ -67,7 +68,7 @@ class Diagnosis:
     Attributes:
         stage, code, error, hint: of the step that failed; None when all went well.
         smtp_code: the server's reply code to that step, if it gave one.
-        tls: version, certificate names and days left.
+        tls: ``version``, certificate ``names`` and ``days_left``.
         ehlo: extensions the server offers.
         auth: the method that was used; None without SMTP_USER.
     """
@@ -99,6 +100,15 @@ class _Broken(Exception):
 def tls_context(settings: SmtpSettings) -> ssl.SSLContext:
     """Return what checks the mail server's certificate: TLS 1.2 or newer, name and chain."""
     return ssl.create_default_context(cafile=settings.ca_file)
+
+
+def ehlo_name() -> str:
+    """Return the name to greet mail servers with: this machine's own, asked of no name server.
+
+    A delivery greets with the same, so that a server which refuses it refuses the test too.
+    """
+    name = socket.gethostname()
+    return name if re.fullmatch(r"[A-Za-z0-9.-]{1,255}", name) else "localhost"
 
 
 async def probe(settings: SmtpSettings, *, seconds: float = PROBE_SECONDS) -> Diagnosis:
@@ -151,6 +161,7 @@ class _Conversation:
         self._settings = settings
         self.found = Diagnosis(settings.host, settings.port)
         self.stage = "resolve"
+        self._secrets = _secrets_of(settings)
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
@@ -182,7 +193,8 @@ class _Conversation:
 
     def close(self) -> None:
         if self._writer is not None:
-            self._writer.close()
+            # Not close(): under TLS that waits for the other side's farewell.
+            self._writer.transport.abort()
 
     @contextlib.asynccontextmanager
     async def _step(self, stage: str) -> AsyncIterator[list[str]]:
@@ -218,11 +230,16 @@ class _Conversation:
             if ask:
                 self._expect(await self._command("STARTTLS"), 220, "starttls_missing")
             context = await asyncio.to_thread(tls_context, self._settings)
-            await self._writer.start_tls(context, server_hostname=self._settings.host)
+            try:
+                await self._writer.start_tls(context, server_hostname=self._settings.host)
+            except ConnectionError as error:
+                # Some servers hang up where others send an alert.
+                text = "The server hung up during the TLS handshake."
+                raise _Broken("tls_failed", text) from error
             secured = self._writer.get_extra_info("ssl_object")
             certificate = secured.getpeercert() or {}
             ends = ssl.cert_time_to_seconds(certificate["notAfter"])
-            names = [name for kind, name in certificate.get("subjectAltName", ()) if kind == "DNS"]
+            names = [_short(name) for _, name in certificate.get("subjectAltName", ())]
             self.found.tls = {
                 "version": secured.version(),
                 "names": names[:10],
@@ -232,9 +249,9 @@ class _Conversation:
 
     async def _ehlo(self) -> None:
         async with self._step("ehlo") as step:
-            code, lines = await self._command("EHLO sysndd.invalid")
+            code, lines = await self._command(f"EHLO {ehlo_name()}")
             step.append(self._expect((code, lines), 250, "rejected"))
-            self.found.ehlo = [_short(line).upper() for line in lines[1:21]]
+            self.found.ehlo = [self._clean(line).upper() for line in lines[1:21]]
 
     async def _authenticate(self, user: str) -> None:
         async with self._step("auth") as step:
@@ -298,8 +315,22 @@ class _Conversation:
     def _expect(self, reply: tuple[int, list[str]], wanted: int, code: str) -> str:
         number, lines = reply
         if number != wanted:
-            raise _Broken(code, _short(f"{number} {lines[0]}"), number)
-        return _short(f"{number} {lines[0]}")
+            raise _Broken(code, self._clean(f"{number} {lines[0]}"), number)
+        return self._clean(f"{number} {lines[0]}")
+
+    def _clean(self, text: str) -> str:
+        """Shorten a server's words, without what it may have learnt from us."""
+        for secret in self._secrets:
+            text = re.sub(re.escape(secret), "•••", text, flags=re.IGNORECASE)
+        return _short(text)
+
+
+def _secrets_of(settings: SmtpSettings) -> list[str]:
+    """Return the password in each form in which AUTH sends it, the longest first."""
+    if settings.password is None or not settings.password.get_secret_value():
+        return []
+    password = settings.password.get_secret_value()
+    return [_b64(f"\0{settings.user}\0{password}"), _b64(password), password]
 
 
 def _b64(text: str) -> str:
