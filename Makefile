@@ -15,6 +15,9 @@ SET_UP := { [ -x $(PYTHON_IN_VENV) ] || { echo "Nothing is set up here yet; star
 BOOTSTRAP := bash deploy/local/bootstrap.sh
 
 TESTS ?= tests/unit tests/integration tests/contract tests/e2e
+# Most tests wait for a server most of the time; each worker starts servers of its own.
+TEST_WORKERS ?= 3
+PYTEST := $(PYTHON_IN_VENV) -m pytest -n $(TEST_WORKERS) --dist loadfile
 # The folders that hold our code, each checked by ruff and mypy.
 SOURCES := packages services deploy db docs tests $(wildcard bench)
 MYPY_PACKAGES := packages/core/sysndd_core services/migrator/sysndd_migrator \
@@ -53,9 +56,9 @@ reset: ## Stop everything and delete its data (asks first; CONFIRM=yes does not)
 
 ##@ Work on it
 .PHONY: test
-test: ## Run all tests against real servers (TESTS=tests/unit, ARGS='-k name')
+test: ## Run all tests against real servers (TESTS=tests/unit, TEST_WORKERS=1, ARGS='-k name')
 	@$(BOOTSTRAP) test
-	@$(PYTHON_IN_VENV) -m pytest $(TESTS) $(ARGS)
+	@$(PYTEST) $(TESTS) $(ARGS)
 
 # What depends on the database server; it is run with each server of tests/servers/recipes.py.
 SERVER_TESTS ?= tests/servers $(addprefix tests/integration/,schema migrator core api backup mailer)

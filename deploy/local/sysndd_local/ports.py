@@ -1,5 +1,6 @@
 """TCP ports on the loopback address."""
 
+import secrets
 import socket
 
 from sysndd_local.errors import LocalRunError, PortTaken
@@ -7,13 +8,24 @@ from sysndd_local.errors import LocalRunError, PortTaken
 LOOPBACK = "127.0.0.1"
 # Where a database of the machine's own listens; the private one keeps away from it in any case.
 MYSQL_DEFAULT_PORT = 3306
+# Below the ports that Linux gives to outgoing connections (32768 and up unless somebody changed
+# ip_local_port_range): a server that is restarted must find its port as it left it. Above those
+# that services are known by.
+_FIRST, _END = 15000, 32768
+_ATTEMPTS = 50
 
 
 def free_port() -> int:
     """Return a port that nothing listens on at the moment.
 
-    The kernel picks it from the ephemeral range, so it is never a well-known one.
+    It is drawn at random, so that two who start at once do not get the same one, from a range that
+    no outgoing connection is given a port of, so that it stays free until it is used.
     """
+    for _ in range(_ATTEMPTS):
+        drawn = _FIRST + secrets.randbelow(_END - _FIRST)
+        if is_free(drawn):
+            return drawn
+    # The machine is full of servers; the kernel still knows a free one.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]

@@ -5,16 +5,24 @@ The row is the truth and Redis only a wake-up. A worker claims a row by compare-
 so a worker that was taken for dead can never overwrite the work of its successor.
 """
 
+import asyncio
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from sysndd_core.database import Database, Row
-from sysndd_core.errors import LeaseLost
+from sysndd_core.errors import DatabaseBusy, LeaseLost
 from sysndd_core.jobs import Queue
+from sysndd_core.logging import get_logger
+
+log = get_logger(__name__)
 
 LEASE_SECONDS = 12
 """With the sweep's 10 s this bounds how long the row of a killed worker lies there: 22 s."""
+
+# Seconds. What was rolled back (a deadlock, a lock that was held too long) is no reason to break
+# off an hour of work.
+_REPEAT_AFTER = (0.05, 0.2, 0.5)
 
 
 class Ending(StrEnum):
@@ -103,7 +111,17 @@ class LeasedTable:
 
         Raises:
             LeaseLost: the row was reclaimed or has ended; nothing was written.
+            DatabaseBusy: rolled back each of several times.
         """
+        for pause in _REPEAT_AFTER:
+            try:
+                return await self._write(claim, assignments, arguments)
+            except DatabaseBusy as error:
+                log.warning("write_repeated", reason=error.detail)
+                await asyncio.sleep(pause)
+        return await self._write(claim, assignments, arguments)
+
+    async def _write(self, claim: Claim, assignments: str, arguments: tuple[Any, ...]) -> None:
         fence = (claim.id, claim.attempt)
         async with self.database.transaction() as tx:
             # The lock decides, not the count of changed rows: the server counts an UPDATE that
@@ -150,14 +168,31 @@ class LeasedTable:
         A row with attempts left is queued again, any other is closed as ``exhausted``.
         """
         last = "attempt >= max_attempts"
-        return await self.database.execute(
-            f"UPDATE {self.table} SET"
-            f" finished_at = IF({last}, UTC_TIMESTAMP(6), NULL),"
+        return await self._change_unlocked(
+            "state = 'running' AND lease_until < UTC_TIMESTAMP(6)",
+            f"finished_at = IF({last}, UTC_TIMESTAMP(6), NULL),"
             f" {self._lost_columns(last)}"
             " lease_until = NULL, worker = NULL,"
-            f" state = IF({last}, '{self.exhausted}', 'queued')"
-            " WHERE state = 'running' AND lease_until < UTC_TIMESTAMP(6)"
+            f" state = IF({last}, '{self.exhausted}', 'queued')",
         )
+
+    async def _change_unlocked(self, condition: str, assignments: str) -> int:
+        """Change every row that fulfils ``condition`` and nobody else is changing; return how many.
+
+        Waiting for a row with the index entry locked that its writer wants next is a deadlock, and
+        it would be the living worker that pays for it.
+        """
+        async with self.database.transaction() as tx:
+            rows = await tx.fetch_all(
+                f"SELECT id FROM {self.table} WHERE {condition} FOR UPDATE SKIP LOCKED"
+            )
+            if rows:
+                places = ", ".join(["%s"] * len(rows))
+                await tx.execute(
+                    f"UPDATE {self.table} SET {assignments} WHERE id IN ({places})",
+                    [row["id"] for row in rows],
+                )
+        return len(rows)
 
     def _lost_columns(self, last: str) -> str:
         """Further assignments of ``reclaim``; ``last`` is the condition for a used-up row."""

@@ -345,17 +345,16 @@ class MailRows(LeasedTable):
 
     async def reclaim(self) -> int:
         """Cancel what has expired, hold what may have arrived, take the rest from the dead."""
-        await self.database.execute(
-            f"UPDATE {self.table} SET state = 'cancelled', finished_at = UTC_TIMESTAMP(6),"
-            " last_reply = 'It expired before it could be sent.'"
-            " WHERE state = 'queued' AND expires_at <= UTC_TIMESTAMP(6)"
+        await self._change_unlocked(
+            "state = 'queued' AND expires_at <= UTC_TIMESTAMP(6)",
+            "state = 'cancelled', finished_at = UTC_TIMESTAMP(6),"
+            " last_reply = 'It expired before it could be sent.'",
         )
-        await self.database.execute(
-            f"UPDATE {self.table} SET state = 'held', finished_at = UTC_TIMESTAMP(6),"
-            " lease_until = NULL, worker = NULL,"
-            " last_reply = 'The mailer stopped while the content was under way.'"
-            " WHERE state = 'running' AND lease_until < UTC_TIMESTAMP(6)"
-            " AND phase = 'data' AND on_doubt = 'hold'"
+        await self._change_unlocked(
+            "state = 'running' AND lease_until < UTC_TIMESTAMP(6)"
+            " AND phase = 'data' AND on_doubt = 'hold'",
+            "state = 'held', finished_at = UTC_TIMESTAMP(6), lease_until = NULL, worker = NULL,"
+            " last_reply = 'The mailer stopped while the content was under way.'",
         )
         return await super().reclaim()
 

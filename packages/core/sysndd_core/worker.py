@@ -315,7 +315,7 @@ def job_performer(rows: JobRows, handlers: dict[type[Job], JobHandler]) -> Perfo
         try:
             job, handler = _resolve(claim, handlers)
             result = await handler(job, JobRun(claim.id, claim.row["requested_by"], progress))
-            await rows.succeed(claim, result)
+            await _record(lambda: rows.succeed(claim, result))
             log.info("job_succeeded", kind=claim.row["kind"])
         except LeaseLost:
             log.warning("job_lease_lost", kind=claim.row["kind"])
@@ -323,11 +323,12 @@ def job_performer(rows: JobRows, handlers: dict[type[Job], JobHandler]) -> Perfo
             await _broken_off(rows, claim)
         except SysnddError as error:
             log.error("job_failed", kind=claim.row["kind"], code=error.code, error=error.detail)
-            await _record_failure(rows, claim, error.code, error.detail)
+            code, text = error.code, error.detail
+            await _record(lambda: rows.fail(claim, code, text))
         except Exception as error:
             log.exception("job_failed", kind=claim.row["kind"])
             text = f"Unexpected {type(error).__name__}; see the worker's log for this job id."
-            await _record_failure(rows, claim, SysnddError.code, text)
+            await _record(lambda: rows.fail(claim, SysnddError.code, text))
 
     return perform
 
@@ -351,11 +352,15 @@ async def _broken_off(rows: JobRows, claim: Claim) -> None:
             await rows.hand_back(claim)
 
 
-async def _record_failure(rows: JobRows, claim: Claim, code: str, error: str) -> None:
-    """Write the failure, patiently: the database may be what failed."""
+async def _record(outcome: Callable[[], Awaitable[None]]) -> None:
+    """Write how a job ended, patiently: the database may be what failed.
+
+    A success that could not be written must not become a failure. What can't be written in this
+    time is found by the sweep when the lease has run out, and done again.
+    """
     for pause in (0.5, 1, 2, 4, 0):
         try:
-            await rows.fail(claim, code, error)
+            await outcome()
             return
         except LeaseLost:
             return

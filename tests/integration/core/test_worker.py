@@ -120,6 +120,27 @@ async def expire(rows: JobRows) -> None:
     await rows.database.execute(f"UPDATE {rows.table} SET lease_until = '2000-01-01'")
 
 
+async def test_a_sweep_never_costs_a_running_job_its_write(rows: JobRows) -> None:
+    """They lock the same rows through two indexes, in opposite order."""
+    working = True
+
+    async def sweep() -> None:
+        while working:
+            await rows.reclaim()
+
+    sweeping = asyncio.gather(*(sweep() for _ in range(2)))
+    try:
+        for _ in range(150):
+            await submit(rows)
+            claim = await rows.claim("w")
+            assert claim is not None
+            await rows.progress(claim, step="x", percent=1, message="")
+            await rows.succeed(claim, {})
+    finally:
+        working = False
+        await sweeping
+
+
 async def test_living_lease_is_not_reclaimed(rows: JobRows) -> None:
     await submit(rows)
     await rows.claim("w")
