@@ -35,8 +35,9 @@ _NO_CONNECTION_LEFT = {1040, 1203, 1226}
 _GONE = {1042, 1043, 1045, 1049, 1053, 1077, 1078, 1079, 1080, 2002, 2003, 2006, 2013, 2055}
 _READ_ONLY = {1290, 1792, 1836}
 _SCHEMA_MOVED = {1146, 1412}
-# Lock wait time-out, deadlock, statement time-out (MariaDB, MySQL): rolled back, may be tried again.
-_OVERLOADED = {1205, 1213, 1969, 3024}
+# Rolled back, may be tried again: deadlock; lock wait time-out, statement time-out (MariaDB, MySQL).
+_DEADLOCK = 1213
+_OVERLOADED = {1205, 1969, 3024}
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,8 @@ def _mapped(error: pymysql.err.Error) -> SysnddError | None:
     code = error.args[0] if error.args else None
     if code in _NO_CONNECTION_LEFT:
         return DatabaseBusy("The database server has no connection left.")
+    if code == _DEADLOCK:
+        return DatabaseBusy("Two transactions waited for each other; this one was rolled back.")
     if code in _OVERLOADED:
         return DatabaseBusy("The statement waited too long at the database and was rolled back.")
     if code in _SCHEMA_MOVED:
