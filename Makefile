@@ -54,6 +54,11 @@ down: ## Stop everything; data, passwords and logs stay
 reset: ## Stop everything and delete its data (asks first; CONFIRM=yes does not)
 	@$(SET_UP) && $(LOCAL) reset
 
+##@ Run it in containers
+.PHONY: secrets
+secrets: ## Write the secrets of a deployment that are missing (NEW="token_key …" for new ones)
+	@sh deploy/secrets.sh $(NEW)
+
 ##@ Work on it
 .PHONY: test
 test: ## Run all tests against real servers (TESTS=tests/unit, TEST_WORKERS=1, ARGS='-k name')

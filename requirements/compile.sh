@@ -31,6 +31,7 @@ compile() {
 compile requirements/lock-tool.in requirements/lock-tool.lock
 compile requirements/dev.in requirements/dev.lock
 compile requirements/test.in requirements/test.lock --constraint requirements/dev.lock
+compile requirements/build.in requirements/build.lock --constraint requirements/dev.lock
 compile requirements/bench.in requirements/bench.lock
 for service in migrator api backup-worker mailer; do
     compile "requirements/$service.in" "services/$service/requirements.lock" \

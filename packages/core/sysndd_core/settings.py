@@ -319,7 +319,8 @@ def _read(variable: str, environ: Mapping[str, str], problems: list[str]) -> str
             problems.append(f"{variable} and {variable}_FILE are both set; keep one")
             return None
         try:
-            return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+            # An empty file is a secret that nobody has given, like an empty variable.
+            return Path(path).read_text(encoding="utf-8").rstrip("\r\n") or None
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             problems.append(f"{variable}_FILE={path} can't be read: {reason}")

@@ -1,4 +1,4 @@
-"""``sysndd-backup-worker``: serves the backup queue until SIGTERM."""
+"""``sysndd-backup-worker``: serves the backup queue until SIGTERM; with ``health``: is it there?"""
 
 import asyncio
 import os
@@ -22,6 +22,7 @@ from sysndd_core.database import Database
 from sysndd_core.errors import SysnddError
 from sysndd_core.jobs import Queue, job_type
 from sysndd_core.leases import Claim
+from sysndd_core.liveness import answer
 from sysndd_core.logging import configure
 from sysndd_core.outbox import JobRows
 from sysndd_core.queue import WakeUp
@@ -55,6 +56,8 @@ def main() -> int:
     """Read the environment and serve; return 0 after a clean stop, 1 when it can't start."""
     try:
         settings = load(BackupWorkerSettings, os.environ)
+        if sys.argv[1:] == ["health"]:
+            return answer(settings.database, Queue.BACKUP)
         configure(settings.log, service="backup-worker")
         asyncio.run(_serve(settings))
     except SysnddError as error:

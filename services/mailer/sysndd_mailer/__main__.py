@@ -1,4 +1,4 @@
-"""``sysndd-mailer``: serves the outbox until SIGTERM."""
+"""``sysndd-mailer``: serves the outbox until SIGTERM; with ``health``: is it there?"""
 
 import asyncio
 import os
@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from sysndd_core.database import Database
 from sysndd_core.errors import SysnddError
+from sysndd_core.jobs import Queue
+from sysndd_core.liveness import answer
 from sysndd_core.logging import configure
 from sysndd_core.queue import WakeUp
 from sysndd_core.settings import (
@@ -44,6 +46,8 @@ def main() -> int:
     """Read the environment and serve; return 0 after a clean stop, 1 when it can't start."""
     try:
         settings = load(MailerSettings, os.environ)
+        if sys.argv[1:] == ["health"]:
+            return answer(settings.database, Queue.MAIL)
         configure(settings.log, service="mailer")
         asyncio.run(_serve(settings))
     except SysnddError as error:

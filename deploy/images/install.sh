@@ -1,0 +1,31 @@
+#!/bin/sh
+# First stage of every service's image: fills /opt/venv.
+#
+#   install.sh locked services/api   the packages of its lock file
+#   install.sh own services/api      core and the service itself
+#
+# The environment gets no pip of its own, and every package comes as a wheel whose hash is in a lock
+# file: nothing is compiled, so no compiler is ever needed.
+set -eu
+what=$1 service=$2
+export PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
+into_venv() { python3 -m pip --python /opt/venv/bin/python install --quiet "$@"; }
+build=/tmp/build/bin/python
+
+case $what in
+locked)
+    python3 -m venv --without-pip /opt/venv
+    into_venv --require-hashes --only-binary :all: -r "$service/requirements.lock"
+    python3 -m venv /tmp/build
+    $build -m pip install --quiet --require-hashes --only-binary :all: -r requirements/build.lock
+    ;;
+own)
+    $build -m pip wheel --quiet --no-deps --no-build-isolation --no-index \
+        --wheel-dir /tmp/wheels ./packages/core "./$service"
+    into_venv --no-deps --no-index /tmp/wheels/*.whl
+    ;;
+*)
+    echo "install.sh: locked or own, not $what" >&2
+    exit 2
+    ;;
+esac

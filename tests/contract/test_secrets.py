@@ -1,0 +1,60 @@
+"""`make secrets`: complete, strong, unreadable for others, and never written over by accident."""
+
+import hashlib
+import os
+import re
+import stat
+import subprocess
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def run(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", REPOSITORY / "deploy" / "secrets.sh", *names],
+        env={**os.environ, "SECRETS_DIR": str(folder)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
+
+
+def test_secrets_are_made_once_and_seen_by_nobody(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    made = run(folder)
+    assert made.returncode == 0, made.stderr
+    first = contents(folder)
+    random = [value for value in first.values() if re.fullmatch("[A-Za-z0-9]{32}", value)]
+    assert len(random) == len(set(random)) == 8
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE((folder / name).stat().st_mode) for name in first} == {0o444}
+    assert not any(value and value.strip() in made.stdout + made.stderr for value in first.values())
+    assert first["smtp_password"] == ""
+
+    assert run(folder).returncode == 0
+    assert contents(folder) == first
+
+
+def test_a_new_secret_replaces_one_and_what_follows_from_it(tmp_path: Path) -> None:
+    run(tmp_path)
+    before = contents(tmp_path)
+    assert run(tmp_path, "redis_password").returncode == 0
+    after = contents(tmp_path)
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed == {"redis_password", "redis_url", "redis_acl"}
+    password = after["redis_password"]
+    assert after["redis_url"] == f"redis://:{password}@redis:6379/0\n"
+    assert hashlib.sha256(password.encode()).hexdigest() in after["redis_acl"]
+
+
+def test_a_wrong_name_changes_nothing(tmp_path: Path) -> None:
+    run(tmp_path)
+    before = contents(tmp_path)
+    for name in ("db_root_password", "nonsense", "../x"):
+        refused = run(tmp_path, "token_key", name)
+        assert refused.returncode == 2
+        assert "secrets:" in refused.stderr
+    assert contents(tmp_path) == before

@@ -1,0 +1,42 @@
+"""`sysndd-mailer health`, which a container's health check runs beside the worker."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.site import Site
+from tests.support.workers import eventually, service_process
+
+
+def health(site: Site, module: str = "sysndd_mailer") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", module, "health"],
+        env=site.environ, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+def test_a_worker_is_healthy_while_it_is_seen(site: Site, tmp_path: Path) -> None:
+    nobody = health(site)
+    assert (nobody.returncode, nobody.stdout) == (1, "")
+    assert "No worker of mail here: last seen never." in nobody.stderr
+    with service_process("sysndd_mailer", site, tmp_path) as process:
+        eventually("it signs on", lambda: health(site).returncode == 0, seconds=60)
+        # Another queue's worker of the same machine is another container's business.
+        assert health(site, "sysndd_backup").returncode == 1
+        process.kill()
+    # Killed, it signs off nothing; what it wrote last gets old.
+    site.server.execute(f"UPDATE `{site.ops}`.worker SET seen_at = seen_at - INTERVAL 31 SECOND")
+    gone = health(site)
+    assert gone.returncode == 1
+    assert "No worker of mail here: last seen 3" in gone.stderr
+
+
+def test_without_the_database_it_says_so(site: Site) -> None:
+    away = subprocess.run(
+        [sys.executable, "-m", "sysndd_mailer", "health"],
+        env={**site.environ, "DB_PORT": "1", "DB_HOST": "127.0.0.1", "DB_SOCKET": ""},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert away.returncode == 1
+    assert away.stderr.strip()
+    assert "Traceback" not in away.stderr
