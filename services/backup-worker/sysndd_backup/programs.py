@@ -18,6 +18,7 @@ from sysndd_core.errors import RestoreFailed
 
 _CONNECTION_CHARSET = "utf8mb4"
 _DEFINER = re.compile(r"^(CREATE(?: ALGORITHM=\w+)?) DEFINER=`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)?")
+_ORDERED = re.compile(r"\b(?:FOLLOWS|PRECEDES)\b", re.IGNORECASE)
 _DISABLED = re.compile(r"( ON COMPLETION (?:NOT )?PRESERVE )DISABLE\b")
 
 
@@ -174,7 +175,6 @@ def _shown(kind: str, name: str, row: Row) -> Program:
 
 
 async def _triggers(session: SchemaSession, schema: str) -> list[Program]:
-    # Composed from its parts: SHOW CREATE TRIGGER repeats the schema if its author named it.
     rows = await session.fetch_all(
         "SELECT trigger_name AS name, event_manipulation AS event, action_timing AS timing,"
         " event_object_table AS on_table, action_statement AS body, definer AS definer,"
@@ -187,9 +187,7 @@ async def _triggers(session: SchemaSession, schema: str) -> list[Program]:
         Program(
             kind="TRIGGER",
             name=row["name"],
-            sql=f"CREATE DEFINER={_definer(row['definer'])} TRIGGER {quoted(row['name'])}"
-            f" {row['timing']} {row['event']} ON {quoted(row['on_table'])}"
-            f" FOR EACH ROW {row['body']}",
+            sql=await _trigger(session, schema, row),
             sql_mode=row["sql_mode"],
             charset=row["charset"],
             collation=row["collation"],
@@ -197,6 +195,23 @@ async def _triggers(session: SchemaSession, schema: str) -> list[Program]:
         )
         for row in rows
     ]
+
+
+async def _trigger(session: SchemaSession, schema: str, row: Row) -> str:
+    """Return a trigger as it was typed, or composed where its head could not be repeated elsewhere.
+
+    The server repeats the schema if the author named it, and PRECEDES names one that comes later.
+    """
+    shown = (await session.fetch_all(f"SHOW CREATE TRIGGER {quoted(row['name'])}"))[0]
+    typed = str(shown["SQL Original Statement"])
+    head = typed.partition(row["body"])[0]
+    if schema not in head and not _ORDERED.search(head):
+        return typed
+    return (
+        f"CREATE DEFINER={_definer(row['definer'])} TRIGGER {quoted(row['name'])}"
+        f" {row['timing']} {row['event']} ON {quoted(row['on_table'])}"
+        f" FOR EACH ROW {row['body']}"
+    )
 
 
 def _definer(text: str) -> str:

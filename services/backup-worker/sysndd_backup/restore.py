@@ -8,27 +8,22 @@ restore journal: ``recovery`` mends whatever a dead worker leaves.
 """
 
 import asyncio
-import hashlib
 import secrets
 from dataclasses import dataclass
 
 from sysndd_backup.backup import BackupOrder, BackupTools, take_backup
-from sysndd_backup.confinement import WithoutDefiners, confined
+from sysndd_backup.checking import CheckedBackup, check_backup
 from sysndd_backup.journal import Entry, Outcome, Purpose
-from sysndd_backup.loading import Load
-from sysndd_backup.packing import UNPACK_ERRORS, open_reader
 from sysndd_backup.programs import (
     drop_active,
     read_programs,
     with_events_enabled,
     without_definers,
 )
-from sysndd_backup.reading import make_readable
 from sysndd_backup.recovery import Recovery
 from sysndd_backup.session import open_session
-from sysndd_backup.verification import verify_schema
+from sysndd_backup.shadow import load_shadow
 from sysndd_core.errors import (
-    BackupDamaged,
     LeaseLost,
     RestoreFailed,
     SafetyBackupFailed,
@@ -40,7 +35,6 @@ from sysndd_core.worker import Progress
 
 log = get_logger(__name__)
 
-_CHUNK = 1 << 20
 _SCHEMA_LOCK_SECONDS = 120.0
 
 MAINTENANCE_SEEN_SECONDS = 1.2
@@ -75,15 +69,13 @@ async def restore_backup(
         RestoreFailed: the detail says what live is now.
     """
     manifest = await asyncio.to_thread(tools.store.manifest, name)
-    await make_readable(tools, manifest)
     await progress("checking", 1, f"Reading {name} to its end")
-    await asyncio.to_thread(_check_file, tools, manifest)
-    _check_vendor(tools, manifest)
+    checked = await check_backup(tools, manifest)
     recovery = Recovery(tools.database, tools.undo_hours)
     entry = await _open_entry(recovery, manifest, order)
     safety = ""
     try:
-        await _load_shadow(tools, recovery, manifest, entry, progress)
+        await _load(tools, recovery, checked, entry, progress)
         await recovery.journal.begin_maintenance(entry)
         await progress("maintenance", 60, "Writes are refused from now on; reads go on")
         await asyncio.sleep(MAINTENANCE_SEEN_SECONDS)
@@ -162,64 +154,14 @@ async def _safety_backup(tools: BackupTools, order: BackupOrder, progress: Progr
         raise SafetyBackupFailed(f"The safety backup failed: {error.detail}") from error
 
 
-def _check_file(tools: BackupTools, manifest: BackupManifest) -> None:
-    packed, plain, path = hashlib.sha256(), hashlib.sha256(), tools.store.path(manifest.name)
-    try:
-        with path.open("rb") as raw:
-            while chunk := raw.read(_CHUNK):
-                packed.update(chunk)
-        if packed.hexdigest() != manifest.sha256:
-            raise BackupDamaged("The file's SHA-256 is not the one of its manifest.")
-        with open_reader(path, tools.keys) as reader:
-            while chunk := reader.read(_CHUNK):
-                plain.update(chunk)
-    except UNPACK_ERRORS as error:
-        raise BackupDamaged(f"The file can't be read to its end: {error}") from error
-    if plain.hexdigest() != manifest.uncompressed_sha256:
-        raise BackupDamaged("The unpacked dump's SHA-256 is not the one of its manifest.")
-
-
-def _check_vendor(tools: BackupTools, manifest: BackupManifest) -> None:
-    if manifest.server_vendor != tools.server.vendor:
-        raise RestoreFailed(
-            f"The backup comes from {manifest.server_vendor}, this server is"
-            f" {tools.server.vendor}. Nothing was changed."
-        )
-
-
-async def _load_shadow(
-    tools: BackupTools, recovery: Recovery, manifest: BackupManifest, entry: Entry,
-    progress: Progress,
-) -> None:  # fmt: skip
+async def _load(
+    tools: BackupTools, recovery: Recovery, checked: CheckedBackup, entry: Entry, progress: Progress
+) -> None:
     shadow, settings = entry.incoming, tools.database.settings
-    async with open_session(settings) as session:
-        await session.create_schema(shadow)
-    async with confined(settings, shadow, tools.load_account) as account:
-        rewrite = WithoutDefiners(manifest.database, shadow)
-        load = Load(account, tools.clients, shadow, rewrite=rewrite)
-        await _load(load, tools, manifest, progress)
-        await progress("verifying", 55, "Counting tables and rows")
-        await verify_schema(tools, manifest, shadow)
+    rewrite = await load_shadow(tools, checked, shadow, progress)
     async with open_session(settings) as session:
         programs = without_definers(await read_programs(session, shadow, into=settings.name))
         programs = with_events_enabled(programs, rewrite.enabled_events)
         await recovery.journal.keep_programs(entry, programs)
         # An enabled event would go on changing the tables that were just counted.
         await drop_active(session, shadow)
-
-
-async def _load(
-    load: Load, tools: BackupTools, manifest: BackupManifest, progress: Progress
-) -> None:
-    path = tools.store.path(manifest.name)
-    work = asyncio.create_task(load.run(lambda: open_reader(path, tools.keys)))
-    try:
-        while not work.done():
-            share = load.bytes_sent / max(1, manifest.uncompressed_bytes)
-            await progress("loading", 2 + int(50 * share), "Loading beside the live tables")
-            await asyncio.wait([work], timeout=0.5)
-    except BaseException:
-        work.cancel()
-        await asyncio.gather(work, return_exceptions=True)
-        raise
-    work.result()

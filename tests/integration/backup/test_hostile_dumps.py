@@ -139,7 +139,8 @@ async def test_a_dump_cut_at_a_line_is_found_out(bench: BackupBench) -> None:
         bench, lambda dump: b"\n".join(dump.splitlines()[: dump.count(b"\n") // 2]) + b"\n"
     )
     row = await bench.run(RestoreBackup(name=name))
-    assert (row["state"], row["error_code"]) == ("failed", "restore_failed")
+    assert (row["state"], row["error_code"]) == ("failed", "backup_damaged")
+    assert "its last line is not" in str(row["error"])
     assert bench.checksums() == live
 
 

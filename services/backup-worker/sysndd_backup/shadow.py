@@ -1,0 +1,69 @@
+"""Loads a checked backup into a scratch schema and verifies it there, confined to that schema."""
+
+import asyncio
+import time
+
+from sysndd_backup.backup import BackupTools, pace
+from sysndd_backup.checking import CheckedBackup
+from sysndd_backup.confinement import WithoutDefiners, confined
+from sysndd_backup.loading import Load
+from sysndd_backup.packing import open_reader
+from sysndd_backup.session import open_session
+from sysndd_backup.split_load import SplitLoad
+from sysndd_backup.verification import verify_schema
+from sysndd_core.worker import Progress
+
+_PROGRESS_SECONDS = 0.5
+
+
+async def load_shadow(
+    tools: BackupTools, checked: CheckedBackup, shadow: str, progress: Progress
+) -> WithoutDefiners:
+    """Make a scratch schema that holds the whole backup; events in it are disabled.
+
+    Args:
+        tools: server, client programs and store.
+        checked: the backup, read to its end.
+        shadow: plain name of the schema; what is in it is dropped.
+        progress: shown to the operator; from 2 to 59 percent.
+
+    Returns:
+        What was rewritten on the way.
+
+    Raises:
+        RestoreFailed: it can't be loaded, or is not what the manifest says.
+    """
+    settings, manifest = tools.database.settings, checked.manifest
+    async with open_session(settings) as session:
+        await session.create_schema(shadow)
+    rewrite = WithoutDefiners(manifest.database, shadow)
+    async with confined(settings, shadow, tools.load_account) as account:
+        load: Load | SplitLoad = Load(account, tools.clients, shadow, rewrite=rewrite)
+        if checked.plan is not None:
+            load = SplitLoad(account, tools.clients, shadow, checked.plan, rewrite=rewrite)
+        await _watch(load, tools, checked, progress)
+        await progress("verifying", 55, "Counting tables and rows")
+        await verify_schema(tools, manifest, shadow)
+    return rewrite
+
+
+async def _watch(
+    load: Load | SplitLoad, tools: BackupTools, checked: CheckedBackup, progress: Progress
+) -> None:
+    path, expected = tools.store.path(checked.manifest.name), checked.manifest.uncompressed_bytes
+    work = asyncio.create_task(load.run(lambda: open_reader(path, tools.keys)))
+    begun = time.monotonic()
+    try:
+        while not work.done():
+            done = load.bytes_sent
+            text = pace(done, expected, time.monotonic() - begun)
+            if isinstance(load, SplitLoad) and load.step != "rows":
+                text = f"Adding {load.step}"
+            share = min(1.0, done / max(1, expected))
+            await progress("loading", 2 + int(50 * share), text)
+            await asyncio.wait([work], timeout=_PROGRESS_SECONDS)
+    except BaseException:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        raise
+    work.result()

@@ -1,0 +1,126 @@
+"""What two streams load is the same, to the letter, as what was dumped."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from sysndd_backup.checking import check_backup
+from sysndd_backup.content import NeutralReader, difference
+from sysndd_backup.load_plan import Planner
+from sysndd_backup.packing import open_reader
+from sysndd_backup.scan import DumpScan
+from sysndd_core.jobs import CreateBackup, RestoreBackup
+from tests.integration.backup.test_backup_and_restore import TRICKY
+from tests.integration.backup.test_hostile_dumps import forged
+from tests.integration.backup.test_proof import MORE
+from tests.support.site import Site
+from tests.support.workers import BackupBench, backup_bench
+
+KEYS = r"""
+CREATE TABLE `{app}`.child (
+  id INT PRIMARY KEY AUTO_INCREMENT, a INT, b VARCHAR(40) COLLATE utf8mb4_bin, c TEXT, d TEXT,
+  e INT AS (a + 1), UNIQUE KEY (b), KEY z (e), KEY y (a, b DESC), FULLTEXT KEY (c), KEY x (c(5)),
+  FULLTEXT KEY (d), CONSTRAINT positive CHECK (c <> 'x'),
+  CONSTRAINT to_parent FOREIGN KEY (a) REFERENCES zz_parent (id) ON DELETE SET NULL,
+  CONSTRAINT a_first FOREIGN KEY (b) REFERENCES zz_parent (code) ON UPDATE CASCADE
+);
+CREATE TABLE `{app}`.zz_parent (id INT PRIMARY KEY, code VARCHAR(40) COLLATE utf8mb4_bin UNIQUE);
+CREATE TABLE `{app}`.unique_only (a INT NOT NULL, b INT, UNIQUE KEY (b), UNIQUE KEY (a), KEY (b, a));
+CREATE TABLE `{app}`.counted (n INT NOT NULL AUTO_INCREMENT, g INT, PRIMARY KEY (g, n), KEY (n));
+CREATE TABLE `{app}`.parts (id INT, at DATE, KEY (at)) PARTITION BY HASH (id) PARTITIONS 3;
+CREATE TABLE `{app}`.plain (id INT PRIMARY KEY, a INT, KEY (a)) ENGINE=MyISAM;
+CREATE TABLE `{app}`.empty_one (id INT PRIMARY KEY, a INT, KEY (a));
+INSERT INTO `{app}`.zz_parent VALUES (1, 'é'), (2, 'e');
+INSERT INTO `{app}`.child (a, b, c, d) VALUES (1, 'é', 'some words', 'others'), (2, 'e', NULL, NULL);
+INSERT INTO `{app}`.unique_only VALUES (3, 1), (2, 2), (1, NULL);
+INSERT INTO `{app}`.counted (g) VALUES (5), (1);
+INSERT INTO `{app}`.parts VALUES (1, '2026-01-01'), (2, NULL);
+INSERT INTO `{app}`.plain VALUES (1, 2);
+CREATE TRIGGER counts BEFORE INSERT ON zz_parent FOR EACH ROW SET NEW.id = NEW.id + 100;
+"""
+
+
+@pytest.fixture
+async def bench(site: Site) -> AsyncIterator[BackupBench]:
+    with site.server.connect(site.app) as connection, connection.cursor() as cursor:
+        cursor.execute("SET sql_mode = '', foreign_key_checks = 0")
+        for statement in (TRICKY + MORE + KEYS).format(app=site.app).strip().split(";\n"):
+            cursor.execute(statement.strip().removesuffix(";"))
+    async with backup_bench(site) as bench:
+        row = await bench.run(CreateBackup())
+        assert row["state"] == "succeeded", row["error"]
+        yield bench
+
+
+def definitions(site: Site) -> dict[str, str]:
+    tables = site.server.execute(
+        "SELECT table_name FROM information_schema.tables"
+        " WHERE table_schema = %s AND table_type = 'BASE TABLE'",
+        (site.app,),
+    )
+    return {
+        table: site.server.execute(f"SHOW CREATE TABLE `{site.app}`.`{table}`")[0][1]
+        for (table,) in tables
+    }
+
+
+def digests(bench: BackupBench, name: str) -> dict[str, str]:
+    with open_reader(bench.store.path(name), bench.tools.keys) as source:
+        reader = NeutralReader(source)
+        while reader.read():
+            pass
+    return reader.content.digests()
+
+
+async def test_the_same_to_the_letter(bench: BackupBench) -> None:
+    manifest = bench.store.manifests()[-1]
+    checked = await check_backup(bench.tools, manifest)
+    assert checked.plan is not None
+    waiting = {table.name: table.definition for table in checked.plan.tables}
+    assert len(waiting["child"].keys) == 2
+    assert waiting["child"].references is not None
+    assert waiting["counted"].keys == ()
+
+    before, content = definitions(bench.site), digests(bench, manifest.name)
+    row = await bench.run(RestoreBackup(name=manifest.name))
+    assert row["state"] == "succeeded", row["error"]
+    assert definitions(bench.site) == before
+    assert (await bench.run(CreateBackup()))["state"] == "succeeded"
+    assert difference(content, digests(bench, bench.store.manifests()[0].name)) is None
+
+
+async def test_statements_between_rows_are_loaded_in_their_place(bench: BackupBench) -> None:
+    between = b"UNLOCK TABLES;\nUPDATE `zz_parent` SET id = id;\n"
+    name = forged(bench, lambda dump: dump.replace(b"UNLOCK TABLES;\n", between, 1)
+                  .replace(b"UPDATE `zz_parent`", b"UPDATE `a table`"))  # fmt: skip
+    checked = await check_backup(bench.tools, bench.store.manifest(name))
+    assert checked.plan is None
+    before = bench.checksums()
+    row = await bench.run(RestoreBackup(name=name))
+    assert row["state"] == "succeeded", row["error"]
+    assert bench.checksums() == before
+
+
+async def test_a_row_that_is_there_twice_is_named(bench: BackupBench) -> None:
+    name = forged(bench, lambda dump: dump.replace(b"'\xc3\xa9'", b"'e'"))
+    before = bench.checksums()
+    row = await bench.run(RestoreBackup(name=name))
+    assert (row["state"], row["error_code"]) == ("failed", "restore_failed")
+    assert "Duplicate entry" in str(row["error"])
+    assert "can't be loaded" in str(row["error"])
+    assert bench.checksums() == before
+
+
+def test_a_plan_does_not_depend_on_where_a_chunk_ends(bench: BackupBench) -> None:
+    with open_reader(bench.store.path(bench.store.manifests()[0].name), bench.tools.keys) as reader:
+        dump = reader.read()
+    plans = []
+    for size in (101, 4096, len(dump)):
+        planner = Planner()
+        scan = DumpScan(planner)
+        for at in range(0, len(dump), size):
+            scan.feed(dump[at : at + size])
+        scan.finish()
+        plans.append(planner.plan())
+    assert plans[0] is not None
+    assert plans[0] == plans[1] == plans[2]
