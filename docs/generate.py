@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
+from sysndd_api.admin.routes import PAGES as PAGES_LISTED
 from sysndd_api.routes import ENDPOINTS
 from sysndd_api.settings import ApiSettings
 from sysndd_backup.__main__ import BackupWorkerSettings
@@ -67,6 +68,16 @@ def routes_table() -> str:
     return "\n".join(lines)
 
 
+def pages_table() -> str:
+    """Render every page with who may see it."""
+    lines = ["| method and path | who | what it is |", "|---|---|---|"]
+    for page in PAGES_LISTED:
+        path = re.sub(r"\{(\w+):\w+\}", r"{\1}", page.path)
+        summary = (page.handler.__doc__ or "").strip().partition("\n")[0]
+        lines.append(f"| `{page.method} {path}` | {page.access.value} | {summary} |")
+    return "\n".join(lines)
+
+
 def errors_table() -> str:
     """Render every error code that a request or a job can end with."""
     lines = ["| code | where | title |", "|---|---|---|"]
@@ -101,6 +112,7 @@ def jobs_table() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "docs/settings.md": settings_table,
     "docs/api.md": routes_table,
+    "docs/pages.md": pages_table,
     "docs/errors.md": errors_table,
     "docs/jobs.md": jobs_table,
 }

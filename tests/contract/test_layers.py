@@ -100,4 +100,23 @@ def test_features_have_the_same_file_names() -> None:
     allowed = {"__init__", "handlers", "service", "store", "models"}
     api = SERVICES["sysndd_api"] / "sysndd_api"
     for feature in (path for path in api.iterdir() if (path / "__init__.py").exists()):
+        if feature.name == "admin":
+            continue  # the pages: one file of handlers for each area
         assert {path.stem for path in feature.glob("*.py")} <= allowed, feature
+
+
+def test_pages_ask_services_and_nothing_below_them() -> None:
+    """Whatever a page does, the API could refuse: no SQL, no store, no HTTP to ourselves."""
+    below = (
+        "sysndd_core.database",
+        "aiomysql",
+        "pymysql",
+        "httpx",
+        "urllib.request",
+        "http.client",
+    )
+    for path in modules(SERVICES["sysndd_api"] / "sysndd_api" / "admin"):
+        names = set(imports(path)) - {"sysndd_core.database", "sysndd_core.database.Row"}
+        assert not [name for name in names if name.startswith(below) or name.endswith(".store")], (
+            path
+        )

@@ -24,6 +24,7 @@ SysnddError                         internal_error            500
 │   ├── MailNotCancellable          mail_not_cancellable      409
 │   ├── MailNotReplayable           mail_not_replayable       409
 │   ├── SmtpTestRunning             smtp_test_running         409
+│   ├── JobNotRetryable             job_not_retryable         409
 │   └── NothingToUndo               nothing_to_undo           409
 ├── BodyTooLarge                    body_too_large            413
 ├── UnsupportedMediaType            unsupported_media_type    415
@@ -225,6 +226,11 @@ class SmtpTestRunning(Conflict):
 
     code = "smtp_test_running"
     title = "A test of the mail server is running already"
+
+
+class JobNotRetryable(Conflict):
+    code = "job_not_retryable"
+    title = "This job can't simply be retried; ask for its work anew"
 
 
 class NothingToUndo(Conflict):

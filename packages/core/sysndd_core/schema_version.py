@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import pymysql.err
 
-REQUIRED_PLATFORM_VERSION = "011_smtp_test_and_mail_list.sql"
+REQUIRED_PLATFORM_VERSION = "012_pages.sql"
 """The newest platform file: services refuse a platform schema that is older."""
 
 LEDGER = "schema_version"

@@ -7,6 +7,7 @@ away. Here Redis may be stopped, frozen or flushed, and rows are still found wit
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -22,6 +23,7 @@ from redis.exceptions import RedisError
 
 from sysndd_core.database import Database
 from sysndd_core.errors import JobCancelled, LeaseLost, SysnddError
+from sysndd_core.job_log import JobLog
 from sysndd_core.jobs import Job, Queue, job_type
 from sysndd_core.leases import LEASE_SECONDS, Claim, Ending
 from sysndd_core.logging import get_logger
@@ -36,6 +38,8 @@ log = get_logger(__name__)
 
 SWEEP_SECONDS = 10
 HEARTBEAT_SECONDS = LEASE_SECONDS / 4
+LOG_WRITE_SECONDS = 1
+OLD_LOG_SECONDS = 3600
 
 
 class ClaimedRows(Protocol):
@@ -107,8 +111,9 @@ class Worker:
             asyncio.create_task(self._sweep()),
         ]
         try:
-            await self._serve()
-            await self._wind_up()
+            async with self._lines_kept():
+                await self._serve()
+                await self._wind_up()
         finally:
             for task in background:
                 task.cancel()
@@ -124,8 +129,26 @@ class Worker:
     async def run_until_idle(self) -> None:
         """Do everything that is due now and return: a burst, for the command line and tests."""
         await self._rows.reclaim()
-        while (claim := await self._rows.claim(self.name)) is not None:
-            await self._work(claim)
+        async with self._lines_kept():
+            while (claim := await self._rows.claim(self.name)) is not None:
+                await self._work(claim)
+
+    @contextlib.asynccontextmanager
+    async def _lines_kept(self) -> AsyncIterator[None]:
+        """Keep the log lines of jobs for their pages; mails have no such page."""
+        if self._rows.id_name != "job_id":
+            yield
+            return
+        lines, root = JobLog(self._database), logging.getLogger()
+        root.addHandler(lines)
+        writing = asyncio.create_task(_write_lines(lines))
+        try:
+            yield
+        finally:
+            root.removeHandler(lines)
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+            await lines.write()
 
     async def _serve(self) -> None:
         while not self._stopping.is_set():
@@ -273,6 +296,16 @@ class Worker:
             await asyncio.sleep(1)
 
 
+async def _write_lines(lines: JobLog) -> None:
+    old_at = time.monotonic()
+    while True:
+        await asyncio.sleep(LOG_WRITE_SECONDS)
+        await lines.write()
+        if time.monotonic() >= old_at:
+            await lines.remove_old()
+            old_at = time.monotonic() + OLD_LOG_SECONDS
+
+
 class Progress(Protocol):
     """Shows where a job is; raises ``LeaseLost`` when the row is no longer ours."""
 
@@ -308,8 +341,14 @@ def job_performer(rows: JobRows, handlers: dict[type[Job], JobHandler]) -> Perfo
     """
 
     async def perform(claim: Claim) -> None:
+        shown = ""
+
         async def progress(step: str, percent: int, message: str = "") -> None:
+            nonlocal shown
             await rows.progress(claim, step=step, percent=percent, message=message)
+            if step != shown:
+                shown = step
+                log.info("job_step", step=step, percent=percent, message=message)
 
         log.info("job_started", kind=claim.row["kind"])
         try:

@@ -7,6 +7,7 @@ from typing import TypedDict
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
+from sysndd_api.admin.routes import PAGES
 from sysndd_api.context import Context, open_context
 from sysndd_api.errors import EXCEPTION_HANDLERS
 from sysndd_api.middleware import BodyLimit, RequestLog
@@ -31,11 +32,11 @@ def create_app(settings: ApiSettings) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
-        async with open_context(settings) as context:
+        async with open_context(settings) as context, context.activity.kept():
             yield {"context": context}
 
     return Starlette(
-        routes=[endpoint.route() for endpoint in ENDPOINTS],
+        routes=[*(one.route() for one in ENDPOINTS), *(one.route() for one in PAGES)],
         middleware=[Middleware(RequestLog), Middleware(BodyLimit)],
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=lifespan,

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from sysndd_api.accounts.service import Accounts
 from sysndd_api.accounts.store import UserStore
+from sysndd_api.activity.service import Activity
+from sysndd_api.activity.store import ActivityStore
 from sysndd_api.audit.service import Audit
 from sysndd_api.audit.store import AuditStore
 from sysndd_api.auth import PasswordHashing
@@ -15,9 +17,12 @@ from sysndd_api.curation.service import Curation
 from sysndd_api.curation.store import CurationStore
 from sysndd_api.health.service import Health
 from sysndd_api.jobs.service import Jobs
+from sysndd_api.jobs.store import JobStore
 from sysndd_api.mail.service import Mails
 from sysndd_api.mail.store import MailStore
 from sysndd_api.maintenance import MaintenanceMode
+from sysndd_api.migrations.service import Migrations
+from sysndd_api.migrations.store import MigrationStore
 from sysndd_api.restores.service import Restores
 from sysndd_api.sessions.service import Sessions
 from sysndd_api.sessions.store import SessionStore
@@ -37,6 +42,7 @@ class Context:
     settings: ApiSettings
     database: Database
     accounts: Accounts
+    activity: Activity
     audit: Audit
     backups: Backups
     curation: Curation
@@ -44,6 +50,7 @@ class Context:
     jobs: Jobs
     mails: Mails
     maintenance: MaintenanceMode
+    migrations: Migrations
     restores: Restores
     sessions: Sessions
     smtp_tests: SmtpTests
@@ -69,15 +76,19 @@ async def open_context(settings: ApiSettings) -> AsyncIterator[Context]:
                 settings=settings,
                 database=database,
                 accounts=Accounts(database, users, session_rows, hashing, audit),
+                activity=Activity(database, ActivityStore(database)),
                 audit=audit,
                 backups=Backups(database, store, job_rows, audit),
                 curation=Curation(CurationStore(database)),
                 health=Health(
                     settings, database, wake_up, jobs=job_rows, mails=mail_rows, backups=store
                 ),
-                jobs=Jobs(database, job_rows, audit),
                 mails=Mails(database, mail_rows, MailStore(database), users, audit),
+                jobs=Jobs(database, job_rows, JobStore(database), audit),
                 maintenance=MaintenanceMode(database),
+                migrations=Migrations(
+                    database, MigrationStore(database), settings.migrations.directory
+                ),
                 restores=Restores(database, store, job_rows, audit),
                 sessions=Sessions(
                     database,

@@ -59,13 +59,16 @@ class RequestLog:
                 crashed = SysnddError("It was logged; quote the request id when you report it.")
                 await problem(crashed)(scope, receive, send_with_id)
             finally:
-                level = log.debug if _is_probe(scope["path"]) else log.info
+                probe, ms = _is_probe(scope["path"]), (time.perf_counter() - begun) * 1000
+                if not probe:
+                    scope["state"]["context"].activity.count(status, ms)
+                level = log.debug if probe else log.info
                 level(
                     "request",
                     method=scope["method"],
                     path=scope["path"],
                     status=status,
-                    ms=round((time.perf_counter() - begun) * 1000, 1),
+                    ms=round(ms, 1),
                     remote=(scope.get("client") or ("",))[0],
                 )
 

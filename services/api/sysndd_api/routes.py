@@ -11,7 +11,7 @@ from starlette.routing import Route
 from sysndd_api import docs_page, openapi
 from sysndd_api.accounts import handlers as accounts
 from sysndd_api.audit import handlers as audit
-from sysndd_api.audit.models import AuditEvent
+from sysndd_api.audit.models import AuditEvent, AuditQuery
 from sysndd_api.auth import Access
 from sysndd_api.backups import handlers as backups
 from sysndd_api.backups.models import (
@@ -27,11 +27,13 @@ from sysndd_api.curation import handlers as curation
 from sysndd_api.curation.models import EntityQuery, EntityView, GeneQuery, GeneView
 from sysndd_api.health import handlers as health
 from sysndd_api.health.models import HealthReport, Live, Ready
-from sysndd_api.http import Page, PageQuery, context_of, remote_of
+from sysndd_api.http import Page, context_of, remote_of
 from sysndd_api.jobs import handlers as jobs
-from sysndd_api.jobs.models import JobAccepted, JobView
+from sysndd_api.jobs.models import JobAccepted, JobLines, JobQuery, JobView
 from sysndd_api.mail import handlers as mail
 from sysndd_api.mail.models import MailDetail, MailQuery, MailQueued, MailView
+from sysndd_api.migrations import handlers as migrations
+from sysndd_api.migrations.models import MigrationList
 from sysndd_api.sessions import handlers as sessions
 from sysndd_api.sessions.models import (
     LoginReply,
@@ -140,7 +142,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("POST", _BACKUP + "/unpin", backups.unpin_backup, ADMIN, BackupManifest),
     Endpoint("GET", _BACKUP, backups.get_backup, ADMIN, BackupManifest),
     Endpoint("DELETE", _BACKUP, backups.delete_backup, ADMIN, None, 204, body=DeleteRequest),
-    Endpoint("GET", "/api/admin/jobs", jobs.list_jobs, ADMIN, Page[JobView], query=PageQuery),
+    Endpoint("GET", "/api/admin/jobs", jobs.list_jobs, ADMIN, Page[JobView], query=JobQuery),
     Endpoint("GET", "/api/admin/jobs/{job_id}", jobs.get_job, ADMIN, JobView),
     Endpoint(
         "POST", "/api/admin/jobs/{job_id}/cancel", jobs.cancel_job, ADMIN, JobView, 202,
@@ -161,5 +163,11 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "POST", "/api/admin/smtp/test-message", smtp.send_test_message, ADMIN, MailQueued, 202,
         in_maintenance=True,
     ),
-    Endpoint("GET", "/api/admin/audit", audit.list_events, ADMIN, Page[AuditEvent], query=PageQuery),
+    Endpoint("GET", "/api/admin/jobs/{job_id}/log", jobs.job_lines, ADMIN, JobLines),
+    Endpoint(
+        "POST", "/api/admin/jobs/{job_id}/retry", jobs.retry_job, ADMIN, JobAccepted, 202,
+        in_maintenance=True,
+    ),
+    Endpoint("GET", "/api/admin/audit", audit.list_events, ADMIN, Page[AuditEvent], query=AuditQuery),
+    Endpoint("GET", "/api/admin/migrations", migrations.list_migrations, ADMIN, MigrationList),
 )  # fmt: skip

@@ -1,29 +1,17 @@
 """List the audit log."""
 
-import json
-
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sysndd_api.audit.models import AuditEvent
-from sysndd_api.http import Page, PageQuery, context_of, query_of, reply
-from sysndd_core.outbox import utc
+from sysndd_api.audit.models import AuditEvent, AuditQuery
+from sysndd_api.http import Page, context_of, query_of, reply
 
 
 async def list_events(request: Request) -> Response:
-    """List events, newest first."""
-    query = query_of(request, PageQuery)
-    rows, total = await context_of(request).audit.page(limit=query.page_size, offset=query.offset)
-    events = [
-        AuditEvent.model_validate(
-            row
-            | {
-                "happened_at": utc(row["happened_at"]),
-                "detail": json.loads(row["detail"]) if row["detail"] else None,
-            }
-        )
-        for row in rows
-    ]
+    """List events, newest first; filter them."""
+    query = query_of(request, AuditQuery)
+    rows, total = await context_of(request).audit.page(query)
+    events = [AuditEvent.from_row(row) for row in rows]
     return reply(
         Page[AuditEvent](data=events, total=total, page=query.page, page_size=query.page_size)
     )

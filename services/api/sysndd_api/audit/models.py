@@ -1,9 +1,25 @@
 """The audit log as administrators see it."""
 
-from datetime import datetime
+import json
+from datetime import date, datetime
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
+
+from sysndd_api.http import PageQuery
+from sysndd_core.database import Row
+from sysndd_core.outbox import utc
+
+
+class AuditQuery(PageQuery):
+    """Which events. ``search`` looks in what it was done to; ``since`` and ``until`` are UTC days."""
+
+    action: str | None = Field(None, max_length=64, pattern=r"^[a-z_]+$")
+    outcome: str | None = Field(None, max_length=64, pattern=r"^[a-z_]+$")
+    actor: str | None = Field(None, max_length=64)
+    search: str | None = Field(None, max_length=100)
+    since: date | None = None
+    until: date | None = None
 
 
 class AuditEvent(BaseModel):
@@ -19,3 +35,9 @@ class AuditEvent(BaseModel):
     object: str | None
     request_id: str | None
     detail: dict[str, Any] | None
+
+    @classmethod
+    def from_row(cls, row: Row) -> "AuditEvent":
+        """Build it from the ``audit_log`` table's columns."""
+        detail = json.loads(row["detail"]) if row["detail"] else None
+        return cls.model_validate(row | {"happened_at": utc(row["happened_at"]), "detail": detail})

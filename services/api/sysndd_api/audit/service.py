@@ -1,12 +1,17 @@
 """Records who did what, in the same transaction as the deed."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from structlog.contextvars import get_contextvars
 
+from sysndd_api.audit.models import AuditQuery
 from sysndd_api.audit.store import AuditStore
 from sysndd_api.auth import Actor
 from sysndd_core.database import Database, Row, Transaction
+
+EXPORT_LIMIT = 100_000
+_EXPORT_BATCH = 1000
 
 
 class Audit:
@@ -46,6 +51,21 @@ class Audit:
         async with self._database.transaction() as tx:
             await self.write(tx, actor, action, outcome=outcome)
 
-    async def page(self, *, limit: int, offset: int) -> tuple[list[Row], int]:
-        """List events, newest first."""
-        return await self._store.page(limit=limit, offset=offset)
+    async def page(self, query: AuditQuery) -> tuple[list[Row], int]:
+        """List events that fit, newest first, with the number of all that do."""
+        return await self._store.page(query)
+
+    async def actions(self) -> list[str]:
+        """Return every action that there is an event of."""
+        return await self._store.actions()
+
+    async def export(self, query: AuditQuery) -> AsyncIterator[Row]:
+        """Yield every event that fits, newest first, up to ``EXPORT_LIMIT``."""
+        last: int | None = None
+        for _ in range(EXPORT_LIMIT // _EXPORT_BATCH):
+            rows = await self._store.before(query, last, limit=_EXPORT_BATCH)
+            for row in rows:
+                yield row
+            if len(rows) < _EXPORT_BATCH:
+                return
+            last = rows[-1]["id"]

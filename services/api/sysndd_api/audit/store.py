@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from sysndd_api.audit.models import AuditQuery
 from sysndd_api.auth import Actor
 from sysndd_core.database import Database, Row, Transaction
 
@@ -34,11 +35,46 @@ class AuditStore:
              json.dumps(detail) if detail is not None else None),
         )  # fmt: skip
 
-    async def page(self, *, limit: int, offset: int) -> tuple[list[Row], int]:
-        """Read events, newest first, with the number of all events."""
+    async def page(self, query: AuditQuery) -> tuple[list[Row], int]:
+        """Read events that fit, newest first, with the number of all that do."""
+        where, arguments = _where(query)
         async with self._database.connection() as connection:
-            total = await connection.fetch_one(f"SELECT COUNT(*) AS n FROM {self._table}")
+            total = await connection.fetch_one(
+                f"SELECT COUNT(*) AS n FROM {self._table}{where}", arguments
+            )
             rows = await connection.fetch_all(
-                f"SELECT * FROM {self._table} ORDER BY id DESC LIMIT %s OFFSET %s", (limit, offset)
+                f"SELECT * FROM {self._table}{where} ORDER BY id DESC LIMIT %s OFFSET %s",
+                [*arguments, query.page_size, query.offset],
             )
         return rows, int(total["n"]) if total else 0
+
+    async def before(self, query: AuditQuery, event_id: int | None, *, limit: int) -> list[Row]:
+        """Read events that fit and are older than one, newest first."""
+        where, arguments = _where(query)
+        if event_id is not None:
+            where = f"{where} AND id < %s" if where else " WHERE id < %s"
+            arguments.append(event_id)
+        return await self._database.fetch_all(
+            f"SELECT * FROM {self._table}{where} ORDER BY id DESC LIMIT %s", [*arguments, limit]
+        )
+
+    async def actions(self) -> list[str]:
+        """Return every action that there is an event of."""
+        rows = await self._database.fetch_all(
+            f"SELECT DISTINCT action FROM {self._table} ORDER BY action"
+        )
+        return [str(row["action"]) for row in rows]
+
+
+def _where(query: AuditQuery) -> tuple[str, list[Any]]:
+    conditions: list[tuple[str, Any]] = [
+        ("action = %s", query.action),
+        ("outcome = %s", query.outcome),
+        ("actor_name = %s", query.actor),
+        ("LOCATE(%s, object) > 0", query.search),
+        ("happened_at >= %s", query.since),
+        ("happened_at < %s + INTERVAL 1 DAY", query.until),
+    ]
+    chosen = [(condition, value) for condition, value in conditions if value is not None]
+    where = f" WHERE {' AND '.join(condition for condition, _ in chosen)}" if chosen else ""
+    return where, [value for _, value in chosen]

@@ -9,7 +9,7 @@ from typing import Any
 
 from sysndd_api.health.store import WorkerStore
 from sysndd_api.settings import ApiSettings
-from sysndd_core.database import Database
+from sysndd_core.database import Database, PoolState
 from sysndd_core.errors import SysnddError
 from sysndd_core.health import Check, Status, worst
 from sysndd_core.jobs import Queue
@@ -91,6 +91,8 @@ class Health:
 
     async def report(self) -> Report:
         """Run every check; never raises."""
+        # Before the checks themselves ask for more connections than the pool may have.
+        pool = self._database.state
         names: dict[str, Callable[[], Awaitable[Check]]] = {
             "database": self._check_database,
             "migrations": self._check_migrations,
@@ -100,7 +102,7 @@ class Health:
             "mail_transport": self._check_mail_transport,
             "workers": self._check_workers,
             "backups": self._check_backups,
-            "pool": self._check_pool,
+            "pool": lambda: self._check_pool(pool),
         }
         results = await asyncio.gather(*(_bounded(check) for check in names.values()))
         checks = dict(zip(names, results, strict=True))
@@ -206,9 +208,8 @@ class Health:
             return Check(Status.WARN, "Less than 1 GiB is free for backups.", observed)
         return Check(Status.PASS, observed=observed)
 
-    async def _check_pool(self) -> Check:
+    async def _check_pool(self, state: PoolState) -> Check:
         # Per worker process: the accept queue does not spread connections evenly.
-        state = self._database.state
         observed: dict[str, Any] = {"worker_pid": os.getpid(), **asdict(state)}
         if state.waiting:
             return Check(Status.WARN, "Requests are waiting for a connection.", observed)

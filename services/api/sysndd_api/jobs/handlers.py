@@ -3,14 +3,17 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sysndd_api.http import Page, PageQuery, actor_of, context_of, query_of, reply
-from sysndd_api.jobs.models import JobAccepted, JobView
+from sysndd_api.http import Page, actor_of, context_of, query_of, reply
+from sysndd_api.jobs.models import JobAccepted, JobLine, JobLines, JobQuery, JobView
+from sysndd_core.outbox import utc
 
 
 async def list_jobs(request: Request) -> Response:
     """List jobs, newest first."""
-    query = query_of(request, PageQuery)
-    rows, total = await context_of(request).jobs.page(limit=query.page_size, offset=query.offset)
+    query = query_of(request, JobQuery)
+    rows, total = await context_of(request).jobs.page(
+        limit=query.page_size, offset=query.offset, state=query.state, kind=query.kind
+    )
     views = [JobView.from_row(row) for row in rows]
     return reply(Page[JobView](data=views, total=total, page=query.page, page_size=query.page_size))
 
@@ -26,6 +29,22 @@ async def cancel_job(request: Request) -> Response:
     jobs = context_of(request).jobs
     row = await jobs.cancel(actor_of(request), request.path_params["job_id"])
     return reply(JobView.from_row(row), 202)
+
+
+async def retry_job(request: Request) -> Response:
+    """Submit the work of a failed job again."""
+    jobs = context_of(request).jobs
+    return accepted(await jobs.retry(actor_of(request), request.path_params["job_id"]))
+
+
+async def job_lines(request: Request) -> Response:
+    """List the log lines of one job."""
+    jobs, job_id = context_of(request).jobs, request.path_params["job_id"]
+    await jobs.get(job_id)
+    lines = [
+        JobLine(**row | {"logged_at": utc(row["logged_at"])}) for row in await jobs.lines(job_id)
+    ]
+    return reply(JobLines(data=lines))
 
 
 def accepted(job_id: str) -> Response:

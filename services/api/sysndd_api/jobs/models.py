@@ -4,10 +4,18 @@ import json
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from sysndd_api.http import PageQuery
 from sysndd_core.database import Row
-from sysndd_core.outbox import utc
+from sysndd_core.outbox import JobState, utc
+
+
+class JobQuery(PageQuery):
+    """Which jobs: all, or those of one state and kind."""
+
+    state: JobState | None = None
+    kind: str | None = Field(None, max_length=64, pattern=r"^[a-z_]+$")
 
 
 class JobError(BaseModel):
@@ -31,6 +39,7 @@ class JobView(BaseModel):
     result: dict[str, Any] | None
     error: JobError | None
     requested_by: int | None
+    requested_by_name: str | None = None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -53,10 +62,26 @@ class JobView(BaseModel):
             result=json.loads(row["result"]) if row["result"] else None,
             error=JobError(code=row["error_code"], detail=row["error"] or "") if failed else None,
             requested_by=row["requested_by"],
+            requested_by_name=row.get("requested_by_name"),
             created_at=created,
             started_at=utc(row["started_at"]),
             finished_at=utc(row["finished_at"]),
         )
+
+
+class JobLine(BaseModel):
+    """One log line of a job."""
+
+    attempt: int
+    logged_at: datetime
+    level: str
+    line: str
+
+
+class JobLines(BaseModel):
+    """The newest log lines of a job, oldest of them first."""
+
+    data: list[JobLine]
 
 
 class JobAccepted(BaseModel):

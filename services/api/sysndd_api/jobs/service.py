@@ -1,30 +1,60 @@
-"""Reading and cancelling jobs. The row is the truth, so polling works with Redis down."""
+"""Reading, cancelling and retrying jobs. The row is the truth, so polling works with Redis down."""
 
 from sysndd_api.audit.service import Audit
 from sysndd_api.auth import Actor
+from sysndd_api.jobs.store import JobStore
 from sysndd_core.database import Database, Row
-from sysndd_core.outbox import JobRows
+from sysndd_core.errors import JobNotFound, JobNotRetryable
+from sysndd_core.jobs import CreateBackup, VerifyBackup, job_type
+from sysndd_core.outbox import JobRows, JobState
+
+RETRYABLE = {CreateBackup.job_kind, VerifyBackup.job_kind}
+"""Those that change nothing in the database. A restore asks for its typed word again."""
+
+_LINES_SHOWN = 500
 
 
 class Jobs:
     """What administrators do with jobs."""
 
-    def __init__(self, database: Database, rows: JobRows, audit: Audit) -> None:
+    def __init__(self, database: Database, rows: JobRows, store: JobStore, audit: Audit) -> None:
         self._database = database
         self._rows = rows
+        self._store = store
         self._audit = audit
 
     async def get(self, job_id: str) -> Row:
-        """Read one job.
+        """Read one job, with ``requested_by_name``.
 
         Raises:
             JobNotFound.
         """
-        return await self._rows.get(job_id)
+        row = await self._store.get(job_id) if job_id.isascii() else None
+        if row is None:
+            raise JobNotFound()
+        return row
 
-    async def page(self, *, limit: int, offset: int) -> tuple[list[Row], int]:
-        """List jobs, newest first."""
-        return await self._rows.page(limit=limit, offset=offset)
+    async def page(
+        self, *, limit: int, offset: int, state: JobState | None = None, kind: str | None = None
+    ) -> tuple[list[Row], int]:
+        """List jobs, newest first, with the number of all that fit."""
+        return await self._store.page(state=state, kind=kind, limit=limit, offset=offset)
+
+    async def active(self) -> list[Row]:
+        """List the jobs that are queued or running, oldest first."""
+        return await self._store.active()
+
+    async def newest_ended(self, *kinds: str) -> Row | None:
+        """Return the job of these kinds that ended last, or None."""
+        return await self._store.newest_ended(kinds)
+
+    async def ended_lately(self, *, limit: int = 40) -> list[Row]:
+        """List the last jobs that ran to an end, oldest first."""
+        return await self._store.ended_lately(limit=limit)
+
+    async def lines(self, job_id: str) -> list[Row]:
+        """List the newest log lines of a job, oldest of them first."""
+        return await self._store.lines(job_id, limit=_LINES_SHOWN)
 
     async def cancel(self, actor: Actor, job_id: str) -> Row:
         """Cancel a queued job, or ask the worker of a running one to break it off.
@@ -36,3 +66,23 @@ class Jobs:
             await self._rows.request_cancel(tx, job_id)
             await self._audit.write(tx, actor, "cancel_job", obj=job_id)
         return await self._rows.get(job_id)
+
+    async def retry(self, actor: Actor, job_id: str) -> str:
+        """Submit the same work as a new job; return that one's id.
+
+        Raises:
+            JobNotFound.
+            JobNotRetryable: it has not failed, or it is one that a person must ask for anew.
+            OperationInProgress: another job holds the database.
+        """
+        row = await self.get(job_id)
+        model = job_type(row["kind"])
+        if model is None or row["kind"] not in RETRYABLE:
+            raise JobNotRetryable()
+        if row["state"] not in (JobState.FAILED, JobState.CANCELLED):
+            raise JobNotRetryable("Only a job that failed or was cancelled can be retried.")
+        job = model.model_validate_json(row["payload"])
+        async with self._database.transaction() as tx:
+            new_id = await self._rows.submit(tx, job, requested_by=actor.user_id)
+            await self._audit.write(tx, actor, "retry_job", obj=job_id, detail={"job_id": new_id})
+        return new_id

@@ -2,19 +2,29 @@
 
 import asyncio
 import hmac
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sysndd_api.audit.service import Audit
 from sysndd_api.auth import Actor
 from sysndd_api.backups.models import RestorePreview, TablePreview
-from sysndd_core.database import Database
+from sysndd_core.database import Database, Row, Transaction
 from sysndd_core.errors import ConfirmationRequired, DatabaseBusy, NothingToUndo
 from sysndd_core.jobs import UndoRestore
-from sysndd_core.outbox import JobRows
+from sysndd_core.outbox import JobRows, utc
 from sysndd_core.schema_version import current_version
 from sysndd_core.stores.backups import BackupDirectory
 
 UNDO_WORD = "UNDO"
+
+
+@dataclass(frozen=True)
+class Undoable:
+    """A restore that can be taken back: of which backup, and until when (UTC)."""
+
+    backup: str
+    kept_until: datetime
 
 
 class Restores:
@@ -56,6 +66,16 @@ class Restores:
             differing=differing,
         )
 
+    async def undoable(self) -> Undoable | None:
+        """Tell which restore could be undone, and until when; None when there is none."""
+        async with self._database.connection() as connection:
+            last = await self._last_kept(connection)
+        if last is None:
+            return None
+        kept_until = utc(last["kept_until"])
+        assert kept_until is not None
+        return Undoable(last["backup"], kept_until)
+
     async def undo(self, actor: Actor, confirm: Any) -> str:
         """Submit the undo of the last restore; return the job's id.
 
@@ -73,18 +93,23 @@ class Restores:
         ):
             raise ConfirmationRequired(f'Send {{"confirm": "{UNDO_WORD}"}}, exactly.')
         async with self._database.transaction() as tx:
-            last = await tx.fetch_one(
-                f"SELECT purpose, backup FROM {self._database.ops}.restore_journal"
-                " WHERE live = %s AND kept_until > UTC_TIMESTAMP(6) ORDER BY id DESC LIMIT 1",
-                (self._database.settings.name,),
-            )
-            if last is None or last["purpose"] != "restore":
+            last = await self._last_kept(tx)
+            if last is None:
                 raise NothingToUndo()
             job_id = await self._rows.submit(tx, UndoRestore(), requested_by=actor.user_id)
             await self._audit.write(
                 tx, actor, "undo_restore", obj=last["backup"], detail={"job_id": job_id}
             )
         return job_id
+
+    async def _last_kept(self, tx: Transaction) -> Row | None:
+        """Read the restore whose previous tables are still kept, if it is the last exchange."""
+        last = await tx.fetch_one(
+            f"SELECT purpose, backup, kept_until FROM {self._database.ops}.restore_journal"
+            " WHERE live = %s AND kept_until > UTC_TIMESTAMP(6) ORDER BY id DESC LIMIT 1",
+            (self._database.settings.name,),
+        )
+        return last if last is not None and last["purpose"] == "restore" else None
 
     async def _live_rows(self) -> dict[str, int | None]:
         tables = await self._database.fetch_all(

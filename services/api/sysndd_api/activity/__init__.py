@@ -1,0 +1,1 @@
+"""How busy each API process was, minute by minute."""

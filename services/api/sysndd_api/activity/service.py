@@ -1,0 +1,109 @@
+"""Counts requests in the process and writes the sums every few seconds."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+from sysndd_api.activity.models import Counts, Period, WorkerPool
+from sysndd_api.activity.store import ActivityStore
+from sysndd_core.database import Database
+from sysndd_core.errors import SysnddError
+from sysndd_core.logging import get_logger
+
+log = get_logger(__name__)
+
+_WRITE_SECONDS = 5
+_LATELY_SECONDS = 20
+_HOURS_KEPT = 48
+
+
+class Activity:
+    """What the processes of the API did lately; nothing in it is needed to serve a request.
+
+    Args:
+        database: the process's pool.
+        store: where the sums go.
+    """
+
+    def __init__(self, database: Database, store: ActivityStore) -> None:
+        self._database = database
+        self._store = store
+        self._counts = Counts()
+        self._worker = f"{socket.gethostname()}:{os.getpid()}"
+
+    def count(self, status: int, ms: float) -> None:
+        """Count one answer that took ``ms`` milliseconds."""
+        counts, pool = self._counts, self._database.state
+        counts.requests += 1
+        counts.failures += status >= 500
+        counts.ms_total += ms
+        counts.ms_max = max(counts.ms_max, ms)
+        counts.in_use = max(counts.in_use, pool.in_use)
+        counts.waiting = max(counts.waiting, pool.waiting)
+
+    @contextlib.asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Write every few seconds while inside, and once more at the end."""
+        writing = asyncio.create_task(self._write_for_ever())
+        try:
+            yield
+        finally:
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+            await self._write()
+
+    async def lately(self, *, hours: int = 6, minutes: int = 10) -> list[Period]:
+        """Return every period of the last hours, the silent ones too, oldest first."""
+        rows = await self._store.by_period(hours=hours, minutes=minutes)
+        found = {row["begins"].replace(tzinfo=UTC): row for row in rows}
+        now, step = datetime.now(UTC), timedelta(minutes=minutes)
+        last = now - timedelta(seconds=now.timestamp() % step.total_seconds())
+        last = last.replace(microsecond=0)
+        count = hours * 60 // minutes
+        return [
+            _period(begins, found.get(begins))
+            for begins in (last - step * back for back in range(count - 1, -1, -1))
+        ]
+
+    async def pools(self) -> list[WorkerPool]:
+        """Return the pool of every API process that was seen lately."""
+        newest: dict[str, WorkerPool] = {}
+        for row in await self._store.pools(seconds=_LATELY_SECONDS):
+            pool = WorkerPool(
+                row["worker"], row["pool_size"], row["pool_in_use"], row["pool_waiting"]
+            )
+            newest.setdefault(pool.worker, pool)
+        return list(newest.values())
+
+    async def _write_for_ever(self) -> None:
+        turns = 0
+        while True:
+            await self._write()
+            if turns % 720 == 0:
+                with contextlib.suppress(SysnddError):
+                    await self._store.remove_old(hours=_HOURS_KEPT)
+            turns += 1
+            await asyncio.sleep(_WRITE_SECONDS)
+
+    async def _write(self) -> None:
+        counts, self._counts = self._counts, Counts()
+        size = self._database.settings.pool_size
+        try:
+            await self._store.add(self._worker, counts, pool_size=size)
+        except SysnddError as error:
+            # The charts have a hole then; requests never wait for this.
+            log.debug("activity_not_written", code=error.code)
+
+
+def _period(begins: datetime, row: dict[str, object] | None) -> Period:
+    if row is None:
+        return Period(begins, 0, 0, 0.0, 0.0)
+    requests = int(str(row["requests"]))
+    total = float(str(row["ms_total"]))
+    return Period(
+        begins, requests, int(str(row["failures"])), total / max(1, requests),
+        float(str(row["ms_max"])),
+    )  # fmt: skip

@@ -1,0 +1,157 @@
+"""The page of backups: the list and what can be done with each."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sysndd_api.admin import pages
+from sysndd_api.admin.backup_charts import size_chart
+from sysndd_api.admin.listing import Listing
+from sysndd_api.admin.pages import Form, done, form_of, view_of
+from sysndd_api.admin.progress import DATABASE_KINDS, Shown, shown
+from sysndd_api.admin.rendering import go_to
+from sysndd_api.backups.models import BackupQuery
+from sysndd_api.http import actor_of, context_of
+from sysndd_api.jobs.service import RETRYABLE
+from sysndd_core.jobs import BackupKind
+
+BACKUPS = "/admin/backups"
+_PAGE_SIZE = 25
+_CHART_BARS = 120
+_OUTCOME_SHOWN = timedelta(hours=1)
+"""How long the outcome of the last job stays on the page of backups."""
+
+
+class BackupsView(BackupQuery):
+    """What the list is asked for."""
+
+    page_size: int = _PAGE_SIZE
+
+
+class ConfirmForm(Form):
+    """The typed word."""
+
+    confirm: str = ""
+
+
+async def list_page(request: Request) -> Response:
+    """List backups, with what is at work, and what came of the last job."""
+    context, view = context_of(request), view_of(request, BackupsView)
+    everything = await context.backups.list_all()
+    found, undoable, jobs = await asyncio.gather(
+        context.backups.search(view), context.restores.undoable(), _jobs(request)
+    )
+    return pages.page(
+        request,
+        "backups.html",
+        listing=Listing(
+            request, found[view.offset : view.offset + view.page_size], len(found), view
+        ),
+        view=view,
+        kinds=[kind.value for kind in BackupKind],
+        total=len(everything),
+        total_bytes=sum(one.size_bytes for one in everything),
+        jobs=jobs,
+        busy=any(one.is_active for one in jobs),
+        undoable=undoable,
+        chart=size_chart(everything[:_CHART_BARS], width=1080),
+    )
+
+
+async def create(request: Request) -> Response:
+    """Start a backup."""
+    await context_of(request).backups.create(actor_of(request))
+    return go_to(BACKUPS)
+
+
+async def detail_page(request: Request) -> Response:
+    """Show all that is known of one backup."""
+    manifest = await context_of(request).backups.get(request.path_params["name"])
+    return pages.page(
+        request, "backup.html", backup=manifest, jobs=await _jobs(request, active_only=True)
+    )
+
+
+async def verify(request: Request) -> Response:
+    """Start the proof of a backup."""
+    await context_of(request).backups.verify(actor_of(request), request.path_params["name"])
+    return go_to(BACKUPS)
+
+
+async def pin(request: Request) -> Response:
+    """Keep a backup whatever retention says."""
+    return await _pin(request, pinned=True)
+
+
+async def unpin(request: Request) -> Response:
+    """Let retention decide again."""
+    return await _pin(request, pinned=False)
+
+
+async def delete_page(request: Request) -> Response:
+    """Ask for the word before a backup is deleted."""
+    manifest = await context_of(request).backups.get(request.path_params["name"])
+    return pages.page(request, "backup_delete.html", backup=manifest)
+
+
+async def delete(request: Request) -> Response:
+    """Delete a backup for good."""
+    form = await form_of(request, ConfirmForm)
+    name = request.path_params["name"]
+    await context_of(request).backups.delete(actor_of(request), name, form.confirm)
+    return done(BACKUPS, "deleted")
+
+
+async def restore_page(request: Request) -> Response:
+    """Show what a restore would change, and ask for the word."""
+    name = request.path_params["name"]
+    context = context_of(request)
+    preview = await context.restores.preview(name)
+    return pages.page(
+        request,
+        "restore.html",
+        backup=await context.backups.get(name),
+        preview=preview,
+        undo_hours=context.settings.backup.undo_hours,
+    )
+
+
+async def restore(request: Request) -> Response:
+    """Start a restore."""
+    form = await form_of(request, ConfirmForm)
+    name = request.path_params["name"]
+    await context_of(request).backups.restore(actor_of(request), name, form.confirm)
+    return go_to(BACKUPS)
+
+
+async def undo_page(request: Request) -> Response:
+    """Say what an undo does, and ask for the word."""
+    return pages.page(request, "undo.html", undoable=await context_of(request).restores.undoable())
+
+
+async def undo(request: Request) -> Response:
+    """Start to take the last restore back."""
+    form = await form_of(request, ConfirmForm)
+    await context_of(request).restores.undo(actor_of(request), form.confirm)
+    return go_to(BACKUPS)
+
+
+async def _pin(request: Request, *, pinned: bool) -> Response:
+    name = request.path_params["name"]
+    await context_of(request).backups.pin(actor_of(request), name, pinned=pinned)
+    return done(f"{BACKUPS}/{name}", "pinned" if pinned else "unpinned")
+
+
+async def _jobs(request: Request, *, active_only: bool = False) -> list[Shown]:
+    """Return the jobs at work, or, when there is none, the last one if it ended lately."""
+    jobs = context_of(request).jobs
+    active = [shown(row, RETRYABLE) for row in await jobs.active()]
+    active = [one for one in active if one.job.kind in DATABASE_KINDS]
+    if active or active_only:
+        return active
+    last = await jobs.newest_ended(*DATABASE_KINDS)
+    if last is None or last["finished_at"].replace(tzinfo=UTC) < datetime.now(UTC) - _OUTCOME_SHOWN:
+        return []
+    return [shown(last, RETRYABLE)]

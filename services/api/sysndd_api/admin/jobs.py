@@ -1,0 +1,91 @@
+"""The pages of jobs: the list, one job with its log lines, cancelling and trying again."""
+
+import json
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sysndd_api.admin import pages
+from sysndd_api.admin.listing import Listing
+from sysndd_api.admin.pages import done, view_of
+from sysndd_api.admin.progress import TITLES, shown
+from sysndd_api.admin.rendering import go_to, render
+from sysndd_api.http import actor_of, context_of
+from sysndd_api.jobs.models import JobQuery
+from sysndd_api.jobs.service import RETRYABLE
+from sysndd_core.jobs import JOBS
+from sysndd_core.outbox import JobState
+
+_JOBS = "/admin/jobs"
+
+
+class JobsView(JobQuery):
+    """What the list is asked for."""
+
+    page_size: int = 25
+
+
+async def list_page(request: Request) -> Response:
+    """List jobs."""
+    view = view_of(request, JobsView)
+    rows, total = await context_of(request).jobs.page(
+        limit=view.page_size, offset=view.offset, state=view.state, kind=view.kind
+    )
+    listing = Listing(request, [shown(row, RETRYABLE) for row in rows], total, view)
+    return pages.page(
+        request,
+        "jobs.html",
+        listing=listing,
+        view=view,
+        states=[state.value for state in JobState],
+        kinds=[(job.job_kind, TITLES.get(job.job_kind, job.job_kind)) for job in JOBS],
+        any_active=any(one.is_active for one in listing.items),
+    )
+
+
+async def detail_page(request: Request) -> Response:
+    """Show one job, live while it runs."""
+    return pages.page(request, "job.html", **await _detail(request))
+
+
+async def live_part(request: Request) -> Response:
+    """Show the part of a job's page that changes while it runs."""
+    return render(request, "parts/job_live.html", **await _detail(request))
+
+
+async def progress_part(request: Request) -> Response:
+    """Show how far a job is; the end of it tells the page to look at its lists again."""
+    row = await context_of(request).jobs.get(request.path_params["job_id"])
+    view = shown(row, RETRYABLE)
+    headers = {} if view.is_active else {"HX-Trigger-After-Swap": "job-ended"}
+    return render(request, "parts/progress.html", headers=headers, shown=view)
+
+
+async def cancel(request: Request) -> Response:
+    """Cancel one job."""
+    job_id = request.path_params["job_id"]
+    await context_of(request).jobs.cancel(actor_of(request), job_id)
+    return done(f"{_JOBS}/{job_id}", "cancelled")
+
+
+async def retry(request: Request) -> Response:
+    """Submit the work of a failed job again."""
+    jobs = context_of(request).jobs
+    return go_to(f"{_JOBS}/{await jobs.retry(actor_of(request), request.path_params['job_id'])}")
+
+
+async def _detail(request: Request) -> dict[str, Any]:
+    jobs, job_id = context_of(request).jobs, request.path_params["job_id"]
+    row = await jobs.get(job_id)
+    view = shown(row, RETRYABLE)
+    return {
+        "shown": view,
+        "lines": await jobs.lines(job_id),
+        "payload": json.dumps(view.job.payload, indent=2, ensure_ascii=False),
+        "result": json.dumps(view.job.result, indent=2, ensure_ascii=False)
+        if view.job.result
+        else None,
+        "worker": row["worker"],
+        "request_id_of_job": row["request_id"],
+    }

@@ -1,0 +1,155 @@
+// What the pages do beyond htmx. Nothing here is needed to read or to act: without it times stay in
+// UTC, dialogs are pages of their own, and the server refuses a wrong word by itself.
+"use strict";
+
+const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
+// Times: the server writes UTC; the reader sees their own zone and hovers for UTC.
+function localTimes(root) {
+  for (const element of root.querySelectorAll("time[datetime]:not([data-local])")) {
+    element.dataset.local = "yes";
+    element.textContent = local.format(new Date(element.dateTime));
+  }
+}
+
+// A dangerous button stays disabled until exactly the word was typed: no trimming, no other case.
+function gate(form) {
+  const word = form.dataset.word;
+  const button = form.querySelector("[data-gated]");
+  const fits = [...form.querySelectorAll("[data-word-for]")].every(
+    (input) => input.value === input.dataset.wordFor
+  );
+  button.disabled = !fits;
+  return word;
+}
+
+function gates(root) {
+  for (const form of root.querySelectorAll("form[data-word]")) gate(form);
+}
+
+function openDialog() {
+  const dialog = document.getElementById("dialog");
+  if (dialog && dialog.childElementCount && !dialog.open) {
+    dialog.showModal();
+    dialog.querySelector("[data-word-for]")?.focus();
+  }
+}
+
+function connectionLost(lost) {
+  const banner = document.getElementById("lost");
+  if (banner) banner.hidden = !lost;
+}
+
+// Upload with progress: the form alone would send the file without showing how far it is.
+function upload(form) {
+  const file = form.querySelector("input[type=file]").files[0];
+  if (!file) return;
+  const bar = form.querySelector("progress");
+  const text = form.querySelector("[data-upload-text]");
+  const request = new XMLHttpRequest();
+  const begun = Date.now();
+  request.upload.addEventListener("progress", (event) => {
+    bar.hidden = false;
+    bar.max = event.total;
+    bar.value = event.loaded;
+    const rate = event.loaded / Math.max(1, Date.now() - begun) / 1048.576;
+    text.textContent = `${Math.floor((100 * event.loaded) / event.total)} % sent, ${rate.toFixed(1)} MiB/s`;
+  });
+  request.addEventListener("load", () => {
+    if (request.status < 400) {
+      text.textContent = "Sent. It is listed once it was read to its end.";
+      location.assign(request.responseURL && !request.responseURL.includes("/upload") ? request.responseURL : "/admin/backups");
+      return;
+    }
+    let reason = `The server answered ${request.status}.`;
+    try {
+      reason = JSON.parse(request.responseText).detail || reason;
+    } catch {
+      // The proxy's own answer is not ours to read.
+    }
+    text.textContent = reason;
+    form.querySelector("button").disabled = false;
+  });
+  request.addEventListener("error", () => {
+    text.textContent = "The connection was lost; nothing was kept. Try again.";
+    form.querySelector("button").disabled = false;
+  });
+  form.querySelector("button").disabled = true;
+  text.textContent = "Sending…";
+  request.open("POST", form.dataset.upload + "?filename=" + encodeURIComponent(file.name));
+  request.setRequestHeader("Content-Type", "application/octet-stream");
+  request.send(file);
+}
+
+document.addEventListener("input", (event) => {
+  const form = event.target.closest("form[data-word]");
+  if (form) gate(form);
+});
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.matches("form[data-word]")) {
+    gate(form);
+    if (form.querySelector("[data-gated]").disabled) {
+      event.preventDefault();
+      return;
+    }
+  }
+  if (form.matches("form[data-upload]")) {
+    event.preventDefault();
+    upload(form);
+    return;
+  }
+  // Twice the same button is almost always once too often. Only after this event, so that the
+  // button still counts as the one that was pressed.
+  if (form.method === "post") {
+    setTimeout(() => form.querySelectorAll("button").forEach((button) => (button.disabled = true)));
+  }
+});
+
+// A form that asks to be sent by itself when a choice is made.
+document.addEventListener("change", (event) => {
+  const form = event.target.closest("form[data-auto]");
+  if (form && event.target.matches("select")) form.requestSubmit();
+});
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-close]")) event.target.closest("dialog")?.close();
+});
+
+document.addEventListener("close", (event) => {
+  if (event.target.id === "dialog") event.target.replaceChildren();
+}, true);
+
+// Back to a page out of the browser's memory: its buttons must work again.
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) location.reload();
+});
+
+document.addEventListener("htmx:afterSwap", (event) => {
+  connectionLost(false);
+  localTimes(document);
+  gates(document);
+  if (event.detail.target.id === "dialog") openDialog();
+});
+document.addEventListener("htmx:sendError", () => connectionLost(true));
+document.addEventListener("htmx:timeout", () => connectionLost(true));
+document.addEventListener("htmx:beforeSwap", (event) => {
+  // Our own error answers say where they belong; any other is the proxy's and says nothing.
+  const status = event.detail.xhr.status;
+  if (status >= 400 && !event.detail.xhr.getResponseHeader("HX-Retarget")) {
+    event.detail.shouldSwap = false;
+    connectionLost(true);
+  }
+});
+window.addEventListener("offline", () => connectionLost(true));
+
+function start() {
+  localTimes(document);
+  gates(document);
+  // The secret of a mailed link is in the form by now: neither history nor a shoulder keeps it.
+  const address = new URL(location.href);
+  for (const name of ["token", "done"]) address.searchParams.delete(name);
+  if (address.href !== location.href) history.replaceState(null, "", address.href);
+}
+start();

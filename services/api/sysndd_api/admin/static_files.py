@@ -1,0 +1,79 @@
+"""The pages' own files: read once, packed once, named by their content so that caches keep them."""
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sysndd_core.errors import NotFound
+
+_FOLDER = Path(__file__).with_name("static")
+_ADDRESS = "/admin/static/"
+_MEDIA_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+}
+_FOR_A_YEAR = "public, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True)
+class _File:
+    media_type: str
+    digest: str
+    plain: bytes
+    packed: bytes
+
+
+async def static_file(request: Request) -> Response:
+    """Return a style sheet, script or picture of the pages."""
+    file = _files().get(request.path_params["name"])
+    if file is None:
+        raise NotFound()
+    packed = "gzip" in request.headers.get("accept-encoding", "")
+    known = request.query_params.get("v") == file.digest
+    headers = {
+        # An address without the right digest may be asked for again after the next release.
+        "Cache-Control": _FOR_A_YEAR if known else "no-cache",
+        "ETag": f'"{file.digest}{"-gzip" if packed else ""}"',
+        "Vary": "Accept-Encoding",
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    }
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    if packed:
+        headers["Content-Encoding"] = "gzip"
+    return Response(
+        file.packed if packed else file.plain, headers=headers, media_type=file.media_type
+    )
+
+
+def asset(name: str) -> str:
+    """Return the address of a static file; it changes with the file's content."""
+    return f"{_ADDRESS}{name}?v={_files()[name].digest}"
+
+
+@cache
+def _files() -> dict[str, _File]:
+    return {
+        path.relative_to(_FOLDER).as_posix(): _read(path)
+        for path in sorted(_FOLDER.rglob("*"))
+        if path.suffix in _MEDIA_TYPES
+    }
+
+
+def _read(path: Path) -> _File:
+    plain = path.read_bytes()
+    return _File(
+        _MEDIA_TYPES[path.suffix],
+        hashlib.sha256(plain).hexdigest()[:16],
+        plain,
+        gzip.compress(plain, 9, mtime=0),
+    )

@@ -1,0 +1,76 @@
+"""What is read of the ``job`` and ``job_log`` tables for people; workers write them."""
+
+from typing import Any
+
+from sysndd_core.database import Database, Row
+
+
+class JobStore:
+    """Reads jobs with the name of who asked for them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._jobs = f"{database.ops}.job"
+        self._lines = f"{database.ops}.job_log"
+        self._named = (
+            f"SELECT j.*, u.user_name AS requested_by_name FROM {self._jobs} AS j"
+            f" LEFT JOIN {database.app}.`user` AS u ON u.user_id = j.requested_by"
+        )
+
+    async def page(
+        self, *, state: str | None, kind: str | None, limit: int, offset: int
+    ) -> tuple[list[Row], int]:
+        """Read jobs, newest first, with the number of all that fit."""
+        terms, arguments = [], []
+        for column, value in (("state", state), ("kind", kind)):
+            if value is not None:
+                terms.append(f"j.{column} = %s")
+                arguments.append(value)
+        where = f" WHERE {' AND '.join(terms)}" if terms else ""
+        async with self._database.connection() as connection:
+            total = await connection.fetch_one(
+                f"SELECT COUNT(*) AS n FROM {self._jobs} AS j{where}", arguments
+            )
+            rows = await connection.fetch_all(
+                f"{self._named}{where} ORDER BY j.created_at DESC, j.id LIMIT %s OFFSET %s",
+                [*arguments, limit, offset],
+            )
+        return rows, int(total["n"]) if total else 0
+
+    async def get(self, job_id: str) -> Row | None:
+        """Read one job, or None."""
+        return await self._database.fetch_one(f"{self._named} WHERE j.id = %s", (job_id,))
+
+    async def active(self) -> list[Row]:
+        """Read the jobs that are queued or running, oldest first."""
+        return await self._database.fetch_all(
+            f"{self._named} WHERE j.state IN ('queued', 'running') ORDER BY j.created_at, j.id"
+        )
+
+    async def newest_ended(self, kinds: tuple[str, ...]) -> Row | None:
+        """Read the job of these kinds that ended last, or None."""
+        return await self._database.fetch_one(
+            f"{self._named} WHERE j.state IN ('succeeded', 'failed', 'cancelled')"
+            f" AND j.kind IN ({', '.join(['%s'] * len(kinds))})"
+            " ORDER BY j.created_at DESC, j.id LIMIT 1",
+            kinds,
+        )
+
+    async def ended_lately(self, *, limit: int) -> list[Row]:
+        """Read how long the last jobs took: ``id``, ``kind``, ``state``, times, oldest first."""
+        rows = await self._database.fetch_all(
+            f"SELECT id, kind, state, started_at, finished_at FROM {self._jobs}"
+            " WHERE state IN ('succeeded', 'failed') AND started_at IS NOT NULL"
+            " AND finished_at IS NOT NULL ORDER BY created_at DESC LIMIT %s",
+            (limit,),
+        )
+        return rows[::-1]
+
+    async def lines(self, job_id: str, *, limit: int) -> list[dict[str, Any]]:
+        """Read the newest log lines of a job, oldest of them first."""
+        rows = await self._database.fetch_all(
+            f"SELECT attempt, logged_at, level, line FROM {self._lines}"
+            " WHERE job_id = %s ORDER BY id DESC LIMIT %s",
+            (job_id, limit),
+        )
+        return rows[::-1]

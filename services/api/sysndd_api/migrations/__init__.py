@@ -1,0 +1,1 @@
+"""Which migrations were applied, with what effect, and which are pending."""

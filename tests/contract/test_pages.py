@@ -1,0 +1,59 @@
+"""The pages' own files: what is vendored is what its maker published, and nothing is inline."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+from sysndd_api.admin.rendering import ENVIRONMENT, SECURITY_HEADERS
+from sysndd_api.admin.routes import PAGES
+from sysndd_api.auth import Access
+
+ADMIN = Path(__file__).resolve().parents[2] / "services" / "api" / "sysndd_api" / "admin"
+VENDORED = ADMIN / "static" / "vendored"
+TEMPLATES = ADMIN / "templates"
+
+
+def test_vendored_files_have_the_recorded_checksum() -> None:
+    listed = json.loads((VENDORED / "VENDORED.json").read_text(encoding="utf-8"))
+    for one in listed:
+        data = (VENDORED / one["file"]).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == one["sha256"], one["file"]
+        assert one["version"].encode() in data, "the file names another version"
+    recorded = {one["file"] for one in listed}
+    assert recorded == {path.name for path in VENDORED.iterdir() if path.suffix in (".js", ".css")}
+
+
+def test_each_page_is_listed_once_and_below_the_two_roots() -> None:
+    listed = [(page.method, page.path) for page in PAGES]
+    assert len(set(listed)) == len(listed)
+    for page in PAGES:
+        assert page.path.startswith(("/admin", "/account"))
+        if page.path.startswith("/admin") and not page.path.startswith("/admin/static/"):
+            assert page.access is Access.ADMINISTRATOR, page.path
+
+
+def test_the_policy_allows_this_origin_and_nothing_inline() -> None:
+    policy = SECURITY_HEADERS["Content-Security-Policy"]
+    assert "unsafe-" not in policy
+    sources = {part.split(None, 1)[0]: part.split(None, 1)[1] for part in policy.split("; ")}
+    assert sources.pop("default-src") == "'none'"
+    assert set(sources.values()) <= {"'self'", "'none'"}
+
+
+def test_templates_hold_nothing_that_the_policy_refuses() -> None:
+    for path in TEMPLATES.rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"\sstyle\s*=|\son[a-z]+\s*=|<style|javascript:|\|\s*safe\b", text), (
+            path
+        )
+        for script in re.findall(r"<script[^>]*>(.*?)</script>", text, re.DOTALL):
+            assert not script.strip(), path
+        assert "://" not in text.replace("http://www.w3.org/2000/svg", ""), path
+
+
+def test_every_template_compiles_and_escapes() -> None:
+    for name in ENVIRONMENT.list_templates():
+        ENVIRONMENT.get_template(name)
+    assert ENVIRONMENT.autoescape is True
+    assert ENVIRONMENT.from_string("{{ x }}").render(x="<b>") == "&lt;b&gt;"
