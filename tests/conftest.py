@@ -3,10 +3,21 @@
 from hypothesis import HealthCheck, settings
 
 from tests.support.http import api
+from tests.support.s3 import bucket, s3_server
 from tests.support.servers import mariadb, private_mariadb, redis_server, smtp_catcher
 from tests.support.site import database, site
 
-__all__ = ["api", "database", "mariadb", "private_mariadb", "redis_server", "site", "smtp_catcher"]
+__all__ = [
+    "api",
+    "bucket",
+    "database",
+    "mariadb",
+    "private_mariadb",
+    "redis_server",
+    "s3_server",
+    "site",
+    "smtp_catcher",
+]
 
 # The first draw on a new machine builds tables of all characters and takes seconds. How long a
 # property takes is a benchmark's question, never a test's.

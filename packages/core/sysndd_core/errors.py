@@ -19,6 +19,7 @@ SysnddError                         internal_error            500
 ├── Conflict                        conflict                  409
 │   ├── OperationInProgress         operation_in_progress     409
 │   ├── LastProvenBackup            last_proven_backup        409
+│   ├── BackupLocked                backup_locked             409  (object lock keeps its second copy)
 │   ├── SchemaLocked                schema_locked             409  (a migration, dump or restore is at work)
 │   ├── JobNotCancellable           job_not_cancellable       409
 │   ├── MailNotCancellable          mail_not_cancellable      409
@@ -38,6 +39,7 @@ SysnddError                         internal_error            500
 │   ├── DatabaseBusy                database_busy             503  (the pool is saturated)
 │   ├── Maintenance                 maintenance               503  (a restore replaces the tables)
 │   ├── SchemaChanging              schema_changing           503  (a restore or migration is at work)
+│   ├── CopyFailed                  copy_failed               503  (S3-compatible storage)
 │   ├── SchemaLockRefused           schema_lock_refused       503
 │   └── SignInBusy                  sign_in_busy              503
 ├── InsufficientStorage             insufficient_storage      507
@@ -50,6 +52,8 @@ SysnddError                         internal_error            500
     ├── ProofFailed                 proof_failed
     ├── DumpClientMismatch          dump_client_mismatch
     ├── BackupDamaged               backup_damaged
+    ├── NotADump                    not_a_dump
+    ├── UnpacksTooLarge             unpacks_too_large
     ├── EncryptionKeyMissing        encryption_key_missing
     ├── EncryptionKeyWrong          encryption_key_wrong
     ├── SafetyBackupFailed          safety_backup_failed
@@ -195,6 +199,13 @@ class LastProvenBackup(Conflict):
     title = "The last proven backup is never deleted"
 
 
+class BackupLocked(Conflict):
+    """Object lock keeps the second copy from being deleted; nothing was deleted."""
+
+    code = "backup_locked"
+    title = "The backup is locked in its second place"
+
+
 class SchemaLocked(Conflict):
     """Someone else holds the lock around schema change, dump and restore; says who."""
 
@@ -316,6 +327,14 @@ class SchemaChanging(Unavailable):
     title = "The database is being restored or migrated"
 
 
+class CopyFailed(Unavailable):
+    """S3-compatible storage refused or does not answer; the local file is not affected."""
+
+    code = "copy_failed"
+    title = "The storage of second copies can't be used right now"
+    retry_after = 60
+
+
 class SchemaLockRefused(Unavailable):
     """The server gives no named locks (Galera in strict mode); nothing was touched."""
 
@@ -388,6 +407,20 @@ class DumpClientMismatch(JobFailed):
 class BackupDamaged(JobFailed):
     code = "backup_damaged"
     title = "The backup file is damaged"
+
+
+class NotADump(JobFailed):
+    """A file from elsewhere is no dump of a database by the vendors' own programs."""
+
+    code = "not_a_dump"
+    title = "The file is not a dump of a database"
+
+
+class UnpacksTooLarge(JobFailed):
+    """A file from elsewhere unpacks to more than the bound; a few bytes may unpack to terabytes."""
+
+    code = "unpacks_too_large"
+    title = "The file unpacks to more than is accepted"
 
 
 class EncryptionKeyMissing(JobFailed):

@@ -96,7 +96,18 @@ class UndoRestore(Job):
     interruptible = False
 
 
-JOBS: tuple[type[Job], ...] = (CreateBackup, VerifyBackup, RestoreBackup, UndoRestore)
+class AdoptBackup(Job):
+    """Read a dump from elsewhere to its end and list it as a backup."""
+
+    job_kind = "adopt_backup"
+    queue = Queue.BACKUP
+    max_attempts = 2
+
+    name: str
+    uploaded: bool = False
+
+
+JOBS: tuple[type[Job], ...] = (CreateBackup, VerifyBackup, RestoreBackup, UndoRestore, AdoptBackup)
 """Every job there is. Adding one here without a handler fails the contract tests."""
 
 

@@ -188,6 +188,12 @@ class BackupSettings(SettingsGroup):
         le=8760,
         description="Hours for which a restore can be undone; its previous tables stay that long.",
     )
+    upload_max_bytes: int = Field(
+        200 * 10**9,
+        alias="BACKUP_UPLOAD_MAX_BYTES",
+        gt=0,
+        description="Bytes that an uploaded dump may have and may unpack to.",
+    )
     load_user: str | None = Field(
         None,
         alias="BACKUP_LOAD_USER",

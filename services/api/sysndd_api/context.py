@@ -78,7 +78,14 @@ async def open_context(settings: ApiSettings) -> AsyncIterator[Context]:
                 accounts=Accounts(database, users, session_rows, hashing, audit),
                 activity=Activity(database, ActivityStore(database)),
                 audit=audit,
-                backups=Backups(database, store, job_rows, audit),
+                backups=Backups(
+                    database,
+                    store,
+                    job_rows,
+                    audit,
+                    copies=settings.s3.open(),
+                    upload_limit=settings.backup.upload_max_bytes,
+                ),
                 curation=Curation(CurationStore(database)),
                 health=Health(
                     settings, database, wake_up, jobs=job_rows, mails=mail_rows, backups=store

@@ -13,6 +13,7 @@ from sysndd_core.errors import (
     MethodNotAllowed,
     NotFound,
     NotSignedIn,
+    RangeNotSatisfiable,
     SysnddError,
 )
 from sysndd_core.logging import get_logger
@@ -41,6 +42,9 @@ def problem(error: SysnddError) -> Response:
     if isinstance(error, NotSignedIn):
         # RFC 9110, section 11.6.1, requires it of every 401.
         headers["WWW-Authenticate"] = 'Bearer realm="sysndd"'
+    if isinstance(error, RangeNotSatisfiable) and "size_bytes" in error.extra:
+        # RFC 9110, section 14.4: how long it is, so that the next request can be right.
+        headers["Content-Range"] = f"bytes */{error.extra['size_bytes']}"
     return JSONResponse(
         document, error.status, headers=headers, media_type="application/problem+json"
     )

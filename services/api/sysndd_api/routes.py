@@ -21,6 +21,7 @@ from sysndd_api.backups.models import (
     RestorePreview,
     RestoreRequest,
     UndoRequest,
+    UploadQuery,
 )
 from sysndd_api.credentials import presented_token
 from sysndd_api.curation import handlers as curation
@@ -34,6 +35,7 @@ from sysndd_api.mail import handlers as mail
 from sysndd_api.mail.models import MailDetail, MailQuery, MailQueued, MailView
 from sysndd_api.migrations import handlers as migrations
 from sysndd_api.migrations.models import MigrationList
+from sysndd_api.middleware import UPLOAD_PATH
 from sysndd_api.sessions import handlers as sessions
 from sysndd_api.sessions.models import (
     LoginReply,
@@ -125,6 +127,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/api/admin/backups", backups.list_backups, ADMIN, BackupList, query=BackupQuery),
     Endpoint(
         "POST", "/api/admin/backups", backups.create_backup, ADMIN, JobAccepted, 202,
+        in_maintenance=True,
+    ),
+    Endpoint(
+        "POST", UPLOAD_PATH, backups.upload_backup, ADMIN, JobAccepted, 202, query=UploadQuery,
         in_maintenance=True,
     ),
     Endpoint("GET", _BACKUP + "/download", backups.download_backup, ADMIN, None),

@@ -15,6 +15,7 @@ from sysndd_core.settings import (
     SmtpSettings,
     TokenSettings,
 )
+from sysndd_core.stores.s3 import S3Settings
 
 
 class AccountSettings(SettingsGroup):
@@ -47,5 +48,6 @@ class ApiSettings(Settings):
     redis: RedisSettings
     smtp: SmtpSettings
     backup: BackupSettings
+    s3: S3Settings
     migrations: MigrationSettings
     log: LogSettings

@@ -17,6 +17,7 @@ from sysndd_backup.recovery import Recovery
 from sysndd_backup.routine import RoutineSettings
 from sysndd_backup.schedule import Schedule
 from sysndd_backup.server import identify
+from sysndd_backup.store.s3 import SecondPlace
 from sysndd_backup.whole_backup import BackupPolicy
 from sysndd_core.database import Database
 from sysndd_core.errors import SysnddError
@@ -35,6 +36,7 @@ from sysndd_core.settings import (
     load,
 )
 from sysndd_core.stores.backups import BackupDirectory
+from sysndd_core.stores.s3 import S3Settings
 from sysndd_core.worker import Worker, job_performer
 
 # Counting the rows of a large table takes longer than a request may.
@@ -49,6 +51,7 @@ class BackupWorkerSettings(Settings):
     backup: BackupSettings
     routine: RoutineSettings
     encryption: EncryptionSettings
+    s3: S3Settings
     log: LogSettings
 
 
@@ -87,9 +90,12 @@ async def _serve(settings: BackupWorkerSettings) -> None:
                 undo_hours=settings.backup.undo_hours,
                 load_account=_load_account(settings.backup),
                 keys=settings.encryption.keys,
+                second=_second_place(store, settings.s3),
             )
             rows = JobRows(database, wake_up, Queue.BACKUP)
-            policy = BackupPolicy(settings.backup.proof, settings.routine.keep)
+            policy = BackupPolicy(
+                settings.backup.proof, settings.routine.keep, settings.backup.upload_max_bytes
+            )
             handlers = BackupHandlers(tools, policy)
             worker = Worker(
                 database=database,
@@ -99,6 +105,8 @@ async def _serve(settings: BackupWorkerSettings) -> None:
                 interruptible=_interruptible,
             )
             beside = [Recovery(database, tools.undo_hours).keep()]
+            if tools.second is not None:
+                beside.append(tools.second.keep())
             routine = settings.routine
             if routine.schedule is not None:
                 beside.append(Schedule(rows, routine.schedule, routine.zone).keep())
@@ -122,6 +130,11 @@ def _load_account(settings: BackupSettings) -> LoadAccount | None:
     if settings.load_user is None:
         return None
     return LoadAccount(settings.load_user, settings.load_password or SecretStr(""))
+
+
+def _second_place(store: BackupDirectory, settings: S3Settings) -> SecondPlace | None:
+    copies = settings.open()
+    return None if copies is None else SecondPlace(store, copies)
 
 
 def _make_directory(store: BackupDirectory) -> None:

@@ -13,11 +13,14 @@ from sysndd_backup.dump import Dump, DumpResult, flags_for
 from sysndd_backup.encryption import Keys
 from sysndd_backup.fence import ddl_fence
 from sysndd_backup.manifest import BackupOrder, Circumstances, manifest_of
+from sysndd_backup.pace import pace
 from sysndd_backup.packing import suffix_of
 from sysndd_backup.rights import check_rights
 from sysndd_backup.server import Inventory, Server, take_inventory
+from sysndd_backup.store.local import publish
+from sysndd_backup.store.s3 import SecondPlace
 from sysndd_core.database import Database
-from sysndd_core.errors import DumpFailed, InsufficientStorage, Unavailable
+from sysndd_core.errors import DumpFailed, Unavailable
 from sysndd_core.logging import get_logger
 from sysndd_core.schema_version import current_version
 from sysndd_core.settings import BackupCompression
@@ -26,6 +29,7 @@ from sysndd_core.stores.backups import (
     BackupDirectory,
     BackupManifest,
     backup_name,
+    expected_bytes,
 )
 from sysndd_core.worker import Progress
 
@@ -50,6 +54,7 @@ class BackupTools:
     undo_hours: float = 24.0
     load_account: LoadAccount | None = None
     keys: Keys = field(default_factory=Keys)
+    second: SecondPlace | None = None
 
 
 async def take_backup(
@@ -95,7 +100,7 @@ async def take_backup(
         # The fence: a worker that was taken for dead must not publish beside its successor.
         await progress("publishing", high - 1, f"Publishing {name}")
         manifest = manifest_of(name, order, found, result, circumstances)
-        await asyncio.to_thread(_publish, tools.store, partial, manifest)
+        await asyncio.to_thread(publish, tools.store, partial, manifest)
     finally:
         partial.unlink(missing_ok=True)
     return manifest
@@ -109,18 +114,9 @@ def _expected_bytes(tools: BackupTools, found: Inventory) -> int:
     """
     tools.store.check_room(found.data_bytes)
     last = next(iter(tools.store.manifests()), None)
-    return max(1, last.uncompressed_bytes if last is not None else found.data_bytes)
-
-
-def _publish(store: BackupDirectory, partial: Path, manifest: BackupManifest) -> None:
-    target = store.path(manifest.name)
-    partial.rename(target)
-    try:
-        store.write_manifest(manifest)
-    except OSError as error:
-        # Half a pair is no backup; the list stays as it was.
-        store.remove(manifest.name)
-        raise InsufficientStorage(f"The manifest could not be written: {error}") from error
+    if last is None:
+        return max(1, found.data_bytes)
+    return max(1, expected_bytes(last.uncompressed_bytes, last, found.data_bytes))
 
 
 class _Range:
@@ -174,20 +170,6 @@ async def _watch(dump: Dump, expected: int, shown: _Range) -> DumpResult:
         await asyncio.gather(work, return_exceptions=True)
         raise
     return work.result()
-
-
-def pace(done: int, expected: int, seconds: float) -> str:
-    """Say how far something is, how fast it goes and how long it will take.
-
-    Args:
-        done, expected: bytes; ``expected`` is an estimate and may be passed.
-        seconds: since it began.
-    """
-    if done == 0 or seconds <= 0:
-        return "Starting"
-    rate = done / seconds
-    left = max(0.0, expected - done) / rate
-    return f"{done:,} bytes, {rate / 1e6:.1f} MB/s, about {left:.0f} s left"
 
 
 async def _check(tools: BackupTools, schema: str, found: Inventory, result: DumpResult) -> None:

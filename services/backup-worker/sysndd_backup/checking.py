@@ -13,6 +13,7 @@ from sysndd_backup.scan import DumpScan
 from sysndd_core.errors import BackupDamaged, RestoreFailed
 from sysndd_core.logging import get_logger
 from sysndd_core.stores.backups import BackupManifest
+from sysndd_core.worker import Progress
 
 log = get_logger(__name__)
 
@@ -32,15 +33,19 @@ class CheckedBackup:
     plan: LoadPlan | None
 
 
-async def check_backup(tools: BackupTools, manifest: BackupManifest) -> CheckedBackup:
+async def check_backup(
+    tools: BackupTools, manifest: BackupManifest, progress: Progress | None = None
+) -> CheckedBackup:
     """Make sure that a backup is what its manifest says and that this server can take it.
+
+    A file that is only in the second place is fetched, which ``progress`` shows.
 
     Raises:
         EncryptionKeyMissing, EncryptionKeyWrong: it can't be read here.
         BackupDamaged: hash, decoding or the last line are wrong.
         RestoreFailed: vendor, version or a collation does not fit this server.
     """
-    await make_readable(tools, manifest)
+    await make_readable(tools, manifest, progress)
     _check_server(tools, manifest)
     planner = await asyncio.to_thread(_read, tools, manifest)
     if not planner.last_line.startswith(_TRAILER):

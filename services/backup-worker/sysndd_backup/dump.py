@@ -19,6 +19,7 @@ from sysndd_backup.encryption import Keys
 from sysndd_backup.packing import open_writer
 from sysndd_backup.scan import DumpScan
 from sysndd_backup.server import Server
+from sysndd_backup.store.local import private
 from sysndd_core.errors import DumpFailed, InsufficientStorage, JobCancelled
 from sysndd_core.settings import BackupCompression, DatabaseSettings
 
@@ -121,7 +122,7 @@ class Dump:
         assert process.stdout is not None
         plain, census = hashlib.sha256(), Census()
         scan = DumpScan(census)
-        with open(self._target, "xb", opener=_private) as file:
+        with open(self._target, "xb", opener=private) as file:
             packed = _HashingSink(file)
             with self._keys.encrypting(packed) as sink:
                 writer = open_writer(sink, self._compression)
@@ -159,11 +160,6 @@ class Dump:
             )
         if not last_line.startswith(_TRAILER):
             raise DumpFailed('The dump was cut off: its last line is not "-- Dump completed".')
-
-
-def _private(path: str, flags: int) -> int:
-    """Open with mode 0600: dumps hold personal data and password hashes."""
-    return os.open(path, flags, 0o600)
 
 
 class _HashingSink:

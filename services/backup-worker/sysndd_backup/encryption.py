@@ -25,7 +25,8 @@ from sysndd_core.settings import SettingsGroup
 SUFFIX = ".age"
 
 _BUFFER = 1 << 18
-_HEADER_BYTES = 1 << 16
+HEADER_BYTES = 1 << 17
+"""Enough of a file to tell whether a key fits: its header and the first piece of its content."""
 
 
 class EncryptionSettings(SettingsGroup):
@@ -90,7 +91,7 @@ class Keys:
             self._check(_Bytes(pyrage.encrypt(b"x", self._to)), "new backups")
 
     def check_header(self, header: bytes, name: str) -> None:
-        """Make sure that an identity fits, by a file's first 64 KiB or more.
+        """Make sure that an identity fits, by a file's first ``HEADER_BYTES``.
 
         Raises:
             EncryptionKeyMissing, EncryptionKeyWrong.
@@ -106,7 +107,7 @@ class Keys:
         """
         if path.name.endswith(SUFFIX):
             with path.open("rb") as file:
-                self.check_header(file.read(_HEADER_BYTES * 2), path.name)
+                self.check_header(file.read(HEADER_BYTES), path.name)
 
     def _check(self, source: "_Bytes", name: str) -> None:
         if not self._with:
@@ -146,9 +147,14 @@ class Keys:
             raise
         sink.close()
 
-    def open(self, path: Path) -> IO[bytes]:
-        """Return the decrypted bytes of a file; reading raises OSError where it is damaged."""
-        if not path.name.endswith(SUFFIX):
+    def open(self, path: Path, *, name: str | None = None) -> IO[bytes]:
+        """Return the decrypted bytes of a file; reading raises OSError where it is damaged.
+
+        Args:
+            path: of the file.
+            name: tells whether it is encrypted, where the path does not.
+        """
+        if not (name or path.name).endswith(SUFFIX):
             return path.open("rb")
         return BufferedReader(_DecryptingSource(path, self._with), _BUFFER)
 

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import asdict
 from typing import Any
 
+from sysndd_backup.adoption import Adoption, adopt
 from sysndd_backup.backup import BackupOrder, BackupTools
 from sysndd_backup.proof import prove
 from sysndd_backup.recovery import Recovery
@@ -11,6 +12,7 @@ from sysndd_backup.restore import restore_backup
 from sysndd_backup.undo import undo_restore
 from sysndd_backup.whole_backup import BackupPolicy, back_up
 from sysndd_core.jobs import (
+    AdoptBackup,
     BackupKind,
     CreateBackup,
     Job,
@@ -38,6 +40,7 @@ class BackupHandlers:
             VerifyBackup: self.verify_backup,
             RestoreBackup: self.restore_backup,
             UndoRestore: self.undo_restore,
+            AdoptBackup: self.adopt_backup,
         }
 
     async def create_backup(self, job: CreateBackup, run: JobRun) -> dict[str, Any]:
@@ -52,6 +55,8 @@ class BackupHandlers:
             "table_count": manifest.table_count,
             "row_count": manifest.row_count,
             "proof": manifest.proof,
+            "places": manifest.places,
+            "copy_error": manifest.remote_error,
         }
 
     async def verify_backup(self, job: VerifyBackup, run: JobRun) -> dict[str, Any]:
@@ -70,6 +75,23 @@ class BackupHandlers:
         """Take the last restore back; the result tells what was written since."""
         await self._clean()
         return asdict(await undo_restore(self._tools, run))
+
+    async def adopt_backup(self, job: AdoptBackup, run: JobRun) -> dict[str, Any]:
+        """List a dump from elsewhere once it was read to its end; the result describes it."""
+        await self._clean()
+        manifest = await adopt(
+            self._tools, Adoption(job.name, job.uploaded), _order(BackupKind.UPLOADED, run),
+            run.progress, self._policy.upload_max_bytes,
+        )  # fmt: skip
+        if self._tools.second is not None:
+            manifest = await self._tools.second.copy(manifest.name, run.progress, percent=95)
+        return {
+            "name": manifest.name,
+            "size_bytes": manifest.size_bytes,
+            "sha256": manifest.sha256,
+            "table_count": manifest.table_count,
+            "row_count": manifest.row_count,
+        }
 
     async def _clean(self) -> None:
         await Recovery(self._tools.database, self._tools.undo_hours).recover()

@@ -75,6 +75,7 @@ def manifest_of(
         schema_version=at.schema_version,
         application_version=tool_version(),
         fenced=at.fenced,
+        data_bytes=found.data_bytes,
         encrypted=bool(at.recipients),
         recipients=list(at.recipients),
         job_id=order.job_id,

@@ -64,7 +64,11 @@ def open_reader(path: Path, keys: Keys) -> IO[bytes]:
 
     Reading raises ``UNPACK_ERRORS`` where the file is cut off or damaged.
     """
-    compression, packed = packing_of(path), keys.open(path)
+    return unpack(keys.open(path), packing_of(path))
+
+
+def unpack(packed: IO[bytes], compression: BackupCompression) -> IO[bytes]:
+    """Return a stream of what a packed stream holds; it closes that, too."""
     if compression is BackupCompression.ZSTD:
         # Programs that pack in parallel write many frames.
         reader = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)

@@ -12,11 +12,12 @@ from typing import IO, cast
 
 import aiomysql
 
-from sysndd_backup.backup import BackupTools, pace
+from sysndd_backup.backup import BackupTools
 from sysndd_backup.clients import ClientRun, Process
 from sysndd_backup.content import Content, NeutralReader, difference
 from sysndd_backup.dump import flags_for
 from sysndd_backup.loading import Load
+from sysndd_backup.pace import pace
 from sysndd_backup.packing import UNPACK_ERRORS, open_reader
 from sysndd_backup.reading import make_readable
 from sysndd_backup.scan import DumpScan
@@ -53,7 +54,7 @@ async def prove(
         ProofFailed, BackupDamaged: naming what differs; the manifest says so too.
     """
     manifest = await asyncio.to_thread(tools.store.manifest, name)
-    await make_readable(tools, manifest)
+    await make_readable(tools, manifest, progress, percent=low)
     try:
         await _compare(tools, manifest, progress, low, high)
     except (ProofFailed, BackupDamaged) as error:
@@ -64,7 +65,10 @@ async def prove(
 
 async def _record(tools: BackupTools, name: str, proof: Proof, error: str | None) -> BackupManifest:
     changes = {"proof": proof, "proof_at": datetime.now(UTC), "proof_error": error}
-    return await asyncio.to_thread(tools.store.amend, name, changes)
+    manifest = await asyncio.to_thread(tools.store.amend, name, changes)
+    if tools.second is not None:
+        await tools.second.bring_manifest(name)
+    return manifest
 
 
 async def _compare(

@@ -70,7 +70,7 @@ async def restore_backup(
     """
     manifest = await asyncio.to_thread(tools.store.manifest, name)
     await progress("checking", 1, f"Reading {name} to its end")
-    checked = await check_backup(tools, manifest)
+    checked = await check_backup(tools, manifest, progress)
     recovery = Recovery(tools.database, tools.undo_hours)
     entry = await _open_entry(recovery, manifest, order)
     safety = ""

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
+from sysndd_backup.store.s3 import SecondPlace
+from sysndd_core.errors import BackupLocked, BackupNotFound, CopyFailed
 from sysndd_core.jobs import BackupKind
 from sysndd_core.logging import get_logger
 from sysndd_core.stores.backups import BackupDirectory, BackupManifest, Proof
@@ -80,17 +82,35 @@ def _newest_of_each(
     return set(list(newest.values())[:count])
 
 
-async def apply(store: BackupDirectory, keep: Keep) -> list[str]:
-    """Delete what has expired; return the names.
+async def apply(store: BackupDirectory, keep: Keep, second: SecondPlace | None = None) -> list[str]:
+    """Delete what has expired, in both places; return the names.
 
     Run only after a new backup was proven, by the job that took it: no restore is reading then.
+    What the second place does not give up (object lock, or it does not answer) stays in both, and
+    is tried again after the next backup.
     """
     manifests = await asyncio.to_thread(store.manifests)
     gone = []
     for name in expired(manifests, keep):
-        # It may have been pinned since we looked.
-        if await asyncio.to_thread(store.remove_unless_pinned, name):
-            gone.append(name)
+        try:
+            # It may have been pinned since we looked.
+            if await asyncio.to_thread(_remove_unless_pinned, store, second, name):
+                gone.append(name)
+        except (BackupLocked, CopyFailed) as error:
+            log.info("expired_backup_stays", name=name, reason=error.detail)
+        except BackupNotFound:
+            continue
     if gone:
         log.info("backups_expired", names=gone)
     return gone
+
+
+def _remove_unless_pinned(store: BackupDirectory, second: SecondPlace | None, name: str) -> bool:
+    manifest = store.manifest(name)
+    if manifest.pinned:
+        return False
+    if manifest.remote is not None:
+        if second is None:
+            raise CopyFailed(f"The bucket {manifest.remote.bucket} is not known here.")
+        second.copies.remove(name)
+    return store.remove_unless_pinned(name)

@@ -22,6 +22,7 @@ class BackupPolicy:
 
     proof: ProofPolicy = ProofPolicy.ALWAYS
     keep: Keep = field(default_factory=Keep)
+    upload_max_bytes: int = 200 * 10**9
 
 
 async def back_up(
@@ -44,10 +45,12 @@ async def back_up(
     async with schema_lock(tools.database.settings, purpose=purpose, timeout=None):
         high = _DUMPED_PERCENT if wanted else 100
         manifest = await take_backup(tools, order, progress, high=high)
+    if tools.second is not None:
+        manifest = await tools.second.copy(manifest.name, progress, percent=min(high, 99))
     if wanted:
         manifest = await prove(tools, manifest.name, progress, low=high)
         # Only now: a failed backup must never cost an older one its place.
-        await apply(tools.store, policy.keep)
+        await apply(tools.store, policy.keep, tools.second)
     return manifest
 
 

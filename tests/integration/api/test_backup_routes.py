@@ -1,13 +1,18 @@
 """Pin, verify and delete over HTTP: typed words, the last proven one, and the audit."""
 
+import dataclasses
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 
+from sysndd_api.settings import ApiSettings
+from sysndd_backup.store.s3 import SecondPlace
 from sysndd_backup.whole_backup import BackupPolicy
 from sysndd_core.jobs import BackupKind, CreateBackup
 from sysndd_core.stores.backups import Proof
-from tests.support.http import Api, problem
+from tests.support.http import Api, problem, served
+from tests.support.s3 import TestS3
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench
 
@@ -96,3 +101,67 @@ async def test_unknown_names_and_strangers(api: Api) -> None:
         body = {"confirm": "DELETE"} if method == "DELETE" else None
         problem(await api.admin.request(method, url, json=body), 404, "backup_not_found")
         problem(await api.client.request(method, url, json=body), 401, "not_signed_in")
+
+
+async def test_downloads_whole_in_ranges_and_on_condition(
+    api: Api, bench: BackupBench, s3_server: TestS3, bucket: str, site: Site
+) -> None:
+    copies = s3_server.copies(bucket)
+    bench.tools = dataclasses.replace(bench.tools, second=SecondPlace(bench.store, copies))
+    await bench.run(CreateBackup())
+    (manifest,) = bench.store.manifests()
+    path = bench.store.path(manifest.name)
+    whole, etag = path.read_bytes(), f'"{manifest.sha256}"'
+    settings = site.load(ApiSettings, **s3_server.environ(bucket))
+    async with served(settings) as base_url, _same_token(api, base_url) as admin:
+        for place in ("local", "s3"):
+            assert bench.store.manifest(manifest.name).places[0] == place
+            await _check_download(admin, manifest.name, whole, etag)
+            path.unlink(missing_ok=True)
+        # Only there: without settings of the second place that is said, and with them it goes.
+        at = f"{BACKUPS}/{manifest.name}"
+        problem(await api.admin.get(f"{at}/download"), 503, "copy_failed")
+        (listed,) = (await api.admin.get(BACKUPS)).json()["data"]
+        assert listed["places"] == ["s3"]
+        gone = await admin.request("DELETE", at, json={"confirm": "DELETE"})
+        assert gone.status_code == 204
+        assert s3_server.client().list_objects_v2(Bucket=bucket).get("Contents", []) == []
+        assert (await admin.get(BACKUPS)).json()["data"] == []
+
+
+async def _check_download(admin: httpx.AsyncClient, name: str, whole: bytes, etag: str) -> None:
+    at, size = f"{BACKUPS}/{name}/download", len(whole)
+
+    async def get(**headers: str) -> httpx.Response:
+        return await admin.get(at, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+    for asked in ("latest", name):
+        answer = await admin.get(f"{BACKUPS}/{asked}/download")
+        assert (answer.status_code, answer.content) == (200, whole)
+        assert answer.headers["etag"] == etag
+        assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
+        assert answer.headers["content-length"] == str(size)
+        assert answer.headers["accept-ranges"] == "bytes"
+    for span, expected in (
+        ("bytes=0-9", whole[:10]), (f"bytes={size - 3}-", whole[-3:]), ("bytes=-5", whole[-5:]),
+        (f"bytes=5-{size * 2}", whole[5:]), (f"bytes=-{size * 2}", whole),
+    ):  # fmt: skip
+        answer = await get(range=span, if_range=etag)
+        assert (answer.status_code, answer.content) == (206, expected), span
+        first = size - len(expected) if span != "bytes=0-9" else 0
+        last = first + len(expected) - 1
+        assert answer.headers["content-range"] == f"bytes {first}-{last}/{size}"
+    for span in (f"bytes={size}-", "bytes=-0"):
+        answer = await get(range=span)
+        assert problem(answer, 416, "range_not_satisfiable")["size_bytes"] == size
+        assert answer.headers["content-range"] == f"bytes */{size}"
+    # Of another file, or not understood: the whole.
+    for span, condition in (("bytes=0-9", '"other"'), ("lines=1-2", etag), ("bytes=9-1", etag)):
+        answer = await get(range=span, if_range=condition)
+        assert (answer.status_code, answer.content) == (200, whole), span
+    held = await get(if_none_match=f'"other", W/{etag}')
+    assert (held.status_code, held.content, held.headers["etag"]) == (304, b"", etag)
+
+
+def _same_token(api: Api, base_url: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=base_url, headers=api.admin.headers)

@@ -8,8 +8,9 @@ import contextlib
 import fcntl
 import os
 import re
-from collections.abc import Iterator
-from datetime import datetime
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
@@ -30,8 +31,14 @@ log = get_logger(__name__)
 
 MANIFEST_SUFFIX = ".json"
 PARTIAL_SUFFIX = ".partial"
+UPLOAD_SUFFIX = ".upload"
+LATEST = "latest"
+"""Names the newest backup wherever a name is asked for. No link: a link could dangle."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}\.sql(\.zst|\.gz)?(\.age)?")
+
+_DUMP = re.compile(r"\.sql(\.zst|\.gz)?(\.age)?$")
+_UPLOAD_SECONDS = 24 * 3600
 
 
 class Proof(StrEnum):
@@ -41,11 +48,27 @@ class Proof(StrEnum):
     FAILED = "failed"
 
 
+class RemoteCopy(BaseModel):
+    """The second copy of a backup, in S3-compatible storage.
+
+    ``checksum`` is the server's own, equal to ours; ``locked_until`` what object lock says.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    bucket: str
+    key: str
+    checksum: str
+    copied_at: datetime
+    locked_until: datetime | None = None
+
+
 class BackupManifest(BaseModel):
     """What is known of one backup; version 1 of the file format, described in docs/operations.md.
 
     Sizes are bytes, times UTC, hashes lower-case hexadecimal SHA-256. ``fenced`` tells whether the
-    server kept schema changes out while the dump ran.
+    server kept schema changes out while the dump ran, ``data_bytes`` how large the tables were.
+    ``local`` is not part of the file.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -84,6 +107,27 @@ class BackupManifest(BaseModel):
     proof_at: datetime | None = None
     proof_error: str | None = None
     pinned: bool = False
+    data_bytes: int | None = None
+    remote: RemoteCopy | None = None
+    remote_error: str | None = None
+    local: bool = True
+
+    @property
+    def places(self) -> list[str]:
+        """Where the file is: ``local``, ``s3`` or both."""
+        return ["local"] * self.local + ["s3"] * (self.remote is not None)
+
+    def to_json(self) -> str:
+        """Return the text of the manifest's file; whether the file is here, only a look tells."""
+        return self.model_dump_json(indent=2, exclude={"local"}) + "\n"
+
+
+class StrayFile(BaseModel):
+    """A dump that somebody put into the directory; reading it to its end makes it a backup."""
+
+    name: str
+    size_bytes: int
+    modified_at: datetime
 
 
 def check_name(name: str) -> str:
@@ -121,14 +165,38 @@ class BackupDirectory:
     def manifest(self, name: str) -> BackupManifest:
         """Read one manifest.
 
+        Args:
+            name: of a backup, or ``latest`` for the newest one.
+
         Raises:
             InvalidBackupName, BackupNotFound.
         """
+        if name == LATEST:
+            newest = next(iter(self.manifests()), None)
+            if newest is None:
+                raise BackupNotFound("There is no backup yet.")
+            return newest
         path = self.path(name)
         manifest = self._read(path.with_name(path.name + MANIFEST_SUFFIX))
         if manifest is None:
             raise BackupNotFound()
         return manifest
+
+    def strays(self) -> list[StrayFile]:
+        """Find dumps that lie here without a manifest that fits them, by name."""
+        listed = {one.name for one in self.manifests() if one.local}
+        found = []
+        for path in self.directory.glob("*.sql*") if self.directory.is_dir() else ():
+            if path.name not in listed and _DUMP.search(path.name) and path.is_file():
+                told = path.stat()
+                found.append(
+                    StrayFile(
+                        name=path.name,
+                        size_bytes=told.st_size,
+                        modified_at=datetime.fromtimestamp(told.st_mtime, UTC),
+                    )
+                )
+        return sorted(found, key=lambda one: one.name)
 
     def write_manifest(self, manifest: BackupManifest) -> None:
         """Put a manifest beside its file; from then on the backup is listed.
@@ -141,7 +209,7 @@ class BackupDirectory:
         partial = final.with_name(final.name + PARTIAL_SUFFIX)
         partial.touch(mode=0o600)
         with partial.open("w", encoding="utf-8") as file:
-            file.write(manifest.model_dump_json(indent=2) + "\n")
+            file.write(manifest.to_json())
             file.flush()
             os.fsync(file.fileno())
         partial.rename(final)
@@ -192,10 +260,15 @@ class BackupDirectory:
         for path in self.directory.glob("*" + PARTIAL_SUFFIX):
             path.unlink(missing_ok=True)
             removed.append(path.name)
-        for path in self.directory.glob("*.sql*"):
-            # Killed between the rename of the file and that of its manifest.
-            manifest = path.with_name(path.name + MANIFEST_SUFFIX)
-            if _NAME.fullmatch(path.name) and _is_ours(path.name) and not manifest.exists():
+            # Killed between the manifest and the rename of its file: nobody else's file has gone.
+            target = path.with_name(path.name.removesuffix(PARTIAL_SUFFIX))
+            manifest = target.with_name(target.name + MANIFEST_SUFFIX)
+            if manifest.exists() and not target.exists() and self._read(manifest) is None:
+                manifest.unlink(missing_ok=True)
+                removed.append(manifest.name)
+        for path in self.directory.glob("*" + UPLOAD_SUFFIX):
+            # One that is still coming in was written to a moment ago.
+            if time.time() - path.stat().st_mtime > _UPLOAD_SECONDS:
                 path.unlink(missing_ok=True)
                 removed.append(path.name)
         return removed
@@ -210,14 +283,16 @@ class BackupDirectory:
 
         Args:
             data_bytes: of the tables, by information_schema; what a first backup is judged by. A
-                later one is judged by the last one's size, with a quarter on top.
+                later one is judged by how large the last one became, with a quarter on top.
 
         Raises:
             InsufficientStorage: with both numbers.
             OSError: the directory is not there.
         """
         last = next(iter(self.manifests()), None)
-        needed = data_bytes if last is None else min(data_bytes, last.size_bytes * 5 // 4)
+        needed = data_bytes
+        if last is not None:
+            needed = min(data_bytes, expected_bytes(last.size_bytes, last, data_bytes) * 5 // 4)
         free = self.free_bytes()
         if free < needed:
             raise InsufficientStorage(
@@ -238,8 +313,12 @@ class BackupDirectory:
         path.unlink(missing_ok=True)
         self.sync()
 
-    def remove_unless_last_proven(self, name: str) -> None:
+    def remove_unless_last_proven(self, name: str, before: Callable[[], None]) -> None:
         """Delete a backup, but never the only one that is known to be good.
+
+        Args:
+            name: of a listed backup.
+            before: deletes its second copy; what it raises, stops it.
 
         Raises:
             InvalidBackupName, BackupNotFound, LastProvenBackup.
@@ -250,6 +329,7 @@ class BackupDirectory:
                 one.proof is Proof.PROVEN and one.name != name for one in self.manifests()
             ):
                 raise LastProvenBackup(f"{name} is the only proven backup; take another one first.")
+            before()
             self.remove(name)
 
     def remove_unless_pinned(self, name: str) -> bool:
@@ -269,16 +349,33 @@ class BackupDirectory:
     def _read(self, path: Path) -> BackupManifest | None:
         try:
             manifest = BackupManifest.model_validate_json(path.read_bytes())
-            size = self.path(manifest.name).stat().st_size
+            target = self.path(manifest.name)
         except FileNotFoundError:
             return None
         except (ValidationError, InvalidBackupName) as error:
             log.warning("manifest_unreadable", file=path.name, reason=type(error).__name__)
             return None
-        if path.name != manifest.name + MANIFEST_SUFFIX or size != manifest.size_bytes:
-            log.warning("manifest_disagrees", file=path.name, size_bytes=size)
+        size = target.stat().st_size if target.is_file() else None
+        if path.name != manifest.name + MANIFEST_SUFFIX:
+            log.warning("manifest_disagrees", file=path.name)
             return None
-        return manifest
+        if size == manifest.size_bytes:
+            return manifest
+        if size is not None:
+            log.warning("manifest_disagrees", file=path.name, size_bytes=size)
+        # What is not here, or not whole, is in the second place or nowhere.
+        return None if manifest.remote is None else manifest.model_copy(update={"local": False})
+
+
+def expected_bytes(then: int, last: BackupManifest, data_bytes: int) -> int:
+    """Estimate a size from what it was last time and how the tables have grown since.
+
+    Args:
+        then: the size last time.
+        last: the last backup.
+        data_bytes: of the tables now, by information_schema.
+    """
+    return then * data_bytes // last.data_bytes if last.data_bytes else then
 
 
 def backup_name(kind: BackupKind, created_at: datetime, job_id: str, suffix: str) -> str:
@@ -291,13 +388,3 @@ def backup_name(kind: BackupKind, created_at: datetime, job_id: str, suffix: str
         suffix: ``.sql.zst``, ``.sql.gz`` or ``.sql``, with ``.age`` when it is encrypted.
     """
     return f"{kind.value}_{created_at:%Y%m%dT%H%M%SZ}_{job_id[:8]}{suffix}"
-
-
-_OURS = re.compile(
-    rf"({'|'.join(BackupKind)})_\d{{8}}T\d{{6}}Z_[0-9a-f]{{8}}\.sql(\.zst|\.gz)?(\.age)?"
-)
-
-
-def _is_ours(name: str) -> bool:
-    """Tell our own file names from those a person put there; only ours may ever be cleaned up."""
-    return _OURS.fullmatch(name) is not None

@@ -1,9 +1,7 @@
 """List, take, inspect, download and restore backups."""
 
-import re
-
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from sysndd_api.backups.models import (
     BackupList,
@@ -12,10 +10,11 @@ from sysndd_api.backups.models import (
     DeleteRequest,
     RestoreRequest,
     UndoRequest,
+    UploadQuery,
 )
 from sysndd_api.http import actor_of, body_of, context_of, query_of, reply
 from sysndd_api.jobs.handlers import accepted
-from sysndd_core.errors import RangeNotSatisfiable
+from sysndd_core.errors import UnsupportedMediaType
 
 
 async def list_backups(request: Request) -> Response:
@@ -30,6 +29,7 @@ async def list_backups(request: Request) -> Response:
             page=query.page,
             page_size=query.page_size,
             total_bytes=sum(one.size_bytes for one in found),
+            without_manifest=await context_of(request).backups.strays(),
         )
     )
 
@@ -39,28 +39,31 @@ async def create_backup(request: Request) -> Response:
     return accepted(await context_of(request).backups.create(actor_of(request)))
 
 
+async def upload_backup(request: Request) -> Response:
+    """Take in a .sql, .sql.gz or .sql.zst file: the body is the file itself, of any size."""
+    query = query_of(request, UploadQuery)
+    media_type = request.headers.get("content-type", "").partition("/")[0].strip().lower()
+    if media_type == "multipart":
+        raise UnsupportedMediaType("Send the bytes of the file as they are, without a form.")
+    announced = request.headers.get("content-length", "0")
+    job_id = await context_of(request).backups.upload(
+        actor_of(request), query.filename, request.stream(),
+        int(announced) if announced.isdecimal() else 0,
+    )  # fmt: skip
+    return accepted(job_id)
+
+
 async def get_backup(request: Request) -> Response:
     """Return a backup's whole manifest."""
     return reply(await context_of(request).backups.get(request.path_params["name"]))
 
 
 async def download_backup(request: Request) -> Response:
-    """Stream the file; answers Range requests (RFC 9110, section 14)."""
-    manifest, path = await context_of(request).backups.open_for_download(
+    """Stream the file; answers Range and If-None-Match; its ETag is the file's SHA-256."""
+    download = await context_of(request).backups.open_for_download(
         actor_of(request), request.path_params["name"]
     )
-    if _range_starts_beyond(request.headers.get("range"), manifest.size_bytes):
-        raise RangeNotSatisfiable(f"The file has {manifest.size_bytes} bytes.")
-    return FileResponse(
-        path,
-        media_type="application/octet-stream",
-        filename=manifest.name,
-        headers={
-            "ETag": f'"{manifest.sha256}"',
-            "Cache-Control": "no-store",
-            "X-Content-Type-Options": "nosniff",
-        },
-    )
+    return download.response(request.headers)
 
 
 async def restore_backup(request: Request) -> Response:
@@ -108,12 +111,3 @@ async def delete_backup(request: Request) -> Response:
         actor_of(request), request.path_params["name"], body.confirm
     )
     return Response(status_code=204)
-
-
-def _range_starts_beyond(header: str | None, size: int) -> bool:
-    """Tell whether no byte of a single range exists.
-
-    The framework would answer it in plain text; everything else about ranges is left to it.
-    """
-    match = re.fullmatch(r"bytes=(\d+)-\d*", (header or "").strip())
-    return match is not None and int(match.group(1)) >= size

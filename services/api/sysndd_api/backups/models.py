@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from sysndd_api.http import PageQuery, RequestModel
 from sysndd_core.jobs import BackupKind
+from sysndd_core.stores.backups import StrayFile
 
 
 class RestoreRequest(RequestModel):
@@ -63,7 +64,12 @@ class BackupQuery(PageQuery):
 
 
 class BackupView(BaseModel):
-    """A backup in the list. Sizes in bytes, time in UTC, ``sha256`` of the file as downloaded."""
+    """A backup in the list. Sizes in bytes, time in UTC, ``sha256`` of the file as downloaded.
+
+    ``places``: ``local``, ``s3`` or both; ``copy_error``: why the second one is missing.
+    """
+
+    model_config = ConfigDict(populate_by_name=True)
 
     name: str
     kind: str
@@ -75,13 +81,26 @@ class BackupView(BaseModel):
     proof: str | None
     proof_at: datetime | None
     pinned: bool
+    encrypted: bool
+    places: list[str]
+    copy_error: str | None = Field(validation_alias="remote_error")
+
+
+class UploadQuery(RequestModel):
+    """``filename`` ends in .sql, .sql.gz or .sql.zst; only that counts."""
+
+    filename: str = Field(min_length=1, max_length=500)
 
 
 class BackupList(BaseModel):
-    """One page of the list; ``total`` and ``total_bytes`` are of all that fit the query."""
+    """One page of the list; ``total`` and ``total_bytes`` are of all that fit the query.
+
+    ``without_manifest``: dumps that lie in the directory; verifying one makes it a backup.
+    """
 
     data: list[BackupView]
     total: int
     page: int
     page_size: int
     total_bytes: int
+    without_manifest: list[StrayFile]

@@ -3,17 +3,26 @@
 import asyncio
 import contextlib
 import hmac
-from pathlib import Path
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 from sysndd_api.audit.service import Audit
 from sysndd_api.auth import Actor
 from sysndd_api.backups.models import BackupQuery
+from sysndd_api.backups.store import discard, receive
+from sysndd_api.file_download import Download
 from sysndd_core.database import Database
-from sysndd_core.errors import ConfirmationRequired
-from sysndd_core.jobs import BackupKind, CreateBackup, RestoreBackup, VerifyBackup
+from sysndd_core.errors import (
+    BackupNotFound,
+    ConfirmationRequired,
+    CopyFailed,
+    InsufficientStorage,
+)
+from sysndd_core.jobs import AdoptBackup, BackupKind, CreateBackup, RestoreBackup, VerifyBackup
 from sysndd_core.outbox import JobRows
-from sysndd_core.stores.backups import BackupDirectory, BackupManifest
+from sysndd_core.stores.backups import BackupDirectory, BackupManifest, StrayFile
+from sysndd_core.stores.s3 import S3Copies, locked
 
 RESTORE_WORD = "RESTORE"
 DELETE_WORD = "DELETE"
@@ -23,8 +32,17 @@ class Backups:
     """Lists backups from their manifests and submits the jobs that make and restore them."""
 
     def __init__(
-        self, database: Database, store: BackupDirectory, rows: JobRows, audit: Audit
+        self,
+        database: Database,
+        store: BackupDirectory,
+        rows: JobRows,
+        audit: Audit,
+        *,
+        copies: S3Copies | None,
+        upload_limit: int,
     ) -> None:
+        self._upload_limit = upload_limit
+        self._copies = copies
         self._database = database
         self._store = store
         self._rows = rows
@@ -50,18 +68,20 @@ class Backups:
         """
         return await asyncio.to_thread(self._store.manifest, name)
 
-    async def open_for_download(self, actor: Actor, name: str) -> tuple[BackupManifest, Path]:
-        """Return manifest and path of a backup, and note who took a copy.
+    async def open_for_download(self, actor: Actor, name: str) -> Download:
+        """Return a backup's bytes, and note who took a copy.
 
         Raises:
             InvalidBackupName, BackupNotFound.
+            CopyFailed: it is only in the second place, which is not known here.
         """
         manifest = await self.get(name)
+        if not manifest.local and self._copies is None:
+            raise _elsewhere(manifest)
+        detail = {"sha256": manifest.sha256}
         async with self._database.transaction() as tx:
-            await self._audit.write(
-                tx, actor, "download_backup", obj=name, detail={"sha256": manifest.sha256}
-            )
-        return manifest, self._store.path(name)
+            await self._audit.write(tx, actor, "download_backup", obj=manifest.name, detail=detail)
+        return Download(manifest, self._store.path(manifest.name), self._copies)
 
     async def create(self, actor: Actor) -> str:
         """Submit a manual backup; return the job's id.
@@ -77,6 +97,48 @@ class Backups:
             await self._audit.write(tx, actor, "create_backup", obj=job_id)
         return job_id
 
+    async def upload(
+        self, actor: Actor, filename: str, chunks: AsyncIterator[bytes], announced: int
+    ) -> str:
+        """Take in a dump from elsewhere; return the id of the job that reads and lists it.
+
+        Args:
+            actor: who sends it.
+            filename: as the sender calls it.
+            chunks: its bytes.
+            announced: how many there will be, 0 when that is not known.
+
+        Raises:
+            InvalidBackupName, BodyTooLarge, InsufficientStorage: nothing stays.
+        """
+        free = await asyncio.to_thread(self._store.free_bytes)
+        if announced > free:
+            raise InsufficientStorage(
+                f"The file has {announced:,} bytes and the backup directory has {free:,} free.",
+                needed_bytes=announced,
+                free_bytes=free,
+            )
+        received = await receive(self._store, filename, chunks, self._upload_limit)
+        try:
+            async with self._database.transaction() as tx:
+                job = AdoptBackup(name=received.name, uploaded=True)
+                job_id = await self._rows.submit(tx, job, requested_by=actor.user_id)
+                detail = {
+                    "job_id": job_id, "sha256": received.sha256, "filename": filename[:200],
+                    "size_bytes": received.size_bytes,
+                }  # fmt: skip
+                await self._audit.write(
+                    tx, actor, "upload_backup", obj=received.name, detail=detail
+                )
+        except BaseException:
+            discard(self._store, received)
+            raise
+        return job_id
+
+    async def strays(self) -> list[StrayFile]:
+        """Return the dumps that lie in the directory without a manifest."""
+        return await asyncio.to_thread(self._store.strays)
+
     async def restore(self, actor: Actor, name: str, confirm: Any) -> str:
         """Submit a restore; return the job's id.
 
@@ -91,6 +153,7 @@ class Backups:
         """
         _check_word(confirm, RESTORE_WORD)
         manifest = await self.get(name)
+        name = manifest.name
         # The safety backup needs room too.
         await self._check_room()
         async with self._database.transaction() as tx:
@@ -102,17 +165,27 @@ class Backups:
         return job_id
 
     async def verify(self, actor: Actor, name: str) -> str:
-        """Submit the proof of a backup; return the job's id.
+        """Submit the proof of a backup, or the reading of a file without a manifest.
+
+        Returns:
+            The job's id.
 
         Raises:
             InvalidBackupName, BackupNotFound, OperationInProgress.
         """
-        manifest = await self.get(name)
+        job: VerifyBackup | AdoptBackup
+        detail: dict[str, Any] = {}
+        try:
+            manifest = await self.get(name)
+            name, detail["sha256"] = manifest.name, manifest.sha256
+            job = VerifyBackup(name=name)
+        except BackupNotFound:
+            if name not in {one.name for one in await self.strays()}:
+                raise
+            job = AdoptBackup(name=name)
         async with self._database.transaction() as tx:
-            job_id = await self._rows.submit(
-                tx, VerifyBackup(name=name), requested_by=actor.user_id
-            )
-            detail = {"job_id": job_id, "sha256": manifest.sha256}
+            job_id = await self._rows.submit(tx, job, requested_by=actor.user_id)
+            detail["job_id"] = job_id
             await self._audit.write(tx, actor, "verify_backup", obj=name, detail=detail)
         return job_id
 
@@ -123,6 +196,7 @@ class Backups:
             InvalidBackupName, BackupNotFound.
         """
         manifest = await self.get(name)
+        name = manifest.name
         action = "pin_backup" if pinned else "unpin_backup"
         async with self._database.transaction() as tx:
             await self._audit.write(tx, actor, action, obj=name, detail={"sha256": manifest.sha256})
@@ -140,16 +214,31 @@ class Backups:
             ConfirmationRequired: it is anything but exactly ``DELETE``.
             InvalidBackupName, BackupNotFound.
             LastProvenBackup: no other one is known to be good.
+            BackupLocked: object lock keeps its second copy; nothing was deleted.
+            CopyFailed: its second copy could not be deleted; nothing was.
             OperationInProgress: a job of backups is queued or running and may be reading it.
         """
         _check_word(confirm, DELETE_WORD)
         manifest = await self.get(name)
+        name = manifest.name
         async with self._database.transaction() as tx:
             await self._rows.check_free(tx, VerifyBackup.active_key)
             await self._audit.write(
                 tx, actor, "delete_backup", obj=name, detail={"sha256": manifest.sha256}
             )
-            await asyncio.to_thread(self._store.remove_unless_last_proven, name)
+            await asyncio.to_thread(
+                self._store.remove_unless_last_proven, name, lambda: self._remove_copy(manifest)
+            )
+
+    def _remove_copy(self, manifest: BackupManifest) -> None:
+        if manifest.remote is None:
+            return
+        until = manifest.remote.locked_until
+        if until is not None and until > datetime.now(UTC):
+            raise locked(manifest.name, manifest.remote.bucket, until)
+        if self._copies is None:
+            raise _elsewhere(manifest)
+        self._copies.remove(manifest.name)
 
     async def _check_room(self) -> None:
         row = await self._database.fetch_one(
@@ -171,6 +260,11 @@ def _fits(one: BackupManifest, query: BackupQuery) -> bool:
         and query.proof in (None, proof)
         and query.pinned in (None, one.pinned)
     )
+
+
+def _elsewhere(manifest: BackupManifest) -> CopyFailed:
+    bucket = manifest.remote.bucket if manifest.remote else "of another time"
+    return CopyFailed(f"{manifest.name} is in the bucket {bucket}; set BACKUP_S3_* here as well.")
 
 
 def _check_word(confirm: Any, word: str) -> None:

@@ -24,6 +24,7 @@ from sysndd_core.stores.mail_transport import TransportRows
 _DEADLINE_SECONDS = 1.5
 _WORKER_SEEN_SECONDS = 30
 _OLD_BACKUP_HOURS = 26
+_COPY_HOURS = 0.25  # a large one takes its time
 _SLOW_QUEUE_SECONDS = 300
 _LITTLE_ROOM_BYTES = 1 << 30
 
@@ -202,8 +203,14 @@ class Health:
             "newest_age_hours": round(hours, 2),
             "free_bytes": free,
         }
+        second_missing = self._settings.s3.bucket is not None and manifests[0].remote is None
+        if second_missing:
+            observed["copy_error"] = manifests[0].remote_error
         if hours > _OLD_BACKUP_HOURS:
             return Check(Status.WARN, f"The newest backup is {hours:.0f} h old.", observed)
+        if second_missing and hours > _COPY_HOURS:
+            reason = manifests[0].remote_error or "no worker has copied it yet"
+            return Check(Status.WARN, f"The newest backup has no second copy: {reason}", observed)
         if free < _LITTLE_ROOM_BYTES:
             return Check(Status.WARN, "Less than 1 GiB is free for backups.", observed)
         return Check(Status.PASS, observed=observed)

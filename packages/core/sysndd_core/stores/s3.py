@@ -1,0 +1,376 @@
+"""The second place of backups: a bucket of S3-compatible storage. All methods block on the network.
+
+``PREFIX NAME`` is the file and ``PREFIX NAME.json`` its manifest, written after it: as in the
+directory, only pairs are listed. A copy counts once the server's own checksum of it (composite
+SHA-256, or the MD5 of MD5s in its ETag) is what we computed from the bytes that we sent.
+
+Source: Amazon S3 API Reference, "Checking object integrity" and "Using S3 Object Lock".
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, cast
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import Field, SecretStr, ValidationError
+
+from sysndd_core.errors import BackupDamaged, BackupLocked, CopyFailed
+from sysndd_core.logging import get_logger
+from sysndd_core.settings import SettingsGroup
+from sysndd_core.stores.backups import MANIFEST_SUFFIX, BackupManifest, RemoteCopy, check_name
+from sysndd_core.stores.s3_parts import Part, Sent, as_base64
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+log = get_logger(__name__)
+
+_PART_BYTES = 16 << 20
+_MAX_PARTS = 10_000
+_CHUNK = 1 << 20
+_CONNECT_SECONDS = 5
+_READ_SECONDS = 60
+_ATTEMPTS = 4
+
+
+class LockMode(StrEnum):
+    """Who may delete a locked copy before its time: nobody, or who holds a special right."""
+
+    COMPLIANCE = "COMPLIANCE"
+    GOVERNANCE = "GOVERNANCE"
+
+
+class S3Settings(SettingsGroup):
+    """Where the second copy of each backup goes."""
+
+    bucket: str | None = Field(
+        None,
+        alias="BACKUP_S3_BUCKET",
+        description="Bucket for a second copy of each backup; empty for none.",
+    )
+    endpoint: str | None = Field(
+        None,
+        alias="BACKUP_S3_ENDPOINT",
+        description="Address of S3-compatible storage; empty for Amazon's.",
+    )
+    region: str = Field("us-east-1", alias="BACKUP_S3_REGION", description="Region of the bucket.")
+    prefix: str = Field(
+        "",
+        alias="BACKUP_S3_PREFIX",
+        pattern=r"^([A-Za-z0-9._-]+/)*$",
+        description="Folder in the bucket, such as `sysndd/`.",
+    )
+    access_key: str | None = Field(
+        None, alias="BACKUP_S3_ACCESS_KEY", description="Access key of the storage."
+    )
+    secret_key: SecretStr | None = Field(
+        None, alias="BACKUP_S3_SECRET_KEY", description="Secret key of the storage."
+    )
+    lock_days: float = Field(
+        0,
+        alias="BACKUP_S3_LOCK_DAYS",
+        ge=0,
+        description="Days for which object lock keeps each copy from being deleted; 0: the bucket's"
+        " own rule.",
+    )
+    lock_mode: LockMode = Field(
+        LockMode.COMPLIANCE,
+        alias="BACKUP_S3_LOCK_MODE",
+        description="COMPLIANCE (nobody can delete it) or GOVERNANCE.",
+    )
+
+    def open(self) -> "S3Copies | None":
+        """Return the store, None when there is no bucket. Nothing is connected yet."""
+        return None if self.bucket is None else S3Copies(self, self.bucket)
+
+
+class S3Copies:
+    """The bucket.
+
+    Args:
+        settings: address, keys, prefix and lock.
+        bucket: its name.
+    """
+
+    def __init__(self, settings: S3Settings, bucket: str) -> None:
+        self._settings = settings
+        self.bucket = bucket
+        secret = settings.secret_key
+        self._client: S3Client = boto3.client(
+            "s3",
+            endpoint_url=settings.endpoint,
+            region_name=settings.region,
+            aws_access_key_id=settings.access_key,
+            aws_secret_access_key=secret.get_secret_value() if secret else None,
+            config=Config(
+                connect_timeout=_CONNECT_SECONDS,
+                read_timeout=_READ_SECONDS,
+                retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"},
+                # Servers of one's own seldom have a host name for each bucket.
+                s3={"addressing_style": "path" if settings.endpoint else "auto"},
+            ),
+        )
+
+    def put(
+        self, manifest: BackupManifest, path: Path, sent: Callable[[int], None] = lambda _: None
+    ) -> RemoteCopy:
+        """Copy a file, part by part, and check what arrived.
+
+        Args:
+            manifest: of the file.
+            path: where it is.
+            sent: is told how many bytes have gone; may raise to break it off.
+
+        Raises:
+            CopyFailed: the storage refused or does not answer, or holds something else than we
+                sent; nothing of it stays.
+            BackupDamaged: the file itself is not what its manifest says.
+        """
+        key = self._key(manifest.name)
+        with _failures(f"{manifest.name} could not be copied to the bucket {self.bucket}"):
+            upload = self._client.create_multipart_upload(
+                Bucket=self.bucket, Key=key, ChecksumAlgorithm="SHA256",
+                Metadata={"sha256": manifest.sha256}, **self._lock(),
+            )["UploadId"]  # fmt: skip
+            try:
+                hashes, version = self._send(key, upload, path, manifest, sent)
+            except BaseException:
+                # Parts of an unfinished upload cost room, and nobody sees them.
+                with contextlib.suppress(BotoCoreError, ClientError):
+                    self._client.abort_multipart_upload(
+                        Bucket=self.bucket, Key=key, UploadId=upload
+                    )
+                raise
+            return self._checked(manifest, key, hashes, version)
+
+    def put_manifest(self, manifest: BackupManifest) -> None:
+        """Write a manifest beside its copy; from then on the copy is listed.
+
+        Raises:
+            CopyFailed.
+        """
+        body = manifest.to_json().encode()
+        with _failures(f"the manifest of {manifest.name} could not be copied"):
+            self._client.put_object(
+                Bucket=self.bucket,
+                Key=self._key(manifest.name) + MANIFEST_SUFFIX,
+                Body=body,
+                ContentType="application/json",
+                ChecksumSHA256=as_base64(hashlib.sha256(body).digest()),
+            )
+
+    def manifests(self) -> list[BackupManifest]:
+        """Read the manifest of every complete copy.
+
+        Raises:
+            CopyFailed: the storage does not answer.
+        """
+        found = []
+        with _failures(f"the bucket {self.bucket} could not be listed"):
+            sizes = dict(self._listed())
+            for key in sizes:
+                if key.endswith(MANIFEST_SUFFIX):
+                    manifest = self._read_manifest(key)
+                    if manifest and sizes.get(self._key(manifest.name)) == manifest.size_bytes:
+                        found.append(manifest)
+        return found
+
+    def read(self, name: str, *, first: int = 0, last: int | None = None) -> Iterator[bytes]:
+        """Yield the bytes of a copy.
+
+        Args:
+            name: of the backup.
+            first, last: which bytes, both included; to the end by default.
+
+        Raises:
+            CopyFailed.
+        """
+        with _failures(f"{name} could not be read from the bucket {self.bucket}"):
+            answer = self._client.get_object(
+                Bucket=self.bucket,
+                Key=self._key(check_name(name)),
+                Range=f"bytes={first}-{'' if last is None else last}",
+            )
+            with contextlib.closing(answer["Body"]) as body:
+                yield from body.iter_chunks(_CHUNK)
+
+    def fetch(
+        self, manifest: BackupManifest, target: IO[bytes], got: Callable[[int], None]
+    ) -> None:
+        """Write a copy's bytes to a file and compare their hash.
+
+        Args:
+            manifest: of the backup.
+            target: an empty file.
+            got: is told how many bytes have come; may raise to break it off.
+
+        Raises:
+            CopyFailed, BackupDamaged.
+        """
+        digest = hashlib.sha256()
+        for chunk in self.read(manifest.name):
+            target.write(chunk)
+            digest.update(chunk)
+            got(target.tell())
+        if digest.hexdigest() != manifest.sha256:
+            raise BackupDamaged(
+                f"The copy of {manifest.name} in the bucket {self.bucket} has another SHA-256 than"
+                " its manifest."
+            )
+
+    def remove(self, name: str) -> None:
+        """Delete a copy with all its versions; no harm when it is gone.
+
+        Raises:
+            BackupLocked: object lock keeps it; says until when, and nothing was deleted.
+            CopyFailed.
+        """
+        key = self._key(check_name(name))
+        with _failures(f"{name} could not be deleted from the bucket {self.bucket}"):
+            self._refuse_locked(name, key)
+            # The manifest first, so that what is listed is always whole.
+            with contextlib.suppress(BackupLocked):
+                # The bucket's own rule may keep its later versions for longer than the file.
+                self._remove_versions(key + MANIFEST_SUFFIX)
+            self._remove_versions(key)
+
+    def _key(self, name: str) -> str:
+        return self._settings.prefix + name
+
+    def _lock(self) -> dict[str, Any]:
+        if not self._settings.lock_days:
+            return {}
+        until = datetime.now(UTC) + timedelta(days=self._settings.lock_days)
+        return {
+            "ObjectLockMode": self._settings.lock_mode.value,
+            "ObjectLockRetainUntilDate": until,
+        }
+
+    def _send(
+        self,
+        key: str,
+        upload: str,
+        path: Path,
+        manifest: BackupManifest,
+        sent: Callable[[int], None],
+    ) -> tuple[Sent, str | None]:
+        hashes, parts = Sent(), []
+        step = max(_PART_BYTES, -(-manifest.size_bytes // _MAX_PARTS))
+        with path.open("rb") as file:
+            for number, first in enumerate(range(0, max(1, manifest.size_bytes), step), start=1):
+                part = Part(file, first, min(step, manifest.size_bytes - first))
+                part.hash_into(hashes)
+                checksum = as_base64(hashes.sha256s[-1])
+                etag = self._client.upload_part(
+                    Bucket=self.bucket, Key=key, UploadId=upload, PartNumber=number,
+                    Body=cast("IO[bytes]", part), ContentLength=part.length, ChecksumSHA256=checksum,
+                )["ETag"]  # fmt: skip
+                parts.append({"PartNumber": number, "ETag": etag, "ChecksumSHA256": checksum})
+                sent(first + part.length)
+        if hashes.whole.hexdigest() != manifest.sha256:
+            raise BackupDamaged("The file's SHA-256 is not the one of its manifest.")
+        done: dict[str, Any] = dict(
+            self._client.complete_multipart_upload(
+                Bucket=self.bucket, Key=key, UploadId=upload,
+                MultipartUpload={"Parts": parts},  # type: ignore[typeddict-item] # plain dicts
+            )
+        )  # fmt: skip
+        return hashes, done.get("VersionId")
+
+    def _checked(
+        self, manifest: BackupManifest, key: str, hashes: Sent, version: str | None
+    ) -> RemoteCopy:
+        head: dict[str, Any] = dict(
+            self._client.head_object(Bucket=self.bucket, Key=key, ChecksumMode="ENABLED")
+        )
+        etag, checksum = head["ETag"].strip('"'), head.get("ChecksumSHA256")
+        # Storage that encrypts has ETags of its own; storage that knows no checksums has MD5s.
+        right = checksum == hashes.checksum if checksum else etag == hashes.etag
+        if head["ContentLength"] != manifest.size_bytes or not right:
+            with contextlib.suppress(BotoCoreError, ClientError):
+                self._client.delete_object(Bucket=self.bucket, Key=key, VersionId=version or "null")
+            raise CopyFailed(
+                f"The bucket {self.bucket} holds something else than was sent:"
+                f" {head['ContentLength']} bytes, checksum {checksum or etag}."
+            )
+        return RemoteCopy(
+            bucket=self.bucket,
+            key=key,
+            checksum=checksum or etag,
+            copied_at=datetime.now(UTC),
+            locked_until=head.get("ObjectLockRetainUntilDate"),
+        )
+
+    def _listed(self) -> Iterator[tuple[str, int]]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=self._settings.prefix
+        )
+        for page in pages:
+            for item in page.get("Contents", []):
+                yield item["Key"], item["Size"]
+
+    def _read_manifest(self, key: str) -> BackupManifest | None:
+        text = self._client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        try:
+            manifest = BackupManifest.model_validate_json(text)
+        except ValidationError:
+            log.warning("manifest_unreadable", bucket=self.bucket, key=key)
+            return None
+        return manifest if key == self._key(manifest.name) + MANIFEST_SUFFIX else None
+
+    def _remove_versions(self, key: str) -> None:
+        self._client.delete_object(Bucket=self.bucket, Key=key)
+        for version in self._versions(key):
+            try:
+                self._client.delete_object(Bucket=self.bucket, Key=key, VersionId=version)
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") != "AccessDenied":
+                    raise
+                raise BackupLocked(f"The storage refuses to delete {key}: {error}") from error
+
+    def _refuse_locked(self, name: str, key: str) -> None:
+        try:
+            head: dict[str, Any] = dict(self._client.head_object(Bucket=self.bucket, Key=key))
+        except ClientError as error:
+            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
+                return
+            raise
+        until = head.get("ObjectLockRetainUntilDate")
+        if until is not None and until > datetime.now(UTC):
+            raise locked(name, self.bucket, until)
+        if head.get("ObjectLockLegalHoldStatus") == "ON":
+            raise BackupLocked(f"A legal hold keeps {name} in the bucket {self.bucket}.")
+
+    def _versions(self, key: str) -> list[str]:
+        try:
+            answer: dict[str, Any] = dict(
+                self._client.list_object_versions(Bucket=self.bucket, Prefix=key)
+            )
+        except ClientError:
+            # Storage without versions may not know the question.
+            return []
+        found = [*answer.get("Versions", []), *answer.get("DeleteMarkers", [])]
+        return [one["VersionId"] for one in found if one["Key"] == key and one.get("VersionId")]
+
+
+def locked(name: str, bucket: str, until: datetime) -> BackupLocked:
+    """Return the error of a copy that object lock keeps."""
+    return BackupLocked(
+        f"Object lock keeps {name} in the bucket {bucket} until {until:%Y-%m-%d %H:%M} UTC.",
+        locked_until=until.isoformat(),
+    )
+
+
+@contextlib.contextmanager
+def _failures(what: str) -> Iterator[None]:
+    """Name what failed; credentials are in no message of the library."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise CopyFailed(f"{what[0].upper()}{what[1:]}: {error}") from error

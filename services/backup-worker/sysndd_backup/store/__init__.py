@@ -1,0 +1,1 @@
+"""Where backups are written to: the directory, and a second place."""

@@ -1,0 +1,211 @@
+"""The second copy of backups, in a real S3 server: copied, checked, fetched, locked, expired."""
+
+import dataclasses
+import json
+import secrets
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sysndd_backup.backup import BackupTools
+from sysndd_backup.retention import Keep
+from sysndd_backup.store.s3 import SecondPlace
+from sysndd_backup.whole_backup import BackupPolicy
+from sysndd_core.errors import BackupLocked, CopyFailed
+from sysndd_core.jobs import CreateBackup, RestoreBackup, VerifyBackup
+from sysndd_core.stores.backups import BackupManifest, Proof
+from tests.integration.backup.test_encryption import OTHER, OURS, keys
+from tests.support.s3 import TestS3
+from tests.support.site import Site
+from tests.support.workers import BackupBench, backup_bench
+
+
+@pytest.fixture
+async def bench(site: Site, s3_server: TestS3, bucket: str) -> AsyncIterator[BackupBench]:
+    async with backup_bench(site) as bench:
+        bench.tools = dataclasses.replace(
+            bench.tools, second=SecondPlace(bench.store, s3_server.copies(bucket))
+        )
+        yield bench
+
+
+def second(bench: BackupBench) -> SecondPlace:
+    assert bench.tools.second is not None
+    return bench.tools.second
+
+
+def keys_in(server: TestS3, bucket: str) -> list[str]:
+    listed = server.client().list_objects_v2(Bucket=bucket).get("Contents", [])
+    return [item["Key"] for item in listed]
+
+
+async def test_copied_checked_and_restored_when_the_directory_is_lost(
+    bench: BackupBench, s3_server: TestS3, bucket: str
+) -> None:
+    bench.policy = BackupPolicy()
+    before = bench.checksums()
+    row = await bench.run(CreateBackup())
+    assert row["state"] == "succeeded", row["error"]
+    result = json.loads(str(row["result"]))
+    assert (result["places"], result["copy_error"]) == (["local", "s3"], None)
+    (manifest,) = bench.store.manifests()
+    name = manifest.name
+    assert keys_in(s3_server, bucket) == [f"sysndd/{name}", f"sysndd/{name}.json"]
+    body = s3_server.client().get_object(Bucket=bucket, Key=f"sysndd/{name}")["Body"].read()
+    assert body == bench.store.path(name).read_bytes()
+    # The proof came after the copy, and is in the copy's manifest too.
+    (there,) = second(bench).copies.manifests()
+    assert there == manifest
+    assert there.proof is Proof.PROVEN
+
+    for path in bench.site.backup_dir.iterdir():
+        path.unlink()
+    assert bench.store.manifests() == []
+    await second(bench).compare()
+    (listed,) = bench.store.manifests()
+    assert (listed.name, listed.places) == (name, ["s3"])
+    bench.site.server.execute(f"DROP TABLE `{bench.site.app}`.review_publication")
+    row = await bench.run(RestoreBackup(name=name))
+    assert row["state"] == "succeeded", row["error"]
+    assert bench.checksums() == before
+    assert bench.store.manifest(name).places == ["local", "s3"]
+
+
+async def test_a_damaged_copy_is_found_before_anything_begins(
+    bench: BackupBench, s3_server: TestS3, bucket: str
+) -> None:
+    await bench.run(CreateBackup())
+    (manifest,) = bench.store.manifests()
+    whole = bench.store.path(manifest.name).read_bytes()
+    bench.store.path(manifest.name).unlink()
+    s3_server.client().put_object(
+        Bucket=bucket, Key=f"sysndd/{manifest.name}", Body=whole[:-1] + bytes([whole[-1] ^ 1])
+    )
+    live = bench.checksums()
+    row = await bench.run(RestoreBackup(name=manifest.name))
+    assert (row["state"], row["error_code"]) == ("failed", "backup_damaged")
+    assert bench.checksums() == live
+    assert [path.name for path in bench.site.backup_dir.iterdir()] == [f"{manifest.name}.json"]
+
+
+async def test_a_file_that_rotted_on_our_disk_does_not_become_a_copy(
+    bench: BackupBench, s3_server: TestS3, bucket: str
+) -> None:
+    await bench.run(CreateBackup(), dataclasses.replace(bench.tools, second=None))
+    (manifest,) = bench.store.manifests()
+    path = bench.store.path(manifest.name)
+    path.write_bytes(b"\0" + path.read_bytes()[1:])
+    with pytest.raises(Exception, match="SHA-256"):
+        second(bench).copies.put(manifest, path)
+    assert keys_in(s3_server, bucket) == []
+    uploads = s3_server.client().list_multipart_uploads(Bucket=bucket)
+    assert uploads.get("Uploads", []) == []
+
+
+async def test_many_parts(bench: BackupBench, s3_server: TestS3, bucket: str) -> None:
+    app = bench.site.app
+    bench.site.server.execute(f"CREATE TABLE `{app}`.big (id INT PRIMARY KEY, b LONGBLOB)")
+    for number in range(5):
+        bench.site.server.execute(
+            f"INSERT INTO `{app}`.big VALUES (%s, %s)", (number, secrets.token_bytes(9 << 20))
+        )
+    row = await bench.run(CreateBackup())
+    assert row["state"] == "succeeded", row["error"]
+    (manifest,) = bench.store.manifests()
+    assert manifest.remote is not None
+    assert manifest.size_bytes > 32 << 20
+    assert manifest.remote.checksum.endswith("-3")
+    bench.store.path(manifest.name).unlink()
+    row = await bench.run(VerifyBackup(name=manifest.name))
+    assert row["state"] == "succeeded", row["error"]
+
+
+async def test_storage_that_fails_costs_no_backup_and_is_made_up(
+    bench: BackupBench, s3_server: TestS3, bucket: str
+) -> None:
+    away = s3_server.copies("no-such-bucket-anywhere")
+    tools = dataclasses.replace(bench.tools, second=SecondPlace(bench.store, away))
+    row = await bench.run(CreateBackup(), tools)
+    assert row["state"] == "succeeded", row["error"]
+    result = json.loads(str(row["result"]))
+    assert result["places"] == ["local"]
+    assert "no-such-bucket-anywhere" in result["copy_error"]
+    (manifest,) = bench.store.manifests()
+    assert manifest.remote_error == result["copy_error"]
+    with pytest.raises(CopyFailed):
+        await SecondPlace(bench.store, away).compare()
+    await second(bench).compare()
+    (manifest,) = bench.store.manifests()
+    assert (manifest.places, manifest.remote_error) == (["local", "s3"], None)
+    assert len(keys_in(s3_server, bucket)) == 2
+
+
+async def test_pins_follow_and_what_is_gone_there_is_forgotten(
+    bench: BackupBench, s3_server: TestS3, bucket: str
+) -> None:
+    await bench.run(CreateBackup())
+    (manifest,) = bench.store.manifests()
+    bench.store.amend(manifest.name, {"pinned": True})
+    await second(bench).compare()
+    assert [one.pinned for one in second(bench).copies.manifests()] == [True]
+    bench.store.path(manifest.name).unlink()
+    second(bench).copies.remove(manifest.name)
+    assert keys_in(s3_server, bucket) == []
+    await second(bench).compare()
+    assert bench.store.manifests() == []
+    assert list(bench.site.backup_dir.iterdir()) == []
+
+
+async def test_retention_holds_for_both_places_and_honours_object_lock(
+    bench: BackupBench, s3_server: TestS3
+) -> None:
+    locked = f"l{secrets.token_hex(6)}"
+    s3_server.client().create_bucket(Bucket=locked, ObjectLockEnabledForBucket=True)
+    bench.policy = BackupPolicy(keep=Keep(last=1, daily=0, weekly=0, monthly=0, yearly=0))
+
+    def with_lock(days: str) -> BackupTools:
+        copies = s3_server.copies(locked, BACKUP_S3_LOCK_DAYS=days)
+        return dataclasses.replace(bench.tools, second=SecondPlace(bench.store, copies))
+
+    await bench.run(CreateBackup(), with_lock("2"))
+    (kept,) = bench.store.manifests()
+    assert kept.remote is not None
+    assert kept.remote.locked_until is not None
+    left = kept.remote.locked_until - datetime.now(UTC)
+    assert timedelta(days=1, hours=23) < left < timedelta(days=2)
+    with pytest.raises(BackupLocked, match="Object lock keeps"):
+        s3_server.copies(locked).remove(kept.name)
+    assert len(s3_server.copies(locked).manifests()) == 1
+
+    await bench.run(CreateBackup(), with_lock("0"))
+    free = names(bench.store.manifests())[0]
+    await bench.run(CreateBackup(), with_lock("0"))
+    newest = names(bench.store.manifests())[0]
+    # The one without a lock went from both places, the locked one from none.
+    assert names(bench.store.manifests()) == [newest, kept.name]
+    there = names(s3_server.copies(locked).manifests())
+    assert sorted(there) == sorted([newest, kept.name])
+    versions = s3_server.client().list_object_versions(Bucket=locked, Prefix=f"sysndd/{free}")
+    assert versions.get("Versions", []) == []
+    assert bench.store.path(kept.name).exists()
+    assert not bench.store.path(free).exists()
+
+
+def names(manifests: list[BackupManifest]) -> list[str]:
+    return [one.name for one in manifests]
+
+
+async def test_an_encrypted_copy_asks_for_its_key_before_it_is_fetched(
+    bench: BackupBench,
+) -> None:
+    encrypted = dataclasses.replace(bench.tools, keys=OURS)
+    await bench.run(CreateBackup(), encrypted)
+    (manifest,) = bench.store.manifests()
+    bench.store.path(manifest.name).unlink()
+    wrong = dataclasses.replace(bench.tools, keys=keys(identity=str(OTHER)))
+    row = await bench.run(VerifyBackup(name=manifest.name), wrong)
+    assert (row["state"], row["error_code"]) == ("failed", "encryption_key_wrong")
+    assert not bench.store.path(manifest.name).exists()
+    row = await bench.run(VerifyBackup(name=manifest.name), encrypted)
+    assert row["state"] == "succeeded", row["error"]
