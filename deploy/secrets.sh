@@ -11,7 +11,7 @@ dir=${SECRETS_DIR:-secrets}
 generated="db_root_password db_password_api db_password_migrator db_password_backup db_password_load
     db_password_mailer redis_password token_key"
 # Given by somebody else; empty means none.
-given="smtp_password backup_identity"
+given="smtp_password backup_identity backup_s3_secret_key"
 
 random() { # 32 letters and digits: 190 bits
     LC_ALL=C tr -dc 'A-Za-z0-9' </dev/urandom | head -c 32

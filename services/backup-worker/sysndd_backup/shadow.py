@@ -3,10 +3,11 @@
 import asyncio
 import time
 
-from sysndd_backup.backup import BackupTools, pace
+from sysndd_backup.backup import BackupTools
 from sysndd_backup.checking import CheckedBackup
 from sysndd_backup.confinement import WithoutDefiners, confined
 from sysndd_backup.loading import Load
+from sysndd_backup.pace import pace
 from sysndd_backup.packing import open_reader
 from sysndd_backup.session import open_session
 from sysndd_backup.split_load import SplitLoad
