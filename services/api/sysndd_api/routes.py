@@ -33,9 +33,9 @@ from sysndd_api.jobs import handlers as jobs
 from sysndd_api.jobs.models import JobAccepted, JobLines, JobQuery, JobView
 from sysndd_api.mail import handlers as mail
 from sysndd_api.mail.models import MailDetail, MailQuery, MailQueued, MailView
+from sysndd_api.middleware import UPLOAD_PATH
 from sysndd_api.migrations import handlers as migrations
 from sysndd_api.migrations.models import MigrationList
-from sysndd_api.middleware import UPLOAD_PATH
 from sysndd_api.sessions import handlers as sessions
 from sysndd_api.sessions.models import (
     LoginReply,
