@@ -2,6 +2,7 @@
 
 from hypothesis import HealthCheck, settings
 
+from tests.support.accounts import lifecycle
 from tests.support.http import api
 from tests.support.s3 import bucket, s3_server
 from tests.support.servers import mariadb, private_mariadb, redis_server, smtp_catcher
@@ -11,6 +12,7 @@ __all__ = [
     "api",
     "bucket",
     "database",
+    "lifecycle",
     "mariadb",
     "private_mariadb",
     "redis_server",

@@ -7,12 +7,14 @@ SysnddError                         internal_error            500
 ├── NotSignedIn                     not_signed_in             401
 │   └── WrongCredentials            wrong_credentials         401
 ├── NotAllowed                      not_allowed               403
-│   └── CrossSiteRequest            cross_site_request        403
+│   ├── CrossSiteRequest            cross_site_request        403
+│   └── WrongOldPassword            wrong_old_password        403
 ├── NotFound                        not_found                 404
 │   ├── BackupNotFound              backup_not_found          404
 │   ├── JobNotFound                 job_not_found             404
 │   ├── SessionNotFound             session_not_found         404
 │   ├── MailNotFound                mail_not_found            404
+│   ├── UserNotFound                user_not_found            404
 │   ├── GeneNotFound                gene_not_found            404
 │   └── EntityNotFound              entity_not_found          404
 ├── MethodNotAllowed                method_not_allowed        405
@@ -26,14 +28,19 @@ SysnddError                         internal_error            500
 │   ├── MailNotReplayable           mail_not_replayable       409
 │   ├── SmtpTestRunning             smtp_test_running         409
 │   ├── JobNotRetryable             job_not_retryable         409
-│   └── NothingToUndo               nothing_to_undo           409
+│   ├── NothingToUndo               nothing_to_undo           409
+│   ├── LastAdministrator           last_administrator        409
+│   └── WrongAccountState           wrong_account_state       409
+├── LinkNotValid                    link_not_valid            410
 ├── BodyTooLarge                    body_too_large            413
 ├── UnsupportedMediaType            unsupported_media_type    415
 ├── RangeNotSatisfiable             range_not_satisfiable     416
 ├── Invalid                         invalid_request           422
 │   ├── InvalidBackupName           invalid_backup_name       422
+│   ├── PasswordRefused             password_refused          422
 │   └── ConfirmationRequired        confirmation_required     422
 ├── SmtpTestLimit                   smtp_test_limit           429  (six a minute, all workers together)
+├── TooManyAttempts                 too_many_attempts         429
 ├── Unavailable                     unavailable               503
 │   ├── DatabaseUnavailable         database_unavailable      503
 │   ├── DatabaseBusy                database_busy             503  (the pool is saturated)
@@ -41,6 +48,7 @@ SysnddError                         internal_error            500
 │   ├── SchemaChanging              schema_changing           503  (a restore or migration is at work)
 │   ├── CopyFailed                  copy_failed               503  (S3-compatible storage)
 │   ├── SchemaLockRefused           schema_lock_refused       503
+│   ├── LinksNotPossible            links_not_possible        503  (TOKEN_KEY is not set)
 │   └── SignInBusy                  sign_in_busy              503
 ├── InsufficientStorage             insufficient_storage      507
 └── JobFailed                       job_failed                500  (only inside workers)
@@ -79,7 +87,7 @@ class SysnddError(Exception):
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Something went wrong on our side"
-    retry_after: ClassVar[int | None] = None
+    retry_after: int | None = None
     """Seconds for the ``Retry-After`` header (RFC 9110, section 10.2.3), where waiting helps."""
 
     def __init__(self, detail: str | None = None, **extra: Any) -> None:
@@ -134,6 +142,11 @@ class CrossSiteRequest(NotAllowed):
     title = "Only a page of this site may do that; programs send the token as a header"
 
 
+class WrongOldPassword(NotAllowed):
+    code = "wrong_old_password"
+    title = "The present password is not the one that was given"
+
+
 class NotFound(SysnddError):
     code = "not_found"
     status = 404
@@ -158,6 +171,11 @@ class SessionNotFound(NotFound):
 class MailNotFound(NotFound):
     code = "mail_not_found"
     title = "There is no mail with that id"
+
+
+class UserNotFound(NotFound):
+    code = "user_not_found"
+    title = "There is no account with that id"
 
 
 class GeneNotFound(NotFound):
@@ -249,6 +267,24 @@ class NothingToUndo(Conflict):
     title = "There is no restore that could be undone"
 
 
+class LastAdministrator(Conflict):
+    code = "last_administrator"
+    title = "The last active Administrator can be neither demoted nor deactivated"
+
+
+class WrongAccountState(Conflict):
+    code = "wrong_account_state"
+    title = "The account's state does not allow this"
+
+
+class LinkNotValid(SysnddError):
+    """Used, expired, replaced, made for something else, or never made: nobody is told which."""
+
+    code = "link_not_valid"
+    status = 410
+    title = "This link does not work any more; ask for a new one"
+
+
 class BodyTooLarge(SysnddError):
     code = "body_too_large"
     status = 413
@@ -280,6 +316,11 @@ class InvalidBackupName(Invalid):
     title = "That can't be the name of a backup"
 
 
+class PasswordRefused(Invalid):
+    code = "password_refused"
+    title = "Choose another password"
+
+
 class ConfirmationRequired(Invalid):
     code = "confirmation_required"
     title = "The confirmation word is missing or wrong"
@@ -292,11 +333,19 @@ class SmtpTestLimit(SysnddError):
     retry_after = 60
 
 
+class TooManyAttempts(SysnddError):
+    """A limit was reached; ``Retry-After`` tells when its window ends."""
+
+    code = "too_many_attempts"
+    status = 429
+    title = "Too many attempts; wait and try again"
+
+
 class Unavailable(SysnddError):
     code = "unavailable"
     status = 503
     title = "The service can't answer right now"
-    retry_after = 5
+    retry_after: int | None = 5
 
 
 class DatabaseUnavailable(Unavailable):
@@ -340,6 +389,14 @@ class SchemaLockRefused(Unavailable):
 
     code = "schema_lock_refused"
     title = "The database server refuses GET_LOCK"
+
+
+class LinksNotPossible(Unavailable):
+    """Nobody can register or recover, because no link can be made."""
+
+    code = "links_not_possible"
+    title = "TOKEN_KEY is not set, so no mail with a link can be sent"
+    retry_after = None
 
 
 class SignInBusy(Unavailable):

@@ -14,11 +14,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from sysndd_api.account_commands import add_account_commands
 from sysndd_api.auth import COMMAND_LINE
 from sysndd_api.backups.models import BackupView
 from sysndd_api.backups.service import RESTORE_WORD
 from sysndd_api.context import Context, open_context
 from sysndd_api.jobs.models import JobView
+from sysndd_api.passwords import check_password
 from sysndd_api.restores.service import UNDO_WORD
 from sysndd_api.settings import ApiSettings
 from sysndd_core.errors import SysnddError
@@ -26,8 +28,6 @@ from sysndd_core.logging import configure
 from sysndd_core.outbox import JobState, MailState
 from sysndd_core.settings import LogLevel, load
 
-_MIN_PASSWORD = 12
-_MAX_PASSWORD = 128
 _POLL_SECONDS = 0.5
 
 Command = Callable[[Context, argparse.Namespace], Awaitable[dict[str, Any]]]
@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         source = sub.add_mutually_exclusive_group()
         source.add_argument("--password-stdin", action="store_true", help="read it from stdin")
         source.add_argument("--password-file", type=Path, help="read it from a file")
+    add_account_commands(add)
     add("backup", _backup, "take a backup and wait for it")
     add("list", _list, "list backups, newest first")
     verify = add("verify", _verify, "prove a backup by loading it beside live, and wait for it")
@@ -136,11 +137,7 @@ def _password(options: argparse.Namespace) -> str:
         password = getpass.getpass("Password: ")
         if getpass.getpass("Again: ") != password:
             raise SysnddError("The two are not the same.")
-    if not _MIN_PASSWORD <= len(password) <= _MAX_PASSWORD:
-        raise SysnddError(
-            f"A password has {_MIN_PASSWORD} to {_MAX_PASSWORD} characters; this has"
-            f" {len(password)}."
-        )
+    check_password(password, own=(options.user_name, getattr(options, "email", "")))
     return password
 
 

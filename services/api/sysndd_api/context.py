@@ -5,30 +5,33 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from sysndd_api.account_parts import account_parts
 from sysndd_api.accounts.service import Accounts
-from sysndd_api.accounts.store import UserStore
 from sysndd_api.activity.service import Activity
 from sysndd_api.activity.store import ActivityStore
+from sysndd_api.addresses.service import Addresses
 from sysndd_api.audit.service import Audit
 from sysndd_api.audit.store import AuditStore
-from sysndd_api.auth import PasswordHashing
 from sysndd_api.backups.service import Backups
 from sysndd_api.curation.service import Curation
 from sysndd_api.curation.store import CurationStore
 from sysndd_api.health.service import Health
 from sysndd_api.jobs.service import Jobs
 from sysndd_api.jobs.store import JobStore
+from sysndd_api.limits import Limiter
 from sysndd_api.mail.service import Mails
 from sysndd_api.mail.store import MailStore
 from sysndd_api.maintenance import MaintenanceMode
 from sysndd_api.migrations.service import Migrations
 from sysndd_api.migrations.store import MigrationStore
+from sysndd_api.passwords import PasswordHashing
+from sysndd_api.recovery.service import Recovery
 from sysndd_api.restores.service import Restores
 from sysndd_api.sessions.service import Sessions
-from sysndd_api.sessions.store import SessionStore
 from sysndd_api.settings import ApiSettings
 from sysndd_api.smtp.service import SmtpTests
 from sysndd_api.smtp.store import SmtpTestStore
+from sysndd_api.users.service import Users
 from sysndd_core.database import Database
 from sysndd_core.outbox import JobRows, MailRows
 from sysndd_core.queue import WakeUp
@@ -43,6 +46,7 @@ class Context:
     database: Database
     accounts: Accounts
     activity: Activity
+    addresses: Addresses
     audit: Audit
     backups: Backups
     curation: Curation
@@ -51,32 +55,51 @@ class Context:
     mails: Mails
     maintenance: MaintenanceMode
     migrations: Migrations
+    recovery: Recovery
     restores: Restores
     sessions: Sessions
     smtp_tests: SmtpTests
+    users: Users
 
 
 @contextlib.asynccontextmanager
 async def open_context(settings: ApiSettings) -> AsyncIterator[Context]:
     """Open the pool and the wake-up, put the services together, and close both at the end."""
     wake_up = WakeUp(settings.redis)
-    hashing = PasswordHashing()
+    hashing = PasswordHashing(
+        memory_kib=settings.account.password_memory_kib,
+        passes=settings.account.password_passes,
+        threads=settings.account.password_threads,
+    )
+    limiter = Limiter(
+        settings.redis,
+        site=settings.database.ops_name,
+        secret=settings.token.key.get_secret_value() if settings.token.key else "",
+        workers=settings.server.workers,
+    )
     domain = urlsplit(settings.site.public_url).hostname or "localhost"
     try:
         async with Database(settings.database) as database:
             audit = Audit(database, AuditStore(database))
-            users = UserStore(database)
-            session_rows = SessionStore(
-                database, idle_minutes=settings.account.session_idle_minutes
-            )
             job_rows = JobRows(database, wake_up)
             mail_rows = MailRows(database, wake_up, domain=domain)
             store = BackupDirectory(settings.backup.directory)
+            parts = account_parts(
+                settings,
+                database,
+                audit=audit,
+                mail_rows=mail_rows,
+                hashing=hashing,
+                limiter=limiter,
+            )
+            accounts = Accounts(parts)
+            recovery = Recovery(parts, accounts)
             yield Context(
                 settings=settings,
                 database=database,
-                accounts=Accounts(database, users, session_rows, hashing, audit),
                 activity=Activity(database, ActivityStore(database)),
+                accounts=accounts,
+                addresses=Addresses(parts, recovery),
                 audit=audit,
                 backups=Backups(
                     database,
@@ -90,23 +113,19 @@ async def open_context(settings: ApiSettings) -> AsyncIterator[Context]:
                 health=Health(
                     settings, database, wake_up, jobs=job_rows, mails=mail_rows, backups=store
                 ),
-                mails=Mails(database, mail_rows, MailStore(database), users, audit),
                 jobs=Jobs(database, job_rows, JobStore(database), audit),
                 maintenance=MaintenanceMode(database),
                 migrations=Migrations(
                     database, MigrationStore(database), settings.migrations.directory
                 ),
+                mails=Mails(database, mail_rows, MailStore(database), parts.users, audit),
+                recovery=recovery,
                 restores=Restores(database, store, job_rows, audit),
-                sessions=Sessions(
-                    database,
-                    users,
-                    session_rows,
-                    hashing,
-                    audit,
-                    hours=settings.account.session_hours,
-                ),
                 smtp_tests=SmtpTests(database, SmtpTestStore(database), audit, settings.smtp),
+                sessions=Sessions(parts),
+                users=Users(parts, accounts),
             )
     finally:
         hashing.close()
+        await limiter.close()
         await wake_up.close()

@@ -76,6 +76,8 @@ async def body_of(request: Request, model: type[ModelT]) -> ModelT:
         raise UnsupportedMediaType()
     try:
         document = json.loads(await request.body())
+        # json lets half a surrogate pair pass, which nothing behind here can encode (RFC 8259, 8.2).
+        json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise MalformedJson() from error
     if not isinstance(document, dict):

@@ -10,6 +10,15 @@ from starlette.routing import Route
 
 from sysndd_api import docs_page, openapi
 from sysndd_api.accounts import handlers as accounts
+from sysndd_api.accounts.models import (
+    Confirmed,
+    EmailRequest,
+    MailOnItsWay,
+    RegisterRequest,
+    TokenRequest,
+)
+from sysndd_api.addresses import handlers as addresses
+from sysndd_api.addresses.models import AddressChange, AddressConfirmed
 from sysndd_api.audit import handlers as audit
 from sysndd_api.audit.models import AuditEvent, AuditQuery
 from sysndd_api.auth import Access
@@ -36,6 +45,8 @@ from sysndd_api.mail.models import MailDetail, MailQuery, MailQueued, MailView
 from sysndd_api.middleware import UPLOAD_PATH
 from sysndd_api.migrations import handlers as migrations
 from sysndd_api.migrations.models import MigrationList
+from sysndd_api.recovery import handlers as recovery
+from sysndd_api.recovery.models import PasswordChange, ResetRequest
 from sysndd_api.sessions import handlers as sessions
 from sysndd_api.sessions.models import (
     LoginReply,
@@ -46,6 +57,8 @@ from sysndd_api.sessions.models import (
 )
 from sysndd_api.smtp import handlers as smtp
 from sysndd_api.smtp.models import SmtpTest
+from sysndd_api.users import handlers as users
+from sysndd_api.users.models import AccountView, RoleRequest, UserQuery
 from sysndd_core.stores.backups import BackupManifest
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -93,6 +106,8 @@ ANYONE, SIGNED_IN, ADMIN = Access.ANYONE, Access.SIGNED_IN, Access.ADMINISTRATOR
 # A name may hold anything, so that `../` in it gets the same clear answer as any other bad name.
 _BACKUP = "/api/admin/backups/{name:path}"
 
+_USER = "/api/admin/users/{user_id}"
+
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/health/live", health.live, ANYONE, Live),
     Endpoint("GET", "/health/ready", health.ready, ANYONE, Ready),
@@ -113,6 +128,34 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     Endpoint(
         "POST", "/api/auth/logout", sessions.logout, SIGNED_IN, None, 204, in_maintenance=True
+    ),
+    Endpoint(
+        "POST", "/api/auth/register", accounts.register, ANYONE, MailOnItsWay, 202,
+        body=RegisterRequest,
+    ),
+    Endpoint("POST", "/api/auth/confirm", accounts.confirm, ANYONE, Confirmed, body=TokenRequest),
+    Endpoint(
+        "POST", "/api/auth/confirm/resend", accounts.resend, ANYONE, MailOnItsWay, 202,
+        body=EmailRequest,
+    ),
+    Endpoint(
+        "POST", "/api/auth/password-reset", recovery.request_reset, ANYONE, MailOnItsWay, 202,
+        body=EmailRequest,
+    ),
+    Endpoint(
+        "POST", "/api/auth/password-reset/confirm", recovery.reset, ANYONE, UserView,
+        body=ResetRequest,
+    ),
+    Endpoint(
+        "POST", "/api/auth/password", recovery.change, SIGNED_IN, None, 204, body=PasswordChange
+    ),
+    Endpoint(
+        "POST", "/api/auth/email", addresses.request_change, SIGNED_IN, MailOnItsWay, 202,
+        body=AddressChange,
+    ),
+    Endpoint(
+        "POST", "/api/auth/email/confirm", addresses.confirm, ANYONE, AddressConfirmed,
+        body=TokenRequest,
     ),
     Endpoint("GET", "/api/auth/sessions", sessions.list_own, SIGNED_IN, SessionList),
     Endpoint(
@@ -176,4 +219,18 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     Endpoint("GET", "/api/admin/audit", audit.list_events, ADMIN, Page[AuditEvent], query=AuditQuery),
     Endpoint("GET", "/api/admin/migrations", migrations.list_migrations, ADMIN, MigrationList),
+    Endpoint("GET", "/api/admin/users", users.list_users, ADMIN, Page[AccountView], query=UserQuery),
+    Endpoint("GET", _USER, users.get_user, ADMIN, AccountView),
+    Endpoint("POST", _USER + "/approve", users.approve, ADMIN, AccountView),
+    Endpoint("POST", _USER + "/deactivate", users.deactivate, ADMIN, AccountView),
+    Endpoint("POST", _USER + "/reactivate", users.reactivate, ADMIN, AccountView),
+    Endpoint("POST", _USER + "/role", users.change_role, ADMIN, AccountView, body=RoleRequest),
+    Endpoint(
+        "POST", _USER + "/resend-confirmation", users.resend_confirmation, ADMIN, MailOnItsWay, 202
+    ),
+    Endpoint("GET", _USER + "/sessions", users.list_sessions, ADMIN, SessionList),
+    Endpoint(
+        "DELETE", _USER + "/sessions", users.end_sessions, ADMIN, SessionsEnded,
+        in_maintenance=True,
+    ),
 )  # fmt: skip

@@ -15,7 +15,7 @@ import jinja2
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sysndd_core.errors import SysnddError
-from sysndd_mailer.tokens import TokenPurpose
+from sysndd_core.tokens import TokenPurpose
 
 MASK = "•••"
 """Stands for a token wherever a person may look at a mail that is not theirs."""
@@ -68,6 +68,7 @@ class ConfirmMail(LinkMail):
     page = "/account/confirm"
 
     again: bool = False
+    valid_for: str = "48 hours"
 
 
 class ResetMail(LinkMail):
@@ -76,11 +77,41 @@ class ResetMail(LinkMail):
     token_purpose = TokenPurpose.RESET
     page = "/account/reset"
 
+    valid_for: str = "60 minutes"
+
+
+class EmailOldMail(LinkMail):
+    """``templates/email_old``: the present address agrees to the change to ``new_email``."""
+
+    token_purpose = TokenPurpose.EMAIL_OLD
+    page = "/account/email"
+
+    new_email: str
+    valid_for: str
+
+
+class EmailNewMail(LinkMail):
+    """``templates/email_new``: the new address shows that it is there."""
+
+    token_purpose = TokenPurpose.EMAIL_NEW
+    page = "/account/email"
+
+    valid_for: str
+
+
+class EmailChanged(Notice):
+    """``templates/email_changed``, to the address that was left."""
+
+    new_email: str
+
 
 CONTEXTS: dict[str, type[Context]] = {
     "test": TestMail,
     "confirm": ConfirmMail,
     "reset": ResetMail,
+    "email_old": EmailOldMail,
+    "email_new": EmailNewMail,
+    "email_changed": EmailChanged,
     "registered_again": Notice,
     "name_taken": Notice,
     "approved": Notice,

@@ -6,7 +6,7 @@ from pydantic import SecretStr
 
 from sysndd_core.database import Database
 from sysndd_core.errors import SysnddError
-from sysndd_mailer.tokens import TokenPurpose, derive, fingerprint
+from sysndd_core.tokens import TokenPurpose, derive, fingerprint
 
 
 class LinkNotWanted(SysnddError):

@@ -1,5 +1,6 @@
 """Records who did what, in the same transaction as the deed."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,6 +10,7 @@ from sysndd_api.audit.models import AuditQuery
 from sysndd_api.audit.store import AuditStore
 from sysndd_api.auth import Actor
 from sysndd_core.database import Database, Row, Transaction
+from sysndd_core.errors import SysnddError
 
 EXPORT_LIMIT = 100_000
 _EXPORT_BATCH = 1000
@@ -46,10 +48,23 @@ class Audit:
             tx, actor, action, outcome=outcome, obj=obj, request_id=request_id, detail=detail
         )
 
-    async def record(self, actor: Actor, action: str, *, outcome: str = "ok") -> None:
+    async def record(
+        self, actor: Actor, action: str, *, outcome: str = "ok", obj: str | None = None
+    ) -> None:
         """Append an event that has no transaction of its own."""
         async with self._database.transaction() as tx:
-            await self.write(tx, actor, action, outcome=outcome)
+            await self.write(tx, actor, action, outcome=outcome, obj=obj)
+
+    @contextlib.asynccontextmanager
+    async def refusals(
+        self, actor: Actor, action: str, refusal: type[SysnddError]
+    ) -> AsyncIterator[None]:
+        """Append an event when the block ends with ``refusal``, which then goes on its way."""
+        try:
+            yield
+        except refusal as error:
+            await self.record(actor, action, outcome=error.code)
+            raise
 
     async def page(self, query: AuditQuery) -> tuple[list[Row], int]:
         """List events that fit, newest first, with the number of all that do."""

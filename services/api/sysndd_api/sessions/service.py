@@ -1,24 +1,21 @@
 """Opening, finding and ending sessions."""
 
+import asyncio
 import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sysndd_api.accounts.store import UserStore
-from sysndd_api.audit.service import Audit
-from sysndd_api.auth import (
-    Access,
-    Actor,
-    PasswordHashing,
-    Role,
-    new_token,
-    token_hash,
-)
-from sysndd_api.sessions.store import SessionStore
-from sysndd_core.database import Database, Row
+from sysndd_api.account_parts import AccountParts
+from sysndd_api.attempts import same_time
+from sysndd_api.auth import Access, Actor, Role, anyone, new_token, token_hash
+from sysndd_api.limits import client_of
+from sysndd_core.database import Row
 from sysndd_core.errors import NotAllowed, NotSignedIn, SessionNotFound, WrongCredentials
 from sysndd_core.outbox import utc
+
+_REFUSAL_SECONDS = 0.15
+"""What a refusal takes at least, whatever it was that did not fit."""
 
 _SESSION_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -33,28 +30,17 @@ class SignedIn:
 
 
 class Sessions:
-    """What can be done with sessions.
+    """What can be done with sessions."""
 
-    Args:
-        hours: after which a session ends, however busy it is.
-    """
-
-    def __init__(
-        self,
-        database: Database,
-        users: UserStore,
-        store: SessionStore,
-        hashing: PasswordHashing,
-        audit: Audit,
-        *,
-        hours: int,
-    ) -> None:
-        self._database = database
-        self._users = users
-        self._store = store
-        self._hashing = hashing
-        self._audit = audit
-        self._hours = hours
+    def __init__(self, parts: AccountParts) -> None:
+        self._database = parts.database
+        self._users = parts.users
+        self._store = parts.sessions
+        self._clients = parts.clients
+        self._hashing = parts.hashing
+        self._attempts = parts.attempts
+        self._audit = parts.audit
+        self._hours = parts.settings.session_hours
 
     async def sign_in(
         self, login: str, password: str, *, remote: str | None, user_agent: str | None
@@ -64,27 +50,48 @@ class Sessions:
         Raises:
             WrongCredentials: unknown login, wrong password or an account that is not active; the
                 same answer after the same time for all of them.
+            TooManyAttempts, SignInBusy.
         """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         user = await self._users.by_login(login)
+        await self._attempts.sign_in(login, remote, account=user)
         # No connection is held while the hash is computed.
         fits = await self._hashing.verify(password, user["password_hash"] if user else None)
         if user is None or not fits or user["state"] != "active":
-            who = Actor(None, login[:64], Role.VIEWER, remote)
-            await self._audit.record(who, "sign_in", outcome="wrong_credentials")
+            async with same_time(_REFUSAL_SECONDS - (loop.time() - began)):
+                who = anyone(remote, login)
+                await self._audit.record(who, "sign_in", outcome=WrongCredentials.code)
             raise WrongCredentials()
+        signed_in = await self._open(user, password, remote=remote, user_agent=user_agent)
+        await self._attempts.succeeded(login, remote)
+        return signed_in
+
+    async def _open(
+        self, user: Row, password: str, *, remote: str | None, user_agent: str | None
+    ) -> SignedIn:
+        user_id, stored = user["user_id"], user["password_hash"]
+        better = await self._hashing.hash(password) if self._hashing.is_outdated(stored) else None
         token = new_token()
-        actor = Actor(user["user_id"], user["user_name"], Role(user["role"]), remote)
+        actor = Actor(user_id, user["user_name"], Role(user["role"]), remote)
         async with self._database.transaction() as tx:
+            # What was read before the hash was computed may be over: a reset, a deactivation.
+            now = await self._users.lock(tx, user_id)
+            if now is None or (now["password_hash"], now["state"]) != (stored, "active"):
+                raise WrongCredentials()
+            if better is not None:
+                await self._users.set_password(tx, user_id, better)
             await self._store.delete_expired(tx)
             expires_at = await self._store.insert(
                 tx,
                 token_hash(token),
-                user["user_id"],
+                user_id,
                 hours=self._hours,
                 remote=remote,
                 user_agent=user_agent,
             )
-            await self._users.touch_login(tx, user["user_id"])
+            await self._users.touch_login(tx, user_id)
+            await self._clients.note(tx, user_id, client_of(remote))
             await self._audit.write(tx, actor, "sign_in")
         ends = utc(expires_at)
         assert ends is not None

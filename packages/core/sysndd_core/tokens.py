@@ -18,6 +18,8 @@ class TokenPurpose(StrEnum):
 
     CONFIRM = "confirm"
     RESET = "reset"
+    EMAIL_OLD = "email_old"
+    EMAIL_NEW = "email_new"
 
 
 def derive(key: SecretStr, purpose: TokenPurpose, token_id: str) -> str:

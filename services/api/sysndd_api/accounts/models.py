@@ -1,0 +1,93 @@
+"""Bodies and replies of registration and confirmation."""
+
+import re
+import unicodedata
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, Field, SecretStr
+
+from sysndd_api.http import RequestModel
+
+_EMAIL = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r"@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z0-9][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
+)
+
+
+def _email(text: str) -> str:
+    # What our mailer can send to: an addr-spec without quotes (RFC 5321, section 4.1.2).
+    if not _EMAIL.fullmatch(text) or len(text.partition("@")[0]) > 64:
+        raise ValueError("not an e-mail address that mail can be sent to")
+    return text
+
+
+def _visible(text: str) -> str:
+    text = unicodedata.normalize("NFC", text).strip()
+    if any(unicodedata.category(one)[0] == "C" for one in text):
+        raise ValueError("a character that can't be seen")
+    return text
+
+
+def _user_name(text: str) -> str:
+    text = _visible(text)
+    # With an @ one could be named like somebody else's address, and sign in stands on both.
+    if "@" in text or len(text) < 2:
+        raise ValueError("at least two characters, and no @")
+    return text
+
+
+def _orcid(text: str) -> str:
+    digits = text.replace("-", "")
+    total = 0
+    for digit in digits[:-1]:
+        total = (total + int(digit)) * 2
+    # ISO 7064, MOD 11-2, as ORCID describes it.
+    if "0123456789X"[(12 - total % 11) % 11] != digits[-1]:
+        raise ValueError("the check digit does not fit")
+    return text
+
+
+Email = Annotated[str, Field(max_length=254), AfterValidator(_email)]
+Line = Annotated[str, Field(max_length=100), AfterValidator(_visible)]
+Password = Annotated[SecretStr, Field(min_length=1, max_length=128)]
+Token = Annotated[SecretStr, Field(min_length=1, max_length=128)]
+
+
+class RegisterRequest(RequestModel):
+    """A new account; everything from ``first_name`` on may be left out."""
+
+    user_name: Annotated[str, Field(max_length=64), AfterValidator(_user_name)]
+    email: Email
+    password: Password
+    first_name: Line | None = None
+    family_name: Line | None = None
+    orcid: (
+        Annotated[str, Field(pattern=r"^\d{4}-\d{4}-\d{4}-\d{3}[0-9X]$"), AfterValidator(_orcid)]
+        | None
+    ) = None
+    comment: str | None = Field(None, max_length=2000)
+
+
+class EmailRequest(RequestModel):
+    """The address that a mail is wanted for."""
+
+    email: Email
+
+
+class TokenRequest(RequestModel):
+    """The token of a link."""
+
+    token: Token
+
+
+class MailOnItsWay(BaseModel):
+    """The same for every address, known or not."""
+
+    status: Literal["accepted"] = "accepted"
+    detail: str = "If this address can get the mail that was asked for, it is on its way."
+
+
+class Confirmed(BaseModel):
+    """What the account is now."""
+
+    status: Literal["active", "awaiting_approval", "already_active"]

@@ -1,0 +1,1 @@
+"""Changes of an e-mail address, confirmed at both ends."""

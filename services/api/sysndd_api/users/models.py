@@ -1,0 +1,52 @@
+"""Accounts as administrators see them, and what they may change."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from sysndd_api.auth import Role
+from sysndd_api.http import PageQuery, RequestModel
+from sysndd_core.outbox import utc
+
+State = Literal["unconfirmed", "awaiting_approval", "active", "deactivated"]
+
+
+class UserQuery(PageQuery):
+    """``search`` looks in user name, address, first and family name; the others are exact."""
+
+    search: str | None = Field(None, max_length=100)
+    role: Role | None = None
+    state: State | None = None
+    sort: Literal["user_name", "-user_name", "created_at", "-created_at", "email", "-email"] = (
+        "user_name"
+    )
+
+
+class AccountView(BaseModel):
+    """An account with everything but its password."""
+
+    user_id: int
+    user_name: str
+    email: str
+    first_name: str | None
+    family_name: str | None
+    orcid: str | None
+    comment: str | None
+    role: Role
+    state: State
+    created_at: datetime
+    confirmed_at: datetime | None
+    last_login_at: datetime | None
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> "AccountView":
+        """Build it from a row of the store."""
+        times = {name: utc(row[name]) for name in ("created_at", "confirmed_at", "last_login_at")}
+        return cls.model_validate(row | times)
+
+
+class RoleRequest(RequestModel):
+    """The role that the account gets."""
+
+    role: Role
