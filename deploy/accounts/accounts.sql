@@ -15,10 +15,10 @@ CREATE USER IF NOT EXISTS 'sysndd'@'%' IDENTIFIED BY {{operator_password}};
 ALTER USER 'sysndd'@'%' IDENTIFIED BY {{operator_password}};
 GRANT ALL PRIVILEGES ON *.* TO 'sysndd'@'%' WITH GRANT OPTION;
 
--- The API reads and writes rows; it never changes a table.
+-- The API reads and writes rows; it never changes a table. (SHOW VIEW: health compares definitions.)
 CREATE USER IF NOT EXISTS 'sysndd_api'@'%' IDENTIFIED BY {{api_password}};
 ALTER USER 'sysndd_api'@'%' IDENTIFIED BY {{api_password}};
-GRANT SELECT, INSERT, UPDATE, DELETE ON {{schema_pattern}}.* TO 'sysndd_api'@'%';
+GRANT SELECT, INSERT, UPDATE, DELETE, SHOW VIEW ON {{schema_pattern}}.* TO 'sysndd_api'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON {{ops_schema_pattern}}.* TO 'sysndd_api'@'%';
 
 -- The migrator changes tables, and tries changes out in scratch schemas named <schema>_….

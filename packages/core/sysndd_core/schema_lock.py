@@ -122,26 +122,54 @@ async def acquire(
     """
     if await _try(runner, name, 0):
         return
-    started = progressed = time.monotonic()
-    reported = 0.0
-    before: Holder | None = None
+    waiting = _Waiting(timeout, stalled)
     while True:
         check()
-        now = time.monotonic()
-        holder = await find_holder(runner, name)
-        if holder is None or not holder.visible or holder.working or _moved(before, holder):
-            progressed = now
-        elif holder.command == "Sleep":
-            # MySQL's process list has no query number; but TIME says when the last statement ended.
-            progressed = max(progressed, now - holder.seconds - 1)
-        before = holder
-        if holder is not None and now - reported >= _REPORT_SECONDS:
-            reported = now
-            log.info("waiting_for_lock", held_by=str(holder), waited=round(now - started, 1))
-        left = None if timeout is None else timeout - (now - started)
-        _give_up(holder, timeout=timeout, left=left, idle=now - progressed, stalled=stalled)
+        left = waiting.look(await find_holder(runner, name))
         if await _try(runner, name, _STEP_SECONDS if left is None else min(_STEP_SECONDS, left)):
             return
+
+
+class _Waiting:
+    """Since when we wait, and since when the holder has made no progress.
+
+    Args:
+        timeout, stalled: as for ``acquire``.
+    """
+
+    def __init__(self, timeout: float | None, stalled: float) -> None:
+        self._timeout = timeout
+        self._stalled = stalled
+        self._started = self._progressed = time.monotonic()
+        self._reported = 0.0
+        self._before: Holder | None = None
+
+    def look(self, holder: Holder | None) -> float | None:
+        """Judge who holds the lock now.
+
+        Returns:
+            Seconds that are left to wait; None when there is no limit.
+
+        Raises:
+            SchemaLocked: the time is over, or the holder makes no progress.
+        """
+        now = time.monotonic()
+        self._judge(holder, now)
+        if holder is not None and now - self._reported >= _REPORT_SECONDS:
+            self._reported = now
+            log.info("waiting_for_lock", held_by=str(holder), waited=round(now - self._started, 1))
+        left = None if self._timeout is None else self._timeout - (now - self._started)
+        idle = now - self._progressed
+        _give_up(holder, timeout=self._timeout, left=left, idle=idle, stalled=self._stalled)
+        return left
+
+    def _judge(self, holder: Holder | None, now: float) -> None:
+        before, self._before = self._before, holder
+        if holder is None or not holder.visible or holder.working or _moved(before, holder):
+            self._progressed = now
+        elif holder.command == "Sleep":
+            # MySQL's process list has no query number; but TIME says when the last statement ended.
+            self._progressed = max(self._progressed, now - holder.seconds - 1)
 
 
 def _give_up(

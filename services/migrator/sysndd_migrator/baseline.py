@@ -53,12 +53,7 @@ async def baseline(
     try:
         ledger = migrator.ledger("application")
         await _refuse_used_ledger(ledger)
-        live = await take(session, ledger.schema, contents=False)
-        if not live.definitions:
-            raise NotClean(
-                f"The schema {ledger.schema} is empty or not there, so nothing was applied to it. "
-                "Run `sysndd-migrator up`."
-            )
+        live = await _live(session, ledger.schema)
         wanted = await _made_by(session, directory, interruption, scripts)
         different = list(missing_or_other(wanted, live))
         if different and not accept_differences:
@@ -87,6 +82,16 @@ async def _refuse_used_ledger(ledger: Ledger) -> None:
             "ledger. Nothing was changed.",
             rows=sorted(rows),
         )
+
+
+async def _live(session: Session, schema: str) -> Snapshot:
+    live = await take(session, schema, contents=False)
+    if not live.definitions:
+        raise NotClean(
+            f"The schema {schema} is empty or not there, so nothing was applied to it. "
+            "Run `sysndd-migrator up`."
+        )
+    return live
 
 
 async def _made_by(

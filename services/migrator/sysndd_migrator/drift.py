@@ -9,15 +9,11 @@ from collections.abc import Iterable, Mapping
 
 import pymysql.err
 
-from sysndd_migrator import journal
-from sysndd_migrator.session import Session, has_table, not_permitted, server_error
-from sysndd_migrator.snapshot import Snapshot, differences, take
-
-TABLE = "schema_object"
+from sysndd_core.stores.schema_objects import OWN, RUNNING, TABLE, Snapshot, expected, quoted
+from sysndd_migrator.session import Session, has_table, not_permitted
+from sysndd_migrator.snapshot import differences, take
 
 _ROWS_AT_ONCE = 100
-_RUNNING = "a run is at work"
-_OWN = frozenset({TABLE, journal.TABLE})
 
 
 class Drift:
@@ -30,7 +26,8 @@ class Drift:
 
     def __init__(self, session: Session, platform: str) -> None:
         self._session = session
-        self.table = f"`{platform.replace('`', '``')}`.`{TABLE}`"
+        self._platform = platform
+        self.table = quoted(platform, TABLE)
 
     async def create(self) -> None:
         """Create the table when there is none.
@@ -46,26 +43,12 @@ class Drift:
             raise not_permitted(error, f"create the table {self.table}") or error from error
 
     async def expected(self, schema: str) -> Snapshot | None:
-        """Return what was recorded of a schema, or None when nothing comparable was.
-
-        Another version of the server may word the same definition in another way.
-        """
-        try:
-            rows = await self._session.fetch_all(
-                f"SELECT name, definition FROM {self.table} "
-                "WHERE schema_name = %s AND server = VERSION()",
-                (schema,),
-            )
-        except pymysql.err.Error as error:
-            if server_error(error)[0] in {1049, 1146}:
-                return None
-            raise
-        found = {str(row["name"]): str(row["definition"]) for row in rows}
-        return Snapshot(found) if found and _RUNNING not in found else None
+        """Return what was recorded of a schema, or None when nothing comparable was."""
+        return await expected(self._session, self._platform, schema)
 
     async def now(self, schema: str) -> Snapshot:
         """Read a schema's definitions; the migrator's own tables are left out."""
-        return await take(self._session, schema, contents=False, without=_OWN)
+        return await take(self._session, schema, contents=False, without=OWN)
 
     async def sentences(self, schema: str) -> list[str]:
         """Name each object that is not as the last run left it, and how it differs."""
@@ -91,7 +74,7 @@ class Drift:
         await self._session.execute(
             f"REPLACE INTO {self.table} (schema_name, name, definition, server, recorded_at) "
             "VALUES (%s, %s, '', VERSION(), UTC_TIMESTAMP(6))",
-            (schema, _RUNNING),
+            (schema, RUNNING),
         )
 
     async def record(self, schema: str, kept: Mapping[str, tuple[str | None, str | None]]) -> None:

@@ -8,12 +8,11 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-import pymysql.err
-
-from sysndd_migrator.fingerprint import definition, fingerprint, kinds_in, names_in
+from sysndd_migrator.fingerprint import fingerprint, kinds_in, names_in, without_counter
 from sysndd_migrator.script import Script
-from sysndd_migrator.session import Outcome, Session
+from sysndd_migrator.session import Session
 from sysndd_migrator.units import Kind, Unit, plain
+from sysndd_migrator.wire import Reply
 
 _NAME = r"(?:`(?:[^`]|``)+`|[0-9A-Za-z_$\u0080-\uffff]+)"
 _QUALIFIED = rf"{_NAME}(?:\s*\.\s*{_NAME})?"
@@ -54,6 +53,11 @@ class Target:
     name: str
     index: bool
 
+    @property
+    def bare(self) -> str:
+        """The name without quotes."""
+        return _bare(self.name)
+
 
 def commits_first(unit: Unit) -> bool:
     """Tell whether the server commits what is open before it starts on this unit."""
@@ -90,7 +94,7 @@ async def look(session: Session, schema: str, script: Script, unit: Unit) -> str
         64 hexadecimal digits, or ``-`` when the one table it is about does not exist.
     """
     if target := target_of(unit):
-        return await _table(session, target.name)
+        return seen(target, (await session.ask(shown(target)))[0])
     if unit.kind is Kind.DEFINITION:
         statement = unit.statements[0]
         return await fingerprint(
@@ -105,40 +109,58 @@ async def look(session: Session, schema: str, script: Script, unit: Unit) -> str
 ABSENT = "-"
 
 
-async def _table(session: Session, name: str) -> str:
-    try:
-        shown = await definition(session, name)
-    except pymysql.err.ProgrammingError as error:
-        if error.args[0] in {1146, 1049, 1051}:
+def shown(target: Target) -> str:
+    """Return the query whose answer ``seen`` hashes."""
+    return f"SHOW CREATE TABLE {target.name}"
+
+
+def seen(target: Target, answer: Reply) -> str:
+    """Hash the definition of the one table a statement is about; ``-`` when it does not exist.
+
+    Args:
+        target: the table.
+        answer: to ``shown``.
+
+    Raises:
+        pymysql.err.Error: it can't be shown.
+    """
+    if answer.error is not None:
+        if answer.error.args[0] in {1146, 1049, 1051}:
             return ABSENT
-        raise
-    return hashlib.sha256(f"table {name}\n{shown}".encode()).hexdigest()
+        raise answer.error
+    text = without_counter(answer.rows[0][1] or "")
+    return hashlib.sha256(
+        f"table {target.name}\n{text}".encode(errors="surrogateescape")
+    ).hexdigest()
 
 
-async def changed_objects(
-    session: Session, schema: str, script: Script, unit: Unit, *, before: str, outcome: Outcome
-) -> str:
+def settled(unit: Unit, before: str) -> bool:
+    """Tell whether the server's consent alone proves what a definition did.
+
+    Args:
+        unit: a definition, accepted without a warning.
+        before: what ``look`` saw before.
+    """
+    target = target_of(unit)
+    if target is None or target.index:
+        return False
+    return {"create": before == ABSENT, "drop": before != ABSENT}.get(target.verb, False)
+
+
+def changed_objects(unit: Unit, *, same: bool) -> str:
     """Name what a definition or an opaque statement changed; empty when that is nothing.
 
     Args:
-        session, schema, script, unit: as for ``look``.
-        before: what ``look`` saw before.
-        outcome: what the server answered.
+        unit: what was sent.
+        same: whether the definitions it may change are as they were before it.
     """
     text = plain(unit.statements[0])
     if match := _UNSEEN.match(text):
         return " ".join(match[1].lower().split())
-    target = target_of(unit)
-    proved = (
-        target is not None
-        and not target.index
-        and not outcome.warnings
-        and {"create": before == ABSENT, "drop": before != ABSENT}.get(target.verb, False)
-    )
-    if not proved and await look(session, schema, script, unit) == before:
+    if same:
         return ""
-    if target is not None:
-        return f"table {_bare(target.name)}"
+    if target := target_of(unit):
+        return f"table {target.bare}"
     named = _NAMED.match(text)
     return f"{named[1].lower()} {_bare(named[2])}" if named else text.split(None, 1)[0].lower()
 

@@ -1,17 +1,21 @@
-"""Applies one file: unit by unit, each recorded so that a kill at any point can be repaired."""
+"""Applies one file: unit by unit, each recorded so that a kill at any point can be repaired.
+
+How a unit is sent and recorded is in ``attempts``; here is what comes around it: what an earlier run
+left, tries and waiting, and how it ends.
+"""
 
 import asyncio
 import contextlib
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import pymysql.err
 
 from sysndd_core.logging import get_logger
-from sysndd_migrator import failure, postconditions
+from sysndd_migrator import failure
+from sysndd_migrator.attempts import Attempts
 from sysndd_migrator.blockers import find_blocker
-from sysndd_migrator.effect import changed_objects, commits_first, look, provable, target_of
+from sysndd_migrator.effect import look, provable
 from sysndd_migrator.errors import LockLost, MigratorError, PostconditionFailed
 from sysndd_migrator.fingerprint import names_in
 from sysndd_migrator.journal import JournalRow
@@ -20,15 +24,8 @@ from sysndd_migrator.leftovers import cleaning_statements
 from sysndd_migrator.record import Record
 from sysndd_migrator.script import Script
 from sysndd_migrator.session import Outcome, server_error
-from sysndd_migrator.splitter import Statement
 from sysndd_migrator.surroundings import Result, Surroundings
-from sysndd_migrator.units import (
-    Kind,
-    Unit,
-    ends_transaction,
-    plain,
-    uses_temporary_tables,
-)
+from sysndd_migrator.units import Kind, Unit, plain, uses_temporary_tables
 
 log = get_logger(__name__)
 
@@ -47,6 +44,7 @@ class FileRun:
         script: the file.
         run_id: names this run's journal rows; the earlier one when the file is gone on with.
         done: the journal of the earlier run; None for a fresh start.
+        recorded: whether the ledger has a row of the file already.
     """
 
     def __init__(
@@ -57,18 +55,24 @@ class FileRun:
         *,
         run_id: str,
         done: Mapping[int, JournalRow] | None,
+        recorded: bool,
     ) -> None:
         self._around = around
         self._session = around.session
         self._ledger = ledger
-        self._script = script
+        self.script = self._script = script
         self._record = Record(around.pending, ledger, around.journal, script, run_id)
         self._done = done or {}
-        self._resumed = done is not None
-        self._changed = any(row.changed for row in self._done.values() if row.finished)
-        self._closed = False
-        self._announced: dict[int, str] = {}  # begun in the transaction of the unit before it
-        self._sent = 0  # position of the statement that was sent last, from 1
+        self.resumed = done is not None
+        self._recorded = recorded
+        self._attempts = Attempts(around, ledger, script, self._record, self._done)
+        self._progressed = self._attempts.progressed
+        self._progressed.changed = any(row.changed for row in self._done.values() if row.finished)
+
+    def then(self, following: "FileRun") -> None:
+        """Name the file that comes next, so that its first definitions can be announced by this one."""
+        if not following._recorded:
+            self._attempts.following = following._attempts
 
     async def apply(self) -> Result:
         """Send what is not done yet and record it.
@@ -79,7 +83,7 @@ class FileRun:
         """
         await self._session.use(self._ledger.schema)
         self._refuse_lost_temporary_tables()
-        if not self._resumed:
+        if not self.resumed:
             self._record.begun()
         try:
             await self._apply_units()
@@ -88,22 +92,23 @@ class FileRun:
         except MigratorError:
             # What is done stays known to be done; without a connection the next run finds out.
             with contextlib.suppress(MigratorError, pymysql.err.Error, OSError):
+                self._attempts.withdraw()
                 await self._around.pending.flush()
             raise
         duration = self._record.elapsed
         leaked = await self._clean_session()
-        return Result(duration, self._changed, leaked)
+        return Result(duration, self._progressed.changed, leaked)
 
     async def _apply_units(self) -> None:
         units = self._script.units
-        for unit, following in zip(units, (*units[1:], None), strict=True):
+        for index, unit in enumerate(units):
             self._around.interruption.check()
             if not await self._is_done(unit):
-                await self._run(unit, following)
-        if self._closed:
+                await self._run(index)
+        if self._progressed.closed:
             return
         try:
-            await self._check_postconditions(changed=self._changed)
+            await self._attempts.check_postconditions(changed=self._progressed.changed)
         except PostconditionFailed as error:
             if not units:
                 raise
@@ -112,20 +117,11 @@ class FileRun:
         if not units or not provable(units[-1]):
             await self._around.pending.flush()
 
-    async def _check_postconditions(self, *, changed: bool) -> None:
-        await postconditions.check(
-            self._session, self._script, changed=changed, strict=self._around.strict
-        )
-
     async def _clean_session(self) -> dict[str, str]:
         """Take back what the file left in the session, before the next file can see it."""
-        plain_kinds = {Kind.DEFINITION, Kind.DATA}
-        simple = all(unit.kind in plain_kinds for unit in self._script.units)
-        lock = self._around.lock
-        if simple and await self._session.is_unchanged(lock.name):
-            lock.doubtful = False
-            leaked: dict[str, Any] = {}
-        else:
+        simple = self._attempts.simple
+        leaked: dict[str, object] = {}
+        if not (simple and self._progressed.left_clean):
             leaked = await self._session.reset(self._ledger.schema, transactions=not simple)
         if not simple or b"@" in self._script.data:
             for statement in cleaning_statements(self._script.statements):
@@ -148,6 +144,8 @@ class FileRun:
             return False
         if row.finished:
             return True
+        if self._around.ahead.ran:
+            return False  # announced behind a unit that was not done itself, so never sent
         if unit.kind in {Kind.DATA, Kind.TRANSACTION}:
             return False  # it would have been recorded in the same transaction
         if unit.kind is Kind.TABLES_LOCKED:
@@ -164,18 +162,21 @@ class FileRun:
         )
         outcome = Outcome(0, 0, "found done after a kill")
         self._record.unit(unit, row.fingerprint, outcome=outcome)
-        self._changed = True
+        self._progressed.changed = True
         return True
 
     # -- sending --------------------------------------------------------------------------------
 
-    async def _run(self, unit: Unit, following: Unit | None) -> None:
+    async def _run(self, index: int) -> None:
+        unit = self._script.units[index]
+        if unit.kind is not Kind.SESSION:
+            self._around.ahead.ran = True
         deadline = time.monotonic() + self._around.locked_retry
         pause = 0.5
         while True:
             try:
                 with self._around.interruption.killing(self._session.thread_id):
-                    await self._attempt(unit, following)
+                    await self._attempts.attempt(index)
                 return
             except pymysql.err.Error as error:
                 number, _ = server_error(error)
@@ -185,153 +186,9 @@ class FileRun:
             except PostconditionFailed as error:
                 raise await self._not_met(unit, error) from error
             except (OSError, asyncio.IncompleteReadError) as error:
-                raise failure.connection_lost(self._script, self._sent, error) from error
+                raise failure.connection_lost(self._script, self._progressed.sent, error) from error
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_BACKOFF)
-
-    async def _attempt(self, unit: Unit, following: Unit | None) -> None:
-        if unit.kind is Kind.SESSION:
-            await self._send_all(unit)
-        elif unit.kind is Kind.DATA:
-            await self._attempt_data(unit, following)
-        elif unit.kind is Kind.TRANSACTION:
-            await self._attempt_transaction(unit)
-        else:
-            await self._attempt_committing(unit)
-
-    async def _attempt_data(self, unit: Unit, following: Unit | None) -> None:
-        pending = self._around.pending
-        before = len(pending.writes)
-        await self._session.execute("BEGIN")
-        outcome = await self._send_all(unit)
-        try:
-            self._record.unit(unit, outcome=outcome)
-            if following is None:
-                await self._check_postconditions(changed=self._changed or outcome.changed)
-                self._record.succeeded()
-            else:
-                await self._announce(following)
-            await pending.write()
-            await self._session.execute("COMMIT")
-        except BaseException:
-            self._announced.clear()
-            del pending.writes[before:]  # rolled back together with the rows
-            raise
-        pending.forget()
-        self._closed = following is None
-        self._changed = self._changed or outcome.changed
-
-    async def _announce(self, unit: Unit) -> None:
-        """Record in this transaction that a definition comes next: that spares a commit of its own.
-
-        Nothing between here and there changes a definition.
-        """
-        if commits_first(unit) and target_of(unit) is not None and unit.first not in self._done:
-            await self._around.lock.ensure_still_held()
-            before = await look(self._session, self._ledger.schema, self._script, unit)
-            self._record.unit(unit, before)
-            self._announced[unit.first] = before
-
-    async def _attempt_transaction(self, unit: Unit) -> None:
-        """Put the record inside the file's own transaction, right before its COMMIT."""
-        pending = self._around.pending
-        end = ends_transaction(unit.statements[-1])
-        body = Unit(unit.kind, unit.first, unit.statements[:-1] if end else unit.statements)
-        outcome = await self._send_all(body)
-        if end == "rollback":
-            await self._send(unit.statements[-1], unit.last)
-            self._record.unit(unit, outcome=Outcome(0, outcome.warnings))
-            await pending.flush()
-            return
-        before = len(pending.writes)
-        try:
-            self._record.unit(unit, outcome=outcome)
-            await pending.write()
-            if end:
-                await self._send(unit.statements[-1], unit.last)
-            else:
-                await self._session.execute("COMMIT")  # a definition follows, which would commit
-        except BaseException:
-            del pending.writes[before:]
-            raise
-        pending.forget()
-        self._changed = self._changed or outcome.changed
-
-    async def _attempt_committing(self, unit: Unit) -> None:
-        pending, schema = self._around.pending, self._ledger.schema
-        announced = self._announced.pop(unit.first, None)
-        mark = len(pending.writes)
-        if announced is None:
-            await self._around.lock.ensure_still_held()
-            before = await look(self._session, schema, self._script, unit)
-            self._record.unit(unit, before)
-        else:
-            before = announced
-        try:
-            outcome = await self._send_committing(unit)
-        except BaseException:
-            del pending.writes[mark:]
-            raise
-        if unit.kind is not Kind.TABLES_LOCKED:
-            objects = await changed_objects(
-                self._session, schema, self._script, unit, before=before, outcome=outcome
-            )
-            outcome = Outcome(outcome.rows, outcome.warnings, objects)
-        self._record.unit(unit, before, outcome=outcome)
-        if unit.kind is Kind.OPAQUE:
-            await pending.write()
-            await self._session.execute("COMMIT")
-            pending.forget()
-        elif not (provable(unit) and outcome.objects):
-            await pending.flush()
-        self._changed = self._changed or outcome.changed
-
-    async def _send_committing(self, unit: Unit) -> Outcome:
-        """Send it once it is durable that it was begun."""
-        if commits_first(unit):
-            await self._around.pending.open()
-            outcome = await self._send_all(unit)
-            self._around.pending.forget()
-            return outcome
-        await self._around.pending.flush()
-        if unit.kind is Kind.OPAQUE:
-            await self._session.execute("BEGIN")
-        outcome = await self._send_all(unit)
-        if unit.kind is Kind.TABLES_LOCKED:
-            await self._session.execute("UNLOCK TABLES")
-        return outcome
-
-    async def _send_all(self, unit: Unit) -> Outcome:
-        rows = warnings = 0
-        for position, statement in enumerate(unit.statements, start=unit.first):
-            outcome = await self._send(statement, position)
-            rows += max(outcome.rows, 0)
-            warnings += outcome.warnings
-        return Outcome(rows, warnings)
-
-    async def _send(self, statement: Statement, position: int) -> Outcome:
-        self._around.interruption.check()
-        await self._around.lock.ensure_still_held()
-        self._sent = position
-        self._around.lock.doubtful = True
-        with self._around.progress.watching(self._script, position):
-            outcome = await self._session.run(statement.text)
-        await self._refuse_other_lexing(statement, position)
-        return outcome
-
-    async def _refuse_other_lexing(self, statement: Statement, position: int) -> None:
-        first = statement.canonical[:12].lower()
-        if "sql_mode" not in statement.canonical.lower() and not first.startswith(
-            ("call", "execute")
-        ):
-            return
-        modes = await self._session.lexing_modes()
-        if modes:
-            raise pymysql.err.ProgrammingError(
-                1231,
-                f"after statement {position} sql_mode holds {', '.join(modes)}, which changes how "
-                "quotes and backslashes are read",
-            )
 
     # -- ending badly ---------------------------------------------------------------------------
 
@@ -344,27 +201,27 @@ class FileRun:
         if give_up:
             tried = self._around.locked_retry
             raise failure.blocked(
-                self._script, unit, self._sent, error, blocker, tried=tried
+                self._script, unit, self._progressed.sent, error, blocker, tried=tried
             ) from error
         log.warning(
             "waiting_for_table",
             at=failure.place(self._script, unit),
-            statement=self._sent,
+            statement=self._progressed.sent,
             blocked_by=failure.who(blocker),
         )
 
     async def _failure(self, unit: Unit, error: pymysql.err.Error) -> MigratorError:
         number, _ = server_error(error)
         if number in _GONE or isinstance(error, pymysql.err.InterfaceError):
-            return failure.connection_lost(self._script, self._sent, error)
+            return failure.connection_lost(self._script, self._progressed.sent, error)
         await self._session.reset(self._ledger.schema)
         if number == _KILLED:
             requested = self._around.interruption.requested
-            return failure.stopped(self._script, self._sent, requested=requested)
-        detail = failure.statement_failed(self._script, unit, self._sent, error)
+            return failure.stopped(self._script, self._progressed.sent, requested=requested)
+        detail = failure.statement_failed(self._script, unit, self._progressed.sent, error)
         self._record.unit_failed(unit, detail)
         await self._around.pending.flush()
-        return failure.as_error(self._script, unit, self._sent, error, detail)
+        return failure.as_error(self._script, unit, self._progressed.sent, error, detail)
 
     async def _not_met(self, unit: Unit, error: PostconditionFailed) -> MigratorError:
         await self._session.reset(self._ledger.schema)

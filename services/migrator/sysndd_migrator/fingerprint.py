@@ -156,4 +156,9 @@ async def definition(session: Session, name: str) -> str:
         pymysql.err.Error: it can't be shown; 1146 when it does not exist.
     """
     row = (await session.fetch_all(f"SHOW CREATE TABLE {name}"))[0]
-    return _COUNTER.sub("", str(row.get("Create Table") or row.get("Create View")))
+    return without_counter(str(row.get("Create Table") or row.get("Create View")))
+
+
+def without_counter(definition: str) -> str:
+    """Take the AUTO_INCREMENT counter out of a CREATE TABLE statement."""
+    return _COUNTER.sub("", definition)

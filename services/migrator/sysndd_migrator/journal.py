@@ -10,13 +10,33 @@ from dataclasses import dataclass
 import pymysql.err
 
 from sysndd_migrator.ledger import Upsert, Write
+from sysndd_migrator.script import Script
 from sysndd_migrator.session import Outcome, Session, has_table, not_permitted, server_error
 from sysndd_migrator.units import Unit
 
 TABLE = "migration_journal"
 
 _UNKNOWN_COLUMN = 1054
-_OBJECTS = "objects VARCHAR(500) NULL COMMENT 'what a unit changed besides rows'"
+_DUPLICATE_COLUMN = 1060
+# Columns that the first version of the table had not.
+_ADDED = {
+    "objects": "VARCHAR(500) NULL COMMENT 'what a unit changed besides rows'",
+    "of_statements": "INT UNSIGNED NULL COMMENT 'how many statements the file has'",
+    "statements_hash": "CHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL "
+    "COMMENT 'sha256 of the text of the unit'",
+}
+_COLUMNS = (
+    *("last_position", "of_statements", "statements_hash", "line", "kind", "fingerprint"),
+    *("rows_changed", "warnings", "objects"),
+)
+_MARKS = ", ".join(["%s"] * (4 + len(_COLUMNS)))
+_BEGUN = f"({_MARKS}, UTC_TIMESTAMP(6), NULL)"
+_FINISHED = f"({_MARKS}, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))"
+_TAIL = (
+    "ON DUPLICATE KEY UPDATE error = NULL, started_at = IF(VALUES(finished_at) IS NULL, "
+    "VALUES(started_at), started_at), finished_at = VALUES(finished_at), "
+    + ", ".join(f"{name} = VALUES({name})" for name in _COLUMNS)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +62,10 @@ class Journal:
     def __init__(self, session: Session, platform: str) -> None:
         self._session = session
         self.table = f"`{platform.replace('`', '``')}`.`{TABLE}`"
+        self._head = (
+            f"INSERT INTO {self.table} (run_id, position, schema_name, filename, "
+            f"{', '.join(_COLUMNS)}, started_at, finished_at)"
+        )
 
     async def create(self) -> None:
         """Create the table when there is none.
@@ -59,11 +83,17 @@ class Journal:
 
     async def _complete(self) -> None:
         try:
-            await self._session.fetch_all(f"SELECT objects FROM {self.table} LIMIT 0")
+            await self._session.fetch_all(f"SELECT {', '.join(_ADDED)} FROM {self.table} LIMIT 0")
+            return
         except pymysql.err.Error as error:
             if server_error(error)[0] != _UNKNOWN_COLUMN:
                 raise
-            await self._session.execute(f"ALTER TABLE {self.table} ADD COLUMN {_OBJECTS}")
+        for name, kind in _ADDED.items():
+            try:
+                await self._session.execute(f"ALTER TABLE {self.table} ADD COLUMN {name} {kind}")
+            except pymysql.err.Error as error:
+                if server_error(error)[0] != _DUPLICATE_COLUMN:
+                    raise
 
     async def without_effect(self) -> frozenset[str]:
         """Return the ids of finished runs of a file that changed nothing."""
@@ -104,42 +134,11 @@ class Journal:
             for row in rows
         }
 
-    def begun(
-        self, run_id: str, schema: str, filename: str, unit: Unit, fingerprint: str | None
-    ) -> Write:
-        """Record that a unit is about to be sent; keeps its first fingerprint on a retry."""
-        sql = (
-            f"INSERT INTO {self.table} (run_id, position, schema_name, filename, last_position, "
-            "line, kind, fingerprint, started_at) VALUES "
-            "(%s, %s, %s, %s, %s, %s, %s, %s, UTC_TIMESTAMP(6)) "
-            "ON DUPLICATE KEY UPDATE started_at = UTC_TIMESTAMP(6), error = NULL, "
-            "fingerprint = VALUES(fingerprint)"
-        )
-        line = unit.statements[0].line
-        return sql, (
-            run_id,
-            unit.first,
-            schema,
-            filename,
-            unit.last,
-            line,
-            unit.kind.value,
-            fingerprint,
-        )
-
-    def finished(self, run_id: str, unit: Unit, outcome: Outcome) -> Write:
-        """Record that a unit was done, and what it changed."""
-        return (
-            f"UPDATE {self.table} SET finished_at = UTC_TIMESTAMP(6), rows_changed = %s, "
-            "warnings = %s, objects = %s WHERE run_id = %s AND position = %s",
-            (outcome.rows, outcome.warnings, outcome.objects[:500], run_id, unit.first),
-        )
-
     def row(
         self,
         run_id: str,
         schema: str,
-        filename: str,
+        script: Script,
         unit: Unit,
         *,
         fingerprint: str | None = None,
@@ -148,27 +147,30 @@ class Journal:
         """Record that a unit is about to be sent, or, with its outcome, that it was done.
 
         Args:
-            run_id, schema, filename, unit: what is run.
+            run_id, schema, script, unit: what is run.
             fingerprint: of the schema before it.
             outcome: what it did; None before it is sent.
         """
-        now = "UTC_TIMESTAMP(6)"
         changed: tuple[int | str | None, ...] = (None, None, None)
         if outcome is not None:
             changed = (outcome.rows, outcome.warnings, outcome.objects[:500])
-        columns = "last_position, line, kind, fingerprint, rows_changed, warnings, objects"
         return Upsert(
-            f"INSERT INTO {self.table} (run_id, position, schema_name, filename, {columns}, "
-            "started_at, finished_at)",
-            f"(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, {now}, {now if outcome else 'NULL'})",
-            "ON DUPLICATE KEY UPDATE error = NULL, started_at = IF(VALUES(finished_at) IS NULL, "
-            "VALUES(started_at), started_at), finished_at = VALUES(finished_at), "
-            + ", ".join(f"{name} = VALUES({name})" for name in columns.split(", ")),
+            self._head,
+            _FINISHED if outcome else _BEGUN,
+            _TAIL,
             (
-                *(run_id, unit.first, schema, filename),
-                *(unit.last, unit.statements[0].line, unit.kind.value, fingerprint),
+                *(run_id, unit.first, schema, script.filename),
+                *(unit.last, len(script.statements), script.unit_hash(unit)),
+                *(unit.statements[0].line, unit.kind.value, fingerprint),
                 *changed,
             ),
+        )
+
+    def withdrawn(self, run_id: str, position: int) -> Write:
+        """Forget a unit that was announced and is not going to be sent."""
+        return (
+            f"DELETE FROM {self.table} WHERE run_id = %s AND position = %s AND finished_at IS NULL",
+            (run_id, position),
         )
 
     def failed(self, run_id: str, unit: Unit, error: str) -> Write:
@@ -192,6 +194,9 @@ CREATE TABLE IF NOT EXISTS {table} (
   rows_changed  BIGINT NULL,
   warnings      INT UNSIGNED NULL,
   objects       VARCHAR(500) NULL COMMENT 'what a unit changed besides rows',
+  of_statements INT UNSIGNED NULL COMMENT 'how many statements the file has',
+  statements_hash CHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL
+                COMMENT 'sha256 of the text of the unit',
   started_at    DATETIME(6) NOT NULL COMMENT 'UTC',
   finished_at   DATETIME(6) NULL COMMENT 'UTC',
   error         TEXT NULL,

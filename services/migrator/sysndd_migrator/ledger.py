@@ -68,6 +68,10 @@ _COLUMNS = (
     "run_id",
     "error",
 )
+_WRITTEN = tuple(name for name in _COLUMNS if name != "applied_at")
+_TAIL = "ON DUPLICATE KEY UPDATE " + ", ".join(
+    f"{name} = VALUES({name})" for name in (*_WRITTEN[1:], "applied_at")
+)
 _LONGEST_ERROR = 4000
 
 
@@ -119,6 +123,7 @@ class Ledger:
         self._session = session
         self.schema = schema
         self.table = f"`{schema.replace('`', '``')}`.`{LEDGER}`"
+        self._head = f"INSERT INTO {self.table} ({', '.join(_WRITTEN)}, applied_at)"
 
     async def create(self) -> None:
         """Create the table when there is none.
@@ -212,12 +217,10 @@ class Ledger:
         duration_ms: int | None,
     ) -> Upsert:
         """Record that a file is being applied, or, with its duration, that it was."""
-        columns = [name for name in _COLUMNS if name != "applied_at"]
         return Upsert(
-            f"INSERT INTO {self.table} ({', '.join(columns)}, applied_at)",
+            self._head,
             "(%s, %s, %s, %s, %s, %s, CURRENT_USER(), %s, %s, NULL, UTC_TIMESTAMP(6))",
-            "ON DUPLICATE KEY UPDATE "
-            + ", ".join(f"{name} = VALUES({name})" for name in (*columns[1:], "applied_at")),
+            _TAIL,
             (
                 filename,
                 checksum,
@@ -238,12 +241,33 @@ class Ledger:
             (duration_ms, filename),
         )
 
+    def decided(self, filename: str, how: str) -> Write:
+        """Record that a person decided that a file counts as applied.
+
+        Args:
+            filename: which.
+            how: the command, in the past tense.
+        """
+        return (
+            f"UPDATE {self.table} SET applied_by = CONCAT(%s, ' by ', CURRENT_USER()) "
+            "WHERE filename = %s",
+            (how, filename),
+        )
+
     def failed(self, filename: str, duration_ms: int, error: str) -> Write:
         """Record the statement that failed, and why."""
         return (
             f"UPDATE {self.table} SET success = 0, duration_ms = %s, error = %s, "
             "applied_at = UTC_TIMESTAMP(6) WHERE filename = %s",
             (duration_ms, error[:_LONGEST_ERROR], filename),
+        )
+
+    def withdrawn(self, filename: str, run_id: str) -> Write:
+        """Forget a file that was announced and is not going to be begun."""
+        return (
+            f"DELETE FROM {self.table} WHERE filename = %s AND run_id = %s AND success = 0 "
+            "AND error IS NULL",
+            (filename, run_id),
         )
 
     def rechecked(self, filename: str, checksum: str) -> Write:

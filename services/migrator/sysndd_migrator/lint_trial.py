@@ -15,10 +15,10 @@ from sysndd_migrator.lint import Finding, check, with_allowances
 from sysndd_migrator.lint_rules import RULES
 from sysndd_migrator.outside import other_schemas
 from sysndd_migrator.rehearsal import LockClass, Rehearsal, Rehearsed
-from sysndd_migrator.runner import Source, read_sources
 from sysndd_migrator.scratch import Purpose, scratch_schemas
 from sysndd_migrator.script import Script
 from sysndd_migrator.session import Session
+from sysndd_migrator.sources import Source, read_sources
 from sysndd_migrator.trial import server_version
 
 COPY_ROWS = 100_000

@@ -10,6 +10,7 @@ from sysndd_core.schema_lock import STALLED_SECONDS, Holder, acquire, find_holde
 from sysndd_core.schema_version import migration_lock_name
 from sysndd_migrator.errors import LockLost, LockRefused, LockTimedOut
 from sysndd_migrator.session import Session
+from sysndd_migrator.wire import Reply
 
 
 class MigrationLock:
@@ -25,6 +26,7 @@ class MigrationLock:
         self._session = session
         self._stalled = stalled
         self.name = migration_lock_name(schema)
+        self._question = ""
         self.doubtful = True
         """Whether a statement that is not our own ran since the lock was looked at last."""
 
@@ -58,6 +60,28 @@ class MigrationLock:
         if self.doubtful:
             await self.ensure_held()
             self.doubtful = False
+
+    @property
+    def question(self) -> str:
+        """A query for ``judge``, to be sent along with other statements."""
+        if not self._question:
+            self._question = self._session.bound(
+                "SELECT IS_USED_LOCK(%s) = CONNECTION_ID()", (self.name,)
+            )
+        return self._question
+
+    def judge(self, answer: Reply) -> None:
+        """Check an answer to ``question``, or to one whose first column is the same.
+
+        Raises:
+            LockLost: the lock is not ours any more.
+        """
+        if answer.error is not None:
+            raise answer.error
+        # A file may ask for its answers in a character set of two bytes.
+        if (answer.rows[0][0] or "").replace("\0", "") != "1":
+            raise self.lost(None)
+        self.doubtful = False
 
     async def ensure_held(self) -> None:
         """Check that the lock is still this connection's.

@@ -9,10 +9,11 @@ from sysndd_migrator.interruption import Interruption
 from sysndd_migrator.lint import Finding, check
 from sysndd_migrator.outside import other_schemas
 from sysndd_migrator.rehearsal import LockClass, Rehearsal, Rehearsed
-from sysndd_migrator.runner import Migrator, Source, open_migrator
+from sysndd_migrator.runner import Migrator, open_migrator
 from sysndd_migrator.scratch import Purpose, Scratch, scratch_schemas
 from sysndd_migrator.session import Session
 from sysndd_migrator.snapshot import take
+from sysndd_migrator.sources import Source
 from sysndd_migrator.units import Kind
 
 

@@ -35,8 +35,8 @@ class Pending:
             LockLost: the lock is no longer ours.
         """
         await self._lock.ensure_still_held()
-        for sql, arguments in merged(self.writes):
-            await self._session.execute(sql, arguments)
+        if self.writes:
+            await self._session.execute_all(merged(self.writes))
 
     def forget(self) -> None:
         """Take note that their transaction is committed."""
@@ -46,21 +46,19 @@ class Pending:
         """Commit them in a transaction of their own; costs nothing when there are none."""
         if not self.writes:
             return
-        alone = len(merged(self.writes)) == 1  # one statement is its own transaction
-        if not alone:
-            await self._session.execute("BEGIN")
-        await self.write()
-        if not alone:
+        # One statement is its own transaction.
+        if len(merged(self.writes)) == 1:
+            await self.write()
+        else:
+            await self.open()
             await self._session.execute("COMMIT")
         self.forget()
 
     async def open(self) -> None:
         """Write them into a transaction that the next statement commits before it starts."""
-        if len(merged(self.writes)) <= 1:
-            await self.flush()
-            return
-        await self._session.execute("BEGIN")
-        await self.write()
+        await self._lock.ensure_still_held()
+        # In one go: should BEGIN be refused, each of them is durable on its own, which will do.
+        await self._session.execute_all([("BEGIN", None), *merged(self.writes)])
 
 
 class Record:
@@ -83,6 +81,12 @@ class Record:
         self._script = script
         self._run_id = run_id
         self._started = time.monotonic()
+        self._begun = False
+
+    @property
+    def run_id(self) -> str:
+        """What names this run of the file."""
+        return self._run_id
 
     @property
     def elapsed(self) -> int:
@@ -90,8 +94,19 @@ class Record:
         return round((time.monotonic() - self._started) * 1000)
 
     def begun(self) -> None:
-        """The file is being applied."""
+        """The file is being applied; said already when its first unit was announced."""
+        self._started = time.monotonic()
+        if not self._begun:
+            self.announced()
+
+    def announced(self) -> None:
+        """The file comes next."""
+        self._begun = True
         self._file(None)
+
+    def forget_announced(self) -> None:
+        """Its announcement was rolled back."""
+        self._begun = False
 
     def succeeded(self) -> None:
         """All of the file is applied."""
@@ -120,10 +135,17 @@ class Record:
             before: what the schema looked like before it.
             outcome: what it did; None before it is sent.
         """
-        run_id, schema, filename = self._run_id, self._ledger.schema, self._script.filename
+        run_id, schema, script = self._run_id, self._ledger.schema, self._script
         self._pending.writes.append(
-            self._journal.row(run_id, schema, filename, unit, fingerprint=before, outcome=outcome)
+            self._journal.row(run_id, schema, script, unit, fingerprint=before, outcome=outcome)
         )
+
+    def withdrawn(self, position: int) -> None:
+        """A unit that was announced is not going to be sent, nor is a file that it is the first of."""
+        self._pending.writes.append(self._journal.withdrawn(self._run_id, position))
+        if position == 1:
+            self._pending.writes.append(self._ledger.withdrawn(self._script.filename, self._run_id))
+            self._begun = False
 
     def unit_failed(self, unit: Unit, detail: str) -> None:
         """The server refused a unit, or a postcondition of the file is not met."""

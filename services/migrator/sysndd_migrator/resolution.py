@@ -7,7 +7,7 @@ from sysndd_core import tool_version
 from sysndd_core.logging import get_logger
 from sysndd_migrator.assessment import FileState, State
 from sysndd_migrator.errors import NotClean
-from sysndd_migrator.ledger import Write
+from sysndd_migrator.ledger import Write, merged
 from sysndd_migrator.runner import Migrator
 from sysndd_migrator.script import Script
 from sysndd_migrator.session import Outcome
@@ -43,7 +43,8 @@ async def resolve(
         run_id = uuid.uuid4().hex
         writes = [_begun(migrator, source, state.script, run_id)]
         if from_statement is None:
-            writes.append(migrator.ledger(source).succeeded(filename, 0))
+            ledger = migrator.ledger(source)
+            writes += [ledger.succeeded(filename, 0), ledger.decided(filename, "resolved")]
             sentence = f"{filename} counts as applied from now on."
         else:
             writes += _skipped(migrator, source, state.script, run_id, from_statement)
@@ -87,9 +88,9 @@ def _skipped(
             file=script.filename,
         )
     journal, schema = migrator.journal, migrator.ledger(source).schema
-    writes: list[Write] = []
-    for unit in script.units:
-        if unit.first < first:
-            writes.append(journal.begun(run_id, schema, script.filename, unit, None))
-            writes.append(journal.finished(run_id, unit, Outcome(0, 0, "decided by a person")))
-    return writes
+    decided = Outcome(0, 0, "decided by a person")
+    return merged(
+        journal.row(run_id, schema, script, unit, outcome=decided)
+        for unit in script.units
+        if unit.first < first
+    )

@@ -4,18 +4,12 @@ import contextlib
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 
 import pymysql.err
 
 from sysndd_core.errors import SettingsError
 from sysndd_core.logging import get_logger
-from sysndd_core.schema_version import (
-    MigrationDirectory,
-    MigrationFile,
-    list_migrations,
-)
 from sysndd_core.settings import DatabaseSettings
 from sysndd_migrator.assessment import (
     WAITING,
@@ -26,7 +20,7 @@ from sysndd_migrator.assessment import (
     refuse_problems,
 )
 from sysndd_migrator.drift import Drift, drift_remarks
-from sysndd_migrator.errors import InputUnreadable, ServerUnavailable
+from sysndd_migrator.errors import ServerUnavailable
 from sysndd_migrator.file_run import FileRun
 from sysndd_migrator.interruption import Interruption
 from sysndd_migrator.journal import Journal
@@ -35,30 +29,13 @@ from sysndd_migrator.lock import MigrationLock
 from sysndd_migrator.postconditions import CHANGED_NOTHING
 from sysndd_migrator.progress import Progress
 from sysndd_migrator.record import Pending
-from sysndd_migrator.script import Script, read_bytes
 from sysndd_migrator.session import Session, not_permitted, server_error
+from sysndd_migrator.sources import Source, read_sources
 from sysndd_migrator.surroundings import Surroundings, remarks_of
 
 log = get_logger(__name__)
 
 _UNKNOWN_DATABASE = 1049
-
-
-@dataclass(frozen=True)
-class Source:
-    """One schema and the files it is made from.
-
-    Attributes:
-        name: ``platform`` or ``application``.
-        schema: name of the schema on the server.
-        scripts: the files in numeric order.
-        directory: what the listing found, with duplicates and strangely named files.
-    """
-
-    name: str
-    schema: str
-    scripts: tuple[Script, ...]
-    directory: MigrationDirectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,35 +66,6 @@ class Report:
 
 
 Announce = Callable[[Applied], None]
-
-
-def read_sources(settings: DatabaseSettings, directory: Path) -> tuple[Source, Source]:
-    """Read the platform's files from the package and the application's from the directory.
-
-    Args:
-        settings: the names of the schemas.
-        directory: the application's migrations.
-
-    Raises:
-        InputUnreadable: the directory or a file can't be read.
-    """
-    with resources.as_file(resources.files("sysndd_migrator") / "platform") as packaged:
-        platform = _read_source("platform", settings.ops_name, packaged, "platform/")
-    return platform, _read_source("application", settings.name, directory, f"{directory}/")
-
-
-def _read_source(name: str, schema: str, directory: Path, shown: str) -> Source:
-    try:
-        listed = list_migrations(directory)
-    except OSError as error:
-        raise InputUnreadable(
-            f"The directory {directory} can't be read: {error.strerror}. Set MIGRATIONS_DIR or --dir."
-        ) from error
-    return Source(name, schema, tuple(_script(file, shown) for file in listed.files), listed)
-
-
-def _script(file: MigrationFile, shown: str) -> Script:
-    return Script(file.number, file.filename, f"{shown}{file.filename}", read_bytes(file.path))
 
 
 class Migrator:
@@ -235,8 +183,8 @@ class Migrator:
         try:
             for source in self.sources:
                 await self._accept_cosmetic(source, states[source.name])
-                for state in todo[source.name]:
-                    applied = await self._apply(around, source, state, report)
+                for run in await self._runs(around, source, todo[source.name]):
+                    applied = await self._apply(source, run, report)
                     report.applied.append(applied)
                     announce(applied)
             await around.pending.flush()
@@ -294,25 +242,37 @@ class Migrator:
                 ledger = self._ledgers[source.name]
                 await self.write([ledger.rechecked(state.filename, state.script.checksum)])
 
-    async def _apply(
-        self, around: Surroundings, source: Source, state: FileState, report: Report
-    ) -> Applied:
-        assert state.script is not None
-        resumed = state.row.run_id if state.row is not None else None
-        run = FileRun(
-            around,
-            self._ledgers[source.name],
-            state.script,
-            run_id=resumed or uuid.uuid4().hex,
-            done=await self.journal.read(resumed) if resumed else None,
-        )
-        log.info("applying", schema=source.schema, file=state.filename, resumed=bool(resumed))
+    async def _runs(
+        self, around: Surroundings, source: Source, states: Iterable[FileState]
+    ) -> list[FileRun]:
+        """Prepare the files that wait; each knows which one comes next."""
+        ledger = self._ledgers[source.name]
+        runs: list[FileRun] = []
+        for state in states:
+            assert state.script is not None
+            resumed = state.row.run_id if state.row is not None else None
+            run = FileRun(
+                around,
+                ledger,
+                state.script,
+                run_id=resumed or uuid.uuid4().hex,
+                done=await self.journal.read(resumed) if resumed else None,
+                recorded=state.row is not None,
+            )
+            if runs:
+                runs[-1].then(run)
+            runs.append(run)
+        return runs
+
+    async def _apply(self, source: Source, run: FileRun, report: Report) -> Applied:
+        script = run.script
+        log.info("applying", schema=source.schema, file=script.filename, resumed=run.resumed)
         result = await run.apply()
-        report.remarks += remarks_of(state.script, result)
+        report.remarks += remarks_of(script, result)
         return Applied(
             source.schema,
-            state.filename,
-            len(state.script.statements),
+            script.filename,
+            len(script.statements),
             result.duration_ms,
             result.changed,
         )

@@ -44,6 +44,18 @@ class Script:
         return split(self.data, self.place)
 
     @cached_property
+    def _unit_hashes(self) -> dict[int, str]:
+        return {}
+
+    def unit_hash(self, unit: Unit) -> str:
+        """Return 64 hexadecimal digits over the text of a unit's statements."""
+        known = self._unit_hashes.get(unit.first)
+        if known is None:
+            known = statements_checksum(unit.statements).removeprefix("sha256:")
+            self._unit_hashes[unit.first] = known
+        return known
+
+    @cached_property
     def statements_checksum(self) -> str:
         """``sha256:…`` of the statements alone: comments and blanks don't count."""
         return statements_checksum(self.statements)

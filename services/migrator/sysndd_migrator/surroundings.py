@@ -1,8 +1,9 @@
 """What the files of a run share, and what each of them ends with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from sysndd_migrator.ahead import Ahead
 from sysndd_migrator.interruption import Interruption
 from sysndd_migrator.journal import Journal
 from sysndd_migrator.lock import MigrationLock
@@ -28,6 +29,7 @@ class Surroundings:
     progress: Progress
     strict: bool = False
     locked_retry: float = LOCKED_RETRY_SECONDS
+    ahead: Ahead = field(default_factory=Ahead)
 
 
 @dataclass(frozen=True, slots=True)

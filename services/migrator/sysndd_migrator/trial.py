@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from sysndd_migrator.errors import NotClean
 from sysndd_migrator.outside import other_schemas, reaches_outside
-from sysndd_migrator.runner import Source
 from sysndd_migrator.script import Script
 from sysndd_migrator.session import Session
+from sysndd_migrator.sources import Source
 
 
 def trimmed(source: Source, scripts: Sequence[Script]) -> Source:

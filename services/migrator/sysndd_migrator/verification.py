@@ -14,11 +14,12 @@ from sysndd_migrator.errors import MigratorError
 from sysndd_migrator.exit_codes import ExitCode
 from sysndd_migrator.fingerprint import names_in
 from sysndd_migrator.interruption import Interruption
-from sysndd_migrator.runner import Migrator, Source, open_migrator
+from sysndd_migrator.runner import Migrator, open_migrator
 from sysndd_migrator.scratch import Purpose, scratch_schemas
 from sysndd_migrator.script import Script
 from sysndd_migrator.session import Session
 from sysndd_migrator.snapshot import Snapshot, differences, take
+from sysndd_migrator.sources import Source
 from sysndd_migrator.trial import refuse_outside, server_version, trimmed
 
 log = get_logger(__name__)

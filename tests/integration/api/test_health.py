@@ -94,3 +94,29 @@ async def test_report_names_what_is_wrong(api: Api, site: Site, redis_server: Te
     report = (await api.admin.get("/api/health")).json()
     assert report["queue_depth"] == 1
     assert report["checks"]["mail_queue"]["status"] == "warn"
+
+
+async def test_report_names_the_object_that_drifted_and_how(api: Api, site: Site) -> None:
+    site.server.execute(
+        f"ALTER TABLE `{site.app}`.gene ADD COLUMN by_hand INT, COMMENT = 'by hand'"
+    )
+    report = (await api.admin.get("/api/health")).json()
+    drift = report["checks"]["drift"]
+    assert (report["status"], drift["status"]) == ("warn", "warn")
+    (sentence,) = drift["drift"]
+    assert f"In {site.app}, table gene changed: " in sentence
+    assert "`by_hand` int" in sentence
+    assert sentence in drift["reason"]
+    assert drift["looked_at"]
+    anonymous = await api.client.get("/api/health")
+    assert anonymous.json()["status"] == "warn"
+    assert "by_hand" not in anonymous.text
+
+
+async def test_nothing_has_drifted_right_after_the_migrations(api: Api) -> None:
+    drift = (await api.admin.get("/api/health")).json()["checks"]["drift"]
+    assert (drift["status"], drift["drift"]) == ("pass", [])
+    begun = time.monotonic()
+    again = (await api.admin.get("/api/health")).json()["checks"]["drift"]
+    assert again["looked_at"] == drift["looked_at"], "looked again although a minute is not over"
+    assert time.monotonic() - begun < 2

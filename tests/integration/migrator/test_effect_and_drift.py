@@ -40,6 +40,36 @@ def test_objects_rows_and_warnings_are_recorded(workspace: Workspace) -> None:
     ]
 
 
+def test_the_journal_says_which_of_how_many_and_hashes_the_text(workspace: Workspace) -> None:
+    rows = "INSERT INTO gene VALUES (1, 'a');\nINSERT INTO gene VALUES (2, 'b');\n"
+    workspace.write("001_gene.sql", f"{GENE}{rows}")
+    workspace.write("002_again.sql", f"{AGAIN}-- expect: no-op\n")
+    workspace.up()
+    found = workspace.server.execute(
+        "SELECT filename, position, last_position, of_statements, LENGTH(statements_hash)"
+        f" FROM `{workspace.ops}`.migration_journal WHERE schema_name = %s"
+        " ORDER BY filename, position",
+        (workspace.app,),
+    )
+    assert found == (
+        ("001_gene.sql", 1, 1, 3, 64),
+        ("001_gene.sql", 2, 3, 3, 64),
+        ("002_again.sql", 1, 1, 1, 64),
+    )
+
+
+def test_a_journal_of_an_earlier_version_is_completed(workspace: Workspace) -> None:
+    workspace.write("001_gene.sql", GENE)
+    workspace.up()
+    workspace.server.execute(
+        f"ALTER TABLE `{workspace.ops}`.migration_journal DROP COLUMN of_statements,"
+        " DROP COLUMN statements_hash"
+    )
+    workspace.write("002_more.sql", "CREATE TABLE more (id INT PRIMARY KEY);\n")
+    workspace.up()
+    assert journal(workspace, "002_more.sql") == [("definition", 0, 0, "table more")]
+
+
 def test_a_file_that_changed_nothing_is_warned_of_and_shown(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.write("002_again.sql", AGAIN)

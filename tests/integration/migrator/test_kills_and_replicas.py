@@ -214,12 +214,20 @@ def test_sigterm_ends_the_statement_at_the_server_and_the_next_run_goes_on(
     assert columns(workspace) == ["id", "symbol", "b"]
 
 
+def waiting_for_the_lock(workspace: Workspace) -> bool:
+    return bool(
+        workspace.server.execute(
+            "SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT GET_LOCK%%'"
+        )
+    )
+
+
 def test_sigterm_while_waiting_for_the_lock(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", f"{GENE}DO SLEEP(8);\nDROP TABLE gene;\n")
     first = workspace.start("up")
     eventually(workspace.lock_holder)
     second = workspace.start("up")
-    time.sleep(1)
+    eventually(lambda: waiting_for_the_lock(workspace))
     second.send_signal(signal.SIGTERM)
     finished = finish(second, timeout=10)
     assert finished.code == 143, finished

@@ -157,6 +157,8 @@ def test_work_done_by_hand_counts_when_a_person_says_so(workspace: Workspace) ->
     workspace.write("001_bad.sql", "ALTER TABLE nowhere ADD COLUMN c INT;\n")
     assert workspace.run("up").code == 1
     assert workspace.run("resolve", "001_bad.sql", "--applied").code == 0
+    ((decided,),) = workspace.sql("SELECT applied_by FROM schema_version")
+    assert decided.startswith("resolved by ")
     assert "Nothing to do" in workspace.up().out
     assert workspace.run("resolve", "001_bad.sql", "--applied").code == 4
 

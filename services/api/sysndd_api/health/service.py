@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from sysndd_api.health.drift import DriftWatch
 from sysndd_api.health.store import WorkerStore
 from sysndd_api.settings import ApiSettings
 from sysndd_core.database import Database, PoolState
@@ -76,6 +77,10 @@ class Health:
         self._mails = mails
         self._backups = backups
         self._workers = WorkerStore(database)
+        names = settings.database
+        self._drift = DriftWatch(
+            database, platform=names.ops_name, schemas=(names.ops_name, names.name)
+        )
         self._transports = TransportRows(database)
 
     async def readiness(self) -> Readiness:
@@ -97,6 +102,7 @@ class Health:
         names: dict[str, Callable[[], Awaitable[Check]]] = {
             "database": self._check_database,
             "migrations": self._check_migrations,
+            "drift": self._drift.check,
             "redis": self._check_redis,
             "backup_queue": lambda: self._check_queue(self._jobs_of_backup()),
             "mail_queue": self._check_mails,

@@ -1,0 +1,78 @@
+"""Whether the schemas are still as the last migration run left them, looked at now and then.
+
+Health is asked every few seconds by several readers, and reading every definition takes tens of
+milliseconds or, with a thousand tables, seconds. So one look at a time runs in the background, its
+answer serves for a minute, and a report never waits longer than its deadline for it.
+"""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+
+import pymysql.err
+
+from sysndd_core.database import Database
+from sysndd_core.errors import SysnddError
+from sysndd_core.health import Check, Status
+from sysndd_core.stores.schema_objects import Difference, drifted
+
+_EVERY_SECONDS = 60.0
+_PATIENCE_SECONDS = 1.0
+_NAMED = 20
+
+
+class DriftWatch:
+    """The last look at both schemas, renewed when it is old.
+
+    Args:
+        database: the process's pool.
+        platform: name of the platform schema, which keeps what is expected.
+        schemas: names of the schemas to look at.
+    """
+
+    def __init__(self, database: Database, *, platform: str, schemas: tuple[str, ...]) -> None:
+        self._database = database
+        self._platform = platform
+        self._schemas = schemas
+        self._look: asyncio.Task[None] | None = None
+        self._looked_at = float("-inf")
+        self._check = Check(Status.PASS, observed={"looked_at": None})
+
+    async def check(self) -> Check:
+        """Return the last look's answer; never raises."""
+        if self._look is None and time.monotonic() - self._looked_at >= _EVERY_SECONDS:
+            self._look = asyncio.create_task(self._renew())
+        if self._look is not None:
+            # wait, not wait_for: the look goes on when this report can't wait any longer.
+            await asyncio.wait({self._look}, timeout=_PATIENCE_SECONDS)
+        return self._check
+
+    async def _renew(self) -> None:
+        try:
+            async with self._database.connection() as connection:
+                found = [
+                    await drifted(connection, self._platform, schema) for schema in self._schemas
+                ]
+            self._check = _told(found)
+        except (SysnddError, pymysql.err.Error, OSError) as error:
+            reason = f"The definitions could not be compared: {error}"
+            self._check = Check(Status.WARN, reason, {"looked_at": None})
+        finally:
+            self._looked_at = time.monotonic()
+            self._look = None
+
+
+def _told(found: list[Difference]) -> Check:
+    sentences = [sentence for difference in found for sentence in difference.sentences]
+    unseen = [name for difference in found for name in difference.unseen]
+    observed = {
+        "looked_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "drift": sentences[:_NAMED],
+        # `sysndd-migrator status` has the privileges to look at these too.
+        "not_visible_to_this_account": unseen[:_NAMED],
+    }
+    if not sentences:
+        return Check(Status.PASS, observed=observed)
+    more = f" And {len(sentences) - 1} more." if len(sentences) > 1 else ""
+    reason = f"Changed without a migration: {sentences[0]}{more} See sysndd-migrator status."
+    return Check(Status.WARN, reason, observed)
