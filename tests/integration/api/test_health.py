@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -96,11 +97,22 @@ async def test_report_names_what_is_wrong(api: Api, site: Site, redis_server: Te
     assert report["checks"]["mail_queue"]["status"] == "warn"
 
 
+async def looked_at(api: Api) -> dict[str, Any]:
+    """Return the report of after the first look at the definitions, which it does not wait for."""
+    deadline = time.monotonic() + 30
+    while True:
+        report: dict[str, Any] = (await api.admin.get("/api/health")).json()
+        if report["checks"]["drift"]["looked_at"] is not None:
+            return report
+        assert time.monotonic() < deadline, report
+        await asyncio.sleep(0.1)
+
+
 async def test_report_names_the_object_that_drifted_and_how(api: Api, site: Site) -> None:
     site.server.execute(
         f"ALTER TABLE `{site.app}`.gene ADD COLUMN by_hand INT, COMMENT = 'by hand'"
     )
-    report = (await api.admin.get("/api/health")).json()
+    report = await looked_at(api)
     drift = report["checks"]["drift"]
     assert (report["status"], drift["status"]) == ("warn", "warn")
     (sentence,) = drift["drift"]
@@ -114,9 +126,7 @@ async def test_report_names_the_object_that_drifted_and_how(api: Api, site: Site
 
 
 async def test_nothing_has_drifted_right_after_the_migrations(api: Api) -> None:
-    drift = (await api.admin.get("/api/health")).json()["checks"]["drift"]
+    drift = (await looked_at(api))["checks"]["drift"]
     assert (drift["status"], drift["drift"]) == ("pass", [])
-    begun = time.monotonic()
     again = (await api.admin.get("/api/health")).json()["checks"]["drift"]
     assert again["looked_at"] == drift["looked_at"], "looked again although a minute is not over"
-    assert time.monotonic() - begun < 2

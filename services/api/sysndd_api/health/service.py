@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sysndd_api.health.drift import DriftWatch
 from sysndd_api.health.store import WorkerStore
+from sysndd_api.schema_drift import DriftWatch
 from sysndd_api.settings import ApiSettings
 from sysndd_core.database import Database, PoolState
 from sysndd_core.errors import SysnddError
