@@ -11,6 +11,8 @@ SysnddError                         internal_error            500
 │   └── WrongOldPassword            wrong_old_password        403
 ├── NotFound                        not_found                 404
 │   ├── BackupNotFound              backup_not_found          404
+│   ├── TableNotInBackup            table_not_in_backup       404
+│   ├── InspectionNotFound          inspection_not_found      404
 │   ├── JobNotFound                 job_not_found             404
 │   ├── SessionNotFound             session_not_found         404
 │   ├── MailNotFound                mail_not_found            404
@@ -65,6 +67,7 @@ SysnddError                         internal_error            500
     ├── EncryptionKeyMissing        encryption_key_missing
     ├── EncryptionKeyWrong          encryption_key_wrong
     ├── SafetyBackupFailed          safety_backup_failed
+    ├── NoAdministratorInBackup     no_administrator_in_backup
     └── RestoreFailed               restore_failed
 
 An error carries its code and status; one function in the API renders all of them as
@@ -156,6 +159,20 @@ class NotFound(SysnddError):
 class BackupNotFound(NotFound):
     code = "backup_not_found"
     title = "There is no backup of that name"
+
+
+class TableNotInBackup(NotFound):
+    """The backup's manifest does not list that table."""
+
+    code = "table_not_in_backup"
+    title = "The backup holds no table of that name"
+
+
+class InspectionNotFound(NotFound):
+    """No schema of that name was made for an inspection."""
+
+    code = "inspection_not_found"
+    title = "There is no inspection of that name"
 
 
 class JobNotFound(NotFound):
@@ -497,6 +514,13 @@ class EncryptionKeyWrong(JobFailed):
 class SafetyBackupFailed(JobFailed):
     code = "safety_backup_failed"
     title = "The backup before the restore failed, so nothing was restored"
+
+
+class NoAdministratorInBackup(JobFailed):
+    """Nobody could administer the site after this restore; it wants a second typed word."""
+
+    code = "no_administrator_in_backup"
+    title = "The backup holds no active Administrator"
 
 
 class RestoreFailed(JobFailed):

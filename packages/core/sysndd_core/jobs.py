@@ -84,6 +84,9 @@ class RestoreBackup(Job):
     interruptible = False
 
     name: str
+    # Whether a backup without an active Administrator is restored all the same. Rows of versions
+    # that did not ask lack it; whoever submits one now says what was typed.
+    without_administrator: bool = True
 
 
 class UndoRestore(Job):
@@ -107,7 +110,50 @@ class AdoptBackup(Job):
     uploaded: bool = False
 
 
-JOBS: tuple[type[Job], ...] = (CreateBackup, VerifyBackup, RestoreBackup, UndoRestore, AdoptBackup)
+class PreviewRestore(Job):
+    """Say what a restore would change: tables, rows, and accounts, which are loaded beside live."""
+
+    job_kind = "preview_restore"
+    queue = Queue.BACKUP
+    active_key = WHOLE_DATABASE
+    max_attempts = 2
+
+    name: str
+
+
+class InspectTable(Job):
+    """Load one table of a backup into a schema of its own."""
+
+    job_kind = "inspect_table"
+    queue = Queue.BACKUP
+    active_key = WHOLE_DATABASE
+    max_attempts = 2
+
+    name: str
+    table: str
+
+
+class DropInspection(Job):
+    """Drop a schema that was made for an inspection."""
+
+    job_kind = "drop_inspection"
+    queue = Queue.BACKUP
+    active_key = WHOLE_DATABASE
+    max_attempts = 2
+
+    schema_name: str
+
+
+JOBS: tuple[type[Job], ...] = (
+    CreateBackup,
+    VerifyBackup,
+    RestoreBackup,
+    UndoRestore,
+    PreviewRestore,
+    InspectTable,
+    DropInspection,
+    AdoptBackup,
+)
 """Every job there is. Adding one here without a handler fails the contract tests."""
 
 

@@ -194,6 +194,12 @@ class BackupSettings(SettingsGroup):
         gt=0,
         description="Bytes that an uploaded dump may have and may unpack to.",
     )
+    restore_migrate: bool = Field(
+        True,
+        alias="BACKUP_RESTORE_MIGRATE",
+        description="Apply pending migrations to an older backup before it comes live, by"
+        " `sysndd-migrator` (which must be installed beside the worker) with `MIGRATIONS_DIR`.",
+    )
     load_user: str | None = Field(
         None,
         alias="BACKUP_LOAD_USER",

@@ -17,8 +17,9 @@ from typing import Any
 from sysndd_api.account_commands import add_account_commands
 from sysndd_api.auth import COMMAND_LINE
 from sysndd_api.backups.models import BackupView
-from sysndd_api.backups.service import RESTORE_WORD
+from sysndd_api.backups.service import RESTORE_WORD, SECOND_WORD
 from sysndd_api.context import Context, open_context
+from sysndd_api.inspection_commands import add_inspection_commands
 from sysndd_api.jobs.models import JobView
 from sysndd_api.passwords import check_password
 from sysndd_api.restores.service import UNDO_WORD
@@ -85,6 +86,11 @@ def _parser() -> argparse.ArgumentParser:
     restore = add("restore", _restore, "restore a backup and wait for it")
     restore.add_argument("backup", help="name as in `sysndd-admin list`")
     restore.add_argument("--confirm", help=f"the word {RESTORE_WORD}; asked for when left out")
+    restore.add_argument(
+        "--confirm-without-administrator",
+        help=f"the words {SECOND_WORD}, for a backup without an active Administrator",
+    )
+    add_inspection_commands(add, _watch)
     undo = add("undo-restore", _undo_restore, "bring back what the last restore replaced")
     undo.add_argument("--confirm", help=f"the word {UNDO_WORD}; asked for when left out")
     jobs = add("jobs", _jobs, "list jobs, newest first")
@@ -171,11 +177,14 @@ async def _restore(context: Context, options: argparse.Namespace) -> dict[str, A
             file=sys.stderr,
         )
         confirm = await asyncio.to_thread(input, f"Type {RESTORE_WORD} to go on: ")
-    job_id = await context.backups.restore(COMMAND_LINE, options.backup, confirm)
+    job_id = await context.backups.restore(
+        COMMAND_LINE, options.backup, confirm, options.confirm_without_administrator
+    )
     job = await _watch(context, job_id, options)
     result = job.result or {}
     return job.model_dump(mode="json") | {
         "say": f"Restored {result['restored']}. What was there before is {result['safety_backup']}."
+        + (" Pending migrations were applied to it." if result.get("migrated") else "")
     }
 
 

@@ -16,6 +16,7 @@ from sysndd_api.backups.service import Backups
 from sysndd_api.curation.service import Curation
 from sysndd_api.curation.store import CurationStore
 from sysndd_api.health.service import Health
+from sysndd_api.inspections.service import Inspections
 from sysndd_api.jobs.service import Jobs
 from sysndd_api.jobs.store import JobStore
 from sysndd_api.limits import Limiter
@@ -57,6 +58,7 @@ class Context:
     migrations: Migrations
     recovery: Recovery
     restores: Restores
+    inspections: Inspections
     sessions: Sessions
     smtp_tests: SmtpTests
     users: Users
@@ -121,6 +123,7 @@ async def open_context(settings: ApiSettings) -> AsyncIterator[Context]:
                 mails=Mails(database, mail_rows, MailStore(database), parts.users, audit),
                 recovery=recovery,
                 restores=Restores(database, store, job_rows, audit),
+                inspections=Inspections(database, store, job_rows, audit),
                 smtp_tests=SmtpTests(database, SmtpTestStore(database), audit, settings.smtp),
                 sessions=Sessions(parts),
                 users=Users(parts, accounts),

@@ -37,7 +37,9 @@ from sysndd_api.curation import handlers as curation
 from sysndd_api.curation.models import EntityQuery, EntityView, GeneQuery, GeneView
 from sysndd_api.health import handlers as health
 from sysndd_api.health.models import HealthReport, Live, Ready
-from sysndd_api.http import Page, context_of, remote_of
+from sysndd_api.http import Page, PageQuery, context_of, remote_of
+from sysndd_api.inspections import handlers as inspections
+from sysndd_api.inspections.models import InspectionView, InspectRequest
 from sysndd_api.jobs import handlers as jobs
 from sysndd_api.jobs.models import JobAccepted, JobLines, JobQuery, JobView
 from sysndd_api.mail import handlers as mail
@@ -185,6 +187,21 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         "POST", "/api/admin/restores/undo", backups.undo_restore, ADMIN, JobAccepted, 202,
         body=UndoRequest, in_maintenance=True,
+    ),
+    Endpoint(
+        "POST", _BACKUP + "/dry-run", inspections.dry_run, ADMIN, JobAccepted, 202, in_maintenance=True
+    ),
+    Endpoint(
+        "POST", _BACKUP + "/inspect", inspections.inspect_table, ADMIN, JobAccepted, 202,
+        body=InspectRequest, in_maintenance=True,
+    ),
+    Endpoint(
+        "GET", "/api/admin/inspections", inspections.list_inspections, ADMIN, Page[InspectionView],
+        query=PageQuery,
+    ),
+    Endpoint(
+        "DELETE", "/api/admin/inspections/{schema}", inspections.drop_inspection, ADMIN, JobAccepted,
+        202, in_maintenance=True,
     ),
     Endpoint("POST", _BACKUP + "/verify", backups.verify_backup, ADMIN, JobAccepted, 202),
     Endpoint("POST", _BACKUP + "/pin", backups.pin_backup, ADMIN, BackupManifest),

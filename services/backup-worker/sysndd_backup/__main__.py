@@ -13,6 +13,8 @@ from sysndd_backup.clients import find_clients
 from sysndd_backup.confinement import LoadAccount
 from sysndd_backup.encryption import EncryptionSettings
 from sysndd_backup.handlers import BackupHandlers
+from sysndd_backup.older_backup import Migrator, find_migrator
+from sysndd_backup.outcomes import Outcomes
 from sysndd_backup.recovery import Recovery
 from sysndd_backup.routine import RoutineSettings
 from sysndd_backup.schedule import Schedule
@@ -62,14 +64,15 @@ def main() -> int:
         if sys.argv[1:] == ["health"]:
             return answer(settings.database, Queue.BACKUP)
         configure(settings.log, service="backup-worker")
-        asyncio.run(_serve(settings))
+        migrator = find_migrator(os.environ) if settings.backup.restore_migrate else None
+        asyncio.run(_serve(settings, migrator))
     except SysnddError as error:
         print(f"sysndd-backup-worker: {error.detail}", file=sys.stderr)
         return 1
     return 0
 
 
-async def _serve(settings: BackupWorkerSettings) -> None:
+async def _serve(settings: BackupWorkerSettings, migrator: Migrator | None) -> None:
     patient = settings.database.model_copy(
         update={"statement_timeout": _STATEMENT_SECONDS, "pool_size": 2}
     )
@@ -89,6 +92,7 @@ async def _serve(settings: BackupWorkerSettings) -> None:
                 compression=settings.backup.compression,
                 undo_hours=settings.backup.undo_hours,
                 load_account=_load_account(settings.backup),
+                migrator=migrator,
                 keys=settings.encryption.keys,
                 second=_second_place(store, settings.s3),
             )
@@ -104,7 +108,7 @@ async def _serve(settings: BackupWorkerSettings) -> None:
                 perform=job_performer(rows, handlers.table()),
                 interruptible=_interruptible,
             )
-            beside = [Recovery(database, tools.undo_hours).keep()]
+            beside = [Recovery(database, tools.undo_hours).keep(), Outcomes(database).keep()]
             if tools.second is not None:
                 beside.append(tools.second.keep())
             routine = settings.routine

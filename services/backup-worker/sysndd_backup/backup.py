@@ -13,6 +13,7 @@ from sysndd_backup.dump import Dump, DumpResult, flags_for
 from sysndd_backup.encryption import Keys
 from sysndd_backup.fence import ddl_fence
 from sysndd_backup.manifest import BackupOrder, Circumstances, manifest_of
+from sysndd_backup.older_backup import Migrator
 from sysndd_backup.pace import pace
 from sysndd_backup.packing import suffix_of
 from sysndd_backup.rights import check_rights
@@ -55,6 +56,7 @@ class BackupTools:
     load_account: LoadAccount | None = None
     keys: Keys = field(default_factory=Keys)
     second: SecondPlace | None = None
+    migrator: Migrator | None = None
 
 
 async def take_backup(

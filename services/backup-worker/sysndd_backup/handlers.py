@@ -6,6 +6,8 @@ from typing import Any
 
 from sysndd_backup.adoption import Adoption, adopt
 from sysndd_backup.backup import BackupOrder, BackupTools
+from sysndd_backup.inspection import Inspections, inspect_table
+from sysndd_backup.preview import preview_restore
 from sysndd_backup.proof import prove
 from sysndd_backup.recovery import Recovery
 from sysndd_backup.restore import restore_backup
@@ -15,7 +17,10 @@ from sysndd_core.jobs import (
     AdoptBackup,
     BackupKind,
     CreateBackup,
+    DropInspection,
+    InspectTable,
     Job,
+    PreviewRestore,
     RestoreBackup,
     UndoRestore,
     VerifyBackup,
@@ -41,6 +46,9 @@ class BackupHandlers:
             RestoreBackup: self.restore_backup,
             UndoRestore: self.undo_restore,
             AdoptBackup: self.adopt_backup,
+            PreviewRestore: self.preview_restore,
+            InspectTable: self.inspect_table,
+            DropInspection: self.drop_inspection,
         }
 
     async def create_backup(self, job: CreateBackup, run: JobRun) -> dict[str, Any]:
@@ -69,7 +77,7 @@ class BackupHandlers:
         """Restore a backup; the result names it and the safety backup."""
         await self._clean()
         order = _order(BackupKind.PRE_RESTORE, run)
-        return asdict(await restore_backup(self._tools, job.name, order, run.progress))
+        return asdict(await restore_backup(self._tools, job, order, run.progress))
 
     async def undo_restore(self, job: UndoRestore, run: JobRun) -> dict[str, Any]:
         """Take the last restore back; the result tells what was written since."""
@@ -92,6 +100,22 @@ class BackupHandlers:
             "table_count": manifest.table_count,
             "row_count": manifest.row_count,
         }
+
+    async def preview_restore(self, job: PreviewRestore, run: JobRun) -> dict[str, Any]:
+        """Compare a backup with live; the result tells what a restore would change."""
+        await self._clean()
+        return await preview_restore(self._tools, job.name, run)
+
+    async def inspect_table(self, job: InspectTable, run: JobRun) -> dict[str, Any]:
+        """Load one table beside live; the result names its schema."""
+        await self._clean()
+        return await inspect_table(self._tools, job.name, job.table, run)
+
+    async def drop_inspection(self, job: DropInspection, run: JobRun) -> dict[str, Any]:
+        """Drop what was loaded for an inspection."""
+        await run.progress("dropping", 50, f"Dropping {job.schema_name}")
+        await Inspections(self._tools.database).drop(job.schema_name)
+        return {"schema": job.schema_name}
 
     async def _clean(self) -> None:
         await Recovery(self._tools.database, self._tools.undo_hours).recover()

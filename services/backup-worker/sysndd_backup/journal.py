@@ -120,6 +120,10 @@ class Journal:
         """Note the programs of the new side, before they are dropped there."""
         await self._write(entry, "new_programs = %s", programs_to_json(new))
 
+    async def keep_row_counts(self, entry: Entry, counts: dict[str, int]) -> None:
+        """Note the rows of the new side again, where migrations may have changed them."""
+        await self._write(entry, "row_counts = %s", json.dumps(counts))
+
     async def begin_maintenance(self, entry: Entry) -> None:
         """Refuse writes from now on, until the entry is closed."""
         await self._write(entry, "step = 'maintenance', maintenance = 1")

@@ -5,7 +5,7 @@ where it can be moved from makes the plan None: the file is then loaded as it is
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sysndd_backup.table_definition import TableDefinition, deferred
 
@@ -65,6 +65,15 @@ class LoadPlan:
     settings: tuple[bytes, ...]
     tables: tuple[TablePlan, ...]
     rest: tuple[Span, ...]
+
+    def of_one_table(self, name: str) -> "LoadPlan":
+        """Return the plan of one table alone; its foreign keys would lead to nowhere."""
+        tables = tuple(
+            replace(table, definition=replace(table.definition, references=None))
+            for table in self.tables
+            if table.name == name
+        )
+        return LoadPlan(self.settings, tables, ())
 
 
 class Planner:

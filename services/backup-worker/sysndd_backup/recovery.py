@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from dataclasses import dataclass
 
+from sysndd_backup.inspection import Inspections
 from sysndd_backup.journal import Entry, Journal, Outcome, Purpose
 from sysndd_backup.session import SchemaSession, open_session
 from sysndd_backup.swap import Swap
@@ -70,6 +71,7 @@ class Recovery:
                 await self._tell_job(entry, outcome)
         for entry in await self.journal.kept(expired=True):
             await self._drop(entry)
+        await Inspections(self.database).drop_expired()
 
     async def settle(self, entry: Entry, *, lock_timeout: float = _LOCK_SECONDS) -> Outcome:
         """Finish an entry or take it back, under the schema lock.
@@ -123,6 +125,7 @@ class Recovery:
         await self.database.execute(
             f"UPDATE {self.database.ops}.job SET state = %s, error_code = %s, error = %s,"
             " message = %s, percent = IF(%s, 100, percent), lease_until = NULL,"
+            " outcome_audited = 0,"
             " finished_at = COALESCE(finished_at, UTC_TIMESTAMP(6))"
             " WHERE id = %s AND state IN ('running', 'failed')",
             ("succeeded" if done else "failed", None if done else "restore_failed",

@@ -11,9 +11,13 @@ import asyncio
 import secrets
 from dataclasses import dataclass
 
+from sysndd_backup.accounts import active_administrators, has_accounts
 from sysndd_backup.backup import BackupOrder, BackupTools, take_backup
 from sysndd_backup.checking import CheckedBackup, check_backup
+from sysndd_backup.confinement import WithoutDefiners
+from sysndd_backup.counting import count_rows
 from sysndd_backup.journal import Entry, Outcome, Purpose
+from sysndd_backup.older_backup import is_older
 from sysndd_backup.programs import (
     drop_active,
     read_programs,
@@ -25,11 +29,14 @@ from sysndd_backup.session import open_session
 from sysndd_backup.shadow import load_shadow
 from sysndd_core.errors import (
     LeaseLost,
+    NoAdministratorInBackup,
     RestoreFailed,
     SafetyBackupFailed,
     SysnddError,
 )
+from sysndd_core.jobs import RestoreBackup
 from sysndd_core.logging import get_logger
+from sysndd_core.schema_version import current_version
 from sysndd_core.stores.backups import BackupManifest
 from sysndd_core.worker import Progress
 
@@ -43,39 +50,49 @@ MAINTENANCE_SEEN_SECONDS = 1.2
 
 @dataclass(frozen=True)
 class RestoreResult:
-    """What a restore did: names of the two backups and the numbers of what is live now."""
+    """What a restore did: names of the two backups and the numbers of what came live.
+
+    ``migrated`` tells whether pending migrations were applied to it on the way.
+    """
 
     restored: str
     safety_backup: str
     table_count: int
     row_count: int
+    sha256: str
+    migrated: bool
 
 
 async def restore_backup(
-    tools: BackupTools, name: str, order: BackupOrder, progress: Progress
+    tools: BackupTools, wanted: RestoreBackup, order: BackupOrder, progress: Progress
 ) -> RestoreResult:
-    """Replace the live schema by the backup ``name``.
+    """Replace the live schema by a backup.
 
     Args:
         tools: server, client programs and store.
-        name: of a listed backup.
+        wanted: which listed backup, and what was typed for it.
         order: the safety backup to take before the tables change places.
         progress: shown to the operator.
 
     Raises:
         EncryptionKeyMissing, EncryptionKeyWrong: it can't be read here; live is untouched.
         BackupDamaged: the file is not what its manifest says; live is untouched.
+        NoAdministratorInBackup: nobody has typed the second word; live is untouched.
         SafetyBackupFailed: live is untouched.
         RestoreFailed: the detail says what live is now.
     """
+    name = wanted.name
     manifest = await asyncio.to_thread(tools.store.manifest, name)
     await progress("checking", 1, f"Reading {name} to its end")
     checked = await check_backup(tools, manifest, progress)
     recovery = Recovery(tools.database, tools.undo_hours)
     entry = await _open_entry(recovery, manifest, order)
-    safety = ""
+    safety, migrated = "", False
     try:
-        await _load(tools, recovery, checked, entry, progress)
+        rewrite = await load_shadow(tools, checked, entry.incoming, progress)
+        migrated = await _bring_up_to_date(tools, recovery, checked, entry, progress)
+        await _check_administrator(tools, wanted, entry)
+        await _keep_programs(tools, recovery, entry, rewrite)
         await recovery.journal.begin_maintenance(entry)
         await progress("maintenance", 60, "Writes are refused from now on; reads go on")
         await asyncio.sleep(MAINTENANCE_SEEN_SECONDS)
@@ -87,7 +104,9 @@ async def restore_backup(
         await settle_failed(recovery, entry, error)
     await progress("cleaning", 97, "Dropping what is no longer needed")
     await recovery.drop_superseded()
-    return RestoreResult(name, safety, manifest.table_count, manifest.row_count)
+    return RestoreResult(
+        name, safety, manifest.table_count, manifest.row_count, manifest.sha256, migrated
+    )
 
 
 async def swap_tables(recovery: Recovery, entry: Entry, progress: Progress) -> None:
@@ -114,7 +133,7 @@ async def settle_failed(recovery: Recovery, entry: Entry, error: SysnddError) ->
     """Settle an exchange that failed; return when it could be finished after all.
 
     Raises:
-        RestoreFailed, SafetyBackupFailed: with what live is now.
+        RestoreFailed, SafetyBackupFailed, NoAdministratorInBackup: with what live is now.
     """
     log.error("restore_broken_off", entry=entry.id, reason=error.detail)
     try:
@@ -126,7 +145,7 @@ async def settle_failed(recovery: Recovery, entry: Entry, error: SysnddError) ->
         ) from error
     if outcome is Outcome.DONE:
         return
-    if isinstance(error, SafetyBackupFailed):
+    if isinstance(error, SafetyBackupFailed | NoAdministratorInBackup):
         raise error
     touched = (await recovery.journal.get(entry.id)).swapping
     now = "The database is as before." if touched else "Nothing was changed."
@@ -154,11 +173,40 @@ async def _safety_backup(tools: BackupTools, order: BackupOrder, progress: Progr
         raise SafetyBackupFailed(f"The safety backup failed: {error.detail}") from error
 
 
-async def _load(
+async def _bring_up_to_date(
     tools: BackupTools, recovery: Recovery, checked: CheckedBackup, entry: Entry, progress: Progress
+) -> bool:
+    live = tools.database.settings.name
+    now = await current_version(tools.database, application=live)
+    then = checked.manifest.schema_version
+    if not is_older(then, now):
+        return False
+    if tools.migrator is None:
+        log.warning("restored_without_migrations", backup=then, live=now)
+        return False
+    await progress("migrating", 58, f"Bringing it from {then} to {now}")
+    await tools.migrator.apply(entry.incoming)
+    await recovery.journal.keep_row_counts(entry, await count_rows(tools.database, entry.incoming))
+    return True
+
+
+async def _check_administrator(tools: BackupTools, wanted: RestoreBackup, entry: Entry) -> None:
+    """Refuse a database that nobody could administer, unless exactly that was confirmed."""
+    async with open_session(tools.database.settings) as session:
+        if wanted.without_administrator or not await has_accounts(session, entry.live):
+            return
+        if not await active_administrators(session, entry.incoming):
+            raise NoAdministratorInBackup(
+                f"{wanted.name} holds no active Administrator: nobody could administer the site"
+                " after this restore. Nothing was changed. To restore it all the same, type the"
+                " second word too."
+            )
+
+
+async def _keep_programs(
+    tools: BackupTools, recovery: Recovery, entry: Entry, rewrite: WithoutDefiners
 ) -> None:
     shadow, settings = entry.incoming, tools.database.settings
-    rewrite = await load_shadow(tools, checked, shadow, progress)
     async with open_session(settings) as session:
         programs = without_definers(await read_programs(session, shadow, into=settings.name))
         programs = with_events_enabled(programs, rewrite.enabled_events)

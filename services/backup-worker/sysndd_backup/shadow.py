@@ -11,14 +11,19 @@ from sysndd_backup.pace import pace
 from sysndd_backup.packing import open_reader
 from sysndd_backup.session import open_session
 from sysndd_backup.split_load import SplitLoad
-from sysndd_backup.verification import verify_schema
+from sysndd_backup.verification import verify_rows, verify_schema
 from sysndd_core.worker import Progress
 
 _PROGRESS_SECONDS = 0.5
 
 
 async def load_shadow(
-    tools: BackupTools, checked: CheckedBackup, shadow: str, progress: Progress
+    tools: BackupTools,
+    checked: CheckedBackup,
+    shadow: str,
+    progress: Progress,
+    *,
+    only: str | None = None,
 ) -> WithoutDefiners:
     """Make a scratch schema that holds the whole backup; events in it are disabled.
 
@@ -27,6 +32,8 @@ async def load_shadow(
         checked: the backup, read to its end.
         shadow: plain name of the schema; what is in it is dropped.
         progress: shown to the operator; from 2 to 59 percent.
+        only: the one table to load, without its foreign keys; None for everything. A backup that
+            must be loaded from top to bottom is loaded as a whole all the same.
 
     Returns:
         What was rewritten on the way.
@@ -37,14 +44,19 @@ async def load_shadow(
     settings, manifest = tools.database.settings, checked.manifest
     async with open_session(settings) as session:
         await session.create_schema(shadow)
-    rewrite = WithoutDefiners(manifest.database, shadow)
+    rewrite, plan = WithoutDefiners(manifest.database, shadow), checked.plan
+    if plan is not None and only is not None:
+        plan = plan.of_one_table(only)
     async with confined(settings, shadow, tools.load_account) as account:
         load: Load | SplitLoad = Load(account, tools.clients, shadow, rewrite=rewrite)
-        if checked.plan is not None:
-            load = SplitLoad(account, tools.clients, shadow, checked.plan, rewrite=rewrite)
+        if plan is not None:
+            load = SplitLoad(account, tools.clients, shadow, plan, rewrite=rewrite)
         await _watch(load, tools, checked, progress)
         await progress("verifying", 55, "Counting tables and rows")
-        await verify_schema(tools, manifest, shadow)
+        if only is None:
+            await verify_schema(tools, manifest, shadow)
+        else:
+            await verify_rows(tools, shadow, only, manifest.rows_per_table.get(only, 0))
     return rewrite
 
 

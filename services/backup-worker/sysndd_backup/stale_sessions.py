@@ -4,10 +4,9 @@ Ids are given out again: user 7 of the backup may be somebody else than user 7 o
 goes on only where id, name, address, role, state and password are the same on both sides.
 """
 
+from sysndd_backup.accounts import SAME, has_accounts
 from sysndd_backup.server import quoted
 from sysndd_backup.session import SchemaSession
-
-_SAME = ("user_id", "user_name", "email", "role", "state", "password_hash")
 
 
 async def end_changed_sessions(
@@ -32,20 +31,11 @@ async def end_changed_sessions(
 
 async def _same_accounts(session: SchemaSession, before: str, after: str) -> str | None:
     """Return a query for the ids that are the same account on both sides."""
-    if not (await _has_accounts(session, before) and await _has_accounts(session, after)):
+    if not (await has_accounts(session, before) and await has_accounts(session, after)):
         return None
     # Byte by byte: under the column's collation e and é would be one person.
-    same = " AND ".join(f"CAST(o.{name} AS BINARY) <=> CAST(n.{name} AS BINARY)" for name in _SAME)
+    same = " AND ".join(f"CAST(o.{name} AS BINARY) <=> CAST(n.{name} AS BINARY)" for name in SAME)
     return (
         f"SELECT o.user_id FROM {quoted(before)}.`user` AS o JOIN {quoted(after)}.`user` AS n"
         f" ON n.user_id = o.user_id AND {same}"
     )
-
-
-async def _has_accounts(session: SchemaSession, schema: str) -> bool:
-    rows = await session.fetch_all(
-        "SELECT column_name AS name FROM information_schema.columns"
-        " WHERE table_schema = %s AND table_name = 'user'",
-        (schema,),
-    )
-    return set(_SAME) <= {row["name"] for row in rows}

@@ -4,10 +4,10 @@ import secrets
 from dataclasses import dataclass
 
 from sysndd_backup.backup import BackupTools
+from sysndd_backup.counting import count_rows
 from sysndd_backup.journal import Entry, Purpose
 from sysndd_backup.recovery import Recovery
 from sysndd_backup.restore import settle_failed, swap_tables
-from sysndd_backup.server import quoted
 from sysndd_core.errors import LeaseLost, RestoreFailed, SysnddError
 from sysndd_core.worker import JobRun
 
@@ -66,17 +66,7 @@ async def _last_restore(recovery: Recovery) -> Entry:
 
 
 async def _written_since(tools: BackupTools, last: Entry) -> tuple[int, int]:
-    rows = await tools.database.fetch_all(
-        "SELECT table_name AS name FROM information_schema.tables"
-        " WHERE table_schema = %s AND table_type = 'BASE TABLE'",
-        (last.live,),
-    )
-    now: dict[str, int] = {}
-    for row in rows:
-        found = await tools.database.fetch_one(
-            f"SELECT COUNT(*) AS n FROM {quoted(last.live)}.{quoted(row['name'])}"
-        )
-        now[row["name"]] = int(found["n"]) if found else 0
+    now = await count_rows(tools.database, last.live)
     names = now.keys() | last.row_counts.keys()
     grown = [now.get(name, 0) - last.row_counts.get(name, 0) for name in names]
     return sum(n for n in grown if n > 0), -sum(n for n in grown if n < 0)

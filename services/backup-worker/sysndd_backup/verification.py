@@ -33,11 +33,20 @@ async def _verify_counts(tools: BackupTools, manifest: BackupManifest, schema: s
         if now != then:
             raise RestoreFailed(f"There are {now} {kind}, the backup held {then}.")
     for table, rows in manifest.rows_per_table.items():
-        row = await tools.database.fetch_one(
-            f"SELECT COUNT(*) AS n FROM {quoted(schema)}.{quoted(table)}"
-        )
-        if row is None or row["n"] != rows:
-            raise RestoreFailed(f"The table {table} has not the {rows} rows that the backup held.")
+        await verify_rows(tools, schema, table, rows)
+
+
+async def verify_rows(tools: BackupTools, schema: str, table: str, rows: int) -> None:
+    """Count the rows of one table.
+
+    Raises:
+        RestoreFailed: there are more or fewer than ``rows``.
+    """
+    row = await tools.database.fetch_one(
+        f"SELECT COUNT(*) AS n FROM {quoted(schema)}.{quoted(table)}"
+    )
+    if row is None or row["n"] != rows:
+        raise RestoreFailed(f"The table {table} has not the {rows} rows that the backup held.")
 
 
 async def _verify_views(tools: BackupTools, schema: str) -> None:

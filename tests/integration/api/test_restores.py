@@ -72,3 +72,53 @@ async def test_undo_wants_its_word_and_something_to_undo(api: Api, site: Site) -
     journal(site, purpose="undo", finished_at="2026-01-01", outcome="done",
             kept_until="2099-01-01")  # fmt: skip
     problem(await api.admin.post(UNDO, json=right), 409, "nothing_to_undo")
+
+
+async def test_looking_first_over_http(api: Api, site: Site) -> None:
+    async with backup_bench(site) as bench:
+        assert (await bench.run(CreateBackup()))["state"] == "succeeded"
+        (manifest,) = bench.store.manifests()
+        one = f"/api/admin/backups/{manifest.name}"
+        for path, body in ((f"{one}/dry-run", None), (f"{one}/inspect", {"table": "user"})):
+            problem(await api.client.post(path, json=body), 401, "not_signed_in")
+            answer = await api.admin.post(path, json=body)
+            assert answer.status_code == 202, answer.text
+            await bench.worker().run_until_idle()
+            job = (await api.admin.get(answer.headers["location"])).json()
+            assert job["state"] == "succeeded", job["error"]
+        problem(await api.admin.post(f"{one}/inspect", json={"table": "no"}), 404,
+                "table_not_in_backup")  # fmt: skip
+
+        listed = (await api.admin.get("/api/admin/inspections")).json()
+        assert [(each["table_name"], each["backup"]) for each in listed["data"]] == [
+            ("user", manifest.name)
+        ]
+        schema = listed["data"][0]["schema_name"]
+        problem(await api.admin.delete(f"/api/admin/inspections/{site.app}"), 404,
+                "inspection_not_found")  # fmt: skip
+        assert (await api.admin.delete(f"/api/admin/inspections/{schema}")).status_code == 202
+        await bench.worker().run_until_idle()
+        assert (await api.admin.get("/api/admin/inspections")).json()["total"] == 0
+
+
+async def test_the_second_word_is_exact_and_the_first_is_not_enough(api: Api, site: Site) -> None:
+    async with backup_bench(site) as bench:
+        site.server.execute("UPDATE `user` SET role = 'Curator'", schema=site.app)
+        assert (await bench.run(CreateBackup()))["state"] == "succeeded"
+        site.server.execute("UPDATE `user` SET role = 'Administrator'", schema=site.app)
+        path = f"/api/admin/backups/{bench.store.manifests()[0].name}/restore"
+        for word in ("without administrator", "WITHOUT ADMINISTRATOR ", True, ""):
+            body = {"confirm": "RESTORE", "confirm_without_administrator": word}
+            problem(await api.admin.post(path, json=body), 422, "confirmation_required")
+        answer = await api.admin.post(path, json={"confirm": "RESTORE"})
+        assert answer.status_code == 202, answer.text
+        await bench.worker().run_until_idle()
+        job = (await api.admin.get(answer.headers["location"])).json()
+        assert (job["state"], job["error"]["code"]) == ("failed", "no_administrator_in_backup")
+        body = {"confirm": "RESTORE", "confirm_without_administrator": "WITHOUT ADMINISTRATOR"}
+        answer = await api.admin.post(path, json=body)
+        await bench.worker().run_until_idle()
+        # Who asked is no Administrator in what is live now, and is signed in no longer.
+        problem(await api.admin.get(answer.headers["location"]), 401, "not_signed_in")
+        row = await bench.rows.get(answer.json()["job_id"])
+        assert row["state"] == "succeeded", row["error"]

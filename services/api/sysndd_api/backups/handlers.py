@@ -70,7 +70,10 @@ async def restore_backup(request: Request) -> Response:
     """Start a restore."""
     body = await body_of(request, RestoreRequest)
     job_id = await context_of(request).backups.restore(
-        actor_of(request), request.path_params["name"], body.confirm
+        actor_of(request),
+        request.path_params["name"],
+        body.confirm,
+        body.confirm_without_administrator,
     )
     return accepted(job_id)
 

@@ -11,9 +11,14 @@ from sysndd_core.stores.backups import StrayFile
 
 
 class RestoreRequest(RequestModel):
-    """``confirm`` must be exactly ``RESTORE``; the service judges it, with its own code."""
+    """``confirm`` must be exactly ``RESTORE``; the service judges it, with its own code.
+
+    A backup without an active Administrator wants ``confirm_without_administrator`` too: exactly
+    ``WITHOUT ADMINISTRATOR``.
+    """
 
     confirm: Any = None
+    confirm_without_administrator: Any = None
 
 
 class UndoRequest(RequestModel):

@@ -25,6 +25,7 @@ from sysndd_core.stores.backups import BackupDirectory, BackupManifest, StrayFil
 from sysndd_core.stores.s3 import S3Copies, locked
 
 RESTORE_WORD = "RESTORE"
+SECOND_WORD = "WITHOUT ADMINISTRATOR"
 DELETE_WORD = "DELETE"
 
 
@@ -139,27 +140,31 @@ class Backups:
         """Return the dumps that lie in the directory without a manifest."""
         return await asyncio.to_thread(self._store.strays)
 
-    async def restore(self, actor: Actor, name: str, confirm: Any) -> str:
+    async def restore(self, actor: Actor, name: str, confirm: Any, second: Any = None) -> str:
         """Submit a restore; return the job's id.
 
         Args:
             actor: who asked.
             name: of a listed backup.
             confirm: what the person typed.
+            second: what was typed for a backup without an active Administrator, None for nothing.
+                Whether it is needed is known once the backup is loaded: the job fails without it.
 
         Raises:
-            ConfirmationRequired: it is anything but exactly ``RESTORE``.
+            ConfirmationRequired: they are anything but exactly ``RESTORE`` and
+                ``WITHOUT ADMINISTRATOR``.
             InvalidBackupName, BackupNotFound, OperationInProgress, InsufficientStorage.
         """
         _check_word(confirm, RESTORE_WORD)
+        if second is not None:
+            _check_word(second, SECOND_WORD, field="confirm_without_administrator")
         manifest = await self.get(name)
         name = manifest.name
         # The safety backup needs room too.
         await self._check_room()
         async with self._database.transaction() as tx:
-            job_id = await self._rows.submit(
-                tx, RestoreBackup(name=name), requested_by=actor.user_id
-            )
+            job = RestoreBackup(name=name, without_administrator=second is not None)
+            job_id = await self._rows.submit(tx, job, requested_by=actor.user_id)
             detail = {"job_id": job_id, "sha256": manifest.sha256}
             await self._audit.write(tx, actor, "restore_backup", obj=name, detail=detail)
         return job_id
@@ -267,6 +272,6 @@ def _elsewhere(manifest: BackupManifest) -> CopyFailed:
     return CopyFailed(f"{manifest.name} is in the bucket {bucket}; set BACKUP_S3_* here as well.")
 
 
-def _check_word(confirm: Any, word: str) -> None:
+def _check_word(confirm: Any, word: str, *, field: str = "confirm") -> None:
     if not isinstance(confirm, str) or not hmac.compare_digest(confirm.encode(), word.encode()):
-        raise ConfirmationRequired(f'Send {{"confirm": "{word}"}}, exactly.')
+        raise ConfirmationRequired(f'Send {{"{field}": "{word}"}}, exactly.')

@@ -1,0 +1,1 @@
+"""Looking before a restore: a dry run, and single tables beside live."""

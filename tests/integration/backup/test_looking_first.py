@@ -1,0 +1,206 @@
+"""Dry run, inspection of one table, the second word, older backups, and what the audit log says."""
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sysndd_backup.older_backup import Migrator
+from sysndd_backup.outcomes import Outcomes
+from sysndd_backup.recovery import Recovery
+from sysndd_core.jobs import (
+    CreateBackup,
+    DropInspection,
+    InspectTable,
+    PreviewRestore,
+    RestoreBackup,
+)
+from tests.integration.backup.test_hostile_dumps import beside_live, forged
+from tests.support.site import MIGRATIONS, REPOSITORY, Site
+from tests.support.workers import PACKAGES, BackupBench, backup_bench
+
+PEOPLE = """
+INSERT INTO `user` (user_id, user_name, email, password_hash, role, state) VALUES
+  (1, 'ann', 'ann@x', 'h1', 'Administrator', 'active'), (2, 'bob', 'bob@x', 'h2', 'Viewer', 'active'),
+  (3, 'cyd', 'cyd@x', 'h3', 'Curator', 'active'), (4, 'é', 'e@x', 'h4', 'Viewer', 'active')
+"""
+SINCE = (
+    "UPDATE `user` SET role = 'Administrator' WHERE user_id = 3",
+    "UPDATE `user` SET password_hash = 'H4', user_name = 'e' WHERE user_id = 4",
+    "DELETE FROM `user` WHERE user_id = 2",
+    "INSERT INTO `user` (user_id, user_name, email) VALUES (9, 'new', 'new@x')",
+    "CREATE TABLE later (id INT PRIMARY KEY)",
+)
+
+
+@pytest.fixture
+async def bench(site: Site) -> AsyncIterator[BackupBench]:
+    site.server.execute(PEOPLE, schema=site.app)
+    async with backup_bench(site) as bench:
+        assert (await bench.run(CreateBackup()))["state"] == "succeeded"
+        yield bench
+
+
+def newest(bench: BackupBench) -> str:
+    return bench.store.manifests()[0].name
+
+
+def result_of(row: dict[str, object]) -> dict[str, Any]:
+    assert row["state"] == "succeeded", row["error"]
+    found: dict[str, Any] = json.loads(str(row["result"]))
+    return found
+
+
+async def test_a_dry_run_tells_of_tables_and_accounts(bench: BackupBench) -> None:
+    for statement in SINCE:
+        bench.site.server.execute(statement, schema=bench.site.app)
+    live = bench.checksums()
+    told = result_of(await bench.run(PreviewRestore(name=newest(bench))))
+    assert {"table": "later", "live_rows": 0, "backup_rows": None} in told["tables"]
+    accounts = told["accounts"]
+    assert accounts["vanish"] == ["new"]
+    assert accounts["come_back"] == ["bob"]
+    assert [(one["user_id"], one["older"], one["role"]) for one in accounts["changed"]] == [
+        (3, ["role"], ["Administrator", "Curator"]),
+        (4, ["user name", "password"], None),
+    ]
+    assert accounts["active_administrators"] == 1
+    assert not told["needs_second_word"]
+    assert bench.checksums() == live
+    assert beside_live(bench.site) == []
+
+
+async def test_a_backup_without_administrator_wants_a_second_word(bench: BackupBench) -> None:
+    name = forged(
+        bench, lambda dump: dump.replace(b"'Administrator','active'", b"'Curator','active'")
+    )
+    told = result_of(await bench.run(PreviewRestore(name=name)))
+    assert (told["accounts"]["active_administrators"], told["needs_second_word"]) == (0, True)
+    live = bench.checksums()
+    row = await bench.run(RestoreBackup(name=name, without_administrator=False))
+    assert (row["state"], row["error_code"]) == ("failed", "no_administrator_in_backup")
+    assert "Nothing was changed" in str(row["error"])
+    assert bench.checksums() == live
+    assert beside_live(bench.site) == []
+    row = await bench.run(RestoreBackup(name=name, without_administrator=True))
+    assert row["state"] == "succeeded", row["error"]
+
+
+async def test_one_table_in_a_schema_of_its_own(bench: BackupBench) -> None:
+    site, live = bench.site, bench.checksums()
+    inspect = InspectTable(name=newest(bench), table="user")
+    told = result_of(await bench.run(inspect))
+    schema = told["schema"]
+    assert bench.checksums(schema) == {"user": live["user"]}
+    assert bench.checksums() == live
+
+    row = await bench.run(DropInspection(schema_name=site.app))
+    assert (row["state"], row["error_code"]) == ("failed", "inspection_not_found")
+    assert bench.checksums() == live
+    assert result_of(await bench.run(DropInspection(schema_name=schema))) == {"schema": schema}
+    assert beside_live(site) == []
+
+    result_of(await bench.run(inspect))
+    site.server.execute(
+        f"UPDATE `{site.ops}`.inspection SET kept_until = NOW(6) - INTERVAL 1 SECOND"
+    )
+    await Recovery(bench.database, 24).recover()
+    assert beside_live(site) == []
+    assert site.server.execute(f"SELECT * FROM `{site.ops}`.inspection") == ()
+
+
+async def test_a_table_that_the_backup_lacks_is_named(bench: BackupBench) -> None:
+    row = await bench.run(InspectTable(name=newest(bench), table="no such"))
+    assert (row["state"], row["error_code"]) == ("failed", "table_not_in_backup")
+    assert beside_live(bench.site) == []
+
+
+@pytest.fixture
+def migrator(site: Site, tmp_path: Path) -> Migrator:
+    """The real migrator, with one migration more than the backup has seen."""
+    directory = tmp_path / "migrations"
+    directory.mkdir()
+    for file in MIGRATIONS.glob("*.sql"):
+        (directory / file.name).write_bytes(file.read_bytes())
+    (directory / "900_later.sql").write_text(
+        "CREATE TABLE later_one (id INT PRIMARY KEY);\nINSERT INTO later_one VALUES (1);\n"
+    )
+    program = tmp_path / "sysndd-migrator"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m sysndd_migrator "$@"\n')
+    program.chmod(0o755)
+    folders = os.pathsep.join(str(REPOSITORY / package) for package in PACKAGES)
+    environ = {
+        **os.environ,
+        **site.environ,
+        "MIGRATIONS_DIR": str(directory),
+        "PYTHONPATH": folders,
+    }
+    return Migrator(str(program), environ)
+
+
+async def test_an_older_backup_is_brought_up_to_date(
+    bench: BackupBench, migrator: Migrator
+) -> None:
+    site, name = bench.site, newest(bench)
+    await migrator.apply(site.app)
+    tools = dataclasses.replace(bench.tools, migrator=migrator)
+    before = bench.checksums()
+    assert "later_one" in before
+    told = result_of(await bench.run(RestoreBackup(name=name), tools))
+    assert told["migrated"] is True
+    after = bench.checksums()
+    assert after.keys() == before.keys()
+    assert after["later_one"] == before["later_one"]
+    assert site.server.execute(
+        f"SELECT filename FROM `{site.app}`.schema_version ORDER BY 1 DESC LIMIT 1"
+    ) == (("900_later.sql",),)
+    # Nothing is left to apply, and the migrator agrees with what it finds.
+    await migrator.apply(site.app)
+
+
+async def test_a_migration_that_fails_leaves_live_alone(
+    bench: BackupBench, migrator: Migrator
+) -> None:
+    name = newest(bench)
+    await migrator.apply(bench.site.app)
+    directory = Path(migrator.variables["MIGRATIONS_DIR"])
+    (directory / "900_later.sql").write_text("CREATE TABLE nonsense;\n")
+    live = bench.checksums()
+    tools = dataclasses.replace(bench.tools, migrator=migrator)
+    row = await bench.run(RestoreBackup(name=name), tools)
+    assert (row["state"], row["error_code"]) == ("failed", "restore_failed")
+    assert "migrations could not be applied" in str(row["error"])
+    assert "900_later.sql" in str(row["error"])
+    assert "Nothing was changed" in str(row["error"])
+    assert bench.checksums() == live
+    assert beside_live(bench.site) == []
+
+
+async def test_every_end_is_in_the_audit_log(bench: BackupBench) -> None:
+    site, name = bench.site, newest(bench)
+    site.server.execute(f"UPDATE `{site.ops}`.job SET outcome_audited = 1")
+    sha256 = bench.store.manifest(name).sha256
+    job_id = await bench.submit(RestoreBackup(name=name))
+    site.server.execute(
+        f"INSERT INTO `{site.ops}`.audit_log (happened_at, action, outcome, actor_id, actor_name,"
+        " remote, object, detail) VALUES (UTC_TIMESTAMP(6), 'restore_backup', 'ok', 1, 'ann',"
+        " '192.0.2.7', %s, %s)",
+        (name, json.dumps({"job_id": job_id, "sha256": sha256})),
+    )
+    await bench.worker().run_until_idle()
+    await bench.run(RestoreBackup(name="no_such_one.sql"))
+    outcomes = Outcomes(bench.database)
+    assert await outcomes.write() == 2
+    assert await outcomes.write() == 0
+    rows = site.server.execute(
+        "SELECT action, outcome, actor_name, remote, object, detail"
+        f" FROM `{site.ops}`.audit_log WHERE action LIKE '%\\_ended' ORDER BY id"
+    )
+    assert rows[0][:5] == ("restore_backup_ended", "ok", "ann", "192.0.2.7", name)
+    assert json.loads(rows[0][5]) == {"job_id": job_id, "state": "succeeded", "sha256": sha256}
+    assert rows[1][:2] == ("restore_backup_ended", "backup_not_found")
