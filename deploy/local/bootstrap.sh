@@ -152,6 +152,8 @@ missing_packages() {
     if [ $redis = yes ]; then
         have redis-server || printf 'redis-server '
     fi
+    # The browser that the tests of the pages click in.
+    [ $purpose != test ] || have chromium || printf 'chromium '
 }
 
 have() { command -v "$1" >/dev/null; }

@@ -247,3 +247,38 @@ async def test_failed_work_can_be_asked_for_again_but_never_a_restore(
     busy = await browser.post("/admin/backups")
     assert busy.status_code == 409
     assert f'href="/admin/jobs/{new_id}"' in busy.text
+
+
+async def test_pages_stay_light_with_1000_backups_and_10000_jobs(
+    browser: httpx.AsyncClient, site: Site
+) -> None:
+    first = put_backup(site, 0)
+    for number in range(1, 1000):
+        created = first.created_at + timedelta(hours=number)
+        one = first.model_copy(
+            update={
+                "name": f"manual_{created:%Y%m%dT%H%M%SZ}_{number:08x}.sql.zst",
+                "created_at": created,
+                "rows_per_table": {f"table_{table}": table for table in range(30)},
+            }
+        )
+        (site.backup_dir / one.name).write_bytes(b"dump")
+        (site.backup_dir / f"{one.name}.json").write_text(one.to_json(), encoding="utf-8")
+    values = ", ".join(
+        f"(UUID(), 'create_backup', 'backup', 'succeeded', '{{}}', UTC_TIMESTAMP(6),"
+        f" UTC_TIMESTAMP(6) - INTERVAL {number} MINUTE, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))"
+        for number in range(1000)
+    )
+    for _ in range(10):
+        site.server.execute(
+            f"INSERT INTO `{site.ops}`.job (id, kind, queue, state, payload, run_after, created_at,"
+            f" started_at, finished_at) VALUES {values}"
+        )
+    for path in ("/admin", "/admin/backups", "/admin/jobs", f"/admin/backups/{one.name}"):
+        answer = await browser.get(path)
+        weight = int(answer.headers["content-length"])
+        for asset in set(re.findall(r'(?:href|src)="(/admin/static/[^"]+)"', answer.text)):
+            weight += int((await browser.get(asset)).headers["content-length"])
+        assert weight < 150_000, path
+    assert "1,000 backups" in (await browser.get("/admin/backups")).text
+    assert "10,000 jobs" in (await browser.get("/admin/jobs")).text

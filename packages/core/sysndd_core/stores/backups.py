@@ -146,6 +146,8 @@ class BackupDirectory:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        # Manifests as they were read, by file name, each with what tells that its file is the same.
+        self._known: dict[str, tuple[tuple[int, int, int], BackupManifest]] = {}
 
     def path(self, name: str) -> Path:
         """Return where a backup of that name is or would be.
@@ -343,12 +345,27 @@ class BackupDirectory:
     def _read_all(self) -> Iterator[BackupManifest | None]:
         if not self.directory.is_dir():
             return
-        for path in self.directory.glob("*.sql*" + MANIFEST_SUFFIX):
+        there = list(self.directory.glob("*.sql*" + MANIFEST_SUFFIX))
+        for path in there:
             yield self._read(path)
+        for gone in self._known.keys() - {path.name for path in there}:
+            self._known.pop(gone, None)
+
+    def _parsed(self, path: Path) -> BackupManifest:
+        # A list of a thousand takes a second to parse and 20 ms to look at. Each change is a new
+        # file under the old name (see ``write_manifest``), so its inode tells.
+        told = path.stat()
+        now = (told.st_ino, told.st_mtime_ns, told.st_size)
+        known = self._known.get(path.name)
+        if known is not None and known[0] == now:
+            return known[1]
+        manifest = BackupManifest.model_validate_json(path.read_bytes())
+        self._known[path.name] = (now, manifest)
+        return manifest
 
     def _read(self, path: Path) -> BackupManifest | None:
         try:
-            manifest = BackupManifest.model_validate_json(path.read_bytes())
+            manifest = self._parsed(path)
             target = self.path(manifest.name)
         except FileNotFoundError:
             return None

@@ -15,6 +15,7 @@ from sysndd_api.admin.rendering import go_to
 from sysndd_api.backups.models import BackupQuery
 from sysndd_api.http import actor_of, context_of
 from sysndd_api.jobs.service import RETRYABLE
+from sysndd_api.middleware import UPLOAD_PATH
 from sysndd_core.jobs import BackupKind
 
 BACKUPS = "/admin/backups"
@@ -40,8 +41,11 @@ async def list_page(request: Request) -> Response:
     """List backups, with what is at work, and what came of the last job."""
     context, view = context_of(request), view_of(request, BackupsView)
     everything = await context.backups.list_all()
-    found, undoable, jobs = await asyncio.gather(
-        context.backups.search(view), context.restores.undoable(), _jobs(request)
+    found, strays, undoable, jobs = await asyncio.gather(
+        context.backups.search(view),
+        context.backups.strays(),
+        context.restores.undoable(),
+        _jobs(request),
     )
     return pages.page(
         request,
@@ -56,6 +60,7 @@ async def list_page(request: Request) -> Response:
         jobs=jobs,
         busy=any(one.is_active for one in jobs),
         undoable=undoable,
+        strays=strays,
         chart=size_chart(everything[:_CHART_BARS], width=1080),
     )
 
@@ -64,6 +69,11 @@ async def create(request: Request) -> Response:
     """Start a backup."""
     await context_of(request).backups.create(actor_of(request))
     return go_to(BACKUPS)
+
+
+async def upload_page(request: Request) -> Response:
+    """Take a file; the page's script sends it to the API's own address and shows how far it is."""
+    return pages.page(request, "backup_upload.html", address=UPLOAD_PATH)
 
 
 async def detail_page(request: Request) -> Response:

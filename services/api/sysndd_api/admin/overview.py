@@ -14,7 +14,7 @@ from sysndd_api.activity.models import Period
 from sysndd_api.admin import pages
 from sysndd_api.admin.backup_charts import size_chart
 from sysndd_api.admin.charts import Bar, bar_chart
-from sysndd_api.admin.rendering import duration, human_size
+from sysndd_api.admin.rendering import age, duration, human_size
 from sysndd_api.health.service import Report
 from sysndd_api.http import context_of
 from sysndd_core.database import Row
@@ -25,9 +25,11 @@ LOOKS = {Status.PASS: "ok", Status.WARN: "warn", Status.FAIL: "fail"}
 _PARTS = {
     "database": ("Database", "/admin/migrations"),
     "migrations": ("Migrations", "/admin/migrations"),
+    "drift": ("Drift", "/admin/migrations"),
     "redis": ("Redis", "/admin/jobs"),
     "backup_queue": ("Jobs", "/admin/jobs?state=queued"),
     "mail_queue": ("Mail", "/admin/mail"),
+    "mail_transport": ("Mail server", "/admin/mail"),
     "workers": ("Workers", "/admin/jobs"),
     "backups": ("Backups", "/admin/backups"),
     "pool": ("Pool", "/admin#pools"),
@@ -119,6 +121,16 @@ def _shown_migrations(seen: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     return f"{seen['pending_migrations']} pending", (f"at {seen['current']}",)
 
 
+def _shown_drift(seen: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    drifted, unseen = seen.get("drift") or [], seen.get("not_visible_to_this_account") or []
+    hidden = f"{len(unseen)} objects are not visible to the API" if unseen else ""
+    return (f"{len(drifted)} objects" if drifted else "none"), (hidden,)
+
+
+def _shown_transport(seen: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    return ("takes mails" if seen["breaker"] == "closed" else "refuses mails"), ()
+
+
 def _shown_jobs(seen: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     return _waiting(seen), (_oldest(seen),)
 
@@ -139,6 +151,8 @@ def _shown_pool(seen: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
 _SHOWN: dict[str, Callable[[Mapping[str, Any]], tuple[str, tuple[str, ...]]]] = {
     "database": _shown_database,
     "migrations": _shown_migrations,
+    "drift": _shown_drift,
+    "mail_transport": _shown_transport,
     "backup_queue": _shown_jobs,
     "mail_queue": _shown_mails,
     "workers": _shown_workers,
@@ -154,8 +168,8 @@ def _shown_backups(
     count = f"{len(manifests)} in all"
     if proven is None:
         return "none proven", (count, *free)
-    age = duration((datetime.now(UTC) - proven.created_at).total_seconds())
-    return f"proven {age} ago", (f"{proven.name}", ", ".join((count, *free)))
+    old = age((datetime.now(UTC) - proven.created_at).total_seconds())
+    return f"proven {old} ago", (f"{proven.name}", ", ".join((count, *free)))
 
 
 def _waiting(seen: Mapping[str, Any]) -> str:

@@ -121,8 +121,12 @@ async def form_of(request: Request, model: type[ModelT]) -> ModelT:
         )
     except ValueError as error:
         raise Invalid("The form can't be read.") from error
+    # A field that was left empty is one that was not sent.
+    sent = {name: value for name, value in pairs if value != ""}
+    # What was typed is in the form again when it comes back with an error; a password never is.
+    request.state.sent = {name: value for name, value in sent.items() if "password" not in name}
     try:
-        return model.model_validate(dict(pairs))
+        return model.model_validate(sent)
     except ValidationError as error:
         problems = [
             {"field": str(item["loc"][0]), "message": item["msg"]} for item in error.errors()
@@ -138,6 +142,7 @@ def page(request: Request, template: str, **values: Any) -> Response:
         request,
         template,
         problem=problem,
+        sent=getattr(request.state, "sent", {}),
         notice=_NOTICES.get(request.query_params.get("done", "")),
         request_id=get_contextvars().get("request_id"),
         **values,
@@ -187,6 +192,16 @@ _NOTICES = {
     "pinned": "The backup is pinned: retention leaves it alone.",
     "unpinned": "The backup is no longer pinned: retention decides about it again.",
     "cancelled": "The job is being cancelled.",
+    "mail_replayed": "The mail goes out now.",
+    "mail_cancelled": "The mail is cancelled.",
     "signed_out": "You are signed out.",
     "sessions_ended": "Those sessions have ended.",
+    "password_reset": "The new password is set and every session has ended. Sign in with it.",
+    "password_changed": "The password is changed; every other session has ended.",
+    "address_asked": "A mail went to both addresses. The address changes when both agree.",
+    "approved": "The account is open now; its owner gets a mail.",
+    "deactivated": "The account is closed; its sessions and links have ended.",
+    "reactivated": "The account is open again.",
+    "role_changed": "The role is changed; the account's sessions have ended.",
+    "mail_sent": "The mail is on its way.",
 }

@@ -11,9 +11,15 @@ TITLES = {
     "verify_backup": "Proof of a backup",
     "restore_backup": "Restore",
     "undo_restore": "Undo of a restore",
-    "read_upload": "Upload",
+    "adopt_backup": "Reading of a file",
 }
-DATABASE_KINDS = ("create_backup", "verify_backup", "restore_backup", "undo_restore")
+DATABASE_KINDS = (
+    "create_backup",
+    "verify_backup",
+    "restore_backup",
+    "undo_restore",
+    "adopt_backup",
+)
 """Kinds whose last outcome the page of backups tells."""
 
 _PROOF = (("proving", "Read the file"), ("loading", "Load beside live"), ("comparing", "Compare"))
@@ -32,6 +38,7 @@ _STEPS: dict[str, tuple[tuple[str, str], ...]] = {
         ("swapping", "Exchange the tables"),
         ("cleaning", "Clean up"),
     ),
+    "adopt_backup": (("reading", "Read to its end"), ("publishing", "Publish")),
     "undo_restore": (
         ("counting", "Count what was written since"),
         ("swapping", "Exchange the tables"),

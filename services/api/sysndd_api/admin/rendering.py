@@ -1,6 +1,7 @@
 """Templates to answers: escaping, security headers, compression, and how values look to a person."""
 
 import gzip
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,27 @@ def duration(seconds: float | None) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
+def age(seconds: float) -> str:
+    """Return a length of time with its largest unit alone."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def browser(user_agent: str | None) -> Markup:
+    """Name a browser and its system in a few words, with the whole header to hover over."""
+    text = user_agent or ""
+    program = re.search(r"(Edg|Firefox|Chrome|Safari)/(\d+)", text) or re.match(
+        r"([^/\s]+)/?(\S*)", text
+    )
+    system = re.search(r"Windows|Mac OS|iPhone|iPad|Android|Linux", text)
+    words = f"{program[1]} {program[2]}".strip() if program else "unknown"
+    if system:
+        words += f" on {system[0]}"
+    return Markup('<span title="{}">{}</span>').format(text[:255], words)
+
+
 def _words(value: str | None) -> str:
     """Turn a stable name such as ``create_backup`` into words."""
     text = (value or "").replace("_", " ").replace("-", " ")
@@ -149,7 +171,12 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        moment=moment, size=size, duration=duration, words=_words, human_size=human_size
+        browser=browser,
+        moment=moment,
+        size=size,
+        duration=duration,
+        words=_words,
+        human_size=human_size,
     )
     environment.globals.update(asset=asset, version=tool_version())
     return environment

@@ -1,6 +1,17 @@
 """Every page's address, in one list; the application puts it beside the API's."""
 
-from sysndd_api.admin import account, audit, backups, jobs, migrations, overview
+from sysndd_api.admin import (
+    account,
+    audit,
+    backups,
+    jobs,
+    mail,
+    migrations,
+    overview,
+    own_account,
+    users,
+)
+from sysndd_api.admin.account import MAIL_SENT
 from sysndd_api.admin.pages import PageRoute, nothing_here
 from sysndd_api.admin.static_files import static_file
 from sysndd_api.auth import Access
@@ -10,6 +21,8 @@ ANYONE, SIGNED_IN, ADMIN = Access.ANYONE, Access.SIGNED_IN, Access.ADMINISTRATOR
 
 _BACKUP = "/admin/backups/{name}"
 _JOB = "/admin/jobs/{job_id}"
+_MAIL = "/admin/mail/{mail_id}"
+_USER = "/admin/users/{user_id}"
 
 PAGES: tuple[PageRoute, ...] = (
     PageRoute("GET", "/admin/static/{name:path}", static_file, ANYONE),
@@ -19,11 +32,39 @@ PAGES: tuple[PageRoute, ...] = (
         in_maintenance=True,
     ),
     PageRoute("POST", "/account/sign-out", account.sign_out, SIGNED_IN, in_maintenance=True),
+    PageRoute("GET", "/account/register", account.register_page, ANYONE),
+    PageRoute("POST", "/account/register", account.register, ANYONE, account.register_page),
+    PageRoute("GET", MAIL_SENT, account.mail_sent_page, ANYONE),
+    PageRoute("GET", "/account/confirm", account.confirm_page, ANYONE),
+    PageRoute("POST", "/account/confirm", account.confirm, ANYONE, account.confirm_page),
+    PageRoute("POST", "/account/confirm/resend", account.resend, ANYONE, account.confirm_page),
+    PageRoute("GET", "/account/reset", account.reset_page, ANYONE),
+    PageRoute("POST", "/account/reset", account.request_reset, ANYONE, account.reset_page),
+    PageRoute("POST", "/account/reset/confirm", account.reset, ANYONE, account.reset_page),
+    PageRoute("GET", "/account/email", account.address_page, ANYONE),
+    PageRoute("POST", "/account/email", account.confirm_address, ANYONE, account.address_page),
+    PageRoute("GET", "/account", own_account.account_page, SIGNED_IN),
+    PageRoute(
+        "POST", "/account/password", own_account.change_password, SIGNED_IN,
+        own_account.account_page,
+    ),
+    PageRoute(
+        "POST", "/account/change-email", own_account.change_address, SIGNED_IN,
+        own_account.account_page,
+    ),
+    PageRoute(
+        "POST", "/account/sessions/end", own_account.end_sessions, SIGNED_IN, in_maintenance=True
+    ),
+    PageRoute(
+        "POST", "/account/sessions/{session_id}/end", own_account.end_session, SIGNED_IN,
+        own_account.account_page, in_maintenance=True,
+    ),
     PageRoute("GET", "/admin", overview.page, ADMIN),
     PageRoute("GET", "/admin/backups", backups.list_page, ADMIN),
     PageRoute(
         "POST", "/admin/backups", backups.create, ADMIN, backups.list_page, in_maintenance=True
     ),
+    PageRoute("GET", "/admin/backups/upload", backups.upload_page, ADMIN),
     PageRoute("GET", _BACKUP, backups.detail_page, ADMIN),
     PageRoute("GET", _BACKUP + "/download", download_backup, ADMIN),
     PageRoute("POST", _BACKUP + "/verify", backups.verify, ADMIN, backups.detail_page),
@@ -48,6 +89,29 @@ PAGES: tuple[PageRoute, ...] = (
     PageRoute("POST", _JOB + "/cancel", jobs.cancel, ADMIN, jobs.detail_page, in_maintenance=True),
     PageRoute("POST", _JOB + "/retry", jobs.retry, ADMIN, jobs.detail_page, in_maintenance=True),
     PageRoute("GET", "/admin/migrations", migrations.page, ADMIN),
+    PageRoute("GET", "/admin/mail", mail.list_page, ADMIN),
+    PageRoute(
+        "POST", "/admin/mail/smtp-test", mail.smtp_test, ADMIN, mail.list_page,
+        in_maintenance=True,
+    ),
+    PageRoute(
+        "POST", "/admin/mail/test-message", mail.test_message, ADMIN, mail.list_page,
+        in_maintenance=True,
+    ),
+    PageRoute("GET", _MAIL, mail.detail_page, ADMIN),
+    PageRoute("POST", _MAIL + "/replay", mail.replay, ADMIN, mail.detail_page, in_maintenance=True),
+    PageRoute("POST", _MAIL + "/cancel", mail.cancel, ADMIN, mail.detail_page, in_maintenance=True),
+    PageRoute("GET", "/admin/users", users.list_page, ADMIN),
+    PageRoute("GET", _USER, users.detail_page, ADMIN),
+    PageRoute("POST", _USER + "/approve", users.approve, ADMIN, users.detail_page),
+    PageRoute("POST", _USER + "/deactivate", users.deactivate, ADMIN, users.detail_page),
+    PageRoute("POST", _USER + "/reactivate", users.reactivate, ADMIN, users.detail_page),
+    PageRoute("POST", _USER + "/role", users.change_role, ADMIN, users.detail_page),
+    PageRoute("POST", _USER + "/resend", users.resend_confirmation, ADMIN, users.detail_page),
+    PageRoute(
+        "POST", _USER + "/end-sessions", users.end_sessions, ADMIN, users.detail_page,
+        in_maintenance=True,
+    ),
     PageRoute("GET", "/admin/audit", audit.page, ADMIN),
     PageRoute("GET", "/admin/audit.csv", audit.export, ADMIN),
     PageRoute("GET", "/admin/{rest:path}", nothing_here, ADMIN),

@@ -58,7 +58,7 @@ function upload(form) {
   request.addEventListener("load", () => {
     if (request.status < 400) {
       text.textContent = "Sent. It is listed once it was read to its end.";
-      location.assign(request.responseURL && !request.responseURL.includes("/upload") ? request.responseURL : "/admin/backups");
+      location.assign("/admin/jobs/" + JSON.parse(request.responseText).job_id);
       return;
     }
     let reason = `The server answered ${request.status}.`;
