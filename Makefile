@@ -124,6 +124,12 @@ bench-migrations: ## Apply 1,000 migrations beside dbmate, yoyo and Alembic (ARG
 	@PYTHONPATH=packages/core:services/migrator:deploy/local:. $(PYTHON_IN_VENV) -m bench.migrations \
 		--peers $(BENCH_VENV)/bin $(ARGS)
 
+.PHONY: bench-backup
+bench-backup: ## Backups beside mariadb-dump | zstd and | gzip (ARGS="--megabytes 1000 --rounds 3")
+	@$(BOOTSTRAP) python
+	@PYTHONPATH=packages/core:services/migrator:services/backup-worker:deploy/local:. \
+		$(PYTHON_IN_VENV) -m bench.backup $(ARGS)
+
 .PHONY: docs
 docs: ## Write the generated parts of docs/ and .env.example
 	@$(BOOTSTRAP) python

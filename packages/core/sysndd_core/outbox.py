@@ -14,6 +14,7 @@ from structlog.contextvars import get_contextvars
 
 from sysndd_core.database import Database, Row, Transaction
 from sysndd_core.errors import JobNotCancellable, JobNotFound, OperationInProgress
+from sysndd_core.job_outcomes import JobOutcomes
 from sysndd_core.jobs import Job, Queue
 from sysndd_core.leases import LEASE_SECONDS, Claim, LeasedTable
 from sysndd_core.queue import WakeUp
@@ -61,6 +62,7 @@ class JobRows(LeasedTable):
 
     def __init__(self, database: Database, wake_up: WakeUp, queue: Queue | None = None) -> None:
         super().__init__(database, table="job", exhausted=JobState.FAILED)
+        self.outcomes = JobOutcomes(database)
         self._wake_up = wake_up
         if queue is not None:
             self.queue = queue
@@ -179,6 +181,12 @@ class JobRows(LeasedTable):
             " lease_until = UTC_TIMESTAMP(6) + INTERVAL %s SECOND",
             (step, max(0, min(100, percent)), message[:500], LEASE_SECONDS),
         )
+
+    async def reclaim(self) -> int:
+        """Take rows from workers whose lease ran out; note in the audit log what has ended."""
+        reclaimed = await super().reclaim()
+        await self.outcomes.write()
+        return reclaimed
 
     async def succeed(self, claim: Claim, result: dict[str, Any]) -> None:
         """Close a job with its result."""

@@ -368,6 +368,10 @@ def job_performer(rows: JobRows, handlers: dict[type[Job], JobHandler]) -> Perfo
             log.exception("job_failed", kind=claim.row["kind"])
             text = f"Unexpected {type(error).__name__}; see the worker's log for this job id."
             await _record(lambda: rows.fail(claim, SysnddError.code, text))
+        finally:
+            # The sweep makes up what is missed here.
+            with contextlib.suppress(SysnddError):
+                await rows.outcomes.write()
 
     return perform
 

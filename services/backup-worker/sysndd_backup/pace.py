@@ -12,6 +12,7 @@ from sysndd_core.worker import Progress
 ResultT = TypeVar("ResultT")
 
 _PROGRESS_SECONDS = 0.5
+_ENDING_SECONDS = 5
 
 
 def pace(done: int, expected: int, seconds: float) -> str:
@@ -65,6 +66,15 @@ async def watched(
             await asyncio.wait([task], timeout=_PROGRESS_SECONDS)
     except BaseException:
         stopped = True
-        await asyncio.gather(task, return_exceptions=True)
+        # It ends at its next piece. One that waits for a storage which does not answer is left to
+        # itself: it can do no more than give up.
+        await asyncio.wait([task], timeout=_ENDING_SECONDS)
+        task.add_done_callback(_forget)
         raise
     return task.result()
+
+
+def _forget(task: "asyncio.Task[ResultT]") -> None:
+    """Take note of how it ended, so that nobody reports it as unheard."""
+    if not task.cancelled():
+        task.exception()

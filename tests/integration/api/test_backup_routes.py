@@ -1,6 +1,7 @@
 """Pin, verify and delete over HTTP: typed words, the last proven one, and the audit."""
 
 import dataclasses
+import json
 from collections.abc import AsyncIterator
 
 import httpx
@@ -64,6 +65,40 @@ async def test_verify_pin_and_delete(api: Api, bench: BackupBench, site: Site) -
     actions = [action for action, _, _ in rows]
     assert actions == ["verify_backup", "pin_backup", "unpin_backup", "delete_backup"]
     assert all(manifest.sha256 in detail for _, _, detail in rows)
+
+
+async def test_the_audit_tells_how_each_job_ended(api: Api, bench: BackupBench, site: Site) -> None:
+    async def ended(job_id: str) -> tuple[object, ...]:
+        await bench.worker().run_until_idle()
+        # Further sweeps add nothing.
+        await bench.rows.reclaim()
+        rows = site.server.execute(
+            "SELECT action, outcome, actor_name, remote, object, detail, actor_id"
+            f" FROM `{site.ops}`.audit_log WHERE action LIKE '%%\\_ended' AND detail LIKE %s",
+            (f'%"{job_id}"%',),
+        )
+        assert len(rows) == 1
+        assert rows[0][6] is not None
+        return rows[0][:6]
+
+    job_id = (await api.admin.post(BACKUPS)).json()["job_id"]
+    action, outcome, *who, name, detail = await ended(job_id)
+    (manifest,) = bench.store.manifests()
+    assert (action, outcome, name) == ("create_backup_ended", "ok", manifest.name)
+    assert who == ["admin", "127.0.0.1"]
+    assert json.loads(str(detail)) == {
+        "job_id": job_id, "state": "succeeded", "sha256": manifest.sha256
+    }  # fmt: skip
+    path = bench.store.path(manifest.name)
+    path.write_bytes(b"\0" + path.read_bytes()[1:])
+    job_id = (await api.admin.post(f"{BACKUPS}/{manifest.name}/verify")).json()["job_id"]
+    action, outcome, *who, name, detail = await ended(job_id)
+    assert (action, outcome, name) == ("verify_backup_ended", "backup_damaged", manifest.name)
+    assert who == ["admin", "127.0.0.1"]
+    assert manifest.sha256 in str(detail)
+    job_id = (await api.admin.post(BACKUPS)).json()["job_id"]
+    assert (await api.admin.post(f"/api/admin/jobs/{job_id}/cancel")).status_code == 202
+    assert (await ended(job_id))[1] == "cancelled"
 
 
 async def test_the_list_is_searched_filtered_and_sorted(api: Api, bench: BackupBench) -> None:

@@ -1,0 +1,149 @@
+"""Cancelling a backup in any phase leaves nothing; progress only goes up, with rate and time left."""
+
+import asyncio
+import contextlib
+import dataclasses
+import os
+import re
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sysndd_backup.backup import BackupOrder, BackupTools
+from sysndd_backup.clients import Clients
+from sysndd_backup.store.s3 import SecondPlace
+from sysndd_backup.whole_backup import BackupPolicy, back_up
+from sysndd_core.jobs import BackupKind, CreateBackup
+from sysndd_core.schema_lock import schema_lock
+from sysndd_core.stores.s3 import S3Copies, S3Settings
+from tests.support.site import Site
+from tests.support.workers import BackupBench, backup_bench, children_of
+
+
+@pytest.fixture
+async def bench(site: Site) -> AsyncIterator[BackupBench]:
+    async with backup_bench(site) as bench:
+        bench.policy = BackupPolicy()
+        yield bench
+
+
+@contextlib.contextmanager
+def silent_storage() -> Iterator[str]:
+    """An address that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def waiting(bench: BackupBench, folder: Path, program: str, when: str) -> BackupTools:
+    """Tools whose ``dump`` or ``load`` client stands still when its arguments match ``when``."""
+    clients = bench.tools.clients
+    real = getattr(clients, program)
+    script = folder / program
+    head = "head -c 3000" if program == "dump" else "cat >/dev/null"
+    script.write_text(
+        f'#!/bin/sh\ncase "$*" in\n{when}) "{real}" "$@" | {head}; exec sleep 60;;\nesac\n'
+        f'exec "{real}" "$@"\n'
+    )
+    script.chmod(0o755)
+    changed: Clients = dataclasses.replace(clients, **{program: str(script)})
+    return dataclasses.replace(bench.tools, clients=changed)
+
+
+def hanging(bench: BackupBench, url: str) -> BackupTools:
+    settings = S3Settings.model_validate(
+        {"bucket": "b", "endpoint": url, "access_key": "a", "secret_key": "s"}
+    )
+    return dataclasses.replace(
+        bench.tools, second=SecondPlace(bench.store, S3Copies(settings, "b"))
+    )
+
+
+PHASES: dict[str, Callable[[BackupBench, Path, str], BackupTools]] = {
+    "waiting": lambda bench, folder, url: bench.tools,
+    "dumping": lambda bench, folder, url: waiting(bench, folder, "dump", "*"),
+    "copying": lambda bench, folder, url: hanging(bench, url),
+    "loading": lambda bench, folder, url: waiting(bench, folder, "load", "*"),
+    "comparing": lambda bench, folder, url: waiting(bench, folder, "dump", "*_proof"),
+}
+
+
+@pytest.mark.parametrize("phase", PHASES)
+async def test_cancelled_in_any_phase_leaves_nothing(
+    bench: BackupBench, tmp_path: Path, phase: str
+) -> None:
+    before = set(children_of(os.getpid()))
+    async with contextlib.AsyncExitStack() as stack:
+        url = stack.enter_context(silent_storage())
+        tools = PHASES[phase](bench, tmp_path, url)
+        if phase == "waiting":
+            await stack.enter_async_context(
+                schema_lock(bench.tools.database.settings, purpose="the test", timeout=5)
+            )
+        job_id = await bench.submit(CreateBackup())
+        work = asyncio.create_task(bench.worker(tools).run_until_idle())
+        await _until_step(bench, job_id, phase)
+        async with bench.database.transaction() as tx:
+            await bench.rows.request_cancel(tx, job_id)
+        await asyncio.wait_for(work, 30)
+    row = await bench.rows.get(job_id)
+    assert (row["state"], row["error_code"]) == ("cancelled", "cancelled")
+    names = [path.name for path in bench.site.backup_dir.iterdir()]
+    # Once the dump is published it is a backup, whatever becomes of its copy and its proof.
+    assert len(names) == (0 if phase in ("waiting", "dumping") else 2)
+    assert not [name for name in names if name.endswith(".partial")]
+    assert set(children_of(os.getpid())) <= before
+    schemas = bench.site.server.execute("SHOW DATABASES")
+    assert [name for (name,) in schemas if name.startswith(f"{bench.site.app}_proof")] == []
+    async with schema_lock(bench.tools.database.settings, purpose="the test", timeout=1):
+        pass
+    row = await bench.run(CreateBackup())
+    assert row["state"] == "succeeded", row["error"]
+
+
+async def _until_step(bench: BackupBench, job_id: str, step: str) -> None:
+    for _ in range(600):
+        row = await bench.rows.get(job_id)
+        if row["step"] == step:
+            # Well into it: the client has been started.
+            await asyncio.sleep(1)
+            return
+        assert row["finished_at"] is None, row["error"]
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"the step {step} was never reached")
+
+
+async def test_progress_goes_up_with_rate_and_time_left(bench: BackupBench, tmp_path: Path) -> None:
+    app = bench.site.app
+    bench.site.server.execute(f"CREATE TABLE `{app}`.big (id INT PRIMARY KEY, t LONGTEXT)")
+    for number in range(4):
+        bench.site.server.execute(
+            f"INSERT INTO `{app}`.big VALUES (%s, REPEAT('words and words ', 60000))", (number,)
+        )
+    real = bench.tools.clients.dump
+    script = tmp_path / "dump"
+    script.write_text(f'#!/bin/sh\n"{real}" "$@" | {{ head -c 2000000; sleep 1.5; cat; }}\n')
+    script.chmod(0o755)
+    clients = dataclasses.replace(bench.tools.clients, dump=str(script))
+    tools = dataclasses.replace(bench.tools, clients=clients)
+    shown: list[tuple[str, int, str]] = []
+
+    async def progress(step: str, percent: int, message: str = "") -> None:
+        shown.append((step, percent, message))
+
+    order = BackupOrder(BackupKind.MANUAL, "0123abcd-0000", None)
+    for _ in range(2):
+        shown.clear()
+        await back_up(tools, bench.policy, order, progress)
+        percents = [percent for _, percent, _ in shown]
+        assert percents == sorted(percents)
+        assert 0 <= percents[0] <= percents[-1] <= 100
+        pattern = r"[\d,]+ bytes, [\d.]+ MB/s, about \d+ s left"
+        for step in ("dumping", "comparing"):
+            messages = [message for one, _, message in shown if one == step]
+            assert any(re.fullmatch(pattern, message) for message in messages), (step, messages)
+        # The second one's name may not be that of the first.
+        order = BackupOrder(BackupKind.MANUAL, "4567abcd-0000", None)
+    row = await bench.run(CreateBackup())
+    assert (row["state"], row["percent"]) == ("succeeded", 100)
