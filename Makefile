@@ -14,6 +14,9 @@ LOCAL := PYTHONPATH=deploy/local $(PYTHON_IN_VENV) -m sysndd_local
 SET_UP := { [ -x $(PYTHON_IN_VENV) ] || { echo "Nothing is set up here yet; start with: make up"; exit 1; }; }
 BOOTSTRAP := bash deploy/local/bootstrap.sh
 
+# A running `make up` is looked at where it is; without one, a project of its own is started.
+PREFLIGHT_OF = $(if $(wildcard $(or $(RUN_DIR),.run)/system.json),--system $(or $(RUN_DIR),.run)/system.json)
+
 TESTS ?= tests/unit tests/integration tests/contract tests/e2e
 # Most tests wait for a server most of the time; each worker starts servers of its own.
 TEST_WORKERS ?= 3
@@ -22,7 +25,7 @@ PYTEST := $(PYTHON_IN_VENV) -m pytest -n $(TEST_WORKERS) --dist loadfile
 SOURCES := packages services deploy db docs tests $(wildcard bench)
 MYPY_PACKAGES := packages/core/sysndd_core services/migrator/sysndd_migrator \
 	services/api/sysndd_api services/backup-worker/sysndd_backup services/mailer/sysndd_mailer \
-	deploy/local/sysndd_local db docs tests $(wildcard bench)
+	deploy/local/sysndd_local deploy/preflight/sysndd_preflight db docs tests $(wildcard bench)
 
 ##@ Run the system
 .PHONY: up
@@ -45,6 +48,11 @@ seed: ## Load the example data set into the running system
 .PHONY: admin
 admin: ## Run sysndd-admin on the running system (ARGS="backup", ARGS="test-mail --to me@x.org")
 	@$(SET_UP) && $(LOCAL) admin -- $(ARGS)
+
+.PHONY: preflight
+preflight: ## May this go live? (of `make up` when it runs, else of containers of its own; ARGS="--strict")
+	@$(BOOTSTRAP) up
+	@$(VENV)/bin/sysndd-preflight $(PREFLIGHT_OF) $(ARGS)
 
 .PHONY: down
 down: ## Stop everything; data, passwords and logs stay
@@ -98,6 +106,7 @@ walk: ## Really make up, walk the main path over HTTP, make down (in .run-walk)
 	@SYSTEM_JSON=.run-walk/system.json $(PYTHON_IN_VENV) -m pytest -q tests/e2e/test_main_path.py \
 		|| { $(WALK) $(MAKE) logs; $(WALK) $(MAKE) down; exit 1; }
 	@$(WALK) $(MAKE) admin ARGS="test-mail --to operator@example.org"
+	@$(WALK) $(MAKE) preflight || { $(WALK) $(MAKE) down; exit 1; }
 	@$(WALK) $(MAKE) down
 	@$(WALK) CONFIRM=yes $(MAKE) reset
 

@@ -22,6 +22,7 @@ from sysndd_core.settings import Settings, groups_of, variables_of
 from sysndd_mailer.__main__ import MailerSettings
 from sysndd_migrator.errors import MigratorError
 from sysndd_migrator.settings import MigratorSettings
+from sysndd_preflight.checks import CATALOG
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SERVICES: dict[str, type[Settings]] = {
@@ -87,6 +88,19 @@ def errors_table() -> str:
     return "\n".join(lines)
 
 
+def preflight_table() -> str:
+    """Render every check of the preflight: what is true when it passes, and what to do when not."""
+    lines = [
+        "| phase | check | true when it passes | counts as | mend | limit |",
+        "|---|---|---|---|---|---|",
+    ]
+    for one in CATALOG.values():
+        lines.append(
+            f"| {one.phase} | `{one.id}` | {one.title} | {one.severity} | {one.mend} | {one.seconds:g} s |"
+        )
+    return "\n".join(lines)
+
+
 def _where(error: type[SysnddError]) -> str:
     if issubclass(error, MigratorError):
         return f"`sysndd-migrator`, exit code {error.exit_code.value}"
@@ -115,6 +129,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/pages.md": pages_table,
     "docs/errors.md": errors_table,
     "docs/jobs.md": jobs_table,
+    "docs/preflight.md": preflight_table,
 }
 
 

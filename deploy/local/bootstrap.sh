@@ -52,7 +52,7 @@ main() {
 fingerprint() {
     {
         pwd -P
-        cat requirements/{dev,test}.lock packages/*/pyproject.toml services/*/pyproject.toml 2>/dev/null ||
+        cat requirements/{dev,test}.lock {packages,services,deploy}/*/pyproject.toml 2>/dev/null ||
             true # a checkout without one of the folders
     } | cksum
 }
@@ -91,7 +91,7 @@ install_python_side() {
         printf '%s\n' "$lock_print" >"$venv/.sysndd-lock"
     fi
     local project editable=()
-    for project in packages/* services/*; do
+    for project in packages/* services/* deploy/preflight; do
         [ ! -f "$project/pyproject.toml" ] || editable+=(-e "./$project")
     done
     if [ ${#editable[@]} -gt 0 ]; then

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
-from sysndd_api.__main__ import _GRACEFUL_SECONDS
+from sysndd_api.__main__ import GRACEFUL_SECONDS
 from sysndd_api.settings import ApiSettings
 from sysndd_backup.__main__ import BackupWorkerSettings
 from sysndd_core.settings import Settings, groups_of, variables_of
@@ -72,7 +72,7 @@ def test_what_runs_on_is_watched_and_given_time_to_end(name: str) -> None:
 
 
 def test_the_api_is_killed_only_after_its_own_time_to_finish() -> None:
-    assert int(SERVICES["api"]["stop_grace_period"].removesuffix("s")) >= _GRACEFUL_SECONDS + 5
+    assert int(SERVICES["api"]["stop_grace_period"].removesuffix("s")) >= GRACEFUL_SECONDS + 5
 
 
 @pytest.mark.parametrize("path", [REPOSITORY / "docker-compose.yml", PRODUCTION])

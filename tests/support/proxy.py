@@ -115,8 +115,8 @@ def start_proxy(directory: Path, api_url: str, **settings: str) -> Iterator[Prox
         if not accepts(port) or (tls and not accepts(tls_port)):
             return False
         # The routes come a moment after the entry points.
-        answer = httpx.get(f"http://{LOOPBACK}:{port}/api/", timeout=5)
-        return answer.status_code not in {404, 503}
+        answer = httpx.get(f"http://{LOOPBACK}:{port}/api/health/live", timeout=5)
+        return answer.status_code not in {404, 502, 503}
 
     process = RealProcess("traefik", traefik.command(static), directory, ready, environment)
     try:
@@ -126,12 +126,12 @@ def start_proxy(directory: Path, api_url: str, **settings: str) -> Iterator[Prox
         process.stop()
 
 
-def self_signed(directory: Path) -> dict[str, str]:
+def self_signed(directory: Path, *, days: int = 30) -> dict[str, str]:
     """Make a certificate for localhost; return the settings that name it."""
     certificate, key = directory / "cert.pem", directory / "key.pem"
     subprocess.run(
         [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30"),
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", str(days)),
             *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
             *("-keyout", str(key), "-out", str(certificate)),
         ],

@@ -123,6 +123,7 @@ def make_plan(
     common = {
         "PATH": _path(),
         "LOG_FORMAT": settings.log_format,
+        "DB_POOL_SIZE": str(settings.pool_size),
         "MIGRATIONS_DIR": str(settings.migrations),
         "BACKUP_DIR": str(backups),
         "REDIS_URL": redis_url,

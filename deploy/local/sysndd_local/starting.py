@@ -1,5 +1,6 @@
 """``up``: from nothing, from a half-started system or from a crash to one that is ready."""
 
+import json
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ from sysndd_local import accounts, mariadb, ports, proxy, redis, reporting, syst
 from sysndd_local.errors import LocalRunError, NotReady
 from sysndd_local.plan import ADMINISTRATOR, Plan, choose_ports, make_plan, script
 from sysndd_local.readiness import not_ready_because
-from sysndd_local.run_folder import Json, RunFolder, read_json
+from sysndd_local.run_folder import Json, RunFolder, read_json, write_private
 from sysndd_local.settings import LocalSettings
 from sysndd_local.supervision import ProcessState, Supervisor, last_lines, wait_until
 
@@ -149,6 +150,9 @@ class _Start:
 
     def _migrate(self) -> None:
         log = self._folder.logs / "migrator.log"
+        # For the preflight, which looks at every account and not only at those that keep running.
+        described = {"environment": self._plan.migrator_environment}
+        write_private(self._folder.programs / "migrator.json", json.dumps(described, indent=2))
         with log.open("ab") as stream:
             done = subprocess.run(
                 [script("sysndd-migrator"), "up"],

@@ -93,6 +93,7 @@ class Supervisor:
                 "command": program.command,
                 "environment": program.environment,
                 "directory": str(repository),
+                "stop_seconds": program.stop_seconds,
             }
             write_private(self._program_file(program.name), json.dumps(document, indent=2))
         sections = [self._main_section(), *(self._program_section(p) for p in programs)]

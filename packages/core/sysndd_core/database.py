@@ -25,7 +25,7 @@ Row = dict[str, Any]
 Arguments = Sequence[Any] | Mapping[str, Any] | None
 
 # Below the server's smallest sensible wait_timeout, so that it is never the server that hangs up.
-_RECYCLE_SECONDS = 240
+RECYCLE_SECONDS = 240
 
 # The server ends a statement at its time-out; this much later we stop waiting for its answer.
 _ANSWER_SECONDS = 1.0
@@ -229,7 +229,7 @@ class Database:
         self._pool = await aiomysql.create_pool(
             minsize=0,
             maxsize=self.settings.pool_size,
-            pool_recycle=_RECYCLE_SECONDS,
+            pool_recycle=RECYCLE_SECONDS,
             **_arguments(self.settings, self.settings.name, None),
         )
         return self

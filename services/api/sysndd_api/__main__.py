@@ -21,8 +21,8 @@ from sysndd_core.settings import load
 log = get_logger(__name__)
 
 # Above the proxy's idle time of 90 s: the side that picks a connection must not meet a closed one.
-_KEEP_ALIVE_SECONDS = 95
-_GRACEFUL_SECONDS = 25
+KEEP_ALIVE_SECONDS = 95
+GRACEFUL_SECONDS = 25
 
 
 def main() -> int:
@@ -125,8 +125,8 @@ def _serve(settings: ApiSettings) -> int:
         server_header=False,
         proxy_headers=True,
         forwarded_allow_ips=server.trusted_proxies,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=_GRACEFUL_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
     return 0
 

@@ -102,16 +102,20 @@ class ClientRun:
             self._process.kill()
 
 
-async def find_clients(server: Server) -> Clients:
+async def find_clients(server: Server, path: str | None = None) -> Clients:
     """Find the client programs of the server's own vendor on the PATH.
 
     Some distributions install MariaDB's programs under MySQL's names, so each is asked.
+
+    Args:
+        server: whose programs are wanted.
+        path: folders to look in; this process's PATH by default.
 
     Raises:
         DumpClientMismatch: they are missing or of the other vendor; the detail names the package.
     """
     names = ("mariadb-dump", "mariadb") if server.vendor == "MariaDB" else ("mysqldump", "mysql")
-    paths = [shutil.which(name) for name in names]
+    paths = [shutil.which(name, path=path) for name in names]
     if paths[0] is None or paths[1] is None:
         raise DumpClientMismatch(
             f"The server is {server.vendor}, but {' and '.join(names)} are not on the PATH;"

@@ -1,0 +1,27 @@
+"""A sound deployment on the session's servers."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from sysndd_preflight.deployment import Deployment
+from tests.support.preflight import make_deployment, remove_accounts
+from tests.support.servers import TestCatcher, TestMariadb, TestRedis
+from tests.support.site import Site, make_site
+
+
+@pytest.fixture(scope="module")
+def site(
+    mariadb: TestMariadb, redis_server: TestRedis, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    """One migrated site for all checks: they change nothing, and the tests put back what they do."""
+    directory = tmp_path_factory.mktemp("preflight")
+    yield from make_site(mariadb, redis_server, directory, pytest.MonkeyPatch())
+
+
+@pytest.fixture
+def deployment(site: Site, smtp_catcher: TestCatcher) -> Iterator[Deployment]:
+    """Accounts are made anew for each test, so that each may spoil them."""
+    site.backup_dir.chmod(0o700)
+    yield make_deployment(site, smtp_catcher)
+    remove_accounts(site)
