@@ -16,7 +16,7 @@ from typing import Any
 
 from sysndd_api.account_commands import add_account_commands
 from sysndd_api.auth import COMMAND_LINE
-from sysndd_api.backups.models import BackupView
+from sysndd_api.backup_commands import add_backup_commands
 from sysndd_api.backups.service import RESTORE_WORD, SECOND_WORD
 from sysndd_api.context import Context, open_context
 from sysndd_api.inspection_commands import add_inspection_commands
@@ -79,10 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         source.add_argument("--password-stdin", action="store_true", help="read it from stdin")
         source.add_argument("--password-file", type=Path, help="read it from a file")
     add_account_commands(add)
-    add("backup", _backup, "take a backup and wait for it")
-    add("list", _list, "list backups, newest first")
-    verify = add("verify", _verify, "prove a backup by loading it beside live, and wait for it")
-    verify.add_argument("backup", help="name as in `sysndd-admin list`")
+    add_backup_commands(add, _watch)
     restore = add("restore", _restore, "restore a backup and wait for it")
     restore.add_argument("backup", help="name as in `sysndd-admin list`")
     restore.add_argument("--confirm", help=f"the word {RESTORE_WORD}; asked for when left out")
@@ -145,25 +142,6 @@ def _password(options: argparse.Namespace) -> str:
             raise SysnddError("The two are not the same.")
     check_password(password, own=(options.user_name, getattr(options, "email", "")))
     return password
-
-
-async def _backup(context: Context, options: argparse.Namespace) -> dict[str, Any]:
-    job_id = await context.backups.create(COMMAND_LINE)
-    job = await _watch(context, job_id, options)
-    result = job.result or {}
-    return job.model_dump(mode="json") | {
-        "say": f"{result['name']}: {result['size_bytes']:,} bytes, {result['table_count']} tables,"
-        f" {result['row_count']:,} rows."
-    }
-
-
-async def _verify(context: Context, options: argparse.Namespace) -> dict[str, Any]:
-    job_id = await context.backups.verify(COMMAND_LINE, options.backup)
-    job = await _watch(context, job_id, options)
-    result = job.result or {}
-    return job.model_dump(mode="json") | {
-        "say": f"{result['name']} is proven: loaded and dumped again, it is the same."
-    }
 
 
 async def _restore(context: Context, options: argparse.Namespace) -> dict[str, Any]:
@@ -231,18 +209,6 @@ async def _watch(context: Context, job_id: str, options: argparse.Namespace) -> 
         reason = job.error.detail if job.error else "no reason was recorded"
         raise SysnddError(f"Job {job.id} {job.state}: {reason}")
     return job
-
-
-async def _list(context: Context, _: argparse.Namespace) -> dict[str, Any]:
-    manifests = await context.backups.list_all()
-    views = [BackupView.model_validate(one, from_attributes=True) for one in manifests]
-    lines = [
-        f"{view.created_at:%Y-%m-%d %H:%M:%S}  {view.kind:<11}  {view.size_bytes:>14,}"
-        f"  {view.table_count:>4} tables  {view.name}"
-        for view in views
-    ]
-    say = "\n".join(lines) or "There is no backup yet. Take one with: sysndd-admin backup"
-    return {"data": [view.model_dump(mode="json") for view in views], "say": say}
 
 
 async def _jobs(context: Context, options: argparse.Namespace) -> dict[str, Any]:

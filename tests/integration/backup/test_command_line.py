@@ -1,0 +1,89 @@
+"""``sysndd-admin backup``, ``verify``, ``list`` and ``upload`` beside a real worker, on a terminal."""
+
+import asyncio
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from sysndd_core.stores.backups import BackupDirectory
+from tests.integration.backup.test_what_a_dump_misses import small_disk
+from tests.support.http import Api, problem
+from tests.support.site import REPOSITORY, Site
+from tests.support.workers import PACKAGES, service_process
+
+
+def on_a_terminal(site: Site, *arguments: str) -> tuple[int, str]:
+    """Run ``sysndd-admin`` with a terminal for its output; return exit code and what was shown."""
+    main, other = pty.openpty()
+    paths = os.pathsep.join(str(REPOSITORY / package) for package in PACKAGES)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sysndd_api.command_line", *arguments],
+        env={**os.environ, **site.environ, "PYTHONPATH": paths},
+        stdin=subprocess.DEVNULL,
+        stdout=other,
+        stderr=other,
+    )
+    os.close(other)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(main, 4096)
+        except OSError:
+            break  # Linux tells so that the other end is closed.
+        if not piece:
+            break
+        shown += piece
+    os.close(main)
+    return process.wait(60), shown.decode()
+
+
+async def test_commands_show_a_bar_and_what_came_of_it(site: Site, tmp_path: Path) -> None:
+    store = BackupDirectory(site.backup_dir)
+    with service_process("sysndd_backup", site, tmp_path):
+        code, shown = await asyncio.to_thread(on_a_terminal, site, "backup")
+        assert code == 0, shown
+        (manifest,) = store.manifests()
+        bars = re.findall(r"\[(#*) *\] +(\d+) % (\w+)", shown)
+        percents = [int(percent) for _, percent, _ in bars]
+        assert percents == sorted(percents)
+        assert bars[-1] == ("#" * 25, "100", bars[-1][2])
+        assert f"{manifest.name}: {manifest.size_bytes:,} bytes" in shown
+        code, shown = await asyncio.to_thread(on_a_terminal, site, "verify", "latest")
+        assert (code, "is proven" in shown) == (0, True), shown
+
+        elsewhere = tmp_path / "elsewhere.sql.zst"
+        elsewhere.write_bytes(store.path(manifest.name).read_bytes())
+        code, shown = await asyncio.to_thread(on_a_terminal, site, "upload", str(elsewhere))
+        assert (code, "uploaded_" in shown) == (0, True), shown
+        (site.backup_dir / "found.sql.zst").write_bytes(elsewhere.read_bytes())
+        code, shown = await asyncio.to_thread(on_a_terminal, site, "list")
+        assert (code, shown.count("tables"), shown.count("no manifest")) == (0, 2, 1), shown
+        code, shown = await asyncio.to_thread(on_a_terminal, site, "verify", "found.sql.zst")
+        assert (code, "listed now" in shown) == (0, True), shown
+        code, shown = await asyncio.to_thread(on_a_terminal, site, "list", "--json")
+        document = json.loads(shown)
+        assert [one["kind"] for one in document["data"]].count("uploaded") == 2
+        code, shown = await asyncio.to_thread(on_a_terminal, site, "verify", "nothing.sql")
+        assert (code, "There is no backup of that name" in shown) == (1, True), shown
+
+
+async def test_a_disk_without_room_is_refused_at_the_request(
+    api: Api, site: Site, tmp_path: Path
+) -> None:
+    with small_disk(tmp_path / "small", "1m") as directory:
+        site.backup_dir.rmdir()
+        site.backup_dir.symlink_to(directory)
+        (directory / "filler").write_bytes(b"x" * 1_000_000)
+        site.server.execute(f"CREATE TABLE `{site.app}`.big (id INT PRIMARY KEY, t LONGTEXT)")
+        site.server.execute(f"INSERT INTO `{site.app}`.big VALUES (1, REPEAT('x', 3000000))")
+        site.server.execute(f"ANALYZE TABLE `{site.app}`.big")
+        refused = problem(await api.admin.post("/api/admin/backups"), 507, "insufficient_storage")
+        assert refused["needed_bytes"] > 3_000_000
+        assert refused["free_bytes"] < 1_000_000
+        assert (await api.admin.get("/api/admin/jobs")).json()["total"] == 0
+        site.backup_dir.unlink()
+        site.backup_dir.mkdir()
