@@ -36,7 +36,7 @@ def main() -> int:
     options = _options()
     with tempfile.TemporaryDirectory(prefix="sysndd-bench-") as folder:
         root = Path(folder)
-        with _server(root / "server") as server:
+        with database_server(root / "server") as server:
             contestants = [
                 kind(server, root / kind.__name__.lower(), options.files, options.peers)
                 for kind in CONTESTANTS
@@ -65,7 +65,7 @@ def _options() -> argparse.Namespace:
 
 
 @contextmanager
-def _server(directory: Path) -> Iterator[mariadb.MariadbServer]:
+def database_server(directory: Path) -> Iterator[mariadb.MariadbServer]:
     with tempfile.TemporaryDirectory(prefix="sysndd-") as sockets:
         server = mariadb.MariadbServer(
             directory=directory,

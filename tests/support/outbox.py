@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from sysndd_core.database import Database
-from sysndd_core.outbox import MailRows, NewMail
+from sysndd_core.outbox import NewMail
 from sysndd_core.queue import WakeUp
 from sysndd_core.settings import SmtpSettings
 from sysndd_core.stores.mail_transport import TransportRows
 from sysndd_core.worker import Worker
 from sysndd_mailer.__main__ import MailerSettings
-from sysndd_mailer.breaker import Breaker, OpenMailRows, prober
+from sysndd_mailer.breaker import Breaker, prober
 from sysndd_mailer.compose import Composer
 from sysndd_mailer.delivery import Delivery
 from sysndd_mailer.links import Links
+from sysndd_mailer.outbox_rows import OutboxRows
 from sysndd_mailer.smtp import Connections
 from tests.support.site import Site
 
@@ -25,7 +26,7 @@ from tests.support.site import Site
 class Outbox:
     """The outbox and a mailer that sends what is due when it is told to."""
 
-    rows: MailRows
+    rows: OutboxRows
     worker: Worker
     breaker: Breaker
     connections: Connections
@@ -55,7 +56,7 @@ async def open_outbox(site: Site, database: Database, smtp: SmtpSettings) -> Asy
     settings = site.load(MailerSettings)
     wake_up, connections = WakeUp(site.redis), Connections(smtp)
     breaker = Breaker(prober(smtp), TransportRows(database), name="mail@test:1", first_pause=0.1)
-    rows = OpenMailRows(database, wake_up, breaker, domain="sysndd.example")
+    rows = OutboxRows(database, wake_up, breaker, domain="sysndd.example")
     composer = Composer(mail_from=settings.smtp.mail_from, public_url=settings.site.public_url)
     delivery = Delivery(rows, composer, Links(database, settings.token.key), connections, breaker)
     worker = Worker(database=database, redis=site.redis, rows=rows, perform=delivery.perform)

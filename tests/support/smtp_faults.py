@@ -6,7 +6,7 @@ The catcher accepts everything; what a mailer does when a server misbehaves need
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -36,9 +36,11 @@ class FaultySmtp:
     Attributes:
         answers: by command; change them at any time. ``DROP`` closes, ``STALL`` never answers.
         once: answers that are used up before those, in order.
-        accepted: messages whose content came in whole, also when the answer then was a drop.
+        accepted: messages whose content came in whole and was not refused; a drop refuses nothing.
         commands: every command line, credentials included.
         connections: how many were opened.
+        before: called once before the answer to a command; ``SENT``: after the one to a content.
+        in_doubt: Message-IDs whose content came in whole and whose sender got no answer.
     """
 
     port: int = 0
@@ -48,13 +50,21 @@ class FaultySmtp:
     commands: list[str] = field(default_factory=list)
     connections: int = 0
     tls: ssl.SSLContext | None = None
+    before: dict[str, Callable[[], None]] = field(default_factory=dict)
+    in_doubt: set[str] = field(default_factory=set)
 
     def answer(self, command: str) -> str:
         """Return what to say to a command."""
+        self.reached(command)
         waiting = self.once.get(command)
         if waiting:
             return waiting.pop(0)
         return self.answers.get(command, "502 what?")
+
+    def reached(self, moment: str) -> None:
+        """Call what waits for a moment."""
+        if moment in self.before:
+            self.before.pop(moment)()
 
 
 class _Ended(Exception):
@@ -122,7 +132,11 @@ async def _converse(
             message = message_from_bytes(content[:-5], policy=policy.default)
             assert isinstance(message, EmailMessage)
             faulty.accepted.append(message)
-            await _say(faulty, writer, "CONTENT")
+            faulty.in_doubt.add(message["Message-ID"])
+            if not (await _say(faulty, writer, "CONTENT")).startswith("2"):
+                faulty.accepted.remove(message)
+            faulty.in_doubt.discard(message["Message-ID"])
+            faulty.reached("SENT")
         elif command == "QUIT":
             raise _Ended
 

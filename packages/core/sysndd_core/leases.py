@@ -6,6 +6,7 @@ so a worker that was taken for dead can never overwrite the work of its successo
 """
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -42,12 +43,22 @@ class Claim:
         attempt: fencing token; 1 for the first start.
         row: all columns as they were when claimed.
         ending: set just before the work's task is cancelled, so that it knows why.
+        good_until: when the lease runs out by this process's own ``time.monotonic()``; renewed by
+            the heartbeat. It is counted from before the server was asked, so it is never too late.
+        under_way: set by the work where breaking it off would do harm.
     """
 
     id: str
     attempt: int
     row: Row
     ending: Ending | None = field(default=None)
+    good_until: float = field(default=float("inf"))
+    under_way: bool = field(default=False)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether nobody else can have taken the row yet; costs no question to the database."""
+        return time.monotonic() < self.good_until
 
 
 class LeasedTable:
@@ -74,23 +85,33 @@ class LeasedTable:
 
     async def claim(self, worker: str) -> Claim | None:
         """Take the row that has been due the longest, or None when there is none."""
+        return next(iter(await self.claim_some(worker, 1)), None)
+
+    async def claim_some(self, worker: str, limit: int) -> list[Claim]:
+        """Take up to ``limit`` rows, those that have been due the longest first."""
         condition, arguments = self._due()
+        asked = time.monotonic()
         async with self.database.transaction() as tx:
-            row = await tx.fetch_one(
+            rows = await tx.fetch_all(
                 f"SELECT * FROM {self.table} WHERE {condition} AND state = 'queued'"
                 " AND run_after <= UTC_TIMESTAMP(6)"
-                " ORDER BY run_after LIMIT 1 FOR UPDATE SKIP LOCKED",
-                arguments,
+                " ORDER BY run_after LIMIT %s FOR UPDATE SKIP LOCKED",
+                (*arguments, limit),
             )
-            if row is None:
-                return None
+            if not rows:
+                return []
             await tx.execute(
                 f"UPDATE {self.table} SET state = 'running', attempt = attempt + 1, worker = %s,"
                 " lease_until = UTC_TIMESTAMP(6) + INTERVAL %s SECOND,"
-                " started_at = COALESCE(started_at, UTC_TIMESTAMP(6)) WHERE id = %s",
-                (worker, LEASE_SECONDS, row["id"]),
+                " started_at = COALESCE(started_at, UTC_TIMESTAMP(6))"
+                f" WHERE id IN ({', '.join(['%s'] * len(rows))})",
+                (worker, LEASE_SECONDS, *(row["id"] for row in rows)),
             )
-        return Claim(id=row["id"], attempt=row["attempt"] + 1, row=row)
+        good_until = asked + LEASE_SECONDS
+        return [
+            Claim(id=row["id"], attempt=row["attempt"] + 1, row=row, good_until=good_until)
+            for row in rows
+        ]
 
     async def renew(self, claim: Claim) -> None:
         """Extend the lease by its full length from now.
@@ -98,9 +119,11 @@ class LeasedTable:
         Raises:
             LeaseLost: the row is no longer ours.
         """
+        asked = time.monotonic()
         await self.write(
             claim, "lease_until = UTC_TIMESTAMP(6) + INTERVAL %s SECOND", (LEASE_SECONDS,)
         )
+        claim.good_until = asked + LEASE_SECONDS
 
     async def write(self, claim: Claim, assignments: str, arguments: tuple[Any, ...]) -> None:
         """Change columns of a claimed row, fenced by its attempt.
@@ -123,18 +146,16 @@ class LeasedTable:
 
     async def _write(self, claim: Claim, assignments: str, arguments: tuple[Any, ...]) -> None:
         fence = (claim.id, claim.attempt)
-        async with self.database.transaction() as tx:
-            # The lock decides, not the count of changed rows: the server counts an UPDATE that
-            # sets what is there already as zero.
-            held = await tx.fetch_one(
-                f"SELECT 1 FROM {self.table} WHERE id = %s AND attempt = %s"
-                " AND state = 'running' FOR UPDATE",
-                fence,
+        ours = "WHERE id = %s AND attempt = %s AND state = 'running'"
+        async with self.database.connection() as connection:
+            changed = await connection.execute(
+                f"UPDATE {self.table} SET {assignments} {ours}", (*arguments, *fence)
             )
-            if held is None:
+            # The server counts an UPDATE that sets what is there already as zero changed rows.
+            if not changed and not await connection.fetch_one(
+                f"SELECT 1 FROM {self.table} {ours}", fence
+            ):
                 raise LeaseLost(f"Attempt {claim.attempt} of {claim.id} is no longer ours.")
-            await tx.execute(f"UPDATE {self.table} SET {assignments} WHERE id = %s AND attempt = %s",
-                             (*arguments, *fence))  # fmt: skip
 
     async def end(self, claim: Claim, state: str, assignments: str = "", *arguments: Any) -> None:
         """Close a claimed row in ``state``, with further columns, fenced.

@@ -241,13 +241,12 @@ class NewMail:
 
 
 class MailRows(LeasedTable):
-    """The ``mail`` table: the outbox."""
+    """The ``mail`` table: the outbox, as those see it who put mails in. Sending is the mailer's."""
 
     queue = Queue.MAIL
 
     def __init__(self, database: Database, wake_up: WakeUp, *, domain: str) -> None:
         super().__init__(database, table="mail", exhausted=MailState.DEAD)
-        self.undeliverable = f"{database.ops}.undeliverable_address"
         self._wake_up = wake_up
         self._domain = domain
 
@@ -285,94 +284,6 @@ class MailRows(LeasedTable):
             return None
         return await self.database.fetch_one(
             f"SELECT * FROM {self.table} WHERE id = %s", (mail_id,)
-        )
-
-    async def cancel_requested(self, claim: Claim) -> bool:
-        """A mail in flight is not broken off."""
-        return False
-
-    async def sending(self, claim: Claim, preview: dict[str, str]) -> None:
-        """Note, before the first byte of the content leaves, that from now on it may be there.
-
-        Args:
-            preview: subject, text and html as rendered, with links masked.
-
-        Raises:
-            LeaseLost: as ``write``; nothing may be sent.
-        """
-        await self.write(claim, "phase = 'data', preview = %s", (json.dumps(preview),))
-
-    async def sent(self, claim: Claim, reply: str) -> None:
-        """Close a mail that the server accepted, with its answer."""
-        await self.end(
-            claim, MailState.SENT, "phase = NULL, last_code = 250, last_reply = %s", reply[:500]
-        )
-
-    async def dead(self, claim: Claim, code: int | None, reply: str) -> None:
-        """Close a mail that will never be accepted."""
-        await self._ended_badly(claim, MailState.DEAD, code, reply)
-
-    async def hold(self, claim: Claim, reply: str) -> None:
-        """Leave to a person whether a mail that may have arrived is sent again."""
-        await self._ended_badly(claim, MailState.HELD, None, reply)
-
-    async def cancelled(self, claim: Claim, reason: str) -> None:
-        """Close a mail whose purpose is gone, such as one with a link that is used already."""
-        await self._ended_badly(claim, MailState.CANCELLED, None, reason)
-
-    async def _ended_badly(
-        self, claim: Claim, state: MailState, code: int | None, reply: str
-    ) -> None:
-        await self.end(
-            claim, state, "phase = NULL, last_code = %s, last_reply = %s", code, reply[:500]
-        )
-
-    async def retry(
-        self,
-        claim: Claim,
-        *,
-        after_seconds: float,
-        code: int | None,
-        reply: str,
-        spent: bool = True,
-    ) -> None:
-        """Queue a mail again for later.
-
-        Args:
-            spent: whether it used up an attempt. The attempt number itself only ever grows (it is
-                the fence), so one that was not used up raises the limit.
-        """
-        more = "" if spent else " max_attempts = max_attempts + 1,"
-        await self.write(
-            claim,
-            f"state = 'queued', phase = NULL, lease_until = NULL, worker = NULL,{more}"
-            " last_code = %s, last_reply = %s,"
-            " run_after = UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND",
-            (code, reply[:500], int(after_seconds * 1_000_000)),
-        )
-
-    async def reclaim(self) -> int:
-        """Cancel what has expired, hold what may have arrived, take the rest from the dead."""
-        await self._change_unlocked(
-            "state = 'queued' AND expires_at <= UTC_TIMESTAMP(6)",
-            "state = 'cancelled', finished_at = UTC_TIMESTAMP(6),"
-            " last_reply = 'It expired before it could be sent.'",
-        )
-        await self._change_unlocked(
-            "state = 'running' AND lease_until < UTC_TIMESTAMP(6)"
-            " AND phase = 'data' AND on_doubt = 'hold'",
-            "state = 'held', finished_at = UTC_TIMESTAMP(6), lease_until = NULL, worker = NULL,"
-            " last_reply = 'The mailer stopped while the content was under way.'",
-        )
-        return await super().reclaim()
-
-    async def mark_undeliverable(self, recipient: str, code: int | None, reply: str) -> None:
-        """Remember that a mail server called an address impossible."""
-        await self.database.execute(
-            f"INSERT INTO {self.undeliverable} (recipient, since, code, reply)"
-            " VALUES (%s, UTC_TIMESTAMP(6), %s, %s)"
-            " ON DUPLICATE KEY UPDATE code = %s, reply = %s",
-            (recipient, code, reply[:500], code, reply[:500]),
         )
 
     async def depth(self) -> Row:

@@ -49,8 +49,8 @@ class ClaimedRows(Protocol):
     id_name: str
     """Name of the row's id in log lines: ``job_id``, ``mail_id``."""
 
-    async def claim(self, worker: str) -> Claim | None:
-        """Take the row that has been due the longest."""
+    async def claim_some(self, worker: str, limit: int) -> list[Claim]:
+        """Take up to ``limit`` rows, those that have been due the longest first."""
 
     async def renew(self, claim: Claim) -> None:
         """Extend the lease."""
@@ -130,8 +130,8 @@ class Worker:
         """Do everything that is due now and return: a burst, for the command line and tests."""
         await self._rows.reclaim()
         async with self._lines_kept():
-            while (claim := await self._rows.claim(self.name)) is not None:
-                await self._work(claim)
+            while claims := await self._rows.claim_some(self.name, 1):
+                await self._work(claims[0])
 
     @contextlib.asynccontextmanager
     async def _lines_kept(self) -> AsyncIterator[None]:
@@ -153,16 +153,24 @@ class Worker:
     async def _serve(self) -> None:
         while not self._stopping.is_set():
             self._woken.clear()
-            while len(self._in_hand) < self._concurrency and not self._stopping.is_set():
-                claim = await self._claim()
-                if claim is None:
-                    break
-                task = asyncio.create_task(self._work(claim))
-                self._in_hand[task] = claim
-                task.add_done_callback(self._settled)
+            await self._take_up()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(SWEEP_SECONDS):
                     await self._woken.wait()
+
+    async def _take_up(self) -> None:
+        """Fill up what is in hand once half of it is settled: many rows for one transaction."""
+        while not self._stopping.is_set():
+            room = self._concurrency - len(self._in_hand)
+            if room < max(1, self._concurrency // 2):
+                return
+            claims = await self._claim(room)
+            for claim in claims:
+                task = asyncio.create_task(self._work(claim))
+                self._in_hand[task] = claim
+                task.add_done_callback(self._settled)
+            if len(claims) < room:
+                return
 
     def _settled(self, task: asyncio.Task[None]) -> None:
         self._in_hand.pop(task, None)
@@ -177,12 +185,12 @@ class Worker:
                 task.cancel()
         await asyncio.gather(*self._in_hand, return_exceptions=True)
 
-    async def _claim(self) -> Claim | None:
+    async def _claim(self, limit: int) -> list[Claim]:
         try:
-            return await self._rows.claim(self.name)
+            return await self._rows.claim_some(self.name, limit)
         except SysnddError as error:
             log.warning("claim_failed", code=error.code, reason=error.detail)
-            return None
+            return []
 
     async def _work(self, claim: Claim) -> None:
         names = {self._rows.id_name: claim.id, "attempt": claim.attempt}
@@ -206,14 +214,11 @@ class Worker:
 
     async def _heartbeat(self, claim: Claim, work: asyncio.Task[Any]) -> None:
         """Renew the lease; cancel the work when it is lost or somebody asked for it."""
-        good_until = time.monotonic() + LEASE_SECONDS
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
-            asked = time.monotonic()
             try:
                 async with asyncio.timeout(HEARTBEAT_SECONDS):
                     await self._rows.renew(claim)
-                    good_until = asked + LEASE_SECONDS
                     if claim.ending is None and await self._rows.cancel_requested(claim):
                         claim.ending = Ending.CANCEL_REQUESTED
             except LeaseLost:
@@ -222,7 +227,7 @@ class Worker:
                 log.warning("heartbeat_failed", reason=str(error) or type(error).__name__)
                 # The database can't be asked. Once the lease has run out by our own clock,
                 # another worker may hold the row.
-                if time.monotonic() > good_until:
+                if not claim.is_ours:
                     claim.ending = Ending.LEASE_LOST
             if claim.ending is not None:
                 work.cancel()

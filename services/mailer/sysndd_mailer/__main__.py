@@ -24,11 +24,16 @@ from sysndd_core.settings import (
 )
 from sysndd_core.stores.mail_transport import TransportRows
 from sysndd_core.worker import Worker
-from sysndd_mailer.breaker import Breaker, OpenMailRows, prober
+from sysndd_mailer.breaker import Breaker, prober
 from sysndd_mailer.compose import Composer
 from sysndd_mailer.delivery import Delivery
 from sysndd_mailer.links import Links
+from sysndd_mailer.outbox_rows import OutboxRows
+from sysndd_mailer.previews import Previews
 from sysndd_mailer.smtp import Connections
+
+_CLAIMED_PER_CONNECTION = 8
+"""Mails that wait inside for a connection: claimed and closed by the batch, not one by one."""
 
 
 class MailerSettings(Settings):
@@ -64,26 +69,32 @@ async def _serve(settings: MailerSettings) -> None:
     try:
         async with Database(settings.database) as database:
             breaker = Breaker(prober(settings.smtp), TransportRows(database), name=name)
-            rows = OpenMailRows(database, wake_up, breaker, domain=domain)
+            rows = OutboxRows(database, wake_up, breaker, domain=domain)
             composer = Composer(
                 mail_from=settings.smtp.mail_from, public_url=settings.site.public_url
             )
             links = Links(database, settings.token.key)
+            delivery = Delivery(rows, composer, links, connections, breaker)
             worker = Worker(
                 database=database,
                 redis=settings.redis,
                 rows=rows,
-                perform=Delivery(rows, composer, links, connections, breaker).perform,
-                concurrency=settings.smtp.connections,
+                perform=delivery.perform,
+                concurrency=settings.smtp.connections * _CLAIMED_PER_CONNECTION,
                 # A mail in flight is finished: breaking it off after DATA would send it twice.
-                interruptible=lambda claim: False,
+                interruptible=lambda claim: not claim.under_way,
             )
-            watch = asyncio.create_task(breaker.run(lambda: rows.announce("breaker")))
+            background = [
+                asyncio.create_task(breaker.run(lambda: rows.announce("breaker"))),
+                asyncio.create_task(Previews(rows, composer).run()),
+            ]
             try:
                 await worker.run()
+                await delivery.finish()
             finally:
-                watch.cancel()
-                await asyncio.gather(watch, return_exceptions=True)
+                for task in background:
+                    task.cancel()
+                await asyncio.gather(*background, return_exceptions=True)
     finally:
         await connections.close()
         await wake_up.close()

@@ -9,12 +9,8 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
-from sysndd_core.database import Database
 from sysndd_core.errors import SysnddError
-from sysndd_core.leases import Claim
 from sysndd_core.logging import get_logger
-from sysndd_core.outbox import MailRows
-from sysndd_core.queue import WakeUp
 from sysndd_core.settings import SmtpSettings
 from sysndd_core.smtp_probe import probe
 from sysndd_core.stores.mail_transport import TransportRows
@@ -111,17 +107,3 @@ class Breaker:
             await self._rows.remove(self._name)
         except SysnddError as error:
             log.warning("mail_transport_not_shown", code=error.code)
-
-
-class OpenMailRows(MailRows):
-    """The outbox as a mailer sees it: nothing is due while its breaker is open."""
-
-    def __init__(
-        self, database: Database, wake_up: WakeUp, breaker: Breaker, *, domain: str
-    ) -> None:
-        super().__init__(database, wake_up, domain=domain)
-        self._breaker = breaker
-
-    async def claim(self, worker: str) -> Claim | None:
-        """Take the row that has been due the longest, or None."""
-        return None if self._breaker.is_open else await super().claim(worker)

@@ -7,7 +7,6 @@ typed context. A row whose context does not fit can't be rendered and is dead at
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from email.headerregistry import Address
-from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 from typing import Any, ClassVar
 
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sysndd_core.errors import SysnddError
 from sysndd_core.tokens import TokenPurpose
+from sysndd_mailer.wire import Message, content, mailbox
 
 MASK = "•••"
 """Stands for a token wherever a person may look at a mail that is not theirs."""
@@ -202,8 +202,8 @@ class Composer:
 
     def message(
         self, rendered: Rendered, *, recipient: str, message_id: str, date: datetime
-    ) -> EmailMessage:
-        """Build the message, with a text and an HTML part (RFC 2046, section 5.1.4).
+    ) -> Message:
+        """Build the message, with a text and an HTML part.
 
         Args:
             recipient: exactly one address.
@@ -213,20 +213,22 @@ class Composer:
         Raises:
             MailNotComposable: the address can't be used.
         """
-        message = EmailMessage()
-        try:
-            message["From"] = self._from
-            message["To"] = _address(recipient)
-            message["Subject"] = rendered.subject
-            message["Date"] = format_datetime(date)
-            message["Message-ID"] = message_id
+        to = _address(recipient).addr_spec
+        headers = {
+            "From": mailbox(self._from.display_name, self._from.addr_spec),
+            "To": to,
+            "Date": format_datetime(date),
+            "Message-ID": message_id,
             # Keeps out-of-office answers away (RFC 3834, section 5).
-            message["Auto-Submitted"] = "auto-generated"
-            message.set_content(rendered.text)
-            message.add_alternative(rendered.html, subtype="html")
-        except ValueError as error:
-            raise MailNotComposable(f"The message can't be built: {error}") from error
-        return message
+            "Auto-Submitted": "auto-generated",
+        }
+        return Message(
+            sender=self._from.addr_spec,
+            recipient=to,
+            content=content(
+                headers, subject=rendered.subject, text=rendered.text, html=rendered.html
+            ),
+        )
 
 
 def _address(text: str) -> Address:

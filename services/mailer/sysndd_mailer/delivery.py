@@ -1,18 +1,21 @@
 """One claimed outbox row: compose, send, record what became of it."""
 
 import asyncio
+import contextlib
 import json
 import random
 from datetime import UTC
 from typing import Any
 
 from sysndd_core.errors import LeaseLost
-from sysndd_core.leases import Claim
+from sysndd_core.leases import Claim, Ending
 from sysndd_core.logging import get_logger
-from sysndd_core.outbox import MailRows, OnDoubt
+from sysndd_core.outbox import OnDoubt
 from sysndd_mailer.breaker import Breaker
+from sysndd_mailer.closing import Closing
 from sysndd_mailer.compose import Composer, Context, LinkMail, MailNotComposable
 from sysndd_mailer.links import KeyNotSet, LinkNotWanted, Links
+from sysndd_mailer.outbox_rows import OutboxRows, Preview, SentMail
 from sysndd_mailer.smtp import Connections, Fate, Outcome
 
 log = get_logger(__name__)
@@ -35,7 +38,7 @@ class Delivery:
 
     def __init__(
         self,
-        rows: MailRows,
+        rows: OutboxRows,
         composer: Composer,
         links: Links,
         connections: Connections,
@@ -46,6 +49,7 @@ class Delivery:
         self._links = links
         self._connections = connections
         self._breaker = breaker
+        self._closing = Closing(rows)
 
     async def perform(self, claim: Claim) -> None:
         """Send one mail. The row is closed only after the server's final answer."""
@@ -65,58 +69,88 @@ class Delivery:
                 claim, after_seconds=_KEY_PAUSE, code=None, reply=error.detail, spent=False
             )
         except asyncio.CancelledError:
-            # Broken off before an answer: whoever claims the row next sends it again under the
-            # same Message-ID. Written by the lease running out, so nothing is done here.
-            log.warning("mail_broken_off", mail_id=claim.id, reason=claim.ending)
+            await self._broken_off(claim)
+
+    async def finish(self) -> None:
+        """Wait until the row of every mail that was sent is closed."""
+        await self._closing.finish()
+
+    async def _broken_off(self, claim: Claim) -> None:
+        """Hand back what was not begun.
+
+        Anything else may have arrived: whoever claims the row next, once its lease has run out,
+        sends it again under the same Message-ID.
+        """
+        log.warning("mail_broken_off", mail_id=claim.id, reason=claim.ending)
+        if claim.ending is Ending.WORKER_STOPPING and not claim.under_way:
+            with contextlib.suppress(LeaseLost):
+                await self._rows.hand_back(claim)
 
     async def _perform(self, claim: Claim) -> None:
         row = claim.row
         context = self._composer.context(row["template"], json.loads(row["context"]))
-        token = await self._token(context)
-        rendered = self._composer.render(row["template"], context, token)
-        message = self._composer.message(
-            rendered,
-            recipient=row["recipient"],
-            message_id=row["message_id"],
-            date=row["created_at"].replace(tzinfo=UTC),
-        )
+        async with self._connections.turn():
+            if self._breaker.is_open:
+                # It opened while this one waited for its turn.
+                await self._rows.hand_back(claim)
+                return
+            claim.under_way = True
+            token = await self._token(context)
+            rendered = self._composer.render(row["template"], context, token)
+            message = self._composer.message(
+                rendered,
+                recipient=row["recipient"],
+                message_id=row["message_id"],
+                date=row["created_at"].replace(tzinfo=UTC),
+            )
+            outcome = await self._connections.send(message, lambda: self._before_content(claim))
+            if outcome.fate is Fate.TRANSPORT:
+                self._breaker.open(outcome.code, outcome.reply)
+        # The connection takes the next mail while this one's row is closed.
+        await self._record(claim, outcome, rendered.masked(token).document())
 
-        async def before_content() -> None:
-            await self._rows.sending(claim, rendered.masked(token).document())
+    async def _before_content(self, claim: Claim) -> None:
+        """Make sure, right before the content leaves, that nobody else may send this mail.
 
-        outcome = await self._connections.send(message, before_content)
-        await self._record(claim, outcome)
+        What is sent again on doubt needs nothing written: a successor would not act differently. The
+        clock is enough to know that there is none.
+
+        Raises:
+            LeaseLost: there may be one; nothing was sent.
+        """
+        if claim.row["on_doubt"] == OnDoubt.HOLD:
+            await self._rows.sending(claim)
+        if not claim.is_ours:
+            raise LeaseLost(f"The lease of {claim.id} ran out before its content was sent.")
 
     async def _token(self, context: Context) -> str | None:
         if isinstance(context, LinkMail):
             return await self._links.token(context.token_purpose, context.token_id)
         return None
 
-    async def _record(self, claim: Claim, outcome: Outcome) -> None:
+    async def _record(self, claim: Claim, outcome: Outcome, preview: Preview) -> None:
         row, rows = claim.row, self._rows
         facts: dict[str, Any] = {
             "mail_id": claim.id, "purpose": row["purpose"], "smtp_code": outcome.code,
         }  # fmt: skip
         if outcome.fate is Fate.SENT:
             log.info("mail_sent", **facts)
-            await rows.sent(claim, outcome.reply)
+            await self._closing.close(SentMail(claim, outcome.reply, preview))
             return
         log.warning("mail_not_sent", fate=outcome.fate.value, reply=outcome.reply, **facts)
+        said: dict[str, Any] = {
+            "code": outcome.code, "reply": outcome.reply, "preview": preview,
+        }  # fmt: skip
         if outcome.fate is Fate.TRANSPORT:
-            self._breaker.open(outcome.code, outcome.reply)
-            await rows.retry(
-                claim, after_seconds=0, code=outcome.code, reply=outcome.reply, spent=False
-            )
+            await rows.retry(claim, after_seconds=0, spent=False, **said)
         elif outcome.fate is Fate.DOUBT and row["on_doubt"] == OnDoubt.HOLD:
-            await rows.hold(claim, f"It may have arrived. {outcome.reply}")
+            await rows.hold(claim, f"It may have arrived. {outcome.reply}", preview)
         elif outcome.fate in (Fate.RETRY, Fate.DOUBT) and claim.attempt < row["max_attempts"]:
-            await rows.retry(
-                claim, after_seconds=pause(claim.attempt), code=outcome.code, reply=outcome.reply
-            )
+            await rows.retry(claim, after_seconds=pause(claim.attempt), **said)
         else:
             if outcome.fate is Fate.NO_SUCH_RECIPIENT:
                 await rows.mark_undeliverable(row["recipient"], outcome.code, outcome.reply)
-            await rows.dead(claim, outcome.code, outcome.reply)
+            await rows.dead(claim, **said)
 
 
 def pause(attempt: int) -> float:

@@ -184,7 +184,7 @@ async def test_mailer_killed_while_the_content_was_under_way(
         mail_id = await outbox.put(mail)
         claim = await outbox.rows.claim("killed")
         assert claim is not None
-        await outbox.rows.sending(claim, {})
+        await outbox.rows.sending(claim)
         await database.execute(f"UPDATE {outbox.rows.table} SET lease_until = '2000-01-01'")
         await outbox.rows.reclaim()
         assert (await outbox.row(mail_id))["state"] == state

@@ -1,0 +1,195 @@
+"""``make bench-mail``: draining the outbox beside a bare aiosmtplib loop.
+
+Both send the same mails over the same number of connections to the same server. The loop has its messages
+in memory; the mailer is the real process on a real MariaDB with the settings of a production server (each
+commit flushed): it claims rows, renders, sends, and closes rows. They take turns, A B A B, so that a slow
+minute of the machine hits both. The clock runs from the server's first connection to the loop's last 250,
+and to the mailer's last closed row.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.mail.mails import MAIL_FROM, PUBLIC_URL, context_of, recipient_of
+from bench.migrations.__main__ import database_server
+from sysndd_core.database import Database
+from sysndd_core.outbox import MailRows, NewMail
+from sysndd_core.queue import WakeUp
+from sysndd_core.settings import DatabaseSettings, RedisSettings, Settings, load
+from sysndd_local import mariadb, redis
+from sysndd_local.ports import LOOPBACK, accepts, free_port
+
+WITHIN_SECONDS = 600
+
+
+class _Core(Settings):
+    database: DatabaseSettings
+    redis: RedisSettings
+
+
+def main() -> int:
+    options = _options()
+    with tempfile.TemporaryDirectory(prefix="sysndd-bench-") as folder:
+        root = Path(folder)
+        with database_server(root / "server") as server, _redis(root / "redis") as redis_url:
+            environ = _environ(server, redis_url)
+            subprocess.run([sys.executable, "-m", "sysndd_migrator", "up"], env=environ, check=True,
+                           stdout=subprocess.DEVNULL)  # fmt: skip
+            pairs = []
+            for turn in range(options.rounds):
+                print(f"round {turn + 1}: bare loop …", file=sys.stderr)
+                bare = _bare(options)
+                print(f"round {turn + 1}: mailer …", file=sys.stderr)
+                pairs.append((bare, _mailer(options, environ, root / f"mailer{turn}.log")))
+    _print_table(pairs, options)
+    return 0 if statistics.median(ours / bare for bare, ours in pairs) >= options.at_least else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.mail", description=__doc__)
+    parser.add_argument("--mails", type=int, default=10_000)
+    parser.add_argument("--connections", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument(
+        "--at-least", type=float, default=0.8, help="exit 1 when the median ratio is lower"
+    )
+    return parser.parse_args()
+
+
+def _bare(options: argparse.Namespace) -> float:
+    with _sink() as (port, seen):
+        numbers = (str(port), str(options.connections), str(options.mails))
+        subprocess.run([sys.executable, "-m", "bench.mail.bare", *numbers], check=True)
+        found = seen()
+    assert found["mails"] == options.mails
+    return int(options.mails) / float(found["last"] - found["first"])
+
+
+def _mailer(options: argparse.Namespace, environ: dict[str, str], log: Path) -> float:
+    asyncio.run(_fill(environ, options.mails))
+    with _sink() as (port, seen), log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sysndd_mailer"],
+            env=environ | {"SMTP_PORT": str(port), "SMTP_CONNECTIONS": str(options.connections)},
+            stdout=output,
+            stderr=output,
+        )
+        try:
+            last = asyncio.run(_drained(environ))
+        finally:
+            process.terminate()
+            process.wait()
+        found = seen()
+    assert found["mails"] == options.mails, "every mail once"
+    return int(options.mails) / (last - float(found["first"]))
+
+
+async def _fill(environ: dict[str, str], mails: int) -> None:
+    settings = load(_Core, environ)
+    wake_up = WakeUp(settings.redis)
+    async with Database(settings.database) as database:
+        rows = MailRows(database, wake_up, domain="sysndd.example")
+        await database.execute(f"DELETE FROM {rows.table}")
+        async with database.transaction() as tx:
+            for number in range(mails):
+                mail = NewMail("test", recipient_of(number), "test", context_of(number))
+                await rows.enqueue(tx, mail, requested_by=None)
+            tx._after_commit.clear()  # 10,000 wake-ups, one by one, with nobody there
+    await wake_up.close()
+
+
+async def _drained(environ: dict[str, str]) -> float:
+    """Wait until every row is closed; return when the last one was, in seconds since the epoch."""
+    async with Database(load(_Core, environ).database) as database:
+        table, deadline = f"{database.ops}.mail", time.monotonic() + WITHIN_SECONDS
+        while True:
+            row = await database.fetch_one(f"SELECT 1 FROM {table} WHERE state <> 'sent' LIMIT 1")
+            if row is None:
+                break
+            assert time.monotonic() < deadline, "the mailer did not finish"
+            await asyncio.sleep(0.5)
+        found = await database.fetch_one(
+            f"SELECT UNIX_TIMESTAMP(MAX(finished_at)) AS last FROM {table}"
+        )
+        assert found is not None
+        return float(found["last"])
+
+
+@contextmanager
+def _sink() -> Iterator[tuple[int, Any]]:
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.mail.sink", str(port)], stdout=subprocess.PIPE
+    )
+
+    def seen() -> dict[str, float]:
+        process.terminate()
+        output, _ = process.communicate(timeout=30)
+        found: dict[str, float] = json.loads(output)
+        return found
+
+    try:
+        deadline = time.monotonic() + 30
+        while not accepts(port):
+            assert time.monotonic() < deadline, "the sink did not start"
+            time.sleep(0.02)
+        yield port, seen
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def _redis(directory: Path) -> Iterator[str]:
+    server = redis.RedisServer(directory, free_port(), "bench")
+    redis.prepare(server)
+    process = subprocess.Popen(redis.command(server), stdout=subprocess.DEVNULL)
+    try:
+        yield server.url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _environ(server: mariadb.MariadbServer, redis_url: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        "DB_HOST": LOOPBACK,
+        "DB_PORT": str(server.port),
+        "DB_USER": "root",
+        "DB_PASSWORD": server.root_password,
+        "DB_NAME": "bench",
+        "OPS_DB_NAME": "bench_ops",
+        "REDIS_URL": redis_url,
+        "MIGRATIONS_DIR": "db/migrations",
+        "PUBLIC_URL": PUBLIC_URL,
+        "MAIL_FROM": MAIL_FROM,
+        "SMTP_HOST": LOOPBACK,
+        "SMTP_SECURITY": "none",
+    }
+
+
+def _print_table(pairs: list[tuple[float, float]], options: argparse.Namespace) -> None:
+    print(f"\n{options.mails} mails, {options.connections} connections, mails a second:\n")
+    print("| round | bare aiosmtplib loop | outbox and mailer | ratio |")
+    print("|---:|---:|---:|---:|")
+    for number, (bare, ours) in enumerate(pairs, 1):
+        print(f"| {number} | {bare:.0f} | {ours:.0f} | {ours / bare:.2f} |")
+    ratio = statistics.median(ours / bare for bare, ours in pairs)
+    print(f"\nmedian ratio {ratio:.2f}; wanted: at least {options.at_least}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,49 @@
+"""A mail server that takes every mail and keeps none: ``python -m bench.mail.sink PORT``.
+
+aiosmtpd in a process of its own. At SIGTERM it prints what it saw as one JSON line.
+"""
+
+import asyncio
+import json
+import signal
+import sys
+import time
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from sysndd_local.ports import LOOPBACK
+
+
+class Counting:
+    def __init__(self) -> None:
+        self.mails = 0
+        self.connections = 0
+        self.first = self.last = 0.0
+
+    def make(self) -> SMTP:
+        self.connections += 1
+        if not self.first:
+            self.first = time.time()
+        return SMTP(self, hostname="localhost", decode_data=False, enable_SMTPUTF8=True)
+
+    async def handle_DATA(  # noqa: N802 - the name is aiosmtpd's
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
+        self.mails += 1
+        self.last = time.time()
+        return "250 2.0.0 Ok"
+
+
+async def main(port: int) -> None:
+    counting, ended = Counting(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(counting.make, LOOPBACK, port)
+    loop.add_signal_handler(signal.SIGTERM, ended.set)
+    async with server:
+        await ended.wait()
+    seen = {name: getattr(counting, name) for name in ("mails", "connections", "first", "last")}
+    print(json.dumps(seen), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1])))

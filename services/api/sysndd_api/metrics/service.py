@@ -1,0 +1,113 @@
+"""What Prometheus scrapes: counted by each worker process, or read when it asks.
+
+A scrape reaches one of several workers. What they count (requests, their pools) goes through files in a
+directory that all of them share, so that any of them can answer for all: counters are summed, pools are
+told apart by ``pid``. What is true of the whole system (queues, breaker, backups, migrations) is read from
+the database and the store at the moment of the scrape, so it is the same whoever answers.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from sysndd_api.metrics.system import SystemFigures
+from sysndd_core.database import Database, PoolState
+from sysndd_core.health import Check
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_SAMPLE_SECONDS = 5.0
+
+
+class Metrics:
+    """Counts, and renders what was counted.
+
+    Args:
+        directory: shared by the worker processes, from PROMETHEUS_MULTIPROC_DIR; None when there is
+            only one.
+    """
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self._directory = directory
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "sysndd_http_requests",
+            "Requests answered, all workers together.",
+            ["method", "route", "status"],
+            registry=self._registry,
+        )
+        self._seconds = Histogram(
+            "sysndd_http_request_seconds",
+            "Time to answer a request, all workers together.",
+            ["route"],
+            buckets=_BUCKETS,
+            registry=self._registry,
+        )
+        self._pool = Gauge(
+            "sysndd_pool_connections",
+            "Database connections of a worker by state, and requests that wait for one.",
+            ["state"],
+            multiprocess_mode="liveall",
+            registry=self._registry,
+        )
+
+    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one request.
+
+        Args:
+            route: the address as it is in the list of routes, never as it was asked for.
+        """
+        known = method if method in _METHODS else "OTHER"
+        self._requests.labels(known, route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    async def watch(self, database: Database) -> None:
+        """Keep this worker's pool figures fresh until cancelled: the scrape may reach another."""
+        try:
+            while True:
+                self._sample(database.state)
+                await asyncio.sleep(_SAMPLE_SECONDS)
+        finally:
+            if self._directory is not None:
+                mark_process_dead(os.getpid(), str(self._directory))  # type: ignore[no-untyped-call]
+
+    def exposition(self, checks: Mapping[str, Check], pool: PoolState) -> bytes:
+        """Return the text.
+
+        Args:
+            checks: of ``Health.report``, run for this scrape.
+            pool: this worker's.
+        """
+        self._sample(pool)
+        counted = self._registry
+        if self._directory is not None:
+            self._forget_dead_workers(self._directory)
+            counted = CollectorRegistry()
+            MultiProcessCollector(counted, path=str(self._directory))  # type: ignore[no-untyped-call]
+        system = CollectorRegistry()
+        system.register(SystemFigures(checks))
+        return generate_latest(counted) + generate_latest(system)
+
+    def _sample(self, pool: PoolState) -> None:
+        figures = {
+            "size": pool.size, "in_use": pool.in_use, "idle": pool.idle, "waiting": pool.waiting,
+        }  # fmt: skip
+        for state, figure in figures.items():
+            self._pool.labels(state).set(figure)
+
+    def _forget_dead_workers(self, directory: Path) -> None:
+        """Drop the pools of workers that were killed; what they counted stays counted."""
+        for file in directory.glob("gauge_live*_*.db"):
+            pid = int(file.stem.rpartition("_")[2])
+            try:
+                os.kill(pid, 0)
+            except ProcessLookupError:
+                with contextlib.suppress(FileNotFoundError):
+                    mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]
+            except PermissionError:
+                pass

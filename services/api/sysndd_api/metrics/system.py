@@ -1,0 +1,85 @@
+"""Figures of the whole system, from the checks of the health report."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from sysndd_core.health import Check, Status
+
+_LEVELS = {Status.PASS: 0, Status.WARN: 1, Status.FAIL: 2}
+
+# Metric, what it says, and the check and member that it is read from.
+_SINGLE = (
+    ("sysndd_migrations_pending", "Migrations that wait.", "migrations", "pending_migrations"),
+    ("sysndd_backup_newest_age_hours", "Age of the newest backup.", "backups", "newest_age_hours"),
+    ("sysndd_backups", "Complete backups in the store.", "backups", "count"),
+    ("sysndd_backup_free_bytes", "Room left for backups.", "backups", "free_bytes"),
+)
+_QUEUES = {"backup": "backup_queue", "mail": "mail_queue"}
+
+
+class SystemFigures(Collector):
+    """One scrape's worth; a figure that can't be read now is left out, not zero.
+
+    Args:
+        checks: of ``Health.report``.
+    """
+
+    def __init__(self, checks: Mapping[str, Check]) -> None:
+        self._checks = checks
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield each figure."""
+        health = GaugeMetricFamily(
+            "sysndd_health", "0 pass, 1 warn, 2 fail, by part.", labels=["check"]
+        )
+        for name, check in self._checks.items():
+            health.add_metric([name], _LEVELS[check.status])
+        yield health
+        yield from self._queues()
+        yield self._breaker()
+        for metric, text, check_name, member in _SINGLE:
+            family = GaugeMetricFamily(metric, text)
+            figure = self._observed(check_name).get(member)
+            if figure is not None:
+                family.add_metric([], float(figure))
+            yield family
+        workers = GaugeMetricFamily(
+            "sysndd_workers", "Backup workers and mailers seen lately.", labels=["queue"]
+        )
+        for queue in _QUEUES:
+            if queue in self._observed("workers"):
+                workers.add_metric([queue], self._observed("workers")[queue])
+        yield workers
+
+    def _queues(self) -> Iterator[GaugeMetricFamily]:
+        depth = GaugeMetricFamily(
+            "sysndd_queue_depth",
+            "Jobs and mails by state; held and dead are mails that wait for a person or are lost.",
+            labels=["queue", "state"],
+        )
+        oldest = GaugeMetricFamily(
+            "sysndd_queue_oldest_due_seconds", "How long the oldest has been due.", labels=["queue"]
+        )
+        for queue, check_name in _QUEUES.items():
+            observed = self._observed(check_name)
+            for state in ("queued", "running", "held", "dead"):
+                if state in observed:
+                    depth.add_metric([queue, state], observed[state])
+            if "queued" in observed:
+                oldest.add_metric([queue], observed["oldest_seconds"] or 0)
+        yield depth
+        yield oldest
+
+    def _breaker(self) -> GaugeMetricFamily:
+        breaker = GaugeMetricFamily("sysndd_mail_breaker_open", "1 while mailers send nothing.")
+        state = self._observed("mail_transport").get("breaker")
+        if state is not None:
+            breaker.add_metric([], float(state == "open"))
+        return breaker
+
+    def _observed(self, check_name: str) -> Mapping[str, Any]:
+        check = self._checks.get(check_name)
+        return check.observed if check is not None else {}

@@ -1,0 +1,83 @@
+"""Closes the rows of sent mails: those that come while one statement is on its way share the next.
+
+A mail whose 250 has come must not be sent again because of us, so a database that is away is asked
+until it answers, whatever becomes of the task that sent the mail.
+"""
+
+import asyncio
+import contextlib
+
+from sysndd_core.errors import LeaseLost, SysnddError
+from sysndd_core.logging import get_logger
+from sysndd_mailer.outbox_rows import OutboxRows, SentMail
+
+log = get_logger(__name__)
+
+_PAUSE = 0.25
+_TRIES = 240
+"""A minute; by then the lease has run out, and it is another mailer's turn anyhow."""
+
+
+class Closing:
+    """Closes sent mails.
+
+    Args:
+        rows: the outbox.
+    """
+
+    def __init__(self, rows: OutboxRows) -> None:
+        self._rows = rows
+        self._waiting: list[tuple[SentMail, asyncio.Future[None]]] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def close(self, mail: SentMail) -> None:
+        """Return once the mail's row is closed; goes on by itself when the caller is cancelled.
+
+        Raises:
+            LeaseLost: another mailer has claimed the row since.
+            SysnddError: the database did not answer for a minute.
+        """
+        closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((mail, closed))
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write())
+        await asyncio.shield(closed)
+
+    async def finish(self) -> None:
+        """Wait until nothing is left to close."""
+        while self._writer is not None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(self._writer)
+
+    async def _write(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                try:
+                    ids = await self._patiently([mail for mail, _ in batch])
+                except Exception as error:  # noqa: BLE001 - goes to each who waits
+                    for _, closed in batch:
+                        _fail(closed, error)
+                    continue
+                for mail, closed in batch:
+                    if mail.claim.id in ids:
+                        closed.set_result(None)
+                    else:
+                        _fail(closed, LeaseLost(f"{mail.claim.id} was claimed by another."))
+        finally:
+            self._writer = None
+
+    async def _patiently(self, mails: list[SentMail]) -> set[str]:
+        for _ in range(_TRIES):
+            try:
+                return await self._rows.close_sent(mails)
+            except SysnddError as error:
+                log.warning("sent_mails_not_closed_yet", mails=len(mails), code=error.code)
+                await asyncio.sleep(_PAUSE)
+        return await self._rows.close_sent(mails)
+
+
+def _fail(closed: asyncio.Future[None], error: Exception) -> None:
+    closed.set_exception(error)
+    # Whoever waited may have been cancelled; nobody else needs to hear of it.
+    closed.exception()

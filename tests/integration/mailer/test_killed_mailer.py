@@ -1,0 +1,70 @@
+"""No mail is lost: the real mailer killed at every step, and Redis stopped, frozen and flushed."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.mail_chaos import STEPS, MailChaos, mail_chaos
+from tests.support.servers import TestRedis
+from tests.support.site import Site
+
+
+async def test_mailer_killed_at_every_step(site: Site, tmp_path: Path) -> None:
+    async with mail_chaos(site, tmp_path) as chaos:
+        for step in STEPS:
+            await chaos.commit(3)
+            await chaos.killed_at(step)
+            chaos.mailer.start()
+        await chaos.all_sent()
+        chaos.check()
+        assert len(chaos.committed) == 3 * len(STEPS)
+        # Killed after the whole content had come in, and before and after the 250.
+        assert len(chaos.doubtful) == 2
+
+
+@contextlib.contextmanager
+def stopped(redis: TestRedis) -> Iterator[None]:
+    redis.stop()
+    yield
+    redis.start()
+
+
+@contextlib.contextmanager
+def frozen(redis: TestRedis) -> Iterator[None]:
+    redis.freeze()
+    yield
+    redis.thaw()
+
+
+@contextlib.contextmanager
+def flushed(redis: TestRedis) -> Iterator[None]:
+    """With the wake-ups that were in it."""
+    yield
+    redis.flush()
+
+
+@pytest.mark.parametrize("outage", [stopped, frozen, flushed])
+async def test_redis_loses_no_mail(
+    site: Site,
+    tmp_path: Path,
+    outage: Callable[[TestRedis], contextlib.AbstractContextManager[None]],
+) -> None:
+    async with mail_chaos(site, tmp_path) as chaos:
+        await sent_at_first(chaos)
+        with outage(chaos.redis):
+            await chaos.commit(5)
+            if outage is not flushed:
+                await chaos.all_sent()
+        await chaos.all_sent()
+        chaos.check()
+        assert len(chaos.server.accepted) == len(chaos.committed) == 6
+
+
+async def sent_at_first(chaos: MailChaos) -> None:
+    """Let the mailer come up and wait for its wake-ups."""
+    await chaos.commit(1)
+    await chaos.all_sent()
+    await asyncio.sleep(0.2)

@@ -1,0 +1,61 @@
+"""Kills and faults at seeded moments while mails are committed: ``make chaos-mail`` for many of them."""
+
+import os
+import random
+from pathlib import Path
+
+from tests.support.mail_chaos import STEPS, MailChaos, mail_chaos
+from tests.support.site import Site
+from tests.support.smtp_faults import DROP, STALL
+
+ROUNDS = int(os.environ.get("KILLS", "2"))
+SEED = int(os.environ.get("SEED", "6"))
+
+FAULTS = {
+    "refuses at the recipient": ("RCPT", "451 4.3.0 later"),
+    "refuses the content": ("CONTENT", "452 4.3.1 full"),
+    "is busy": ("BANNER", "421 4.3.2 busy"),
+    "stalls": ("MAIL", STALL),
+    "stalls after the final dot": ("CONTENT", STALL),
+    "drops": ("RCPT", DROP),
+    "drops after the final dot": ("CONTENT", DROP),
+}
+
+
+async def test_seeded_chaos(site: Site, tmp_path: Path) -> None:
+    chosen = random.Random(SEED)  # noqa: S311 - repeatable moments, no secrets
+    async with mail_chaos(site, tmp_path, connections=4, timeout=1) as chaos:
+        told = []
+        for number in range(ROUNDS):
+            fault, step = chosen.choice(sorted(FAULTS)), chosen.choice(STEPS)
+            redis = chosen.choice(("up", "stopped", "frozen", "flushed"))
+            told.append(f"{number + 1}: server {fault}; Redis {redis}; mailer killed at {step}")
+            await one_round(chaos, chosen, fault, step, redis)
+        # Mails that a fault held up wait for their next try, up to half an hour: not here.
+        await chaos.all_due_now_until_sent()
+        chaos.check()
+        told.append(
+            f"{len(chaos.committed)} committed, {len(chaos.rolled_back)} rolled back,"
+            f" {len(chaos.server.accepted)} arrived, {len(chaos.doubtful)} in doubt"
+        )
+        print("\n".join(told))  # noqa: T201 - the count is what the long lane is run for
+
+
+async def one_round(
+    chaos: MailChaos, chosen: random.Random, fault: str, step: str, redis: str
+) -> None:
+    if redis == "stopped":
+        chaos.redis.stop()
+    elif redis == "frozen":
+        chaos.redis.freeze()
+    command, answer = FAULTS[fault]
+    chaos.server.once[command] = [answer] * chosen.randint(1, 3)
+    await chaos.commit(chosen.randint(5, 20))
+    if redis == "flushed":
+        chaos.redis.flush()
+    await chaos.killed_at(step, seconds=120)
+    chaos.server.once.clear()
+    if redis == "frozen":
+        chaos.redis.thaw()
+    chaos.redis.start()
+    chaos.mailer.start()
