@@ -110,17 +110,37 @@ walk: ## Really make up, walk the main path over HTTP, make down (in .run-walk)
 	@$(WALK) $(MAKE) down
 	@$(WALK) CONFIRM=yes $(MAKE) reset
 
+# The tests that read mails, and the walk, once more with the real Mailpit in the built-in catcher's stead.
+MAILPIT := mailpit=$$(bash deploy/local/mailpit.sh)
+.PHONY: test-mailpit
+test-mailpit: ## Run the tests that read mails with the real Mailpit (builds it once; Go 1.25 or later)
+	@$(BOOTSTRAP) test
+	@$(MAILPIT) && TEST_MAILPIT=$$mailpit $(PYTHON_IN_VENV) -m pytest -m reads_mail tests/integration $(ARGS)
+
 .PHONY: ci
-ci: ## What CI runs: check, test, walk
+ci: ## What CI runs: check, test, test-mailpit, walk (with Mailpit)
 	@$(MAKE) check
 	@$(MAKE) test
-	@$(MAKE) walk
+	@$(MAKE) test-mailpit
+	@$(MAILPIT) && MAILPIT_BIN=$$mailpit $(MAKE) walk
 
 .PHONY: chaos-migrations
 chaos-migrations: ## Kill migrator and server at seeded moments (KILLS=100 SEED=4)
 	@$(BOOTSTRAP) test
 	@KILLS=$(or $(KILLS),100) SEED=$(or $(SEED),4) $(PYTHON_IN_VENV) -m pytest -q -s \
 		tests/integration/migrator/test_seeded_kills.py
+
+.PHONY: chaos-mail
+chaos-mail: ## Kill the mailer while mail server and Redis fail, at seeded moments (KILLS=30 SEED=6)
+	@$(BOOTSTRAP) test
+	@KILLS=$(or $(KILLS),30) SEED=$(or $(SEED),6) $(PYTHON_IN_VENV) -m pytest -q -s \
+		tests/integration/mailer/test_mail_chaos.py
+
+.PHONY: bench-mail
+bench-mail: ## Drain 10,000 outbox rows beside a bare aiosmtplib loop (ARGS="--mails 2000")
+	@$(BOOTSTRAP) up
+	@PYTHONPATH=packages/core:services/migrator:services/mailer:deploy/local:. $(PYTHON_IN_VENV) \
+		-m bench.mail $(ARGS)
 
 # The peers have an environment of their own; nothing of theirs reaches a service.
 BENCH_VENV := .venv-bench

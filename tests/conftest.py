@@ -1,16 +1,24 @@
 """Makes the real servers and a migrated site known to every test."""
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.accounts import lifecycle
 from tests.support.http import api
 from tests.support.s3 import bucket, s3_server
-from tests.support.servers import mariadb, private_mariadb, redis_server, smtp_catcher
+from tests.support.servers import (
+    builtin_catcher,
+    mariadb,
+    private_mariadb,
+    redis_server,
+    smtp_catcher,
+)
 from tests.support.site import database, site
 
 __all__ = [
     "api",
     "bucket",
+    "builtin_catcher",
     "database",
     "lifecycle",
     "mariadb",
@@ -27,3 +35,11 @@ settings.register_profile(
     "sysndd", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile("sysndd")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what reads mails back: `make test-mailpit` runs it with the real Mailpit."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "smtp_catcher" in item.fixturenames:
+            item.add_marker("reads_mail")

@@ -30,15 +30,18 @@ if [ -x "$built" ]; then
 fi
 
 PATH=$PATH:/usr/local/go/bin:/usr/lib/go/bin
+# An older Go fetches a newer one by itself where it may; asked outside of any module.
 new_enough() {
     local found
-    found=$(GOTOOLCHAIN=local go env GOVERSION 2>/dev/null) || return 1
+    found=$(cd / && GOTOOLCHAIN=$1 go env GOVERSION 2>/dev/null) || return 1
     [ "$(printf '%s\n' "go$GO_AT_LEAST" "$found" | sort -V | head -n 1)" = "go$GO_AT_LEAST" ]
 }
-if ! new_enough; then
+toolchain=local
+new_enough local || toolchain=go$GO_AT_LEAST.0+auto
+if ! new_enough "$toolchain"; then
     say "needs Go $GO_AT_LEAST or later to build Mailpit $VERSION; found: $(go version 2>/dev/null || echo none)."
-    say "Install it (Debian 13: apt-get install -t trixie-backports golang-go; elsewhere the vendor's"
-    say "archive into /usr/local/go), or put a mailpit program on the PATH, or name one: MAILPIT_BIN=…"
+    say "Install one (Debian 13 has 1.24: take golang-go from trixie-backports, or the vendor's archive into"
+    say "/usr/local/go), or put a mailpit program on the PATH, or name one: MAILPIT_BIN=/path/of/mailpit"
     exit 1
 fi
 
@@ -56,7 +59,7 @@ go $GO_AT_LEAST
 
 require github.com/axllent/mailpit $VERSION
 END
-export GOFLAGS=-mod=mod GOTOOLCHAIN=local CGO_ENABLED=0
+export GOFLAGS=-mod=mod GOTOOLCHAIN=$toolchain CGO_ENABLED=0
 go build -trimpath -ldflags "-s -w -X github.com/axllent/mailpit/config.Version=$VERSION" \
     -o mailpit github.com/axllent/mailpit >&2
 if ! grep -qxF "github.com/axllent/mailpit $VERSION $SUM" go.sum; then

@@ -30,6 +30,7 @@ class Outbox:
     worker: Worker
     breaker: Breaker
     connections: Connections
+    composer: Composer
 
     async def put(self, mail: NewMail) -> str:
         """Write a mail's row; return its id."""
@@ -62,7 +63,7 @@ async def open_outbox(site: Site, database: Database, smtp: SmtpSettings) -> Asy
     worker = Worker(database=database, redis=site.redis, rows=rows, perform=delivery.perform)
     watch = asyncio.create_task(breaker.run(lambda: rows.announce("breaker")))
     try:
-        yield Outbox(rows, worker, breaker, connections)
+        yield Outbox(rows, worker, breaker, connections, composer)
     finally:
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)

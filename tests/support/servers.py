@@ -2,7 +2,8 @@
 
 ``TEST_DATABASE_URL=mysql://user:password@host:port/`` and ``TEST_REDIS_URL=redis://…`` name servers
 that are there already; the account needs all privileges with the grant option.
-``TEST_DATABASE_SERVER=mysql`` starts the ``mysqld`` of the PATH in MariaDB's stead. A server program
+``TEST_DATABASE_SERVER=mysql`` starts the ``mysqld`` of the PATH in MariaDB's stead, and
+``TEST_MAILPIT=/path/of/mailpit`` the real Mailpit in the built-in catcher's. A server program
 that is not installed is a failure that tells the line which installs it, never a skip.
 
 Servers end with the test session, also when that is killed.
@@ -390,8 +391,17 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestRedis
 
 @pytest.fixture(scope="session")
 def smtp_catcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCatcher]:
-    """A mail catcher of our own."""
-    with start_catcher(tmp_path_factory.mktemp("catcher")) as catcher:
+    """A mail catcher: Mailpit when ``TEST_MAILPIT`` names it, else the built-in one."""
+    mailpit = os.environ.get("TEST_MAILPIT")
+    folder = tmp_path_factory.mktemp("catcher")
+    with start_mailpit(Path(mailpit), folder) if mailpit else start_catcher(folder) as catcher:
+        yield catcher
+
+
+@pytest.fixture(scope="session")
+def builtin_catcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCatcher]:
+    """The built-in mail catcher, for the tests of itself."""
+    with start_catcher(tmp_path_factory.mktemp("builtin_catcher")) as catcher:
         yield catcher
 
 
@@ -466,6 +476,29 @@ def start_catcher(directory: Path) -> Iterator[TestCatcher]:
         directory,
         lambda: accepts(smtp_port) and accepts(http_port),
         environ={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+    )
+    try:
+        process.start()
+        yield TestCatcher(LOOPBACK, smtp_port, f"http://{LOOPBACK}:{http_port}", process)
+    finally:
+        process.stop()
+
+
+@contextmanager
+def start_mailpit(program: Path, directory: Path) -> Iterator[TestCatcher]:
+    """Run Mailpit with its mails under ``directory``."""
+    smtp_port, http_port = free_port(), free_port()
+    process = RealProcess(
+        "mailpit",
+        [str(program)],
+        directory,
+        lambda: accepts(smtp_port) and accepts(http_port),
+        environ={
+            "MP_SMTP_BIND_ADDR": f"{LOOPBACK}:{smtp_port}",
+            "MP_UI_BIND_ADDR": f"{LOOPBACK}:{http_port}",
+            "MP_DATABASE": str(directory / "mailpit.db"),
+            "MP_DISABLE_VERSION_CHECK": "true",
+        },
     )
     try:
         process.start()

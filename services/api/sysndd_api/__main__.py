@@ -5,7 +5,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
@@ -23,6 +25,7 @@ log = get_logger(__name__)
 # Above the proxy's idle time of 90 s: the side that picks a connection must not meet a closed one.
 KEEP_ALIVE_SECONDS = 95
 GRACEFUL_SECONDS = 25
+_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def main() -> int:
@@ -50,7 +53,8 @@ def build() -> Starlette:
     """Build the application inside a worker process, which has only its environment."""
     settings = load(ApiSettings, os.environ)
     configure(settings.log, service="api")
-    return create_app(settings)
+    metrics = os.environ.get(_METRICS)
+    return create_app(settings, metrics_directory=Path(metrics) if metrics else None)
 
 
 def _migrate() -> None:
@@ -108,6 +112,15 @@ async def _not_current(settings: ApiSettings, database: Database) -> str | None:
 
 
 def _serve(settings: ApiSettings) -> int:
+    if settings.server.workers == 1:
+        return _run(settings)
+    with tempfile.TemporaryDirectory(prefix="sysndd-metrics-") as directory:
+        # Read by prometheus-client itself when the workers import it.
+        os.environ[_METRICS] = directory
+        return _run(settings)
+
+
+def _run(settings: ApiSettings) -> int:
     server = settings.server
     log.info("api_starting", host=server.host, port=server.port, workers=server.workers)
     uvicorn.run(

@@ -1,7 +1,9 @@
 """The application factory: routes, middleware and error handlers put together in one call."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import TypedDict
 
 from starlette.applications import Starlette
@@ -21,19 +23,28 @@ class State(TypedDict):
     context: Context
 
 
-def create_app(settings: ApiSettings) -> Starlette:
+def create_app(settings: ApiSettings, *, metrics_directory: Path | None = None) -> Starlette:
     """Build the application.
 
     Args:
         settings: everything it needs to know; the environment is not read.
+        metrics_directory: where the worker processes of one server count together.
 
     The lifespan runs once in each worker process, so nothing that must happen once is in it.
     """
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
-        async with open_context(settings) as context, context.activity.kept():
-            yield {"context": context}
+        async with (
+            open_context(settings, metrics_directory=metrics_directory) as context,
+            context.activity.kept(),
+        ):
+            watch = asyncio.create_task(context.metrics.watch(context.database))
+            try:
+                yield {"context": context}
+            finally:
+                watch.cancel()
+                await asyncio.gather(watch, return_exceptions=True)
 
     return Starlette(
         routes=[*(one.route() for one in ENDPOINTS), *(one.route() for one in PAGES)],

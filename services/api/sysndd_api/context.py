@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from sysndd_api.account_parts import account_parts
@@ -23,6 +24,7 @@ from sysndd_api.limits import Limiter
 from sysndd_api.mail.service import Mails
 from sysndd_api.mail.store import MailStore
 from sysndd_api.maintenance import MaintenanceMode
+from sysndd_api.metrics.service import Metrics
 from sysndd_api.migrations.service import Migrations
 from sysndd_api.migrations.store import MigrationStore
 from sysndd_api.passwords import PasswordHashing
@@ -54,6 +56,7 @@ class Context:
     health: Health
     jobs: Jobs
     mails: Mails
+    metrics: Metrics
     maintenance: MaintenanceMode
     migrations: Migrations
     recovery: Recovery
@@ -65,7 +68,9 @@ class Context:
 
 
 @contextlib.asynccontextmanager
-async def open_context(settings: ApiSettings) -> AsyncIterator[Context]:
+async def open_context(
+    settings: ApiSettings, *, metrics_directory: Path | None = None
+) -> AsyncIterator[Context]:
     """Open the pool and the wake-up, put the services together, and close both at the end."""
     wake_up = WakeUp(settings.redis)
     hashing = PasswordHashing(
@@ -121,6 +126,7 @@ async def open_context(settings: ApiSettings) -> AsyncIterator[Context]:
                     database, MigrationStore(database), settings.migrations.directory
                 ),
                 mails=Mails(database, mail_rows, MailStore(database), parts.users, audit),
+                metrics=Metrics(metrics_directory),
                 recovery=recovery,
                 restores=Restores(database, store, job_rows, audit),
                 inspections=Inspections(database, store, job_rows, audit),

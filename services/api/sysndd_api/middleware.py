@@ -63,8 +63,10 @@ class RequestLog:
                 await problem(crashed)(scope, receive, send_with_id)
             finally:
                 probe, ms = _is_probe(scope["path"]), (time.perf_counter() - begun) * 1000
+                context = scope["state"]["context"]
                 if not probe:
-                    scope["state"]["context"].activity.count(status, ms)
+                    context.activity.count(status, ms)
+                context.metrics.observe(scope["method"], _route_of(scope), status, ms / 1000)
                 level = log.debug if probe else log.info
                 level(
                     "request",
@@ -113,4 +115,10 @@ def _too_large() -> BodyTooLarge:
 
 
 def _is_probe(path: str) -> bool:
-    return path.endswith(("/health/live", "/health/ready"))
+    return path.endswith(("/health/live", "/health/ready", "/metrics"))
+
+
+def _route_of(scope: Scope) -> str:
+    """Return the address as it is in the list of routes: what was asked for may be anything."""
+    entry = getattr(scope.get("endpoint"), "__self__", None)
+    return getattr(entry, "path", "unknown")

@@ -44,6 +44,7 @@ from sysndd_api.jobs import handlers as jobs
 from sysndd_api.jobs.models import JobAccepted, JobLines, JobQuery, JobView
 from sysndd_api.mail import handlers as mail
 from sysndd_api.mail.models import MailDetail, MailQuery, MailQueued, MailView
+from sysndd_api.metrics import handlers as metrics
 from sysndd_api.middleware import UPLOAD_PATH
 from sysndd_api.migrations import handlers as migrations
 from sysndd_api.migrations.models import MigrationList
@@ -116,6 +117,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/api/health/live", health.live, ANYONE, Live),
     Endpoint("GET", "/api/health/ready", health.ready, ANYONE, Ready),
     Endpoint("GET", "/api/health", health.report, ANYONE, HealthReport),
+    Endpoint("GET", "/metrics", metrics.scrape, ANYONE, None),
     Endpoint("GET", "/api/openapi.json", openapi.document, ANYONE, None),
     Endpoint("GET", "/api/docs", docs_page.page, ANYONE, None),
     Endpoint("GET", "/api/genes", curation.list_genes, ANYONE, Page[GeneView], query=GeneQuery),

@@ -14,13 +14,13 @@ from tests.support.servers import TestCatcher
 
 
 @pytest.fixture(autouse=True)
-def _empty(smtp_catcher: TestCatcher) -> None:
-    assert httpx.delete(f"{smtp_catcher.rest_url}/api/v1/messages").text == "ok"
+def _empty(builtin_catcher: TestCatcher) -> None:
+    assert httpx.delete(f"{builtin_catcher.rest_url}/api/v1/messages").text == "ok"
 
 
-def test_a_mail_as_mailpit_shows_it(smtp_catcher: TestCatcher) -> None:
-    _send(smtp_catcher)
-    listed = httpx.get(f"{smtp_catcher.rest_url}/api/v1/messages").json()
+def test_a_mail_as_mailpit_shows_it(builtin_catcher: TestCatcher) -> None:
+    _send(builtin_catcher)
+    listed = httpx.get(f"{builtin_catcher.rest_url}/api/v1/messages").json()
     assert {
         key: listed[key] for key in ("total", "unread", "count", "messages_count", "start")
     } == {
@@ -37,45 +37,47 @@ def test_a_mail_as_mailpit_shows_it(smtp_catcher: TestCatcher) -> None:
     assert summary["Subject"] == "Willkommen, Zoë"
     assert summary["MessageID"] == "one@site.example"
     assert summary["Snippet"].startswith("Confirm: https://site.example/?a=1&token=x")
-    mail = httpx.get(f"{smtp_catcher.rest_url}/api/v1/message/{summary['ID']}").json()
+    mail = httpx.get(f"{builtin_catcher.rest_url}/api/v1/message/{summary['ID']}").json()
     assert mail["Text"].startswith("Confirm: https://")
     assert "<b>Confirm</b>" in mail["HTML"]
     assert mail["Date"] == "2026-05-04T03:02:01.000Z"
     assert mail["Size"] == summary["Size"] > 100
-    headers = httpx.get(f"{smtp_catcher.rest_url}/api/v1/message/{summary['ID']}/headers").json()
+    headers = httpx.get(f"{builtin_catcher.rest_url}/api/v1/message/{summary['ID']}/headers").json()
     assert headers["Message-ID"] == ["<one@site.example>"]
-    raw = httpx.get(f"{smtp_catcher.rest_url}/api/v1/message/{summary['ID']}/raw").content
+    raw = httpx.get(f"{builtin_catcher.rest_url}/api/v1/message/{summary['ID']}/raw").content
     assert raw.count(b"\r\n") > 10
-    assert httpx.get(f"{smtp_catcher.rest_url}/api/v1/messages").json()["unread"] == 0
+    assert httpx.get(f"{builtin_catcher.rest_url}/api/v1/messages").json()["unread"] == 0
 
 
-def test_pages_and_latest(smtp_catcher: TestCatcher) -> None:
+def test_pages_and_latest(builtin_catcher: TestCatcher) -> None:
     for number in range(5):
-        _send(smtp_catcher, subject=f"number {number}")
-    url = f"{smtp_catcher.rest_url}/api/v1/messages"
+        _send(builtin_catcher, subject=f"number {number}")
+    url = f"{builtin_catcher.rest_url}/api/v1/messages"
     page = httpx.get(url, params={"start": 1, "limit": 2}).json()
     assert [mail["Subject"] for mail in page["messages"]] == ["number 3", "number 2"]
     assert (page["total"], page["count"], page["start"]) == (5, 2, 1)
-    latest = httpx.get(f"{smtp_catcher.rest_url}/api/v1/message/latest").json()
+    latest = httpx.get(f"{builtin_catcher.rest_url}/api/v1/message/latest").json()
     assert latest["Subject"] == "number 4"
     assert httpx.request("DELETE", url, json={"IDs": [latest["ID"]]}).status_code == 200
     assert httpx.get(url).json()["total"] == 4
 
 
-def test_a_restart_loses_no_mail(smtp_catcher: TestCatcher) -> None:
+def test_a_restart_loses_no_mail(builtin_catcher: TestCatcher) -> None:
     for number in range(3):
-        _send(smtp_catcher, subject=f"number {number}")
-    before = httpx.get(f"{smtp_catcher.rest_url}/api/v1/messages").json()["messages"]
-    smtp_catcher.process.kill()
-    smtp_catcher.start()
-    assert httpx.get(f"{smtp_catcher.rest_url}/api/v1/messages").json()["messages"] == before
+        _send(builtin_catcher, subject=f"number {number}")
+    before = httpx.get(f"{builtin_catcher.rest_url}/api/v1/messages").json()["messages"]
+    builtin_catcher.process.kill()
+    builtin_catcher.start()
+    assert httpx.get(f"{builtin_catcher.rest_url}/api/v1/messages").json()["messages"] == before
 
 
-def test_the_pages_escape_everything(smtp_catcher: TestCatcher) -> None:
-    _send(smtp_catcher, subject="<script>alert(1)</script>", text='"<img src=x onerror=alert(2)>')
-    mail_id = httpx.get(f"{smtp_catcher.rest_url}/api/v1/message/latest").json()["ID"]
+def test_the_pages_escape_everything(builtin_catcher: TestCatcher) -> None:
+    _send(
+        builtin_catcher, subject="<script>alert(1)</script>", text='"<img src=x onerror=alert(2)>'
+    )
+    mail_id = httpx.get(f"{builtin_catcher.rest_url}/api/v1/message/latest").json()["ID"]
     for path in ("/", f"/view/{mail_id}.html"):
-        page = httpx.get(f"{smtp_catcher.rest_url}{path}")
+        page = httpx.get(f"{builtin_catcher.rest_url}{path}")
         assert page.status_code == 200
         assert "<script" not in page.text
         assert "<img" not in page.text
@@ -83,10 +85,10 @@ def test_the_pages_escape_everything(smtp_catcher: TestCatcher) -> None:
         assert "default-src 'none'" in page.headers["Content-Security-Policy"]
 
 
-def test_a_link_in_a_text_can_be_clicked(smtp_catcher: TestCatcher) -> None:
-    _send(smtp_catcher)
-    mail_id = httpx.get(f"{smtp_catcher.rest_url}/api/v1/message/latest").json()["ID"]
-    page = httpx.get(f"{smtp_catcher.rest_url}/view/{mail_id}.html").text
+def test_a_link_in_a_text_can_be_clicked(builtin_catcher: TestCatcher) -> None:
+    _send(builtin_catcher)
+    mail_id = httpx.get(f"{builtin_catcher.rest_url}/api/v1/message/latest").json()["ID"]
+    page = httpx.get(f"{builtin_catcher.rest_url}/view/{mail_id}.html").text
     assert '<a href="https://site.example/?a=1&amp;token=x" rel="noreferrer">' in page
 
 
@@ -101,12 +103,14 @@ def test_a_link_in_a_text_can_be_clicked(smtp_catcher: TestCatcher) -> None:
         ("DELETE", "/nothing", 404),
     ],
 )
-def test_what_is_not_there(smtp_catcher: TestCatcher, method: str, path: str, status: int) -> None:
-    assert httpx.request(method, f"{smtp_catcher.rest_url}{path}").status_code == status
+def test_what_is_not_there(
+    builtin_catcher: TestCatcher, method: str, path: str, status: int
+) -> None:
+    assert httpx.request(method, f"{builtin_catcher.rest_url}{path}").status_code == status
 
 
-def test_another_name_for_this_address_is_not_answered(smtp_catcher: TestCatcher) -> None:
-    url = f"{smtp_catcher.rest_url}/api/v1/messages"
+def test_another_name_for_this_address_is_not_answered(builtin_catcher: TestCatcher) -> None:
+    url = f"{builtin_catcher.rest_url}/api/v1/messages"
     assert httpx.get(url, headers={"Host": "attacker.example"}).status_code == 403
     assert httpx.get(url, headers={"Host": "localhost:1"}).status_code == 200
 
@@ -121,13 +125,13 @@ def test_another_name_for_this_address_is_not_answered(smtp_catcher: TestCatcher
         b"Content-Transfer-Encoding: base64\r\n\r\n!!!",
     ],
 )
-def test_damaged_mails_are_caught_and_shown(smtp_catcher: TestCatcher, raw: bytes) -> None:
-    with smtplib.SMTP(smtp_catcher.host, smtp_catcher.port) as client:
+def test_damaged_mails_are_caught_and_shown(builtin_catcher: TestCatcher, raw: bytes) -> None:
+    with smtplib.SMTP(builtin_catcher.host, builtin_catcher.port) as client:
         client.sendmail("a@site.example", ["b@site.example"], raw)
-    mail = httpx.get(f"{smtp_catcher.rest_url}/api/v1/message/latest")
+    mail = httpx.get(f"{builtin_catcher.rest_url}/api/v1/message/latest")
     assert mail.status_code == 200
-    assert httpx.get(f"{smtp_catcher.rest_url}/view/{mail.json()['ID']}.html").status_code == 200
-    assert httpx.get(f"{smtp_catcher.rest_url}/").status_code == 200
+    assert httpx.get(f"{builtin_catcher.rest_url}/view/{mail.json()['ID']}.html").status_code == 200
+    assert httpx.get(f"{builtin_catcher.rest_url}/").status_code == 200
 
 
 def test_the_oldest_mails_make_room(tmp_path: Path) -> None:

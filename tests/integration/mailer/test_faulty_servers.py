@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import time
 from collections.abc import AsyncIterator
 
@@ -11,6 +12,9 @@ from sysndd_core.database import Database
 from sysndd_core.outbox import NewMail, OnDoubt
 from sysndd_core.settings import SmtpSecurity, SmtpSettings
 from sysndd_core.stores.mail_transport import TransportRows
+from sysndd_mailer import smtp
+from sysndd_mailer.outbox_rows import SentMail
+from sysndd_mailer.previews import Previews
 from sysndd_mailer.smtp import MAILS_PER_CONNECTION
 from tests.support.outbox import Outbox, open_outbox
 from tests.support.site import Site
@@ -27,11 +31,11 @@ async def mailing(
     site: Site, database: Database, *, user: str | None = None, **answers: str
 ) -> AsyncIterator[tuple[Outbox, FaultySmtp]]:
     async with faulty_smtp(answers) as server:
-        smtp = SmtpSettings(
+        transport = SmtpSettings(
             host="127.0.0.1", port=server.port, security=SmtpSecurity.NONE, timeout=1,
             mail_from="noreply@sysndd.example", user=user, password="canary" if user else None,
         )  # fmt: skip
-        async with open_outbox(site, database, smtp) as outbox:
+        async with open_outbox(site, database, transport) as outbox:
             yield outbox, server
 
 
@@ -153,18 +157,62 @@ async def test_connections_are_used_again_and_bounded(site: Site, database: Data
         assert server.connections == 2
 
 
-async def test_kept_connection_that_died_is_noticed_before_a_mail(
-    site: Site, database: Database
+@pytest.mark.parametrize("at", ["MAIL", "RSET"])
+async def test_kept_connection_that_died_costs_no_try_and_no_time(
+    site: Site, database: Database, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
+    """One used a moment ago is used again as it is; one that lay idle is asked first."""
+    monkeypatch.setattr(smtp, "_FRESH_SECONDS", 60.0 if at == "MAIL" else 0.0)
     async with mailing(site, database) as (outbox, server):
         await outbox.put(MAIL)
         await outbox.worker.run_until_idle()
-        server.once["RSET"] = [DROP]
+        server.once[at] = [DROP]
         mail_id = await outbox.put(MAIL)
         await outbox.worker.run_until_idle()
         row = await outbox.row(mail_id)
         assert (row["state"], row["attempt"]) == ("sent", 1)
         assert server.connections == 2
+
+
+async def test_refused_mail_is_reset_before_the_next(site: Site, database: Database) -> None:
+    async with mailing(site, database) as (outbox, server):
+        server.once["RCPT"] = ["550 5.1.1 no such user"]
+        await outbox.put(MAIL)
+        await outbox.put(MAIL)
+        await outbox.worker.run_until_idle()
+        commands = [line.split(" ")[0] for line in server.commands]
+        assert commands == ["EHLO", "MAIL", "RCPT", "RSET", "MAIL", "RCPT", "DATA"]
+
+
+async def test_waiting_mail_is_shown_with_its_link_masked(site: Site, database: Database) -> None:
+    """Behind a breaker that is open nothing is tried, and still one sees what would be sent."""
+    context = {"user_name": "ada", "token_id": "00000000-0000-0000-0000-000000000001"}
+    async with mailing(site, database) as (outbox, _):
+        shown = await outbox.put(NewMail("confirm", "ada@sysndd.example", "confirm", context))
+        impossible = await outbox.put(NewMail("x", "ada@sysndd.example", "no_such_template", {}))
+        await database.execute(f"UPDATE {outbox.rows.table} SET created_at = '2000-01-01'")
+        previews = Previews(outbox.rows, outbox.composer)
+        await previews.render_waiting()
+        await previews.render_waiting()
+        preview = json.loads((await outbox.row(shown))["preview"])
+        assert "/account/confirm?token=•••" in preview["text"]
+        assert "ada" in preview["html"]
+        assert (await outbox.row(impossible))["preview"] is None
+
+
+async def test_sent_mail_is_closed_though_its_lease_ran_out(site: Site, database: Database) -> None:
+    """The database was away: the row was taken back meanwhile, and nobody has claimed it since."""
+    async with mailing(site, database) as (outbox, _):
+        ids = [await outbox.put(MAIL) for _ in range(3)]
+        claims = await outbox.rows.claim_some("slow", 3)
+        await database.execute(f"UPDATE {outbox.rows.table} SET lease_until = '2000-01-01'")
+        assert await outbox.rows.reclaim() == 3
+        taken = await outbox.rows.claim("another")
+        assert taken is not None
+        preview = {"subject": "s", "text": "t", "html": "h"}
+        closed = await outbox.rows.close_sent([SentMail(one, "ok", preview) for one in claims])
+        assert closed == set(ids) - {taken.id}
+        assert (await outbox.row(taken.id))["state"] == "running"
 
 
 async def test_expired_mail_is_cancelled_and_not_sent(site: Site, database: Database) -> None:

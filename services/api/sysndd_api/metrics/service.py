@@ -15,7 +15,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from sysndd_api.metrics.system import SystemFigures
+from sysndd_api.metrics.models import SystemFigures
 from sysndd_core.database import Database, PoolState
 from sysndd_core.health import Check
 
