@@ -141,6 +141,11 @@ bench-mail: ## Drain 10,000 outbox rows beside a bare aiosmtplib loop (ARGS="--m
 	@$(BOOTSTRAP) up
 	@PYTHONPATH=packages/core:services/migrator:services/mailer:deploy/local:. $(PYTHON_IN_VENV) \
 		-m bench.mail $(ARGS)
+.PHONY: chaos-backups
+chaos-backups: ## Kill worker and server at every step of backup, restore and undo (KILLS=100 SEED=7)
+	@$(BOOTSTRAP) test
+	@KILLS=$(or $(KILLS),100) SEED=$(or $(SEED),7) $(PYTHON_IN_VENV) -m pytest -q -s -n 0 \
+		tests/integration/backup/test_restore_killed.py
 
 # The peers have an environment of their own; nothing of theirs reaches a service.
 BENCH_VENV := .venv-bench
@@ -158,6 +163,13 @@ bench-backup: ## Backups beside mariadb-dump | zstd and | gzip (ARGS="--megabyte
 	@$(BOOTSTRAP) python
 	@PYTHONPATH=packages/core:services/migrator:services/backup-worker:deploy/local:. \
 		$(PYTHON_IN_VENV) -m bench.backup $(ARGS)
+.PHONY: bench-restore
+bench-restore: ## Restore beside zstd -dc | mariadb and myloader (ARGS="--megabytes 200 --rounds 1")
+	@$(BOOTSTRAP) python
+	@command -v myloader >/dev/null || apt-get install -y -q mydumper >/dev/null \
+		|| echo "without myloader: the package mydumper can't be installed"
+	@PYTHONPATH=packages/core:services/migrator:services/backup-worker:deploy/local:. \
+		$(PYTHON_IN_VENV) -m bench.backup.restoring $(ARGS)
 
 .PHONY: docs
 docs: ## Write the generated parts of docs/ and .env.example

@@ -1,8 +1,9 @@
 """Runs what is due in the backup queue, and kills at a chosen point: ``python -m`` this.
 
-The real handlers on the real server. Every statement that changes a schema, every write to the
-restore journal and every report of progress is a point; at the chosen one a SIGKILL goes to this
-process or to the database server. Without a kill it prints how many points there were.
+The real handlers on the real server. Every statement that changes a schema, every one that loads
+rows or adds keys, every write to the restore journal, every step of publishing a backup and every
+report of progress is a point; at the chosen one a SIGKILL goes to this process or to the database
+server. Without a kill it prints how many points there were.
 """
 
 import asyncio
@@ -10,27 +11,34 @@ import itertools
 import os
 import signal
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sysndd_backup.__main__ import BackupWorkerSettings
 from sysndd_backup.backup import BackupTools
 from sysndd_backup.clients import find_clients
+from sysndd_backup.dump import Dump
 from sysndd_backup.handlers import BackupHandlers
 from sysndd_backup.journal import Journal
+from sysndd_backup.lanes import Lane
 from sysndd_backup.server import identify
 from sysndd_backup.session import SchemaSession
+from sysndd_backup.whole_backup import BackupPolicy
 from sysndd_core.database import Database
 from sysndd_core.jobs import Queue
 from sysndd_core.logging import configure
 from sysndd_core.outbox import JobRows
 from sysndd_core.queue import WakeUp
-from sysndd_core.settings import load
+from sysndd_core.settings import ProofPolicy, load
 from sysndd_core.stores.backups import BackupDirectory
 from sysndd_core.worker import Worker, job_performer
 
 POINTS = ((SchemaSession, "_send"), (Journal, "open"), (Journal, "_write"), (Journal, "close"),
-          (JobRows, "progress"))  # fmt: skip
+          (JobRows, "progress"), (JobRows, "succeed"))  # fmt: skip
+IN_THREADS = ((Lane, "_run", 2), (BackupDirectory, "write_manifest", 1), (BackupDirectory, "sync", 0),
+              (Dump, "run", 0))  # fmt: skip
+"""Methods that block, with the place of the argument by whose beginning they are named."""
 
 
 class Killer:
@@ -70,6 +78,24 @@ class Killer:
 
         setattr(owner, name, watched)
 
+    def watch_blocking(self, owner: type, name: str, place: int) -> None:
+        """Make each call of a method that runs in a thread a point."""
+        original: Callable[..., Any] = getattr(owner, name)
+
+        def watched(*arguments: Any, **named: Any) -> Any:
+            self.seen = next(self._numbers)
+            ours = self._at in {str(self.seen), str(arguments[place])[: len(self._at)]}
+            if ours and self._when == "before":
+                self._kill()
+            if ours and self._when == "during":
+                threading.Timer(0.002, self._kill).start()
+            result = original(*arguments, **named)
+            if ours and self._when == "after":
+                self._kill()
+            return result
+
+        setattr(owner, name, watched)
+
     def _kill(self) -> None:
         os.kill(self._victim, signal.SIGKILL)
 
@@ -92,7 +118,11 @@ async def run(killer: Killer) -> None:
         rows = JobRows(database, wake_up, Queue.BACKUP)
         for owner, name in POINTS:
             killer.watch(owner, name)
-        perform = job_performer(rows, BackupHandlers(tools).table())
+        for blocking, name, place in IN_THREADS:
+            killer.watch_blocking(blocking, name, place)
+        perform = job_performer(
+            rows, BackupHandlers(tools, BackupPolicy(proof=ProofPolicy.NEVER)).table()
+        )
         worker = Worker(database=database, redis=settings.redis, rows=rows, perform=perform)
         await worker.run_until_idle()
     await wake_up.close()

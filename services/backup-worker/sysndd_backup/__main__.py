@@ -14,7 +14,6 @@ from sysndd_backup.confinement import LoadAccount
 from sysndd_backup.encryption import EncryptionSettings
 from sysndd_backup.handlers import BackupHandlers
 from sysndd_backup.older_backup import Migrator, find_migrator
-from sysndd_backup.outcomes import Outcomes
 from sysndd_backup.recovery import Recovery
 from sysndd_backup.routine import RoutineSettings
 from sysndd_backup.schedule import Schedule
@@ -108,7 +107,7 @@ async def _serve(settings: BackupWorkerSettings, migrator: Migrator | None) -> N
                 perform=job_performer(rows, handlers.table()),
                 interruptible=_interruptible,
             )
-            beside = [Recovery(database, tools.undo_hours).keep(), Outcomes(database).keep()]
+            beside = [Recovery(database, tools.undo_hours).keep()]
             if tools.second is not None:
                 beside.append(tools.second.keep())
             routine = settings.routine

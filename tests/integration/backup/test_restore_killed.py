@@ -1,10 +1,11 @@
-"""SIGKILL of worker and server at every step of restore and undo, under readers that join tables.
+"""SIGKILL of worker and server at every step of backup, restore and undo, under joining readers.
 
-``KILLS=100 SEED=7`` for the long lane (``make chaos-restore``); every kill point and its seed is in
+``KILLS=100 SEED=7`` for the long lane (``make chaos-backups``); every kill point and its seed is in
 the message of a failure.
 """
 
 import asyncio
+import hashlib
 import os
 import random
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 import pymysql.err
 import pytest
 
+from sysndd_backup.packing import open_reader
 from sysndd_backup.recovery import Recovery
 from sysndd_core.database import errors_mapped
 from sysndd_core.errors import Unavailable
@@ -108,7 +110,7 @@ class Chaos:
         self.slowest = 0.0
         self.recovery = Recovery(bench.database, bench.tools.undo_hours)
         self.states: dict[str, tuple[object, ...]] = {}
-        self.points = {RestoreBackup: 0, UndoRestore: 0}
+        self.points = {RestoreBackup: 0, UndoRestore: 0, CreateBackup: 0}
         self._log = directory / "killed_worker.log"
 
     def job(self) -> Job:
@@ -126,6 +128,8 @@ class Chaos:
             self.states.setdefault(state, look(self.site))
             assert look(self.site) == self.states[state]
         assert self.states["old"] != self.states["new"]
+        await self.bench.submit(CreateBackup())
+        self.points[CreateBackup] = int(await asyncio.to_thread(self.start, "0", "before", 0))
 
     def start(self, at: str, when: str, victim: int) -> str:
         """Run a worker that kills ``victim`` (0: itself) at a point; return what it printed."""
@@ -141,9 +145,10 @@ class Chaos:
                 command, stdout=subprocess.PIPE, stderr=log, env=environ, check=False, text=True
             ).stdout
 
-    async def kill_once(self, dice: random.Random, share: float, server: TestMariadb | None) -> str:
-        """Kill at one point, recover, and check what is live; return what was done."""
-        job = self.job()
+    async def kill_once(
+        self, dice: random.Random, share: float, server: TestMariadb | None, job: Job
+    ) -> None:
+        """Kill at one point, recover, and check what is live and what is listed."""
         job_id = await self.bench.submit(job)
         at = 1 + int(share * self.points[type(job)])
         when = dice.choice(["before", "during", "after"])
@@ -165,8 +170,11 @@ class Chaos:
             await asyncio.sleep(0.05)
         await self.bench.rows.reclaim()
         self.slowest = max(self.slowest, time.monotonic() - begun)
-        self.check(what, str((await self.bench.rows.get(job_id))["state"]))
-        return what
+        if isinstance(job, CreateBackup):
+            # It is run once more by itself.
+            await self.bench.worker().run_until_idle()
+        self.check(what, job, str((await self.bench.rows.get(job_id))["state"]))
+        self.check_list(what)
 
     async def start_again(self, server: TestMariadb, work: "asyncio.Task[str]") -> None:
         """Start the server as soon as it was killed, while its worker lives on."""
@@ -175,14 +183,27 @@ class Chaos:
             await asyncio.sleep(0.01)
         server.start()
 
-    def check(self, what: str, job_state: str) -> None:
+    def check_list(self, what: str) -> None:
+        """Check that every listed backup is whole: it decodes, and its hash is the manifest's."""
+        for manifest in self.bench.store.manifests():
+            plain = hashlib.sha256()
+            with open_reader(self.bench.store.path(manifest.name), self.bench.tools.keys) as reader:
+                while chunk := reader.read(1 << 20):
+                    plain.update(chunk)
+            assert plain.hexdigest() == manifest.uncompressed_sha256, f"{manifest.name}: {what}"
+
+    def check(self, what: str, job: Job, job_state: str) -> None:
         """Check that live is exactly one of the two, and that nothing else is left."""
         seen = look(self.site)
         live = [name for name, state in self.states.items() if state == seen]
         assert live, f"live is a mix: {what}"
         moved = live[0] != self.now
-        # A worker that died just before it could say so has still done it, or not.
-        assert job_state in {"succeeded" if moved else "failed", "failed"}, what
+        if isinstance(job, CreateBackup):
+            assert not moved, what
+            assert job_state in {"succeeded", "failed"}, what
+        else:
+            # A worker that died just before it could say so has still done it, or not.
+            assert job_state in {"succeeded" if moved else "failed", "failed"}, what
         self.now = live[0]
         left = schemas(self.site)
         kinds = {name.removeprefix(self.site.app).split("_")[1] for name in left}
@@ -244,7 +265,11 @@ async def chaos(site: Site, tmp_path: Path) -> AsyncIterator[Chaos]:
 
 
 async def test_killed_worker(chaos: Chaos) -> None:
-    await kill_often(chaos, max(1, KILLS * 3 // 4), None)
+    await kill_often(chaos, max(1, KILLS * 3 // 5), None)
+
+
+async def test_killed_backup(chaos: Chaos) -> None:
+    await kill_often(chaos, max(1, KILLS * 3 // 20), None, job=CreateBackup())
 
 
 async def test_killed_server(chaos: Chaos, private_mariadb: TestMariadb) -> None:
@@ -265,14 +290,16 @@ async def test_programs_that_can_not_be_made_take_the_tables_back(chaos: Chaos) 
     assert [name for name in schemas(chaos.site) if "_undone_" not in name] == []
 
 
-async def kill_often(chaos: Chaos, kills: int, server: TestMariadb | None) -> None:
+async def kill_often(
+    chaos: Chaos, kills: int, server: TestMariadb | None, *, job: Job | None = None
+) -> None:
     """Spread kills over all points, under two readers."""
     dice = random.Random(SEED)  # noqa: S311 - chooses where to kill
     shares = [(n + dice.random()) / kills for n in range(kills)]
     dice.shuffle(shares)
     with Reader(chaos.site) as one, Reader(chaos.site) as two:
         for share in shares:
-            await chaos.kill_once(dice, share, server)
+            await chaos.kill_once(dice, share, server, job or chaos.job())
     sys.stdout.write(
         f"{kills} kills, {one.reads + two.reads} reads, {one.refused + two.refused} of them 503,"
         f" slowest recovery {chaos.slowest:.2f} s\n"

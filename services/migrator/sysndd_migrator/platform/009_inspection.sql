@@ -1,4 +1,4 @@
--- Tables loaded for inspection, and jobs whose outcome is in the audit log.
+-- Tables of backups that were loaded beside live, to be looked at.
 -- Names are not qualified: the migrator runs this file inside OPS_DB_NAME.
 
 -- Written before its schema is made: a worker that dies leaves a row by which the next one cleans up.
@@ -15,13 +15,3 @@ CREATE TABLE IF NOT EXISTS inspection (
   PRIMARY KEY (schema_name),
   KEY inspection_kept (kept_until)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
-
-SET @ddl = IF(
-  EXISTS (SELECT 1 FROM information_schema.COLUMNS
-          WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'job' AND COLUMN_NAME = 'outcome_audited'),
-  'DO 0',
-  'ALTER TABLE job ADD COLUMN outcome_audited TINYINT(1) NOT NULL DEFAULT 0 COMMENT ''whether its end is in audit_log'', ADD KEY job_unaudited (outcome_audited, finished_at)'
-);
-PREPARE add_column FROM @ddl;
-EXECUTE add_column;
-DEALLOCATE PREPARE add_column;
