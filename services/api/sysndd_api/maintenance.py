@@ -30,6 +30,15 @@ class MaintenanceMode:
             Maintenance: a restore is at work; 503 with Retry-After.
             DatabaseUnavailable, DatabaseBusy: the database can't be asked.
         """
+        if await self.is_on():
+            raise Maintenance()
+
+    async def is_on(self) -> bool:
+        """Tell whether writes are refused.
+
+        Raises:
+            DatabaseUnavailable, DatabaseBusy: the database can't be asked.
+        """
         async with self._asking:
             asked = time.monotonic()
             if asked >= self._fresh_until:
@@ -40,5 +49,4 @@ class MaintenanceMode:
                 )
                 self._on = row is not None
                 self._fresh_until = asked + FRESH_SECONDS
-        if self._on:
-            raise Maintenance()
+            return self._on

@@ -22,6 +22,14 @@ FROM_HERE = {"Sec-Fetch-Site": "same-origin"}
 MARKUP = "<img src=x onerror=alert(1)>\"'<script>alert(2)</script>"
 
 
+HOSTILE_MAIL = (
+    "<head><style>body{position:fixed}</style><title>t</title></head><body style='x'>"
+    "<script>alert(2)</script><p onclick=a()>Hello <strong>you</strong>, "
+    "<a href='https://evil.example/'>click</a><form action=//evil.example><input></form>"
+    "<img src=x onerror=alert(1)></div></main>" + MARKUP.replace("<", "&lt;")
+)
+
+
 @pytest.fixture
 async def browser(api: Api) -> AsyncIterator[httpx.AsyncClient]:
     """A client that sends the administrator's cookie, as a browser on our own pages does."""
@@ -185,7 +193,20 @@ async def test_markup_that_people_and_dumps_wrote_is_inert(
         " ('11111111-1111-4111-8111-111111111111', 1, UTC_TIMESTAMP(6), 'error', %s)",
         (MARKUP,),
     )
-    site.server.execute(f"UPDATE `{site.app}`.`user` SET user_name = %s", (MARKUP,))
+    preview = {"subject": MARKUP, "text": MARKUP, "html": HOSTILE_MAIL}
+    site.server.execute(
+        f"INSERT INTO `{site.ops}`.mail (id, purpose, recipient, template, context, message_id,"
+        " state, run_after, created_at, last_reply, preview) VALUES"
+        " ('22222222-2222-4222-8222-222222222222', 'test', %s, 'test', '{}', '<1@x>', 'dead',"
+        " UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), %s, %s)",
+        (MARKUP, MARKUP, json.dumps(preview)),
+    )
+    site.server.execute(
+        f"UPDATE `{site.app}`.`user` SET user_name = %s, email = %s, comment = %s,"
+        " first_name = %s, family_name = %s",
+        (MARKUP, MARKUP, MARKUP, MARKUP, MARKUP),
+    )
+    ((user_id,),) = site.server.execute(f"SELECT user_id FROM `{site.app}`.`user`")
     await api.client.post("/api/auth/login", json={"login": MARKUP, "password": "x"})
     at = "/admin/jobs/11111111-1111-4111-8111-111111111111"
     shown = 0
@@ -193,13 +214,20 @@ async def test_markup_that_people_and_dumps_wrote_is_inert(
         "/admin", "/admin/backups", f"/admin/backups/{backup.name}", "/admin/jobs", at,
         f"{at}/live", f"{at}/progress", f"/admin/backups/{backup.name}/restore", "/admin/audit",
         f"/admin/audit?search={MARKUP}&actor={MARKUP}", f"/admin/backups?search={MARKUP}",
+        "/admin/mail", "/admin/mail/22222222-2222-4222-8222-222222222222", "/admin/users",
+        f"/admin/users/{user_id}", f"/admin/users?search={MARKUP}", "/account",
     ):  # fmt: skip
         answer = await browser.get(path)
         assert answer.status_code == 200, path
         for dangerous in ("<img src=x", "<script>alert", "'<script"):
             assert dangerous not in answer.text, path
         shown += "&lt;script&gt;alert(2)" in answer.text
-    assert shown >= 9, "the text itself has to be there"
+    assert shown >= 15, "the text itself has to be there"
+    mail = (await browser.get("/admin/mail/22222222-2222-4222-8222-222222222222")).text
+    body = mail.partition('id="rendered"')[2].partition("</details>")[0]
+    assert "<p>Hello <strong>you</strong>, <u>click</u>" in body
+    for gone in ("<a ", "href", "<form", "<input", "style=", "evil.example", "position"):
+        assert gone not in body, gone
 
 
 async def test_the_log_can_be_filtered_and_taken_away(

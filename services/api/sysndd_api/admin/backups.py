@@ -11,7 +11,7 @@ from sysndd_api.admin.backup_charts import size_chart
 from sysndd_api.admin.listing import Listing
 from sysndd_api.admin.pages import Form, done, form_of, view_of
 from sysndd_api.admin.progress import DATABASE_KINDS, Shown, shown
-from sysndd_api.admin.rendering import go_to
+from sysndd_api.admin.rendering import go_to, is_fragment, render
 from sysndd_api.backups.models import BackupQuery
 from sysndd_api.http import actor_of, context_of
 from sysndd_api.jobs.service import RETRYABLE
@@ -35,6 +35,18 @@ class ConfirmForm(Form):
     """The typed word."""
 
     confirm: str = ""
+
+
+class RestoreForm(ConfirmForm):
+    """And the second one, which a backup without an active Administrator wants."""
+
+    second: str | None = None
+
+
+class InspectForm(Form):
+    """One table of the backup."""
+
+    table: str = ""
 
 
 async def list_page(request: Request) -> Response:
@@ -79,8 +91,15 @@ async def upload_page(request: Request) -> Response:
 async def detail_page(request: Request) -> Response:
     """Show all that is known of one backup."""
     manifest = await context_of(request).backups.get(request.path_params["name"])
+    looks = [
+        one for one in await context_of(request).inspections.all() if one.backup == manifest.name
+    ]
     return pages.page(
-        request, "backup.html", backup=manifest, jobs=await _jobs(request, active_only=True)
+        request,
+        "backup.html",
+        backup=manifest,
+        inspections=looks,
+        jobs=await _jobs(request, active_only=True),
     )
 
 
@@ -130,10 +149,41 @@ async def restore_page(request: Request) -> Response:
 
 async def restore(request: Request) -> Response:
     """Start a restore."""
-    form = await form_of(request, ConfirmForm)
+    form = await form_of(request, RestoreForm)
     name = request.path_params["name"]
-    await context_of(request).backups.restore(actor_of(request), name, form.confirm)
+    await context_of(request).backups.restore(actor_of(request), name, form.confirm, form.second)
     return go_to(BACKUPS)
+
+
+async def dry_run(request: Request) -> Response:
+    """Start to compare a backup with live, accounts included."""
+    name, context = request.path_params["name"], context_of(request)
+    job_id = await context.inspections.dry_run(actor_of(request), name)
+    if not is_fragment(request):
+        return go_to(f"/admin/jobs/{job_id}")
+    row = await context.jobs.get(job_id)
+    return render(request, "parts/dry_run.html", shown=shown(row, RETRYABLE))
+
+
+async def dry_run_part(request: Request) -> Response:
+    """Show how far a dry run is, and then what it found."""
+    row = await context_of(request).jobs.get(request.path_params["job_id"])
+    return render(request, "parts/dry_run.html", shown=shown(row, RETRYABLE))
+
+
+async def inspect(request: Request) -> Response:
+    """Start to load one table into a schema of its own."""
+    form = await form_of(request, InspectForm)
+    name = request.path_params["name"]
+    await context_of(request).inspections.inspect(actor_of(request), name, form.table)
+    return go_to(f"{BACKUPS}/{name}")
+
+
+async def drop_inspection(request: Request) -> Response:
+    """Start to drop the schema of an inspection."""
+    schema = request.path_params["schema"]
+    job_id = await context_of(request).inspections.drop(actor_of(request), schema)
+    return go_to(f"/admin/jobs/{job_id}")
 
 
 async def undo_page(request: Request) -> Response:

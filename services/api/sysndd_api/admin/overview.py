@@ -83,7 +83,7 @@ def _tiles(report: Report, manifests: Sequence[BackupManifest]) -> list[Tile]:
         Tile(
             label=_label(name),
             look=LOOKS[check.status],
-            word={"pass": "all right", "warn": "look", "fail": "broken"}[check.status.value],
+            word={"pass": "ok", "warn": "look", "fail": "broken"}[check.status.value],
             value=value,
             lines=lines,
             reason=check.reason,

@@ -79,8 +79,11 @@ class PageRoute:
 
     async def _admit(self, request: Request) -> None:
         await admit(request, self.access, changes=self.method != "GET")
+        maintenance = context_of(request).maintenance
         if self.method != "GET" and not self.in_maintenance:
-            await context_of(request).maintenance.refuse_writes()
+            await maintenance.refuse_writes()
+        if self.access is Access.ADMINISTRATOR and not is_fragment(request):
+            request.state.maintenance = await maintenance.is_on()
 
 
 class View(BaseModel):
@@ -143,6 +146,7 @@ def page(request: Request, template: str, **values: Any) -> Response:
         template,
         problem=problem,
         sent=getattr(request.state, "sent", {}),
+        maintenance=getattr(request.state, "maintenance", False),
         notice=_NOTICES.get(request.query_params.get("done", "")),
         request_id=get_contextvars().get("request_id"),
         **values,

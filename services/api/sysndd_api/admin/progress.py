@@ -12,6 +12,9 @@ TITLES = {
     "restore_backup": "Restore",
     "undo_restore": "Undo of a restore",
     "adopt_backup": "Reading of a file",
+    "preview_restore": "Dry run of a restore",
+    "inspect_table": "Look into one table",
+    "drop_inspection": "End of a look",
 }
 DATABASE_KINDS = (
     "create_backup",
@@ -19,6 +22,7 @@ DATABASE_KINDS = (
     "restore_backup",
     "undo_restore",
     "adopt_backup",
+    "inspect_table",
 )
 """Kinds whose last outcome the page of backups tells."""
 
@@ -65,6 +69,8 @@ ADVICE = {
     " dies again, look for the kernel's out-of-memory killer in the machine's log.",
     "cancelled": "Nothing is left of it. Start it again when it suits.",
     "database_unavailable": "Bring the database back; then try again.",
+    "no_administrator_in_backup": "Nothing was changed. Open the restore again, run its dry run, and type"
+    " the second word that it asks for; afterwards make an Administrator with sysndd-admin create-admin.",
     "encryption_key_missing": "Give the worker the key that backups are encrypted to.",
     "encryption_key_wrong": "The backup is encrypted to another key; give the worker that one.",
 }

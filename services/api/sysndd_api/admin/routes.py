@@ -77,6 +77,19 @@ PAGES: tuple[PageRoute, ...] = (
         "POST", _BACKUP + "/restore", backups.restore, ADMIN, backups.restore_page,
         in_maintenance=True,
     ),
+    PageRoute(
+        "POST", _BACKUP + "/dry-run", backups.dry_run, ADMIN, backups.restore_page,
+        in_maintenance=True,
+    ),
+    PageRoute("GET", _JOB + "/dry-run", backups.dry_run_part, ADMIN),
+    PageRoute(
+        "POST", _BACKUP + "/inspect", backups.inspect, ADMIN, backups.detail_page,
+        in_maintenance=True,
+    ),
+    PageRoute(
+        "POST", "/admin/inspections/{schema}/drop", backups.drop_inspection, ADMIN,
+        in_maintenance=True,
+    ),
     PageRoute("GET", "/admin/restores/undo", backups.undo_page, ADMIN),
     PageRoute(
         "POST", "/admin/restores/undo", backups.undo, ADMIN, backups.undo_page,

@@ -20,6 +20,7 @@ _MEDIA_TYPES = {
     ".txt": "text/plain; charset=utf-8",
 }
 _FOR_A_YEAR = "public, max-age=31536000, immutable"
+_FOR_AN_HOUR = "public, max-age=3600"
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,9 @@ async def static_file(request: Request) -> Response:
     if file is None:
         raise NotFound()
     packed = "gzip" in request.headers.get("accept-encoding", "")
-    known = request.query_params.get("v") == file.digest
+    version = request.query_params.get("v")
     headers = {
-        # An address without the right digest may be asked for again after the next release.
-        "Cache-Control": _FOR_A_YEAR if known else "no-cache",
+        "Cache-Control": _kept_for(version, file.digest),
         "ETag": f'"{file.digest}{"-gzip" if packed else ""}"',
         "Vary": "Accept-Encoding",
         "X-Content-Type-Options": "nosniff",
@@ -53,6 +53,14 @@ async def static_file(request: Request) -> Response:
     return Response(
         file.packed if packed else file.plain, headers=headers, media_type=file.media_type
     )
+
+
+def _kept_for(version: str | None, digest: str) -> str:
+    if version is None:
+        # Pictures that the style sheet names.
+        return _FOR_AN_HOUR
+    # Another version's page asks for what it calls by this name; nobody may keep that.
+    return _FOR_A_YEAR if version == digest else "no-cache"
 
 
 def asset(name: str) -> str:
