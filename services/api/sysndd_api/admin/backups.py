@@ -21,6 +21,7 @@ from sysndd_core.jobs import BackupKind
 BACKUPS = "/admin/backups"
 _PAGE_SIZE = 25
 _CHART_BARS = 120
+_SMALL_CHART_BARS = 40
 _OUTCOME_SHOWN = timedelta(hours=1)
 """How long the outcome of the last job stays on the page of backups."""
 
@@ -74,6 +75,7 @@ async def list_page(request: Request) -> Response:
         undoable=undoable,
         strays=strays,
         chart=size_chart(everything[:_CHART_BARS], width=1080),
+        small_chart=size_chart(everything[:_SMALL_CHART_BARS], width=320),
     )
 
 

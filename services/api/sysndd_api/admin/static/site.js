@@ -3,12 +3,14 @@
 "use strict";
 
 const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const localShort = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
 // Times: the server writes UTC; the reader sees their own zone and hovers for UTC.
 function localTimes(root) {
   for (const element of root.querySelectorAll("time[datetime]:not([data-local])")) {
     element.dataset.local = "yes";
-    element.textContent = local.format(new Date(element.dateTime));
+    const shown = element.closest("td") ? localShort : local;
+    element.textContent = shown.format(new Date(element.dateTime));
   }
 }
 
@@ -147,6 +149,8 @@ window.addEventListener("offline", () => connectionLost(true));
 function start() {
   localTimes(document);
   gates(document);
+  // On a narrow screen the areas are a strip that is longer than the window.
+  document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   // The secret of a mailed link is in the form by now: neither history nor a shoulder keeps it.
   const address = new URL(location.href);
   for (const name of ["token", "done"]) address.searchParams.delete(name);
