@@ -78,7 +78,7 @@ SERVER_TESTS ?= tests/servers $(addprefix tests/integration/,schema migrator cor
 .PHONY: test-servers
 test-servers: ## Run the database's tests on MySQL 9.7 and MariaDB 11.8 (SERVERS=mysql-9.7, ARGS='-k name')
 	@$(BOOTSTRAP) test
-	@$(PYTHON_IN_VENV) -m tests.servers $(SERVERS) -- $(PYTHON_IN_VENV) -m pytest $(SERVER_TESTS) $(ARGS)
+	@$(PYTHON_IN_VENV) -m tests.servers $(SERVERS) -- $(PYTEST) $(SERVER_TESTS) $(ARGS)
 
 .PHONY: check
 check: ## Format, lint, types and the contract tests; changes nothing
@@ -118,9 +118,10 @@ test-mailpit: ## Run the tests that read mails with the real Mailpit (builds it 
 	@$(MAILPIT) && TEST_MAILPIT=$$mailpit $(PYTHON_IN_VENV) -m pytest -m reads_mail tests/integration $(ARGS)
 
 .PHONY: ci
-ci: ## What CI runs: check, test, test-mailpit, walk (with Mailpit)
+ci: ## What CI runs: check, test, test-servers, test-mailpit, walk (with Mailpit)
 	@$(MAKE) check
 	@$(MAKE) test
+	@$(MAKE) test-servers
 	@$(MAKE) test-mailpit
 	@$(MAILPIT) && MAILPIT_BIN=$$mailpit $(MAKE) walk
 

@@ -21,6 +21,7 @@ ACCOUNTS = {
         "migrator": "sysndd_migrator",
         "backup": "sysndd_backup",
         "mailer": "sysndd_mailer",
+        "load": "sysndd_load",
     }.items()
 }
 
@@ -57,6 +58,8 @@ async def test_back_up_and_restore_with_the_services_own_accounts(
     environ = migrated.environment(migrated.backup) | {
         "REDIS_URL": redis_server.url,
         "BACKUP_DIR": str(tmp_path),
+        "BACKUP_LOAD_USER": ACCOUNTS["load"].user,
+        "BACKUP_LOAD_PASSWORD": ACCOUNTS["load"].password,
     }
     site = Site(mariadb, environ, tmp_path)
     with migrated.connect(migrated.api) as connection, connection.cursor() as cursor:

@@ -7,6 +7,7 @@ SHOW CREATE TABLE; anything else by ``fingerprint``.
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sysndd_migrator.fingerprint import fingerprint, kinds_in, names_in, without_counter
 from sysndd_migrator.script import Script
@@ -14,7 +15,8 @@ from sysndd_migrator.session import Session
 from sysndd_migrator.units import Kind, Unit, plain
 from sysndd_migrator.wire import Reply
 
-_NAME = r"(?:`(?:[^`]|``)+`|[0-9A-Za-z_$\u0080-\uffff]+)"
+# Every character but those of ASCII that end a name; said like this, the expression compiles quickly.
+_NAME = r"(?:`(?:[^`]|``)+`|[^\x00-#%-/:-@\[-^`{-\x7f]+)"
 _QUALIFIED = rf"{_NAME}(?:\s*\.\s*{_NAME})?"
 _TABLE = re.compile(
     rf"(create|alter|drop)\s+(?:or\s+replace\s+)?(?:online\s+|ignore\s+)*table\s+"
@@ -71,9 +73,11 @@ def provable(unit: Unit) -> bool:
 
 def target_of(unit: Unit) -> Target | None:
     """Return the one table that a definition is about, or None when it may be more than one."""
-    if unit.kind is not Kind.DEFINITION:
-        return None
-    text = plain(unit.statements[0])
+    return _target(plain(unit.statements[0])) if unit.kind is Kind.DEFINITION else None
+
+
+@lru_cache(maxsize=256)
+def _target(text: str) -> Target | None:
     if match := _TABLE.match(text):
         return Target(match[1].lower(), match[2], index=False)
     if match := _INDEX.match(text):

@@ -15,7 +15,7 @@ from sysndd_migrator.session import Session
 
 # AUTO_INCREMENT moves with every insert and is no definition.
 _COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
-_NAME = re.compile(r"`((?:[^`]|``)+)`|([0-9A-Za-z_$\u0080-\uffff]+)")
+_NAME = re.compile(r"`((?:[^`]|``)+)`|([^\x00-#%-/:-@\[-^`{-\x7f]+)")
 
 _OF_THE_SERVER = frozenset({"information_schema", "performance_schema", "mysql", "sys"})
 
