@@ -64,6 +64,7 @@ async def served(settings: ApiSettings) -> AsyncIterator[str]:
             lifespan="on",
             log_config=None,
             ws="none",
+            forwarded_allow_ips=settings.server.trusted_proxies,
         )
     )
     task = asyncio.create_task(server.serve())

@@ -19,7 +19,7 @@ from sysndd_core.settings import RedisSettings
 
 log = get_logger(__name__)
 
-_ANSWER_SECONDS = 0.25
+_ANSWER_SECONDS = 0.5
 """A frozen Redis accepts the connection and never answers."""
 
 _PAUSE_SECONDS = 5.0

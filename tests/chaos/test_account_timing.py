@@ -1,0 +1,136 @@
+"""Known and unknown addresses take the same time: medians, and a rank test, over many samples.
+
+``make chaos-accounts`` (SAMPLES=500): the API and the mailer as processes of their own, and a mail
+server that accepts connections and says nothing.
+"""
+
+import asyncio
+import itertools
+import math
+import os
+import random
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from sysndd_local.ports import free_port
+from tests.support.accounts import NEW_PASSWORD
+from tests.support.http import PASSWORD
+from tests.support.servers import TestMariadb
+from tests.support.site import Site
+from tests.support.smtp_faults import STALL, faulty_smtp
+from tests.support.workers import eventually, service_process
+
+SAMPLES = int(os.environ.get("SAMPLES", "500"))
+AT_ONCE = 4
+NO_LIMITS = dict.fromkeys(("LIMIT_REQUESTS_PER_CLIENT", "LIMIT_REQUESTS_IN_ALL", "LIMIT_FAILURES_PER_PAIR", "LIMIT_FAILURES_PER_CLIENT", "LIMIT_FAILURES_PER_LOGIN", "LIMIT_FAILURES_IN_ALL"), "1000000") | {"LIMIT_MAILS_PER_ADDRESS": "1000"}  # fmt: skip
+WRONG = "not the password"
+numbers = itertools.count()
+
+
+def fresh() -> str:
+    """Return an address that nobody has."""
+    return f"nobody{next(numbers)}@lab.example"
+
+
+def register(email: str) -> dict[str, Any]:
+    """Return a registration of an address."""
+    return {"user_name": f"name{next(numbers)}", "email": email, "password": NEW_PASSWORD}
+
+
+ARMS: dict[str, tuple[Callable[[], dict[str, Any]], Callable[[], dict[str, Any]]]] = {
+    "login": (
+        lambda: {"login": "marie@lab.example", "password": WRONG},
+        lambda: {"login": fresh(), "password": WRONG},
+    ),
+    "password-reset": (lambda: {"email": "marie@lab.example"}, lambda: {"email": fresh()}),
+    "confirm/resend": (lambda: {"email": "waiting@lab.example"}, lambda: {"email": fresh()}),
+    "register": (lambda: register("marie@lab.example"), lambda: register(fresh())),
+}
+
+
+async def test_known_and_unknown_take_the_same_time(site: Site, tmp_path: Path) -> None:
+    port = free_port()
+    async with faulty_smtp({"BANNER": STALL}) as smtp:
+        smtp_settings = {
+            "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(smtp.port), "SMTP_SECURITY": "none",
+        }  # fmt: skip
+        settings = NO_LIMITS | {"API_PORT": str(port), "API_WORKERS": "1", "LOG_LEVEL": "warning"}
+        with (
+            service_process("sysndd_api", site, tmp_path, **settings),
+            service_process("sysndd_mailer", site, tmp_path, **smtp_settings),
+        ):
+            url = f"http://127.0.0.1:{port}"
+            await asyncio.to_thread(eventually, "the API answers", lambda: _lives(url), seconds=60)
+            await _accounts(url, site.server, site.app)
+            failures = [path for path in ARMS if not await _same(url, path)]
+        assert smtp.connections > 0
+    assert failures == []
+
+
+async def _accounts(url: str, server: TestMariadb, schema: str) -> None:
+    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+        for name in ("marie", "waiting"):
+            body = {"user_name": name, "email": f"{name}@lab.example", "password": PASSWORD}
+            assert (await client.post("/api/auth/register", json=body)).status_code == 202
+    server.execute(f"UPDATE `{schema}`.`user` SET state = 'active' WHERE user_name = 'marie'")
+
+
+async def _same(url: str, path: str) -> bool:
+    arms: tuple[list[float], list[float]] = ([], [])
+    # Both arms mixed, so that whatever else the machine does hits both.
+    plan = [0, 1] * (SAMPLES + 10)
+    random.shuffle(plan)
+    todo = iter(plan)
+    statuses: set[int] = set()
+    limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
+
+    async def ask(client: httpx.AsyncClient) -> None:
+        for arm in todo:
+            body = ARMS[path][arm]()
+            began = time.perf_counter()
+            answer = await client.post(f"/api/auth/{path}", json=body)
+            arms[arm].append((time.perf_counter() - began) * 1000)
+            statuses.add(answer.status_code)
+
+    async with httpx.AsyncClient(base_url=url, timeout=60, limits=limits) as client:
+        await asyncio.gather(*(ask(client) for _ in range(AT_ONCE)))
+    known, unknown = (values[10:] for values in arms)  # the first ones open connections
+    medians = statistics.median(known), statistics.median(unknown)
+    p = rank_test(known, unknown)
+    print(  # noqa: T201 - the lane shows its figures
+        f"\n{path:15} known {medians[0]:8.2f} ms  unknown {medians[1]:8.2f} ms"
+        f"  difference {medians[0] - medians[1]:+.2f} ms  p = {p:.3f}  n = {len(known)}"
+    )
+    assert len(statuses) == 1, statuses
+    # Four tests: 0.05 for all of them together.
+    return abs(medians[0] - medians[1]) < 2 and p > 0.0125
+
+
+def rank_test(first: list[float], second: list[float]) -> float:
+    """Return the two-sided p of the Mann-Whitney U test, in its normal approximation."""
+    ranked = sorted([(value, 0) for value in first] + [(value, 1) for value in second])
+    ranks = sum(rank for rank, (_, arm) in enumerate(ranked, 1) if arm == 0)
+    n, m = len(first), len(second)
+    u = ranks - n * (n + 1) / 2
+    z = (u - n * m / 2) / math.sqrt(n * m * (n + m + 1) / 12)
+    return math.erfc(abs(z) / math.sqrt(2))
+
+
+def test_rank_test_separates_what_differs() -> None:
+    """A test that can't fail proves nothing: 1 ms in 400 ± 2 is seen with 500 samples."""
+    draw = random.Random(4)  # noqa: S311 - no secret
+    first = [draw.gauss(400, 2) for _ in range(500)]
+    assert rank_test(first, [draw.gauss(400, 2) for _ in range(500)]) > 0.0125
+    assert rank_test(first, [draw.gauss(401, 2) for _ in range(500)]) < 0.0001
+
+
+def _lives(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health/ready").status_code == 200
+    except httpx.HTTPError:
+        return False
