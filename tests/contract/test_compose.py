@@ -72,7 +72,15 @@ def test_what_runs_on_is_watched_and_given_time_to_end(name: str) -> None:
 
 
 def test_the_api_is_killed_only_after_its_own_time_to_finish() -> None:
-    assert int(SERVICES["api"]["stop_grace_period"].removesuffix("s")) >= GRACEFUL_SECONDS + 5
+    drain = int(SERVICES["api"]["environment"]["API_DRAIN"])
+    grace = int(SERVICES["api"]["stop_grace_period"].removesuffix("s"))
+    assert drain > 0
+    assert grace >= drain + GRACEFUL_SECONDS + 5
+
+
+def test_the_proxy_outlives_the_api_containers() -> None:
+    """Compose stops what depends on a container that it replaces."""
+    assert "depends_on" not in SERVICES["traefik"]
 
 
 @pytest.mark.parametrize("path", [REPOSITORY / "docker-compose.yml", PRODUCTION])

@@ -240,6 +240,14 @@ class ApiServerSettings(SettingsGroup):
         gt=0,
         description="Seconds to wait at start for the database and its migrations.",
     )
+    drain: float = Field(
+        0.0,
+        alias="API_DRAIN",
+        ge=0,
+        le=60,
+        description="Seconds between SIGTERM and the stop in which connections are wound down:"
+        " with several replicas, none of their requests is lost then.",
+    )
     trusted_proxies: str = Field(
         "127.0.0.1",
         alias="TRUSTED_PROXIES",

@@ -10,9 +10,10 @@ import time
 from pathlib import Path
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from sysndd_api.app import create_app
+from sysndd_api.serving import Supervisor, draining
 from sysndd_api.settings import ApiSettings
 from sysndd_core.database import Database
 from sysndd_core.errors import SysnddError
@@ -25,6 +26,9 @@ log = get_logger(__name__)
 # Above the proxy's idle time of 90 s: the side that picks a connection must not meet a closed one.
 KEEP_ALIVE_SECONDS = 95
 GRACEFUL_SECONDS = 25
+# A worker that does not answer its parent for so long is replaced. uvicorn's own 5 s are less than a
+# start takes on a busy machine: the workers were killed while they started, for ever.
+_HUNG_SECONDS = 60
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
 
@@ -49,12 +53,13 @@ def main() -> int:
     return _serve(settings)
 
 
-def build() -> Starlette:
+def build() -> ASGIApp:
     """Build the application inside a worker process, which has only its environment."""
     settings = load(ApiSettings, os.environ)
     configure(settings.log, service="api")
     metrics = os.environ.get(_METRICS)
-    return create_app(settings, metrics_directory=Path(metrics) if metrics else None)
+    app = create_app(settings, metrics_directory=Path(metrics) if metrics else None)
+    return draining(app)
 
 
 def _migrate() -> None:
@@ -123,7 +128,7 @@ def _serve(settings: ApiSettings) -> int:
 def _run(settings: ApiSettings) -> int:
     server = settings.server
     log.info("api_starting", host=server.host, port=server.port, workers=server.workers)
-    uvicorn.run(
+    config = uvicorn.Config(
         "sysndd_api.__main__:build",
         factory=True,
         host=server.host,
@@ -140,8 +145,11 @@ def _run(settings: ApiSettings) -> int:
         forwarded_allow_ips=server.trusted_proxies,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
+        timeout_worker_healthcheck=_HUNG_SECONDS,
     )
-    return 0
+    supervisor = Supervisor(config, config.bind_socket(), server.drain)
+    supervisor.run()
+    return 1 if supervisor.failed_to_start else 0
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def test_migrates_on_start_once_and_serves_with_every_worker(
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
     with service_process("sysndd_api", site, tmp_path, **changes):
-        eventually("ready", lambda: ready(port), seconds=30)
+        eventually("ready", lambda: ready(port), seconds=120)
         log = (tmp_path / "sysndd_api.log").read_text()
         assert log.count("900_more.sql") >= 1
         ((rows,),) = site.server.execute(
