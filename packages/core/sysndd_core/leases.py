@@ -41,7 +41,7 @@ class Claim:
     Attributes:
         id: the row's primary key.
         attempt: fencing token; 1 for the first start.
-        row: all columns as they were when claimed.
+        row: the columns that the table hands out, as they were when claimed.
         ending: set just before the work's task is cancelled, so that it knows why.
         good_until: when the lease runs out by this process's own ``time.monotonic()``; renewed by
             the heartbeat. It is counted from before the server was asked, so it is never too late.
@@ -72,6 +72,8 @@ class LeasedTable:
     """
 
     queue: Queue
+    claimed_columns = "*"
+    """Columns of ``Claim.row``; ``id`` and ``attempt`` must be among them."""
 
     def __init__(self, database: Database, *, table: str, exhausted: str) -> None:
         self.database = database
@@ -93,7 +95,7 @@ class LeasedTable:
         asked = time.monotonic()
         async with self.database.transaction() as tx:
             rows = await tx.fetch_all(
-                f"SELECT * FROM {self.table} WHERE {condition} AND state = 'queued'"
+                f"SELECT {self.claimed_columns} FROM {self.table} WHERE {condition} AND state = 'queued'"
                 " AND run_after <= UTC_TIMESTAMP(6)"
                 " ORDER BY run_after LIMIT %s FOR UPDATE SKIP LOCKED",
                 (*arguments, limit),

@@ -6,6 +6,8 @@ import socket
 import sys
 from urllib.parse import urlsplit
 
+import uvloop
+
 from sysndd_core.database import Database
 from sysndd_core.errors import SysnddError
 from sysndd_core.jobs import Queue
@@ -54,7 +56,8 @@ def main() -> int:
         if sys.argv[1:] == ["health"]:
             return answer(settings.database, Queue.MAIL)
         configure(settings.log, service="mailer")
-        asyncio.run(_serve(settings))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(settings))
     except SysnddError as error:
         print(f"sysndd-mailer: {error.detail}", file=sys.stderr)
         return 1

@@ -33,6 +33,11 @@ class OutboxRows(MailRows):
         domain: right side of a Message-ID.
     """
 
+    claimed_columns = (
+        "id, attempt, max_attempts, purpose, recipient, template, context, message_id, on_doubt,"
+        " request_id, created_at"
+    )
+
     def __init__(
         self, database: Database, wake_up: WakeUp, breaker: Breaker, *, domain: str
     ) -> None:
