@@ -8,6 +8,7 @@ The raw pipelines count nothing, hash nothing and flush nothing to the disk; our
 
 import asyncio
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -39,32 +40,44 @@ def compare(
     """Let ours and the zstd pipeline take turns, and gzip, the slow one, once a round.
 
     Returns:
-        Seconds by contestant, one for each round; and ``memory`` in bytes, ``bytes`` of SQL.
+        Seconds by contestant, one for each round; with ``processor: `` before the name those of
+        the processor, of all processes and the server; ``memory`` in bytes, ``bytes`` of SQL.
     """
     found: dict[str, list[float]] = {OURS: [], ZSTD: [], GZIP: [], "memory": [], "bytes": []}
     for turn in range(rounds):
         for name in (ZSTD, OURS, GZIP):
             told(f"round {turn + 1}: {name} …")
+            before = _server_processor_seconds(server)
             if name == OURS:
                 done = _ours(server, schema, folder)
-                found[OURS].append(done["seconds"])
                 found["memory"].append(done["memory"])
                 found["bytes"].append(done["bytes"])
             else:
-                found[name].append(_raw(server, schema, folder, _PACKERS[name]))
+                done = _raw(server, schema, folder, _PACKERS[name])
+            found[name].append(done["seconds"])
+            spent = done["processor"] + _server_processor_seconds(server) - before
+            found.setdefault(f"processor: {name}", []).append(spent)
     return found
 
 
 def table(found: dict[str, list[float]]) -> list[str]:
     """Render what ``compare`` found, with ratios by pairs of the same round."""
     size = found["bytes"][0]
-    lines = [f"{size / _MB:,.0f} MB of SQL", f"{'':<28}{'seconds':>18}{'MB/s':>8}{'ratio':>8}"]
+    lines = [
+        f"{size / _MB:,.0f} MB of SQL",
+        f"{'':<28}{'seconds':>24}{'MB/s':>8}{'ratio':>8}{'processor':>12}{'ratio':>8}",
+    ]
     for name in (OURS, ZSTD, GZIP):
         seconds = found[name]
-        ratio = statistics.median(a / b for a, b in zip(found[OURS], seconds, strict=True))
+        ratio = _ratio(found[OURS], seconds)
+        processor = found[f"processor: {name}"]
+        spent = _ratio(found[f"processor: {OURS}"], processor)
         shown = " ".join(f"{one:.1f}" for one in seconds)
         speed = size / _MB / statistics.median(seconds)
-        lines.append(f"{name:<28}{shown:>18}{speed:>8.0f}{ratio:>8.2f}")
+        lines.append(
+            f"{name:<28}{shown:>24}{speed:>8.0f}{ratio:>8.2f}"
+            f"{statistics.median(processor):>12.1f}{spent:>8.2f}"
+        )
     lines.append(
         f"ratio: ours / theirs, median of pairs (at most 1.05 and {1 / 8:.3f} are asked for)"
     )
@@ -74,7 +87,23 @@ def table(found: dict[str, list[float]]) -> list[str]:
     return lines
 
 
-def _raw(server: MariadbServer, schema: str, folder: Path, packer: str) -> float:
+def _ratio(ours: list[float], theirs: list[float]) -> float:
+    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+
+
+def _server_processor_seconds(server: MariadbServer) -> float:
+    """What the server has used since it was started; a busy machine does not change that."""
+    pid = int((server.directory / "mariadbd.pid").read_text(encoding="ascii"))
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _processor_seconds(who: int) -> float:
+    used = resource.getrusage(who)
+    return used.ru_utime + used.ru_stime
+
+
+def _raw(server: MariadbServer, schema: str, folder: Path, packer: str) -> dict[str, float]:
     options = folder / "client.cnf"
     options.touch(mode=0o600)
     options.write_text(
@@ -82,11 +111,14 @@ def _raw(server: MariadbServer, schema: str, folder: Path, packer: str) -> float
     )
     target, flags = folder / "raw.out", " ".join(flags_for(Server("MariaDB", "")))
     command = f"mariadb-dump --defaults-file={options} {flags} {schema} | {packer} > {target}"
-    begun = time.monotonic()
+    before, begun = _processor_seconds(resource.RUSAGE_CHILDREN), time.monotonic()
     subprocess.run(["bash", "-o", "pipefail", "-c", command], check=True)
     seconds = time.monotonic() - begun
     target.unlink()
-    return seconds
+    return {
+        "seconds": seconds,
+        "processor": _processor_seconds(resource.RUSAGE_CHILDREN) - before,
+    }
 
 
 def _ours(server: MariadbServer, schema: str, folder: Path) -> dict[str, float]:
@@ -124,14 +156,17 @@ async def _take(given: dict[str, str]) -> dict[str, float]:
         tools = BackupTools(
             database, server, await find_clients(server), store, BackupCompression.ZSTD
         )
-        begun = time.monotonic()
+        before, begun = _processor_seconds(resource.RUSAGE_SELF), time.monotonic()
         order = BackupOrder(BackupKind.MANUAL, "00000000-bench", None)
         manifest = await take_backup(tools, order, progress)
         seconds = time.monotonic() - begun
+        processor = _processor_seconds(resource.RUSAGE_SELF) - before
     store.remove(manifest.name)
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "seconds": seconds,
+        # The dump client is the only other process.
+        "processor": processor + _processor_seconds(resource.RUSAGE_CHILDREN),
         "memory": kilobytes * 1024,
         "bytes": manifest.uncompressed_bytes,
     }
