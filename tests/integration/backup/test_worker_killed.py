@@ -24,7 +24,7 @@ async def test_killed_in_mid_dump_leaves_no_listed_file_and_the_job_is_run_again
             with service_process("sysndd_backup", site, tmp_path) as worker:
                 job_id = await bench.submit(CreateBackup())
                 await asyncio.to_thread(
-                    eventually, "a partial file", lambda: partials(site), seconds=15
+                    eventually, "a partial file", lambda: partials(site), seconds=60
                 )
                 dump_clients = children_of(worker.pid)
                 worker.kill()
@@ -37,12 +37,12 @@ async def test_killed_in_mid_dump_leaves_no_listed_file_and_the_job_is_run_again
         with service_process("sysndd_backup", site, tmp_path) as worker:
             await asyncio.to_thread(
                 eventually, "the job is run again", lambda: state(site, job_id) == "succeeded",
-                seconds=30,
+                seconds=90,
             )  # fmt: skip
             second = await bench.submit(CreateBackup())
             await asyncio.to_thread(
                 eventually, "the next backup", lambda: state(site, second) == "succeeded",
-                seconds=15,
+                seconds=60,
             )  # fmt: skip
             worker.send(signal.SIGTERM)
         assert partials(site) == []
@@ -67,7 +67,7 @@ async def test_the_password_is_in_no_file_of_a_killed_worker(
                 await bench.submit(CreateBackup())
                 await asyncio.to_thread(
                     eventually, "a client",
-                    lambda: clients_of(worker.pid) and (path or partials(site)), seconds=15,
+                    lambda: clients_of(worker.pid) and (path or partials(site)), seconds=60,
                 )  # fmt: skip
                 clients = clients_of(worker.pid)
                 worker.kill()
