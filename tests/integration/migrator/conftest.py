@@ -112,7 +112,7 @@ def finish(process: "subprocess.Popen[str]", timeout: float = 60) -> Finished:
     return Finished(process.returncode, out, err)
 
 
-def eventually(condition: Callable[[], Any], timeout: float = 20) -> Any:
+def eventually(condition: Callable[[], Any], timeout: float = 60) -> Any:
     """Wait until a condition holds and return its value."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):

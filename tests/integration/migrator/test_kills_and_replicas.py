@@ -223,7 +223,7 @@ def waiting_for_the_lock(workspace: Workspace) -> bool:
 
 
 def test_sigterm_while_waiting_for_the_lock(workspace: Workspace) -> None:
-    workspace.write("001_gene.sql", f"{GENE}DO SLEEP(8);\nDROP TABLE gene;\n")
+    workspace.write("001_gene.sql", f"{GENE}DO SLEEP(60);\nDROP TABLE gene;\n")
     first = workspace.start("up")
     eventually(workspace.lock_holder)
     second = workspace.start("up")

@@ -92,11 +92,14 @@ def disturbed(workspace: Workspace, pause: float, *, server: bool) -> int | None
     eventually(lambda: process.poll() is not None or workspace.lock_holder())
     time.sleep(pause)
     if process.poll() is not None:
-        return int(finish(process).code)
+        finished = finish(process)
+        assert finished.code == 0, finished
+        return 0
     if not server:
         process.send_signal(signal.SIGKILL)
-        code = finish(process).code
-        return None if code == -signal.SIGKILL else int(code)
+        finished = finish(process)
+        assert finished.code in {0, -signal.SIGKILL}, finished
+        return None if finished.code else 0
     workspace.server.kill()
     finished = finish(process)
     workspace.server.start()
