@@ -148,10 +148,10 @@ chaos-backups: ## Kill worker and server at every step of backup, restore and un
 	@KILLS=$(or $(KILLS),100) SEED=$(or $(SEED),7) $(PYTHON_IN_VENV) -m pytest -q -s -n 0 \
 		tests/integration/backup/test_restore_killed.py
 .PHONY: chaos-accounts
-chaos-accounts: ## Time known and unknown addresses, kill the API at every step (SAMPLES=500)
+chaos-accounts: ## Time mails and answers to known and unknown addresses, kill the API at every step (SAMPLES=500)
 	@$(BOOTSTRAP) test
 	@SAMPLES=$(or $(SAMPLES),500) KILLS=all $(PYTHON_IN_VENV) -m pytest -q -s -p no:logging \
-		tests/chaos/test_account_timing.py tests/integration/api/test_account_kills.py
+		tests/chaos tests/integration/api/test_account_kills.py
 
 # The peers have an environment of their own; nothing of theirs reaches a service.
 BENCH_VENV := .venv-bench

@@ -65,7 +65,7 @@ async def test_known_and_unknown_take_the_same_time(site: Site, tmp_path: Path) 
             service_process("sysndd_mailer", site, tmp_path, **smtp_settings),
         ):
             url = f"http://127.0.0.1:{port}"
-            await asyncio.to_thread(eventually, "the API answers", lambda: _lives(url), seconds=60)
+            await asyncio.to_thread(eventually, "the API answers", lambda: lives(url), seconds=60)
             await _accounts(url, site.server, site.app)
             failures = [path for path in ARMS if not await _same(url, path)]
         assert smtp.connections > 0
@@ -129,7 +129,7 @@ def test_rank_test_separates_what_differs() -> None:
     assert rank_test(first, [draw.gauss(401, 2) for _ in range(500)]) < 0.0001
 
 
-def _lives(url: str) -> bool:
+def lives(url: str) -> bool:
     try:
         return httpx.get(f"{url}/health/ready").status_code == 200
     except httpx.HTTPError:

@@ -97,7 +97,10 @@ class Endpoint:
     async def _checked(self, request: Request) -> Response:
         if self.access is not Access.ANYONE:
             request.state.actor = await context_of(request).sessions.authenticate(
-                presented_token(request), self.access, remote=remote_of(request)
+                presented_token(request),
+                self.access,
+                remote=remote_of(request),
+                asked=f"{self.method} {request.scope['path']}",
             )
         if self.method != "GET" and not self.in_maintenance:
             await context_of(request).maintenance.refuse_writes()

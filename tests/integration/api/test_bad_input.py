@@ -147,6 +147,11 @@ async def test_wrong_role(api: Api, site: Site, role: str) -> None:
         assert (await other.get("/api/auth/me")).json()["role"] == role
         for method, path in ADMIN_ONLY:
             problem(await other.request(method, path), 403, "not_allowed")
+    refused = site.server.execute(
+        f"SELECT object, actor_name FROM `{site.ops}`.audit_log"
+        " WHERE action = 'access' AND outcome = 'not_allowed' ORDER BY id"
+    )
+    assert list(refused) == [(f"{method} {path}", "other") for method, path in ADMIN_ONLY]
 
 
 async def test_wrong_password_and_unknown_login_look_the_same(api: Api) -> None:

@@ -107,3 +107,11 @@ def test_secret_from_a_file(site: Site, tmp_path: Path) -> None:
     assert "MIGRATIONS_DIR" in done.stderr
     both = started(site, DB_PASSWORD_FILE=str(secret))
     assert "keep one" in both.stderr
+
+
+def test_without_a_public_url_there_is_no_start(site: Site) -> None:
+    """Links in mails have no other source, least of all a request's Host."""
+    for wrong in ("", "sysndd.example", "ftp://sysndd.example", "http://sysndd.example/path"):
+        done = started(site, PUBLIC_URL=wrong)
+        assert done.returncode == 1
+        assert "PUBLIC_URL" in done.stderr

@@ -103,8 +103,13 @@ class Sessions:
             await self._store.delete(tx, token_hash(token))
             await self._audit.write(tx, actor, "sign_out")
 
-    async def authenticate(self, token: str | None, access: Access, *, remote: str | None) -> Actor:
+    async def authenticate(
+        self, token: str | None, access: Access, *, remote: str | None, asked: str | None = None
+    ) -> Actor:
         """Tell who holds ``token`` and whether the access level admits them.
+
+        Args:
+            asked: the address that was asked for; with it a refusal goes into the audit log.
 
         Raises:
             NotSignedIn: no token, or no living session of an active account has it.
@@ -119,6 +124,8 @@ class Sessions:
             user["user_id"], user["user_name"], Role(user["role"]), remote, user["session_id"]
         )
         if access is Access.ADMINISTRATOR and actor.role is not Role.ADMINISTRATOR:
+            if asked is not None:
+                await self._audit.record(actor, "access", outcome=NotAllowed.code, obj=asked[:255])
             raise NotAllowed()
         return actor
 
