@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.backup import dumping
 from bench.backup.dataset import fill
-from bench.backup.server import running_server
+from bench.server import running_server
 from sysndd_local import mariadb
 
 _SCHEMA = "bench"

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from bench.backup.server import running_server
+from bench.server import running_server
 from sysndd_backup.backup import BackupOrder, BackupTools, take_backup
 from sysndd_backup.checking import check_backup
 from sysndd_backup.clients import find_clients

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.mail.mails import MAIL_FROM, PUBLIC_URL, context_of, recipient_of
-from bench.migrations.__main__ import database_server
+from bench.server import running_server
 from sysndd_core.database import Database
 from sysndd_core.outbox import MailRows, NewMail
 from sysndd_core.queue import WakeUp
@@ -52,7 +52,7 @@ def main() -> int:
     options = _options()
     with tempfile.TemporaryDirectory(prefix="sysndd-bench-") as folder:
         root = Path(folder)
-        with database_server(root / "server") as server, _redis(root / "redis") as redis_url:
+        with running_server(root / "server") as server, _redis(root / "redis") as redis_url:
             environ = _environ(server, redis_url)
             subprocess.run([sys.executable, "-m", "sysndd_migrator", "up"], env=environ, check=True,
                            stdout=subprocess.DEVNULL)  # fmt: skip

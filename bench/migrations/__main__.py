@@ -13,14 +13,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.migrations.contestants import CONTESTANTS, Contestant, Start
+from bench.server import running_server
 from sysndd_local import mariadb
-from sysndd_local.ports import free_port
 
 
 @dataclass
@@ -36,7 +34,7 @@ def main() -> int:
     options = _options()
     with tempfile.TemporaryDirectory(prefix="sysndd-bench-") as folder:
         root = Path(folder)
-        with database_server(root / "server") as server:
+        with running_server(root / "server") as server:
             contestants = [
                 kind(server, root / kind.__name__.lower(), options.files, options.peers)
                 for kind in CONTESTANTS
@@ -62,36 +60,6 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     options.peers = options.peers.absolute()  # the tools run in folders of their own
     return options
-
-
-@contextmanager
-def database_server(directory: Path) -> Iterator[mariadb.MariadbServer]:
-    with tempfile.TemporaryDirectory(prefix="sysndd-") as sockets:
-        server = mariadb.MariadbServer(
-            directory=directory,
-            socket=Path(sockets) / "mariadb.sock",
-            port=free_port(),
-            root_password=secrets.token_hex(12),
-        )
-        mariadb.prepare(server)
-        with (directory / "server.log").open("wb") as log:
-            process = subprocess.Popen(mariadb.command(server), stdout=log, stderr=log)
-        try:
-            deadline = time.monotonic() + 60
-            while not mariadb.answers(server):
-                assert process.poll() is None, (directory / "server.log").read_text()[-2000:]
-                assert time.monotonic() < deadline, "the server did not start"
-                time.sleep(0.05)
-            with mariadb.connect_as_root(server) as root, root.cursor() as cursor:
-                # The peers know TCP only.
-                cursor.execute(
-                    "CREATE USER root@'127.0.0.1' IDENTIFIED BY %s", (server.root_password,)
-                )
-                cursor.execute("GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION")
-            yield server
-        finally:
-            process.terminate()
-            process.wait()
 
 
 def _measure(server: mariadb.MariadbServer, contestant: Contestant, times: Times) -> None:

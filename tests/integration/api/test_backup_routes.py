@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -162,6 +163,23 @@ async def test_downloads_whole_in_ranges_and_on_condition(
         assert gone.status_code == 204
         assert s3_server.client().list_objects_v2(Bucket=bucket).get("Contents", []) == []
         assert (await admin.get(BACKUPS)).json()["data"] == []
+
+
+async def test_a_missing_second_copy_is_said_by_health(
+    api: Api, bench: BackupBench, s3_server: TestS3, bucket: str, site: Site
+) -> None:
+    await bench.run(CreateBackup())
+    (manifest,) = bench.store.manifests()
+    hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    bench.store.amend(manifest.name, {"created_at": hour_ago, "remote_error": "no such bucket"})
+    settings = site.load(ApiSettings, **s3_server.environ(bucket))
+    async with served(settings) as base_url, _same_token(api, base_url) as admin:
+        check = (await admin.get("/api/health")).json()["checks"]["backups"]
+        assert check["status"] == "warn"
+        assert "no second copy: no such bucket" in check["reason"]
+        await SecondPlace(bench.store, s3_server.copies(bucket)).compare()
+        check = (await admin.get("/api/health")).json()["checks"]["backups"]
+        assert "second copy" not in check.get("reason", "")
 
 
 async def _check_download(admin: httpx.AsyncClient, name: str, whole: bytes, etag: str) -> None:

@@ -14,7 +14,7 @@ from sysndd_local.ports import free_port
 
 @contextmanager
 def running_server(
-    directory: Path, *, buffer_pool_mb: int = 512
+    directory: Path, *, buffer_pool_mb: int = 256
 ) -> Iterator[mariadb.MariadbServer]:
     """Start a server with its data under ``directory``; ``root`` may also come over TCP."""
     with tempfile.TemporaryDirectory(prefix="sysndd-") as sockets:
