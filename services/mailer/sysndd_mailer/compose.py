@@ -5,7 +5,7 @@ typed context. A row whose context does not fit can't be rendered and is dead at
 """
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
 from email.utils import format_datetime, parseaddr
@@ -134,11 +134,12 @@ class Rendered:
         """Return the same without the token."""
         if token is None:
             return self
-        return Rendered(*(part.replace(token, MASK) for part in asdict(self).values()))
+        parts = (self.subject, self.text, self.html)
+        return Rendered(*(part.replace(token, MASK) for part in parts))
 
     def document(self) -> dict[str, str]:
         """Return it as members of a JSON document."""
-        return asdict(self)
+        return {"subject": self.subject, "text": self.text, "html": self.html}
 
 
 class Composer:
@@ -150,7 +151,9 @@ class Composer:
     """
 
     def __init__(self, *, mail_from: str, public_url: str) -> None:
-        self._from = _address(mail_from)
+        sender = _address(mail_from)
+        self._sender = sender.addr_spec
+        self._from = mailbox(sender.display_name, sender.addr_spec)
         self._public_url = public_url
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("sysndd_mailer"),
@@ -218,20 +221,18 @@ class Composer:
         """
         to = _recipient(recipient)
         headers = {
-            "From": mailbox(self._from.display_name, self._from.addr_spec),
+            "From": self._from,
             "To": to,
             "Date": format_datetime(date),
             "Message-ID": message_id,
             # Keeps out-of-office answers away (RFC 3834, section 5).
             "Auto-Submitted": "auto-generated",
         }
-        return Message(
-            sender=self._from.addr_spec,
-            recipient=to,
-            content=content(
-                headers, subject=rendered.subject, text=rendered.text, html=rendered.html
-            ),
-        )
+        octets = content(headers, subject=rendered.subject, text=rendered.text, html=rendered.html)
+        try:
+            return Message(sender=self._sender, recipient=to, content=octets)
+        except ValueError as error:
+            raise MailNotComposable(f"The message can't be built: {error}.") from error
 
 
 # What nearly every address looks like. The standard library's parser, which knows all that RFC 5322

@@ -180,8 +180,7 @@ async def _deliver(
 ) -> Outcome:
     under_way = False
     try:
-        await client.mail(message.sender)
-        await client.rcpt(message.recipient)
+        await _envelope(client, message)
         await before_content()
         under_way = True
         response = await client.data(message.content)
@@ -190,6 +189,23 @@ async def _deliver(
     except (aiosmtplib.SMTPException, OSError) as error:
         return Outcome(Fate.DOUBT if under_way else Fate.RETRY, None, _kind(error))
     return Outcome(Fate.SENT, response.code, _short(response.message))
+
+
+async def _envelope(client: aiosmtplib.SMTP, message: Message) -> None:
+    """Name sender and recipient, as aiosmtplib's ``mail`` and ``rcpt`` do.
+
+    Those parse each address once more, which costs as much as the rest of a delivery; a ``Message``
+    has addresses that were checked already. They greet first, so they are taken while that is due.
+    """
+    if client.is_ehlo_or_helo_needed:
+        await client.mail(message.sender)
+    else:
+        said = await client.execute_command(b"MAIL", b"FROM:<%s>" % message.sender.encode("ascii"))
+        if said.code != aiosmtplib.SMTPStatus.completed:
+            raise aiosmtplib.SMTPSenderRefused(said.code, said.message, message.sender)
+    said = await client.execute_command(b"RCPT", b"TO:<%s>" % message.recipient.encode("ascii"))
+    if said.code not in (aiosmtplib.SMTPStatus.completed, aiosmtplib.SMTPStatus.will_forward):
+        raise aiosmtplib.SMTPRecipientRefused(said.code, said.message, message.recipient)
 
 
 async def _quit(client: aiosmtplib.SMTP) -> None:

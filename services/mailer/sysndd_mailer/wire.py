@@ -5,12 +5,14 @@ than all of SMTP. What is made here is read back with it in the tests.
 """
 
 import binascii
+import re
 from dataclasses import dataclass
 from email.header import Header
 from email.utils import formataddr
 
 # Quoted-printable has a hexadecimal digit or a line's end behind each `=`: no part can hold this.
 _BOUNDARY = "=_sysndd_alternative"
+_NOT_IN_ADDRESS = re.compile(r"[\x00-\x20\x7f<>]")
 _SHORT_SUBJECT = 66
 _LONGEST_LINE = 78
 
@@ -20,14 +22,23 @@ class Message:
     """What goes over the wire.
 
     Attributes:
-        sender: address for MAIL FROM.
-        recipient: address for RCPT TO.
+        sender, recipient: addresses for MAIL FROM and RCPT TO.
         content: header and body, in seven bits, with CRLF; not yet dot-stuffed.
     """
 
     sender: str
     recipient: str
     content: bytes
+
+    def __post_init__(self) -> None:
+        """Refuse what would end an SMTP command early.
+
+        Raises:
+            ValueError: an address has a blank, a control character, `<` or `>`, or is not ASCII.
+        """
+        for address in (self.sender, self.recipient):
+            if _NOT_IN_ADDRESS.search(address) or not address.isascii():
+                raise ValueError("the address can't be used in an SMTP command")
 
 
 def mailbox(name: str, address: str) -> str:
