@@ -177,6 +177,22 @@ bench-restore: ## Restore beside zstd -dc | mariadb and myloader (ARGS="--megaby
 	@PYTHONPATH=packages/core:services/migrator:services/backup-worker:deploy/local:. \
 		$(PYTHON_IN_VENV) -m bench.backup.restoring $(ARGS)
 
+# locust patches Python's sockets: an environment and a process of its own.
+LOAD_VENV := .venv-load
+LOAD := PYTHONPATH=packages/core:deploy/local:. $(PYTHON_IN_VENV) -m tests.load --locust $(LOAD_VENV)/bin/locust
+LOAD_SET_UP := { $(BOOTSTRAP) test && { [ -x $(LOAD_VENV)/bin/locust ] || { $(PYTHON_IN_VENV) -m venv $(LOAD_VENV) \
+	&& $(LOAD_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes -r requirements/load.lock; }; }; }
+.PHONY: load
+load: ## A realistic mix on a system of its own, and a report (USERS=50 SECONDS=20)
+	@$(LOAD_SET_UP)
+	@$(LOAD) --users $(or $(USERS),50) --seconds $(or $(SECONDS),20) $(ARGS)
+
+.PHONY: load-pool
+load-pool: ## Which pool size: sweep size x workers, recommend, count connections (USERS=200 SECONDS=10)
+	@$(LOAD_SET_UP)
+	@$(LOAD) --pool --users $(or $(USERS),200) --seconds $(or $(SECONDS),10) $(ARGS)
+
 .PHONY: docs
 docs: ## Write the generated parts of docs/ and .env.example
 	@$(BOOTSTRAP) python

@@ -33,6 +33,7 @@ compile requirements/dev.in requirements/dev.lock
 compile requirements/test.in requirements/test.lock --constraint requirements/dev.lock
 compile requirements/build.in requirements/build.lock --constraint requirements/dev.lock
 compile requirements/bench.in requirements/bench.lock
+compile requirements/load.in requirements/load.lock
 for service in migrator api backup-worker mailer; do
     compile "requirements/$service.in" "services/$service/requirements.lock" \
         --constraint requirements/dev.lock

@@ -1,0 +1,1 @@
+"""Load on a running system: `make load` and `make load-pool`."""

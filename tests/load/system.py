@@ -1,0 +1,98 @@
+"""The system under load: one of our own in a temporary run folder, and APIs of any size beside it."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pymysql
+
+from sysndd_local.ports import LOOPBACK, accepts, free_port
+from tests.support.local_run import LocalRun
+
+START_SECONDS = 90
+# Enough for the largest point of the sweep; the budget is printed from what is used.
+MAX_CONNECTIONS_POOL = 20
+
+
+@dataclass(frozen=True)
+class System:
+    """A running system with the example data set, and how to sign in."""
+
+    run: LocalRun
+    token: str
+
+    @property
+    def proxy(self) -> str:
+        """Address of the proxy."""
+        address: str = self.run.system["base_url"]
+        return address
+
+    @contextlib.contextmanager
+    def api(self, *, workers: int, pool: int) -> Iterator[str]:
+        """Run an API of this size beside the system's own; yield its address."""
+        program = json.loads((self.run.run_dir / "programs" / "api.json").read_text())
+        port = free_port()
+        changes = {"API_WORKERS": str(workers), "API_PORT": str(port), "DB_POOL_SIZE": str(pool)}
+        with (self.run.run_dir / "logs" / f"load-{workers}x{pool}.log").open("wb") as log:
+            process = subprocess.Popen(
+                program["command"],
+                env={**os.environ, **program["environment"], **changes, "LOG_LEVEL": "warning"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            deadline = time.monotonic() + START_SECONDS
+            while not accepts(port):
+                assert process.poll() is None, "the API ended"
+                assert time.monotonic() < deadline, "the API does not start"
+                time.sleep(0.1)
+            yield f"http://{LOOPBACK}:{port}"
+        finally:
+            process.terminate()
+            process.wait(60)
+
+    def server_counters(self) -> dict[str, int]:
+        """Return what the database server counted: refused connections (error 1040), the peak."""
+        database = self.run.system["database"]
+        with (
+            pymysql.connect(
+                unix_socket=database["socket"], user=database["user"],
+                password=database["password"], autocommit=True,
+            ) as connection,
+            connection.cursor() as cursor,
+        ):  # fmt: skip
+            cursor.execute(
+                "SHOW GLOBAL STATUS WHERE Variable_name IN"
+                " ('Connection_errors_max_connections', 'Max_used_connections')"
+            )
+            counters = {name: int(value) for name, value in cursor.fetchall()}
+            cursor.execute("FLUSH STATUS")
+        return counters
+
+
+@contextlib.contextmanager
+def running() -> Iterator[System]:
+    """Start a system, load the example data set, sign in; everything is gone at the end."""
+    with tempfile.TemporaryDirectory(prefix="sysndd-load-") as folder:
+        run = LocalRun(
+            Path(folder),
+            {"DB_POOL_SIZE": str(MAX_CONNECTIONS_POOL), "SYSNDD_RATE_FACTOR": "100000"},
+        )
+        print("starting a system of our own …", file=sys.stderr)
+        run.up()
+        try:
+            run.command("seed")
+            system = run.system
+            answer = httpx.post(f"{system['base_url']}/api/auth/login", json=system["admin"])
+            yield System(run, answer.json()["access_token"])
+        finally:
+            run.command("reset", CONFIRM="yes")
