@@ -224,7 +224,7 @@ def test_an_api_that_does_not_start_with_these_settings_is_caught(
 def test_backups_that_cannot_be_restored_are_caught(running: Deployment) -> None:
     """The account that loads backups has another password: nothing is proven, nothing restored."""
     broken = changed(running, "backup-worker", BACKUP_LOAD_PASSWORD="not-the-password")
-    result = assert_caught(broken, "backup.cycle", "Access denied for user")
+    result = assert_caught(broken, "backup.cycle", "sysndd-admin restore: Job")
     assert result.log
 
 

@@ -69,3 +69,14 @@ def databases(deployment: Deployment) -> Iterator[tuple[str, DatabaseSettings]]:
         database = getattr(built(deployment, name), "database", None)
         assert isinstance(database, DatabaseSettings), name
         yield name, database
+
+
+def load_account(deployment: Deployment) -> DatabaseSettings | None:
+    """Return the account that backups are loaded by; None where there is none of its own."""
+    if "backup-worker" not in deployment.services:
+        return None
+    settings = backup_worker(deployment)
+    if not settings.backup.load_user or settings.backup.load_password is None:
+        return None
+    changes = {"user": settings.backup.load_user, "password": settings.backup.load_password}
+    return settings.database.model_copy(update=changes)

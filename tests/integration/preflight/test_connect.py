@@ -81,6 +81,11 @@ def test_a_wrong_password_is_caught_with_the_account(deployment: Deployment) -> 
     assert "not-the-password" not in str(result)
 
 
+def test_a_wrong_password_for_loading_is_caught(deployment: Deployment) -> None:
+    broken = changed(deployment, "backup-worker", BACKUP_LOAD_PASSWORD="not-the-password")
+    assert_caught(broken, "database.sign_in", "loading as sysndd_load")
+
+
 def test_a_server_that_is_not_there_is_caught(deployment: Deployment) -> None:
     assert_caught(changed(deployment, "api", DB_PORT="1"), "database.sign_in", "api as sysndd_api")
 

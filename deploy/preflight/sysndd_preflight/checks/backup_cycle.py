@@ -44,6 +44,7 @@ class Site:
     name: str
     environment: Mapping[str, str]
     worker_log: Path
+    password: Path
     database: DatabaseSettings
 
     async def admin(self, *arguments: str) -> dict[str, Any]:
@@ -84,6 +85,12 @@ async def cycle(deployment: Deployment) -> str:
     async with _site(deployment) as site:
         async with session(site.database) as connection, connection.cursor() as cursor:
             await _fill(cursor, site.name)
+        # A backup without an administrator is not restored.
+        await site.admin(
+            *("create-admin", "--user-name", "preflight"),
+            *("--email", "preflight@localhost.localdomain"),
+            *("--password-file", str(site.password)),
+        )
         backup = await site.admin("backup")
         result = backup.get("result") or {}
         name = result["name"]
@@ -130,24 +137,34 @@ async def _site(deployment: Deployment) -> AsyncIterator[Site]:
             changes = {
                 "DB_NAME": name,
                 "OPS_DB_NAME": f"{name}_ops",
-                "BACKUP_DIR": folder,
+                "BACKUP_DIR": str(Path(folder) / "backups"),
                 "BACKUP_SCHEDULE": "",
                 "BACKUP_PROOF": "always",
                 "REDIS_URL": redis_url,
                 "LOG_FORMAT": "console",
             }
-            theirs = deployment.services["backup-worker"].environment
             environment = {
                 **deployment.services["api"].environment,
-                **theirs,
+                **deployment.services["backup-worker"].environment,
                 **_without_copies(changes),
             }
+            environment = {k: v for k, v in environment.items() if not _leads_away(k, environment)}
             try:
                 await _migrate(deployment, changes)
+                password = Path(folder) / ".password"
+                password.write_text(secrets.token_urlsafe(24), encoding="utf-8")
                 async with programs.running([program], environment) as (_, log):
-                    yield Site(name, environment, log, worker.database)
+                    yield Site(name, environment, log, password, worker.database)
             finally:
                 await _drop(accounts["migrator"], name)
+
+
+def _leads_away(name: str, environment: Mapping[str, str]) -> bool:
+    """Tell which settings our worker does without: copies elsewhere, and keys nobody here can open."""
+    if name.startswith("BACKUP_S3_"):
+        return True
+    readable = any(environment.get(f"BACKUP_ENCRYPTION_IDENTITY{end}") for end in ("", "_FILE"))
+    return name.startswith("BACKUP_ENCRYPTION_") and not readable
 
 
 def _without_copies(changes: Mapping[str, str]) -> dict[str, str]:

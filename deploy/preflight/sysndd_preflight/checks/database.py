@@ -11,7 +11,7 @@ from sysndd_core.schema_version import pending
 from sysndd_core.settings import DatabaseSettings
 from sysndd_preflight.catalog import NotHere, Phase, Problem, Severity, check
 from sysndd_preflight.deployment import Deployment
-from sysndd_preflight.service_settings import api, built, databases
+from sysndd_preflight.service_settings import api, built, databases, load_account
 
 _MIGRATOR_CONNECTIONS = 4
 _LOCK = "sysndd-preflight"
@@ -45,7 +45,11 @@ async def row(connection: aiomysql.Connection, sql: str, arguments: Any = None) 
 async def sign_in(deployment: Deployment) -> str:
     """Sign in once with each."""
     told, problems = [], []
-    for name, settings in databases(deployment):
+    accounts = list(databases(deployment))
+    loading = load_account(deployment)
+    if loading is not None:
+        accounts.append(("loading", loading))
+    for name, settings in accounts:
         try:
             async with session(settings) as connection:
                 version = (await row(connection, "SELECT VERSION() AS v"))["v"]

@@ -7,7 +7,7 @@ from sysndd_preflight.catalog import Phase, Problem, check
 from sysndd_preflight.checks.database import row, session
 from sysndd_preflight.deployment import Deployment
 from sysndd_preflight.grants import Rights, expected, held
-from sysndd_preflight.service_settings import backup_worker, databases
+from sysndd_preflight.service_settings import databases, load_account
 
 _ROLES = {"migrator": "migrator", "api": "api", "backup-worker": "backup", "mailer": "mailer"}
 _MEND = "Run deploy/accounts/accounts.sql; REVOKE what is named as too much."
@@ -63,12 +63,9 @@ async def _accounts(deployment: Deployment) -> AsyncIterator[tuple[str, Rights, 
     """Yield (account, what it should have, what it has)."""
     template = deployment.repository / "deploy" / "accounts" / "accounts.sql"
     accounts = {_ROLES[name]: settings for name, settings in databases(deployment)}
-    if "backup" in accounts:
-        backup = backup_worker(deployment).backup
-        if backup.load_user and backup.load_password is not None:
-            accounts["load"] = accounts["backup"].model_copy(
-                update={"user": backup.load_user, "password": backup.load_password}
-            )
+    loading = load_account(deployment)
+    if loading is not None:
+        accounts["load"] = loading
     main = accounts.get("api") or next(iter(accounts.values()))
     for role, settings in accounts.items():
         lines, mariadb, known = await _ask(settings)
