@@ -12,8 +12,10 @@ from typing import Any
 import httpx
 import pymysql
 import pytest
+from playwright.sync_api import Browser
 from pymysql.cursors import Cursor
 
+from tests.support.browser import Visitor, chromium, visitor
 from tests.support.local_run import LocalRun
 
 
@@ -101,6 +103,23 @@ def admin(system: System, anyone: httpx.Client) -> Iterator[httpx.Client]:
     headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
     with httpx.Client(base_url=system.base_url, headers=headers, timeout=30) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The distribution's Chromium."""
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def operator(browser: Browser, system: System) -> Iterator[Visitor]:
+    """The administrator's window; ends with nothing to complain about."""
+    window = visitor(browser, system.base_url)
+    window.sign_in(**system.description["admin"])
+    yield window
+    assert not window.complaints, "\n".join(window.complaints)
+    window.page.context.close()
 
 
 def poll(client: httpx.Client, accepted: httpx.Response, *, seconds: float = 60) -> dict[str, Any]:

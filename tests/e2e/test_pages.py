@@ -5,7 +5,6 @@ import os
 import re
 import secrets
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -13,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.conftest import System, poll
-from tests.support.browser import SCHEMES, SIZES, Visitor, chromium, visitor
+from tests.support.browser import SCHEMES, SIZES, Visitor, visitor
 
 expect.set_options(timeout=30_000)
 
@@ -40,22 +39,6 @@ OPEN_PAGES = {
     "reset-link": "/account/reset?token=x",
     "address": "/account/email?token=x",
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture
-def operator(browser: Browser, system: System) -> Iterator[Visitor]:
-    """The administrator's window; ends with nothing to complain about."""
-    window = visitor(browser, system.base_url)
-    window.sign_in(**system.description["admin"])
-    yield window
-    assert not window.complaints, "\n".join(window.complaints)
-    window.page.context.close()
 
 
 def ended(page: Page) -> str:
@@ -312,6 +295,30 @@ def test_the_mail_server_is_tested_sound_and_broken(operator: Visitor, system: S
         os.kill(catcher, signal.SIGCONT)
 
 
+def test_an_upload_is_sent_read_and_listed(
+    operator: Visitor, system: System, admin: httpx.Client, tmp_path: Path
+) -> None:
+    if not admin.get("/api/admin/backups").json()["total"]:
+        poll(admin, admin.post("/api/admin/backups"))
+    name = admin.get("/api/admin/backups").json()["data"][0]["name"]
+    file = tmp_path / "from-elsewhere.sql.zst"
+    file.write_bytes(admin.get(f"/api/admin/backups/{name}/download").content)
+    page = operator.go("/admin/backups/upload")
+    page.set_input_files("#file", file)
+    page.get_by_role("button", name="Upload").click()
+    page.wait_for_url(re.compile("/admin/jobs/"))
+    assert ended(page) == "succeeded"
+    operator.go("/admin/backups?kind=uploaded")
+    expect(page.locator("#list tbody tr")).to_have_count(1)
+    file.write_bytes(b"\x28\xb5\x2f\xfd this is no dump")
+    operator.go("/admin/backups/upload")
+    page.set_input_files("#file", file)
+    page.get_by_role("button", name="Upload").click()
+    page.wait_for_url(re.compile("/admin/jobs/"))
+    assert ended(page) == "failed"
+    expect(page.locator(".notice.fail")).to_contain_text("What to do:")
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("size", SIZES)
 def test_every_page_in_both_sizes_and_schemes(
@@ -342,20 +349,3 @@ def test_every_page_in_both_sizes_and_schemes(
     assert (shown.get_attribute("title") or "").endswith(" UTC")
     assert not window.complaints, "\n".join(window.complaints)
     window.page.context.close()
-
-
-def test_works_without_javascript(browser: Browser, system: System) -> None:
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto(system.base_url + "/account/sign-in?next=/admin/backups")
-    page.fill("#login", system.description["admin"]["login"])
-    page.fill("#password", system.description["admin"]["password"])
-    page.locator("main form button").click()
-    page.wait_for_url("**/admin/backups")
-    page.locator("#list tbody").get_by_role("link", name=re.compile("^Restore")).first.click()
-    page.locator("input[name=confirm]").fill("restore")
-    page.get_by_role("button", name="Restore").click()
-    # The browser itself refuses the word by its pattern: still on the page of the question.
-    assert page.url.endswith("/restore")
-    assert "UTC" in page.locator("time").first.inner_text()
-    context.close()

@@ -55,7 +55,7 @@ async def list_page(request: Request) -> Response:
     context, view = context_of(request), view_of(request, BackupsView)
     everything = await context.backups.list_all()
     found, strays, undoable, jobs = await asyncio.gather(
-        context.backups.search(view),
+        context.backups.search(view, everything),
         context.backups.strays(),
         context.restores.undoable(),
         _jobs(request),

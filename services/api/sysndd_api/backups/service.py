@@ -53,9 +53,17 @@ class Backups:
         """Return the manifest of every complete backup, newest first."""
         return await asyncio.to_thread(self._store.manifests)
 
-    async def search(self, query: BackupQuery) -> list[BackupManifest]:
-        """Return the manifests that fit a query, in its order."""
-        found = [one for one in await self.list_all() if _fits(one, query)]
+    async def search(
+        self, query: BackupQuery, among: list[BackupManifest] | None = None
+    ) -> list[BackupManifest]:
+        """Return the manifests that fit a query, in its order.
+
+        Args:
+            query: what is looked for.
+            among: the manifests, from a caller that has read them already.
+        """
+        everything = await self.list_all() if among is None else among
+        found = [one for one in everything if _fits(one, query)]
         field = query.sort.removeprefix("-")
         # Equal ones stay newest first.
         found.sort(key=lambda one: getattr(one, field), reverse=query.sort.startswith("-"))
