@@ -229,8 +229,11 @@ def order(service: str, content: dict[str, Any]) -> Iterator[str]:
             yield "it does not wait for the migrator's success"
     if service == "api":
         grace = _duration(str(content.get("stop_grace_period", "10s")))
-        if grace < GRACEFUL_SECONDS + 5:
-            yield f"stop_grace_period is {grace:g} s, below {GRACEFUL_SECONDS + 5} s"
+        environment = content.get("environment")
+        drain = environment.get("API_DRAIN", 0) if isinstance(environment, dict) else 0
+        needed = float(_defaults(str(drain))) + GRACEFUL_SECONDS + 5
+        if grace < needed:
+            yield f"stop_grace_period is {grace:g} s, below {needed:g} s"
     if (content.get("healthcheck") or {}).get("disable") and content.get("restart") != "no":
         yield "it has no health check"
 

@@ -122,10 +122,11 @@ async def timeouts(deployment: Deployment) -> str:
         told.append(f"pool {wait:g} s < statement {statement:g} s < proxy {header:g} s")
         stop = deployment.services["api"].stop_seconds
         if stop is not None:
-            if stop < GRACEFUL_SECONDS + _GRACE_MARGIN:
+            needed = api(deployment).server.drain + GRACEFUL_SECONDS + _GRACE_MARGIN
+            if stop < needed:
                 problems.append(
                     f"the API is killed {stop:g} s after it was asked to stop (stop_grace_period);"
-                    f" it needs {GRACEFUL_SECONDS + _GRACE_MARGIN} s to finish its requests"
+                    f" it needs {needed:g} s to finish its requests"
                 )
             told.append(f"graceful {GRACEFUL_SECONDS} s < stop {stop:g} s")
     if problems:
