@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sysndd_backup.accounts import active_administrators, has_accounts
 from sysndd_backup.backup import BackupOrder, BackupTools, take_backup
 from sysndd_backup.checking import CheckedBackup, check_backup
-from sysndd_backup.confinement import WithoutDefiners
+from sysndd_backup.confinement import WithoutDefiners, confined
 from sysndd_backup.counting import count_rows
 from sysndd_backup.journal import Entry, Outcome, Purpose
 from sysndd_backup.older_backup import is_older
@@ -89,10 +89,12 @@ async def restore_backup(
     entry = await _open_entry(recovery, manifest, order)
     safety, migrated = "", False
     try:
-        rewrite = await load_shadow(tools, checked, entry.incoming, progress)
-        migrated = await _bring_up_to_date(tools, recovery, checked, entry, progress)
-        await _check_administrator(tools, wanted, entry)
-        await _keep_programs(tools, recovery, entry, rewrite)
+        settings = tools.database.settings
+        async with confined(settings, entry.incoming, tools.load_account) as account:
+            rewrite = await load_shadow(tools, checked, entry.incoming, progress, account=account)
+            migrated = await _bring_up_to_date(tools, recovery, checked, entry, progress)
+            await _check_administrator(tools, wanted, entry)
+            await _keep_programs(tools, recovery, entry, rewrite)
         await recovery.journal.begin_maintenance(entry)
         await progress("maintenance", 60, "Writes are refused from now on; reads go on")
         await asyncio.sleep(MAINTENANCE_SEEN_SECONDS)

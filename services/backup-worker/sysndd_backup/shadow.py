@@ -1,6 +1,7 @@
 """Loads a checked backup into a scratch schema and verifies it there, confined to that schema."""
 
 import asyncio
+import contextlib
 import time
 
 from sysndd_backup.backup import BackupTools
@@ -12,6 +13,7 @@ from sysndd_backup.packing import open_reader
 from sysndd_backup.session import open_session
 from sysndd_backup.split_load import SplitLoad
 from sysndd_backup.verification import verify_rows, verify_schema
+from sysndd_core.settings import DatabaseSettings
 from sysndd_core.worker import Progress
 
 _PROGRESS_SECONDS = 0.5
@@ -24,6 +26,7 @@ async def load_shadow(
     progress: Progress,
     *,
     only: str | None = None,
+    account: DatabaseSettings | None = None,
 ) -> WithoutDefiners:
     """Make a scratch schema that holds the whole backup; events in it are disabled.
 
@@ -34,6 +37,9 @@ async def load_shadow(
         progress: shown to the operator; from 2 to 59 percent.
         only: the one table to load, without its foreign keys; None for everything. A backup that
             must be loaded from top to bottom is loaded as a whole all the same.
+        account: one that ``confined`` gave for this schema; None for one that is gone again at the
+            end. What is loaded belongs to it: MySQL neither runs nor describes a view or trigger
+            whose owner is gone.
 
     Returns:
         What was rewritten on the way.
@@ -47,7 +53,11 @@ async def load_shadow(
     rewrite, plan = WithoutDefiners(manifest.database, shadow), checked.plan
     if plan is not None and only is not None:
         plan = plan.of_one_table(only)
-    async with confined(settings, shadow, tools.load_account) as account:
+    async with contextlib.AsyncExitStack() as stack:
+        if account is None:
+            account = await stack.enter_async_context(
+                confined(settings, shadow, tools.load_account)
+            )
         load: Load | SplitLoad = Load(account, tools.clients, shadow, rewrite=rewrite)
         if plan is not None:
             load = SplitLoad(account, tools.clients, shadow, plan, rewrite=rewrite)
