@@ -5,13 +5,14 @@ server that accepts connections and says nothing.
 """
 
 import asyncio
+import contextlib
 import itertools
 import math
 import os
 import random
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from tests.support.accounts import NEW_PASSWORD
 from tests.support.http import PASSWORD
 from tests.support.servers import TestMariadb
 from tests.support.site import Site
-from tests.support.smtp_faults import STALL, faulty_smtp
+from tests.support.smtp_faults import STALL, FaultySmtp, faulty_smtp
 from tests.support.workers import eventually, service_process
 
 SAMPLES = int(os.environ.get("SAMPLES", "500"))
@@ -54,22 +55,29 @@ ARMS: dict[str, tuple[Callable[[], dict[str, Any]], Callable[[], dict[str, Any]]
 
 
 async def test_known_and_unknown_take_the_same_time(site: Site, tmp_path: Path) -> None:
-    port = free_port()
     async with faulty_smtp({"BANNER": STALL}) as smtp:
-        smtp_settings = {
-            "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(smtp.port), "SMTP_SECURITY": "none",
-        }  # fmt: skip
-        settings = NO_LIMITS | {"API_PORT": str(port), "API_WORKERS": "1", "LOG_LEVEL": "warning"}
-        with (
-            service_process("sysndd_api", site, tmp_path, **settings),
-            service_process("sysndd_mailer", site, tmp_path, **smtp_settings),
-        ):
-            url = f"http://127.0.0.1:{port}"
-            await asyncio.to_thread(eventually, "the API answers", lambda: lives(url), seconds=60)
+        async with api_and_mailer(site, tmp_path, smtp) as url:
             await _accounts(url, site.server, site.app)
             failures = [path for path in ARMS if not await _same(url, path)]
         assert smtp.connections > 0
     assert failures == []
+
+
+@contextlib.asynccontextmanager
+async def api_and_mailer(site: Site, directory: Path, smtp: FaultySmtp) -> AsyncIterator[str]:
+    """Run both as processes, without limits to speak of; yield the API's address."""
+    port = free_port()
+    smtp_settings = {
+        "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(smtp.port), "SMTP_SECURITY": "none",
+    }  # fmt: skip
+    settings = NO_LIMITS | {"API_PORT": str(port), "API_WORKERS": "1", "LOG_LEVEL": "warning"}
+    with (
+        service_process("sysndd_api", site, directory, **settings),
+        service_process("sysndd_mailer", site, directory, **smtp_settings),
+    ):
+        url = f"http://127.0.0.1:{port}"
+        await asyncio.to_thread(eventually, "the API answers", lambda: lives(url), seconds=60)
+        yield url
 
 
 async def _accounts(url: str, server: TestMariadb, schema: str) -> None:

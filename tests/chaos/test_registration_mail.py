@@ -7,40 +7,30 @@ from pathlib import Path
 
 import httpx
 
-from sysndd_local.ports import free_port
-from tests.chaos.test_account_timing import NO_LIMITS, lives, register
+from tests.chaos.test_account_timing import api_and_mailer, register
 from tests.support.site import Site
 from tests.support.smtp_faults import faulty_smtp
-from tests.support.workers import eventually, service_process
 
 REGISTRATIONS = int(os.environ.get("REGISTRATIONS", "200"))
 
 
 async def test_mail_of_a_registration_arrives_soon(site: Site, tmp_path: Path) -> None:
-    port = free_port()
-    async with faulty_smtp() as smtp:
-        smtp_settings = {
-            "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(smtp.port), "SMTP_SECURITY": "none",
-        }  # fmt: skip
-        settings = NO_LIMITS | {"API_PORT": str(port), "API_WORKERS": "1", "LOG_LEVEL": "warning"}
-        with (
-            service_process("sysndd_api", site, tmp_path, **settings),
-            service_process("sysndd_mailer", site, tmp_path, **smtp_settings),
-        ):
-            url = f"http://127.0.0.1:{port}"
-            await asyncio.to_thread(eventually, "the API answers", lambda: lives(url), seconds=60)
-            async with httpx.AsyncClient(base_url=url, timeout=60) as client:
-                taken = []
-                for number in range(REGISTRATIONS):
-                    body = register(f"person{number}@lab.example")
-                    began = time.perf_counter()
-                    asking = asyncio.create_task(client.post("/api/auth/register", json=body))
-                    while len(smtp.accepted) <= number:
-                        assert time.perf_counter() - began < 60, number
-                        await asyncio.sleep(0.002)
-                    taken.append((time.perf_counter() - began) * 1000)
-                    assert (await asking).status_code == 202
-                    assert smtp.accepted[number]["To"] == body["email"]
+    async with (
+        faulty_smtp() as smtp,
+        api_and_mailer(site, tmp_path, smtp) as url,
+        httpx.AsyncClient(base_url=url, timeout=60) as client,
+    ):
+        taken = []
+        for number in range(REGISTRATIONS):
+            body = register(f"person{number}@lab.example")
+            began = time.perf_counter()
+            asking = asyncio.create_task(client.post("/api/auth/register", json=body))
+            while len(smtp.accepted) <= number:
+                assert time.perf_counter() - began < 60, number
+                await asyncio.sleep(0.002)
+            taken.append((time.perf_counter() - began) * 1000)
+            assert (await asking).status_code == 202
+            assert smtp.accepted[number]["To"] == body["email"]
     taken.sort()
     print(  # noqa: T201 - the lane shows its figures
         f"\nregistration mail: median {taken[len(taken) // 2]:.0f} ms,"

@@ -1,9 +1,8 @@
 """Searching genes and entities."""
 
-from typing import Any
-
 from sysndd_api.curation.models import EntityQuery, GeneQuery
-from sysndd_api.curation.store import CurationStore, Where
+from sysndd_api.curation.store import CurationStore
+from sysndd_api.searching import matching
 from sysndd_core.database import Row
 from sysndd_core.errors import EntityNotFound, GeneNotFound
 
@@ -20,7 +19,7 @@ class Curation:
 
     async def genes(self, query: GeneQuery) -> tuple[list[Row], int]:
         """Return one page of genes and the number of all that match."""
-        where = _conditions(
+        where = matching(
             {"g.chromosome": query.chromosome},
             search=query.search,
             columns=("g.symbol", "g.name", "g.hgnc_id"),
@@ -41,7 +40,7 @@ class Curation:
 
     async def entities(self, query: EntityQuery) -> tuple[list[Row], int]:
         """Return one page of entities and the number of all that match."""
-        where = _conditions(
+        where = matching(
             {
                 "e.category": query.category,
                 "e.hgnc_id": query.hgnc_id,
@@ -69,22 +68,6 @@ class Curation:
         if row is None:
             raise EntityNotFound()
         return row
-
-
-def _conditions(exact: dict[str, Any], *, search: str | None, columns: tuple[str, ...]) -> Where:
-    conditions, arguments = ["TRUE"], []
-    for column, value in exact.items():
-        if value is not None:
-            conditions.append(f"{column} = %s")
-            arguments.append(value)
-    if search:
-        # A person who types % or _ means the character.
-        escaped = search.replace("!", "!!").replace("%", "!%").replace("_", "!_")
-        conditions.append(
-            "(" + " OR ".join(f"{column} LIKE %s ESCAPE '!'" for column in columns) + ")"
-        )
-        arguments += [f"%{escaped}%"] * len(columns)
-    return " AND ".join(conditions), tuple(arguments)
 
 
 def _order(sort: str, expressions: dict[str, str], last: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 from sysndd_api.account_parts import AccountParts
 from sysndd_api.accounts.service import Accounts
 from sysndd_api.auth import Actor, Role
+from sysndd_api.searching import matching
 from sysndd_api.users.models import UserQuery
 from sysndd_core.database import Row, Transaction
 from sysndd_core.errors import (
@@ -33,21 +34,13 @@ class Users:
 
     async def page(self, query: UserQuery) -> tuple[list[Row], int]:
         """Return one page of accounts and the number of all that match."""
-        conditions, arguments = ["TRUE"], []
-        for column, value in (("role", query.role), ("state", query.state)):
-            if value is not None:
-                conditions.append(f"{column} = %s")
-                arguments.append(str(value))
-        if query.search:
-            # A person who types % or _ means the character.
-            escaped = query.search.replace("!", "!!").replace("%", "!%").replace("_", "!_")
-            conditions.append(
-                "(" + " OR ".join(f"{column} LIKE %s ESCAPE '!'" for column in _SEARCHED) + ")"
-            )
-            arguments += [f"%{escaped}%"] * len(_SEARCHED)
+        where = matching(
+            {"role": query.role and query.role.value, "state": query.state},
+            search=query.search,
+            columns=_SEARCHED,
+        )
         direction = "DESC" if query.sort.startswith("-") else "ASC"
         order = f"{_ORDER[query.sort.removeprefix('-')]} {direction}, user_id"
-        where = (" AND ".join(conditions), tuple(arguments))
         return await self._store.page(where, order, limit=query.page_size, offset=query.offset)
 
     async def get(self, user_id: str) -> Row:
