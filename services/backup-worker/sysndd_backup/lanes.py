@@ -100,7 +100,9 @@ class Lane:
             try:
                 for statement in self._plan.settings:
                     self._run(connection, statement.rstrip(b";"), "the settings at the beginning")
-                for setting in ("NAMES utf8mb4", "foreign_key_checks = 0, unique_checks = 0",
+                # With unique checks off as well, MariaDB sorts the rows of an empty table in temporary
+                # files; they come sorted, and it takes nearly twice the processor time (measured).
+                for setting in ("NAMES utf8mb4", "foreign_key_checks = 0, unique_checks = 1",
                                 "autocommit = 0"):  # fmt: skip
                     connection.query(f"SET {setting}")
                 yield connection
