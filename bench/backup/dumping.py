@@ -47,7 +47,7 @@ def compare(
     for turn in range(rounds):
         for name in (ZSTD, OURS, GZIP):
             told(f"round {turn + 1}: {name} …")
-            before = _server_processor_seconds(server)
+            before = server_processor_seconds(server)
             if name == OURS:
                 done = _ours(server, schema, folder)
                 found["memory"].append(done["memory"])
@@ -55,7 +55,7 @@ def compare(
             else:
                 done = _raw(server, schema, folder, _PACKERS[name])
             found[name].append(done["seconds"])
-            spent = done["processor"] + _server_processor_seconds(server) - before
+            spent = done["processor"] + server_processor_seconds(server) - before
             found.setdefault(f"processor: {name}", []).append(spent)
     return found
 
@@ -91,7 +91,7 @@ def _ratio(ours: list[float], theirs: list[float]) -> float:
     return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
 
 
-def _server_processor_seconds(server: MariadbServer) -> float:
+def server_processor_seconds(server: MariadbServer) -> float:
     """What the server has used since it was started; a busy machine does not change that."""
     pid = int((server.directory / "mariadbd.pid").read_text(encoding="ascii"))
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
