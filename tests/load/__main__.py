@@ -110,15 +110,14 @@ def _point(system: System, workers: int, pool: int, load: Load, locust: Path) ->
 
 
 def recommended(points: Iterable[Point]) -> Point:
-    """Return the smallest pool that sheds nothing and serves as much as the best, but for noise."""
+    """Return the smallest pool that serves as much as the best, but for noise.
+
+    Those that shed nothing come first; where each of them shed, the machine is past its knee.
+    """
     ordered = sorted(points, key=lambda point: point.pool)
+    ordered = [point for point in ordered if point.outcome.shed == 0] or ordered
     best = max(point.outcome.per_second for point in ordered)
-    good = [
-        point
-        for point in ordered
-        if point.outcome.shed == 0 and point.outcome.per_second >= GOOD_ENOUGH * best
-    ]
-    return good[0] if good else ordered[-1]
+    return next(point for point in ordered if point.outcome.per_second >= GOOD_ENOUGH * best)
 
 
 def _table(points: list[Point], users: int) -> str:
@@ -144,8 +143,16 @@ def _table(points: list[Point], users: int) -> str:
 
 def _recommendation(point: Point) -> str:
     needed = (point.workers + 1) * point.pool + OTHER_POOLS + MIGRATOR + RESERVE
+    shed = (
+        ""
+        if point.outcome.shed == 0
+        else (
+            f"\nEvery size shed at this load ({point.outcome.shed} here): the machine is past its knee;"
+            " fewer users, or a quieter machine."
+        )
+    )
     return (
-        f"\nRecommended: API_WORKERS={point.workers} DB_POOL_SIZE={point.pool}\n"
+        f"{shed}\nRecommended: API_WORKERS={point.workers} DB_POOL_SIZE={point.pool}\n"
         f"Budget: 1 × ({point.workers} + 1) × {point.pool} + {OTHER_POOLS} (backup worker, mailer)"
         f" + {MIGRATOR} (migrator) + {RESERVE} (reserve) = {needed} ≤ max_connections"
     )
