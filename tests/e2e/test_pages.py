@@ -162,7 +162,7 @@ def test_a_job_at_work_is_shown_cancelled_and_explained(
         page.wait_for_timeout(1500)
         page.context.set_offline(False)
         expect(page.locator("#lost")).to_be_hidden()
-        operator.forgive("ERR_INTERNET_DISCONNECTED", "htmx:sendError")
+        operator.forgive("ERR_INTERNET_DISCONNECTED", "htmx:sendError", "htmx:afterRequest")
         page.get_by_role("button", name="Cancel").click()
         expect(page.locator("#outcome")).to_contain_text("being cancelled")
         expect(page.locator("[data-state]").first).to_have_text("cancelled")
