@@ -135,7 +135,10 @@ class Delivery:
         }  # fmt: skip
         if outcome.fate is Fate.SENT:
             log.info("mail_sent", **facts)
-            await self._closing.close(SentMail(claim, outcome.reply, preview))
+            # The heartbeat may find the row closed, or its lease out, before we hear of it: closing goes
+            # on by itself either way.
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._closing.close(SentMail(claim, outcome.reply, preview))
             return
         log.warning("mail_not_sent", fate=outcome.fate.value, reply=outcome.reply, **facts)
         said: dict[str, Any] = {
