@@ -46,6 +46,8 @@ class Claim:
         good_until: when the lease runs out by this process's own ``time.monotonic()``; renewed by
             the heartbeat. It is counted from before the server was asked, so it is never too late.
         under_way: set by the work where breaking it off would do harm.
+        closing: set before the row is closed: that the lease is gone is no news from then on, and
+            no reason to break off what is still done after it.
     """
 
     id: str
@@ -54,6 +56,7 @@ class Claim:
     ending: Ending | None = field(default=None)
     good_until: float = field(default=float("inf"))
     under_way: bool = field(default=False)
+    closing: bool = field(default=False)
 
     @property
     def is_ours(self) -> bool:
@@ -165,6 +168,7 @@ class LeasedTable:
         Raises:
             LeaseLost: as ``write``.
         """
+        claim.closing = True
         more = f", {assignments}" if assignments else ""
         await self.write(
             claim,
@@ -177,6 +181,7 @@ class LeasedTable:
 
         The attempt number itself only ever grows (it is the fence), so the limit is raised.
         """
+        claim.closing = True
         await self.write(
             claim,
             "state = 'queued', lease_until = NULL, worker = NULL,"

@@ -230,7 +230,8 @@ class Worker:
                 if not claim.is_ours:
                     claim.ending = Ending.LEASE_LOST
             if claim.ending is not None:
-                work.cancel()
+                if not claim.closing:
+                    work.cancel()
                 return
 
     async def _sweep(self) -> None:

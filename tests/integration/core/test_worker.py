@@ -197,6 +197,36 @@ async def test_no_job_is_lost_without_redis(
             await state_within(rows, await submit(rows), "succeeded", 30)
 
 
+async def test_what_follows_the_end_of_a_job_is_not_broken_off(
+    site: Site, rows: JobRows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The heartbeat finds a lease that is gone because the row is closed: that is no loss."""
+    monkeypatch.setattr("sysndd_core.worker.HEARTBEAT_SECONDS", 0.1)
+    job_id = await submit(rows)
+    with site.server.connect(site.ops) as other, other.cursor() as cursor:
+
+        async def locks(_: CreateBackup, run: JobRun) -> dict[str, object]:
+            # The audit entry of the job's end has to wait for several heartbeats.
+            cursor.execute("LOCK TABLES job_outcome WRITE")
+            return {}
+
+        worker = Worker(
+            database=rows.database,
+            redis=site.redis,
+            rows=rows,
+            perform=job_performer(rows, {CreateBackup: locks}),
+        )
+        burst = asyncio.create_task(worker.run_until_idle())
+        await state_within(rows, job_id, "succeeded", 10)
+        await asyncio.sleep(0.5)
+        cursor.execute("UNLOCK TABLES")
+        await burst
+    audited = await rows.database.fetch_all(
+        f"SELECT job_id FROM {rows.database.ops}.job_outcome WHERE job_id = %s", (job_id,)
+    )
+    assert len(audited) == 1
+
+
 async def test_unexpected_error_is_recorded_and_the_worker_goes_on(
     site: Site, rows: JobRows
 ) -> None:
