@@ -6,6 +6,7 @@ import pymysql.err
 
 from sysndd_api.account_parts import AccountParts
 from sysndd_api.accounts.models import RegisterRequest
+from sysndd_api.accounts.store import as_often
 from sysndd_api.attempts import same_time
 from sysndd_api.auth import COMMAND_LINE, Actor, Role, anyone
 from sysndd_api.passwords import check_password
@@ -25,7 +26,6 @@ class Accounts:
         self._users = parts.users
         self._sessions = parts.sessions
         self._tokens = parts.tokens
-        self._clients = parts.clients
         self._hashing = parts.hashing
         self._mails = parts.mails
         self._attempts = parts.attempts
@@ -72,24 +72,27 @@ class Accounts:
         actor = anyone(remote, wanted.user_name)
         async with self._database.transaction() as tx:
             found = await self._users.lock_by_email(tx, wanted.email)
+            name_taken = await self._users.has_name(tx, wanted.user_name)
             outcome = "ok"
+            # Every course of it has three statements here, the longest one's insert, token, mail.
             if found is not None and found["state"] == "unconfirmed":
                 outcome = "again"
                 await self._again(tx, found, agreed, may_mail=may_mail)
             elif found is not None:
                 outcome = "address_known"
+                await as_often(tx, 2)
                 if may_mail:
                     await self._mails.notice(
                         tx, "registered_again", found["email"], found["user_name"]
                     )
-            elif await self._users.lock_by_name(tx, wanted.user_name, wanted.email):
+            elif name_taken:
                 outcome = "name_taken"
+                await as_often(tx, 2)
                 if may_mail:
                     await self._mails.notice(tx, "name_taken", wanted.email, wanted.user_name)
             else:
                 values = wanted.model_dump(exclude={"password"}) | {"password_hash": encoded}
                 user_id = await self._users.insert(tx, values)
-                await self._clients.forget(tx, user_id)
                 if may_mail:
                     await self._link(tx, values | {"user_id": user_id})
             await self._audit.write(tx, actor, "register", outcome=outcome, obj=wanted.email)
@@ -107,6 +110,8 @@ class Accounts:
         if user["password_hash"] is not None and user["password_hash"] != agreed:
             await self._users.set_password(tx, user["user_id"], None)
             user = user | {"password_hash": None}
+        else:
+            await as_often(tx, 1)
         if may_mail:
             await self._link(tx, user)
 
@@ -132,6 +137,7 @@ class Accounts:
             may_mail = await self._attempts.may_mail("confirm", email)
             async with self._database.transaction() as tx:
                 sent = await self.send_link(tx, email) if may_mail else False
+                await as_often(tx, 0 if sent else 2)
                 outcome = "ok" if sent else "nothing_sent"
                 await self._audit.write(tx, anyone(remote), "resend", outcome=outcome, obj=email)
             if not sent:

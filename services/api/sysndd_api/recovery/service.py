@@ -2,6 +2,7 @@
 
 from sysndd_api.account_parts import AccountParts
 from sysndd_api.accounts.service import EVEN_SECONDS, Accounts
+from sysndd_api.accounts.store import as_often
 from sysndd_api.attempts import same_time
 from sysndd_api.auth import Actor, Role, anyone, token_hash
 from sysndd_api.limits import client_of
@@ -56,6 +57,7 @@ class Recovery:
                 await self._mails.link(tx, user, purpose, token_id, minutes=self._minutes)
             elif user is not None:
                 sent = await self._accounts.send_link(tx, email)
+            await as_often(tx, 0 if sent else 2)
             outcome = "ok" if sent else "nothing_sent"
             await self._audit.write(tx, anyone(remote), "request_reset", outcome=outcome, obj=email)
         return sent

@@ -37,6 +37,7 @@ class Sessions:
         self._users = parts.users
         self._store = parts.sessions
         self._clients = parts.clients
+        self._tokens = parts.tokens
         self._hashing = parts.hashing
         self._attempts = parts.attempts
         self._audit = parts.audit
@@ -82,6 +83,7 @@ class Sessions:
             if better is not None:
                 await self._users.set_password(tx, user_id, better)
             await self._store.delete_expired(tx)
+            await self._tokens.delete_old(tx)
             expires_at = await self._store.insert(
                 tx,
                 token_hash(token),
