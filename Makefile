@@ -80,6 +80,11 @@ test-servers: ## Run the database's tests on MySQL 9.7 and MariaDB 11.8 (SERVERS
 	@$(BOOTSTRAP) test
 	@$(PYTHON_IN_VENV) -m tests.servers $(SERVERS) -- $(PYTEST) $(SERVER_TESTS) $(ARGS)
 
+.PHONY: test-containers
+test-containers: ## Build the images, run them in a real engine, test what runs (ARGS='-k rolling')
+	@$(BOOTSTRAP) test
+	@$(PYTHON_IN_VENV) -m tests.containers $(ARGS)
+
 .PHONY: check
 check: ## Format, lint, types and the contract tests; changes nothing
 	@$(BOOTSTRAP) python

@@ -28,7 +28,7 @@ mkdir -p "$dir/tls"
 chmod 0700 "$dir"
 for name in "$@"; do
     if [ "$name" = db_root_password ]; then
-        echo "secrets: the server keeps its administrator's password; docs/operations.md has the steps" >&2
+        echo "secrets: the server keeps its administrator's password: ALTER USER there, then write $dir/db_root_password" >&2
         exit 2
     fi
     # shellcheck disable=SC2086 # one word each name

@@ -101,7 +101,7 @@ def _build(recipe: Recipe, partial: Path, final: Path) -> None:
     prefix = partial / "prefix"
     root = prefix / "root"
     root.mkdir(parents=True)
-    for package in _download(recipe, partial):
+    for package in download(recipe, partial):
         _run(["dpkg-deb", "--extract", str(package), str(root)])
     for name in _UNNEEDED:
         shutil.rmtree(root / "usr" / "share" / name, ignore_errors=True)
@@ -114,10 +114,10 @@ def _build(recipe: Recipe, partial: Path, final: Path) -> None:
 # --- from the distribution's mirror ----------------------------------------------------------------
 
 
-def _download(recipe: Recipe, partial: Path) -> list[Path]:
+def download(recipe: Recipe, partial: Path) -> list[Path]:
     """Download the packages and all that they depend on; return the files."""
     failures: list[str] = []
-    for mirror in _mirrors():
+    for mirror in mirrors():
         apt = _private_apt(partial, mirror, recipe.suite)
         try:
             _run([*apt, "update"])
@@ -133,7 +133,7 @@ def _download(recipe: Recipe, partial: Path) -> list[Path]:
     )
 
 
-def _mirrors() -> list[str]:
+def mirrors() -> list[str]:
     """Return Debian's mirrors that this machine installs from, or the one it is told to use."""
     chosen = os.environ.get(MIRROR_SETTING)
     if chosen:

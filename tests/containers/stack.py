@@ -1,0 +1,218 @@
+"""One deployment of the shipped compose files: a copy of the repository, secrets, a project name."""
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SHIPPED = (".dockerignore", "db", "deploy", "docker-compose.override.yml", "docker-compose.yml",
+           "packages", "proxy", "requirements", "services")  # fmt: skip
+OURS = ("migrator", "api", "backup-worker", "mailer")
+# For the database's operator of the end-to-end tests, who comes from outside; production has neither.
+OPERATOR = "operator"
+UP_SECONDS = 600
+
+
+@dataclass
+class Stack:
+    """A compose project.
+
+    Attributes:
+        site: the copy it runs from.
+        name: of the project, so that it can't touch another one.
+        settings: what its ``.env`` says.
+    """
+
+    site: Path
+    name: str
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def compose(
+        self, *arguments: str, seconds: float = UP_SECONDS, check: bool = True
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run ``docker compose`` on it; a failure shows the last lines of every service."""
+        command = ["docker", "compose", "--ansi", "never", *arguments]
+        done = subprocess.run(
+            command, cwd=self.site, env=self.environ, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=seconds, check=False,
+        )  # fmt: skip
+        if check and done.returncode != 0:
+            logs = self.compose("logs", "--tail", "50", seconds=60, check=False).stdout
+            raise AssertionError(f"{' '.join(command)}: {done.returncode}\n{done.stderr}\n{logs}")
+        return done
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The clients' environment: nothing of it is a setting of the deployment."""
+        kept = {name: value for name, value in os.environ.items() if name not in self.settings}
+        return {**kept, "COMPOSE_PROJECT_NAME": self.name}
+
+    def configure(self, **settings: str) -> None:
+        """Write ``.env``."""
+        self.settings.update(settings)
+        lines = [f"{name}={value}" for name, value in self.settings.items()]
+        (self.site / ".env").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def up(self, *arguments: str) -> None:
+        """Start it and wait until all of it is healthy."""
+        self.compose("up", "--wait", *arguments)
+
+    def down(self) -> None:
+        """Stop it and delete its volumes."""
+        self.compose("down", "--volumes", "--timeout", "20", check=False)
+
+    def containers(self, service: str | None = None) -> list[dict[str, Any]]:
+        """Return ``docker inspect`` of its containers, the ended ones too."""
+        ids = self.compose("ps", "--all", "--quiet", *([service] if service else [])).stdout.split()
+        return inspect(*ids) if ids else []
+
+    def port(self, service: str, inside: int) -> int:
+        """Return where a port is published on the loopback address."""
+        address = self.compose("port", service, str(inside)).stdout.strip()
+        return int(address.rpartition(":")[2])
+
+    def secret(self, name: str) -> str:
+        """Return a secret."""
+        return (self.site / "secrets" / name).read_text(encoding="utf-8").strip()
+
+    def secrets(self) -> list[str]:
+        """Return everything that must be seen nowhere."""
+        found = {path.read_text(encoding="utf-8").strip() for path in
+                 (self.site / "secrets").iterdir() if path.is_file()}  # fmt: skip
+        return [text for text in found if text]
+
+
+def docker(*arguments: str, check: bool = True) -> str:
+    """Run the client and return what it printed."""
+    return subprocess.run(
+        ["docker", *arguments], capture_output=True, text=True, timeout=300, check=check
+    ).stdout
+
+
+def inspect(*names: str) -> list[dict[str, Any]]:
+    """Return ``docker inspect``."""
+    found: list[dict[str, Any]] = json.loads(docker("inspect", *names))
+    return found
+
+
+def copied(folder: Path, *, subnet: int, **settings: str) -> Stack:
+    """Make a deployment of production's file with what a test on this machine needs beside it.
+
+    Arguments:
+        folder: where the copy goes.
+        subnet: third byte of the network between proxy and API, another one for each stack.
+        settings: of its ``.env``.
+    """
+    for name in SHIPPED:
+        source = REPOSITORY / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, folder / name)
+    subprocess.run(["sh", "deploy/secrets.sh"], cwd=folder, check=True, capture_output=True)
+    (folder / "on-this-machine.yml").write_text(yaml.safe_dump(_on_this_machine()))
+    stack = Stack(folder, f"lane{secrets.token_hex(3)}")
+    ours = {
+        "COMPOSE_FILE": "docker-compose.yml:on-this-machine.yml",
+        "SYSNDD_VERSION": "lane",
+        "EDGE_SUBNET": f"172.29.{subnet}.0/24",
+        "MAIL_FROM": "SysNDD <noreply@sysndd.example>",
+        "SMTP_HOST": "mailpit",
+        "SMTP_PORT": "1025",
+        "SMTP_SECURITY": "none",
+        "SYSNDD_RATE_FACTOR": "1000",
+        "DB_BUFFER_POOL": "128M",
+    }
+    stack.configure(**{**ours, **settings})
+    return stack
+
+
+def _on_this_machine() -> dict[str, Any]:
+    """Free ports of the loopback address, and the mail catcher of development."""
+    development = yaml.safe_load((REPOSITORY / "docker-compose.override.yml").read_text())
+    return {
+        "services": {
+            "traefik": {"ports": ["127.0.0.1::80"]},
+            # The end-to-end tests compare with the database itself.
+            "db": {"ports": ["127.0.0.1::3306"], "networks": ["lane"]},
+            "mailpit": {**development["services"]["mailpit"], "ports": ["127.0.0.1::8025"]},
+        },
+        "networks": {"lane": {}},
+    }
+
+
+def system_json(stack: Stack, folder: Path) -> Path:
+    """Make an administrator and the operator's account; write what ``make up`` writes."""
+    password = secrets.token_hex(12)
+    created = subprocess.run(
+        ["docker", "compose", "exec", "-T", "api", "sysndd-admin", "create-admin",
+         "--user-name", "admin", "--email", "admin@sysndd.example", "--password-stdin"],
+        cwd=stack.site, env=stack.environ, input=password + "\n", capture_output=True, text=True,
+        timeout=120, check=False,
+    )  # fmt: skip
+    assert created.returncode == 0, created.stderr
+    statement = (
+        f"CREATE USER '{OPERATOR}'@'%' IDENTIFIED BY '{password}';"
+        f" GRANT ALL PRIVILEGES ON *.* TO '{OPERATOR}'@'%'"
+    )
+    stack.compose(
+        "exec", "-T", "db", "sh", "-c", f'. /sysndd/client.sh; sql --execute="{statement}"'
+    )
+    (mount,) = [
+        mount for mount in stack.containers("backup-worker")[0]["Mounts"]
+        if mount["Destination"] == "/var/lib/sysndd/backups"
+    ]  # fmt: skip
+    description = {
+        "base_url": f"http://127.0.0.1:{stack.port('traefik', 80)}",
+        "mail_url": f"http://127.0.0.1:{stack.port('mailpit', 8025)}",
+        "admin": {"login": "admin", "password": password},
+        "database": {
+            "socket": None, "host": "127.0.0.1", "port": stack.port("db", 3306),
+            "user": OPERATOR, "password": password, "name": "sysndd", "ops_name": "sysndd_ops",
+        },
+        "backup_dir": mount["Source"],
+        "processes": [],
+    }  # fmt: skip
+    path = folder / "system.json"
+    path.write_text(json.dumps(description))
+    path.chmod(0o600)
+    return path
+
+
+def run_main_path(system: Path) -> "subprocess.CompletedProcess[str]":
+    """Load the example data and walk the main path, as `make walk` does on a local run."""
+    database = json.loads(system.read_text())["database"]
+    paths = ("packages/core", "services/migrator", "services/api", "deploy/local", ".")
+    environ = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(str(REPOSITORY / path) for path in paths),
+        "SYSTEM_JSON": str(system),
+        "DB_HOST": database["host"], "DB_PORT": str(database["port"]),
+        "DB_USER": database["user"], "DB_PASSWORD": database["password"], "DB_NAME": "sysndd",
+    }  # fmt: skip
+    subprocess.run(
+        [sys.executable, REPOSITORY / "db" / "seed" / "load.py"], env=environ, check=True
+    )
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider",
+         "tests/e2e/test_main_path.py"],
+        cwd=REPOSITORY, env=environ, capture_output=True, text=True, timeout=900, check=False,
+    )  # fmt: skip
+
+
+def eventually(what: str, seconds: float, condition: Any) -> None:
+    """Wait until ``condition()`` is true; fail with ``what`` when it has not come in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(0.3)

@@ -1,0 +1,72 @@
+"""What is in an image, and what is not."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.containers.stack import OURS, Stack, docker, inspect
+
+# Whatever could fetch, build or install something.
+TOOLS = ("gcc", "cc", "make", "pip", "pip3", "curl", "wget", "git", "uv")
+LOOK = (
+    f"TOOLS = {TOOLS!r}"
+    + """
+import importlib.metadata, importlib.util, json, shutil, pathlib
+print(json.dumps({
+    "tools": [name for name in TOOLS if shutil.which(name)],
+    "modules": [n for n in ("pip", "ensurepip", "setuptools", "hatchling") if importlib.util.find_spec(n)],
+    "ours": sorted(d.name for d in importlib.metadata.distributions() if d.name.startswith("sysndd")),
+    "clients": [n for n in ("mariadb-dump", "mysqldump", "mariadb", "mysql") if shutil.which(n)],
+    "writable": [str(p) for p in pathlib.Path("/opt/venv").rglob("*") if __import__("os").access(p, 2)][:5],
+}))
+"""
+)
+
+
+def seen(image: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(
+        docker("run", "--rm", "--network", "none", "--entrypoint", "python", image, "-c", LOOK)
+    )
+    return found
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_an_image_holds_core_its_own_service_and_no_tools(stack: Stack, service: str) -> None:
+    inside = seen(f"sysndd-{service}:lane")
+    assert inside["ours"] == sorted(["sysndd-core", f"sysndd-{service}"])
+    assert (inside["tools"], inside["modules"], inside["writable"]) == ([], [], [])
+    wanted = ["mariadb-dump", "mariadb"] if service == "backup-worker" else []
+    assert inside["clients"] == wanted
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_an_image_says_what_it_is_and_runs_as_nobody_special(stack: Stack, service: str) -> None:
+    (image,) = inspect(f"sysndd-{service}:lane")
+    assert image["Config"]["User"] == "10001:10001"
+    labels = image["Config"]["Labels"]
+    assert labels["org.opencontainers.image.title"] == f"sysndd-{service}"
+    assert labels["org.opencontainers.image.version"] == "lane"
+    check = " ".join((image["Config"].get("Healthcheck") or {}).get("Test", ["NONE"]))
+    assert ("NONE" in check) == (service == "migrator")
+    assert "curl" not in check
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_no_secret_is_in_an_image(stack: Stack, service: str) -> None:
+    image = f"sysndd-{service}:lane"
+    text = docker("history", "--no-trunc", image) + json.dumps(inspect(image))
+    assert not [secret for secret in stack.secrets() if secret in text]
+    files = docker(
+        "run", "--rm", "--network", "none", "--entrypoint", "python", image, "-c",
+        "import pathlib; print([str(p) for r in ('/app', '/opt', '/run') for p in pathlib.Path(r).rglob('*')"
+        " if p.name in ('.env', 'secrets') or p.suffix in ('.key', '.pem') and 'site-packages' not in str(p)])",
+    )  # fmt: skip
+    assert files.strip() == "[]"
+
+
+def test_the_dump_client_is_the_servers_own(stack: Stack) -> None:
+    ours = stack.compose("exec", "-T", "backup-worker", "mariadb-dump", "--version").stdout
+    theirs = stack.compose("exec", "-T", "db", "mariadb-dump", "--version").stdout
+    assert ours.split()[1:] == theirs.split()[1:]
+    assert "11.8." in ours

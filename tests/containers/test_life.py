@@ -1,0 +1,158 @@
+"""Scaling, replacing under load, stopping workers, and a migration that fails."""
+
+import json
+import subprocess
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.containers.stack import OURS, Stack, copied, docker, eventually, run_main_path
+
+
+def test_the_main_path_through_the_proxy(stack: Stack, system: Path) -> None:
+    walked = run_main_path(system)
+    assert walked.returncode == 0, walked.stdout[-6000:]
+
+
+def test_four_workers_of_each_replica_serve_at_once(stack: Stack, system: Path) -> None:
+    for container in stack.containers("api"):
+        listed = docker("top", container["Id"], "-eo", "pid,args")
+        assert listed.count("multiprocessing") >= 4 or listed.count("spawn_main") >= 4, listed
+    load = Load(system, clients=24)
+    with load:
+        eventually("300 answers", 180, lambda: sum(load.answers.values()) > 300)
+    assert load.failures == []
+
+
+def test_three_replicas_by_scale(stack: Stack) -> None:
+    stack.up("--no-recreate", "--scale", "api=3")
+    states = [one["State"]["Health"]["Status"] for one in stack.containers("api")]
+    assert states == ["healthy"] * 3
+    stack.up("--scale", "api=2")
+
+
+def test_a_new_version_under_load_drops_no_request(stack: Stack, system: Path) -> None:
+    before = {container["Id"] for container in stack.containers("api")}
+    for service in OURS:
+        docker("tag", f"sysndd-{service}:lane", f"sysndd-{service}:next")
+    load = Load(system, clients=6)
+    with load:
+        time.sleep(2)
+        stack.configure(SYSNDD_VERSION="next")
+        done = subprocess.run(
+            ["sh", "deploy/rolling-update.sh"], cwd=stack.site, env=stack.environ,
+            capture_output=True, text=True, timeout=900, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        time.sleep(2)
+    after = {container["Id"] for container in stack.containers("api")}
+    assert len(after) == 2
+    assert not before & after
+    assert load.failures == []
+    assert load.answers["GET", 200] > 50
+    assert load.answers["POST", 401] > 20
+
+
+def test_a_stopping_worker_hands_its_job_back_or_finishes_it(stack: Stack, system: Path) -> None:
+    admin = client(system)
+    accepted = admin.post("/api/admin/backups")
+    assert accepted.status_code == 202, accepted.text
+    status = accepted.json()["status_url"]
+    eventually("it runs", 60, lambda: admin.get(status).json()["state"] != "queued")
+    stack.compose("stop", "backup-worker")
+    job = admin.get(status).json()
+    assert job["state"] in {"queued", "succeeded"}, job
+    stack.up()
+    eventually("it is done", 120, lambda: admin.get(status).json()["finished_at"])
+    assert admin.get(status).json()["state"] == "succeeded"
+
+
+@pytest.mark.usefixtures("stack")  # the images
+def test_when_the_migrator_fails_nobody_else_starts(tmp_path: Path) -> None:
+    broken = copied(tmp_path / "site", subnet=242)
+    (broken.site / "db" / "migrations" / "900_broken.sql").write_text(
+        "ALTER TABLE no_such_table ADD COLUMN x INT;\n"
+    )
+    (broken.site / "broken.yml").write_text(
+        'services: {migrator: {volumes: ["./db/migrations:/app/migrations:ro"]}}\n'
+    )
+    broken.configure(COMPOSE_FILE="docker-compose.yml:on-this-machine.yml:broken.yml")
+    try:
+        refused = broken.compose("up", "--wait", "--no-build", check=False)
+        assert refused.returncode != 0
+        states = {
+            service: broken.containers(service)[0]["State"]["Status"]
+            for service in ("migrator", "api", "backup-worker", "mailer")
+        }
+        assert states == {
+            "migrator": "exited", "api": "created", "backup-worker": "created", "mailer": "created",
+        }  # fmt: skip
+        said = broken.compose("logs", "--no-log-prefix", "migrator").stdout
+        assert "900_broken.sql:1" in said
+        assert "no_such_table" in said
+    finally:
+        broken.down()
+
+
+def client(system: Path) -> httpx.Client:
+    """A client with the administrator's token."""
+    described = json.loads(system.read_text())
+    answer = httpx.post(
+        f"{described['base_url']}/api/auth/login", json=described["admin"], timeout=60
+    )
+    assert answer.status_code == 200, answer.text
+    return httpx.Client(
+        base_url=described["base_url"], timeout=60,
+        headers={"Authorization": f"Bearer {answer.json()['access_token']}"},
+    )  # fmt: skip
+
+
+class Load:
+    """Reads and writes from several clients, each at most ten a second, while a block runs.
+
+    Arguments:
+        system: ``system.json``.
+        clients: how many, each with connections that it keeps.
+    """
+
+    def __init__(self, system: Path, *, clients: int) -> None:
+        self.answers: Counter[tuple[str, int]] = Counter()
+        self.failures: list[Any] = []
+        self._url = json.loads(system.read_text())["base_url"]
+        self._end = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, args=(n,)) for n in range(clients)]
+
+    def __enter__(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self, number: int) -> None:
+        turn = number
+        with httpx.Client(base_url=self._url, timeout=60) as one:
+            while not self._end.wait(0.1):
+                turn += 1
+                try:
+                    if turn % 3 == 0:
+                        # A write that nobody repeats, and that no limit on sign-ins counts.
+                        answer, expected = one.post("/api/auth/logout"), 401
+                    else:
+                        path = "/api/genes?page_size=5" if turn % 2 else "/api/entities?page_size=5"
+                        answer, expected = one.get(path), 200
+                except httpx.HTTPError as error:
+                    self.failures.append((time.time(), repr(error)))
+                    continue
+                self.answers[answer.request.method, answer.status_code] += 1
+                if answer.status_code != expected:
+                    self.failures.append(
+                        (time.time(), answer.request.method, answer.status_code, answer.text[:300])
+                    )
