@@ -61,7 +61,7 @@ class Lane:
         try:
             with _connected(self._settings, self._schema) as other:
                 other.kill(connection.thread_id())  # type: ignore[no-untyped-call]
-        except pymysql.Error:
+        except (pymysql.Error, RestoreFailed):
             # It is over already, or the server is gone; dropping the schema waits for the rest.
             return
 
@@ -175,18 +175,22 @@ def _statements(rest: list[bytes], chunk: bytes) -> Iterable[bytes]:
 
 @contextmanager
 def _connected(settings: DatabaseSettings, schema: str) -> "Iterator[Connection[Cursor]]":
-    connection = pymysql.connect(
-        host=settings.host,
-        port=settings.port,
-        unix_socket=str(settings.socket) if settings.socket is not None else None,
-        user=settings.user,
-        password=settings.password.get_secret_value(),
-        database=schema,
-        charset="utf8mb4",
-        local_infile=False,
-        client_flag=CLIENT.PROTOCOL_41,
-        connect_timeout=10,
-    )
+    try:
+        connection = pymysql.connect(
+            host=settings.host,
+            port=settings.port,
+            unix_socket=str(settings.socket) if settings.socket is not None else None,
+            user=settings.user,
+            password=settings.password.get_secret_value(),
+            database=schema,
+            charset="utf8mb4",
+            local_infile=False,
+            client_flag=CLIENT.PROTOCOL_41,
+            connect_timeout=10,
+        )
+    except pymysql.Error as error:
+        # Mostly the password of a BACKUP_LOAD_USER that was made by hand.
+        raise RestoreFailed(f"The account that loads can't sign in: ERROR {error}") from error
     try:
         yield connection
     finally:

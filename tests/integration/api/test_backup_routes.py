@@ -64,7 +64,10 @@ async def test_verify_pin_and_delete(api: Api, bench: BackupBench, site: Site) -
         (manifest.name,),
     )
     actions = [action for action, _, _ in rows]
-    assert actions == ["verify_backup", "pin_backup", "unpin_backup", "delete_backup"]
+    assert actions == [
+        "create_backup_ended", "verify_backup", "verify_backup_ended",
+        "pin_backup", "unpin_backup", "delete_backup",
+    ]  # fmt: skip
     assert all(manifest.sha256 in detail for _, _, detail in rows)
 
 

@@ -184,6 +184,11 @@ async def test_an_account_that_is_there_already(bench: BackupBench) -> None:
         )
         row = await bench.run(RestoreBackup(name=name))
         assert "Access denied" in str(row["error"])
+        wrong = dataclasses.replace(account, password=SecretStr("not-its-password"))
+        bench.tools = dataclasses.replace(bench.tools, load_account=wrong)
+        row = await bench.run(RestoreBackup(name=bench.store.manifests()[-1].name))
+        assert row["error_code"] == "restore_failed"
+        assert "can't sign in" in str(row["error"])
     finally:
         server.execute(f"DROP USER '{account.user}'")
 
