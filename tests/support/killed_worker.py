@@ -26,13 +26,14 @@ from sysndd_backup.server import identify
 from sysndd_backup.session import SchemaSession
 from sysndd_backup.whole_backup import BackupPolicy
 from sysndd_core.database import Database
+from sysndd_core.job_runs import job_performer
 from sysndd_core.jobs import Queue
 from sysndd_core.logging import configure
 from sysndd_core.outbox import JobRows
 from sysndd_core.queue import WakeUp
 from sysndd_core.settings import ProofPolicy, load
 from sysndd_core.stores.backups import BackupDirectory
-from sysndd_core.worker import Worker, job_performer
+from sysndd_core.worker import Worker
 
 POINTS = ((SchemaSession, "_send"), (Journal, "open"), (Journal, "_write"), (Journal, "close"),
           (JobRows, "progress"), (JobRows, "succeed"))  # fmt: skip

@@ -15,12 +15,13 @@ from sysndd_backup.handlers import BackupHandlers
 from sysndd_backup.server import identify
 from sysndd_backup.whole_backup import BackupPolicy
 from sysndd_core.database import Database
+from sysndd_core.job_runs import job_performer
 from sysndd_core.jobs import Job, Queue
 from sysndd_core.outbox import JobRows
 from sysndd_core.queue import WakeUp
 from sysndd_core.settings import BackupCompression, ProofPolicy
 from sysndd_core.stores.backups import BackupDirectory
-from sysndd_core.worker import Worker, job_performer
+from sysndd_core.worker import Worker
 from tests.support.servers import RealProcess
 from tests.support.site import REPOSITORY, Site
 

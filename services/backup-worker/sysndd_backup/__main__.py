@@ -22,6 +22,7 @@ from sysndd_backup.store.s3 import SecondPlace
 from sysndd_backup.whole_backup import BackupPolicy
 from sysndd_core.database import Database
 from sysndd_core.errors import SysnddError
+from sysndd_core.job_runs import job_performer
 from sysndd_core.jobs import Queue, job_type
 from sysndd_core.leases import Claim
 from sysndd_core.liveness import answer
@@ -38,7 +39,7 @@ from sysndd_core.settings import (
 )
 from sysndd_core.stores.backups import BackupDirectory
 from sysndd_core.stores.s3 import S3Settings
-from sysndd_core.worker import Worker, job_performer
+from sysndd_core.worker import Worker
 
 # Counting the rows of a large table takes longer than a request may.
 _STATEMENT_SECONDS = 3600.0

@@ -24,9 +24,9 @@ from sysndd_backup.store.local import partial_file, publish
 from sysndd_backup.zstd_frames import check_whole
 from sysndd_core import tool_version
 from sysndd_core.errors import BackupDamaged, BackupNotFound, NotADump, UnpacksTooLarge
+from sysndd_core.job_runs import Progress
 from sysndd_core.settings import BackupCompression
 from sysndd_core.stores.backups import UPLOAD_SUFFIX, BackupManifest
-from sysndd_core.worker import Progress
 
 _CHUNK = 1 << 20
 _HEAD_BYTES = 4096

@@ -22,6 +22,7 @@ from sysndd_backup.store.local import publish
 from sysndd_backup.store.s3 import SecondPlace
 from sysndd_core.database import Database
 from sysndd_core.errors import DumpFailed, Unavailable
+from sysndd_core.job_runs import Progress
 from sysndd_core.logging import get_logger
 from sysndd_core.schema_version import current_version
 from sysndd_core.settings import BackupCompression
@@ -32,7 +33,6 @@ from sysndd_core.stores.backups import (
     backup_name,
     expected_bytes,
 )
-from sysndd_core.worker import Progress
 
 __all__ = ["BackupOrder", "BackupTools", "take_backup"]
 

@@ -11,9 +11,9 @@ from sysndd_backup.packing import UNPACK_ERRORS, open_reader
 from sysndd_backup.reading import make_readable
 from sysndd_backup.scan import DumpScan
 from sysndd_core.errors import BackupDamaged, RestoreFailed
+from sysndd_core.job_runs import Progress
 from sysndd_core.logging import get_logger
 from sysndd_core.stores.backups import BackupManifest
-from sysndd_core.worker import Progress
 
 log = get_logger(__name__)
 

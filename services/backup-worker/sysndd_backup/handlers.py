@@ -13,6 +13,7 @@ from sysndd_backup.recovery import Recovery
 from sysndd_backup.restore import restore_backup
 from sysndd_backup.undo import undo_restore
 from sysndd_backup.whole_backup import BackupPolicy, back_up
+from sysndd_core.job_runs import JobHandler, JobRun
 from sysndd_core.jobs import (
     AdoptBackup,
     BackupKind,
@@ -26,7 +27,6 @@ from sysndd_core.jobs import (
     VerifyBackup,
 )
 from sysndd_core.logging import get_logger
-from sysndd_core.worker import JobHandler, JobRun
 
 log = get_logger(__name__)
 

@@ -11,8 +11,8 @@ from sysndd_backup.session import open_session
 from sysndd_backup.shadow import load_shadow
 from sysndd_core.database import Database
 from sysndd_core.errors import InspectionNotFound, SysnddError, TableNotInBackup
+from sysndd_core.job_runs import JobRun
 from sysndd_core.logging import get_logger
-from sysndd_core.worker import JobRun
 
 log = get_logger(__name__)
 

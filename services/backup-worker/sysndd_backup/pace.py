@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from sysndd_core.errors import JobCancelled, Unavailable
-from sysndd_core.worker import Progress
+from sysndd_core.job_runs import Progress
 
 ResultT = TypeVar("ResultT")
 

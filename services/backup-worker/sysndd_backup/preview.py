@@ -11,7 +11,7 @@ from sysndd_backup.counting import count_rows
 from sysndd_backup.inspection import Inspections
 from sysndd_backup.session import open_session
 from sysndd_backup.shadow import load_shadow
-from sysndd_core.worker import JobRun
+from sysndd_core.job_runs import JobRun
 
 _ACCOUNTS = "user"
 

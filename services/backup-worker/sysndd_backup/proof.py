@@ -24,9 +24,9 @@ from sysndd_backup.scan import DumpScan
 from sysndd_backup.server import quoted
 from sysndd_core.database import Database, connect
 from sysndd_core.errors import BackupDamaged, ProofFailed, RestoreFailed, Unavailable
+from sysndd_core.job_runs import Progress
 from sysndd_core.logging import get_logger
 from sysndd_core.stores.backups import BackupManifest, Proof
-from sysndd_core.worker import Progress
 
 log = get_logger(__name__)
 

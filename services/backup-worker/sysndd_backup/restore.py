@@ -34,11 +34,11 @@ from sysndd_core.errors import (
     SafetyBackupFailed,
     SysnddError,
 )
+from sysndd_core.job_runs import Progress
 from sysndd_core.jobs import RestoreBackup
 from sysndd_core.logging import get_logger
 from sysndd_core.schema_version import current_version
 from sysndd_core.stores.backups import BackupManifest
-from sysndd_core.worker import Progress
 
 log = get_logger(__name__)
 

@@ -13,8 +13,8 @@ from sysndd_backup.packing import open_reader
 from sysndd_backup.session import open_session
 from sysndd_backup.split_load import SplitLoad
 from sysndd_backup.verification import verify_rows, verify_schema
+from sysndd_core.job_runs import Progress
 from sysndd_core.settings import DatabaseSettings
-from sysndd_core.worker import Progress
 
 _PROGRESS_SECONDS = 0.5
 

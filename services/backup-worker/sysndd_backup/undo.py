@@ -9,7 +9,7 @@ from sysndd_backup.journal import Entry, Purpose
 from sysndd_backup.recovery import Recovery
 from sysndd_backup.restore import settle_failed, swap_tables
 from sysndd_core.errors import LeaseLost, RestoreFailed, SysnddError
-from sysndd_core.worker import JobRun
+from sysndd_core.job_runs import JobRun
 
 
 @dataclass(frozen=True)

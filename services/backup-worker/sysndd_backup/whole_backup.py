@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from sysndd_backup.backup import BackupOrder, BackupTools, take_backup
 from sysndd_backup.proof import prove
 from sysndd_backup.retention import Keep, apply
+from sysndd_core.job_runs import Progress
 from sysndd_core.schema_lock import schema_lock
 from sysndd_core.settings import ProofPolicy
 from sysndd_core.stores.backups import BackupManifest, Proof
-from sysndd_core.worker import Progress
 
 # Dumping reads, loading writes: of a job that does both, dumping is about this share.
 _DUMPED_PERCENT = 40

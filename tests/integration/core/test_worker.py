@@ -11,10 +11,11 @@ from sysndd_core import queue
 from sysndd_core import worker as worker_module
 from sysndd_core.database import Database
 from sysndd_core.errors import JobNotCancellable, LeaseLost
+from sysndd_core.job_runs import JobHandler, JobRun, job_performer
 from sysndd_core.jobs import CreateBackup, Job, Queue
 from sysndd_core.outbox import JobRows
 from sysndd_core.queue import WakeUp
-from sysndd_core.worker import JobHandler, JobRun, Worker, job_performer
+from sysndd_core.worker import Worker
 from tests.support.servers import TestRedis
 from tests.support.site import Site
 

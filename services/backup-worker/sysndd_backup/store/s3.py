@@ -16,10 +16,10 @@ from sysndd_core.errors import (
     InsufficientStorage,
     SysnddError,
 )
+from sysndd_core.job_runs import Progress
 from sysndd_core.logging import get_logger
 from sysndd_core.stores.backups import BackupDirectory, BackupManifest
 from sysndd_core.stores.s3 import S3Copies
-from sysndd_core.worker import Progress
 
 log = get_logger(__name__)
 
