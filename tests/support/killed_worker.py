@@ -20,13 +20,13 @@ from sysndd_backup.backup import BackupTools
 from sysndd_backup.clients import find_clients
 from sysndd_backup.dump import Dump
 from sysndd_backup.handlers import BackupHandlers
+from sysndd_backup.job_runs import job_performer
 from sysndd_backup.journal import Journal
 from sysndd_backup.lanes import Lane
 from sysndd_backup.server import identify
 from sysndd_backup.session import SchemaSession
 from sysndd_backup.whole_backup import BackupPolicy
 from sysndd_core.database import Database
-from sysndd_core.job_runs import job_performer
 from sysndd_core.jobs import Queue
 from sysndd_core.logging import configure
 from sysndd_core.outbox import JobRows

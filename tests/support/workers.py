@@ -12,10 +12,10 @@ from pathlib import Path
 from sysndd_backup.backup import BackupTools
 from sysndd_backup.clients import find_clients
 from sysndd_backup.handlers import BackupHandlers
+from sysndd_backup.job_runs import job_performer
 from sysndd_backup.server import identify
 from sysndd_backup.whole_backup import BackupPolicy
 from sysndd_core.database import Database
-from sysndd_core.job_runs import job_performer
 from sysndd_core.jobs import Job, Queue
 from sysndd_core.outbox import JobRows
 from sysndd_core.queue import WakeUp

@@ -13,6 +13,7 @@ from sysndd_backup.clients import find_clients
 from sysndd_backup.confinement import LoadAccount
 from sysndd_backup.encryption import EncryptionSettings
 from sysndd_backup.handlers import BackupHandlers
+from sysndd_backup.job_runs import job_performer
 from sysndd_backup.older_backup import Migrator, find_migrator
 from sysndd_backup.recovery import Recovery
 from sysndd_backup.routine import RoutineSettings
@@ -22,7 +23,6 @@ from sysndd_backup.store.s3 import SecondPlace
 from sysndd_backup.whole_backup import BackupPolicy
 from sysndd_core.database import Database
 from sysndd_core.errors import SysnddError
-from sysndd_core.job_runs import job_performer
 from sysndd_core.jobs import Queue, job_type
 from sysndd_core.leases import Claim
 from sysndd_core.liveness import answer

@@ -16,6 +16,7 @@ from pathlib import Path
 from sysndd_backup.backup import BackupTools
 from sysndd_backup.census import Census
 from sysndd_backup.encryption import SUFFIX
+from sysndd_backup.job_runs import Progress
 from sysndd_backup.manifest import BackupOrder
 from sysndd_backup.pace import watched
 from sysndd_backup.packing import UNPACK_ERRORS, packing_of, unpack
@@ -24,7 +25,6 @@ from sysndd_backup.store.local import partial_file, publish
 from sysndd_backup.zstd_frames import check_whole
 from sysndd_core import tool_version
 from sysndd_core.errors import BackupDamaged, BackupNotFound, NotADump, UnpacksTooLarge
-from sysndd_core.job_runs import Progress
 from sysndd_core.settings import BackupCompression
 from sysndd_core.stores.backups import UPLOAD_SUFFIX, BackupManifest
 

@@ -12,6 +12,7 @@ from sysndd_backup.confinement import LoadAccount
 from sysndd_backup.dump import Dump, DumpResult, flags_for
 from sysndd_backup.encryption import Keys
 from sysndd_backup.fence import ddl_fence
+from sysndd_backup.job_runs import Progress
 from sysndd_backup.manifest import BackupOrder, Circumstances, manifest_of
 from sysndd_backup.older_backup import Migrator
 from sysndd_backup.pace import pace
@@ -22,7 +23,6 @@ from sysndd_backup.store.local import publish
 from sysndd_backup.store.s3 import SecondPlace
 from sysndd_core.database import Database
 from sysndd_core.errors import DumpFailed, Unavailable
-from sysndd_core.job_runs import Progress
 from sysndd_core.logging import get_logger
 from sysndd_core.schema_version import current_version
 from sysndd_core.settings import BackupCompression

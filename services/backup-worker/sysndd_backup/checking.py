@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass
 
 from sysndd_backup.backup import BackupTools
+from sysndd_backup.job_runs import Progress
 from sysndd_backup.load_plan import LoadPlan, Planner
 from sysndd_backup.packing import UNPACK_ERRORS, open_reader
 from sysndd_backup.reading import make_readable
 from sysndd_backup.scan import DumpScan
 from sysndd_core.errors import BackupDamaged, RestoreFailed
-from sysndd_core.job_runs import Progress
 from sysndd_core.logging import get_logger
 from sysndd_core.stores.backups import BackupManifest
 

@@ -7,13 +7,13 @@ from typing import Any
 from sysndd_backup.adoption import Adoption, adopt
 from sysndd_backup.backup import BackupOrder, BackupTools
 from sysndd_backup.inspection import Inspections, inspect_table
+from sysndd_backup.job_runs import JobHandler, JobRun
 from sysndd_backup.preview import preview_restore
 from sysndd_backup.proof import prove
 from sysndd_backup.recovery import Recovery
 from sysndd_backup.restore import restore_backup
 from sysndd_backup.undo import undo_restore
 from sysndd_backup.whole_backup import BackupPolicy, back_up
-from sysndd_core.job_runs import JobHandler, JobRun
 from sysndd_core.jobs import (
     AdoptBackup,
     BackupKind,

@@ -6,12 +6,12 @@ from typing import Any
 
 from sysndd_backup.backup import BackupTools
 from sysndd_backup.checking import check_backup
+from sysndd_backup.job_runs import JobRun
 from sysndd_backup.server import quoted
 from sysndd_backup.session import open_session
 from sysndd_backup.shadow import load_shadow
 from sysndd_core.database import Database
 from sysndd_core.errors import InspectionNotFound, SysnddError, TableNotInBackup
-from sysndd_core.job_runs import JobRun
 from sysndd_core.logging import get_logger
 
 log = get_logger(__name__)

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from sysndd_backup.job_runs import Progress
 from sysndd_core.errors import JobCancelled, Unavailable
-from sysndd_core.job_runs import Progress
 
 ResultT = TypeVar("ResultT")
 

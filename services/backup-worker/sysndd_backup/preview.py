@@ -9,9 +9,9 @@ from sysndd_backup.backup import BackupTools
 from sysndd_backup.checking import CheckedBackup, check_backup
 from sysndd_backup.counting import count_rows
 from sysndd_backup.inspection import Inspections
+from sysndd_backup.job_runs import JobRun
 from sysndd_backup.session import open_session
 from sysndd_backup.shadow import load_shadow
-from sysndd_core.job_runs import JobRun
 
 _ACCOUNTS = "user"
 

@@ -16,6 +16,7 @@ from sysndd_backup.backup import BackupTools
 from sysndd_backup.clients import ClientRun, Process
 from sysndd_backup.content import Content, NeutralReader, difference
 from sysndd_backup.dump import flags_for
+from sysndd_backup.job_runs import Progress
 from sysndd_backup.loading import Load
 from sysndd_backup.pace import pace
 from sysndd_backup.packing import UNPACK_ERRORS, open_reader
@@ -24,7 +25,6 @@ from sysndd_backup.scan import DumpScan
 from sysndd_backup.server import quoted
 from sysndd_core.database import Database, connect
 from sysndd_core.errors import BackupDamaged, ProofFailed, RestoreFailed, Unavailable
-from sysndd_core.job_runs import Progress
 from sysndd_core.logging import get_logger
 from sysndd_core.stores.backups import BackupManifest, Proof
 

@@ -4,8 +4,8 @@ import asyncio
 
 from sysndd_backup.backup import BackupTools
 from sysndd_backup.encryption import HEADER_BYTES
+from sysndd_backup.job_runs import Progress
 from sysndd_core.errors import CopyFailed
-from sysndd_core.job_runs import Progress
 from sysndd_core.stores.backups import BackupManifest
 
 

@@ -16,6 +16,7 @@ from sysndd_backup.backup import BackupOrder, BackupTools, take_backup
 from sysndd_backup.checking import CheckedBackup, check_backup
 from sysndd_backup.confinement import WithoutDefiners, confined
 from sysndd_backup.counting import count_rows
+from sysndd_backup.job_runs import Progress
 from sysndd_backup.journal import Entry, Outcome, Purpose
 from sysndd_backup.older_backup import is_older
 from sysndd_backup.programs import (
@@ -34,7 +35,6 @@ from sysndd_core.errors import (
     SafetyBackupFailed,
     SysnddError,
 )
-from sysndd_core.job_runs import Progress
 from sysndd_core.jobs import RestoreBackup
 from sysndd_core.logging import get_logger
 from sysndd_core.schema_version import current_version

@@ -7,13 +7,13 @@ import time
 from sysndd_backup.backup import BackupTools
 from sysndd_backup.checking import CheckedBackup
 from sysndd_backup.confinement import WithoutDefiners, confined
+from sysndd_backup.job_runs import Progress
 from sysndd_backup.loading import Load
 from sysndd_backup.pace import pace
 from sysndd_backup.packing import open_reader
 from sysndd_backup.session import open_session
 from sysndd_backup.split_load import SplitLoad
 from sysndd_backup.verification import verify_rows, verify_schema
-from sysndd_core.job_runs import Progress
 from sysndd_core.settings import DatabaseSettings
 
 _PROGRESS_SECONDS = 0.5

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from sysndd_backup.backup import BackupTools
 from sysndd_backup.counting import count_rows
+from sysndd_backup.job_runs import JobRun
 from sysndd_backup.journal import Entry, Purpose
 from sysndd_backup.recovery import Recovery
 from sysndd_backup.restore import settle_failed, swap_tables
 from sysndd_core.errors import LeaseLost, RestoreFailed, SysnddError
-from sysndd_core.job_runs import JobRun
 
 
 @dataclass(frozen=True)

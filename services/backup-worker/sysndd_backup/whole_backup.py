@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from sysndd_backup.backup import BackupOrder, BackupTools, take_backup
+from sysndd_backup.job_runs import Progress
 from sysndd_backup.proof import prove
 from sysndd_backup.retention import Keep, apply
-from sysndd_core.job_runs import Progress
 from sysndd_core.schema_lock import schema_lock
 from sysndd_core.settings import ProofPolicy
 from sysndd_core.stores.backups import BackupManifest, Proof

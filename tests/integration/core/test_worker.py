@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from sysndd_backup.job_runs import JobHandler, JobRun, job_performer
 from sysndd_core import queue
 from sysndd_core import worker as worker_module
 from sysndd_core.database import Database
 from sysndd_core.errors import JobNotCancellable, LeaseLost
-from sysndd_core.job_runs import JobHandler, JobRun, job_performer
 from sysndd_core.jobs import CreateBackup, Job, Queue
 from sysndd_core.outbox import JobRows
 from sysndd_core.queue import WakeUp

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 
+from sysndd_backup.job_runs import Progress
 from sysndd_backup.pace import watched
 from sysndd_backup.store.local import partial_file
 from sysndd_core.errors import (
@@ -16,7 +17,6 @@ from sysndd_core.errors import (
     InsufficientStorage,
     SysnddError,
 )
-from sysndd_core.job_runs import Progress
 from sysndd_core.logging import get_logger
 from sysndd_core.stores.backups import BackupDirectory, BackupManifest
 from sysndd_core.stores.s3 import S3Copies
