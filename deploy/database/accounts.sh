@@ -43,10 +43,5 @@ while IFS= read -r line; do
     esac
 done <"$template"
 
-# Standard input holds the client's options, so the statements go by a file that only this user sees.
-umask 077
-file=$(mktemp)
-trap 'rm -f "$file"' EXIT
-printf '%s' "$statements" >"$file"
-sql --execute="source $file"
+printf '%s' "$statements" | sql
 echo "accounts: schemas $DB_NAME and $OPS_DB_NAME, and the accounts of api, migrator, backup, load and mailer are as the secrets say"

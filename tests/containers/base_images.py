@@ -20,6 +20,7 @@ STANDINS = Path(__file__).parent / "standins"
 IMAGES = {
     "python": "python:3.13-slim",
     "mariadb": "mariadb:11.8",
+    "mysql": "mysql:9.7",
     "redis": "redis:8.0",
     "traefik": "traefik:v3.7.15",
     "mailpit": "axllent/mailpit:v1.30.5",
