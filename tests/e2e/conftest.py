@@ -105,9 +105,13 @@ def admin(system: System, anyone: httpx.Client) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The distribution's Chromium."""
+    """The distribution's Chromium.
+
+    Not for longer than a module: while it runs, its driver has the thread's event loop, and every
+    asynchronous test after it in this process would fail.
+    """
     with chromium() as started:
         yield started
 
