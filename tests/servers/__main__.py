@@ -1,19 +1,24 @@
-"""Runs a command, such as the tests, once for each server of ``recipes.py``.
+"""Runs a command, such as the tests, with each server of ``recipes.py``.
 
     python -m tests.servers [NAME …] -- COMMAND [ARGUMENT …]
 
 The command finds the server's programs first on its PATH, and ``TEST_DATABASE_SERVER`` and
 ``TEST_DATABASE_SERIES`` tell the tests what to start and to expect (tests/support/servers.py).
-Exit code 0 when it succeeded with every one of them.
+Several servers are run side by side, because most tests wait most of the time; what each printed is
+shown when it ends, and can be followed in the file that is named. Exit code 0 when the command
+succeeded with every one of them.
 """
 
 import argparse
+import contextlib
 import ctypes
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 from types import FrameType
 
 from tests.servers.recipes import RECIPES, Recipe
@@ -45,13 +50,17 @@ def main(arguments: list[str]) -> int:
     if unknown or not command:
         parser.error(f"no server is named {unknown[0]}" if unknown else "the command is empty")
     signal.signal(signal.SIGTERM, _terminate)
-    results = []
-    try:
-        for recipe in RECIPES:
-            if not names or recipe.name in names:
-                results.append(_run_with(recipe, command))
-    except KeyboardInterrupt:
-        return 130
+    chosen = [recipe for recipe in RECIPES if not names or recipe.name in names]
+    with tempfile.TemporaryDirectory(prefix="sysndd-servers-") as scratch:
+        runs = [Run(recipe, Path(scratch) if len(chosen) > 1 else None) for recipe in chosen]
+        try:
+            for run in runs:
+                run.start(command)
+            results = [run.finish() for run in runs]
+        except KeyboardInterrupt as reason:
+            for run in runs:
+                run.interrupt(tell=isinstance(reason, Terminated))
+            return 130
     print("\n".join(line for line, _ in results))
     return max(code for _, code in results)
 
@@ -60,47 +69,81 @@ def _names() -> list[str]:
     return [recipe.name for recipe in RECIPES]
 
 
-def _run_with(recipe: Recipe, command: list[str]) -> tuple[str, int]:
-    """Unpack a server and run the command with it; return a line for the summary and the code."""
-    begun = time.monotonic()
-    print(f"=== {recipe.name}", flush=True)
-    try:
-        folder = unpacked(recipe)
-    except NotUnpacked as failure:
-        print(failure, file=sys.stderr)
-        return f"{recipe.name}: not tested, see above", 1
-    ready = time.monotonic()
-    path = os.pathsep.join([str(folder / "bin"), str(folder / "sbin"), os.environ["PATH"]])
-    environ = {
-        **{name: value for name, value in os.environ.items() if name != "TEST_DATABASE_URL"},
-        "PATH": path,
-        "TEST_DATABASE_SERVER": recipe.flavour,
-        "TEST_DATABASE_SERIES": recipe.series,
-    }
-    code = _wait_for(command, environ)
-    line = (
-        f"{recipe.name}: {'passed' if code == 0 else f'FAILED (exit code {code})'},"
-        f" {ready - begun:.0f} s to have it, {time.monotonic() - ready:.0f} s to run"
-    )
-    return line, min(abs(code), 1)
+class Run:
+    """The command with one server.
 
+    Args:
+        recipe: the server.
+        scratch: folder for what the command prints; None to let it print.
+    """
 
-def _wait_for(command: list[str], environ: dict[str, str]) -> int:
-    with subprocess.Popen(
-        command,
-        env=environ,
-        preexec_fn=_interrupted_with_parent,  # noqa: PLW1509 - one system call, no lock taken
-    ) as process:
+    def __init__(self, recipe: Recipe, scratch: Path | None) -> None:
+        self._recipe = recipe
+        self._output = scratch / f"{recipe.name}.log" if scratch is not None else None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._begun = self._ready = time.monotonic()
+
+    def start(self, command: list[str]) -> None:
+        """Unpack the server and start the command; a server that is not to be had is told."""
+        self._begun = time.monotonic()
         try:
-            return process.wait()
-        except Terminated:
-            process.send_signal(signal.SIGINT)
-            process.wait()
-            raise
-        except KeyboardInterrupt:
-            # The terminal interrupted both of us; a second time, and pytest would not clean up.
-            process.wait()
-            raise
+            folder = unpacked(self._recipe)
+        except NotUnpacked as failure:
+            print(failure, file=sys.stderr)
+            return
+        self._ready = time.monotonic()
+        print(
+            f"=== {self._recipe.name}" + (f" ({self._output})" if self._output else ""), flush=True
+        )
+        path = os.pathsep.join([str(folder / "bin"), str(folder / "sbin"), os.environ["PATH"]])
+        environ = {
+            **{name: value for name, value in os.environ.items() if name != "TEST_DATABASE_URL"},
+            "PATH": path,
+            "TEST_DATABASE_SERVER": self._recipe.flavour,
+            "TEST_DATABASE_SERIES": self._recipe.series,
+        }
+        with contextlib.ExitStack() as opened:
+            out = opened.enter_context(self._output.open("wb")) if self._output else None
+            self._process = subprocess.Popen(
+                command,
+                env=environ,
+                stdout=out,
+                stderr=out and subprocess.STDOUT,
+                preexec_fn=_interrupted_with_parent,  # noqa: PLW1509 - one system call, no lock taken
+            )
+
+    def finish(self) -> tuple[str, int]:
+        """Wait for the command; return a line for the summary and the code."""
+        name = self._recipe.name
+        if self._process is None:
+            return f"{name}: not tested, see above", 1
+        code = self._process.wait()
+        self._show()
+        line = (
+            f"{name}: {'passed' if code == 0 else f'FAILED (exit code {code})'},"
+            f" {self._ready - self._begun:.0f} s to have it,"
+            f" {time.monotonic() - self._ready:.0f} s to run"
+        )
+        return line, min(abs(code), 1)
+
+    def interrupt(self, *, tell: bool) -> None:
+        """Wait until the command has cleaned up.
+
+        Args:
+            tell: whether it must be told. Ctrl-C reaches it from the terminal as well, and a second
+                time pytest would not clean up.
+        """
+        if self._process is None:
+            return
+        if tell:
+            self._process.send_signal(signal.SIGINT)
+        self._process.wait()
+        self._show()
+
+    def _show(self) -> None:
+        if self._output is not None and self._output.exists():
+            print(f"=== {self._recipe.name}")
+            print(self._output.read_text(encoding="utf-8", errors="replace"), flush=True)
 
 
 def _interrupted_with_parent() -> None:
