@@ -20,7 +20,7 @@ _EVENT_STATUS = re.compile(
 )
 _ALTER_DATABASE = re.compile(rb"ALTER DATABASE `(?:[^`]|``)+` ")
 _TITLE = re.compile(
-    rb"-- (Table structure for|Dumping data for|Temporary table structure for"
+    rb"-- (Table structure for|Dumping data for|Temporary (?:table|view) structure for"
     rb"|Final view structure for) (table|view) `(.+)`$"
 )
 _PROGRAMS = re.compile(rb"-- Dumping (\w+) for database ")
