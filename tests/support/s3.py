@@ -113,7 +113,7 @@ def start_s3(directory: Path) -> Iterator[TestS3]:
     process = RealProcess(
         "weed",
         [
-            str(program), "server", f"-dir={directory / 'data'}", "-s3", f"-s3.config={config}",
+            str(program), f"-logdir={directory}", "server", f"-dir={directory / 'data'}", "-s3", f"-s3.config={config}",
             f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}", *given, "-s3.port.iceberg=0",
             "-s3.port.lance=0", "-s3.autoCreateBucket=false", "-master.telemetry=false", "-volume.max=50",
             "-master.volumeSizeLimitMB=64",
