@@ -32,7 +32,9 @@ _CHUNK = 1 << 20
 _HEAD_BYTES = 4096
 _TRAILER = b"-- Dump completed"
 _TITLE = re.compile(
-    rb"^(?:/\*M?!999999[^\n]*\n)?-- (MariaDB|MySQL) dump [^\n]*Distrib ([\w.-]+)", re.MULTILINE
+    # MariaDB's newer client (11.x) leaves the word Distrib out.
+    rb"^(?:/\*M?!999999[^\n]*\n)?-- (MariaDB|MySQL) dump \d+\.\d+(?:\s+Distrib |-)([\w.-]+)",
+    re.MULTILINE,
 )
 _DATABASE = re.compile(rb"^-- Host: [^\n]*?Database: (\S+)", re.MULTILINE)
 _SERVER = re.compile(rb"^-- Server version\s+(\S+)", re.MULTILINE)

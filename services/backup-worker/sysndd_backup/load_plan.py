@@ -10,12 +10,14 @@ from dataclasses import dataclass, field, replace
 from sysndd_backup.table_definition import TableDefinition, deferred
 
 _NOTHING = re.compile(rb"|-- .*|--|/\*M?!999999\\- enable the sandbox mode \*/ ?")
-_SETTING = re.compile(rb"/\*!\d{5,6} SET [^;]*\*/ ?;|SET @?\w+ *= *@{0,2}\w+;")
+_SETTING = re.compile(rb"/\*M?!\d{5,6} SET [^;]*\*/ ?;|SET @?\w+ *= *@{0,2}\w+;")
 _NAMES = re.compile(rb"/\*!\d+ SET NAMES (\w+) \*/;")
 _QUOTED = re.compile(rb"'(?:[^'\\]|\\.|'')*'")
 _COLLATION = re.compile(rb"\bCOLLATE[ =](\w+)|\bcollation_connection += (\w+)")
 _AROUND_ROWS = re.compile(
-    rb"LOCK TABLES `(?:[^`]|``)+` WRITE;|UNLOCK TABLES;|set autocommit=0;|commit;"
+    rb"LOCK TABLES `(?:[^`]|``)+` WRITE;|UNLOCK TABLES;|set autocommit=0;|(?i:commit);"
+    # MariaDB's client from 11.x on.
+    rb"|SET @OLD_AUTOCOMMIT=@@AUTOCOMMIT, @@AUTOCOMMIT=0;|SET AUTOCOMMIT=@OLD_AUTOCOMMIT;"
     rb"|/\*!40000 ALTER TABLE `(?:[^`]|``)+` (?:DIS|EN)ABLE KEYS \*/;|DROP TABLE IF EXISTS `[^;]*;",
 )
 _VIEW_STANDS_IN = (b"/*!50001 CREATE VIEW `", b"/*!50001 CREATE TABLE `")
