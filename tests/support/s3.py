@@ -20,6 +20,10 @@ from sysndd_core.stores.s3 import S3Copies, S3Settings
 from sysndd_local.ports import LOOPBACK, accepts, free_port
 from tests.support.servers import RealProcess
 
+# Each bucket takes volumes of its own and gives none back before it goes; they take room only when
+# written to.
+VOLUMES = 5_000
+
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
@@ -115,15 +119,16 @@ def start_s3(directory: Path) -> Iterator[TestS3]:
         [
             str(program), f"-logdir={directory}", "server", f"-dir={directory / 'data'}", "-s3", f"-s3.config={config}",
             f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}", *given, "-s3.port.iceberg=0",
-            "-s3.port.lance=0", "-s3.autoCreateBucket=false", "-master.telemetry=false", "-volume.max=50",
-            "-master.volumeSizeLimitMB=64",
+            "-s3.port.lance=0", "-s3.autoCreateBucket=false", "-master.telemetry=false",
+            f"-volume.max={VOLUMES}", "-master.volumeSizeLimitMB=64",
         ],
         directory,
         lambda: accepts(ports["s3"]),
-        {**os.environ, "HOME": str(directory)},
+        {**os.environ, "HOME": str(directory), "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"},
     )  # fmt: skip
     try:
         process.start()
         yield TestS3(f"http://{LOOPBACK}:{ports['s3']}", access_key, secret_key, process)
     finally:
-        process.stop()
+        # Its data go with it, and an orderly end takes it 25 s.
+        process.kill()

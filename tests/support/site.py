@@ -61,6 +61,13 @@ class Site:
         """Settings of Redis alone."""
         return self.load(_CoreSettings).redis
 
+    def waiting_for_a_table(self) -> int | None:
+        """Return a session that waits for a table's lock on the server, when there is one."""
+        rows = self.server.execute(
+            "SELECT id FROM information_schema.processlist WHERE state LIKE 'Waiting for table%'"
+        )
+        return int(rows[0][0]) if rows else None
+
 
 @pytest.fixture
 def site(

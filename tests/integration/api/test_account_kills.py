@@ -8,8 +8,8 @@ import asyncio
 import contextlib
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import httpx
 
@@ -45,11 +45,11 @@ async def killed_in(
                 cursor.execute(f"LOCK TABLES {step} WRITE")
             asking = asyncio.create_task(_ask(f"{url}/api/auth/{path}", body))
             if step == AFTER:
-                condition = lambda: site.server.execute(committed)  # noqa: E731
+                condition: Callable[[], object] = lambda: site.server.execute(committed)  # noqa: E731
             else:
-                condition = lambda: _waiting(site)  # noqa: E731
+                condition = site.waiting_for_a_table
             await asyncio.to_thread(eventually, f"the step {step}", condition, seconds=60)
-            interrupted = _waiting(site)
+            interrupted = site.waiting_for_a_table()
             _kill(process)
             await asking
             # MySQL lets a statement wait on for a client that is dead; what it does then, nobody
@@ -88,15 +88,6 @@ def _connected(site: Site, number: int) -> bool:
     return bool(
         site.server.execute("SELECT 1 FROM information_schema.processlist WHERE id = %s", (number,))
     )
-
-
-def _waiting(site: Site) -> Any:
-    """Find sessions that wait for a table's lock."""
-    for (number,) in site.server.execute(
-        "SELECT id FROM information_schema.processlist WHERE state LIKE 'Waiting for table%'"
-    ):
-        return number
-    return None
 
 
 async def test_registration(lifecycle: Lifecycle, site: Site, tmp_path: Path) -> None:

@@ -67,7 +67,8 @@ async def test_the_password_is_in_no_file_of_a_killed_worker(
                 await bench.submit(CreateBackup())
                 await asyncio.to_thread(
                     eventually, "a client",
-                    lambda: clients_of(worker.pid) and (path or partials(site)), seconds=60,
+                    lambda: clients_of(worker.pid) and (path or site.waiting_for_a_table()),
+                    seconds=60,
                 )  # fmt: skip
                 clients = clients_of(worker.pid)
                 worker.kill()
