@@ -7,9 +7,10 @@ so a worker that was taken for dead can never overwrite the work of its successo
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from sysndd_core.database import Database, Row
 from sysndd_core.errors import DatabaseBusy, LeaseLost
@@ -25,6 +26,8 @@ LEASE_SECONDS = 12
 # off an hour of work.
 _REPEAT_AFTER = (0.05, 0.2, 0.5)
 
+_T = TypeVar("_T")
+
 
 class Ending(StrEnum):
     """Why a claimed row's work is being broken off."""
@@ -32,6 +35,10 @@ class Ending(StrEnum):
     CANCEL_REQUESTED = "cancel_requested"
     LEASE_LOST = "lease_lost"
     WORKER_STOPPING = "worker_stopping"
+
+
+Fence = tuple[str, int]
+"""A row's id and the attempt that may write to it."""
 
 
 @dataclass
@@ -46,8 +53,8 @@ class Claim:
         good_until: when the lease runs out by this process's own ``time.monotonic()``; renewed by
             the heartbeat. It is counted from before the server was asked, so it is never too late.
         under_way: set by the work where breaking it off would do harm.
-        closing: set before the row is closed: that the lease is gone is no news from then on, and
-            no reason to break off what is still done after it.
+        closing: set where there is no way back, such as before the row is closed: that the lease is
+            gone is no news from then on, and no reason to break off what is still done after it.
     """
 
     id: str
@@ -57,6 +64,11 @@ class Claim:
     good_until: float = field(default=float("inf"))
     under_way: bool = field(default=False)
     closing: bool = field(default=False)
+
+    @property
+    def fence(self) -> Fence:
+        """What only this claim has; a row that one worker lost and took again is in its hands twice."""
+        return self.id, self.attempt
 
     @property
     def is_ours(self) -> bool:
@@ -75,6 +87,8 @@ class LeasedTable:
     """
 
     queue: Queue
+    keeps_log_lines = False
+    """Whether a worker keeps the log lines of each row's work in the platform schema."""
     claimed_columns = "*"
     """Columns of ``Claim.row``; ``id`` and ``attempt`` must be among them."""
 
@@ -118,17 +132,44 @@ class LeasedTable:
             for row in rows
         ]
 
-    async def renew(self, claim: Claim) -> None:
-        """Extend the lease by its full length from now.
+    async def renew(self, claims: Sequence[Claim]) -> list[Claim]:
+        """Extend leases by their full length from now; return those whose row is no longer ours.
 
         Raises:
-            LeaseLost: the row is no longer ours.
+            DatabaseBusy: rolled back each of several times.
         """
         asked = time.monotonic()
-        await self.write(
-            claim, "lease_until = UTC_TIMESTAMP(6) + INTERVAL %s SECOND", (LEASE_SECONDS,)
+        ours = await _repeated(lambda: self._renew(claims))
+        for claim in claims:
+            if claim.fence in ours:
+                claim.good_until = asked + LEASE_SECONDS
+        return [claim for claim in claims if claim.fence not in ours]
+
+    async def _renew(self, claims: Sequence[Claim]) -> set[Fence]:
+        mine, fence = self._fence_of(claims)
+        mine = f"{mine} AND state = 'running'"
+        async with self.database.connection() as connection:
+            changed = await connection.execute(
+                f"UPDATE {self.table} SET lease_until = UTC_TIMESTAMP(6) + INTERVAL %s SECOND"
+                f" WHERE {mine}",
+                (LEASE_SECONDS, *fence),
+            )
+            if changed == len(claims):
+                return {claim.fence for claim in claims}
+            rows = await connection.fetch_all(
+                f"SELECT id, attempt FROM {self.table} WHERE {mine}", fence
+            )
+        return {(row["id"], row["attempt"]) for row in rows}
+
+    @staticmethod
+    def _fence_of(claims: Sequence[Claim]) -> tuple[str, list[Any]]:
+        """Condition, with its arguments, for rows that nobody has claimed since."""
+        places, pairs = ", ".join(["%s"] * len(claims)), ", ".join(["(%s, %s)"] * len(claims))
+        return (
+            # The first half is what MariaDB finds the rows by.
+            f"id IN ({places}) AND (id, attempt) IN ({pairs})",
+            [claim.id for claim in claims] + [value for claim in claims for value in claim.fence],
         )
-        claim.good_until = asked + LEASE_SECONDS
 
     async def write(self, claim: Claim, assignments: str, arguments: tuple[Any, ...]) -> None:
         """Change columns of a claimed row, fenced by its attempt.
@@ -141,13 +182,7 @@ class LeasedTable:
             LeaseLost: the row was reclaimed or has ended; nothing was written.
             DatabaseBusy: rolled back each of several times.
         """
-        for pause in _REPEAT_AFTER:
-            try:
-                return await self._write(claim, assignments, arguments)
-            except DatabaseBusy as error:
-                log.warning("write_repeated", reason=error.detail)
-                await asyncio.sleep(pause)
-        return await self._write(claim, assignments, arguments)
+        await _repeated(lambda: self._write(claim, assignments, arguments))
 
     async def _write(self, claim: Claim, assignments: str, arguments: tuple[Any, ...]) -> None:
         fence = (claim.id, claim.attempt)
@@ -244,3 +279,14 @@ class LeasedTable:
             "running": int(row["running"]),
             "oldest_seconds": max(0, int(oldest)) if oldest is not None else None,
         }
+
+
+async def _repeated(statement: Callable[[], Awaitable[_T]]) -> _T:
+    """Await a statement again that was rolled back, a few times."""
+    for pause in _REPEAT_AFTER:
+        try:
+            return await statement()
+        except DatabaseBusy as error:
+            log.warning("write_repeated", reason=error.detail)
+            await asyncio.sleep(pause)
+    return await statement()

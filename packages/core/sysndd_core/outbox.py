@@ -60,6 +60,9 @@ class JobRows(LeasedTable):
         queue: the queue a worker claims from; None for those who only write and read.
     """
 
+    # A job's page shows them.
+    keeps_log_lines = True
+
     def __init__(self, database: Database, wake_up: WakeUp, queue: Queue | None = None) -> None:
         super().__init__(database, table="job", exhausted=JobState.FAILED)
         self.outcomes = JobOutcomes(database)

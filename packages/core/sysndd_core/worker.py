@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import structlog
@@ -21,7 +21,7 @@ from arq.worker import func
 from redis.exceptions import RedisError
 
 from sysndd_core.database import Database
-from sysndd_core.errors import LeaseLost, SysnddError
+from sysndd_core.errors import SysnddError
 from sysndd_core.job_log import JobLog
 from sysndd_core.jobs import Queue
 from sysndd_core.leases import LEASE_SECONDS, Claim, Ending
@@ -46,12 +46,14 @@ class ClaimedRows(Protocol):
     queue: Queue
     id_name: str
     """Name of the row's id in log lines: ``job_id``, ``mail_id``."""
+    keeps_log_lines: bool
+    """Whether the log lines of each row's work are kept in the platform schema."""
 
     async def claim_some(self, worker: str, limit: int) -> list[Claim]:
         """Take up to ``limit`` rows, those that have been due the longest first."""
 
-    async def renew(self, claim: Claim) -> None:
-        """Extend the lease."""
+    async def renew(self, claims: Sequence[Claim]) -> list[Claim]:
+        """Extend the leases; return those that are lost."""
 
     async def cancel_requested(self, claim: Claim) -> bool:
         """Tell whether somebody asked for it to be broken off."""
@@ -109,7 +111,7 @@ class Worker:
             asyncio.create_task(self._sweep()),
         ]
         try:
-            async with self._lines_kept():
+            async with self._lines_kept(), self._leases_kept():
                 await self._serve()
                 await self._wind_up()
         finally:
@@ -127,14 +129,14 @@ class Worker:
     async def run_until_idle(self) -> None:
         """Do everything that is due now and return: a burst, for the command line and tests."""
         await self._rows.reclaim()
-        async with self._lines_kept():
+        async with self._lines_kept(), self._leases_kept():
             while claims := await self._rows.claim_some(self.name, 1):
-                await self._work(claims[0])
+                await self._begin(claims[0])
 
     @contextlib.asynccontextmanager
     async def _lines_kept(self) -> AsyncIterator[None]:
-        """Keep the log lines of jobs for their pages; mails have no such page."""
-        if self._rows.id_name != "job_id":
+        """Keep the log lines of rows that want it."""
+        if not self._rows.keeps_log_lines:
             yield
             return
         lines, root = JobLog(self._database), logging.getLogger()
@@ -164,11 +166,15 @@ class Worker:
                 return
             claims = await self._claim(room)
             for claim in claims:
-                task = asyncio.create_task(self._work(claim))
-                self._in_hand[task] = claim
-                task.add_done_callback(self._settled)
+                self._begin(claim)
             if len(claims) < room:
                 return
+
+    def _begin(self, claim: Claim) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._work(claim))
+        self._in_hand[task] = claim
+        task.add_done_callback(self._settled)
+        return task
 
     def _settled(self, task: asyncio.Task[None]) -> None:
         self._in_hand.pop(task, None)
@@ -191,46 +197,67 @@ class Worker:
             return []
 
     async def _work(self, claim: Claim) -> None:
+        with self._named(claim):
+            await self._perform(claim)
+
+    @contextlib.contextmanager
+    def _named(self, claim: Claim) -> Iterator[None]:
+        """Name the row in every log line."""
         names = {self._rows.id_name: claim.id, "attempt": claim.attempt}
         if claim.row.get("request_id"):
             # The request that asked for it: one id leads from its log lines to these.
             names["request_id"] = claim.row["request_id"]
         with structlog.contextvars.bound_contextvars(**names):
-            async with self._lease_kept(claim):
-                await self._perform(claim)
+            yield
 
     @contextlib.asynccontextmanager
-    async def _lease_kept(self, claim: Claim) -> AsyncIterator[None]:
-        work = asyncio.current_task()
-        assert work is not None
-        beat = asyncio.create_task(self._heartbeat(claim, work))
+    async def _leases_kept(self) -> AsyncIterator[None]:
+        beating = asyncio.create_task(self._heartbeat())
         try:
             yield
         finally:
-            beat.cancel()
-            await asyncio.gather(beat, return_exceptions=True)
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
 
-    async def _heartbeat(self, claim: Claim, work: asyncio.Task[Any]) -> None:
-        """Renew the lease; cancel the work when it is lost or somebody asked for it."""
+    async def _heartbeat(self) -> None:
+        """Renew all leases together; break off, once, what has lost its own or is no longer wanted."""
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
-            try:
-                async with asyncio.timeout(HEARTBEAT_SECONDS):
-                    await self._rows.renew(claim)
+            in_hand = {
+                task: claim
+                for task, claim in self._in_hand.items()
+                if claim.ending is not Ending.LEASE_LOST
+            }
+            untroubled = [task for task, claim in in_hand.items() if claim.ending is None]
+            if in_hand:
+                await self._beat(list(in_hand.values()))
+            for task in untroubled:
+                claim = in_hand[task]
+                if claim.ending is not None and not claim.closing:
+                    task.cancel()
+
+    async def _beat(self, claims: list[Claim]) -> None:
+        try:
+            async with asyncio.timeout(HEARTBEAT_SECONDS):
+                for lost in await self._rows.renew(claims):
+                    lost.ending = lost.ending or Ending.LEASE_LOST
+                for claim in claims:
                     if claim.ending is None and await self._rows.cancel_requested(claim):
                         claim.ending = Ending.CANCEL_REQUESTED
-            except LeaseLost:
-                claim.ending = Ending.LEASE_LOST
-            except (SysnddError, TimeoutError) as error:
-                log.warning("heartbeat_failed", reason=str(error) or type(error).__name__)
-                # The database can't be asked. Once the lease has run out by our own clock,
-                # another worker may hold the row.
-                if not claim.is_ours:
-                    claim.ending = Ending.LEASE_LOST
-            if claim.ending is not None:
-                if not claim.closing:
-                    work.cancel()
-                return
+        except (SysnddError, TimeoutError) as error:
+            self._not_renewed(claims, str(error) or type(error).__name__)
+        except Exception as error:
+            # Whatever it was: without its heartbeat a worker would lose every row.
+            log.exception("heartbeat_failed")
+            self._not_renewed(claims, type(error).__name__)
+
+    def _not_renewed(self, claims: list[Claim], reason: str) -> None:
+        """Give up what another worker may hold: by our own clock, since nobody else can be asked."""
+        for claim in claims:
+            with self._named(claim):
+                log.warning("heartbeat_failed", reason=reason)
+            if not claim.is_ours:
+                claim.ending = claim.ending or Ending.LEASE_LOST
 
     async def _sweep(self) -> None:
         """Every ten seconds: be seen, reclaim rows of dead workers, look for forgotten ones."""

@@ -1,4 +1,4 @@
-"""Closes the rows of sent mails: those that come while one statement is on its way share the next.
+"""Closes the rows of sent mails: those that come within a moment share one statement.
 
 A mail whose 250 has come must not be sent again because of us, so a database that is away is asked
 until it answers, whatever becomes of the task that sent the mail.
@@ -8,11 +8,14 @@ import asyncio
 import contextlib
 
 from sysndd_core.errors import LeaseLost, SysnddError
+from sysndd_core.leases import Fence
 from sysndd_core.logging import get_logger
 from sysndd_mailer.outbox_rows import OutboxRows, SentMail
 
 log = get_logger(__name__)
 
+_TOGETHER = 0.01
+"""Seconds in which others may join a statement; to the database, each costs nearly as much as ten."""
 _PAUSE = 0.25
 _TRIES = 240
 """A minute; by then the lease has run out, and it is another mailer's turn anyhow."""
@@ -31,7 +34,7 @@ class Closing:
         self._writer: asyncio.Task[None] | None = None
 
     async def close(self, mail: SentMail) -> None:
-        """Return once the mail's row is closed; goes on by itself when the caller is cancelled.
+        """Return once the mail's row is closed; goes on by itself should the caller end before.
 
         Raises:
             LeaseLost: another mailer has claimed the row since.
@@ -52,22 +55,23 @@ class Closing:
     async def _write(self) -> None:
         try:
             while self._waiting:
+                await asyncio.sleep(_TOGETHER)
                 batch, self._waiting = self._waiting, []
                 try:
-                    ids = await self._patiently([mail for mail, _ in batch])
+                    ours = await self._patiently([mail for mail, _ in batch])
                 except Exception as error:  # noqa: BLE001 - goes to each who waits
                     for _, closed in batch:
                         _fail(closed, error)
                     continue
                 for mail, closed in batch:
-                    if mail.claim.id in ids:
+                    if mail.claim.fence in ours:
                         closed.set_result(None)
                     else:
                         _fail(closed, LeaseLost(f"{mail.claim.id} was claimed by another."))
         finally:
             self._writer = None
 
-    async def _patiently(self, mails: list[SentMail]) -> set[str]:
+    async def _patiently(self, mails: list[SentMail]) -> set[Fence]:
         for _ in range(_TRIES):
             try:
                 return await self._rows.close_sent(mails)

@@ -113,7 +113,8 @@ class Delivery:
         """Make sure, right before the content leaves, that nobody else may send this mail.
 
         What is sent again on doubt needs nothing written: a successor would not act differently. The
-        clock is enough to know that there is none.
+        clock is enough to know that there is none. From here on only the server's answer tells what
+        became of the mail, so the heartbeat breaks it off no more.
 
         Raises:
             LeaseLost: there may be one; nothing was sent.
@@ -122,6 +123,7 @@ class Delivery:
             await self._rows.sending(claim)
         if not claim.is_ours:
             raise LeaseLost(f"The lease of {claim.id} ran out before its content was sent.")
+        claim.closing = True
 
     async def _token(self, context: Context) -> str | None:
         if isinstance(context, LinkMail):
@@ -135,10 +137,7 @@ class Delivery:
         }  # fmt: skip
         if outcome.fate is Fate.SENT:
             log.info("mail_sent", **facts)
-            # The heartbeat may find the row closed, or its lease out, before we hear of it: closing goes
-            # on by itself either way.
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._closing.close(SentMail(claim, outcome.reply, preview))
+            await self._closing.close(SentMail(claim, outcome.reply, preview))
             return
         log.warning("mail_not_sent", fate=outcome.fate.value, reply=outcome.reply, **facts)
         said: dict[str, Any] = {

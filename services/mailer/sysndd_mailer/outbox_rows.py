@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sysndd_core.database import Database, Row
-from sysndd_core.leases import Claim
+from sysndd_core.leases import Claim, Fence
 from sysndd_core.outbox import MailRows, MailState
 from sysndd_core.queue import WakeUp
 from sysndd_mailer.breaker import Breaker
@@ -61,21 +61,19 @@ class OutboxRows(MailRows):
         """
         await self.write(claim, "phase = 'data'", ())
 
-    async def close_sent(self, mails: Sequence[SentMail]) -> set[str]:
-        """Close mails that the server accepted, all in one statement; return the ids of those closed.
+    async def close_sent(self, mails: Sequence[SentMail]) -> set[Fence]:
+        """Close mails that the server accepted, all in one statement; return which were.
 
         Fenced by each one's attempt. One whose lease has run out meanwhile is closed as well as long
         as nobody has claimed it since: it was sent, and the attempt number says that only we did.
         """
-        ids = [mail.claim.id for mail in mails]
-        attempts, replies, previews = (" ".join("WHEN %s THEN %s" for _ in mails) for _ in range(3))
-        mine = f"id IN ({', '.join(['%s'] * len(ids))}) AND attempt = CASE id {attempts} END"
-        fence = [*ids, *(one for mail in mails for one in (mail.claim.id, mail.claim.attempt))]
+        mine, fence = self._fence_of([mail.claim for mail in mails])
+        answers = " ".join(["WHEN %s THEN %s"] * len(mails))
         async with self.database.connection() as connection:
             changed = await connection.execute(
                 f"UPDATE {self.table} SET finished_at = UTC_TIMESTAMP(6), lease_until = NULL,"
                 " phase = NULL, last_code = 250,"
-                f" last_reply = CASE id {replies} END, preview = CASE id {previews} END,"
+                f" last_reply = CASE id {answers} END, preview = CASE id {answers} END,"
                 f" state = 'sent' WHERE {mine} AND state IN ('running', 'queued', 'held')",
                 (
                     *(one for mail in mails for one in (mail.claim.id, mail.reply[:500])),
@@ -84,11 +82,11 @@ class OutboxRows(MailRows):
                 ),
             )
             if changed == len(mails):
-                return set(ids)
+                return {mail.claim.fence for mail in mails}
             rows = await connection.fetch_all(
-                f"SELECT id FROM {self.table} WHERE {mine} AND state = 'sent'", fence
+                f"SELECT id, attempt FROM {self.table} WHERE {mine} AND state = 'sent'", fence
             )
-        return {row["id"] for row in rows}
+        return {(row["id"], row["attempt"]) for row in rows}
 
     async def dead(
         self, claim: Claim, code: int | None, reply: str, preview: Preview | None = None
@@ -132,6 +130,7 @@ class OutboxRows(MailRows):
             spent: whether it used up an attempt. The attempt number itself only ever grows (it is
                 the fence), so one that was not used up raises the limit.
         """
+        claim.closing = True
         more = "" if spent else " max_attempts = max_attempts + 1,"
         await self.write(
             claim,

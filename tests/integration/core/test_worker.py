@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+import uuid
 from collections.abc import AsyncIterator
 
 import pytest
@@ -13,6 +14,7 @@ from sysndd_core import worker as worker_module
 from sysndd_core.database import Database
 from sysndd_core.errors import JobNotCancellable, LeaseLost
 from sysndd_core.jobs import CreateBackup, Job, Queue
+from sysndd_core.leases import Claim, Ending
 from sysndd_core.outbox import JobRows
 from sysndd_core.queue import WakeUp
 from sysndd_core.worker import Worker
@@ -94,8 +96,8 @@ async def test_expired_lease_is_reclaimed_and_the_old_worker_is_fenced_off(rows:
     second = await rows.claim("second")
     assert second is not None
     assert (second.id, second.attempt) == (job_id, first.attempt + 1)
+    assert await rows.renew([first, second]) == [first]
     for write in (
-        rows.renew(first),
         rows.progress(first, step="x", percent=99, message=""),
         rows.succeed(first, {"by": "first"}),
         rows.fail(first, "x", "y"),
@@ -226,6 +228,53 @@ async def test_what_follows_the_end_of_a_job_is_not_broken_off(
         f"SELECT job_id FROM {rows.database.ops}.job_outcome WHERE job_id = %s", (job_id,)
     )
     assert len(audited) == 1
+
+
+async def test_lost_lease_breaks_the_work_off_once_and_only_its_own(
+    rows: JobRows, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All rows in hand are renewed together; the work may take its time to clean up."""
+    monkeypatch.setattr("sysndd_core.worker.HEARTBEAT_SECONDS", 0.05)
+    lost, kept = await insert_free(rows), await insert_free(rows)
+    cancelled: list[str] = []
+    told: dict[str, Ending | None] = {}
+    done = asyncio.Event()
+
+    async def perform(claim: Claim) -> None:
+        if claim.id == lost:
+            await rows.database.execute(
+                f"UPDATE {rows.table} SET attempt = attempt + 1 WHERE id = %s", (lost,)
+            )
+        try:
+            await done.wait()
+        except asyncio.CancelledError:
+            cancelled.append(claim.id)
+            await asyncio.sleep(0.4)
+            done.set()
+        told[claim.id] = claim.ending
+
+    worker = Worker(
+        database=rows.database, redis=site.redis, rows=rows, perform=perform, concurrency=2
+    )
+    running = asyncio.create_task(worker.run())
+    try:
+        await asyncio.wait_for(done.wait(), 30)
+    finally:
+        worker.stop()
+        await asyncio.wait_for(running, 15)
+    assert cancelled == [lost]
+    assert told == {lost: Ending.LEASE_LOST, kept: None}
+
+
+async def insert_free(rows: JobRows) -> str:
+    """Write a job that may run beside others; return its id."""
+    job_id = str(uuid.uuid4())
+    await rows.database.execute(
+        f"INSERT INTO {rows.table} (id, kind, queue, payload, run_after, created_at)"
+        " VALUES (%s, 'free', 'backup', '{}', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
+        (job_id,),
+    )
+    return job_id
 
 
 async def test_unexpected_error_is_recorded_and_the_worker_goes_on(

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from sysndd_core import leases, worker
 from sysndd_core.database import Database
 from sysndd_core.outbox import NewMail, OnDoubt
 from sysndd_core.settings import SmtpSecurity, SmtpSettings
@@ -211,8 +212,31 @@ async def test_sent_mail_is_closed_though_its_lease_ran_out(site: Site, database
         assert taken is not None
         preview = {"subject": "s", "text": "t", "html": "h"}
         closed = await outbox.rows.close_sent([SentMail(one, "ok", preview) for one in claims])
-        assert closed == set(ids) - {taken.id}
+        assert {mail_id for mail_id, _ in closed} == set(ids) - {taken.id}
         assert (await outbox.row(taken.id))["state"] == "running"
+
+
+async def test_heartbeat_does_not_break_off_what_was_sent(
+    site: Site, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The outbox can't be reached from the content on, for longer than the lease."""
+    monkeypatch.setattr(leases, "LEASE_SECONDS", 1)
+    monkeypatch.setattr(worker, "HEARTBEAT_SECONDS", 0.1)
+    async with mailing(site, database) as (outbox, server):
+        mail_id = await outbox.put(MAIL)
+        with site.server.connect(site.ops) as other, other.cursor() as cursor:
+
+            def lock() -> None:
+                cursor.execute("LOCK TABLES mail WRITE")
+
+            server.before["CONTENT"] = lock
+            burst = asyncio.create_task(outbox.worker.run_until_idle())
+            done, _ = await asyncio.wait([burst], timeout=2.5)
+            assert not done
+            cursor.execute("UNLOCK TABLES")
+            await burst
+        assert (await outbox.row(mail_id))["state"] == "sent"
+        assert len(server.accepted) == 1
 
 
 async def test_expired_mail_is_cancelled_and_not_sent(site: Site, database: Database) -> None:
