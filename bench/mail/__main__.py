@@ -202,6 +202,7 @@ def _environ(server: mariadb.MariadbServer, redis_url: str) -> dict[str, str]:
         "OPS_DB_NAME": "bench_ops",
         "REDIS_URL": redis_url,
         "MIGRATIONS_DIR": "db/migrations",
+        "ENVIRONMENT": "development",
         "PUBLIC_URL": PUBLIC_URL,
         "MAIL_FROM": MAIL_FROM,
         "SMTP_HOST": LOOPBACK,

@@ -91,6 +91,7 @@ def make_site(
         "REDIS_URL": redis.url,
         "BACKUP_DIR": str(backup_dir),
         "MIGRATIONS_DIR": str(MIGRATIONS),
+        "ENVIRONMENT": "development",
         "PUBLIC_URL": "http://sysndd.example",
         "MAIL_FROM": "SysNDD <noreply@sysndd.example>",
         "TOKEN_KEY": "canary-token-key-0123456789abcdef",

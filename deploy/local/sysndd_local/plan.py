@@ -127,6 +127,7 @@ def make_plan(
         "MIGRATIONS_DIR": str(settings.migrations),
         "BACKUP_DIR": str(backups),
         "REDIS_URL": redis_url,
+        "ENVIRONMENT": "development",
         "PUBLIC_URL": settings.public_url or f"http://localhost:{ports['HTTP_PORT']}",
     }
     mail = {}

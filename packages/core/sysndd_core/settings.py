@@ -9,11 +9,22 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 
 from sysndd_core.errors import SettingsError
+
+LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1"}
 
 
 class SettingsGroup(BaseModel):
@@ -137,14 +148,37 @@ class TokenSettings(SettingsGroup):
     )
 
 
+class Environment(StrEnum):
+    """What an installation is for."""
+
+    PRODUCTION = "production"
+    DEVELOPMENT = "development"
+
+
 class SiteSettings(SettingsGroup):
     """How people reach the site."""
 
+    environment: Environment = Field(
+        Environment.PRODUCTION,
+        alias="ENVIRONMENT",
+        description="production, which refuses a `PUBLIC_URL` with http:// (but of this machine), or"
+        " development.",
+    )
     public_url: str = Field(
         alias="PUBLIC_URL",
         pattern=r"^https?://[^\s/]+$",
         description="Address that links in mails start with; never taken from a request.",
     )
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_not_in_clear(cls, address: str, info: ValidationInfo) -> str:
+        """Refuse links and sessions that anybody on the way could read, where people rely on them."""
+        parts = urlsplit(address)
+        in_clear = parts.scheme == "http" and parts.hostname not in LOOPBACK_NAMES
+        if in_clear and info.data.get("environment") is not Environment.DEVELOPMENT:
+            raise ValueError("production needs https:// (or set ENVIRONMENT=development)")
+        return address
 
 
 class BackupCompression(StrEnum):

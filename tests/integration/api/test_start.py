@@ -115,3 +115,14 @@ def test_without_a_public_url_there_is_no_start(site: Site) -> None:
         done = started(site, PUBLIC_URL=wrong)
         assert done.returncode == 1
         assert "PUBLIC_URL" in done.stderr
+
+
+def test_production_refuses_links_in_clear(site: Site) -> None:
+    """It is production wherever nobody has said otherwise."""
+    for environment in ("", "production"):
+        done = started(site, PUBLIC_URL="http://sysndd.example", ENVIRONMENT=environment)
+        assert done.returncode == 1
+        assert "PUBLIC_URL: Value error, production needs https://" in done.stderr
+    for address in ("https://sysndd.example", "http://localhost:8080"):
+        accepted = started(site, PUBLIC_URL=address, ENVIRONMENT="", MIGRATIONS_DIR="/nowhere")
+        assert "PUBLIC_URL" not in accepted.stderr

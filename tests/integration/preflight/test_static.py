@@ -54,6 +54,7 @@ def test_the_sound_deployment_passes(sound: Deployment, name: str) -> None:
     [
         ("config.complete", "api", {"DB_PORT": "x"}, "DB_PORT"),
         ("config.complete", "mailer", {"PUBLIC_URL": ""}, "PUBLIC_URL"),
+        ("config.complete", "api", {"PUBLIC_URL": "http://site.example"}, "production needs https"),
         ("config.complete", "mailer", {"SMTP_SECURITY": "maybe"}, "SMTP_SECURITY"),
         ("config.complete", "api", {"DB_PASSWORD": "", "DB_PASSWORD_FILE": "/nowhere"}, "can't be"),
         ("config.secrets", "api", {"DB_PASSWORD": ""}, "DB_PASSWORD of api is empty"),
@@ -81,7 +82,9 @@ def test_a_wrong_setting_is_caught(
 
 
 def test_a_site_without_tls_is_warned_of(sound: Deployment) -> None:
-    broken = changed(sound, "api", PUBLIC_URL="http://site.example")
+    """In development; in production neither service would start, and the first check says so."""
+    in_clear = {"PUBLIC_URL": "http://site.example"}
+    broken = changed(sound, "api", **in_clear, ENVIRONMENT="development")
     assert_caught(broken, "config.public_url", "in clear", status="warn")
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from sysndd_core.errors import SettingsError
-from sysndd_core.settings import load
+from sysndd_core.settings import LOOPBACK_NAMES, load
 from sysndd_preflight.catalog import NotHere, Phase, Problem, Severity, check
 from sysndd_preflight.deployment import Deployment
 from sysndd_preflight.service_settings import KINDS, api, built, databases, mailer
@@ -20,7 +20,6 @@ WELL_KNOWN = {
     *("root", "admin", "administrator", "mysql", "mariadb", "redis", "sysndd", "test", "letmein"),
     *("123456789012", "password1234", "changemechangeme"),
 }
-LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1"}
 
 
 @check(
