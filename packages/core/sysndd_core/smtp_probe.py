@@ -17,15 +17,16 @@ import ssl
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from email.utils import parseaddr
 from typing import Any
 
 from sysndd_core.settings import SmtpSecurity, SmtpSettings
+from sysndd_core.tls_facts import tls_facts, unchecked_context
 
 PROBE_SECONDS = 9.0
 """For all steps together; the answer comes within ten seconds."""
 
+_LOOK_SECONDS = 3.0
 _LONGEST_LINE = 4096
 _LONGEST_DETAIL = 120
 _REPLY = re.compile(r"(\d{3})([ -]?)(.*)")
@@ -68,7 +69,7 @@ class Diagnosis:
     Attributes:
         stage, code, error, hint: of the step that failed; None when all went well.
         smtp_code: the server's reply code to that step, if it gave one.
-        tls: ``version``, certificate ``names`` and ``days_left``.
+        tls: ``version``, certificate ``names`` and ``days_left``; of a certificate that was refused, too.
         ehlo: extensions the server offers.
         auth: the method that was used; None without SMTP_USER.
     """
@@ -128,10 +129,29 @@ async def probe(settings: SmtpSettings, *, seconds: float = PROBE_SECONDS) -> Di
         found.stage = conversation.stage
         found.code, found.smtp_code, found.error = _named(error)
         found.hint = HINTS.get(found.code)
+        if isinstance(error, ssl.SSLCertVerificationError):
+            left = seconds - (time.perf_counter() - begun)
+            found.tls = await _refused_certificate(settings, min(_LOOK_SECONDS, left))
     finally:
         conversation.close()
     found.total_ms = _ms(begun)
     return found
+
+
+async def _refused_certificate(settings: SmtpSettings, seconds: float) -> dict[str, Any] | None:
+    """Look at a certificate that was refused: whose is it, and since when is it out of date?
+
+    A handshake that fails shows nothing of it, so this connects once more without a check, and hangs
+    up after the handshake. No credential travels.
+    """
+    look = _Conversation(settings)
+    with contextlib.suppress(TimeoutError, _Broken, OSError):
+        try:
+            async with asyncio.timeout(seconds):
+                await look.secured(checked=False)
+        finally:
+            look.close()
+    return look.found.tls
 
 
 _KINDS: tuple[tuple[type[Exception], str, str], ...] = (
@@ -167,17 +187,10 @@ class _Conversation:
 
     async def run(self) -> None:
         security = self._settings.security
-        await self._connect()
+        await self.secured()
         if security is SmtpSecurity.TLS:
-            await self._start_tls()
-        async with self._step("banner") as step:
-            step.append(self._expect(await self._reply(), 220, "rejected"))
-        await self._ehlo()
-        if security is SmtpSecurity.STARTTLS:
-            if "STARTTLS" not in self.found.ehlo:
-                async with self._step("tls"):
-                    raise _Broken("starttls_missing", "The server does not offer STARTTLS.")
-            await self._start_tls(ask=True)
+            await self._greeted()
+        elif security is SmtpSecurity.STARTTLS:
             # What was offered in clear is void (RFC 3207, section 4.2).
             await self._ehlo()
         if self._settings.user:
@@ -190,6 +203,24 @@ class _Conversation:
         ):
             async with self._step(stage) as step:
                 step.append(self._expect(await self._command(command), wanted, code))
+
+    async def secured(self, *, checked: bool = True) -> None:
+        """Go on until the connection is protected, or until EHLO where it is not to be.
+
+        Args:
+            checked: whether the server's certificate must be good.
+        """
+        security = self._settings.security
+        await self._connect()
+        if security is SmtpSecurity.TLS:
+            await self._start_tls(checked=checked)
+            return
+        await self._greeted()
+        if security is SmtpSecurity.STARTTLS:
+            if "STARTTLS" not in self.found.ehlo:
+                async with self._step("tls"):
+                    raise _Broken("starttls_missing", "The server does not offer STARTTLS.")
+            await self._start_tls(ask=True, checked=checked)
 
     def close(self) -> None:
         if self._writer is not None:
@@ -224,28 +255,29 @@ class _Conversation:
             )
             step.append(f"port {port}")
 
-    async def _start_tls(self, *, ask: bool = False) -> None:
+    async def _start_tls(self, *, ask: bool = False, checked: bool = True) -> None:
         async with self._step("tls") as step:
             assert self._writer is not None
             if ask:
                 self._expect(await self._command("STARTTLS"), 220, "starttls_missing")
-            context = await asyncio.to_thread(tls_context, self._settings)
+            if checked:
+                context = await asyncio.to_thread(tls_context, self._settings)
+            else:
+                context = unchecked_context()
             try:
                 await self._writer.start_tls(context, server_hostname=self._settings.host)
             except ConnectionError as error:
                 # Some servers hang up where others send an alert.
                 text = "The server hung up during the TLS handshake."
                 raise _Broken("tls_failed", text) from error
-            secured = self._writer.get_extra_info("ssl_object")
-            certificate = secured.getpeercert() or {}
-            ends = ssl.cert_time_to_seconds(certificate["notAfter"])
-            names = [_short(name) for _, name in certificate.get("subjectAltName", ())]
-            self.found.tls = {
-                "version": secured.version(),
-                "names": names[:10],
-                "days_left": int((ends - datetime.now(UTC).timestamp()) // 86400),
-            }
-            step.append(f"{secured.version()}, {self.found.tls['days_left']} days left")
+            self.found.tls = tls_facts(self._writer.get_extra_info("ssl_object"))
+            if self.found.tls is not None:
+                step.append(f"{self.found.tls['version']}, {self.found.tls['days_left']} days left")
+
+    async def _greeted(self) -> None:
+        async with self._step("banner") as step:
+            step.append(self._expect(await self._reply(), 220, "rejected"))
+        await self._ehlo()
 
     async def _ehlo(self) -> None:
         async with self._step("ehlo") as step:

@@ -182,6 +182,34 @@ async def test_broken_server(
         assert not any(leak in text for leak in LEAKS)
 
 
+SEEN = {
+    "expired": ([HOST], -2),
+    "wrong host": (["mail.elsewhere.example"], 30),
+    "self-signed": ([HOST], 30),
+}
+
+
+@pytest.mark.parametrize("name", SEEN)
+@pytest.mark.parametrize("implicit", [False, True], ids=["starttls", "tls"])
+async def test_refused_certificate_is_shown(
+    site: Site, tmp_path: Path, name: str, implicit: bool
+) -> None:
+    """Whose it is and how long it lasts says what is to be mended; no credential travelled."""
+    context, ca_file = {"expired": expired, "wrong host": wrong_host, "self-signed": untrusted}[
+        name
+    ](tmp_path)
+    names, days = SEEN[name]
+    ehlo = {"EHLO": "250-faulty.example\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN"}
+    async with faulty_smtp(ehlo, tls=context, implicit=implicit) as server:
+        security = SmtpSecurity.TLS if implicit else SmtpSecurity.STARTTLS
+        transport = {"port": server.port, "security": security, "ca_file": ca_file}
+        async with administrating(site, **transport) as api:
+            found = (await api.admin.get("/api/admin/smtp/test")).json()
+        assert not any("AUTH" in line for line in server.commands)
+    assert found["stage"] == "tls"
+    assert found["tls"] == {"version": "TLSv1.3", "names": names, "days_left": days}
+
+
 async def test_server_in_order(site: Site, tmp_path: Path) -> None:
     authority = make_authority(tmp_path)
     ehlo = "250-mail.example\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN"
