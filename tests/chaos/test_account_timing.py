@@ -21,6 +21,7 @@ import httpx
 from sysndd_local.ports import free_port
 from tests.support.accounts import NEW_PASSWORD
 from tests.support.http import PASSWORD
+from tests.support.killed_api import NO_LIMITS
 from tests.support.servers import TestMariadb
 from tests.support.site import Site
 from tests.support.smtp_faults import STALL, FaultySmtp, faulty_smtp
@@ -28,7 +29,6 @@ from tests.support.workers import eventually, service_process
 
 SAMPLES = int(os.environ.get("SAMPLES", "500"))
 AT_ONCE = 4
-NO_LIMITS = dict.fromkeys(("LIMIT_REQUESTS_PER_CLIENT", "LIMIT_REQUESTS_IN_ALL", "LIMIT_FAILURES_PER_PAIR", "LIMIT_FAILURES_PER_CLIENT", "LIMIT_FAILURES_PER_LOGIN", "LIMIT_FAILURES_IN_ALL"), "1000000") | {"LIMIT_MAILS_PER_ADDRESS": "1000"}  # fmt: skip
 WRONG = "not the password"
 numbers = itertools.count()
 

@@ -1,134 +1,217 @@
-"""SIGKILL of the API at every step of a request: all of it is there afterwards, or nothing.
+"""SIGKILL of the API at every step of every request that changes accounts: all of it is there, or nothing.
 
-A step is made to last by locking the table that its statement needs: the API waits for the lock,
-is killed, and the server rolls back. The last step is after the commit, before the answer.
+One account's life, from its registration to its end; each request is killed before each of its
+statements (``make chaos-accounts``; otherwise before its COMMIT alone) and once more right after the
+COMMIT, before the answer.
 """
 
 import asyncio
-import contextlib
+import collections
+import hashlib
 import os
-import signal
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import httpx
+from pydantic import SecretStr
 
-from sysndd_local.ports import free_port
-from tests.support.accounts import NEW_PASSWORD, Lifecycle, about, token_of
-from tests.support.http import PASSWORD
-from tests.support.servers import RealProcess
+from sysndd_core.tokens import TokenPurpose, derive
+from tests.support.accounts import NEW_PASSWORD, Lifecycle
+from tests.support.http import PASSWORD, sign_in
+from tests.support.killed_api import COMMIT, COMMITTED, KilledApi, Question, killed_api
 from tests.support.site import Site
-from tests.support.workers import children_of, end, eventually, service_process
+from tests.support.workers import eventually
 
-MARIE = "marie@lab.example"
+AUTH = "/api/auth"
 EVERY_STEP = os.environ.get("KILLS") == "all"
-"""``make chaos-accounts`` takes every step; an API is started for each."""
-AFTER = "after the commit"
+MARIE, NEW_MARIE = "marie@lab.example", "marie@elsewhere.example"
+TABLES = {
+    "user": "user_id, user_name, email, password_hash, role, state",
+    "account_token": "id, purpose, used_at, revoked_at",
+    "email_change": "id, old_confirmed_at, new_confirmed_at, finished_at",
+    "session": "HEX(token_hash)",
+    "known_client": "user_id, HEX(client)",
+    "mail": "id, template, recipient",
+    "audit_log": "id, action, outcome",
+}
+
+State = dict[str, set[tuple[Any, ...]]]
 
 
-async def killed_in(
-    site: Site, directory: Path, step: str, *, path: str, body: dict[str, str], committed: str
-) -> None:
-    """Start an API, ask it, and kill all its processes at a step.
+@dataclass
+class Life:
+    """What is asked, one after the other, and what each leaves behind."""
 
-    Arguments:
-        step: table whose statement is interrupted, or ``AFTER``.
-        committed: a query that finds a row once the request has committed.
-    """
-    port = free_port()
-    changes = {"API_PORT": str(port), "API_WORKERS": "1", "LOG_FORMAT": "json"}
-    with service_process("sysndd_api", site, directory, **changes) as process:
-        url = f"http://127.0.0.1:{port}"
-        await asyncio.to_thread(eventually, "the API answers", lambda: _lives(url), seconds=60)
-        with site.server.connect() as blocker, blocker.cursor() as cursor:
-            if step != AFTER:
-                cursor.execute(f"LOCK TABLES {step} WRITE")
-            asking = asyncio.create_task(_ask(f"{url}/api/auth/{path}", body))
-            if step == AFTER:
-                condition: Callable[[], object] = lambda: site.server.execute(committed)  # noqa: E731
-            else:
-                condition = site.waiting_for_a_table
-            await asyncio.to_thread(eventually, f"the step {step}", condition, seconds=60)
-            interrupted = site.waiting_for_a_table()
-            _kill(process)
-            await asking
-            # MySQL lets a statement wait on for a client that is dead; what it does then, nobody
-            # commits.
-            cursor.execute("UNLOCK TABLES")
-            if interrupted is not None:
-                await asyncio.to_thread(
-                    eventually,
-                    "its connection is gone",
-                    lambda: not _connected(site, interrupted),
-                    seconds=60,
+    lifecycle: Lifecycle
+    site: Site
+    killed: KilledApi
+    mailed: collections.Counter[str]
+    kills: int = 0
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        changed: str,
+        audited: str,
+        *mails: str,
+        session: str | None = None,
+        **body: str,
+    ) -> None:
+        """Kill it at its steps, then after its COMMIT.
+
+        Arguments:
+            changed: tables, apart from ``mail`` and ``audit_log``.
+            audited: action.
+            mails: templates, in alphabetical order.
+            session: token of who asks.
+            body: members of the document that is sent.
+        """
+        question = Question(method, path, body or None, session)
+        before = self.state()
+        await self.unharmed(COMMIT, question, before)
+        if EVERY_STEP:
+            for number in range(1, self.killed.statements + 1):
+                await self.unharmed(str(number), question, before)
+        await self.killed.killed_at(COMMITTED, question)
+        self.kills += 1
+        after = self.state()
+        found = {name for name in TABLES if before[name] != after[name]}
+        assert found == {*changed.split(), "audit_log", *(["mail"] if mails else [])}, path
+        assert sorted(row[1] for row in after["mail"] - before["mail"]) == list(mails), path
+        assert [row[1:] for row in after["audit_log"] - before["audit_log"]] == [(audited, "ok")]
+        self.mailed.update(mails)
+
+    async def unharmed(self, point: str, question: Question, before: State) -> None:
+        await self.killed.killed_at(point, question)
+        self.kills += 1
+        # The server finds out that its client is gone, and rolls back.
+        await asyncio.to_thread(eventually, "it is rolled back", self.nobody_writes, seconds=60)
+        assert self.state() == before, (question.path, point)
+
+    def state(self) -> State:
+        """Read what is committed."""
+        return {
+            name: set(
+                self.site.server.execute(
+                    f"SELECT {columns} FROM"
+                    f" `{self.site.app if name == 'user' else self.site.ops}`.`{name}`"
                 )
+            )
+            for name, columns in TABLES.items()
+        }
 
+    def nobody_writes(self) -> bool:
+        return self.site.server.execute("SELECT 1 FROM information_schema.innodb_trx") == ()
 
-def _kill(process: RealProcess) -> None:
-    workers = children_of(process.pid)
-    os.kill(process.pid, signal.SIGKILL)
-    end(workers)
-
-
-def _lives(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health/ready").status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
-async def _ask(url: str, body: dict[str, str]) -> None:
-    async with httpx.AsyncClient(timeout=60) as client:
-        # Killed after the commit it may have answered, on a slow machine; before it, never.
-        with contextlib.suppress(httpx.HTTPError):
-            await client.post(url, json=body)
-
-
-def _connected(site: Site, number: int) -> bool:
-    return bool(
-        site.server.execute("SELECT 1 FROM information_schema.processlist WHERE id = %s", (number,))
-    )
-
-
-async def test_registration(lifecycle: Lifecycle, site: Site, tmp_path: Path) -> None:
-    body = {"user_name": "marie", "email": MARIE, "password": PASSWORD}
-    committed = f"SELECT 1 FROM `{site.app}`.`user` WHERE user_name = 'marie'"
-    for step in _tables(site, "user", "account_token", "audit_log", "mail"):
-        await killed_in(site, tmp_path, step, path="register", body=body, committed=committed)
-        assert site.server.execute(committed) == (), step
-        assert await lifecycle.mails(MARIE) == [], step
-    await killed_in(site, tmp_path, AFTER, path="register", body=body, committed=committed)
-    (mail,) = await lifecycle.mails(MARIE)
-    answer = await lifecycle.post("confirm", token=token_of(mail))
-    assert answer.json() == {"status": "active"}
-
-
-async def test_reset(lifecycle: Lifecycle, site: Site, tmp_path: Path) -> None:
-    await lifecycle.active()
-    assert await lifecycle.status_of_login("marie", PASSWORD) == 200
-    await lifecycle.post("password-reset", email=MARIE)
-    token = token_of(about(await lifecycle.mails(MARIE), "Choose a new"))
-    count = len(await lifecycle.mails(MARIE))
-    body = {"token": token, "password": NEW_PASSWORD}
-    committed = (
-        f"SELECT 1 FROM `{site.ops}`.account_token WHERE purpose = 'reset' AND used_at IS NOT NULL"
-    )
-    sessions = f"SELECT COUNT(*) FROM `{site.ops}`.session"
-    before = site.server.execute(sessions)
-    for step in _tables(site, "user", "session", "known_client", "audit_log", "mail"):
-        await killed_in(
-            site, tmp_path, step, path="password-reset/confirm", body=body, committed=committed
+    def link(self, purpose: TokenPurpose) -> str:
+        """Make the token of the newest link, as its mail has it."""
+        ((token_id,),) = self.site.server.execute(
+            f"SELECT id FROM `{self.site.ops}`.account_token WHERE purpose = %s"
+            " AND used_at IS NULL AND revoked_at IS NULL ORDER BY created_at DESC LIMIT 1",
+            (purpose.value,),
         )
-        assert site.server.execute(committed) == (), step
-        assert site.server.execute(sessions) == before, step
-        assert len(await lifecycle.mails(MARIE)) == count, step
-    assert await lifecycle.status_of_login("marie", PASSWORD) == 200
-    answer = await lifecycle.post("password-reset/confirm", **body)
-    assert answer.status_code == 200
-    assert (await lifecycle.subjects(MARIE))[-1] == "Your SysNDD password was changed"
+        return derive(SecretStr(self.site.environ["TOKEN_KEY"]), purpose, token_id)
+
+    async def signed_in(self, password: str = PASSWORD) -> str:
+        """Open a session in the API that nobody kills."""
+        return await sign_in(self.lifecycle.client, "marie", password)
 
 
-def _tables(site: Site, *names: str) -> list[str]:
-    """Name the tables in full; the last one alone unless every step is asked for."""
-    chosen = names if EVERY_STEP else names[-1:]
-    return [f"`{site.app if name == 'user' else site.ops}`.`{name}`" for name in chosen]
+async def test_every_request_that_changes_accounts(
+    lifecycle: Lifecycle, site: Site, tmp_path: Path
+) -> None:
+    with killed_api(site, tmp_path) as killed:
+        life = Life(lifecycle, site, killed, collections.Counter())
+        await registration(life)
+        await change_of_address(life)
+        await passwords(life)
+        await sessions(life)
+        await administration(life)
+        print(f"{life.kills} kills")  # noqa: T201 - the count is what the long lane is run for
+        # What was committed arrives, each once, although its request was never answered.
+        await lifecycle.outbox.send_due()
+        rows = site.server.execute(f"SELECT template, state FROM `{site.ops}`.mail")
+        assert {state for _, state in rows} <= {"sent", "cancelled"}
+        assert collections.Counter(template for template, _ in rows) == life.mailed
+
+
+async def registration(life: Life) -> None:
+    body = {"user_name": "marie", "email": MARIE, "password": PASSWORD}
+    await life.ask("POST", f"{AUTH}/register", "user account_token", "register", "confirm", **body)
+    await life.ask(
+        "POST", f"{AUTH}/confirm/resend", "account_token", "resend", "confirm", email=MARIE
+    )
+    link = life.link(TokenPurpose.CONFIRM)
+    await life.ask("POST", f"{AUTH}/confirm", "user account_token", "confirm", token=link)
+    await life.ask(
+        "POST", f"{AUTH}/login", "session known_client", "sign_in", login="marie", password=PASSWORD
+    )
+
+
+async def change_of_address(life: Life) -> None:
+    session = await life.signed_in()
+    await life.ask(
+        "POST", f"{AUTH}/email", "account_token email_change", "request_email_change",
+        "email_new", "email_old", session=session, email=NEW_MARIE, password=PASSWORD,
+    )  # fmt: skip
+    old, new = life.link(TokenPurpose.EMAIL_OLD), life.link(TokenPurpose.EMAIL_NEW)
+    path = f"{AUTH}/email/confirm"
+    await life.ask("POST", path, "account_token email_change", "confirm_email_change", token=old)
+    await life.ask(
+        "POST", path, "user account_token email_change", "change_email", "email_changed", token=new
+    )
+
+
+async def passwords(life: Life) -> None:
+    session = await life.signed_in()
+    await life.ask(
+        "POST", f"{AUTH}/password", "user session", "change_password", "password_changed",
+        session=session, old_password=PASSWORD, new_password=NEW_PASSWORD,
+    )  # fmt: skip
+    await life.ask(
+        "POST", f"{AUTH}/password-reset", "account_token", "request_reset", "reset", email=NEW_MARIE
+    )
+    link = life.link(TokenPurpose.RESET)
+    await life.ask(
+        "POST", f"{AUTH}/password-reset/confirm", "user account_token session", "reset",
+        "password_changed", token=link, password=PASSWORD,
+    )  # fmt: skip
+
+
+async def sessions(life: Life) -> None:
+    first, second = await life.signed_in(), await life.signed_in()
+    path = f"{AUTH}/sessions/{hashlib.sha256(first.encode()).hexdigest()[:32]}"
+    await life.ask("DELETE", path, "session", "end_session", session=second)
+    await life.ask("POST", f"{AUTH}/logout", "session", "sign_out", session=second)
+    third = await life.signed_in()
+    await life.ask("DELETE", f"{AUTH}/sessions", "session", "end_sessions", session=third)
+
+
+async def administration(life: Life) -> None:
+    admin = life.lifecycle.api.admin.headers["Authorization"].removeprefix("Bearer ")
+    users = "/api/admin/users"
+    marie = f"{users}/{life.lifecycle.user('marie')['user_id']}"
+
+    async def ask(path: str, changed: str, audited: str, *mails: str, **body: str) -> None:
+        method = "DELETE" if path.endswith("/sessions") else "POST"
+        await life.ask(method, path, changed, audited, *mails, session=admin, **body)
+
+    await life.signed_in()
+    await ask(f"{marie}/sessions", "session", "end_sessions")
+    await life.signed_in()
+    told = ["new_administrator"] * 2
+    await ask(f"{marie}/role", "user session", "change_role", *told, role="Administrator")
+    await life.signed_in()
+    await ask(f"{marie}/role", "user session", "change_role", role="Viewer")
+    await life.signed_in()
+    await ask(f"{marie}/deactivate", "user session", "deactivate_user")
+    await ask(f"{marie}/reactivate", "user", "reactivate_user")
+    await life.lifecycle.register("pierre")
+    life.mailed["confirm"] += 1
+    pierre = f"{users}/{life.lifecycle.user('pierre')['user_id']}"
+    await ask(f"{pierre}/resend-confirmation", "account_token", "resend_confirmation", "confirm")
+    life.site.server.execute(
+        f"UPDATE `{life.site.app}`.`user` SET state = 'awaiting_approval' WHERE user_name = 'pierre'"
+    )
+    await ask(f"{pierre}/approve", "user", "approve_user", "approved")
