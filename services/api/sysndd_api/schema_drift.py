@@ -2,7 +2,8 @@
 
 Health is asked every few seconds by several readers, and reading every definition takes tens of
 milliseconds or, with a thousand tables, seconds. So one look at a time runs in the background, its
-answer serves for a minute, and a report never waits longer than its deadline for it.
+answer serves for a minute, and a report never waits longer than its deadline for it. The page of
+migrations asks for a new look: who has just mended something wants to see that it is mended.
 """
 
 import asyncio
@@ -38,9 +39,13 @@ class DriftWatch:
         self._looked_at = float("-inf")
         self._check = Check(Status.PASS, observed={"looked_at": None})
 
-    async def check(self) -> Check:
-        """Return the last look's answer; never raises."""
-        if self._look is None and time.monotonic() - self._looked_at >= _EVERY_SECONDS:
+    async def check(self, *, at_most_seconds_old: float = _EVERY_SECONDS) -> Check:
+        """Return the last look's answer; never raises.
+
+        Args:
+            at_most_seconds_old: an older answer is renewed, as far as patience allows.
+        """
+        if self._look is None and time.monotonic() - self._looked_at >= at_most_seconds_old:
             self._look = asyncio.create_task(self._renew())
         if self._look is not None:
             # wait, not wait_for: the look goes on when this report can't wait any longer.

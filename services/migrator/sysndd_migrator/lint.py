@@ -39,6 +39,16 @@ class Finding:
     def __str__(self) -> str:
         return f"{self.place}:{self.line} {self.rule} {self.message} → {self.instead}"
 
+    def document(self) -> dict[str, object]:
+        """Return it as ``--json`` prints it."""
+        return {
+            "file": self.place,
+            "line": self.line,
+            "rule": self.rule,
+            "message": self.message,
+            "instead": self.instead,
+        }
+
 
 def check(script: Script) -> list[Finding]:
     """Check one file by the rules alone; asks no server.

@@ -1,11 +1,16 @@
-"""``plan``: what ``up`` would do, each statement with the lock it would take; live is only read."""
+"""``plan``: what ``up`` would do, each statement with the lock it would take; live is only read.
 
+The answer is kept in the platform schema as well, where the admin pages find it.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sysndd_core.settings import DatabaseSettings
 from sysndd_migrator.assessment import PROBLEMS, WAITING, FileState
 from sysndd_migrator.interruption import Interruption
+from sysndd_migrator.kept_plan import keep
 from sysndd_migrator.lint import Finding, check
 from sysndd_migrator.outside import other_schemas
 from sysndd_migrator.rehearsal import LockClass, Rehearsal, Rehearsed
@@ -83,21 +88,32 @@ async def plan(settings: DatabaseSettings, directory: Path, interruption: Interr
             result.problems += [
                 state for state in found if state.remark and state.state in PROBLEMS
             ]
-        if not any(state.state in WAITING for found in states.values() for state in found):
-            return result
-        async with scratch_schemas(settings, Purpose.PLAN) as scratch:
-            session = await Session.open(settings)
-            try:
-                for source in migrator.sources:
-                    rehearsal = await _clone(session, source, scratch, interruption)
-                    sizes = await table_sizes(session, source.schema)
-                    for state in states[source.name]:
-                        if state.state in WAITING:
-                            planned = await _file(migrator, rehearsal, source, state, sizes)
-                            result.files.append(planned)
-            finally:
-                session.close()
+        if any(state.state in WAITING for found in states.values() for state in found):
+            result.files = await _rehearse(migrator, settings, states, interruption)
+        schemas = {source.name: source.schema for source in migrator.sources}
+        await keep(migrator.session, schemas, result)
         return result
+
+
+async def _rehearse(
+    migrator: Migrator,
+    settings: DatabaseSettings,
+    states: Mapping[str, list[FileState]],
+    interruption: Interruption,
+) -> list[PlannedFile]:
+    files = []
+    async with scratch_schemas(settings, Purpose.PLAN) as scratch:
+        session = await Session.open(settings)
+        try:
+            for source in migrator.sources:
+                rehearsal = await _clone(session, source, scratch, interruption)
+                sizes = await table_sizes(session, source.schema)
+                for state in states[source.name]:
+                    if state.state in WAITING:
+                        files.append(await _file(migrator, rehearsal, source, state, sizes))
+        finally:
+            session.close()
+    return files
 
 
 async def _clone(

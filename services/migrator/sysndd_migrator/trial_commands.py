@@ -13,10 +13,10 @@ from sysndd_migrator.errors import WaitTimedOut
 from sysndd_migrator.exit_codes import ExitCode
 from sysndd_migrator.failure import shortened
 from sysndd_migrator.interruption import Interruption
+from sysndd_migrator.kept_plan import document
 from sysndd_migrator.ledger_commands import Subparsers
-from sysndd_migrator.lint import Finding
 from sysndd_migrator.lint_trial import COPY_ROWS, Trial, lint
-from sysndd_migrator.planning import Plan, PlannedFile, Step, plan
+from sysndd_migrator.planning import Plan, Step, plan
 from sysndd_migrator.printing import count, print_json, size
 from sysndd_migrator.rehearsal import LockClass
 from sysndd_migrator.settings import MigratorSettings
@@ -180,7 +180,7 @@ async def run_plan(
     if options.json:
         print_json(
             {
-                "pending": [_file_document(file) for file in found.files],
+                "pending": [document(file) for file in found.files],
                 "problems": [
                     {"file": state.filename, "state": state.state.value, "remark": state.remark}
                     for state in found.problems
@@ -225,28 +225,6 @@ def _step_lines(step: Step) -> str:
     return "\n".join(lines)
 
 
-def _file_document(file: PlannedFile) -> dict[str, object]:
-    return {
-        "source": file.source,
-        "file": file.state.filename,
-        "state": file.state.state.value,
-        "statements": [
-            {
-                "position": step.rehearsed.position,
-                "line": step.rehearsed.statement.line,
-                "sql": step.rehearsed.sent,
-                "lock": step.rehearsed.lock.name,
-                "table": step.rehearsed.table,
-                "rows": step.size.rows if step.size else None,
-                "bytes": step.size.size_bytes if step.size else None,
-                "error": step.rehearsed.error,
-            }
-            for step in file.steps
-        ],
-        "warnings": [_finding_document(warning) for warning in file.warnings],
-    }
-
-
 # -- lint ---------------------------------------------------------------------------------------
 
 
@@ -261,20 +239,10 @@ async def run_lint(
     with _stopping(options, settings, interruption) as stopping:
         found = await _in_time(options, lint(settings.database, directory, stopping, trial))
     if options.json:
-        print_json({"findings": [_finding_document(finding) for finding in found]})
+        print_json({"findings": [finding.document() for finding in found]})
     else:
         for finding in found:
             print(finding)
         how = "by rule" if options.offline else "by rule and by execution"
         print(f"Checked {how}: {count(len(found), 'finding') if found else 'nothing found'}.")
     return ExitCode.FINDINGS if found else ExitCode.OK
-
-
-def _finding_document(finding: Finding) -> dict[str, object]:
-    return {
-        "file": finding.place,
-        "line": finding.line,
-        "rule": finding.rule,
-        "message": finding.message,
-        "instead": finding.instead,
-    }

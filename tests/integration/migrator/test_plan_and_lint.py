@@ -1,10 +1,12 @@
 """``plan`` and ``lint`` ask the server itself what it would do."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sysndd_core.schema_version import checksum
 from tests.integration.migrator.conftest import Workspace
 
 REPOSITORY = Path(__file__).parents[3]
@@ -120,6 +122,31 @@ def test_nothing_pending_and_a_changed_file(workspace: Workspace) -> None:
     finished = workspace.run("plan")
     assert finished.code == 4
     assert "was changed after it was applied" in finished.out
+
+
+def test_the_plan_is_kept_for_those_who_may_not_measure(workspace: Workspace) -> None:
+    def kept() -> list[tuple[str, str, str]]:
+        rows = workspace.server.execute(
+            f"SELECT schema_name, filename, checksum, document FROM `{workspace.ops}`.migration_plan"
+        )
+        locks = [[one["lock"] for one in json.loads(row[3])["statements"]] for row in rows]
+        return [
+            (f"{schema}/{name}", hashed, " ".join(lock))
+            for (schema, name, hashed, _), lock in zip(rows, locks, strict=True)
+        ]
+
+    filled(workspace)
+    text = "ALTER TABLE gene ADD COLUMN a INT;\n"
+    workspace.write("002_a.sql", text)
+    assert workspace.run("plan").code == 3
+    assert kept() == [(f"{workspace.app}/002_a.sql", checksum(text.encode()), "INSTANT")]
+    # The next one replaces it, also when there is nothing left to plan for.
+    workspace.write("003_b.sql", "ALTER TABLE gene MODIFY COLUMN score BIGINT NULL;\n")
+    assert workspace.run("plan").code == 3
+    assert [lock for _, _, lock in kept()] == ["INSTANT", "COPY"]
+    workspace.up()
+    assert workspace.run("plan").code == 0
+    assert kept() == []
 
 
 def test_an_empty_server_can_be_planned_for(workspace: Workspace) -> None:

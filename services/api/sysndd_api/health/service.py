@@ -120,6 +120,11 @@ class Health:
             checks=checks,
         )
 
+    async def migrations_now(self) -> tuple[Check, Check]:
+        """Check what is pending and, with a look of this moment, what has drifted; never raises."""
+        state = await _bounded(self._check_migrations)
+        return state, await _bounded(lambda: self._drift.check(at_most_seconds_old=0))
+
     async def _schema(self) -> SchemaState:
         names = self._settings.database
         async with self._database.connection() as connection:

@@ -20,10 +20,49 @@ class StatementView(BaseModel):
     error: str | None
 
 
+class PlannedStatement(BaseModel):
+    """One statement of a pending file, and the lock that it takes.
+
+    Attributes:
+        lock: its class, as ``sysndd-migrator plan`` names it (docs/migrator.md).
+        table: the table that is locked, with ``rows`` and ``bytes`` as the server estimates them.
+        error: what it failed with on an empty clone, or why it was not tried.
+    """
+
+    line: int
+    sql: str
+    lock: str
+    table: str | None = None
+    rows: int | None = None
+    bytes: int | None = None
+    error: str | None = None
+
+
+class PlanWarning(BaseModel):
+    """What ``sysndd-migrator lint`` says about a line, and what to write instead."""
+
+    line: int
+    rule: str
+    message: str
+    instead: str
+
+
+class PlanView(BaseModel):
+    """What ``sysndd-migrator plan`` measured of a pending file, on empty clones of the live tables.
+
+    ``server`` is the version that answered.
+    """
+
+    measured_at: datetime
+    server: str
+    statements: list[PlannedStatement]
+    warnings: list[PlanWarning]
+
+
 class MigrationView(BaseModel):
     """One file. ``state`` is applied, failed, pending or missing (applied, and no longer there).
 
-    ``text`` is the SQL of a pending file.
+    ``text`` is the SQL of a pending file; ``plan`` is None until somebody has measured that text.
     """
 
     filename: str
@@ -39,6 +78,7 @@ class MigrationView(BaseModel):
     error: str | None = None
     statements: list[StatementView] = []
     text: str | None = None
+    plan: PlanView | None = None
 
 
 class MigrationList(BaseModel):

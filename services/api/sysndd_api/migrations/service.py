@@ -1,10 +1,12 @@
 """What was applied to both schemas, and what is not yet."""
 
 import asyncio
+import json
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
-from sysndd_api.migrations.models import MigrationList, MigrationView, StatementView
+from sysndd_api.migrations.models import MigrationList, MigrationView, PlanView, StatementView
 from sysndd_api.migrations.store import MigrationStore
 from sysndd_core.database import Database, Row
 from sysndd_core.outbox import utc
@@ -46,13 +48,29 @@ class Migrations:
             times = {"started_at": utc(row["started_at"]), "finished_at": utc(row["finished_at"])}
             statements.setdefault(row["run_id"], []).append(StatementView(**row | times))
         there = {file.filename: file for file in files}
+        plans = {str(row["filename"]): row for row in await self._store.plans(schema)}
         names = sorted(
             there.keys() | rows.keys(), key=lambda name: (migration_number(name) or 0, name)
         )
-        return [
+        views = [
             await asyncio.to_thread(_view, schema, name, rows.get(name), there, statements)
             for name in names
         ]
+        return [_planned(view, plans.get(view.filename)) for view in views]
+
+
+def _planned(view: MigrationView, row: Row | None) -> MigrationView:
+    """Add what was measured, if it was this text that was measured."""
+    if view.text is None or row is None or row["checksum"] != view.checksum:
+        return view
+    document = json.loads(row["document"])
+    plan = PlanView(
+        measured_at=row["measured_at"].replace(tzinfo=UTC),
+        server=row["server"],
+        statements=document["statements"],
+        warnings=document["warnings"],
+    )
+    return view.model_copy(update={"plan": plan})
 
 
 def _view(
@@ -65,7 +83,10 @@ def _view(
     data = files[name].path.read_bytes() if name in files else None
     text = data.decode("utf-8", "replace")[:_LONGEST_TEXT] if data is not None else None
     if row is None:
-        return MigrationView(filename=name, schema_name=schema, state="pending", text=text)
+        return MigrationView(
+            filename=name, schema_name=schema, state="pending", text=text,
+            checksum=checksum(data) if data is not None else None,
+        )  # fmt: skip
     applied = bool(row["success"])
     # The platform's own files are inside the migrator; only the application's can be compared.
     missing = data is None and bool(files)

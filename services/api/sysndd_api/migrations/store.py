@@ -1,4 +1,4 @@
-"""The migrator's ledger and journal, read only."""
+"""The migrator's ledger, journal and last plan, read only."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from sysndd_core.errors import SchemaChanging
 
 
 class MigrationStore:
-    """Reads ``schema_version`` of both schemas and ``migration_journal`` of the platform."""
+    """Reads ``schema_version`` of both schemas, and the platform's tables of the migrator."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -35,6 +35,17 @@ class MigrationStore:
                 f" FROM {self._database.ops}.migration_journal"
                 f" WHERE run_id IN ({', '.join(['%s'] * len(wanted))}) ORDER BY run_id, position",
                 wanted,
+            )
+        except SchemaChanging:
+            return []
+
+    async def plans(self, schema: str) -> list[Row]:
+        """Read what ``sysndd-migrator plan`` kept for a schema: by file, with its checksum."""
+        try:
+            return await self._database.fetch_all(
+                "SELECT filename, checksum, measured_at, server, document"
+                f" FROM {self._database.ops}.migration_plan WHERE schema_name = %s",
+                (schema,),
             )
         except SchemaChanging:
             return []
