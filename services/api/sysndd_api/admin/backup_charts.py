@@ -17,7 +17,8 @@ def size_chart(manifests: Sequence[BackupManifest], *, width: int = 280) -> Mark
     bars = [
         Bar(
             one.size_bytes,
-            f"{one.name}: {human_size(one.size_bytes)}, {one.created_at:%d %b %Y, %H:%M} UTC",
+            f"{one.name}: {human_size(one.size_bytes)} ({one.size_bytes:,} bytes),"
+            f" {one.created_at:%d %b %Y, %H:%M} UTC",
             failed=one.proof is Proof.FAILED,
         )
         for one in shown

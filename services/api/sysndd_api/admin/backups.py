@@ -11,11 +11,13 @@ from sysndd_api.admin.backup_charts import size_chart
 from sysndd_api.admin.listing import Listing
 from sysndd_api.admin.pages import Form, done, form_of, view_of
 from sysndd_api.admin.progress import DATABASE_KINDS, Shown, shown
+from sysndd_api.admin.questions import Question, ask
 from sysndd_api.admin.rendering import go_to, is_fragment, render
 from sysndd_api.backups.models import BackupQuery
 from sysndd_api.http import actor_of, context_of
 from sysndd_api.jobs.service import RETRYABLE
 from sysndd_api.middleware import UPLOAD_PATH
+from sysndd_core.errors import InspectionNotFound
 from sysndd_core.jobs import BackupKind
 
 BACKUPS = "/admin/backups"
@@ -116,6 +118,24 @@ async def pin(request: Request) -> Response:
     return await _pin(request, pinned=True)
 
 
+async def ask_unpin(request: Request) -> Response:
+    """Ask before retention may decide about a backup again."""
+    manifest = await context_of(request).backups.get(request.path_params["name"])
+    question = Question(
+        title=f"Unpin {manifest.name}",
+        effects=(
+            "Retention decides about this backup again, the next time after a backup was made.",
+            "If it is older than what is to be kept, it is deleted then. The last proven backup"
+            " never is.",
+        ),
+        undo="It can be pinned again for as long as it is there; deleted by retention, it is gone"
+        " for good.",
+        button="Unpin",
+        back=f"{BACKUPS}/{manifest.name}",
+    )
+    return ask(request, question)
+
+
 async def unpin(request: Request) -> Response:
     """Let retention decide again."""
     return await _pin(request, pinned=False)
@@ -179,6 +199,30 @@ async def inspect(request: Request) -> Response:
     name = request.path_params["name"]
     await context_of(request).inspections.inspect(actor_of(request), name, form.table)
     return go_to(f"{BACKUPS}/{name}")
+
+
+async def ask_drop_inspection(request: Request) -> Response:
+    """Ask before the schema of an inspection is dropped.
+
+    Raises:
+        InspectionNotFound.
+    """
+    schema = request.path_params["schema"]
+    every = await context_of(request).inspections.all()
+    one = next((one for one in every if one.schema_name == schema), None)
+    if one is None:
+        raise InspectionNotFound()
+    question = Question(
+        title=f"Drop the look into {one.table_name}",
+        effects=(
+            f"The schema {schema} is dropped, with whatever was changed in it.",
+            "Backup and live database are not touched.",
+        ),
+        undo=f"As long as {one.backup} is there, the table can be loaded from it again.",
+        button="Drop it now",
+        back=f"{BACKUPS}/{one.backup}",
+    )
+    return ask(request, question)
 
 
 async def drop_inspection(request: Request) -> Response:

@@ -7,13 +7,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sysndd_api.admin import pages
+from sysndd_api.admin.cancelling import effects_of, undo_of
 from sysndd_api.admin.listing import Listing
 from sysndd_api.admin.pages import done, view_of
 from sysndd_api.admin.progress import TITLES, shown
+from sysndd_api.admin.questions import Question, ask
 from sysndd_api.admin.rendering import go_to, render
 from sysndd_api.http import actor_of, context_of
 from sysndd_api.jobs.models import JobQuery
 from sysndd_api.jobs.service import RETRYABLE
+from sysndd_core.errors import JobNotCancellable
 from sysndd_core.jobs import JOBS
 from sysndd_core.outbox import JobState
 
@@ -60,6 +63,25 @@ async def progress_part(request: Request) -> Response:
     view = shown(row, RETRYABLE)
     headers = {} if view.is_active else {"HX-Trigger-After-Swap": "job-ended"}
     return render(request, "parts/progress.html", headers=headers, shown=view)
+
+
+async def ask_cancel(request: Request) -> Response:
+    """Ask before a job is broken off.
+
+    Raises:
+        JobNotCancellable: it has ended meanwhile.
+    """
+    view = shown(await context_of(request).jobs.get(request.path_params["job_id"]), RETRYABLE)
+    if not view.is_active:
+        raise JobNotCancellable()
+    question = Question(
+        title=f"Cancel: {view.title.lower()}",
+        effects=effects_of(view.job),
+        undo=undo_of(view.job),
+        button="Cancel the job",
+        back=f"{_JOBS}/{view.job.id}",
+    )
+    return ask(request, question)
 
 
 async def cancel(request: Request) -> Response:

@@ -17,10 +17,17 @@ class Listing:
         items: of this page.
         total: of all pages.
         query: which page, and of what size.
+        path: of the list, when a form's answer shows it at another one.
     """
 
     def __init__(
-        self, request: Request, items: Sequence[Any], total: int, query: PageQuery
+        self,
+        request: Request,
+        items: Sequence[Any],
+        total: int,
+        query: PageQuery,
+        *,
+        path: str | None = None,
     ) -> None:
         self.items = items
         self.total = total
@@ -29,7 +36,7 @@ class Listing:
         self.first = query.offset + 1 if items else 0
         self.last = query.offset + len(items)
         self.sort: str = getattr(query, "sort", "")
-        self._path = request.scope["path"]
+        self._path = path or request.scope["path"]
         self._query = {
             key: value
             for key, value in request.query_params.items()

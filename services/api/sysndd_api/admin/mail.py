@@ -7,10 +7,13 @@ from sysndd_api.admin import pages
 from sysndd_api.admin.listing import Listing
 from sysndd_api.admin.mail_html import inert
 from sysndd_api.admin.pages import done, view_of
+from sysndd_api.admin.questions import Question, ask
 from sysndd_api.admin.rendering import go_to, is_fragment, render
 from sysndd_api.http import actor_of, context_of
 from sysndd_api.mail.models import MailDetail, MailQuery, MailView
+from sysndd_api.mail.service import CANCELLABLE, REPLAYABLE
 from sysndd_api.smtp.models import SmtpTest
+from sysndd_core.errors import MailNotCancellable, MailNotReplayable
 from sysndd_core.outbox import MailState
 
 _MAIL = "/admin/mail"
@@ -45,9 +48,37 @@ async def detail_page(request: Request) -> Response:
         mail=mail,
         looks=LOOKS,
         html=inert(mail.preview.html) if mail.preview else None,
-        can_cancel=mail.state in (MailState.QUEUED, MailState.HELD),
-        can_replay=mail.state not in (MailState.SENT, MailState.RUNNING),
+        can_cancel=mail.state in CANCELLABLE,
+        can_replay=mail.state in REPLAYABLE,
     )
+
+
+async def ask_replay(request: Request) -> Response:
+    """Ask before a mail goes out a second time.
+
+    Raises:
+        MailNotFound, MailNotReplayable.
+    """
+    mail = MailDetail.from_row(await context_of(request).mails.detail(_id(request)))
+    if mail.state not in REPLAYABLE:
+        raise MailNotReplayable(f"The mail is {mail.state}.", state=mail.state)
+    effects = [
+        f"The mail goes to {mail.recipient} now, under the Message-ID that it has.",
+        "It gets new tries, and its whole time to live once more.",
+    ]
+    if mail.state is MailState.HELD:
+        effects.insert(1, "It may have arrived already; then its reader may get it twice.")
+    if mail.undeliverable_since:
+        effects.append("The mark that this address is impossible is taken away.")
+    question = Question(
+        title=f"Send again: {_named(mail)}",
+        effects=tuple(effects),
+        undo="A mail that has left can't be called back. Until the mailer takes it in hand, a"
+        " moment from now, it can be cancelled.",
+        button="Send again",
+        back=f"{_MAIL}/{mail.id}",
+    )
+    return ask(request, question)
 
 
 async def replay(request: Request) -> Response:
@@ -55,6 +86,29 @@ async def replay(request: Request) -> Response:
     mail_id = request.path_params["mail_id"]
     await context_of(request).mails.replay(actor_of(request), mail_id)
     return done(f"{_MAIL}/{mail_id}", "mail_replayed")
+
+
+async def ask_cancel(request: Request) -> Response:
+    """Ask before a mail is cancelled.
+
+    Raises:
+        MailNotFound, MailNotCancellable.
+    """
+    mail = MailDetail.from_row(await context_of(request).mails.detail(_id(request)))
+    if mail.state not in CANCELLABLE:
+        raise MailNotCancellable(f"The mail is {mail.state}.", state=mail.state)
+    question = Question(
+        title=f"Cancel the mail: {_named(mail)}",
+        effects=(
+            f"{mail.recipient} does not get this mail, and nobody tells them.",
+            "If it carries a link, whoever waits for that has to ask for a new one.",
+        ),
+        undo="“Send again” puts it back into the queue, as long as its row is kept; a link in it"
+        " works only until the time that it was given at first.",
+        button="Cancel the mail",
+        back=f"{_MAIL}/{mail.id}",
+    )
+    return ask(request, question)
 
 
 async def cancel(request: Request) -> Response:
@@ -78,6 +132,15 @@ async def test_message(request: Request) -> Response:
     return go_to(f"{_MAIL}/{await context_of(request).mails.queue_test_to(actor_of(request))}")
 
 
+def _id(request: Request) -> str:
+    mail_id: str = request.path_params["mail_id"]
+    return mail_id
+
+
+def _named(mail: MailView) -> str:
+    return mail.purpose.replace("_", " ")
+
+
 async def _list(request: Request, test: SmtpTest | None) -> Response:
     context, view = context_of(request), view_of(request, MailsView)
     rows, total = await context.mails.page(
@@ -87,7 +150,7 @@ async def _list(request: Request, test: SmtpTest | None) -> Response:
     return pages.page(
         request,
         "mail.html",
-        listing=Listing(request, [MailView.from_row(row) for row in rows], total, view),
+        listing=Listing(request, [MailView.from_row(row) for row in rows], total, view, path=_MAIL),
         view=view,
         states=[state.value for state in MailState],
         looks=LOOKS,

@@ -14,7 +14,7 @@ from sysndd_api.activity.models import Period
 from sysndd_api.admin import pages
 from sysndd_api.admin.backup_charts import size_chart
 from sysndd_api.admin.charts import Bar, bar_chart
-from sysndd_api.admin.rendering import age, duration, human_size
+from sysndd_api.admin.rendering import age, duration, moment, size
 from sysndd_api.health.service import Report
 from sysndd_api.http import context_of
 from sysndd_core.database import Row
@@ -164,12 +164,12 @@ def _shown_backups(
     seen: Mapping[str, Any], manifests: Sequence[BackupManifest]
 ) -> tuple[str, tuple[str, ...]]:
     proven = next((one for one in manifests if one.proof is Proof.PROVEN), None)
-    free = (f"{human_size(seen['free_bytes'])} free",) if "free_bytes" in seen else ()
-    count = f"{len(manifests)} in all"
+    room = Markup(", {} free").format(size(seen["free_bytes"])) if "free_bytes" in seen else ""
+    count = Markup("{} in all{}").format(len(manifests), room)
     if proven is None:
-        return "none proven", (count, *free)
+        return "none proven", (count,)
     old = age((datetime.now(UTC) - proven.created_at).total_seconds())
-    return f"proven {old} ago", (f"{proven.name}", ", ".join((count, *free)))
+    return f"proven {old} ago", (proven.name, moment(proven.created_at), count)
 
 
 def _waiting(seen: Mapping[str, Any]) -> str:

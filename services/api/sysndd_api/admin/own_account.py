@@ -5,24 +5,28 @@ from starlette.responses import Response
 
 from sysndd_api.addresses.models import AddressChange
 from sysndd_api.admin.pages import SIGN_IN, done, form_of, page
+from sysndd_api.admin.questions import Question, ask
 from sysndd_api.credentials import clear_session_cookie, presented_token
 from sysndd_api.http import actor_of, context_of
 from sysndd_api.recovery.models import PasswordChange
-from sysndd_api.sessions.models import SessionView, UserView
-from sysndd_core.errors import NotSignedIn
+from sysndd_api.sessions.models import SessionView
+from sysndd_api.users.models import AccountView
+from sysndd_core.errors import NotSignedIn, SessionNotFound
 
 _ACCOUNT = "/account"
+_SIGN_IN_ANEW = (
+    "It can't be opened again; whoever knows the password signs in anew. If that may be somebody"
+    " else, change the password: that ends every other session, too."
+)
 
 
 async def account_page(request: Request) -> Response:
-    """Show one's account and open sessions."""
-    actor, context = actor_of(request), context_of(request)
-    if actor.user_id is None:
+    """Show one's profile and open sessions."""
+    user_id = actor_of(request).user_id
+    if user_id is None:
         raise NotSignedIn()
-    user = UserView.model_validate(await context.accounts.profile(actor.user_id))
-    rows = await context.sessions.of_user(actor.user_id)
-    sessions = [SessionView.from_row(row, actor.session_id) for row in rows]
-    return page(request, "account/own.html", user=user, sessions=sessions)
+    user = AccountView.from_row(await context_of(request).users.get(str(user_id)))
+    return page(request, "account/own.html", user=user, sessions=await _own_sessions(request))
 
 
 async def change_password(request: Request) -> Response:
@@ -46,6 +50,30 @@ async def change_address(request: Request) -> Response:
     return done(_ACCOUNT, "address_asked")
 
 
+async def ask_end_session(request: Request) -> Response:
+    """Ask before one of one's own sessions ends.
+
+    Raises:
+        SessionNotFound: it has ended already, or is somebody else's.
+    """
+    wanted = request.path_params["session_id"]
+    session = next((one for one in await _own_sessions(request) if one.id == wanted), None)
+    if session is None:
+        raise SessionNotFound()
+    where = "this browser" if session.current else f"the browser at {session.remote or 'unknown'}"
+    question = Question(
+        title=f"End the session of {where}",
+        effects=(
+            f"{where[:1].upper()}{where[1:]} is signed out at once.",
+            "What is typed there and not yet sent is lost. Your other sessions go on.",
+        ),
+        undo=_SIGN_IN_ANEW,
+        button="End the session",
+        back=_ACCOUNT,
+    )
+    return ask(request, question)
+
+
 async def end_session(request: Request) -> Response:
     """End one of one's own sessions."""
     actor, session_id = actor_of(request), request.path_params["session_id"]
@@ -53,10 +81,34 @@ async def end_session(request: Request) -> Response:
     return _signed_out() if session_id == actor.session_id else done(_ACCOUNT, "sessions_ended")
 
 
+async def ask_end_sessions(request: Request) -> Response:
+    """Ask before every session of one's own ends."""
+    number = len(await _own_sessions(request))
+    question = Question(
+        title="Sign out everywhere",
+        effects=(
+            f"Your {number} open {'session' if number == 1 else 'sessions'} end at once, this one too.",
+            "What is typed there and not yet sent is lost.",
+        ),
+        undo=_SIGN_IN_ANEW,
+        button="Sign out everywhere",
+        back=_ACCOUNT,
+    )
+    return ask(request, question)
+
+
 async def end_sessions(request: Request) -> Response:
     """End every session of one's own, this one too."""
     await context_of(request).sessions.end_all(actor_of(request))
     return _signed_out()
+
+
+async def _own_sessions(request: Request) -> list[SessionView]:
+    actor = actor_of(request)
+    if actor.user_id is None:
+        return []
+    rows = await context_of(request).sessions.of_user(actor.user_id)
+    return [SessionView.from_row(row, actor.session_id) for row in rows]
 
 
 def _signed_out() -> Response:

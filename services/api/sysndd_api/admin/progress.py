@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from sysndd_api.admin.cancelling import left_by
 from sysndd_api.jobs.models import JobView
 
 TITLES = {
@@ -96,6 +97,7 @@ class Shown:
     steps: tuple[Step, ...]
     running_for: float | None
     advice: str | None
+    left: str | None
     can_cancel: bool
     can_retry: bool
 
@@ -124,6 +126,7 @@ def shown(row: dict[str, Any], retryable: set[str]) -> Shown:
         steps=_steps(job),
         running_for=_running_for(job),
         advice=advice,
+        left=left_by(job) if job.state == "cancelled" else None,
         can_cancel=job.finished_at is None and not row["cancel_requested"],
         can_retry=job.kind in retryable and job.state in ("failed", "cancelled"),
     )

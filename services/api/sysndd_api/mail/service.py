@@ -10,10 +10,10 @@ from sysndd_core.database import Database, Row, Transaction
 from sysndd_core.errors import MailNotCancellable, MailNotFound, MailNotReplayable, NotAllowed
 from sysndd_core.outbox import MailRows, MailState, NewMail
 
-_CANCELLABLE = frozenset({MailState.QUEUED, MailState.HELD})
+CANCELLABLE = frozenset({MailState.QUEUED, MailState.HELD})
 # A mail that waits for its next try is tried now. One that was sent is not: the receiver's server
 # may drop the second copy by its Message-ID, so whoever needs it again asks for a new one.
-_REPLAYABLE = frozenset({MailState.QUEUED, MailState.HELD, MailState.DEAD, MailState.CANCELLED})
+REPLAYABLE = frozenset({MailState.QUEUED, MailState.HELD, MailState.DEAD, MailState.CANCELLED})
 
 
 class Mails:
@@ -86,7 +86,7 @@ class Mails:
         """
         async with self._database.transaction() as tx:
             row = await self._locked(tx, mail_id)
-            if row["state"] not in _CANCELLABLE:
+            if row["state"] not in CANCELLABLE:
                 raise MailNotCancellable(f"The mail is {row['state']}.", state=row["state"])
             await self._store.cancel(tx, mail_id)
             await self._audit.write(tx, actor, "cancel_mail", obj=mail_id)
@@ -100,7 +100,7 @@ class Mails:
         """
         async with self._database.transaction() as tx:
             row = await self._locked(tx, mail_id)
-            if row["state"] not in _REPLAYABLE:
+            if row["state"] not in REPLAYABLE:
                 raise MailNotReplayable(f"The mail is {row['state']}.", state=row["state"])
             await self._store.replay(tx, mail_id, row["recipient"])
             await self._audit.write(

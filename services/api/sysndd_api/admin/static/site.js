@@ -31,10 +31,50 @@ function gates(root) {
 
 function openDialog() {
   const dialog = document.getElementById("dialog");
-  if (dialog && dialog.childElementCount && !dialog.open) {
-    dialog.showModal();
-    dialog.querySelector("[data-word-for]")?.focus();
+  if (!dialog?.childElementCount) return;
+  if (!dialog.open) dialog.showModal();
+  dialog.querySelector("[data-word-for]")?.focus();
+}
+
+// What takes longer than a moment says that it is on its way, where its answer will be.
+let waiting; // the element that asked, and its timer
+
+function sayThatItTakesTime(opener, target) {
+  const text = document.createElement("p");
+  text.className = "waiting";
+  text.setAttribute("role", "status");
+  text.textContent = opener.dataset.waits || "One moment…";
+  const timer = setTimeout(() => {
+    if (target.id !== "dialog") {
+      target.replaceChildren(text);
+      return;
+    }
+    const article = document.createElement("article");
+    article.className = "dialog";
+    article.append(text);
+    target.replaceChildren(article);
+    openDialog();
+  }, 300);
+  waiting = { opener, timer };
+}
+
+function stopWaiting(event) {
+  // What a page looks at by itself meanwhile has nothing to do with it.
+  if (waiting?.opener !== event.detail.elt) return;
+  clearTimeout(waiting.timer);
+  waiting = undefined;
+  // An answer that did not come leaves nothing behind that waits for it.
+  for (const text of document.querySelectorAll(".waiting")) {
+    const dialog = text.closest("dialog");
+    text.remove();
+    dialog?.close();
   }
+}
+
+// What was refused is said on the page, which an open dialog would cover.
+function showOutcome() {
+  document.getElementById("dialog")?.close();
+  document.getElementById("outcome")?.scrollIntoView({ block: "nearest" });
 }
 
 function connectionLost(lost) {
@@ -90,7 +130,8 @@ document.addEventListener("input", (event) => {
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (form.matches("form[data-word]")) {
+  // Not for a button that does something else with the same form, such as the dry run.
+  if (form.matches("form[data-word]") && !event.submitter?.hasAttribute("formaction")) {
     gate(form);
     if (form.querySelector("[data-gated]").disabled) {
       event.preventDefault();
@@ -119,8 +160,18 @@ document.addEventListener("click", (event) => {
   if (event.target.closest("[data-close]")) event.target.closest("dialog")?.close();
 });
 
+// What looks like a button is pressed like one: with the space bar too, not only with Enter.
+document.addEventListener("keydown", (event) => {
+  if (event.key === " " && event.target.matches("a[role=button]")) {
+    event.preventDefault();
+    event.target.click();
+  }
+});
+
 document.addEventListener("close", (event) => {
-  if (event.target.id === "dialog") event.target.replaceChildren();
+  if (event.target.id !== "dialog") return;
+  event.target.replaceChildren();
+  if (waiting) htmx.trigger(waiting.opener, "htmx:abort");
 }, true);
 
 // Back to a page out of the browser's memory: its buttons must work again.
@@ -129,17 +180,25 @@ window.addEventListener("pageshow", (event) => {
 });
 
 document.addEventListener("htmx:afterSwap", (event) => {
-  connectionLost(false);
+  if (event.detail.xhr.status < 400) connectionLost(false);
   localTimes(document);
   gates(document);
   if (event.detail.target.id === "dialog") openDialog();
+  if (event.detail.target.id === "outcome") showOutcome();
 });
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const { elt, target } = event.detail;
+  if (elt.dataset.waits || target.id === "dialog") sayThatItTakesTime(elt, target);
+});
+document.addEventListener("htmx:afterRequest", stopWaiting);
 document.addEventListener("htmx:sendError", () => connectionLost(true));
 document.addEventListener("htmx:timeout", () => connectionLost(true));
 document.addEventListener("htmx:beforeSwap", (event) => {
-  // Our own error answers say where they belong; any other is the proxy's and says nothing.
+  // Our own error answers say where they belong; any other is the proxy's and says nothing. That
+  // something could not be looked at just now passes by itself: the next look takes it back.
   const status = event.detail.xhr.status;
-  if (status >= 400 && !event.detail.xhr.getResponseHeader("HX-Retarget")) {
+  const looked = event.detail.requestConfig.verb === "get" && status >= 500;
+  if (looked || (status >= 400 && !event.detail.xhr.getResponseHeader("HX-Retarget"))) {
     event.detail.shouldSwap = false;
     connectionLost(true);
   }
