@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.accounts import lifecycle
 from tests.support.http import api
+from tests.support.pages import page_client
 from tests.support.s3 import bucket, s3_server
 from tests.support.servers import (
     builtin_catcher,
@@ -22,6 +23,7 @@ __all__ = [
     "database",
     "lifecycle",
     "mariadb",
+    "page_client",
     "private_mariadb",
     "redis_server",
     "s3_server",

@@ -69,4 +69,76 @@ def test_works_without_javascript(browser: Browser, system: System, admin: httpx
     # The browser itself refuses the word by its pattern: still on the page of the question.
     assert page.url.endswith("/restore")
     assert "UTC" in page.locator("time").first.inner_text()
+    page.get_by_role("button", name="Dry run").click()
+    page.wait_for_url("**/admin/jobs/*")
+    for _ in range(100):
+        if page.locator("[data-dry-run]").count():
+            break
+        page.wait_for_timeout(200)
+        page.reload()
+    expect(page.locator("[data-dry-run]")).to_contain_text("can be restored")
+    # What asks first is a page of its own here.
+    page.goto(system.base_url + "/account")
+    page.get_by_role("button", name="Sign out everywhere").click()
+    expect(page.locator("main")).to_contain_text("What can be undone")
+    page.get_by_role("button", name="Sign out everywhere").click()
+    page.wait_for_url("**/account/sign-in*")
     context.close()
+
+
+def test_a_restore_is_asked_for_by_the_keyboard_alone(
+    operator: Visitor, admin: httpx.Client
+) -> None:
+    if not admin.get("/api/admin/backups").json()["total"]:
+        poll(admin, admin.post("/api/admin/backups"))
+    name = admin.get("/api/admin/backups").json()["data"][0]["name"]
+    page = operator.go(f"/admin/backups/{name}")
+    keys = page.keyboard
+    # The first stop of all leads past the areas to the content.
+    keys.press("Tab")
+    expect(page.locator(":focus")).to_have_text("Skip to the content")
+    keys.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    for _ in range(12):
+        keys.press("Tab")
+        if page.locator(":focus").inner_text() == "Restore…":
+            break
+    opener = page.get_by_role("button", name="Restore…")
+    expect(opener).to_be_focused()
+    # It looks like a button, so the space bar presses it; the word is the first thing to type.
+    keys.press("Space")
+    dialog = page.locator("dialog[open]")
+    expect(dialog.locator("input[name=confirm]")).to_be_focused()
+    expect(dialog.locator("[data-gated]")).to_be_disabled()
+    keys.type("RESTORE")
+    expect(dialog.locator("[data-gated]")).to_be_enabled()
+    # Nothing behind the dialog can be reached, and Escape leads back to where one was.
+    for _ in range(8):
+        keys.press("Tab")
+        inside = page.evaluate(
+            "document.activeElement === document.body"
+            " || document.getElementById('dialog').contains(document.activeElement)"
+        )
+        assert inside
+    keys.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(opener).to_be_focused()
+
+
+def test_what_takes_its_time_says_so(
+    operator: Visitor, system: System, admin: httpx.Client
+) -> None:
+    if not admin.get("/api/admin/backups").json()["total"]:
+        poll(admin, admin.post("/api/admin/backups"))
+    name = admin.get("/api/admin/backups").json()["data"][0]["name"]
+    page = operator.go(f"/admin/backups/{name}")
+    with system.sql() as cursor:
+        # Its rows can't be counted while somebody else writes.
+        cursor.execute("LOCK TABLES review WRITE")
+        page.get_by_role("button", name="Restore…").click()
+        dialog = page.locator("dialog[open]")
+        expect(dialog).to_contain_text("The rows of every table are being counted")
+        operator.look("waiting")
+        cursor.execute("UNLOCK TABLES")
+    expect(dialog).to_contain_text("A safety backup comes first")
+    expect(dialog.locator("input[name=confirm]")).to_be_focused()

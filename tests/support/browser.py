@@ -11,7 +11,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Dialog,
+    Page,
+    Request,
+    Response,
+    sync_playwright,
+)
 
 from tests.support.site import REPOSITORY
 
@@ -56,6 +64,7 @@ class Visitor:
     def __post_init__(self) -> None:
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.complaints.append(f"script: {error}"))
+        self.page.on("dialog", self._dialog)
         self.page.on("request", self._request)
         self.page.on("response", self._response)
 
@@ -76,15 +85,14 @@ class Visitor:
         """Forget complaints about what a test has brought about on purpose."""
         self.complaints = [one for one in self.complaints if not any(word in one for word in words)]
 
-    def look(self, name: str, *, rules: bool = True) -> None:
+    def look(self, name: str) -> None:
         """Check the page that is open for its width and, by axe's rules, for accessibility.
 
         A picture of it is kept.
         """
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
-        if rules:
-            self._apply_rules(name)
+        self._apply_rules(name)
         wide = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
         if wide > 0:
             self.complaints.append(f"{name}: {wide} px wider than the window")
@@ -99,6 +107,11 @@ class Visitor:
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self.complaints.append(f"console: {message.text}")
+
+    def _dialog(self, dialog: Dialog) -> None:
+        # No page of ours opens one: a script that is not ours ran.
+        self.complaints.append(f"script: {dialog.type} {dialog.message!r}")
+        dialog.dismiss()
 
     def _request(self, request: Request) -> None:
         if urlsplit(request.url).netloc != urlsplit(self.base_url).netloc:

@@ -1,0 +1,99 @@
+"""What the tests of the pages do again and again in the browser."""
+
+import re
+import time
+
+import httpx
+from playwright.sync_api import Locator, Page, expect
+
+from tests.e2e.conftest import System
+from tests.support.browser import Visitor
+
+expect.set_options(timeout=30_000)
+
+PASSWORD = "a walk along the river bank"
+
+
+def ended(page: Page) -> str:
+    """Wait for the job on the page to end; return its state."""
+    badge = page.locator("section.progress [data-state]").first
+    expect(badge).to_have_text(re.compile("succeeded|failed|cancelled"), timeout=120_000)
+    return badge.inner_text()
+
+
+def back_up(page: Page) -> str:
+    """Take a backup by the button; return its name."""
+    page.goto(re.sub(r"(//[^/]+).*", r"\1/admin/backups", page.url))
+    page.get_by_role("button", name="Backup now").click()
+    bar = page.locator("section.progress progress")
+    expect(bar).to_be_visible()
+    assert ended(page) == "succeeded"
+    expect(bar).to_have_attribute("value", "100")
+    name = page.locator("section.progress h2 small").inner_text().strip()
+    # The list below renews itself when the job has ended.
+    expect(page.locator("#list tbody").get_by_text(name)).to_be_visible()
+    return name
+
+
+def asked(page: Page, opener: str) -> Locator:
+    """Press a button that asks first; return the dialog, which says both what and how back."""
+    page.get_by_role("button", name=opener).first.click()
+    dialog = page.locator("dialog[open]")
+    expect(dialog).to_contain_text("What will happen")
+    expect(dialog).to_contain_text("What can be undone")
+    return dialog
+
+
+def agreed(page: Page, opener: str, button: str) -> None:
+    """Press a button that asks first, and agree."""
+    asked(page, opener).get_by_role("button", name=button).click()
+
+
+def register(person: Visitor, name: str) -> None:
+    """Register an account by the form."""
+    person.go("/account/register")
+    person.page.fill("#user_name", name)
+    person.page.fill("#email", f"{name}@sysndd.example")
+    person.page.fill("#password", PASSWORD)
+    person.page.locator("main form button").click()
+    expect(person.page.get_by_role("heading", name="Look into your mailbox")).to_be_visible()
+
+
+def open_account(person: Visitor, operator: Visitor, system: System, name: str) -> None:
+    """Register and confirm an account, and let it in; the operator's window then shows it."""
+    register(person, name)
+    link = mailed_link(system, f"{name}@sysndd.example", "confirm")
+    # A mail scanner looks first; that uses nothing up.
+    assert httpx.get(link).status_code == 200
+    person.page.goto(link)
+    assert "token" not in person.page.url
+    person.page.get_by_role("button", name="Confirm my address").click()
+    status = person.page.locator("[data-status]").get_attribute("data-status")
+    page = operator.go(f"/admin/users?search={name}")
+    page.get_by_role("link", name=name).click()
+    if status == "awaiting_approval":
+        page.get_by_role("button", name="Approve").click()
+    expect(page.locator("[data-state]")).to_have_text("Active")
+
+
+def mailed_link(system: System, recipient: str, page: str) -> str:
+    """Wait for the newest mail to somebody that holds a link to a page, and return that link."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for text in texts_of_mails(system, recipient):
+            match = re.search(rf"https?://[^/\s]+(/account/{page}\?token=\S+)", text)
+            if match:
+                return system.base_url + match.group(1)
+        time.sleep(0.1)
+    raise AssertionError(f"no mail with a link to {page} came for {recipient}")
+
+
+def texts_of_mails(system: System, recipient: str) -> list[str]:
+    """Return the texts of the mails that somebody got, the newest first."""
+    mail_url = system.description["mail_url"]
+    found = httpx.get(f"{mail_url}/api/v1/messages?limit=500").json()["messages"]
+    return [
+        httpx.get(f"{mail_url}/api/v1/message/{one['ID']}").json()["Text"]
+        for one in found
+        if recipient in {to["Address"] for to in one["To"]}
+    ]

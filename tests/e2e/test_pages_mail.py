@@ -1,0 +1,104 @@
+"""Mails in the browser: the test of the server, one mail as it looks, and stepping in."""
+
+import os
+import signal
+
+from playwright.sync_api import Page, expect
+
+from tests.e2e.clicks import agreed, asked
+from tests.e2e.conftest import System
+from tests.support.browser import Visitor
+
+
+def becomes(page: Page, state: str) -> None:
+    """Look at a mail's page until it has a state."""
+    badge = page.locator(".heading [data-state]")
+    expect(badge).to_be_visible()
+    for _ in range(150):
+        if badge.inner_text() == state:
+            return
+        page.wait_for_timeout(200)
+        page.reload()
+    raise AssertionError(f"the mail is {badge.inner_text()}")
+
+
+def test_the_mail_server_is_tested_sound_and_broken(operator: Visitor, system: System) -> None:
+    page = operator.page
+    operator.go("/admin/mail")
+    page.get_by_role("button", name="Test the connection").click()
+    expect(page.locator("[data-smtp]")).to_have_attribute("data-smtp", "ok")
+    operator.look("mail-tested")
+    page.get_by_role("button", name="Send me a test message").click()
+    becomes(page, "sent")
+    expect(page.locator("#rendered")).to_contain_text("whether mail works")
+    operator.look("mail-detail")
+
+    catcher = system.pid("mail-catcher")
+    os.kill(catcher, signal.SIGSTOP)
+    try:
+        operator.go("/admin/mail")
+        page.get_by_role("button", name="Test the connection").click()
+        expect(page.locator("#smtp")).to_contain_text("is being asked")
+        broken = page.locator("[data-smtp]:not([data-smtp=ok])")
+        expect(broken).to_be_visible(timeout=30_000)
+        expect(broken).to_contain_text("What to do:")
+        expect(page.locator("#smtp table")).to_contain_text("failed")
+        operator.look("mail-broken")
+    finally:
+        os.kill(catcher, signal.SIGCONT)
+
+
+def test_a_mail_is_cancelled_and_sent_again(operator: Visitor, system: System) -> None:
+    page = operator.page
+    mailer = system.pid("mailer")
+    os.kill(mailer, signal.SIGSTOP)
+    try:
+        operator.go("/admin/mail")
+        page.get_by_role("button", name="Send me a test message").click()
+        becomes(page, "queued")
+        # What waits can be tried now without a question: it goes out in any case.
+        page.get_by_role("button", name="Try now").click()
+        expect(page.locator("#outcome")).to_contain_text("goes out now")
+        dialog = asked(page, "Cancel")
+        expect(dialog).to_contain_text("does not get this mail")
+        operator.look("question-mail")
+        dialog.get_by_role("button", name="Leave it").click()
+        becomes(page, "queued")
+        agreed(page, "Cancel", "Cancel the mail")
+        expect(page.locator("#outcome")).to_contain_text("is cancelled")
+        becomes(page, "cancelled")
+    finally:
+        os.kill(mailer, signal.SIGCONT)
+    # Cancelled is cancelled, also once the mailer is back.
+    page.wait_for_timeout(1000)
+    page.reload()
+    becomes(page, "cancelled")
+    agreed(page, "Send again", "Send again")
+    expect(page.locator("#outcome")).to_contain_text("goes out now")
+    becomes(page, "sent")
+    expect(page.get_by_role("button", name="Send again")).to_have_count(0)
+
+
+def test_a_mail_that_may_have_arrived_says_so_before_it_goes_out_again(
+    operator: Visitor, system: System
+) -> None:
+    page = operator.page
+    operator.go("/admin/mail")
+    page.get_by_role("button", name="Send me a test message").click()
+    becomes(page, "sent")
+    mail_id = page.url.partition("/mail/")[2].partition("?")[0]
+    with system.sql() as cursor:
+        cursor.execute(
+            f"UPDATE `{system.description['database']['ops_name']}`.mail SET state = 'held',"
+            " phase = 'data', last_code = NULL, last_reply = 'No answer came after the content.'"
+            " WHERE id = %s",
+            (mail_id,),
+        )
+    page.reload()
+    expect(page.locator("main")).to_contain_text("Nobody can know whether it arrived")
+    operator.look("mail-held")
+    dialog = asked(page, "Send again")
+    expect(dialog).to_contain_text("may have arrived already")
+    expect(dialog).to_contain_text("can't be called back")
+    dialog.get_by_role("button", name="Send again").click()
+    becomes(page, "sent")

@@ -1,0 +1,181 @@
+"""Accounts in the browser: what their owners do, and what an administrator does to them."""
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.e2e.clicks import (
+    PASSWORD,
+    agreed,
+    asked,
+    mailed_link,
+    open_account,
+    texts_of_mails,
+)
+from tests.e2e.conftest import System
+from tests.support.browser import Visitor, visitor
+
+
+@pytest.fixture
+def person(browser: Browser, system: System) -> Iterator[Visitor]:
+    """Somebody else's window; ends with nothing to complain about."""
+    window = visitor(browser, system.base_url)
+    yield window
+    assert not window.complaints, "\n".join(window.complaints)
+    window.page.context.close()
+
+
+def new_name() -> str:
+    return f"reader_{secrets.token_hex(3)}"
+
+
+def test_registered_confirmed_given_a_role_and_signed_out(
+    operator: Visitor, person: Visitor, system: System
+) -> None:
+    name = new_name()
+    open_account(person, operator, system, name)
+    page = operator.page
+    person.sign_in(name, PASSWORD)
+    assert person.go("/admin").get_by_text("for administrators").is_visible()
+    page.reload()
+    expect(page.get_by_text("Nobody is signed in")).not_to_be_visible()
+    page.get_by_label("Role").select_option("Curator")
+    agreed(page, "Change the role", "Change the role")
+    expect(page.locator("#outcome")).to_contain_text("role is changed")
+    person.go("/account")
+    assert "/account/sign-in" in person.page.url
+    person.sign_in(name, PASSWORD)
+    page.reload()
+    agreed(page, "Sign out everywhere", "Sign out everywhere")
+    expect(page.get_by_text("Nobody is signed in")).to_be_visible()
+    operator.look("user")
+    person.go("/account")
+    assert "/account/sign-in" in person.page.url
+
+    person.go("/account/reset")
+    person.page.fill("#email", f"{name}@sysndd.example")
+    person.page.locator("main form button").click()
+    person.page.goto(mailed_link(system, f"{name}@sysndd.example", "reset"))
+    assert "token" not in person.page.url
+    person.page.fill("#password", PASSWORD + " again")
+    person.page.locator("main form button").click()
+    expect(person.page.locator("#outcome")).to_contain_text("new password is set")
+    person.sign_in(name, PASSWORD + " again")
+    # The only complaint: the page for administrators was refused on purpose.
+    person.forgive("403")
+
+
+def test_promoted_to_administrator_and_back(
+    operator: Visitor, person: Visitor, system: System
+) -> None:
+    name = new_name()
+    open_account(person, operator, system, name)
+    page = operator.page
+    page.get_by_label("Role").select_option("Administrator")
+    dialog = asked(page, "Change the role")
+    expect(dialog).to_contain_text("restore and delete backups")
+    expect(dialog).to_contain_text("Every Administrator is told by mail")
+    operator.look("question-administrator")
+    dialog.get_by_role("button", name="Leave it").click()
+    expect(dialog).to_be_hidden()
+    page.reload()
+    expect(page.get_by_label("Role")).not_to_have_value("Administrator")
+
+    page.get_by_label("Role").select_option("Administrator")
+    agreed(page, "Change the role", "Change the role")
+    expect(page.locator("#outcome")).to_contain_text("role is changed")
+    expect(page.get_by_label("Role")).to_have_value("Administrator")
+    person.sign_in(name, PASSWORD)
+    expect(person.go("/admin").get_by_role("heading", name="Overview")).to_be_visible()
+    # The mail that tells every Administrator names who it is and who made them one.
+    for _ in range(100):
+        told = [text for text in texts_of_mails(system, f"{name}@sysndd.example") if "dmin" in text]
+        if told:
+            break
+        page.wait_for_timeout(200)
+    assert name in told[0]
+    assert system.description["admin"]["login"] in told[0]
+
+    page.get_by_label("Role").select_option("Viewer")
+    dialog = asked(page, "Change the role")
+    expect(dialog).to_contain_text("Viewer instead of Administrator")
+    expect(dialog).to_contain_text("1 is open now")
+    dialog.get_by_role("button", name="Change the role").click()
+    expect(page.locator("#outcome")).to_contain_text("role is changed")
+    person.go("/admin")
+    assert "/account/sign-in" in person.page.url
+
+
+def test_deactivated_and_reactivated(operator: Visitor, person: Visitor, system: System) -> None:
+    name = new_name()
+    open_account(person, operator, system, name)
+    person.sign_in(name, PASSWORD)
+    page = operator.page
+    dialog = asked(page, "Deactivate")
+    expect(dialog).to_contain_text("1 is open now")
+    expect(dialog).to_contain_text("“Reactivate” opens the account again")
+    operator.look("question-deactivate")
+    dialog.get_by_role("button", name="Deactivate").click()
+    expect(page.locator("[data-state]")).to_have_text("Deactivated")
+    person.go("/account")
+    assert "/account/sign-in" in person.page.url
+    person.page.fill("#login", name)
+    person.page.fill("#password", PASSWORD)
+    person.page.locator("main form button").click()
+    expect(person.page.locator("#outcome")).to_contain_text("wrong_credentials")
+    person.forgive("401")
+    page.get_by_role("button", name="Reactivate").click()
+    expect(page.locator("[data-state]")).to_have_text("Active")
+    person.sign_in(name, PASSWORD)
+
+
+def test_an_address_changes_when_both_mailboxes_agree(
+    operator: Visitor, person: Visitor, system: System
+) -> None:
+    name = new_name()
+    open_account(person, operator, system, name)
+    person.sign_in(name, PASSWORD)
+    old, new = f"{name}@sysndd.example", f"{name}@lab.example"
+    page = person.go("/account")
+    page.fill("#new_email", new)
+    page.fill("#em_password", PASSWORD)
+    page.get_by_role("button", name="Ask for the change").click()
+    expect(page.locator("#outcome")).to_contain_text("mail went to both addresses")
+    for mailbox, status in ((new, "waiting"), (old, "changed")):
+        expect(person.go("/account").locator(".heading")).to_contain_text(old)
+        page.goto(mailed_link(system, mailbox, "email"))
+        assert "token" not in page.url
+        person.look(f"address-{status}")
+        page.get_by_role("button", name="Agree to the change").click()
+        expect(page.locator("[data-status]")).to_have_attribute("data-status", status)
+    expect(person.go("/account").locator(".heading")).to_contain_text(new)
+    # The next sign-in is by the new address.
+    agreed(page, "Sign out everywhere", "Sign out everywhere")
+    expect(page.locator("#outcome")).to_contain_text("signed out")
+    person.sign_in(new, PASSWORD)
+
+
+def test_one_session_of_ones_own_is_ended(
+    operator: Visitor, person: Visitor, browser: Browser, system: System
+) -> None:
+    name = new_name()
+    open_account(person, operator, system, name)
+    person.sign_in(name, PASSWORD)
+    other = visitor(browser, system.base_url, "390")
+    other.sign_in(name, PASSWORD)
+    page = other.go("/account")
+    expect(page.locator("tbody tr")).to_have_count(2)
+    row = page.locator("tbody tr").filter(has_not_text="this one")
+    row.get_by_role("button").click()
+    dialog = page.locator("dialog[open]")
+    expect(dialog).to_contain_text("Your other sessions go on.")
+    other.look("question-session")
+    dialog.get_by_role("button", name="End the session").click()
+    expect(page.locator("#outcome")).to_contain_text("have ended")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    person.go("/account")
+    assert "/account/sign-in" in person.page.url
+    assert not other.complaints, "\n".join(other.complaints)
+    other.page.context.close()

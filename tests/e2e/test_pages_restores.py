@@ -1,0 +1,186 @@
+"""Restores in the browser beyond the plain one: the second word, single tables, and maintenance."""
+
+import json
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.clicks import agreed, asked, back_up, ended
+from tests.e2e.conftest import System
+from tests.support.browser import Visitor
+
+SECOND = "WITHOUT ADMINISTRATOR"
+
+
+@pytest.fixture
+def without_administrator(system: System) -> Iterator[str]:
+    """A backup in which nobody is an active Administrator; live has its own again."""
+    assert system.run is not None
+    login = system.description["admin"]["login"]
+    with system.sql() as cursor:
+        cursor.execute("UPDATE `user` SET role = 'Curator' WHERE role = 'Administrator'")
+        done = system.run.admin("backup", "--json")
+        cursor.execute("UPDATE `user` SET role = 'Administrator' WHERE user_name = %s", (login,))
+        assert done.returncode == 0, done.stdout
+        yield str(json.loads(done.stdout)["result"]["name"])
+        cursor.execute("UPDATE `user` SET role = 'Administrator' WHERE user_name = %s", (login,))
+
+
+def dialog_of(operator: Visitor, name: str) -> Page:
+    page = operator.go(f"/admin/backups/{name}")
+    page.get_by_role("button", name="Restore…").click()
+    expect(page.locator("dialog[open]")).to_contain_text("A safety backup comes first")
+    return page
+
+
+def test_a_backup_without_an_administrator_wants_a_second_word(
+    operator: Visitor, system: System, without_administrator: str
+) -> None:
+    # Without the dry run nobody asks for it; then the job refuses, and says what to do.
+    page = dialog_of(operator, without_administrator)
+    page.locator("dialog input[name=confirm]").fill("RESTORE")
+    page.locator("dialog [data-gated]").click()
+    assert ended(page) == "failed"
+    notice = page.locator("section.progress .notice.fail")
+    expect(notice).to_contain_text("no_administrator_in_backup")
+    expect(notice).to_contain_text("type the second word")
+    assert administrators(system) == 1
+
+    page = dialog_of(operator, without_administrator)
+    dialog = page.locator("dialog[open]")
+    dialog.get_by_role("button", name="Dry run").click()
+    second = dialog.locator("input[name=second]")
+    expect(second).to_be_visible()
+    expect(dialog).to_contain_text("nobody could administer the site")
+    operator.look("restore-second-word")
+    button, first = dialog.locator("[data-gated]"), dialog.locator("input[name=confirm]")
+    first.fill("RESTORE")
+    for wrong in ("", "without administrator", SECOND + " ", "RESTORE"):
+        second.fill(wrong)
+        expect(button).to_be_disabled()
+    first.fill("restore")
+    second.fill(SECOND)
+    expect(button).to_be_disabled()
+    first.fill("RESTORE")
+    expect(button).to_be_enabled()
+    button.click()
+    expect(page.locator("section.progress").first).to_contain_text("Restore")
+    # It is done as it was asked for: nobody is left who may look at these pages.
+    wait_for_administrators(system, 0)
+    for _ in range(100):
+        if "sign-in" in page.url or page.get_by_text("not_allowed").count():
+            break
+        page.wait_for_timeout(200)
+        page.goto(system.base_url + "/admin/backups")
+    operator.forgive("403", "401")
+
+    # The way back: an Administrator made by the command line, then the undo.
+    assert system.run is not None
+    login = system.description["admin"]["login"]
+    with system.sql() as cursor:
+        cursor.execute("UPDATE `user` SET role = 'Administrator' WHERE user_name = %s", (login,))
+    operator.sign_in(**system.description["admin"])
+    operator.go("/admin/backups")
+    page.get_by_role("link", name="Undo it…").click()
+    page.locator("dialog input[name=confirm]").fill("UNDO")
+    page.locator("dialog [data-gated]").click()
+    assert ended(page) == "succeeded"
+    assert administrators(system) == 1
+
+
+def administrators(system: System) -> int:
+    with system.sql() as cursor:
+        cursor.execute(
+            "SELECT COUNT(*) FROM `user` WHERE role = 'Administrator' AND state = 'active'"
+        )
+        return int(cursor.fetchall()[0][0])
+
+
+def wait_for_administrators(system: System, number: int) -> None:
+    deadline = time.monotonic() + 120
+    while administrators(system) != number:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_one_table_is_loaded_for_a_look_and_dropped(operator: Visitor, system: System) -> None:
+    page = operator.page
+    operator.go("/admin/backups")
+    name = back_up(page)
+    operator.go(f"/admin/backups/{name}")
+    page.get_by_label("Load one table").select_option("user")
+    page.get_by_role("button", name="Load it").click()
+    # The table appears by itself once it is there.
+    row = page.locator("#looks tbody tr")
+    expect(row).to_contain_text("user")
+    expect(row).not_to_contain_text("being loaded")
+    schema = row.locator("code").inner_text()
+    with system.sql() as cursor:
+        cursor.execute(f"SELECT COUNT(*) FROM `{schema}`.`user`")
+        ((loaded,),) = cursor.fetchall()
+        cursor.execute("SELECT COUNT(*) FROM `user`")
+        ((live,),) = cursor.fetchall()
+    assert loaded == live > 0
+    operator.look("inspection")
+
+    dialog = asked(page, "Drop it now")
+    expect(dialog).to_contain_text(schema)
+    expect(dialog).to_contain_text("can be loaded from it again")
+    dialog.get_by_role("button", name="Drop it now").click()
+    assert ended(page) == "succeeded"
+    operator.go(f"/admin/backups/{name}")
+    expect(page.locator("#looks tbody tr")).to_have_count(0)
+    with system.sql() as cursor:
+        cursor.execute(
+            "SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = %s", (schema,)
+        )
+        assert cursor.fetchall() == ((0,),)
+
+
+def test_maintenance_is_said_and_writes_are_refused_for_a_moment(
+    operator: Visitor, system: System, admin: httpx.Client
+) -> None:
+    page = operator.page
+    operator.go("/admin/backups")
+    name = back_up(page)
+    with system.sql() as cursor:
+        # The safety backup waits for this table, so that there is time to look.
+        cursor.execute("LOCK TABLES review WRITE")
+        answer = admin.post(f"/api/admin/backups/{name}/restore", json={"confirm": "RESTORE"})
+        assert answer.status_code == 202, answer.text
+        banner = page.get_by_text("A restore is exchanging the tables.")
+        for _ in range(300):
+            operator.go("/admin/users")
+            if banner.count():
+                break
+            page.wait_for_timeout(200)
+        expect(banner).to_be_visible()
+        operator.look("maintenance")
+        # Reading goes on; what would be written is refused, with the time to try again.
+        page.locator("#list tbody a").first.click()
+        agreed(page, "Deactivate", "Deactivate")
+        expect(page.locator("#outcome")).to_contain_text("maintenance")
+        expect(page.locator("#outcome")).to_contain_text("Try again in")
+        expect(page.locator("[data-state]")).to_have_text("Active")
+        operator.look("maintenance-refused")
+        operator.go("/admin/backups")
+        expect(page.locator("section.progress")).to_contain_text("Refuse writes")
+        cursor.execute("UNLOCK TABLES")
+    operator.forgive("503")
+    assert ended(page) == "succeeded"
+    # Without a reload: everything that the end of the job changes is renewed with the list.
+    expect(page.locator("#undoable")).to_contain_text("can be undone")
+    expect(page.get_by_role("button", name="Backup now")).to_be_enabled()
+    operator.go("/admin/users")
+    expect(banner).to_have_count(0)
+
+
+def test_the_number_above_the_list_and_the_list_agree(operator: Visitor) -> None:
+    page = operator.page
+    operator.go("/admin/backups")
+    back_up(page)
+    above = page.locator("#heading p").inner_text().split()[0]
+    expect(page.locator("#list .pager")).to_contain_text(f"of {above} backup")

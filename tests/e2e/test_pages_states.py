@@ -1,0 +1,154 @@
+"""What the pages show when something is not as usual: pending and drifted migrations, nothing at all."""
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.e2e.conftest import System
+from tests.support.browser import Visitor, visitor
+from tests.support.local_run import REPOSITORY, LocalRun
+
+PENDING = "901_gene_note.sql"
+STATEMENTS = (
+    "ALTER TABLE gene ADD COLUMN note TEXT NULL;\n"
+    "ALTER TABLE gene MODIFY COLUMN note VARCHAR(500) NULL;\n"
+    "CREATE TABLE <b>later</b> (id INT PRIMARY KEY);\n"
+)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system of our own with a directory of migrations that may be changed."""
+    migrations = tmp_path_factory.mktemp("migrations")
+    shutil.copytree(REPOSITORY / "db" / "migrations", migrations, dirs_exist_ok=True)
+    run = LocalRun(tmp_path_factory.mktemp("states"), {"MIGRATIONS_DIR": str(migrations)})
+    run.up()
+    yield System(run.system | {"migrations": str(migrations)}, run)
+    run.command("reset", CONFIRM="yes")
+
+
+@pytest.fixture
+def operator(browser: Browser, own: System) -> Iterator[Visitor]:
+    """The administrator's window on that system."""
+    window = visitor(browser, own.base_url)
+    window.sign_in(**own.description["admin"])
+    yield window
+    assert not window.complaints, "\n".join(window.complaints)
+    window.page.context.close()
+
+
+def test_where_nothing_is_yet_the_page_says_what_comes(operator: Visitor) -> None:
+    for path, words in {
+        "/admin/backups": "There is no backup yet",
+        "/admin/jobs": "Nothing has been done yet",
+        "/admin/mail": "No mail was written yet",
+        "/admin/backups?search=nothing-like-it": "No backup fits",
+        "/admin/jobs?state=failed": "No job fits",
+        "/admin/users?search=nobody-like-that": "No account fits",
+        "/admin/audit?actor=nobody-like-that": "No event fits",
+        "/admin/restores/undo": "There is no restore that could be undone",
+    }.items():
+        page = operator.go(path)
+        expect(page.locator("main")).to_contain_text(words)
+        operator.look("empty-" + path.removeprefix("/admin/").partition("?")[0].replace("/", "-"))
+    page = operator.go("/admin/jobs/no-such-job")
+    expect(page.locator("main")).to_contain_text("may have been deleted meanwhile")
+    operator.look("not-found")
+    operator.forgive("404")
+
+
+def test_a_pending_migration_has_its_plan_and_a_changed_file_is_named(
+    operator: Visitor, own: System
+) -> None:
+    assert own.run is not None
+    directory = Path(own.description["migrations"])
+    page = operator.go("/admin/migrations")
+    expect(page.locator("#plan")).to_have_count(0)
+    expect(page.locator("#drift")).to_have_count(0)
+
+    file = directory / PENDING
+    file.write_text(STATEMENTS, encoding="utf-8")
+    page = operator.go("/admin/migrations")
+    plan = page.locator("#plan")
+    expect(page.locator("main")).to_contain_text("1 migration(s) pending")
+    expect(plan).to_contain_text(PENDING)
+    # Nobody has measured it; the page says how, and shows the text meanwhile.
+    expect(plan.locator("#unmeasured")).to_contain_text("sysndd-migrator plan")
+    expect(plan.locator("pre")).to_contain_text("CREATE TABLE <b>later</b>")
+    operator.look("migrations-pending")
+
+    assert own.run.migrator("plan").returncode == 3
+    page = operator.go("/admin/migrations")
+    expect(plan.locator("#unmeasured")).to_have_count(0)
+    rows = plan.locator("tbody tr")
+    expect(rows.nth(0)).to_contain_text("INSTANT")
+    expect(rows.nth(0)).to_contain_text("reads and writes go on")
+    expect(rows.nth(1)).to_contain_text("COPY")
+    expect(rows.nth(1)).to_contain_text("writes wait until it is done")
+    # What would fail is known before it does, and what the server says is text.
+    expect(rows.nth(2)).to_contain_text("On an empty clone:")
+    expect(plan.locator("b")).to_have_count(0)
+    operator.look("migrations-plan")
+
+    # An edited file has not been measured.
+    file.write_text(STATEMENTS.replace("<b>later</b>", "later"), encoding="utf-8")
+    page = operator.go("/admin/migrations")
+    expect(plan.locator("#unmeasured")).to_be_visible()
+    done = own.run.migrator("up")
+    assert done.returncode == 0, done.stdout
+    page = operator.go("/admin/migrations")
+    expect(page.locator("#plan")).to_have_count(0)
+    row = page.get_by_role("row", name=PENDING)
+    expect(row).to_contain_text("applied")
+    expect(row).to_contain_text("3 statements")
+
+    file.write_text(file.read_text() + "SELECT 1;\n", encoding="utf-8")
+    page = operator.go("/admin/migrations")
+    expect(page.locator("#drift")).to_contain_text(f"{PENDING}: the file was changed")
+    expect(row).to_contain_text("file changed since")
+    operator.look("migrations-changed")
+
+
+def test_a_change_without_a_migration_is_named_until_it_is_taken_back(
+    operator: Visitor, own: System
+) -> None:
+    with own.sql() as cursor:
+        cursor.execute("ALTER TABLE gene ADD COLUMN by_hand INT NULL")
+        page = operator.go("/admin/migrations")
+        drift = page.locator("#drift")
+        expect(drift).to_contain_text("gene")
+        expect(drift).to_contain_text("by_hand")
+        expect(drift).to_contain_text("sysndd-migrator status")
+        operator.look("migrations-drift")
+        cursor.execute("ALTER TABLE gene DROP COLUMN by_hand")
+    # Looked at anew: who has mended it sees that it is mended.
+    page = operator.go("/admin/migrations")
+    expect(page.locator("main")).not_to_contain_text("by_hand")
+
+
+def test_a_database_that_is_away_is_said_and_forgotten_when_it_is_back(
+    operator: Visitor, own: System
+) -> None:
+    page = operator.go("/admin")
+    expect(page.locator(".verdict")).to_be_visible()
+    pid = own.pid("mariadb")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        # The overview looks again every ten seconds: what is shown may be old, and says so.
+        expect(page.locator("#lost")).to_be_visible()
+        expect(page.locator(".verdict")).to_be_visible()
+        operator.look("lost")
+        # A page that can't be shown at all says why, and that nothing is lost.
+        page.goto(own.base_url + "/admin/users")
+        expect(page.locator("main")).to_contain_text("Nothing is lost.")
+        operator.look("database-away")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("heading", name="Users")).to_be_visible()
+    operator.forgive("503", "500")

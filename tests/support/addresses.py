@@ -1,0 +1,125 @@
+"""The address of every page, with something real in the place of each parameter."""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pymysql.cursors import Cursor
+
+from sysndd_api.admin.routes import PAGES
+from sysndd_api.auth import Access
+from tests.support.pages import MARKUP
+
+_ID = "0a9e0000-0000-4000-8000-000000000000"
+_NAME = "somebody_to_ask_about"
+
+# No pages: files, and what is asked for by a page's script to put it into the page.
+_PARTS = ("/admin/static/", "/download", ".csv", "/live", "/progress", "/dry-run")
+_QUERIES = {
+    "/account/confirm": "token=x",
+    "/account/reset": "token=x",
+    "/account/email": "token=x",
+    "/admin/users/{user_id}/role": "role=Curator",
+}
+# Pages that look different with and without a link's token.
+_TWICE = ("/account/confirm", "/account/reset")
+
+
+@dataclass(frozen=True)
+class Address:
+    """A page that can be opened.
+
+    Attributes:
+        name: short, and fit for a file's name.
+        path: with its query.
+        open: whether everybody may see it.
+    """
+
+    name: str
+    path: str
+    open: bool
+
+
+def every_page(values: Mapping[str, str]) -> list[Address]:
+    """List every page.
+
+    Args:
+        values: what to put in the place of ``name`` (of a backup), ``job_id``, ``mail_id`` and so on.
+    """
+    found = []
+    for page in PAGES:
+        if (
+            page.method != "GET"
+            or any(part in page.path for part in _PARTS)
+            or ":path" in page.path
+        ):
+            continue
+        path = page.path.format(**values)
+        query = _QUERIES.get(page.path)
+        name = page.path.removeprefix("/").replace("{", "").replace("}", "").replace("/", "-")
+        everybody = page.access is Access.ANYONE
+        found.append(Address(name, f"{path}?{query}" if query else path, everybody))
+        if page.path in _TWICE:
+            found.append(Address(f"{name}-anew", path, everybody))
+    return found
+
+
+@contextlib.contextmanager
+def something_for_each(
+    cursor: Cursor, *, app: str, ops: str, login: str
+) -> Iterator[dict[str, str]]:
+    """Give something real for each parameter; what is only there to be asked about goes again.
+
+    What people and servers wrote of it wants to be markup, and a browser must show it as text.
+
+    Args:
+        cursor: of an account that may do anything.
+        app, ops: names of the two schemas.
+        login: user name of an administrator with an open session.
+    """
+    cursor.execute(
+        f"INSERT INTO `{app}`.`user` (user_name, email, first_name, comment, role, state,"
+        " created_at, confirmed_at) VALUES (%s, %s, %s, %s, 'Viewer', 'active', UTC_TIMESTAMP(6),"
+        " UTC_TIMESTAMP(6))",
+        (_NAME, f"{_NAME}@sysndd.example", MARKUP, MARKUP),
+    )
+    values = {"user_id": str(cursor.lastrowid), "job_id": _ID, "mail_id": _ID, "schema": _NAME}
+    # Due tomorrow: no worker takes them in hand.
+    cursor.execute(
+        f"INSERT INTO `{ops}`.job (id, kind, queue, payload, message, run_after, created_at)"
+        " VALUES (%s, 'create_backup', 'backup', '{}', %s, UTC_TIMESTAMP(6) + INTERVAL 1 DAY,"
+        " UTC_TIMESTAMP(6))",
+        (_ID, MARKUP),
+    )
+    cursor.execute(
+        f"INSERT INTO `{ops}`.mail (id, purpose, recipient, template, context, message_id, state,"
+        " last_reply, preview, run_after, created_at) VALUES (%s, 'test', 'nobody@sysndd.example',"
+        " 'test', '{}', %s, 'held', %s, %s, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
+        (
+            _ID,
+            f"<{_ID}@sysndd.example>",
+            MARKUP,
+            json.dumps({"subject": MARKUP, "text": MARKUP, "html": f"<p>{MARKUP}</p>"}),
+        ),
+    )
+    cursor.execute(
+        f"INSERT INTO `{ops}`.inspection (schema_name, live, job_id, backup, table_name, row_count,"
+        " created_at, kept_until) VALUES (%s, %s, %s, 'manual_x.sql.zst', %s, 1,"
+        " UTC_TIMESTAMP(6), UTC_TIMESTAMP(6) + INTERVAL 1 DAY)",
+        (_NAME, app, _ID, MARKUP[:64]),
+    )
+    cursor.execute(
+        f"SELECT LOWER(LEFT(HEX(s.token_hash), 32)) FROM `{ops}`.`session` AS s JOIN"
+        f" `{app}`.`user` AS u ON u.user_id = s.user_id WHERE u.user_name = %s"
+        " ORDER BY s.created_at DESC LIMIT 1",
+        (login,),
+    )
+    values["session_id"] = str(cursor.fetchall()[0][0])
+    try:
+        yield values
+    finally:
+        cursor.execute(f"DELETE FROM `{app}`.`user` WHERE user_name = %s", (_NAME,))
+        cursor.execute(f"DELETE FROM `{ops}`.inspection WHERE schema_name = %s", (_NAME,))
+        for table in ("job", "mail"):
+            cursor.execute(f"DELETE FROM `{ops}`.`{table}` WHERE id = %s", (_ID,))
