@@ -186,6 +186,11 @@ bench-restore: ## Restore beside zstd -dc | mariadb and myloader (ARGS="--megaby
 	@PYTHONPATH=packages/core:services/migrator:services/backup-worker:deploy/local:. \
 		$(PYTHON_IN_VENV) -m bench.backup.restoring $(ARGS)
 
+.PHONY: bench-pages
+bench-pages: ## First load of every page with 1,000 backups and 10,000 jobs (ARGS="--rounds 3")
+	@$(BOOTSTRAP) test
+	@PYTHONPATH=deploy/local:. $(PYTHON_IN_VENV) -m bench.pages $(ARGS)
+
 # locust patches Python's sockets: an environment and a process of its own.
 LOAD_VENV := .venv-load
 LOAD := PYTHONPATH=packages/core:deploy/local:. $(PYTHON_IN_VENV) -m tests.load --locust $(LOAD_VENV)/bin/locust

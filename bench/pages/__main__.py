@@ -1,0 +1,157 @@
+"""``make bench-pages``: the first load of every page, in Chromium, on a system of many years.
+
+A system of its own behind its proxy, with 1,000 backups and 10,000 jobs (and as many mails and audit events,
+and 1,000 accounts). Each load is a first one: a window without a cache, over a new connection. The clock runs
+from the start of the navigation to the end of its ``load`` event, by the browser's own Navigation Timing; by
+then everything is drawn, for nothing is loaded later. Bytes are those of the whole page with its style
+sheets, scripts and pictures, as they came over the wire with their headers. The pages take turns, so that a
+slow second of the machine hits any of them.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pymysql
+from playwright.sync_api import Browser, StorageState
+
+from bench.pages.filling import fill_backups, fill_tables
+from tests.support.addresses import Address, every_page, something_for_each
+from tests.support.browser import SIZES, chromium, visitor
+from tests.support.local_run import LocalRun
+
+LONGEST_MS = 300
+HEAVIEST_BYTES = 150_000
+
+
+@dataclass
+class Loads:
+    """What was seen of one page: milliseconds to the answer's first byte and to the end."""
+
+    answered: list[float] = field(default_factory=list)
+    loaded: list[float] = field(default_factory=list)
+    weight: int = 0
+
+
+def main() -> int:
+    options = _options()
+    with tempfile.TemporaryDirectory(prefix="sysndd-bench-") as folder:
+        run = LocalRun(Path(folder) / "run")
+        try:
+            run.up()
+            found = _measure(run.system, options)
+        finally:
+            run.command("reset", CONFIRM="yes")
+    return _print_table(found)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.pages", description=__doc__)
+    parser.add_argument("--backups", type=int, default=1_000)
+    parser.add_argument("--jobs", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=7)
+    return parser.parse_args()
+
+
+def _measure(system: dict[str, Any], options: argparse.Namespace) -> dict[Address, Loads]:
+    backup = _filled(system, options)
+    database, admin = system["database"], system["admin"]
+    with (
+        chromium() as browser,
+        pymysql.connect(
+            host=database["host"], port=database["port"], user=database["user"],
+            password=database["password"], autocommit=True,
+        ) as connection,
+        connection.cursor() as cursor,
+    ):  # fmt: skip
+        window = visitor(browser, system["base_url"])
+        window.sign_in(**admin)
+        signed_in = window.page.context.storage_state()
+        names = {"app": database["name"], "ops": database["ops_name"], "login": admin["login"]}
+        with something_for_each(cursor, **names) as values:
+            pages = every_page(values | {"name": backup})
+            found = {page: Loads() for page in pages}
+            # The first round is not counted: a process that has just begun reads its files.
+            for turn in range(options.rounds + 1):
+                print(f"round {turn} of {options.rounds} …", file=sys.stderr)
+                for page in pages:
+                    loads = found[page] if turn else Loads()
+                    _load(browser, system["base_url"], page, signed_in, loads)
+    return found
+
+
+def _filled(system: dict[str, Any], options: argparse.Namespace) -> str:
+    """Fill the system; return a backup's name."""
+    database = system["database"]
+    with httpx.Client(base_url=system["base_url"], timeout=60) as client:
+        token = client.post("/api/auth/login", json=system["admin"]).json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        job = client.post("/api/admin/backups").json()
+        while client.get(job["status_url"]).json()["finished_at"] is None:
+            time.sleep(0.1)
+    with (
+        pymysql.connect(
+            host=database["host"], port=database["port"], user=database["user"],
+            password=database["password"], autocommit=True,
+        ) as connection,
+        connection.cursor() as cursor,
+    ):  # fmt: skip
+        fill_tables(cursor, app=database["name"], ops=database["ops_name"], number=options.jobs)
+    return fill_backups(Path(system["backup_dir"]), options.backups)
+
+
+def _load(
+    browser: Browser, base_url: str, page: Address, signed_in: StorageState, loads: Loads
+) -> None:
+    """Open a page in a window that has never seen the site."""
+    size = SIZES["1440"]
+    context = browser.new_context(
+        storage_state=signed_in, viewport={"width": size["width"], "height": size["height"]}
+    )
+    window = context.new_page()
+    weight = 0
+
+    def came(event: dict[str, Any]) -> None:
+        nonlocal weight
+        weight += int(event["encodedDataLength"])
+
+    session = context.new_cdp_session(window)
+    session.send("Network.enable")
+    session.on("Network.loadingFinished", came)
+    answer = window.goto(base_url + page.path, wait_until="load")
+    assert answer is not None
+    assert answer.status == 200, page.path
+    window.wait_for_function("performance.getEntriesByType('navigation')[0].loadEventEnd > 0")
+    times = window.evaluate(
+        "(({responseStart, loadEventEnd}) => [responseStart, loadEventEnd])"
+        "(performance.getEntriesByType('navigation')[0])"
+    )
+    loads.answered.append(times[0])
+    loads.loaded.append(times[1])
+    loads.weight = max(loads.weight, weight)
+    context.close()
+
+
+def _print_table(found: dict[Address, Loads]) -> int:
+    print("| page | first byte, ms | loaded, ms | slowest of all, ms | over the wire, kB |")
+    print("|---|---:|---:|---:|---:|")
+    for page, loads in sorted(found.items(), key=lambda one: -statistics.median(one[1].loaded)):
+        print(
+            f"| {page.name} | {statistics.median(loads.answered):.0f} |"
+            f" {statistics.median(loads.loaded):.0f} | {max(loads.loaded):.0f} |"
+            f" {loads.weight / 1000:.1f} |"
+        )
+    slowest = max(statistics.median(loads.loaded) for loads in found.values())
+    heaviest = max(loads.weight for loads in found.values())
+    print(f"\nSlowest page {slowest:.0f} ms (median), heaviest {heaviest / 1000:.1f} kB.")
+    return 0 if slowest < LONGEST_MS and heaviest < HEAVIEST_BYTES else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

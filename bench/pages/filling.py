@@ -1,0 +1,76 @@
+"""Fills a system of its own with what years of use leave behind."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pymysql.cursors import Cursor
+
+_ROWS = 500
+_LOG_LINES = 1000
+
+
+def fill_backups(directory: Path, number: int) -> str:
+    """Put copies of the newest backup beside it, an hour apart; return the newest one's name.
+
+    Each has a manifest of its own and a file of the size that stands in it. The files are sparse:
+    no page reads them.
+    """
+    manifest = max(directory.glob("*.sql*.json"), key=lambda path: path.stat().st_mtime)
+    model: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
+    for count in range(1, number):
+        days, hour = divmod(count, 24)
+        created = (
+            f"{2024 + days // 300}-{1 + days % 300 // 25:02}-{1 + days % 25:02}T{hour:02}:00:00Z"
+        )
+        stamp = created.replace("-", "").replace(":", "")
+        size = 1_000_000 + 7_919 * count
+        name = f"scheduled_{stamp}_{count:08x}.sql.zst"
+        changed = {
+            "name": name, "kind": "scheduled", "created_at": created, "finished_at": created,
+            "size_bytes": size, "proof": "proven" if count % 9 else "failed", "remote": None,
+        }  # fmt: skip
+        with (directory / name).open("wb") as file:
+            file.truncate(size)
+        (directory / f"{name}.json").write_text(json.dumps(model | changed), encoding="utf-8")
+    return str(model["name"])
+
+
+def fill_tables(cursor: Cursor, *, app: str, ops: str, number: int) -> None:
+    """Write jobs, mails and events of the audit log, ``number`` each, and a tenth as many accounts."""
+    for begin in range(0, number, _ROWS):
+        counts = range(begin, min(number, begin + _ROWS))
+        for sql, row in _rows(app, ops).items():
+            wanted = [one for one in counts if "`user`" not in sql or one < number // 10]
+            if wanted:
+                cursor.execute(f"{sql} VALUES {', '.join(row.format(n=one) for one in wanted)}")
+    cursor.execute("SET @ops_job = (SELECT id FROM `" + ops + "`.job ORDER BY created_at LIMIT 1)")
+    lines = ", ".join(
+        f"(@ops_job, 1, UTC_TIMESTAMP(6), 'info', 'job_step number={n} of many in the log')"
+        for n in range(_LOG_LINES)
+    )
+    cursor.execute(
+        f"INSERT INTO `{ops}`.job_log (job_id, attempt, logged_at, level, line) VALUES {lines}"
+    )
+    cursor.execute(f"ANALYZE TABLE `{ops}`.job, `{ops}`.mail, `{ops}`.audit_log, `{app}`.`user`")
+
+
+def _rows(app: str, ops: str) -> dict[str, str]:
+    ago = "UTC_TIMESTAMP(6) - INTERVAL {n} MINUTE"
+    return {
+        f"INSERT INTO `{ops}`.job (id, kind, queue, state, payload, percent, message, run_after,"
+        " created_at, started_at, finished_at)":
+        "(UUID(), ELT(1 + {n} % 3, 'create_backup', 'verify_backup', 'restore_backup'), 'backup',"
+        " ELT(1 + {n} % 9 DIV 8, 'succeeded', 'failed'), '{{}}', 100, 'Done: number {n}',"
+        f" {ago}, {ago}, {ago}, {ago} + INTERVAL 20 SECOND)",
+        f"INSERT INTO `{ops}`.mail (id, purpose, recipient, template, context, message_id, state,"
+        " run_after, created_at, finished_at)":
+        "(UUID(), 'confirm', 'reader{n}@sysndd.example', 'confirm', '{{}}', '<{n}@bench.example>',"
+        f" ELT(1 + {{n}} % 7 DIV 6, 'sent', 'cancelled'), {ago}, {ago}, {ago})",
+        f"INSERT INTO `{ops}`.audit_log (happened_at, action, outcome, actor_name, remote, object)":
+        f"({ago}, ELT(1 + {{n}} % 4, 'sign_in', 'sign_out', 'create_backup', 'approve_user'), 'ok',"
+        " 'reader{n}', '192.0.2.7', 'number {n}')",
+        f"INSERT INTO `{app}`.`user` (user_name, email, role, state, created_at, confirmed_at)":
+        "('reader{n}', 'reader{n}@sysndd.example', 'Viewer', 'active',"
+        f" {ago}, {ago})",
+    }  # fmt: skip
