@@ -8,7 +8,6 @@ file to its end, loading it through the confined account, and verifying it. The 
 
 import argparse
 import asyncio
-import os
 import secrets
 import shutil
 import statistics
@@ -23,25 +22,22 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from bench.backup import swapping
 from bench.backup.dumping import server_processor_seconds
-from bench.server import running_server
+from bench.server import POOL_MB, running_server
 from sysndd_backup.backup import BackupOrder, BackupTools, take_backup
 from sysndd_backup.checking import check_backup
 from sysndd_backup.clients import find_clients
-from sysndd_backup.journal import Purpose
-from sysndd_backup.recovery import Recovery
-from sysndd_backup.restore import swap_tables
-from sysndd_backup.server import identify, quoted
-from sysndd_backup.session import open_session
+from sysndd_backup.server import identify
 from sysndd_backup.shadow import load_shadow
 from sysndd_core.database import Database
 from sysndd_core.jobs import BackupKind
 from sysndd_core.settings import BackupCompression, DatabaseSettings
-from sysndd_core.stores.backups import BackupDirectory, BackupManifest
+from sysndd_core.stores.backup_manifest import BackupManifest
+from sysndd_core.stores.backups import BackupDirectory
 from sysndd_local.mariadb import MariadbServer
 
 SOURCE, TARGET, OPS = "bench", "bench_target", "bench_ops"
-SWAP_TABLES = 100
 
 
 @dataclass
@@ -158,36 +154,6 @@ def _peak_mb() -> float:
     return 0.0
 
 
-async def swap(server: MariadbServer) -> None:
-    """Exchange a hundred tables for a hundred others, and print how long live was not whole."""
-    environ = {**os.environ, "DB_SOCKET": str(server.socket), "DB_USER": "root", "DB_NAME": "swap",
-               "DB_PASSWORD": server.root_password, "OPS_DB_NAME": "swap_ops"}  # fmt: skip
-    subprocess.run([sys.executable, "-m", "sysndd_migrator", "up"], env=environ, check=True,  # noqa: ASYNC221
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
-    settings = DatabaseSettings.model_validate(
-        {"DB_SOCKET": server.socket, "DB_USER": "root", "DB_NAME": "swap", "OPS_DB_NAME": "swap_ops",
-         "DB_PASSWORD": SecretStr(server.root_password)}
-    )  # fmt: skip
-    async with Database(settings) as database:
-        recovery = Recovery(database, 24)
-        async with open_session(settings) as session:
-            await session.create_schema("swap_shadow")
-            for schema in ("swap", "swap_shadow"):
-                for number in range(SWAP_TABLES):
-                    await session.run(
-                        f"CREATE TABLE {quoted(schema)}.t{number} (id INT PRIMARY KEY, n INT, KEY (n))"
-                    )
-        entry = await recovery.journal.open(
-            Purpose.RESTORE, job_id="0", backup="b", incoming="swap_shadow", outgoing="swap_before",
-            row_counts={},
-        )  # fmt: skip
-        begun = time.monotonic()
-        await swap_tables(recovery, entry, _told)
-        print(
-            f"swap of {SWAP_TABLES} tables, with journal and marker: {time.monotonic() - begun:.2f} s"
-        )
-
-
 def main() -> int:
     """Parse the arguments and run."""
     parser = argparse.ArgumentParser(prog="python -m bench.backup.restoring", description=__doc__)
@@ -196,8 +162,11 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="sysndd-bench-") as name:
         folder = Path(name)
-        with running_server(folder / "server") as server, suppress(KeyboardInterrupt):
-            asyncio.run(swap(server))
+        swapping.measure(rounds=3)
+        with (
+            running_server(folder / "server", buffer_pool_mb=POOL_MB) as server,
+            suppress(KeyboardInterrupt),
+        ):
             subprocess.run(
                 [sys.executable, "-m", "bench.backup.dataset", "--socket", str(server.socket),
                  "--password", server.root_password, "--schema", SOURCE,

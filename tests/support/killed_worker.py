@@ -1,9 +1,11 @@
 """Runs what is due in the backup queue, and kills at a chosen point: ``python -m`` this.
 
 The real handlers on the real server. Every statement that changes a schema, every one that loads
-rows or adds keys, every write to the restore journal, every step of publishing a backup and every
-report of progress is a point; at the chosen one a SIGKILL goes to this process or to the database
-server. Without a kill it prints how many points there were.
+rows or adds keys, every write to the restore journal, every step of publishing a backup, every part
+of a copy to S3 and every report of progress is a point; at the chosen one a SIGKILL goes to this
+process or to the database server. Without a kill it prints how many points there were.
+
+Arguments: the point, the moment, the victim, and the owners of the points that count (all).
 """
 
 import asyncio
@@ -25,6 +27,7 @@ from sysndd_backup.journal import Journal
 from sysndd_backup.lanes import Lane
 from sysndd_backup.server import identify
 from sysndd_backup.session import SchemaSession
+from sysndd_backup.store.s3 import SecondPlace
 from sysndd_backup.whole_backup import BackupPolicy
 from sysndd_core.database import Database
 from sysndd_core.jobs import Queue
@@ -33,12 +36,15 @@ from sysndd_core.outbox import JobRows
 from sysndd_core.queue import WakeUp
 from sysndd_core.settings import ProofPolicy, load
 from sysndd_core.stores.backups import BackupDirectory
+from sysndd_core.stores.s3 import S3Copies
+from sysndd_core.stores.s3_parts import Part
 from sysndd_core.worker import Worker
 
 POINTS = ((SchemaSession, "_send"), (Journal, "open"), (Journal, "_write"), (Journal, "close"),
           (JobRows, "progress"), (JobRows, "succeed"))  # fmt: skip
 IN_THREADS = ((Lane, "_run", 2), (BackupDirectory, "write_manifest", 1), (BackupDirectory, "sync", 0),
-              (Dump, "run", 0))  # fmt: skip
+              (Dump, "run", 0), (S3Copies, "put", 1), (Part, "hash_into", 0), (Part, "readinto", 0),
+              (S3Copies, "_checked", 1), (S3Copies, "put_manifest", 1))  # fmt: skip
 """Methods that block, with the place of the argument by whose beginning they are named."""
 
 
@@ -101,26 +107,31 @@ class Killer:
         os.kill(self._victim, signal.SIGKILL)
 
 
-async def run(killer: Killer) -> None:
-    """Do everything that is due now."""
+async def run(killer: Killer, among: list[str]) -> None:
+    """Do everything that is due now; points are the methods of the classes named, or of all."""
     settings = load(BackupWorkerSettings, os.environ)
     configure(settings.log, service="killed-worker")
-    wake_up = WakeUp(settings.redis)
+    wake_up, store = WakeUp(settings.redis), BackupDirectory(settings.backup.directory)
+    copies = settings.s3.open()
     async with Database(settings.database) as database:
         server = await identify(database)
         tools = BackupTools(
             database=database,
             server=server,
             clients=await find_clients(server),
-            store=BackupDirectory(settings.backup.directory),
+            store=store,
             compression=settings.backup.compression,
             undo_hours=settings.backup.undo_hours,
+            keys=settings.encryption.keys,
+            second=None if copies is None else SecondPlace(store, copies),
         )
         rows = JobRows(database, wake_up, Queue.BACKUP)
         for owner, name in POINTS:
-            killer.watch(owner, name)
+            if not among or owner.__name__ in among:
+                killer.watch(owner, name)
         for blocking, name, place in IN_THREADS:
-            killer.watch_blocking(blocking, name, place)
+            if not among or blocking.__name__ in among:
+                killer.watch_blocking(blocking, name, place)
         perform = job_performer(
             rows, BackupHandlers(tools, BackupPolicy(proof=ProofPolicy.NEVER)).table()
         )
@@ -130,7 +141,7 @@ async def run(killer: Killer) -> None:
 
 
 if __name__ == "__main__":
-    at, when, victim = sys.argv[1:]
+    at, when, victim, *owners = sys.argv[1:]
     counting = Killer(at, when, int(victim) or os.getpid())
-    asyncio.run(run(counting))
+    asyncio.run(run(counting, owners))
     sys.stdout.write(str(counting.seen))

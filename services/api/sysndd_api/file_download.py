@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response, StreamingResponse
 
 from sysndd_core.errors import RangeNotSatisfiable
-from sysndd_core.stores.backups import BackupManifest
+from sysndd_core.stores.backup_manifest import BackupManifest
 from sysndd_core.stores.s3 import S3Copies
 
 _CHUNK = 1 << 18

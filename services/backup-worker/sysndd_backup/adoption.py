@@ -26,7 +26,8 @@ from sysndd_backup.zstd_frames import check_whole
 from sysndd_core import tool_version
 from sysndd_core.errors import BackupDamaged, BackupNotFound, NotADump, UnpacksTooLarge
 from sysndd_core.settings import BackupCompression
-from sysndd_core.stores.backups import UPLOAD_SUFFIX, BackupManifest
+from sysndd_core.stores.backup_manifest import BackupManifest
+from sysndd_core.stores.backups import UPLOAD_SUFFIX
 
 _CHUNK = 1 << 20
 _HEAD_BYTES = 4096
@@ -88,6 +89,9 @@ async def adopt(
     if adoption.uploaded:
         source = source.with_name(source.name + UPLOAD_SUFFIX)
     try:
+        done = await asyncio.to_thread(_adopted_already, tools, order)
+        if done is not None:
+            return done
         found = await asyncio.to_thread(source.stat)
         await progress("reading", 0, f"Reading {adoption.name} to its end")
         read = await watched(
@@ -102,6 +106,11 @@ async def adopt(
     finally:
         if adoption.uploaded:
             source.unlink(missing_ok=True)
+
+
+def _adopted_already(tools: BackupTools, order: BackupOrder) -> BackupManifest | None:
+    """Find what an earlier attempt of this job has listed: its worker died before it could say so."""
+    return next((one for one in tools.store.manifests() if one.job_id == order.job_id), None)
 
 
 def _publish(

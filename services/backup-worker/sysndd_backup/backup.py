@@ -26,13 +26,8 @@ from sysndd_core.errors import DumpFailed, Unavailable
 from sysndd_core.logging import get_logger
 from sysndd_core.schema_version import current_version
 from sysndd_core.settings import BackupCompression
-from sysndd_core.stores.backups import (
-    PARTIAL_SUFFIX,
-    BackupDirectory,
-    BackupManifest,
-    backup_name,
-    expected_bytes,
-)
+from sysndd_core.stores.backup_manifest import BackupManifest, backup_name, expected_bytes
+from sysndd_core.stores.backups import PARTIAL_SUFFIX, BackupDirectory
 
 __all__ = ["BackupOrder", "BackupTools", "take_backup"]
 

@@ -13,7 +13,7 @@ from sysndd_backup.reading import make_readable
 from sysndd_backup.scan import DumpScan
 from sysndd_core.errors import BackupDamaged, RestoreFailed
 from sysndd_core.logging import get_logger
-from sysndd_core.stores.backups import BackupManifest
+from sysndd_core.stores.backup_manifest import BackupManifest
 
 log = get_logger(__name__)
 

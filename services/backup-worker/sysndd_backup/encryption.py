@@ -99,15 +99,13 @@ class Keys:
         """
         self._check(_Bytes(header), name)
 
-    def check_file(self, path: Path) -> None:
-        """Make sure that an encrypted file can be read; a file of another name always can.
+    def are_of(self, recipients: list[str]) -> bool:
+        """Tell whether an identity here belongs to one of some recipients.
 
-        Raises:
-            EncryptionKeyMissing, EncryptionKeyWrong, BackupDamaged.
+        Only an age identity says whose it is; an SSH key's recipient is not known from it.
         """
-        if path.name.endswith(SUFFIX):
-            with path.open("rb") as file:
-                self.check_header(file.read(HEADER_BYTES), path.name)
+        public = {str(one.to_public()) for one in self._with if hasattr(one, "to_public")}
+        return bool(public & set(recipients))
 
     def _check(self, source: "_Bytes", name: str) -> None:
         if not self._with:

@@ -9,7 +9,7 @@ from sysndd_backup.server import Inventory, Server
 from sysndd_core import tool_version
 from sysndd_core.jobs import BackupKind
 from sysndd_core.settings import BackupCompression
-from sysndd_core.stores.backups import BackupManifest
+from sysndd_core.stores.backup_manifest import BackupManifest
 
 
 @dataclass(frozen=True)

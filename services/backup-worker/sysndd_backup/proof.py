@@ -26,7 +26,7 @@ from sysndd_backup.server import quoted
 from sysndd_core.database import Database, connect
 from sysndd_core.errors import BackupDamaged, ProofFailed, RestoreFailed, Unavailable
 from sysndd_core.logging import get_logger
-from sysndd_core.stores.backups import BackupManifest, Proof
+from sysndd_core.stores.backup_manifest import BackupManifest, Proof
 
 log = get_logger(__name__)
 

@@ -1,12 +1,13 @@
 """What must be true before a backup is read: a key fits, and the file is here."""
 
 import asyncio
+import hashlib
 
 from sysndd_backup.backup import BackupTools
 from sysndd_backup.encryption import HEADER_BYTES
 from sysndd_backup.job_runs import Progress
-from sysndd_core.errors import CopyFailed
-from sysndd_core.stores.backups import BackupManifest
+from sysndd_core.errors import BackupDamaged, CopyFailed, EncryptionKeyWrong
+from sysndd_core.stores.backup_manifest import BackupManifest
 
 
 async def make_readable(
@@ -26,17 +27,43 @@ async def make_readable(
         CopyFailed: it is only in the second place, and that can't be read.
         InsufficientStorage: there is no room to fetch it.
     """
-    if manifest.local:
-        await asyncio.to_thread(tools.keys.check_file, tools.store.path(manifest.name))
-        return
-    if tools.second is None:
+    if not manifest.local and tools.second is None:
         raise CopyFailed(
             f"{manifest.name} is only in S3-compatible storage, and BACKUP_S3_BUCKET is not set here."
         )
     if manifest.encrypted:
-        header = await asyncio.to_thread(
-            lambda copies: b"".join(copies.read(manifest.name, last=HEADER_BYTES)),
-            tools.second.copies,
-        )
-        tools.keys.check_header(header, manifest.name)
-    await tools.second.bring_home(manifest, progress, percent=percent)
+        await asyncio.to_thread(_check_key, tools, manifest)
+    if not manifest.local and tools.second is not None:
+        await tools.second.bring_home(manifest, progress, percent=percent)
+
+
+def _check_key(tools: BackupTools, manifest: BackupManifest) -> None:
+    """Make sure that a key fits.
+
+    A damaged header looks to age like one for somebody else: it names no recipient that could be
+    compared. The manifest knows whom the file was encrypted to, and what its hash was.
+    """
+    try:
+        tools.keys.check_header(_header(tools, manifest), manifest.name)
+    except EncryptionKeyWrong as error:
+        if tools.keys.are_of(manifest.recipients):
+            raise BackupDamaged(
+                f"{manifest.name}: its header is damaged: it was encrypted to a key that is here, and"
+                " that does not open it."
+            ) from error
+        if manifest.local and _hash(tools, manifest) != manifest.sha256:
+            raise BackupDamaged("The file's SHA-256 is not the one of its manifest.") from error
+        raise
+
+
+def _header(tools: BackupTools, manifest: BackupManifest) -> bytes:
+    if manifest.local:
+        with tools.store.path(manifest.name).open("rb") as file:
+            return file.read(HEADER_BYTES)
+    assert tools.second is not None
+    return b"".join(tools.second.copies.read(manifest.name, last=HEADER_BYTES))
+
+
+def _hash(tools: BackupTools, manifest: BackupManifest) -> str:
+    with tools.store.path(manifest.name).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

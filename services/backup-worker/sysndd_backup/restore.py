@@ -38,7 +38,7 @@ from sysndd_core.errors import (
 from sysndd_core.jobs import RestoreBackup
 from sysndd_core.logging import get_logger
 from sysndd_core.schema_version import current_version
-from sysndd_core.stores.backups import BackupManifest
+from sysndd_core.stores.backup_manifest import BackupManifest
 
 log = get_logger(__name__)
 

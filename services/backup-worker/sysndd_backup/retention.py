@@ -9,7 +9,8 @@ from sysndd_backup.store.s3 import SecondPlace
 from sysndd_core.errors import BackupLocked, BackupNotFound, CopyFailed
 from sysndd_core.jobs import BackupKind
 from sysndd_core.logging import get_logger
-from sysndd_core.stores.backups import BackupDirectory, BackupManifest, Proof
+from sysndd_core.stores.backup_manifest import BackupManifest, Proof
+from sysndd_core.stores.backups import BackupDirectory
 
 log = get_logger(__name__)
 

@@ -9,7 +9,7 @@ from sysndd_backup.proof import prove
 from sysndd_backup.retention import Keep, apply
 from sysndd_core.schema_lock import schema_lock
 from sysndd_core.settings import ProofPolicy
-from sysndd_core.stores.backups import BackupManifest, Proof
+from sysndd_core.stores.backup_manifest import BackupManifest, Proof
 
 # Dumping reads, loading writes: of a job that does both, dumping is about this share.
 _DUMPED_PERCENT = 40

@@ -12,7 +12,7 @@ from sysndd_api.settings import ApiSettings
 from sysndd_backup.store.s3 import SecondPlace
 from sysndd_backup.whole_backup import BackupPolicy
 from sysndd_core.jobs import BackupKind, CreateBackup
-from sysndd_core.stores.backups import Proof
+from sysndd_core.stores.backup_manifest import Proof
 from tests.support.http import Api, problem, served
 from tests.support.s3 import TestS3
 from tests.support.site import Site

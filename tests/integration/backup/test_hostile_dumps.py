@@ -14,7 +14,7 @@ from sysndd_backup.encryption import Keys
 from sysndd_backup.packing import open_reader, open_writer
 from sysndd_core.jobs import CreateBackup, RestoreBackup
 from sysndd_core.settings import BackupCompression
-from sysndd_core.stores.backups import BackupManifest
+from sysndd_core.stores.backup_manifest import BackupManifest
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench
 
@@ -130,6 +130,7 @@ async def test_damage_anywhere_is_found_before_anything_is_loaded(bench: BackupB
                          + whole[offset + 1 :])  # fmt: skip
         row = await bench.run(RestoreBackup(name=manifest.name))
         assert (row["state"], row["error_code"]) == ("failed", "backup_damaged"), offset
+        assert "SHA-256 is not the one of its manifest" in str(row["error"]), offset
     assert bench.checksums() == live
 
 
@@ -198,6 +199,8 @@ def test_rewriting_does_not_depend_on_where_a_chunk_ends() -> None:
         b"/*!50013 DEFINER=`a`@`%` SQL SECURITY DEFINER */\n"
         b"/*!50001 VIEW `v` AS select `old`.`f`(`t`.`id`) AS `n`,'`old`.' AS `text` from `t` */;\n"
         b"/*!50003 CREATE*/ /*!50017 DEFINER=`a``b`@`%`*/ /*!50003 TRIGGER t BEFORE INSERT ON t */;;\n"
+        b"/*!50003 CREATE*/ /*!50017 DEFINER=`a`@`%`*/ /*!50003 TRIGGER `old`\n.`t`\nBEFORE INSERT\nON"
+        b" old.`t` FOR EACH\nROW SET @x = 'TRIGGER old.t' */;;\n"
         b"/*!50106 CREATE*/ /*!50117 DEFINER=`a`@`%`*/ /*!50106 EVENT `e` ON SCHEDULE */ ;;\n"
         b"CREATE DEFINER=`a`@`%` PROCEDURE `p`()\nSELECT 'CREATE DEFINER=`a`@`%` x' ;;\n"
         b"INSERT INTO `t` VALUES\n('CREATE DEFINER=`a`@`%` x');\n-- end"
@@ -206,6 +209,8 @@ def test_rewriting_does_not_depend_on_where_a_chunk_ends() -> None:
         b"/*!50013 SQL SECURITY DEFINER */\n"
         b"/*!50001 VIEW `v` AS select `new`.`f`(`t`.`id`) AS `n`,'`old`.' AS `text` from `t` */;\n"
         b"/*!50003 CREATE*/ /*!50003 TRIGGER t BEFORE INSERT ON t */;;\n"
+        b"/*!50003 CREATE*/ /*!50003 TRIGGER `t`\nBEFORE INSERT\nON"
+        b" `t` FOR EACH\nROW SET @x = 'TRIGGER old.t' */;;\n"
         b"/*!50106 CREATE*/ /*!50106 EVENT `e` ON SCHEDULE */ ;;\n"
         b"CREATE PROCEDURE `p`()\nSELECT 'CREATE DEFINER=`a`@`%` x' ;;\n"
         b"INSERT INTO `t` VALUES\n('CREATE DEFINER=`a`@`%` x');\n-- end"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sysndd_backup.retention import Keep, expired
 from sysndd_core.jobs import BackupKind
 from sysndd_core.settings import BackupCompression
-from sysndd_core.stores.backups import BackupManifest, Proof
+from sysndd_core.stores.backup_manifest import BackupManifest, Proof
 
 BEGIN = datetime(2024, 2, 28, 23, 0, tzinfo=UTC)
 

@@ -1,7 +1,7 @@
 """The directory of backups: each file has a manifest beside it, and only pairs are listed.
 
-``NAME`` is the file, ``NAME.json`` its manifest. The worker writes both; the API lists and serves
-them. A file is complete only when its manifest is there and agrees with it on the size.
+A file is complete only when its manifest (see ``backup_manifest``) is there and agrees with it on
+the size.
 """
 
 import contextlib
@@ -12,11 +12,10 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from sysndd_core.errors import (
     BackupNotFound,
@@ -24,123 +23,26 @@ from sysndd_core.errors import (
     InvalidBackupName,
     LastProvenBackup,
 )
-from sysndd_core.jobs import BackupKind
 from sysndd_core.logging import get_logger
-from sysndd_core.settings import BackupCompression
+from sysndd_core.stores.backup_manifest import (
+    MANIFEST_SUFFIX,
+    BackupManifest,
+    Proof,
+    StrayFile,
+    check_name,
+    expected_bytes,
+)
 
 log = get_logger(__name__)
 
-MANIFEST_SUFFIX = ".json"
 PARTIAL_SUFFIX = ".partial"
 UPLOAD_SUFFIX = ".upload"
 LATEST = "latest"
 """Names the newest backup wherever a name is asked for. No link: a link could dangle."""
 
 _MANIFEST = re.compile(r"\.sql.*\.json$")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}\.sql(\.zst|\.gz)?(\.age)?")
-
 _DUMP = re.compile(r"\.sql(\.zst|\.gz)?(\.age)?$")
 _UPLOAD_SECONDS = 24 * 3600
-
-
-class Proof(StrEnum):
-    """What came of loading a backup and dumping it again; None while nobody tried."""
-
-    PROVEN = "proven"
-    FAILED = "failed"
-
-
-class RemoteCopy(BaseModel):
-    """The second copy of a backup, in S3-compatible storage.
-
-    ``checksum`` is the server's own, equal to ours; ``locked_until`` what object lock says.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    bucket: str
-    key: str
-    checksum: str
-    copied_at: datetime
-    locked_until: datetime | None = None
-
-
-class BackupManifest(BaseModel):
-    """What is known of one backup; version 1 of the file format, described in docs/operations.md.
-
-    Sizes are bytes, times UTC, hashes lower-case hexadecimal SHA-256. ``fenced`` tells whether the
-    server kept schema changes out while the dump ran, ``data_bytes`` how large the tables were.
-    ``local`` is not part of the file.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    manifest_version: Literal[1] = 1
-    name: str
-    kind: BackupKind
-    created_at: datetime
-    finished_at: datetime
-    duration_ms: int
-    size_bytes: int
-    uncompressed_bytes: int
-    sha256: str
-    uncompressed_sha256: str
-    compression: BackupCompression
-    database: str
-    table_count: int
-    view_count: int
-    trigger_count: int
-    routine_count: int
-    event_count: int
-    row_count: int
-    rows_per_table: dict[str, int]
-    server_vendor: str
-    server_version: str
-    client_version: str
-    schema_version: str | None
-    application_version: str
-    job_id: str
-    requested_by: int | None
-    client_flags: list[str] = []
-    fenced: bool = False
-    encrypted: bool = False
-    recipients: list[str] = []
-    proof: Proof | None = None
-    proof_at: datetime | None = None
-    proof_error: str | None = None
-    pinned: bool = False
-    data_bytes: int | None = None
-    remote: RemoteCopy | None = None
-    remote_error: str | None = None
-    local: bool = True
-
-    @property
-    def places(self) -> list[str]:
-        """Where the file is: ``local``, ``s3`` or both."""
-        return ["local"] * self.local + ["s3"] * (self.remote is not None)
-
-    def to_json(self) -> str:
-        """Return the text of the manifest's file; whether the file is here, only a look tells."""
-        return self.model_dump_json(indent=2, exclude={"local"}) + "\n"
-
-
-class StrayFile(BaseModel):
-    """A dump that somebody put into the directory; reading it to its end makes it a backup."""
-
-    name: str
-    size_bytes: int
-    modified_at: datetime
-
-
-def check_name(name: str) -> str:
-    """Return ``name`` when it can be the name of a backup file.
-
-    Raises:
-        InvalidBackupName: it holds a separator, a dot segment, or anything we never write.
-    """
-    if _NAME.fullmatch(name) is None:
-        raise InvalidBackupName()
-    return name
 
 
 class BackupDirectory:
@@ -395,26 +297,3 @@ def _size_of(path: str) -> int | None:
     except FileNotFoundError:
         return None
     return told.st_size if stat.S_ISREG(told.st_mode) else None
-
-
-def expected_bytes(then: int, last: BackupManifest, data_bytes: int) -> int:
-    """Estimate a size from what it was last time and how the tables have grown since.
-
-    Args:
-        then: the size last time.
-        last: the last backup.
-        data_bytes: of the tables now, by information_schema.
-    """
-    return then * data_bytes // last.data_bytes if last.data_bytes else then
-
-
-def backup_name(kind: BackupKind, created_at: datetime, job_id: str, suffix: str) -> str:
-    """Compose the name of a new backup file.
-
-    Args:
-        kind: first part of the name, so that a directory listing groups them.
-        created_at: UTC.
-        job_id: its first eight characters keep two backups of one second apart.
-        suffix: ``.sql.zst``, ``.sql.gz`` or ``.sql``, with ``.age`` when it is encrypted.
-    """
-    return f"{kind.value}_{created_at:%Y%m%dT%H%M%SZ}_{job_id[:8]}{suffix}"

@@ -23,7 +23,12 @@ from pydantic import Field, SecretStr, ValidationError
 from sysndd_core.errors import BackupDamaged, BackupLocked, CopyFailed
 from sysndd_core.logging import get_logger
 from sysndd_core.settings import SettingsGroup
-from sysndd_core.stores.backups import MANIFEST_SUFFIX, BackupManifest, RemoteCopy, check_name
+from sysndd_core.stores.backup_manifest import (
+    MANIFEST_SUFFIX,
+    BackupManifest,
+    RemoteCopy,
+    check_name,
+)
 from sysndd_core.stores.s3_parts import Part, Sent, as_base64
 
 if TYPE_CHECKING:
@@ -122,6 +127,9 @@ class S3Copies:
     ) -> RemoteCopy:
         """Copy a file, part by part, and check what arrived.
 
+        Parts that a killed process has left of the same file go first: nobody sees them, and they
+        cost room for ever. Nobody else may be copying it meanwhile.
+
         Args:
             manifest: of the file.
             path: where it is.
@@ -134,6 +142,7 @@ class S3Copies:
         """
         key = self._key(manifest.name)
         with _failures(f"{manifest.name} could not be copied to the bucket {self.bucket}"):
+            self._abort_uploads(key)
             upload = self._client.create_multipart_upload(
                 Bucket=self.bucket, Key=key, ChecksumAlgorithm="SHA256",
                 Metadata={"sha256": manifest.sha256}, **self._lock(),
@@ -239,9 +248,20 @@ class S3Copies:
                 # The bucket's own rule may keep its later versions for longer than the file.
                 self._remove_versions(key + MANIFEST_SUFFIX)
             self._remove_versions(key)
+            self._abort_uploads(key)
 
     def _key(self, name: str) -> str:
         return self._settings.prefix + name
+
+    def _abort_uploads(self, key: str) -> None:
+        # An account may copy and not list uploads; the bucket's own rule has to expire them then.
+        with contextlib.suppress(ClientError):
+            listed = self._client.list_multipart_uploads(Bucket=self.bucket, Prefix=key)
+            for one in listed.get("Uploads", []):
+                if one["Key"] == key:
+                    self._client.abort_multipart_upload(
+                        Bucket=self.bucket, Key=key, UploadId=one["UploadId"]
+                    )
 
     def _lock(self) -> dict[str, Any]:
         if not self._settings.lock_days:

@@ -19,7 +19,7 @@ from sysndd_api.health.service import Report
 from sysndd_api.http import context_of
 from sysndd_core.database import Row
 from sysndd_core.health import Check, Status
-from sysndd_core.stores.backups import BackupManifest, Proof
+from sysndd_core.stores.backup_manifest import BackupManifest, Proof
 
 LOOKS = {Status.PASS: "ok", Status.WARN: "warn", Status.FAIL: "fail"}
 _PARTS = {

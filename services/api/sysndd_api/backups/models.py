@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sysndd_api.http import PageQuery, RequestModel
 from sysndd_core.jobs import BackupKind
-from sysndd_core.stores.backups import StrayFile
+from sysndd_core.stores.backup_manifest import StrayFile
 
 
 class RestoreRequest(RequestModel):

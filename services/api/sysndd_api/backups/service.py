@@ -21,7 +21,8 @@ from sysndd_core.errors import (
 )
 from sysndd_core.jobs import AdoptBackup, BackupKind, CreateBackup, RestoreBackup, VerifyBackup
 from sysndd_core.outbox import JobRows
-from sysndd_core.stores.backups import BackupDirectory, BackupManifest, StrayFile
+from sysndd_core.stores.backup_manifest import BackupManifest, StrayFile
+from sysndd_core.stores.backups import BackupDirectory
 from sysndd_core.stores.s3 import S3Copies, locked
 
 RESTORE_WORD = "RESTORE"

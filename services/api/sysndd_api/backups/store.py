@@ -14,7 +14,8 @@ from typing import IO
 
 from sysndd_core.errors import BodyTooLarge, InsufficientStorage, InvalidBackupName
 from sysndd_core.jobs import BackupKind
-from sysndd_core.stores.backups import UPLOAD_SUFFIX, BackupDirectory, backup_name
+from sysndd_core.stores.backup_manifest import backup_name
+from sysndd_core.stores.backups import UPLOAD_SUFFIX, BackupDirectory
 
 _SUFFIX = re.compile(r"\.sql(\.zst|\.gz)?$", re.IGNORECASE)
 _BUFFER = 1 << 20

@@ -10,7 +10,8 @@ from sysndd_core.database import Database
 from sysndd_core.errors import InspectionNotFound, TableNotInBackup
 from sysndd_core.jobs import DropInspection, InspectTable, Job, PreviewRestore
 from sysndd_core.outbox import JobRows, utc
-from sysndd_core.stores.backups import BackupDirectory, BackupManifest
+from sysndd_core.stores.backup_manifest import BackupManifest
+from sysndd_core.stores.backups import BackupDirectory
 
 
 class Inspections:

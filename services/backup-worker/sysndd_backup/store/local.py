@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import IO
 
 from sysndd_core.errors import InsufficientStorage
-from sysndd_core.stores.backups import PARTIAL_SUFFIX, BackupDirectory, BackupManifest
+from sysndd_core.stores.backup_manifest import BackupManifest
+from sysndd_core.stores.backups import PARTIAL_SUFFIX, BackupDirectory
 
 
 def publish(store: BackupDirectory, partial: Path, manifest: BackupManifest) -> None:

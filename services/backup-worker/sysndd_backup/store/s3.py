@@ -6,7 +6,10 @@ copy is tried again every few minutes.
 
 import asyncio
 import contextlib
+import fcntl
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 from sysndd_backup.job_runs import Progress
 from sysndd_backup.pace import watched
@@ -18,7 +21,8 @@ from sysndd_core.errors import (
     SysnddError,
 )
 from sysndd_core.logging import get_logger
-from sysndd_core.stores.backups import BackupDirectory, BackupManifest
+from sysndd_core.stores.backup_manifest import BackupManifest
+from sysndd_core.stores.backups import BackupDirectory
 from sysndd_core.stores.s3 import S3Copies
 
 log = get_logger(__name__)
@@ -43,7 +47,8 @@ class SecondPlace:
     ) -> BackupManifest:
         """Copy a local backup; return its manifest, which says what came of it.
 
-        Never raises for what the storage does.
+        Never raises for what the storage does. What another process is copying right now is left
+        to it.
 
         Args:
             name: of a listed backup.
@@ -56,10 +61,13 @@ class SecondPlace:
         manifest = await asyncio.to_thread(self._store.manifest, name)
         path = self._store.path(name)
         try:
-            remote = await watched(
-                lambda told: self.copies.put(manifest, path, told),
-                progress, "copying", (percent, percent), manifest.size_bytes,
-            )  # fmt: skip
+            with _only_one(path) as ours:
+                if not ours:
+                    return manifest
+                remote = await watched(
+                    lambda told: self.copies.put(manifest, path, told),
+                    progress, "copying", (percent, percent), manifest.size_bytes,
+                )  # fmt: skip
             changes = {"remote": remote, "remote_error": None}
             manifest = await asyncio.to_thread(self._store.amend, name, changes)
             await asyncio.to_thread(self.copies.put_manifest, manifest)
@@ -143,3 +151,19 @@ class SecondPlace:
                 # Copied by a worker that was killed before it could note so.
                 await asyncio.to_thread(self._store.amend, name, {"remote": there.remote})
             await self.bring_manifest(name)
+
+
+@contextlib.contextmanager
+def _only_one(path: Path) -> Iterator[bool]:
+    """Hold a file's lock; yield False where another process does (flock(2)).
+
+    The kernel frees it when a process dies. So whoever copies a file knows that an upload of it
+    that is still open in the storage is a dead worker's.
+    """
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
