@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from sysndd_backup.server import quoted, requalified
 from sysndd_backup.session import SchemaSession, open_session
+from sysndd_backup.trigger_head import LONGEST, begins_open, unqualified
 from sysndd_core.errors import RestoreFailed
 from sysndd_core.settings import DatabaseSettings
 
@@ -92,10 +93,10 @@ _VIEW = re.compile(rb"^/\*!50001 VIEW .*$", re.MULTILINE)
 
 
 class WithoutDefiners:
-    """Takes DEFINER clauses out of a stream of SQL, and leads its views to the loaded schema.
+    """Takes DEFINER clauses out of a stream of SQL, and leads views and triggers to its own schema.
 
-    The server may write the schema's name before a function that a view calls; nothing else of a
-    dump has it.
+    The server may write the schema's name before a function that a view calls, and an author before
+    a trigger and its table; nothing else of a dump has it.
 
     Args:
         schema: name of the schema that was dumped.
@@ -110,8 +111,14 @@ class WithoutDefiners:
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes; return what is certain by now."""
-        head, newline, self._rest = (self._rest + chunk).rpartition(b"\n")
-        return self._rewritten(head + newline)
+        data = self._rest + chunk
+        end = data.rfind(b"\n") + 1
+        # The head of a trigger may have several lines.
+        open_head = begins_open(data[:end][-LONGEST:])
+        if open_head is not None:
+            end = max(0, end - LONGEST) + open_head
+        self._rest = data[end:]
+        return self._rewritten(data[:end])
 
     def finish(self) -> bytes:
         """Return what follows the last line break."""
@@ -119,7 +126,7 @@ class WithoutDefiners:
 
     def _rewritten(self, lines: bytes) -> bytes:
         lines = _EVENT.sub(self._disabled, _DEFINER.sub(_kept, lines))
-        return _VIEW.sub(self._requalified, lines)
+        return _VIEW.sub(self._requalified, unqualified(lines))
 
     def _disabled(self, match: re.Match[bytes]) -> bytes:
         # An event that ran beside the load would change the rows before they are counted.

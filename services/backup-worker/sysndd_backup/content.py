@@ -11,6 +11,7 @@ from typing import IO
 
 from sysndd_backup.census import object_of
 from sysndd_backup.scan import DumpScan
+from sysndd_backup.trigger_head import begins_open, unqualified
 
 _DEFINER = re.compile(rb"DEFINER=`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)?")
 _DEFINES = (b"CREATE DEFINER=", b"/*!50003 CREATE*/", b"/*!50106 CREATE*/", b"/*!50013 DEFINER=")
@@ -34,7 +35,7 @@ _CHUNK = 1 << 20
 def neutral(line: bytes) -> bytes:
     """Return a line that begins a statement without definer, schema name and event status."""
     if line.startswith(_DEFINES):
-        line = _DEFINER.sub(b"DEFINER=CURRENT_USER", line, count=1)
+        line = _DEFINER.sub(b"DEFINER=CURRENT_USER", unqualified(line), count=1)
         if line.startswith(_EVENT):
             line = _EVENT_STATUS.sub(rb"\1DISABLE", line, count=1)
     elif line.startswith(b"ALTER DATABASE "):
@@ -54,9 +55,16 @@ class Content:
         self._parts: dict[str, hashlib._Hash] = {}
         self._part = "the settings at the beginning"
         self._write = write
+        self._head = b""
 
     def line(self, line: bytes, *, begins: bool) -> None:
         """Hash a line, in the part that it begins or belongs to."""
+        if self._head:
+            line, begins, self._head = self._head + b"\n" + line, True, b""
+        if begins and begins_open(line) is not None:
+            # Its head goes on in the next line.
+            self._head = line
+            return
         if begins:
             self._part = _part_of(line) or self._part
             line = neutral(line)

@@ -62,6 +62,15 @@ END
 CREATE TRIGGER after_it AFTER UPDATE ON `a table` FOR EACH ROW
 INSERT INTO log (what) VALUES (CONCAT('changed ', OLD.id))
 --
+CREATE TRIGGER {app}.`named``so` AFTER INSERT ON {app}.dates FOR EACH ROW
+INSERT INTO `{app}`.log (what) VALUES ('a date')
+--
+CREATE TRIGGER `{app}`
+  . over_lines
+  BEFORE DELETE
+  ON `{app}`.`dates` FOR EACH
+  ROW SET @gone = OLD.id
+--
 CREATE FUNCTION twice(x INT) RETURNS INT DETERMINISTIC RETURN x * 2
 --
 CREATE PROCEDURE fill(IN many INT)
@@ -88,7 +97,7 @@ COMMENT 'it''s' DO BEGIN DELETE FROM log; DELETE FROM log; END
 async def bench(site: Site) -> AsyncIterator[BackupBench]:
     with site.server.connect(site.app) as connection, connection.cursor() as cursor:
         for statement in EVERYTHING.split("\n--\n"):
-            cursor.execute(statement)
+            cursor.execute(statement.replace("{app}", site.app))
     async with backup_bench(site) as bench:
         bench.policy = BackupPolicy()
         yield bench
@@ -149,6 +158,8 @@ async def test_everything_a_schema_may_hold_comes_back(bench: BackupBench) -> No
     assert server.execute(f"SELECT n FROM `{app}`.a_view_before_its_base") == ((2,),)
     server.execute(f"INSERT INTO `{app}`.`a table` (id) VALUES (20)")
     assert server.execute(f"SELECT title FROM `{app}`.`a table` WHERE id = 20") == (("no; title",),)
+    server.execute(f"INSERT INTO `{app}`.dates (id, d, dt) VALUES (9, '2026-01-01', '2026-01-01')")
+    assert server.execute(f"SELECT what FROM `{app}`.log") == (("a date",),)
     statuses = server.execute(
         "SELECT event_name, status FROM information_schema.events WHERE event_schema = %s", (app,)
     )
