@@ -55,8 +55,10 @@ GRANT SHOW_ROUTINE ON *.* TO 'sysndd_backup'@'%';
 -- only where the server knows: SHOW CREATE ROUTINE
 GRANT SHOW CREATE ROUTINE ON *.* TO 'sysndd_backup'@'%';
 
--- … and a restore gives views, triggers and routines back to the account that defined them. The
--- privilege has had four names.
+-- … and an undo, or a restore that is taken back, makes the previous views, triggers, routines and
+-- events again for the account that defined them. (Those of a backup become the worker's own.) The
+-- right to do so is SET USER on MariaDB; on MySQL it was SET_USER_ID up to 8.3, and is two rights
+-- since 8.2: for accounts that exist, and for those that don't any more.
 -- only where the server knows: SET USER
 GRANT SET USER ON *.* TO 'sysndd_backup'@'%';
 -- only where the server knows: SET_ANY_DEFINER

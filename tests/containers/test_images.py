@@ -65,6 +65,18 @@ def test_no_secret_is_in_an_image(stack: Stack, service: str) -> None:
     assert files.strip() == "[]"
 
 
+def test_the_worker_has_the_migrator_as_a_program_and_the_same_migrations(stack: Stack) -> None:
+    plan = stack.compose(
+        "exec", "-T", "backup-worker", "sysndd-migrator", "wait", "--timeout", "20"
+    )
+    assert plan.returncode == 0, plan.stderr
+    listed = [
+        stack.compose("run", "--rm", "--no-deps", "-T", "--entrypoint", "ls", service, "/app/migrations").stdout
+        for service in ("backup-worker", "migrator")
+    ]  # fmt: skip
+    assert listed[0] == listed[1] != ""
+
+
 def test_the_dump_client_is_the_servers_own(stack: Stack) -> None:
     ours = stack.compose("exec", "-T", "backup-worker", "mariadb-dump", "--version").stdout
     theirs = stack.compose("exec", "-T", "db", "mariadb-dump", "--version").stdout
