@@ -11,6 +11,9 @@ from pathlib import Path
 from sysndd_local import mariadb
 from sysndd_local.ports import free_port
 
+POOL_MB = 2048
+"""A production server's pool holds the data; with less, a dump waits for the disk and for nothing else."""
+
 
 @contextmanager
 def running_server(

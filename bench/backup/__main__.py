@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.backup import dumping
 from bench.backup.dataset import fill
-from bench.server import running_server
+from bench.server import POOL_MB, running_server
 from sysndd_local import mariadb
 
 _SCHEMA = "bench"
@@ -24,7 +24,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="sysndd-bench-", dir=options.folder) as folder:
         root = Path(folder)
         (root / "files").mkdir()
-        with running_server(root / "server") as server:
+        with running_server(root / "server", buffer_pool_mb=POOL_MB) as server:
             _tell(f"making about {options.megabytes:g} MB of SQL …")
             begun = time.monotonic()
             with mariadb.connect_as_root(server) as connection:
