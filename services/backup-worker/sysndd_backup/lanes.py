@@ -7,7 +7,7 @@ scratch schema; what a row says can't reach further than it can through the clie
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from typing import IO
 
 import pymysql
@@ -15,7 +15,8 @@ from pymysql.connections import Connection
 from pymysql.constants import CLIENT
 from pymysql.cursors import Cursor
 
-from sysndd_backup.load_plan import LoadPlan, Span, TablePlan
+from sysndd_backup.load_plan import LoadPlan, Span
+from sysndd_backup.load_queue import Keys, LoadQueue
 from sysndd_core.errors import RestoreFailed
 from sysndd_core.settings import DatabaseSettings
 
@@ -65,33 +66,39 @@ class Lane:
             # It is over already, or the server is gone; dropping the schema waits for the rest.
             return
 
-    def load(self, tables: list[TablePlan], source: Source) -> None:
-        """Make tables and load their rows, in the order of the dump.
+    def run(self, statements: "deque[tuple[str, bytes]]") -> None:
+        """Run statements, each with its table's name, until none is left; lanes share them.
+
+        Raises:
+            RestoreFailed: the server refused something; names the table.
+            Stopped.
+        """
+        with self._session() as connection:
+            while True:
+                try:
+                    name, statement = statements.popleft()
+                except IndexError:
+                    return
+                self._run(connection, statement, name)
+
+    def load(self, queue: LoadQueue, source: Source) -> None:
+        """Load rows and add keys until there is nothing left to begin with.
 
         Raises:
             RestoreFailed: the server refused something; names the table.
             Stopped, and what the source raises where it is damaged.
         """
-        with self._session() as connection, source() as reader:
-            at = 0
-            for table in tables:
-                self._run(connection, table.definition.create, table.name)
-                for span in table.rows:
-                    self._skip(reader, span.start - at)
-                    self._rows(connection, reader, span, table.name)
-                    at = span.end
+        with self._session() as connection, closing(_Places(source, self._read)) as places:
+            while (work := queue.take()) is not None:
+                if isinstance(work, Keys):
+                    for statement in work.table.definition.keys:
+                        self._run(connection, statement, work.table.name)
+                    continue
+                for span in work.spans:
+                    self._rows(connection, places.at(span.start), span, work.table.name)
+                    places.passed(span)
                 connection.commit()
-
-    def alter(self, jobs: "deque[tuple[str, tuple[bytes, ...]]]") -> None:
-        """Add keys to tables until none is left; lanes share ``jobs``."""
-        with self._session() as connection:
-            while True:
-                try:
-                    name, statements = jobs.popleft()
-                except IndexError:
-                    return
-                for statement in statements:
-                    self._run(connection, statement, name)
+                queue.loaded(work.table)
 
     @contextmanager
     def _session(self) -> "Iterator[Connection[Cursor]]":
@@ -108,11 +115,6 @@ class Lane:
                 yield connection
             finally:
                 self._connection = None
-
-    def _skip(self, reader: IO[bytes], size: int) -> None:
-        while size > 0:
-            chunk = self._read(reader, min(size, _CHUNK))
-            size -= len(chunk)
 
     def _rows(
         self, connection: "Connection[Cursor]", reader: IO[bytes], span: Span, table: str
@@ -154,6 +156,34 @@ class Lane:
                 raise Stopped from error
             shown = " ".join(statement[:80].decode(errors="replace").split())
             raise RestoreFailed(f"{table} can't be loaded: ERROR {error} at {shown}") from error
+
+
+class _Places:
+    """Goes to places of a stream: forward by reading, back by opening it again."""
+
+    def __init__(self, source: Source, read: Callable[[IO[bytes], int], bytes]) -> None:
+        self._source = source
+        self._read = read
+        self._opened = ExitStack()
+        self._reader: IO[bytes] | None = None
+        self._at = 0
+
+    def at(self, place: int) -> IO[bytes]:
+        """Return the stream, to be read from there."""
+        if self._reader is None or place < self._at:
+            self.close()
+            self._reader, self._at = self._opened.enter_context(self._source()), 0
+        while self._at < place:
+            self._at += len(self._read(self._reader, min(place - self._at, _CHUNK)))
+        return self._reader
+
+    def passed(self, span: Span) -> None:
+        """Note that a span was read to its end."""
+        self._at = span.end
+
+    def close(self) -> None:
+        """Close the stream."""
+        self._opened.close()
 
 
 def _statements(rest: list[bytes], chunk: bytes) -> Iterable[bytes]:

@@ -25,6 +25,8 @@ _VIEW_GOES = re.compile(rb"/\*!50001 DROP (?:VIEW|TABLE) IF EXISTS `(?:[^`]|``)+
 _TABLES = 20_000
 _SPANS = 200_000
 _DEFINITION_BYTES = 1 << 20
+_END_OF_STATEMENT = b";\n"
+_PIECE_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,11 @@ class Span:
 
 @dataclass
 class TablePlan:
-    """One table: how it is made, and where its rows are."""
+    """One table: how it is made, and where its rows are.
+
+    Attributes:
+        rows: each span is of whole statements, so that it can be loaded by itself.
+    """
 
     name: str
     definition: TableDefinition
@@ -100,10 +106,11 @@ class Planner:
         self._definition: list[bytes] | None = None
         self._in_view = False
         self._in_programs = False
+        self._last_two = b""
 
     def line(self, line: bytes, *, begins: bool) -> None:
         """Sort a line; it is one of a table's definition, of the rest, or of nothing."""
-        start, self._at = self._at, self._at + len(line) + 1
+        start, self._at, self._last_two = self._at, self._at + len(line) + 1, b""
         if line:
             self.last_line = line
         self._note_collations(line)
@@ -120,6 +127,9 @@ class Planner:
         """Note where rows are."""
         span = Span(self._at, self._at + len(data))
         self._at = span.end
+        # Breaks in values are escaped, so this is always a statement's end.
+        whole = self._last_two == _END_OF_STATEMENT
+        self._last_two = (self._last_two + data[-2:])[-2:]
         if self.refusal is not None:
             return
         plan = self._tables.get(table)
@@ -127,7 +137,11 @@ class Planner:
             self.refusal = f"rows follow {self._unknown[:60]!r}"
         elif plan is None:
             self.refusal = f"rows of {table} come before its definition"
-        elif plan.rows and plan.rows[-1].end == span.start:
+        elif (
+            plan.rows
+            and plan.rows[-1].end == span.start
+            and not (whole and plan.rows[-1].size >= _PIECE_BYTES)
+        ):
             plan.rows[-1] = Span(plan.rows[-1].start, span.end)
         else:
             plan.rows.append(span)

@@ -1,8 +1,9 @@
 """Loads a dump by two streams: tables side by side, keys and foreign keys after the rows.
 
-1. Two lanes make their tables without secondary keys and load the rows, each reading the file for
-   itself and passing over what is the other's.
-2. Both add keys, largest tables first: sorting once is far cheaper than a key for every row.
+1. Two lanes make the tables without secondary keys.
+2. Both load rows, a piece at a time, each reading the file for itself and passing over what is the
+   other's; whoever is free adds the keys of a table whose rows are there. Sorting once is far cheaper
+   than a key for every row.
 3. Foreign keys, once every table has the keys they need.
 4. The vendor's client makes the rest: views, triggers, routines, events.
 """
@@ -10,7 +11,7 @@
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import IO, cast
@@ -18,7 +19,8 @@ from typing import IO, cast
 from sysndd_backup.clients import Clients
 from sysndd_backup.confinement import WithoutDefiners
 from sysndd_backup.lanes import Lane, Source, Stopped
-from sysndd_backup.load_plan import LoadPlan, Span, TablePlan
+from sysndd_backup.load_plan import LoadPlan, Span
+from sysndd_backup.load_queue import LoadQueue
 from sysndd_backup.loading import Load
 from sysndd_core.settings import DatabaseSettings
 
@@ -43,6 +45,7 @@ class SplitLoad:
         self.bytes_sent = 0
         self.step = "rows"
         self._plan = plan
+        self._row_bytes = sum(table.row_bytes for table in plan.tables)
         self._rest = Load(settings, clients, schema, rewrite=rewrite)
         self._stopping = threading.Event()
         self._lanes = [
@@ -55,30 +58,33 @@ class SplitLoad:
         Raises:
             RestoreFailed: the server or the client refused something.
         """
-        shares = _shares(self._plan.tables)
-        await self._in_lanes(
-            [
-                partial(lane.load, share, source)
-                for lane, share in zip(self._lanes, shares, strict=True)
-            ]
-        )
-        self.step = "keys"
-        by_size = sorted(self._plan.tables, key=lambda table: -table.row_bytes)
-        jobs = deque((table.name, table.definition.keys) for table in by_size)
-        await self._in_lanes([partial(lane.alter, jobs) for lane in self._lanes])
-        references: deque[tuple[str, tuple[bytes, ...]]] = deque(
-            (table.name, (table.definition.references,))
-            for table in self._plan.tables
-            if table.definition.references is not None
-        )
+        tables = self._plan.tables
+        await self._run_in_lanes((one.name, one.definition.create) for one in tables)
+        queue = LoadQueue(tables)
+        await self._in_lanes([partial(lane.load, queue, source) for lane in self._lanes])
         # One after the other: each takes a lock on both of its tables.
-        await self._in_lanes([partial(self._lanes[0].alter, references)])
+        await self._run_in_lanes(
+            (
+                (one.name, one.definition.references)
+                for one in tables
+                if one.definition.references is not None
+            ),
+            lanes=1,
+        )
         self.step = "programs"
         await self._rest.run(lambda: _rest_of(self._plan, source))
 
     def _count(self, size: int) -> None:
         # Two threads may lose a piece of it to each other: it only draws a bar.
         self.bytes_sent += size
+        if self.bytes_sent >= self._row_bytes:
+            self.step = "keys"
+
+    async def _run_in_lanes(
+        self, statements: Iterable[tuple[str, bytes]], lanes: int = LANES
+    ) -> None:
+        shared = deque(statements)
+        await self._in_lanes([partial(lane.run, shared) for lane in self._lanes[:lanes]])
 
     async def _in_lanes(self, works: list[Callable[[], None]]) -> None:
         tasks = [asyncio.create_task(asyncio.to_thread(work)) for work in works]
@@ -93,17 +99,6 @@ class SplitLoad:
         for error in failures:
             if not isinstance(error, Stopped):
                 raise error
-
-
-def _shares(tables: tuple[TablePlan, ...]) -> list[list[TablePlan]]:
-    """Give each table, largest first, to the lane that has less; keep the order of the dump."""
-    loads, owner = [0] * LANES, {}
-    for table in sorted(tables, key=lambda one: -one.row_bytes):
-        lane = loads.index(min(loads))
-        loads[lane] += table.row_bytes
-        owner[table.name] = lane
-    by_place = sorted(tables, key=lambda one: one.rows[0].start if one.rows else 0)
-    return [[table for table in by_place if owner[table.name] == lane] for lane in range(LANES)]
 
 
 @contextmanager

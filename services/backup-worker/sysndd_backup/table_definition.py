@@ -26,12 +26,14 @@ class TableDefinition:
         keys: ALTER TABLE statements that add the keys that waited, once the rows are there.
         references: the one that adds the foreign keys, once every table has its keys; None where
             there are none.
+        ordered_by_key: whether rows are stored by the primary key, in whatever order they come.
     """
 
     table: bytes
     create: bytes
     keys: tuple[bytes, ...] = ()
     references: bytes | None = None
+    ordered_by_key: bool = False
 
 
 def deferred(lines: list[bytes]) -> TableDefinition | None:
@@ -48,7 +50,8 @@ def deferred(lines: list[bytes]) -> TableDefinition | None:
     if head is None or end is None:
         return None
     table, parts, tail = b"`" + head[1] + b"`", lines[1:end], lines[end:]
-    keys = _keys_that_can_wait(parts) if b" ENGINE=InnoDB" in tail[0] else []
+    innodb = b" ENGINE=InnoDB" in tail[0]
+    keys = _keys_that_can_wait(parts) if innodb else []
     foreign = [part for part in parts if _FOREIGN.match(part)]
     kept = [part.rstrip(b",") for part in parts if part not in keys and part not in foreign]
     create = b"\n".join([lines[0], b",\n".join(kept), *tail])
@@ -57,6 +60,7 @@ def deferred(lines: list[bytes]) -> TableDefinition | None:
         create=create,
         keys=tuple(_alter(table, group) for group in _groups(keys)),
         references=_alter(table, foreign) if foreign else None,
+        ordered_by_key=innodb and any(_PRIMARY.match(part) for part in parts),
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from sysndd_backup.checking import check_backup
 from sysndd_backup.content import NeutralReader, difference
 from sysndd_backup.load_plan import Planner
+from sysndd_backup.load_queue import LoadQueue, Rows
 from sysndd_backup.packing import open_reader
 from sysndd_backup.scan import DumpScan
 from sysndd_core.jobs import CreateBackup, RestoreBackup
@@ -130,3 +131,39 @@ def test_a_plan_does_not_depend_on_where_a_chunk_ends(bench: BackupBench) -> Non
         plans.append(planner.plan())
     assert plans[0] is not None
     assert plans[0] == plans[1] == plans[2]
+
+
+async def test_a_large_table_is_loaded_in_pieces_by_both_lanes(
+    bench: BackupBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, app = bench.site.server, bench.site.app
+    for table, key in (("large", "PRIMARY KEY (id)"), ("heap", "KEY (id)")):
+        server.execute(f"CREATE TABLE `{app}`.{table} (id INT NOT NULL, body TEXT, {key})")
+        rows = ", ".join(f"({(n * 37) % 4001}, REPEAT('{n};\\n),(', 200))" for n in range(4001))
+        server.execute(f"INSERT INTO `{app}`.{table} VALUES {rows}")
+    await bench.run(CreateBackup())
+    manifest = bench.store.manifests()[0]
+    monkeypatch.setattr("sysndd_backup.load_plan._PIECE_BYTES", 1)
+    checked = await check_backup(bench.tools, manifest)
+    assert checked.plan is not None
+    tables = {table.name: table for table in checked.plan.tables}
+    with open_reader(bench.store.path(manifest.name), bench.tools.keys) as reader:
+        dump = reader.read()
+    for name in ("large", "heap"):
+        pieces = [dump[span.start : span.end] for span in tables[name].rows]
+        assert len(pieces) >= 3
+        assert all(piece.startswith(f"INSERT INTO `{name}`".encode()) for piece in pieces)
+        assert all(piece.endswith(b";\n") for piece in pieces)
+    queue = LoadQueue([tables["large"], tables["heap"]])
+    given = [work for work in iter(queue.take, None) if isinstance(work, Rows)]
+    # Without a primary key the order of rows is all that tells them apart.
+    assert [len(work.spans) for work in given if work.table.name == "heap"] == [
+        len(tables["heap"].rows)
+    ]
+    assert len([work for work in given if work.table.name == "large"]) >= 3
+
+    content = digests(bench, manifest.name)
+    row = await bench.run(RestoreBackup(name=manifest.name))
+    assert row["state"] == "succeeded", row["error"]
+    assert (await bench.run(CreateBackup()))["state"] == "succeeded"
+    assert difference(content, digests(bench, bench.store.manifests()[0].name)) is None
