@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sysndd_migrator.effect import ABSENT, commits_first, target_of
-from sysndd_migrator.units import Unit, plain
+from sysndd_migrator.units import Unit
 
 _MANY_ROWS = 100_000
 _LONGEST = 20
@@ -57,7 +57,7 @@ class Ahead:
     def _quick(self, unit: Unit) -> bool:
         """Tell whether a unit changes one small table of this run and nothing else."""
         target = target_of(unit)
-        if target is None or _NOT_QUICK.search(plain(unit.statements[0])):
+        if target is None or _NOT_QUICK.search(unit.statements[0].plain):
             return False
         creates = target.verb == "create" and not target.index
         return creates or target.bare.lower() in self._new

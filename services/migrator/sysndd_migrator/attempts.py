@@ -11,7 +11,7 @@ from functools import cached_property
 
 import pymysql.err
 
-from sysndd_migrator import postconditions
+from sysndd_migrator import failure, postconditions
 from sysndd_migrator.effect import (
     changed_objects,
     commits_first,
@@ -26,7 +26,7 @@ from sysndd_migrator.journal import JournalRow
 from sysndd_migrator.ledger import Ledger
 from sysndd_migrator.record import Record
 from sysndd_migrator.script import Script
-from sysndd_migrator.session import Outcome
+from sysndd_migrator.session import Outcome, server_error
 from sysndd_migrator.splitter import Statement
 from sysndd_migrator.surroundings import Surroundings
 from sysndd_migrator.units import Kind, Unit, ends_transaction
@@ -108,12 +108,28 @@ class Attempts:
                 await self._transaction(unit)
             else:
                 await self._committing(index, unit)
-        except BaseException:
+        except BaseException as error:
             self._opened = False
+            if isinstance(error, pymysql.err.Error):
+                await self._settle(error)
             self._around.ahead.doubt()
             if self.following is not None:
                 self.following.record.forget_announced()
             raise
+
+    async def _settle(self, refusal: pymysql.err.Error) -> None:
+        """Commit the rows that were left to a definition which the server refused.
+
+        Raises:
+            ServerUnavailable: they can't be; the next run finds them neither done nor recorded.
+        """
+        if server_error(refusal)[0] in failure.GONE:
+            return
+        try:
+            await self._around.pending.settle()
+        except (pymysql.err.Error, OSError) as error:
+            self._session.close()
+            raise failure.connection_lost(self.script, self.progressed.sent, error) from refusal
 
     async def check_postconditions(self, *, changed: bool) -> None:
         """Check what the file promises.
@@ -155,11 +171,10 @@ class Attempts:
                 self.record.succeeded()
             self._announce(coming, answers)
             await pending.write()
-            await self._session.execute("COMMIT")
+            await pending.commit(by_next=bool(coming) and not last)
         except BaseException:
             del pending.writes[before:]  # rolled back together with the rows
             raise
-        pending.forget()
         ahead.filled(outcome.rows)
         self.progressed.closed = last
         self.progressed.changed = changed
@@ -243,7 +258,9 @@ class Attempts:
         """Send it once it is durable that it was begun."""
         pending = self._around.pending
         if announced:
-            return await self._send_all(unit, questions)
+            sent = await self._send_all(unit, questions)
+            pending.committed()
+            return sent
         if commits_first(unit):
             await pending.open()
             sent = await self._send_all(unit, questions)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from sysndd_migrator.fingerprint import fingerprint, kinds_in, names_in, without_counter
 from sysndd_migrator.script import Script
 from sysndd_migrator.session import Session
-from sysndd_migrator.units import Kind, Unit, plain
+from sysndd_migrator.units import Kind, Unit
 from sysndd_migrator.wire import Reply
 
 # Every character but those of ASCII that end a name; said like this, the expression compiles quickly.
@@ -63,17 +63,17 @@ class Target:
 
 def commits_first(unit: Unit) -> bool:
     """Tell whether the server commits what is open before it starts on this unit."""
-    return unit.kind is Kind.DEFINITION and bool(_COMMITS_FIRST.match(plain(unit.statements[0])))
+    return unit.kind is Kind.DEFINITION and bool(_COMMITS_FIRST.match(unit.statements[0].plain))
 
 
 def provable(unit: Unit) -> bool:
     """Tell whether a look at the schema can prove later that this unit was done."""
-    return unit.kind is Kind.DEFINITION and not _UNSEEN.match(plain(unit.statements[0]))
+    return unit.kind is Kind.DEFINITION and not _UNSEEN.match(unit.statements[0].plain)
 
 
 def target_of(unit: Unit) -> Target | None:
     """Return the one table that a definition is about, or None when it may be more than one."""
-    return _target(plain(unit.statements[0])) if unit.kind is Kind.DEFINITION else None
+    return _target(unit.statements[0].plain) if unit.kind is Kind.DEFINITION else None
 
 
 @lru_cache(maxsize=256)
@@ -102,11 +102,11 @@ async def look(session: Session, schema: str, script: Script, unit: Unit) -> str
     if unit.kind is Kind.DEFINITION:
         statement = unit.statements[0]
         return await fingerprint(
-            session, schema, names_in([statement.canonical]), kinds=kinds_in(plain(statement))
+            session, schema, names_in([statement.canonical]), kinds=kinds_in(statement.plain)
         )
     # EXECUTE runs what other statements of the file put together; CALL may do anything.
     names = names_in(statement.canonical for statement in script.statements)
-    everything = plain(unit.statements[0]).lower().startswith("call")
+    everything = unit.statements[0].plain.lower().startswith("call")
     return await fingerprint(session, schema, names, everything=everything)
 
 
@@ -158,7 +158,7 @@ def changed_objects(unit: Unit, *, same: bool) -> str:
         unit: what was sent.
         same: whether the definitions it may change are as they were before it.
     """
-    text = plain(unit.statements[0])
+    text = unit.statements[0].plain
     if match := _UNSEEN.match(text):
         return " ".join(match[1].lower().split())
     if same:

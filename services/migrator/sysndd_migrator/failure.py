@@ -63,6 +63,10 @@ def stopped(script: Script, position: int, *, requested: bool) -> Interrupted:
     )
 
 
+GONE = frozenset({1053, 1077, 1079, 1080, 1152, 1159, 1161, 1184, 1927, 2006, 2013, 2055, 4031})
+"""Numbers of errors after which there is no connection any more."""
+
+
 def connection_lost(script: Script, position: int, error: BaseException) -> ServerUnavailable:
     """Say that nobody knows yet whether a statement was finished."""
     return ServerUnavailable(

@@ -25,14 +25,13 @@ from sysndd_migrator.record import Record
 from sysndd_migrator.script import Script
 from sysndd_migrator.session import Outcome, server_error
 from sysndd_migrator.surroundings import Result, Surroundings
-from sysndd_migrator.units import Kind, Unit, plain, uses_temporary_tables
+from sysndd_migrator.units import Kind, Unit, uses_temporary_tables
 
 log = get_logger(__name__)
 
 _LONGEST_BACKOFF = 5.0
 _LOCK_TIMEOUTS = frozenset({1205, 1213})
 _KILLED = 1317
-_GONE = frozenset({1053, 1077, 1079, 1080, 1152, 1159, 1161, 1184, 1927, 2006, 2013, 2055, 4031})
 
 
 class FileRun:
@@ -212,7 +211,7 @@ class FileRun:
 
     async def _failure(self, unit: Unit, error: pymysql.err.Error) -> MigratorError:
         number, _ = server_error(error)
-        if number in _GONE or isinstance(error, pymysql.err.InterfaceError):
+        if number in failure.GONE or isinstance(error, pymysql.err.InterfaceError):
             return failure.connection_lost(self._script, self._progressed.sent, error)
         await self._session.reset(self._ledger.schema)
         if number == _KILLED:
@@ -236,4 +235,4 @@ class FileRun:
 
 
 def _is_one_change(unit: Unit) -> bool:
-    return plain(unit.statements[0]).lower().startswith("execute")
+    return unit.statements[0].plain.lower().startswith("execute")

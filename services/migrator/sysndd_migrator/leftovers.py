@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable
 
 from sysndd_migrator.splitter import Statement
-from sysndd_migrator.units import plain
 
 _STRING = re.compile(r"'[^'\\]*(?:\\.[^'\\]*)*'|\"[^\"\\]*(?:\\.[^\"\\]*)*\"", re.DOTALL)
 _VARIABLE = re.compile(r"(?<!@)@(`(?:[^`]|``)+`|[0-9A-Za-z_$.]+)")
@@ -31,7 +30,7 @@ def cleaning_statements(statements: Iterable[Statement]) -> list[str]:
     prepared: dict[str, None] = {}
     tables: dict[str, None] = {}
     for statement in statements:
-        text = plain(statement)
+        text = statement.plain
         if "@" in text:
             variables |= dict.fromkeys(_VARIABLE.findall(_STRING.sub("''", text)))
         if match := _PREPARED.match(text):

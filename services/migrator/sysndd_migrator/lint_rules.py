@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from sysndd_migrator.blanking import STRING, blanked
 from sysndd_migrator.splitter import Statement
-from sysndd_migrator.units import Kind, kind_of, plain
+from sysndd_migrator.units import Kind, kind_of
 
 RULES = {
     "split-refused": "write it so that every client reads the same statements",
@@ -188,7 +188,7 @@ _WHOLE = re.compile(
 def by_rule(statement: Statement) -> Iterator[tuple[str, int, str]]:
     """Yield the faults of one statement: rule, offset in its text, and what is there."""
     yield from _in_code(blanked(statement.text), 0)
-    if kind_of(statement) is Kind.SESSION or plain(statement)[:7].lower() == "execute":
+    if kind_of(statement) is Kind.SESSION or statement.plain[:7].lower() == "execute":
         for match in STRING.finditer(statement.text):
             inner = match[0][1:-1].replace("''", "  ")
             if _CLAUSE.match(inner):

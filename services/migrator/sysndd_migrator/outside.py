@@ -11,7 +11,7 @@ from sysndd_core.database import Row
 from sysndd_migrator.blanking import blanked
 from sysndd_migrator.session import Session
 from sysndd_migrator.splitter import Statement
-from sysndd_migrator.units import Kind, kind_of, plain
+from sysndd_migrator.units import Kind, kind_of
 
 _READABLE = frozenset({"information_schema", "performance_schema"})
 _SERVER_WIDE = re.compile(
@@ -47,7 +47,7 @@ def reaches_outside(statement: Statement, schemas: Iterable[str]) -> str | None:
     Returns:
         A phrase such as ``names the schema sysndd``, or None.
     """
-    text = plain(statement)
+    text = statement.plain
     if kind_of(statement) is not Kind.SESSION and not _DYNAMIC.search(text):
         text = blanked(text)  # a link in a row's text looks like a qualified name
     if _SERVER_WIDE.match(text):

@@ -27,6 +27,7 @@ class Pending:
         self._session = session
         self._lock = lock
         self.writes: list[Write | Upsert] = []
+        self._left_open = False
 
     async def write(self) -> None:
         """Write them inside the transaction that is open; they stay pending until ``forget``.
@@ -42,8 +43,35 @@ class Pending:
         """Take note that their transaction is committed."""
         self.writes.clear()
 
+    async def commit(self, *, by_next: bool) -> None:
+        """Commit the transaction that they were written into.
+
+        Args:
+            by_next: leave that to the statement that is sent next, which the server does not begin
+                before it has committed what is open.
+        """
+        if not by_next:
+            await self._session.execute("COMMIT")
+        self._left_open = by_next
+        self.forget()
+
+    async def settle(self) -> None:
+        """Commit what was left to a statement that failed or was not sent.
+
+        Raises:
+            pymysql.err.Error: it can't be committed, so the server takes it back with the connection.
+        """
+        if self._left_open:
+            await self._session.execute("COMMIT")
+            self._left_open = False
+
+    def committed(self) -> None:
+        """Take note that a statement was sent which committed what had been left to it."""
+        self._left_open = False
+
     async def flush(self) -> None:
         """Commit them in a transaction of their own; costs nothing when there are none."""
+        await self.settle()
         if not self.writes:
             return
         # One statement is its own transaction.

@@ -21,7 +21,7 @@ from sysndd_migrator.script import Script
 from sysndd_migrator.session import Session, server_error
 from sysndd_migrator.snapshot import Snapshot
 from sysndd_migrator.splitter import Statement
-from sysndd_migrator.units import Kind, kind_of, plain
+from sysndd_migrator.units import Kind, kind_of
 
 log = get_logger(__name__)
 
@@ -193,7 +193,7 @@ class Rehearsal:
         return Rehearsed(position, statement, sent, lock, table)
 
     async def _text_of(self, statement: Statement) -> str:
-        text = plain(statement)
+        text = statement.plain
         if match := _PREPARE.match(text):
             self._prepared[match[1].lower()] = await self._value(match[2])
         elif match := _IMMEDIATE.match(text):

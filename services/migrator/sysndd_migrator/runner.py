@@ -1,6 +1,7 @@
 """``up``: both schemas to the newest version, platform first, under the lock."""
 
 import contextlib
+import functools
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -186,12 +187,13 @@ class Migrator:
                 for run in await self._runs(around, source, todo[source.name]):
                     applied = await self._apply(source, run, report)
                     report.applied.append(applied)
-                    announce(applied)
+                    self._session.wire.meanwhile(functools.partial(announce, applied))
             await around.pending.flush()
             for schema, kept in drifted.items():
                 await self.lock.ensure_held()
                 await self.drift.record(schema, kept)
         finally:
+            self._session.wire.catch_up()
             around.progress.close()
         return report
 
@@ -266,7 +268,10 @@ class Migrator:
 
     async def _apply(self, source: Source, run: FileRun, report: Report) -> Applied:
         script = run.script
-        log.info("applying", schema=source.schema, file=script.filename, resumed=run.resumed)
+        said = functools.partial(
+            log.info, "applying", schema=source.schema, file=script.filename, resumed=run.resumed
+        )
+        self._session.wire.meanwhile(said)
         result = await run.apply()
         report.remarks += remarks_of(script, result)
         return Applied(

@@ -85,7 +85,7 @@ class Session:
         self.settings = settings
         self.thread_id = int(connection.thread_id())
         self.is_mariadb = is_mariadb(connection.get_server_info())
-        self._wire = Wire(connection)
+        self.wire = Wire(connection)
         self._baseline: dict[str, Any] = {}
         self._schema: str | None = None
 
@@ -209,14 +209,14 @@ class Session:
         Raises:
             pymysql.err.Error: the server's refusal of the statement, unmapped.
         """
-        first, *others = await self._wire.exchange([text, *then], keep_from=1)
+        first, *others = await self.wire.exchange([text, *then], keep_from=1)
         if first.error is not None:
             raise first.error
         return Outcome(first.affected, first.warnings), others
 
     async def ask(self, *statements: str) -> list[Reply]:
         """Send statements of our own in one go; each runs whatever becomes of those before it."""
-        return await self._wire.exchange(statements)
+        return await self.wire.exchange(statements)
 
     async def execute(self, sql: str, arguments: Sequence[Any] | None = None) -> int:
         """Run a statement of our own; return the number of rows it changed."""

@@ -16,12 +16,13 @@ and ``DELIMITER`` lines, so slices and gaps together are the file, byte for byte
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from sysndd_migrator.ambiguity import reason_to_refuse
 from sysndd_migrator.errors import SplitRefused
 
 BOM = b"\xef\xbb\xbf"
+_EXECUTABLE_PREFIX = re.compile(r"\A/\*M?!\d*\s*")
 
 # The client keeps the delimiter in a buffer of 16 bytes.
 _LONGEST_DELIMITER = 15
@@ -57,7 +58,7 @@ _STRAY_DELIMITER = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Statement:
     """One statement of a file.
 
@@ -78,6 +79,11 @@ class Statement:
     line: int
     column: int
     canonical: str
+
+    @cached_property
+    def plain(self) -> str:
+        """The canonical text without a leading ``/*!50000``."""
+        return _EXECUTABLE_PREFIX.sub("", self.canonical).removesuffix("*/").strip()
 
 
 def split(data: bytes, name: str = "<sql>") -> tuple[Statement, ...]:

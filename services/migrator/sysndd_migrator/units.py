@@ -51,7 +51,6 @@ class Unit:
         return self.first + len(self.statements) - 1
 
 
-_EXECUTABLE_PREFIX = re.compile(r"\A/\*M?!\d*\s*")
 _SESSION_SET = re.compile(
     r"set\s+(?!global\b|persist\b|persist_only\b|password\b|role\b|default\s+role\b|statement\b"
     r"|resource\b|@@global\.|@@persist)",
@@ -85,14 +84,9 @@ _DEFINITION = frozenset(
 )
 
 
-def plain(statement: Statement) -> str:
-    """Return a statement's text without comments and without a leading ``/*!50000``."""
-    return _EXECUTABLE_PREFIX.sub("", statement.canonical).removesuffix("*/").strip()
-
-
 def kind_of(statement: Statement) -> Kind:
     """Classify one statement by its first words."""
-    text = plain(statement)
+    text = statement.plain
     first = re.split(r"[^\w]", text, maxsplit=1)[0].lower()
     if _SESSION_SET.match(text) or _TEMPORARY.match(text) or first in {"prepare", "deallocate"}:
         return Kind.SESSION
@@ -111,7 +105,7 @@ def units_of(statements: Iterable[Statement]) -> Iterator[Unit]:
     first = 1
     gathering: Kind | None = None
     for position, statement in enumerate(statements, start=1):
-        text, kind = plain(statement), kind_of(statement)
+        text, kind = statement.plain, kind_of(statement)
         if gathering is Kind.TRANSACTION and kind is Kind.DEFINITION:
             # The server commits here by itself; what follows is no longer in the transaction.
             yield Unit(gathering, first, tuple(gathered))
@@ -145,7 +139,7 @@ def _block_goes_on(gathering: Kind, text: str) -> bool:
 
 def ends_transaction(statement: Statement) -> str | None:
     """Return ``commit`` or ``rollback`` when the statement ends a transaction."""
-    text = plain(statement)
+    text = statement.plain
     return text.split(None, 1)[0].lower() if _END.match(text) else None
 
 
@@ -161,4 +155,4 @@ def uncommitted(units: Iterable[Unit]) -> Statement | None:
 
 def uses_temporary_tables(statements: Iterable[Statement]) -> bool:
     """Tell whether rows of this file may live in tables that end with the connection."""
-    return any(_TEMPORARY.match(plain(statement)) for statement in statements)
+    return any(_TEMPORARY.match(statement.plain) for statement in statements)

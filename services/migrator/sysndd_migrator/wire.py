@@ -9,8 +9,12 @@ Source: MariaDB Knowledge Base, "Protocol: commands and responses" (text protoco
 """
 
 import asyncio
+import contextlib
 import itertools
-from collections.abc import Sequence
+import os
+import select
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import aiomysql
@@ -22,6 +26,8 @@ _CHUNK = 1 << 16
 _OK, _LOCAL_FILE, _EOF, _ERROR = 0x00, 0xFB, 0xFE, 0xFF
 _MORE_RESULTS = 0x0008
 _SERVER_LOST = 2013
+_QUICK_MS = 5
+_LOOP_EVERY = 0.02  # seconds
 
 Row = tuple[str | None, ...]
 
@@ -55,6 +61,28 @@ class Wire:
         self._buffer = b""
         self._at = 0
         self._sequence = 1  # of the next packet
+        self._descriptor = _descriptor(connection)
+        self._readable = select.poll()
+        if self._descriptor is not None:
+            self._readable.register(self._descriptor, select.POLLIN)
+        self._loop_ran = time.monotonic()
+        self._meanwhile: list[Callable[[], None]] = []
+
+    def meanwhile(self, work: Callable[[], None]) -> None:
+        """Do something while the server is busy with what is sent next.
+
+        Args:
+            work: what needs no answer, such as to tell somebody; done at the latest by
+                ``catch_up``. That nobody listens must not end a migration, so OSError is dropped.
+        """
+        self._meanwhile.append(work)
+
+    def catch_up(self) -> None:
+        """Do now what is left for ``meanwhile``."""
+        waiting, self._meanwhile = self._meanwhile, []
+        for work in waiting:
+            with contextlib.suppress(OSError):
+                work()
 
     async def exchange(self, texts: Sequence[str], *, keep_from: int = 0) -> list[Reply]:
         """Send statements and read the answer to each of them.
@@ -75,8 +103,10 @@ class Wire:
         connection._result = None  # the driver's, from whatever it was asked last
         encoding = connection.encoding
         commands = [_packets(_QUERY + text.encode(encoding, "surrogateescape")) for text in texts]
+        await self._let_loop_run()
         try:
             connection._writer.write(b"".join(itertools.chain.from_iterable(commands)))
+            self.catch_up()
             return [
                 await self._reply(len(command), keep=at >= keep_from)
                 for at, command in enumerate(commands)
@@ -99,7 +129,7 @@ class Wire:
                 return reply
 
     async def _result(self, *, keep: bool) -> tuple[Reply, int]:
-        packet = await self._packet()
+        packet = self._packet_here() or await self._packet()
         kind = packet[0]
         if kind == _OK:
             affected, at = _number(packet, 1)
@@ -114,10 +144,11 @@ class Wire:
             raise pymysql.err.OperationalError(_SERVER_LOST, "The server asked for a local file.")
         columns, _ = _number(packet, 0)
         for _ in range(columns + 1):  # the definitions and an EOF
-            await self._packet()
+            if self._packet_here() is None:
+                await self._packet()
         rows: list[Row] = []
         while True:
-            packet = await self._packet()
+            packet = self._packet_here() or await self._packet()
             if packet[0] == _EOF and len(packet) < 9:
                 status = int.from_bytes(packet[3:5], "little")
                 self._connection.server_status = status
@@ -126,6 +157,19 @@ class Wire:
                 return Reply(error=_error(packet)), 0
             if keep:
                 rows.append(_row(packet, columns))
+
+    def _packet_here(self) -> bytes | None:
+        """Return the next packet when all of it has been read from the socket already."""
+        buffer, at = self._buffer, self._at
+        if len(buffer) < at + 4:
+            return None
+        size = buffer[at] | buffer[at + 1] << 8 | buffer[at + 2] << 16
+        end = at + 4 + size
+        if len(buffer) < end or size == _LONGEST or buffer[at + 3] != self._sequence:
+            return None
+        self._sequence = (self._sequence + 1) & 0xFF
+        self._at = end
+        return buffer[at + 4 : end]
 
     async def _packet(self) -> bytes:
         whole = b""
@@ -156,7 +200,7 @@ class Wire:
         missing = size - len(parts[0])
         while missing > 0:
             try:
-                chunk = await self._connection._reader.read(_CHUNK)
+                chunk = self._quick_answer() or await self._awaited_answer()
             except OSError as error:
                 self._connection.close()
                 raise _lost() from error
@@ -166,6 +210,41 @@ class Wire:
             parts.append(chunk)
             missing -= len(chunk)
         self._buffer, self._at = b"".join(parts), 0
+
+    def _quick_answer(self) -> bytes:
+        """Read from the socket itself what comes within milliseconds; empty when nothing does.
+
+        A turn of the event loop costs more than most statements take. What the loop has read
+        already comes first; the end of the connection is left to it.
+        """
+        if self._descriptor is None or self._connection._reader._buffer:
+            return b""
+        if not self._readable.poll(_QUICK_MS):
+            return b""
+        try:
+            return os.read(self._descriptor, _CHUNK)
+        except BlockingIOError:
+            return b""
+
+    async def _awaited_answer(self) -> bytes:
+        answer: bytes = await self._connection._reader.read(_CHUNK)
+        self._loop_ran = time.monotonic()
+        return answer
+
+    async def _let_loop_run(self) -> None:
+        """Give signals and timers their turn, however quick the answers are."""
+        if time.monotonic() - self._loop_ran > _LOOP_EVERY:
+            await asyncio.sleep(0)
+            self._loop_ran = time.monotonic()
+
+
+def _descriptor(connection: aiomysql.Connection) -> int | None:
+    """Return the socket to read from; None where what it carries is encrypted."""
+    transport = connection._writer.transport
+    if transport.get_extra_info("ssl_object") is not None:
+        return None
+    descriptor: int = transport.get_extra_info("socket").fileno()
+    return descriptor
 
 
 def _packets(payload: bytes) -> list[bytes]:

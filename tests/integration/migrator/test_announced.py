@@ -1,7 +1,11 @@
 """Definitions that are recorded as begun before their turn: taken back, or known never to have run."""
 
 import signal
+import time
 
+import pytest
+
+from sysndd_migrator.session import LOCK_WAIT_SECONDS
 from tests.integration.migrator.conftest import Workspace, eventually, finish
 
 OTHER = "CREATE TABLE other (id INT PRIMARY KEY);\n"
@@ -30,9 +34,55 @@ def test_a_definition_costs_no_commit_of_its_own_behind_rows(workspace: Workspac
         sent = statements()
     first = next(at for at, text in enumerate(sent) if text.startswith("CREATE TABLE gene_2"))
     last = next(at for at, text in enumerate(sent) if text.startswith("CREATE TABLE gene_5"))
-    assert sum(text.startswith("COMMIT") for text in sent[first:last]) == 3
+    # The definition behind the rows commits them itself.
+    assert [text for text in sent[first:last] if text.startswith("COMMIT")] == []
     for number in range(1, 6):
         assert journal(workspace, f"00{number}_gene.sql") == [(1, 1), (2, 1), (3, 1)]
+
+
+@pytest.mark.parametrize("refused", ["DROP COLUMN nothing", "ADD COLUMN"])
+def test_rows_stay_when_the_definition_that_was_to_commit_them_is_refused(
+    workspace: Workspace, refused: str
+) -> None:
+    """A refusal of the syntax comes before the server has committed what is open."""
+    workspace.write(
+        "001_gene.sql",
+        "CREATE TABLE gene (id INT PRIMARY KEY);\nINSERT INTO gene VALUES (1);\n"
+        f"ALTER TABLE gene {refused};\n",
+    )
+    failed = workspace.run("up")
+    assert failed.code == 1
+    assert "statement 3" in failed.err
+    assert workspace.sql("SELECT id FROM gene") == ((1,),)
+    assert journal(workspace, "001_gene.sql") == [(1, 1), (2, 1), (3, 0)]
+    workspace.write(
+        "001_gene.sql",
+        "CREATE TABLE gene (id INT PRIMARY KEY);\nINSERT INTO gene VALUES (1);\n"
+        "ALTER TABLE gene ADD COLUMN note INT;\n",
+    )
+    assert workspace.run("resolve", "001_gene.sql", "--from-statement", "3").code == 0
+    workspace.up()
+    assert workspace.sql("SELECT id, note FROM gene") == ((1, None),)
+
+
+def test_rows_stay_when_the_table_of_the_definition_behind_them_is_locked(
+    workspace: Workspace,
+) -> None:
+    workspace.write("001_gene.sql", OTHER)
+    workspace.up()
+    workspace.write("002_rows.sql", "INSERT INTO other VALUES (1);\nALTER TABLE other ADD x INT;\n")
+    with workspace.server.connect(workspace.app) as holder, holder.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT * FROM other")
+        process = workspace.start("up")
+        eventually(lambda: workspace.sql("SELECT 1 FROM other"))
+        time.sleep(LOCK_WAIT_SECONDS + 2)
+        assert process.poll() is None
+        cursor.execute("COMMIT")
+    finished = finish(process)
+    assert finished.code == 0, finished
+    assert "waiting_for_table" in finished.err
+    assert workspace.sql("SELECT id, x FROM other") == ((1, None),)
 
 
 def test_what_was_announced_is_taken_back_when_the_file_before_it_fails(

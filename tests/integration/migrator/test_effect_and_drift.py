@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from sysndd_migrator.session import LOCK_WAIT_SECONDS
 from tests.integration.migrator.conftest import Workspace, eventually, finish
 
 GENE = "CREATE TABLE gene (id INT PRIMARY KEY, symbol VARCHAR(20) NOT NULL);\n"
@@ -213,6 +214,12 @@ def test_a_long_statement_reports_progress(workspace: Workspace) -> None:
     assert "elapsed" in lines[0]
 
 
+def altering(workspace: Workspace) -> object:
+    return workspace.server.execute(
+        "SELECT id FROM information_schema.processlist WHERE info LIKE 'ALTER TABLE gene%%'"
+    )
+
+
 @pytest.mark.slow
 def test_readers_never_wait_longer_than_the_timeout(workspace: Workspace) -> None:
     """Someone holds the table in an open transaction; an ALTER queues; readers keep coming."""
@@ -238,7 +245,8 @@ def test_readers_never_wait_longer_than_the_timeout(workspace: Workspace) -> Non
         readers = [threading.Thread(target=read) for _ in range(3)]
         for reader in readers:
             reader.start()
-        time.sleep(9)  # more than one lock_wait_timeout of five seconds
+        eventually(lambda: altering(workspace))
+        time.sleep(LOCK_WAIT_SECONDS + 3)
         cursor.execute("COMMIT")
         finished = finish(process)
         stop.set()
