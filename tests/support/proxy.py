@@ -105,6 +105,8 @@ def start_proxy(directory: Path, api_url: str, **settings: str) -> Iterator[Prox
         "SYSNDD_HTTPS_PORT": str(tls_port),
         "SYSNDD_DYNAMIC_DIR": str(REPOSITORY / "proxy" / "dynamic"),
         "SYSNDD_API_URL": api_url,
+        # How long a test waits for an answer that does not come.
+        "SYSNDD_HOLD_SECONDS": "1",
         **settings,
     }
     static = directory / "traefik.yml"
@@ -115,7 +117,7 @@ def start_proxy(directory: Path, api_url: str, **settings: str) -> Iterator[Prox
         if not accepts(port) or (tls and not accepts(tls_port)):
             return False
         # The routes come a moment after the entry points.
-        answer = httpx.get(f"http://{LOOPBACK}:{port}/api/health/live", timeout=5)
+        answer = httpx.get(f"http://{LOOPBACK}:{port}/api/health/live", timeout=30)
         return answer.status_code not in {404, 502, 503}
 
     process = RealProcess("traefik", traefik.command(static), directory, ready, environment)
@@ -126,13 +128,15 @@ def start_proxy(directory: Path, api_url: str, **settings: str) -> Iterator[Prox
         process.stop()
 
 
-def self_signed(directory: Path, *, days: int = 30) -> dict[str, str]:
-    """Make a certificate for localhost; return the settings that name it."""
+def self_signed(
+    directory: Path, *, days: int = 30, names: str = "DNS:localhost,IP:127.0.0.1"
+) -> dict[str, str]:
+    """Make a certificate for localhost, or for ``names``; return the settings that name it."""
     certificate, key = directory / "cert.pem", directory / "key.pem"
     subprocess.run(
         [
             *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", str(days)),
-            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
+            *("-subj", "/CN=localhost", "-addext", f"subjectAltName={names}"),
             *("-keyout", str(key), "-out", str(certificate)),
         ],
         check=True,

@@ -184,11 +184,34 @@ def test_only_what_may_be_repeated_is_repeated(proxy: Proxy, backend: Backend) -
     assert backend.paths() == ["/api/auth/login"]
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_nobody_has_taken_waits_until_somebody_does(tmp_path: Path, method: str) -> None:
+    body = b"x" * 100_000 if method == "POST" else b""
+    with (
+        start_backend() as backend,
+        start_proxy(tmp_path, backend.url, SYSNDD_HOLD_SECONDS="40") as proxy,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        backend.healthy = False
+        _wait_until(lambda: "Health check failed" in proxy.log.read_text())
+        backend.seen.clear()
+        asked = thread.submit(
+            httpx.request, method, f"{proxy.url}/api/genes", content=body, timeout=60
+        )
+        with pytest.raises(TimeoutError):
+            asked.result(3)
+        assert backend.seen == []
+        backend.healthy = True
+        assert asked.result(30).status_code == 200
+        (taken,) = backend.seen
+        assert (taken.method, taken.received) == (method, len(body))
+
+
 def test_a_sick_backend_gets_no_requests_until_it_is_well(proxy: Proxy, backend: Backend) -> None:
     backend.healthy = False
-    _wait_until(lambda: ask(proxy, "GET", "/api/genes") == 503)
+    _wait_until(lambda: ask(proxy, "GET", "/api/genes") == 502)
     backend.seen.clear()
-    assert ask(proxy, "GET", "/api/genes") == 503
+    assert ask(proxy, "GET", "/api/genes") == 502
     assert backend.seen == []
     backend.healthy = True
     _wait_until(lambda: ask(proxy, "GET", "/api/genes") == 200)

@@ -48,6 +48,8 @@ async def proxy_files(deployment: Deployment) -> str:
             # No certificate is asked for here.
             "SYSNDD_TLS": "off",
             "SYSNDD_PING_ADDRESS": "",
+            # Nobody will come.
+            "SYSNDD_HOLD_SECONDS": "1",
             "SYSNDD_DYNAMIC_DIR": str(deployment.repository / "proxy" / "dynamic"),
             "SYSNDD_API_URL": f"http://{programs.LOOPBACK}:{programs.free_port()}",
             "SYSNDD_RENDERED": str(Path(folder) / "traefik.yml"),
