@@ -26,6 +26,13 @@ class Counting:
             self.first = time.time()
         return SMTP(self, hostname="localhost", decode_data=False, enable_SMTPUTF8=True)
 
+    async def handle_EHLO(  # noqa: N802 - the name is aiosmtpd's
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, replies: list[str]
+    ) -> list[str]:
+        """Offer PIPELINING, as Postfix, Exim and Exchange do; aiosmtpd reads line by line anyhow."""
+        session.host_name = hostname
+        return [*replies[:-1], "250-PIPELINING", replies[-1]]
+
     async def handle_DATA(  # noqa: N802 - the name is aiosmtpd's
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:

@@ -68,16 +68,17 @@ class OutboxRows(MailRows):
         as nobody has claimed it since: it was sent, and the attempt number says that only we did.
         """
         mine, fence = self._fence_of([mail.claim for mail in mails])
-        answers = " ".join(["WHEN %s THEN %s"] * len(mails))
+        replies = " ".join(["WHEN %s THEN %s"] * len(mails))
+        previews = " ".join(f"WHEN %s THEN {_literal(mail.preview)}" for mail in mails)
         async with self.database.connection() as connection:
             changed = await connection.execute(
                 f"UPDATE {self.table} SET finished_at = UTC_TIMESTAMP(6), lease_until = NULL,"
                 " phase = NULL, last_code = 250,"
-                f" last_reply = CASE id {answers} END, preview = CASE id {answers} END,"
+                f" last_reply = CASE id {replies} END, preview = CASE id {previews} END,"
                 f" state = 'sent' WHERE {mine} AND state IN ('running', 'queued', 'held')",
                 (
                     *(one for mail in mails for one in (mail.claim.id, mail.reply[:500])),
-                    *(one for mail in mails for one in (mail.claim.id, json.dumps(mail.preview))),
+                    *(mail.claim.id for mail in mails),
                     *fence,
                 ),
             )
@@ -187,3 +188,11 @@ class OutboxRows(MailRows):
             f"UPDATE {self.table} SET preview = %s WHERE id = %s AND preview IS NULL",
             (json.dumps(preview), mail_id),
         )
+
+
+def _literal(preview: Preview) -> str:
+    """Write a preview as a literal of SQL. In hexadecimal it has nothing to be escaped.
+
+    The driver's escaping, letter by letter, costs as much as rendering the mail.
+    """
+    return f"_utf8mb4 x'{json.dumps(preview).encode().hex()}'"

@@ -17,6 +17,7 @@ import aiosmtplib
 
 from sysndd_core.settings import SmtpSecurity, SmtpSettings
 from sysndd_core.smtp_probe import ehlo_name, tls_context
+from sysndd_mailer.session import MailRefused, Session, Stage
 from sysndd_mailer.wire import Message
 
 MAILS_PER_CONNECTION = 100
@@ -57,7 +58,7 @@ class Outcome:
 
 @dataclass
 class _Connection:
-    client: aiosmtplib.SMTP
+    session: Session
     mails: int = 0
     used_at: float = 0.0
     clean: bool = True
@@ -90,8 +91,8 @@ class Connections:
 
         Args:
             message: what to send.
-            before_content: awaited when the recipient was accepted and before DATA; what it raises
-                goes to the caller and nothing is sent.
+            before_content: awaited when the server waits for the content; what it raises goes to the
+                caller, and nothing is sent.
         """
         while True:
             try:
@@ -114,24 +115,25 @@ class Connections:
     ) -> Outcome:
         kept = False
         try:
-            outcome = await _deliver(connection.client, message, before_content)
+            outcome = await _deliver(connection.session, message, before_content)
             connection.mails += 1
             connection.clean = outcome.fate is Fate.SENT
             kept = outcome.fate in (Fate.SENT, Fate.DEAD, Fate.NO_SUCH_RECIPIENT)
             return outcome
         finally:
+            kept = kept and connection.session.is_usable
             if kept and connection.mails < MAILS_PER_CONNECTION:
                 connection.used_at = time.monotonic()
                 self._idle.append(connection)
             elif kept:
-                await _quit(connection.client)
+                await connection.session.quit()
             else:
-                connection.client.close()
+                connection.session.cut()
 
     async def close(self) -> None:
         """Take leave of the server."""
         idle, self._idle = self._idle, []
-        await asyncio.gather(*(_quit(connection.client) for connection in idle))
+        await asyncio.gather(*(connection.session.quit() for connection in idle))
 
     async def _take(self) -> _Connection:
         """Return a kept connection that has answered just now, or a new one."""
@@ -139,19 +141,19 @@ class Connections:
             connection = self._idle.pop()
             idle = time.monotonic() - connection.used_at
             if idle > _IDLE_SECONDS:
-                await _quit(connection.client)
+                await connection.session.quit()
                 continue
             if connection.clean and idle < _FRESH_SECONDS:
                 return connection
             try:
-                await connection.client.rset(timeout=min(5.0, self._settings.timeout))
-            except (aiosmtplib.SMTPException, OSError):
-                connection.client.close()
+                await connection.session.reset(min(5.0, self._settings.timeout))
+            except OSError:
+                connection.session.cut()
                 continue
             return connection
         return _Connection(await self._connect())
 
-    async def _connect(self) -> aiosmtplib.SMTP:
+    async def _connect(self) -> Session:
         settings = self._settings
         if self._tls is None and settings.security is not SmtpSecurity.NONE:
             # Reads every authority of the system: 20 ms in which nothing else would be sent.
@@ -169,49 +171,38 @@ class Connections:
             await client.connect()
             if settings.user and settings.password is not None:
                 await client.login(settings.user, settings.password.get_secret_value())
+            if client.is_ehlo_or_helo_needed:
+                await _greet(client)
+            return Session(client, timeout=settings.timeout)
         except BaseException:
             client.close()
             raise
-        return client
+
+
+async def _greet(client: aiosmtplib.SMTP) -> None:
+    """Greet; a server of before 1995 knows no EHLO (RFC 5321, section 3.2)."""
+    try:
+        await client.ehlo()
+    except aiosmtplib.SMTPHeloError:
+        if not client.is_connected:
+            raise
+        await client.helo()
 
 
 async def _deliver(
-    client: aiosmtplib.SMTP, message: Message, before_content: Callable[[], Awaitable[None]]
+    session: Session, message: Message, before_content: Callable[[], Awaitable[None]]
 ) -> Outcome:
     under_way = False
     try:
-        await _envelope(client, message)
+        await session.begin(message)
         await before_content()
         under_way = True
-        response = await client.data(message.content)
-    except aiosmtplib.SMTPResponseException as error:
-        return _refused(error)
-    except (aiosmtplib.SMTPException, OSError) as error:
+        reply = await session.content(message)
+    except MailRefused as refusal:
+        return _refused(refusal)
+    except OSError as error:
         return Outcome(Fate.DOUBT if under_way else Fate.RETRY, None, _kind(error))
-    return Outcome(Fate.SENT, response.code, _short(response.message))
-
-
-async def _envelope(client: aiosmtplib.SMTP, message: Message) -> None:
-    """Name sender and recipient, as aiosmtplib's ``mail`` and ``rcpt`` do.
-
-    Those parse each address once more, which costs as much as the rest of a delivery; a ``Message``
-    has addresses that were checked already. They greet first, so they are taken while that is due.
-    """
-    if client.is_ehlo_or_helo_needed:
-        await client.mail(message.sender)
-    else:
-        said = await client.execute_command(b"MAIL", b"FROM:<%s>" % message.sender.encode("ascii"))
-        if said.code != aiosmtplib.SMTPStatus.completed:
-            raise aiosmtplib.SMTPSenderRefused(said.code, said.message, message.sender)
-    said = await client.execute_command(b"RCPT", b"TO:<%s>" % message.recipient.encode("ascii"))
-    if said.code not in (aiosmtplib.SMTPStatus.completed, aiosmtplib.SMTPStatus.will_forward):
-        raise aiosmtplib.SMTPRecipientRefused(said.code, said.message, message.recipient)
-
-
-async def _quit(client: aiosmtplib.SMTP) -> None:
-    with contextlib.suppress(aiosmtplib.SMTPException, OSError):
-        await client.quit(timeout=2)
-    client.close()
+    return Outcome(Fate.SENT, reply.code, _short(reply.text))
 
 
 def _not_connected(error: Exception) -> Outcome:
@@ -233,29 +224,28 @@ def _not_connected(error: Exception) -> Outcome:
     return Outcome(Fate.RETRY if lost else Fate.TRANSPORT, None, _kind(error))
 
 
-def _refused(error: aiosmtplib.SMTPResponseException) -> Outcome:
+def _refused(refusal: MailRefused) -> Outcome:
     """Decide from the server's reply: 4xx passes, 5xx does not (RFC 5321, section 4.2.1)."""
-    code, reply = error.code, _short(error.message)
-    sender_refused = isinstance(error, aiosmtplib.SMTPSenderRefused) and code != 552
+    code = refusal.reply.code
     if code < 500:
         fate = Fate.RETRY
-    elif code in (530, 535) or sender_refused:
+    elif code in (530, 535) or (refusal.stage is Stage.SENDER and code != 552):
         fate = Fate.TRANSPORT
-    elif _no_such_recipient(error):
+    elif _no_such_recipient(refusal):
         fate = Fate.NO_SUCH_RECIPIENT
     else:
         fate = Fate.DEAD
-    return Outcome(fate, code, reply)
+    return Outcome(fate, code, _short(refusal.reply.text))
 
 
-def _no_such_recipient(error: aiosmtplib.SMTPResponseException) -> bool:
+def _no_such_recipient(refusal: MailRefused) -> bool:
     """Whether it is the address that is wrong: 5.1.x (RFC 3463), or a bare 550, 551, 553."""
-    enhanced = _ENHANCED.match(error.message)
+    code, text = refusal.reply.code, refusal.reply.text
+    enhanced = _ENHANCED.match(text)
     if enhanced is not None:
         return enhanced[1] not in ("7", "8")  # these two are about the sender
-    bare = re.match(r"\s*\d\.\d", error.message) is None
-    at_recipient = isinstance(error, aiosmtplib.SMTPRecipientRefused)
-    return at_recipient and bare and error.code in (550, 551, 553)
+    bare = re.match(r"\s*\d\.\d", text) is None
+    return refusal.stage is Stage.RECIPIENT and bare and code in (550, 551, 553)
 
 
 def _kind(error: Exception) -> str:

@@ -31,14 +31,20 @@ class Message:
     content: bytes
 
     def __post_init__(self) -> None:
-        """Refuse what would end an SMTP command early.
+        """Refuse what would end an SMTP command or the content early.
 
         Raises:
-            ValueError: an address has a blank, a control character, `<` or `>`, or is not ASCII.
+            ValueError: an address has a blank, a control character, `<` or `>`, or is not ASCII; or a
+                line of the content ends otherwise than by CRLF.
         """
         for address in (self.sender, self.recipient):
             if _NOT_IN_ADDRESS.search(address) or not address.isascii():
                 raise ValueError("the address can't be used in an SMTP command")
+        octets = self.content
+        lines = octets.count(b"\r\n")
+        # Servers differ in what they take for the end of a line, and so of a mail.
+        if not octets.endswith(b"\r\n") or {octets.count(b"\r"), octets.count(b"\n")} != {lines}:
+            raise ValueError("a line does not end by CRLF")
 
 
 def mailbox(name: str, address: str) -> str:

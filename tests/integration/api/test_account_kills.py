@@ -83,6 +83,10 @@ class Life:
         self.mailed.update(mails)
 
     async def unharmed(self, point: str, question: Question, before: State) -> None:
+        # Each session was used just now: no request has a statement more, to note that, than another.
+        self.site.server.execute(
+            f"UPDATE `{self.site.ops}`.session SET last_seen_at = UTC_TIMESTAMP(6)"
+        )
         await self.killed.killed_at(point, question)
         self.kills += 1
         # The server finds out that its client is gone, and rolls back.

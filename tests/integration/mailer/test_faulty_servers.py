@@ -5,6 +5,7 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,9 @@ from sysndd_core.stores.mail_transport import TransportRows
 from sysndd_mailer import smtp
 from sysndd_mailer.outbox_rows import SentMail
 from sysndd_mailer.previews import Previews
-from sysndd_mailer.smtp import MAILS_PER_CONNECTION
+from sysndd_mailer.smtp import MAILS_PER_CONNECTION, Fate
+from sysndd_mailer.wire import Message
+from tests.support.certificates import make_authority
 from tests.support.outbox import Outbox, open_outbox
 from tests.support.site import Site
 from tests.support.smtp_faults import DEFAULTS, DROP, STALL, FaultySmtp, faulty_smtp
@@ -25,6 +28,11 @@ MAIL = NewMail("test", "person@sysndd.example", "test", {"requested_at": "2026-0
 HELD_ON_DOUBT = NewMail(
     "test", "person@sysndd.example", "test", {"requested_at": "x"}, on_doubt=OnDoubt.HOLD
 )
+
+
+PIPELINING = {"EHLO": "250-faulty.example\r\n250-PIPELINING\r\n250 AUTH PLAIN LOGIN"}
+one_by_one_and_together = pytest.mark.parametrize("ehlo", [{}, PIPELINING], ids=["", "pipelining"])
+"""A server that offers PIPELINING gets envelope and DATA in one packet."""
 
 
 @contextlib.asynccontextmanager
@@ -48,10 +56,14 @@ async def until_closed(outbox: Outbox) -> None:
     pytest.fail("the breaker did not close")
 
 
+@one_by_one_and_together
 @pytest.mark.parametrize("code", [421, 450, 451, 452])
 @pytest.mark.parametrize("at", ["MAIL", "RCPT", "DATA", "CONTENT"])
-async def test_4xx_is_tried_again_later(site: Site, database: Database, code: int, at: str) -> None:
-    async with mailing(site, database, **{at: f"{code} 4.3.0 later"}) as (outbox, server):
+async def test_4xx_is_tried_again_later(
+    site: Site, database: Database, code: int, at: str, ehlo: dict[str, str]
+) -> None:
+    answers = ehlo | {at: f"{code} 4.3.0 later"}
+    async with mailing(site, database, **answers) as (outbox, server):
         mail_id = await outbox.put(MAIL)
         await outbox.worker.run_until_idle()
         row = await outbox.row(mail_id)
@@ -63,14 +75,15 @@ async def test_4xx_is_tried_again_later(site: Site, database: Database, code: in
         assert {one["Message-ID"] for one in server.accepted} == {row["message_id"]}
 
 
+@one_by_one_and_together
 @pytest.mark.parametrize(
     ("reply", "marked"),
     [("550 5.1.1 no such user", 1), ("550 no such user", 1), ("554 5.7.1 policy", 0)],
 )
 async def test_5xx_at_the_recipient_is_dead_at_once(
-    site: Site, database: Database, reply: str, marked: int
+    site: Site, database: Database, reply: str, marked: int, ehlo: dict[str, str]
 ) -> None:
-    async with mailing(site, database, RCPT=reply) as (outbox, server):
+    async with mailing(site, database, **ehlo, RCPT=reply) as (outbox, server):
         mail_id = await outbox.put(MAIL)
         await outbox.worker.run_until_idle()
         row = await outbox.row(mail_id)
@@ -116,9 +129,12 @@ async def test_broken_transport_opens_the_breaker_and_burns_no_attempt(
         assert len(server.accepted) == len(ids)
 
 
-async def test_drop_after_the_final_dot(site: Site, database: Database) -> None:
+@one_by_one_and_together
+async def test_drop_after_the_final_dot(
+    site: Site, database: Database, ehlo: dict[str, str]
+) -> None:
     """A security mail is sent again under the same Message-ID, any other waits for a person."""
-    async with mailing(site, database, CONTENT=DROP) as (outbox, server):
+    async with mailing(site, database, **ehlo, CONTENT=DROP) as (outbox, server):
         again, held = await outbox.put(MAIL), await outbox.put(HELD_ON_DOUBT)
         await outbox.worker.run_until_idle()
         assert (await outbox.row(again))["state"] == "queued"
@@ -134,11 +150,12 @@ async def test_drop_after_the_final_dot(site: Site, database: Database) -> None:
         assert (await outbox.rows.depth())["held"] == 1
 
 
+@one_by_one_and_together
 @pytest.mark.parametrize("at", ["BANNER", "EHLO", "MAIL", "RCPT", "DATA", "CONTENT"])
 async def test_stalling_server_costs_its_time_out_and_no_mail(
-    site: Site, database: Database, at: str
+    site: Site, database: Database, at: str, ehlo: dict[str, str]
 ) -> None:
-    async with mailing(site, database, **{at: STALL}) as (outbox, server):
+    async with mailing(site, database, **ehlo | {at: STALL}) as (outbox, server):
         mail_id = await outbox.put(MAIL)
         begun = time.monotonic()
         await outbox.worker.run_until_idle()
@@ -183,6 +200,82 @@ async def test_refused_mail_is_reset_before_the_next(site: Site, database: Datab
         await outbox.worker.run_until_idle()
         commands = [line.split(" ")[0] for line in server.commands]
         assert commands == ["EHLO", "MAIL", "RCPT", "RSET", "MAIL", "RCPT", "DATA"]
+
+
+@pytest.mark.parametrize(("at_data", "connections"), [("503 no recipient", 1), ("354 go on", 2)])
+async def test_refused_recipient_of_a_pipelined_mail(
+    site: Site, database: Database, at_data: str, connections: int
+) -> None:
+    """DATA was on its way already. A server that waits for a content now gets none."""
+    async with mailing(site, database, **PIPELINING) as (outbox, server):
+        server.once |= {"RCPT": ["550 5.1.1 no such user"], "DATA": [at_data]}
+        dead, sent = await outbox.put(MAIL), await outbox.put(MAIL)
+        await outbox.worker.run_until_idle()
+        rows = [await outbox.row(mail_id) for mail_id in (dead, sent)]
+        assert [(row["state"], row["last_code"]) for row in rows] == [("dead", 550), ("sent", 250)]
+        assert [one["Message-ID"] for one in server.accepted] == [rows[1]["message_id"]]
+        assert server.connections == connections
+
+
+@pytest.mark.parametrize("said", ["250 ok\r\n250 ok", "what?", "250-" + "x" * 20_000])
+async def test_server_that_speaks_no_smtp(site: Site, database: Database, said: str) -> None:
+    """An answer too many must not be taken for that to the next question."""
+    async with mailing(site, database) as (outbox, server):
+        server.once["MAIL"] = [said]
+        mail_id = await outbox.put(MAIL)
+        await outbox.worker.run_until_idle()
+        assert (await outbox.row(mail_id))["state"] == "queued"
+        assert server.accepted == []
+        await outbox.send_due()
+        assert (await outbox.row(mail_id))["state"] == "sent"
+
+
+@pytest.mark.parametrize("security", [SmtpSecurity.STARTTLS, SmtpSecurity.TLS])
+async def test_mails_over_a_protected_connection_that_is_signed_in(
+    site: Site, database: Database, tmp_path: Path, security: SmtpSecurity
+) -> None:
+    authority = make_authority(tmp_path)
+    offers = {
+        "EHLO": "250-faulty.example\r\n250-STARTTLS\r\n250-PIPELINING\r\n250 AUTH PLAIN LOGIN"
+    }
+    implicit = security is SmtpSecurity.TLS
+    async with faulty_smtp(offers, tls=authority.server("localhost"), implicit=implicit) as server:
+        transport = SmtpSettings(
+            host="localhost", port=server.port, security=security, timeout=5, user="mailer",
+            password="canary", ca_file=authority.ca_file, mail_from="noreply@sysndd.example",
+        )  # fmt: skip
+        async with open_outbox(site, database, transport) as outbox:
+            ids = [await outbox.put(MAIL) for _ in range(3)]
+            await outbox.worker.run_until_idle()
+            rows = [await outbox.row(mail_id) for mail_id in ids]
+    assert {row["state"] for row in rows} == {"sent"}
+    assert len(server.accepted) == 3
+    assert server.connections == 1
+    commands = [line.split(" ")[0] for line in server.commands]
+    assert commands.index("AUTH") < commands.index("MAIL")
+
+
+async def test_server_of_before_ehlo(site: Site, database: Database) -> None:
+    answers = {"EHLO": "502 what?", "HELO": "250 faulty.example"}
+    async with mailing(site, database, **answers) as (outbox, _):
+        mail_id = await outbox.put(MAIL)
+        await outbox.worker.run_until_idle()
+        assert (await outbox.row(mail_id))["state"] == "sent"
+
+
+async def test_lines_with_a_dot_arrive_as_they_are(site: Site, database: Database) -> None:
+    """A dot alone on a line ends the content, so another is put in front of each."""
+    text = "..\r\n.\r\n.a\r\n"
+    async with mailing(site, database) as (outbox, server):
+        octets = f"Message-ID: <1@x>\r\n\r\n{text}".encode()
+        message = Message(sender="a@b.example", recipient="c@d.example", content=octets)
+
+        async def nothing() -> None: ...
+
+        outcome = await outbox.connections.send(message, nothing)
+        assert outcome.fate is Fate.SENT
+        stuffed = str(server.accepted[0].get_payload())
+        assert stuffed.replace("\r\n", "\n") == "...\n..\n..a"
 
 
 async def test_waiting_mail_is_shown_with_its_link_masked(site: Site, database: Database) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sysndd_mailer.compose import Composer, MailNotComposable, Rendered
-from sysndd_mailer.wire import content
+from sysndd_mailer.wire import Message, content
 
 DATE = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 # A line's end may be any of the three; what is not text can't be in a rendered template.
@@ -86,3 +86,10 @@ def test_addresses_that_can_not_be_used(recipient: str) -> None:
         composer.message(
             Rendered("s", "t", "h"), recipient=recipient, message_id="<a@b>", date=DATE
         )
+
+
+@pytest.mark.parametrize("octets", [b"a\r\n.\nb\r\n", b"a\r.\rb\r\n", b"a\n\r\n", b"no end", b""])
+def test_every_line_ends_alike(octets: bytes) -> None:
+    """Else a server may see the end of the content where we see none (SMTP smuggling)."""
+    with pytest.raises(ValueError, match="CRLF"):
+        Message(sender="a@b.example", recipient="c@d.example", content=octets)

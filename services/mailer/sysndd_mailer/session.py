@@ -1,0 +1,191 @@
+"""What repeats with every mail (RFC 5321), over a connection that aiosmtplib has opened.
+
+aiosmtplib connects, protects and signs in, and then hands over: it sends one command at a time. A server
+that offers PIPELINING (RFC 2920) gets a mail's envelope and DATA in one packet here, which is half of the
+round trips; and where one is 20 ms, the round trips are all of the time.
+"""
+
+import asyncio
+import contextlib
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import cast
+
+import aiosmtplib
+
+from sysndd_mailer.wire import Message
+
+_LONGEST_REPLY = 16_384
+_QUIT_SECONDS = 2.0
+_LINE = re.compile(rb"(\d{3})(?:([ -])(.*))?\r?", re.DOTALL)
+
+
+class Stage(StrEnum):
+    """Where a mail was refused."""
+
+    SENDER = "MAIL"
+    RECIPIENT = "RCPT"
+    DATA = "DATA"
+    CONTENT = "CONTENT"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A server's answer to one command."""
+
+    code: int
+    text: str
+
+
+class MailRefused(Exception):
+    """The server answered with another code than the one that lets the mail go on."""
+
+    def __init__(self, stage: Stage, reply: Reply) -> None:
+        super().__init__(f"{reply.code} {reply.text}")
+        self.stage = stage
+        self.reply = reply
+
+
+class ConnectionGone(ConnectionError):
+    """The server hung up, or said what is no SMTP."""
+
+
+class Session(asyncio.Protocol):
+    """A signed-in connection, one mail at a time.
+
+    Args:
+        client: connected, greeted and signed in; not to be used any more.
+        timeout: seconds to wait for a reply.
+    """
+
+    def __init__(self, client: aiosmtplib.SMTP, *, timeout: float) -> None:
+        assert client.transport is not None
+        self._client = client  # its end would be the connection's
+        self._timeout = timeout
+        self._pipelining = client.supports_extension("pipelining")
+        self._buffer = bytearray()
+        self._lines: list[bytes] = []
+        self._replies: list[Reply] = []
+        self._wanted = 0
+        self._answered: asyncio.Future[None] | None = None
+        self._gone: Exception | None = None
+        self._in_content = False
+        self._transport = cast("asyncio.Transport", client.transport)
+        self._transport.set_protocol(self)
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether another mail may follow."""
+        return self._gone is None and not self._in_content and not self._transport.is_closing()
+
+    async def begin(self, message: Message) -> None:
+        """Name sender and recipient, and announce the content.
+
+        Raises:
+            MailRefused: the server does not want it; ``is_usable`` tells whether another may follow.
+            ConnectionGone, TimeoutError.
+        """
+        commands = (
+            (Stage.SENDER, b"MAIL FROM:<%s>\r\n" % message.sender.encode("ascii"), (250,)),
+            (Stage.RECIPIENT, b"RCPT TO:<%s>\r\n" % message.recipient.encode("ascii"), (250, 251)),
+            (Stage.DATA, b"DATA\r\n", (354,)),
+        )
+        for group in (commands,) if self._pipelining else ((one,) for one in commands):
+            replies = await self._ask(*(line for _, line, _ in group))
+            # Now it waits for a content, also where it has refused the recipient before.
+            self._in_content = replies[-1].code == 354
+            for (stage, _, wanted), reply in zip(group, replies, strict=True):
+                if reply.code not in wanted:
+                    raise MailRefused(stage, reply)
+
+    async def content(self, message: Message) -> Reply:
+        """Send the content; return the server's acceptance.
+
+        Raises:
+            MailRefused: it was sent and refused.
+            ConnectionGone, TimeoutError: it was sent, and nobody knows what became of it.
+        """
+        (reply,) = await self._ask(
+            message.content.replace(b"\r\n.", b"\r\n.."), b".\r\n", replies=1
+        )
+        self._in_content = False
+        if reply.code != 250:
+            raise MailRefused(Stage.CONTENT, reply)
+        return reply
+
+    async def reset(self, timeout: float) -> None:
+        """Make sure that the server is there and has nothing half done.
+
+        Raises:
+            ConnectionGone, TimeoutError.
+        """
+        async with asyncio.timeout(timeout):
+            (reply,) = await self._ask(b"RSET\r\n")
+        if reply.code != 250:
+            raise ConnectionGone(f"{reply.code} to RSET")
+
+    async def quit(self) -> None:
+        """Take leave."""
+        with contextlib.suppress(OSError):
+            async with asyncio.timeout(_QUIT_SECONDS):
+                await self._ask(b"QUIT\r\n")
+        self._transport.close()
+
+    def cut(self) -> None:
+        """Hang up at once: the server drops what it has no end of."""
+        self._transport.abort()
+
+    async def _ask(self, *lines: bytes, replies: int | None = None) -> list[Reply]:
+        if self._gone is not None:
+            raise self._gone
+        self._replies = []
+        self._wanted = len(lines) if replies is None else replies
+        self._answered = asyncio.get_running_loop().create_future()
+        self._transport.write(b"".join(lines))
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._answered
+        finally:
+            self._answered = None
+        return self._replies
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the server says; a reply that nobody waits for ends the connection."""
+        self._buffer += data
+        while (end := self._buffer.find(b"\n")) >= 0:
+            line = _LINE.fullmatch(bytes(self._buffer[:end]))
+            del self._buffer[: end + 1]
+            if line is None:
+                self._lose(ConnectionGone("The answer is not SMTP."))
+                return
+            self._lines.append(line[3] or b"")
+            if line[2] != b"-":
+                text = b"\n".join(self._lines).decode("utf-8", "replace")
+                self._lines = []
+                self._take(Reply(int(line[1]), text))
+        if len(self._buffer) + sum(map(len, self._lines)) > _LONGEST_REPLY:
+            self._lose(ConnectionGone("The answer is longer than SMTP allows."))
+
+    def _take(self, reply: Reply) -> None:
+        if self._answered is None or self._answered.done():
+            self._lose(ConnectionGone(f"{reply.code} without a question: {reply.text}"))
+            return
+        self._replies.append(reply)
+        if len(self._replies) == self._wanted:
+            self._answered.set_result(None)
+
+    def eof_received(self) -> None:
+        """The server hung up."""
+        self._lose(ConnectionGone("The server closed the connection."))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self._lose(ConnectionGone(str(exc) if exc else "The connection was lost."))
+
+    def _lose(self, error: ConnectionGone) -> None:
+        if self._gone is None:
+            self._gone = error
+        if self._answered is not None and not self._answered.done():
+            self._answered.set_exception(self._gone)
+        self._transport.abort()
