@@ -1,23 +1,26 @@
 #!/bin/sh
 # First stage of every service's image: fills /opt/venv (or $VENV).
 #
+#   install.sh backend               what builds our own packages
 #   install.sh locked services/api   the packages of its lock file
 #   install.sh own services/api      core and the service itself
 #
 # The environment gets no pip of its own, and every package comes as a wheel whose hash is in a lock
 # file: nothing is compiled, so no compiler is ever needed.
 set -eu
-what=$1 service=$2 venv=${VENV:-/opt/venv}
+what=$1 service=${2:-} venv=${VENV:-/opt/venv}
 export PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
 into_venv() { python3 -m pip --python "$venv/bin/python" install --quiet "$@"; }
 build=/tmp/build/bin/python
 
 case $what in
+backend)
+    python3 -m venv /tmp/build
+    $build -m pip install --quiet --require-hashes --only-binary :all: -r requirements/build.lock
+    ;;
 locked)
     python3 -m venv --without-pip "$venv"
     into_venv --require-hashes --only-binary :all: -r "$service/requirements.lock"
-    python3 -m venv /tmp/build
-    $build -m pip install --quiet --require-hashes --only-binary :all: -r requirements/build.lock
     ;;
 own)
     $build -m pip wheel --quiet --no-deps --no-build-isolation --no-index \
@@ -25,7 +28,7 @@ own)
     into_venv --no-deps --no-index /tmp/wheels/*.whl
     ;;
 *)
-    echo "install.sh: locked or own, not $what" >&2
+    echo "install.sh: backend, locked or own, not $what" >&2
     exit 2
     ;;
 esac
