@@ -26,6 +26,8 @@ sha256() { printf '%s' "$1" | sha256sum | cut -d ' ' -f 1; }
 umask 077
 mkdir -p "$dir/tls"
 chmod 0700 "$dir"
+# Mounted as a folder, unlike the secrets: the proxy has no right to look into somebody's closed one.
+chmod 0755 "$dir/tls"
 for name in "$@"; do
     if [ "$name" = db_root_password ]; then
         echo "secrets: the server keeps its administrator's password: ALTER USER there, then write $dir/db_root_password" >&2
