@@ -2,6 +2,7 @@
 # Makes this machine able to run the system: virtual environment, Python packages, server programs.
 #
 #   bootstrap.sh python   the Python side only, with the tools of the tests (make check)
+#   bootstrap.sh tools    the Python side only, without those (make preflight of containers)
 #   bootstrap.sh up       and the servers that `make up` starts itself
 #   bootstrap.sh test     and the servers that the tests start themselves
 #
@@ -15,7 +16,7 @@ venv=${VENV:-.venv}
 stamp=$venv/.sysndd-installed
 # Running the system needs less than testing it: requirements/test.in includes dev.in.
 lock=test
-[ "$purpose" != up ] || lock=dev
+case $purpose in up | tools) lock=dev ;; esac
 PATH=$PATH:/usr/sbin:/usr/local/sbin:/sbin
 
 say() { printf '%s\n' "setup: $*" >&2; }
@@ -131,7 +132,7 @@ install_venv_module() {
 missing_packages() {
     local server=yes redis=yes
     case $purpose in
-    python) return ;;
+    python | tools) return ;;
     up)
         [ -z "${DB_HOST:-}${DB_SOCKET:-}" ] || server=no
         [ -z "${REDIS_URL:-}" ] || redis=no

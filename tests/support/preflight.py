@@ -1,6 +1,7 @@
 """Single checks of the preflight, and a deployment on the test session's servers to sabotage."""
 
 import asyncio
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -54,6 +55,15 @@ def copy_of_files(directory: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, target)
     return directory
+
+
+def spoil(file: Path, pattern: str, replacement: str) -> str:
+    """Change a file as a fault does; return what it was."""
+    text = file.read_text()
+    changed_text, count = re.subn(pattern, lambda _: replacement, text)
+    assert count, f"{file} has changed: {pattern}"
+    file.write_text(changed_text)
+    return text
 
 
 def make_deployment(site: Site, catcher: TestCatcher) -> Deployment:

@@ -24,11 +24,12 @@ import yaml
 
 from sysndd_preflight import http, programs
 from sysndd_preflight.catalog import Problem
-from sysndd_preflight.deployment import SERVICES, Deployment, Service
+from sysndd_preflight.deployment import SERVICES, Deployment, Service, read_environment
 
 OWN = SERVICES
 _UP_SECONDS = 900
 _ROWS = 20
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 class NotUp(Exception):
@@ -77,9 +78,11 @@ class Project:
     def logs(self, service: str, lines: int) -> list[str]:
         """Return a service's last log lines."""
         try:
-            return self.run("logs", "--no-color", f"--tail={lines}", service).splitlines()
+            told = self.run("logs", "--no-color", f"--tail={lines}", service)
         except Problem:
             return []
+        # So many of each replica, and cursor movements although nobody asked for colours.
+        return _ESCAPES.sub("", told).splitlines()[-lines:]
 
     def addresses(self, service: str) -> list[str]:
         """Return the address of each container of a service."""
@@ -188,6 +191,8 @@ class Project:
                     settings[variable] = files[value.removeprefix("/run/secrets/")]
                 elif value in hosts:
                     settings[variable] = hosts[value]
+                else:
+                    settings[variable] = _on_this_machine(value, content)
             if path := settings.pop("REDIS_URL_FILE", None):
                 settings["REDIS_URL"] = _at(Path(path).read_text(encoding="utf-8").strip(), hosts)
             if "MIGRATIONS_DIR" in settings:
@@ -215,19 +220,13 @@ def own_project(repository: Path) -> Iterator[Deployment]:
             "    sysndd-preflight --system .run/system.json      (after `make up`)\n"
             "    sysndd-preflight --target https://your.site --env api=/etc/sysndd/api.env"
         )
-    name = f"sysndd-preflight-{secrets.token_hex(3)}"
     with tempfile.TemporaryDirectory(prefix="sysndd-preflight-") as folder:
-        override = Path(folder) / "preflight.yml"
-        override.write_text(_override(repository), encoding="utf-8")
-        command = [docker, "compose", "-p", name, "--project-directory", str(repository)]
-        command += ["-f", str(repository / "docker-compose.yml"), "-f", str(override)]
-        environment = {**os.environ, "EDGE_SUBNET": f"172.29.{secrets.randbelow(40) + 190}.0/24"}
-        project = Project(command, environment, {})
+        project = _project(docker, repository, Path(folder))
         try:
-            project.config = json.loads(project.run("config", "--format", "json"))
+            _complete(project, repository, Path(folder))
             project.build()
-            project.run("up", "--wait", "--detach", seconds=_UP_SECONDS)
-            yield _described(project, repository)
+            project.run("up", "--wait", "--detach", "--no-build", seconds=_UP_SECONDS)
+            yield described(project, repository)
         except (Problem, subprocess.TimeoutExpired) as problem:
             raise NotUp(_explained(project, problem)) from problem
         finally:
@@ -235,15 +234,70 @@ def own_project(repository: Path) -> Iterator[Deployment]:
                 project.run("down", "--volumes", "--remove-orphans", "--timeout=5", seconds=300)
 
 
+def _project(docker: str, repository: Path, folder: Path) -> Project:
+    """Name a project of our own, of the deployment's files and one with what differs."""
+    command = [docker, "compose", "-p", f"sysndd-preflight-{secrets.token_hex(3)}"]
+    command += ["--project-directory", str(repository)]
+    for path in (*_files(repository), _override(folder)):
+        command += ["-f", str(path)]
+    subnet = f"172.29.{secrets.randbelow(40) + 190}.0/24"
+    return Project(command, {**os.environ, "EDGE_SUBNET": subnet}, {})
+
+
+def _files(repository: Path) -> list[Path]:
+    """Return the deployment's compose files: those of COMPOSE_FILE, else without development's."""
+    settings = repository / ".env"
+    chosen = os.environ.get("COMPOSE_FILE")
+    if not chosen and settings.is_file():
+        chosen = read_environment(settings).get("COMPOSE_FILE")
+    return [repository / name for name in (chosen or "docker-compose.yml").split(":")]
+
+
+def _override(folder: Path) -> Path:
+    """Write what differs: a free port and no certificate."""
+    path = folder / "preflight.yml"
+    path.write_text(
+        "services:\n"
+        "  traefik:\n"
+        '    ports: !override ["127.0.0.1::80"]\n'
+        '    environment: {SYSNDD_TLS: "off", SYSNDD_RATE_FACTOR: "100"}\n',
+        encoding="utf-8",
+    )
+    return path
+
+
+def _complete(project: Project, repository: Path, folder: Path) -> None:
+    """Read the merged configuration; where mail has no server, add development's mail catcher."""
+    project.config = json.loads(project.run("config", "--format", "json"))
+    development = repository / "docker-compose.override.yml"
+    mailer = project.config["services"]["mailer"]
+    if (mailer.get("environment") or {}).get("SMTP_HOST") or not development.is_file():
+        return
+    content = yaml.safe_load(development.read_text(encoding="utf-8"))["services"]
+    catcher = {**content["mailpit"], "ports": []}
+    # What development tells the services about it.
+    mail = {k: v for k, v in content["mailer"]["environment"].items() if k.startswith("SMTP_")}
+    services = {"mailpit": catcher, "api": {"environment": mail}, "mailer": {"environment": mail}}
+    path = folder / "mail.yml"
+    path.write_text(yaml.safe_dump({"services": services}, sort_keys=False), encoding="utf-8")
+    project.command += ["-f", str(path)]
+    project.config = json.loads(project.run("config", "--format", "json"))
+
+
 def _explained(project: Project, problem: Exception) -> str:
     lines = [f"the deployment does not start: {problem}"]
     lines.append("    mend: `make secrets` when a secret is missing; `docker compose logs SERVICE`")
-    for service in ("migrator", "api"):
+    for service in ("accounts", "migrator", "api"):
         lines += [f"    {line}" for line in project.logs(service, 50)]
     return "\n".join(lines)
 
 
-def _described(project: Project, repository: Path) -> Deployment:
+def described(project: Project, repository: Path) -> Deployment:
+    """Describe a project that runs, with an administrator of our own.
+
+    Raises:
+        Problem: it does not run.
+    """
     port = project.run("port", "traefik", "80").strip().rpartition(":")[2]
     login, password = "preflight", secrets.token_urlsafe(24)
     project.run(
@@ -261,24 +315,13 @@ def _described(project: Project, repository: Path) -> Deployment:
     )
 
 
-def _override(repository: Path) -> str:
-    """Return what differs: a free port, no certificate, and a mail catcher where mail has no server."""
-    proxy = "\n".join([
-        "services:",
-        "  traefik:",
-        '    ports: !override ["127.0.0.1:0:80"]',
-        '    environment: {SYSNDD_TLS: "off", SYSNDD_RATE_FACTOR: "100"}',
-    ])  # fmt: skip
-    development = repository / "docker-compose.override.yml"
-    if os.environ.get("SMTP_HOST") or not development.is_file():
-        return proxy + "\n"
-    # The catcher of the development file, and what it tells the services about it.
-    content = yaml.safe_load(development.read_text(encoding="utf-8"))["services"]
-    catcher = {**content["mailpit"], "ports": []}
-    mail = {k: v for k, v in content["mailer"]["environment"].items() if k.startswith("SMTP_")}
-    added = {"mailpit": catcher, "api": {"environment": mail}, "mailer": {"environment": mail}}
-    indented = yaml.safe_dump(added, sort_keys=False).replace("\n", "\n  ").rstrip()
-    return f"{proxy}\n  {indented}\n"
+def _on_this_machine(value: str, content: dict[str, Any]) -> str:
+    """Return where a path inside of a container is outside, when it is below a mounted folder."""
+    for mount in content.get("volumes") or ():
+        inside = str(mount["target"]).rstrip("/") + "/"
+        if mount["type"] == "bind" and value.startswith(inside):
+            return str(Path(mount["source"], value.removeprefix(inside)))
+    return value
 
 
 def _at(url: str, hosts: dict[str, str]) -> str:

@@ -59,6 +59,8 @@ async def merged(deployment: Deployment) -> tuple[dict[str, Any], str]:
     if not base.is_file():
         raise NotHere(f"there is no {BASE}")
     paths = [path for path in (base, deployment.repository / PRODUCTION) if path.is_file()]
+    # First: `docker compose` does not say in which file it failed to read a line.
+    by_hand = _by_hand(paths)
     docker = programs.find("docker")
     if docker is not None:
         compose = await programs.run([docker, "compose", "version"], seconds=20)
@@ -71,7 +73,7 @@ async def merged(deployment: Deployment) -> tuple[dict[str, Any], str]:
                 raise Problem(done.stdout.strip().splitlines()[-1])
             # Warnings about variables come on the same stream, before the document.
             return json.loads(done.stdout[done.stdout.index("{\n"):]), "docker compose"  # fmt: skip
-    return _by_hand(paths), "a YAML parser"
+    return by_hand, "a YAML parser"
 
 
 def _by_hand(paths: list[Path]) -> dict[str, Any]:
