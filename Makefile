@@ -14,8 +14,9 @@ LOCAL := PYTHONPATH=deploy/local $(PYTHON_IN_VENV) -m sysndd_local
 SET_UP := { [ -x $(PYTHON_IN_VENV) ] || { echo "Nothing is set up here yet; start with: make up"; exit 1; }; }
 BOOTSTRAP := bash deploy/local/bootstrap.sh
 
-# A running `make up` is looked at where it is; without one, a project of its own is started.
-PREFLIGHT_OF = $(if $(wildcard $(or $(RUN_DIR),.run)/system.json),--system $(or $(RUN_DIR),.run)/system.json)
+# A running `make up` is looked at where it is; without one, a project of containers is started.
+RUNNING = $(wildcard $(or $(RUN_DIR),.run)/system.json)
+PREFLIGHT_OF = $(if $(RUNNING),--system $(RUNNING))
 
 TESTS ?= tests/unit tests/integration tests/contract tests/e2e
 # Most tests wait for a server most of the time; each worker starts servers of its own.
@@ -51,7 +52,7 @@ admin: ## Run sysndd-admin on the running system (ARGS="backup", ARGS="test-mail
 
 .PHONY: preflight
 preflight: ## May this go live? (of `make up` when it runs, else of containers of its own; ARGS="--strict")
-	@$(BOOTSTRAP) up
+	@$(BOOTSTRAP) $(if $(RUNNING),up,tools)
 	@$(VENV)/bin/sysndd-preflight $(PREFLIGHT_OF) $(ARGS)
 
 .PHONY: down
@@ -127,12 +128,13 @@ CI_SERVER_TESTS := tests/servers $(addprefix tests/integration/,schema migrator 
 	$(addprefix backup/,test_round_trip.py test_split_load.py test_proof.py test_schema_changes_meanwhile.py))
 
 .PHONY: ci
-ci: ## What CI runs: check, test, test-servers (migrations and backups), test-mailpit, walk (with Mailpit)
+ci: ## What CI runs: check, test, test-servers (migrations and backups), test-mailpit, walk, test-containers
 	@$(MAKE) check
 	@$(MAKE) test
 	@$(MAKE) test-servers SERVER_TESTS="$(CI_SERVER_TESTS)"
 	@$(MAKE) test-mailpit
 	@$(MAILPIT) && MAILPIT_BIN=$$mailpit $(MAKE) walk
+	@$(MAKE) test-containers
 
 .PHONY: chaos-migrations
 chaos-migrations: ## Kill migrator and server at seeded moments (KILLS=100 SEED=4)

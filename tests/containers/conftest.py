@@ -6,24 +6,44 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.stack import OURS, Stack, copied, system_json
+from tests.containers.base_images import IMAGES
+from tests.containers.stack import OURS, Stack, copied, production, system_json
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A deployment on MariaDB with two API replicas, up and healthy."""
+    """Production's files on MariaDB, with TLS and two API replicas, up and healthy."""
     assert (
         os.environ.get("DOCKER_HOST")
         or os.environ.get("DOCKER_CONTEXT")
         or Path("/var/run/docker.sock").exists()
     ), "run these by `make test-containers`, which has an engine"
-    stack = copied(tmp_path_factory.mktemp("mariadb") / "site", subnet=241)
+    stack = production(tmp_path_factory.mktemp("mariadb") / "site", subnet=241)
     stack.compose("build", *OURS, seconds=1200)
+    with pytest.MonkeyPatch.context() as trusting:
+        # For every client that these tests run, here and in other processes.
+        trusting.setenv("SSL_CERT_FILE", str(stack.certificate))
+        try:
+            stack.up()
+            yield stack
+        finally:
+            stack.down()
+
+
+@pytest.fixture(scope="session")
+def mysql(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The base file on MySQL, by one setting; the other images are there already."""
+    assert stack
+    mysql = copied(
+        tmp_path_factory.mktemp("mysql") / "site", subnet=243, DB_IMAGE=IMAGES["mysql"],
+        SYSNDD_VERSION="lane-mysql", API_REPLICAS="1",
+    )  # fmt: skip
+    mysql.compose("build", *OURS, seconds=1200)
     try:
-        stack.up()
-        yield stack
+        mysql.up()
+        yield mysql
     finally:
-        stack.down()
+        mysql.down()
 
 
 @pytest.fixture(scope="session")

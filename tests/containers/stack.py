@@ -13,10 +13,16 @@ from typing import Any
 
 import yaml
 
+from sysndd_local.ports import free_port
+from tests.support.proxy import self_signed
+
 REPOSITORY = Path(__file__).resolve().parents[2]
-SHIPPED = (".dockerignore", "db", "deploy", "docker-compose.override.yml", "docker-compose.yml",
+SHIPPED = (".dockerignore", "Makefile", "db", "deploy", "docker-compose.override.yml", "docker-compose.yml",
            "packages", "proxy", "requirements", "services")  # fmt: skip
 OURS = ("migrator", "api", "backup-worker", "mailer")
+PRODUCTION = "docker-compose.yml:deploy/docker-compose.production.yml:on-this-machine.yml"
+# A checkout belongs to a person, and its files to nobody inside of a container.
+_PERSON = 1000
 # For the database's operator of the end-to-end tests, who comes from outside; production has neither.
 OPERATOR = "operator"
 UP_SECONDS = 600
@@ -51,6 +57,17 @@ class Stack:
         return done
 
     @property
+    def base_url(self) -> str:
+        """Where the proxy is."""
+        public = self.settings.get("PUBLIC_URL")
+        return public or f"http://127.0.0.1:{self.port('traefik', 80)}"
+
+    @property
+    def certificate(self) -> Path:
+        """What has to be trusted."""
+        return self.site / "secrets" / "tls" / "fullchain.pem"
+
+    @property
     def environ(self) -> dict[str, str]:
         """The clients' environment: nothing of it is a setting of the deployment."""
         kept = {name: value for name, value in os.environ.items() if name not in self.settings}
@@ -61,6 +78,12 @@ class Stack:
         self.settings.update(settings)
         lines = [f"{name}={value}" for name, value in self.settings.items()]
         (self.site / ".env").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def hand_over(self) -> None:
+        """Let a person own the checkout, as everywhere but in a lane that runs as root."""
+        if os.geteuid() == 0:
+            for path in (self.site, *self.site.rglob("*")):
+                os.chown(path, _PERSON, _PERSON)
 
     def up(self, *arguments: str) -> None:
         """Start it and wait until all of it is healthy."""
@@ -104,8 +127,22 @@ def inspect(*names: str) -> list[dict[str, Any]]:
     return found
 
 
+def processes(container: dict[str, Any]) -> list[int]:
+    """Return the process ids of a container on this machine; none when it has ended."""
+    pid = container["State"]["Pid"]
+    if pid == 0:
+        return []
+    found, todo = [], [pid]
+    while todo:
+        one = todo.pop()
+        found.append(one)
+        children = Path(f"/proc/{one}/task/{one}/children").read_text().split()
+        todo += [int(child) for child in children]
+    return found
+
+
 def copied(folder: Path, *, subnet: int, **settings: str) -> Stack:
-    """Make a deployment of production's file with what a test on this machine needs beside it.
+    """Make a deployment of the base file with what a test on this machine needs beside it.
 
     Arguments:
         folder: where the copy goes.
@@ -134,6 +171,27 @@ def copied(folder: Path, *, subnet: int, **settings: str) -> Stack:
         "DB_BUFFER_POOL": "128M",
     }
     stack.configure(**{**ours, **settings})
+    stack.hand_over()
+    return stack
+
+
+def production(folder: Path, *, subnet: int) -> Stack:
+    """Make a deployment as docs/operations.md says, with a certificate for localhost.
+
+    Its address is ``PUBLIC_URL`` of the settings; whoever calls it has to trust ``certificate()``.
+    """
+    http, https = free_port(), free_port()
+    stack = copied(
+        folder, subnet=subnet, COMPOSE_FILE=PRODUCTION, SYSNDD_TLS="files",
+        HTTP_ADDRESS=f"127.0.0.1:{http}", HTTPS_ADDRESS=f"127.0.0.1:{https}",
+        SYSNDD_HTTPS_PORT=str(https), PUBLIC_URL=f"https://localhost:{https}",
+    )  # fmt: skip
+    made = self_signed(folder)
+    for variable, name in (("CERT", "fullchain.pem"), ("KEY", "privkey.pem")):
+        target = stack.site / "secrets" / "tls" / name
+        Path(made[f"SYSNDD_TLS_{variable}_FILE"]).replace(target)
+        target.chmod(0o444)
+    stack.hand_over()
     return stack
 
 
@@ -173,7 +231,7 @@ def system_json(stack: Stack, folder: Path) -> Path:
         if mount["Destination"] == "/var/lib/sysndd/backups"
     ]  # fmt: skip
     description = {
-        "base_url": f"http://127.0.0.1:{stack.port('traefik', 80)}",
+        "base_url": stack.base_url,
         "mail_url": f"http://127.0.0.1:{stack.port('mailpit', 8025)}",
         "admin": {"login": "admin", "password": password},
         "database": {
@@ -189,8 +247,16 @@ def system_json(stack: Stack, folder: Path) -> Path:
     return path
 
 
-def run_main_path(system: Path) -> "subprocess.CompletedProcess[str]":
-    """Load the example data and walk the main path, as `make walk` does on a local run."""
+# What needs nothing but ``system.json``; the rest of tests/e2e starts, stops and kills a `make up`.
+_END_TO_END = ("tests/e2e/test_main_path.py", "tests/e2e/test_accounts.py")
+# Of the pages neither what stops a local run's processes nor the look of each page, which is the same.
+_PAGES = ("tests/e2e/test_pages.py", "-k", "not at_work and not broken and not every_page")
+
+
+def run_end_to_end(system: Path, *, pages: bool = False) -> "subprocess.CompletedProcess[str]":
+    """Load the example data and run the end-to-end tests, as `make walk` does on a local run."""
+    # The pages first: one of their tests looks at the list of restores, which is empty then.
+    chosen = (*(_PAGES if pages else ()), *_END_TO_END)
     database = json.loads(system.read_text())["database"]
     paths = ("packages/core", "services/migrator", "services/api", "deploy/local", ".")
     environ = {
@@ -205,7 +271,7 @@ def run_main_path(system: Path) -> "subprocess.CompletedProcess[str]":
     )
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider",
-         "tests/e2e/test_main_path.py"],
+         *chosen],
         cwd=REPOSITORY, env=environ, capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
 

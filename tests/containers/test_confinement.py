@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.containers.stack import Stack, inspect
+from tests.containers.stack import Stack, inspect, processes
 
 ONE_SHOT = {"accounts", "migrator"}
 
@@ -51,20 +51,6 @@ def test_every_process_is_confined(stack: Stack) -> None:
                 assert status["NoNewPrivs"] == "1", name
                 uid = int(status["Uid"].split()[0])
                 assert (uid == 0) == (name == "traefik"), name
-
-
-def processes(container: dict[str, Any]) -> list[int]:
-    """Return the process ids of a container on this machine; none when it has ended."""
-    pid = container["State"]["Pid"]
-    if pid == 0:
-        return []
-    found, todo = [], [pid]
-    while todo:
-        one = todo.pop()
-        found.append(one)
-        children = Path(f"/proc/{one}/task/{one}/children").read_text().split()
-        todo += [int(child) for child in children]
-    return found
 
 
 def test_nothing_of_an_image_can_be_written_to(stack: Stack) -> None:

@@ -1,0 +1,138 @@
+"""The commands of docs/operations.md, run as they are written there, on the running deployment."""
+
+import re
+import subprocess
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import httpx
+import pymysql
+import pytest
+
+from tests.containers.stack import OURS, REPOSITORY, Stack, docker, inspect
+from tests.containers.test_life import Load, client
+
+# git refuses a checkout of somebody else, and the lane may run as root.
+ANYBODYS = {
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "safe.directory",
+    "GIT_CONFIG_VALUE_0": "*",
+}
+PAGE = REPOSITORY / "docs" / "operations.md"
+
+
+def commands(heading: str) -> str:
+    """Return the first block of commands below a heading."""
+    found = re.search(rf"^### {heading}\n\n```sh\n(.+?)^```$", PAGE.read_text(), re.DOTALL | re.M)
+    assert found is not None, heading
+    return found[1]
+
+
+def run(stack: Stack, heading: str, note: Callable[[str, object], None]) -> str:
+    """Run the commands below a heading and return what they print; each one's time is noted."""
+    printed = ""
+    for line in commands(heading).splitlines():
+        begun = time.monotonic()
+        done = subprocess.run(
+            ["sh", "-euc", line], cwd=stack.site, env=stack.environ | ANYBODYS, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=900, check=False,
+        )  # fmt: skip
+        note(line, f"{time.monotonic() - begun:.1f} s")
+        assert done.returncode == 0, f"{line}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+        printed += done.stdout
+    return printed
+
+
+@pytest.fixture(scope="module")
+def released(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """The deployment as version 1.0.0 of a repository that has 1.1.0 as well."""
+    remote = tmp_path_factory.mktemp("remote")
+    git = ["git", "-c", "user.name=Lane", "-c", "user.email=lane@sysndd.example"]
+    environ = stack.environ | ANYBODYS
+
+    def in_site(*arguments: str) -> None:
+        subprocess.run(
+            [*git, *arguments], cwd=stack.site, env=environ, check=True, capture_output=True
+        )
+
+    (stack.site / ".gitignore").write_text("/.env\n/secrets/\n/on-this-machine.yml\n")
+    in_site("init", "--quiet", "--initial-branch=main")
+    in_site("add", ".")
+    in_site("commit", "--quiet", "-m", "1.0.0")
+    in_site("tag", "v1.0.0")
+    subprocess.run(["git", "init", "--quiet", "--bare", remote], check=True)
+    in_site("remote", "add", "origin", str(remote))
+    in_site("commit", "--quiet", "--allow-empty", "-m", "1.1.0")
+    in_site("tag", "v1.1.0")
+    in_site("push", "--quiet", "--tags", "origin", "main")
+    in_site("checkout", "--quiet", "v1.0.0")
+    for service in OURS:
+        docker("tag", f"sysndd-{service}:lane", f"sysndd-{service}:1.0.0")
+    stack.configure(SYSNDD_VERSION="1.0.0")
+    stack.up("--no-build")
+    stack.hand_over()
+    return stack
+
+
+def api_images(stack: Stack) -> set[str]:
+    return {container["Config"]["Image"] for container in stack.containers("api")}
+
+
+@pytest.mark.parametrize(
+    ("heading", "version"), [("Upgrade", "1.1.0"), ("Rollback", "1.0.0")]
+)  # in this order
+def test_another_version_under_load_drops_no_request(
+    released: Stack,
+    system: Path,
+    record_property: Callable[[str, object], None],
+    heading: str,
+    version: str,
+) -> None:
+    before = {container["Id"] for container in released.containers("api")}
+    load = Load(system, clients=6)
+    with load:
+        time.sleep(2)
+        run(released, heading, record_property)
+        time.sleep(2)
+    containers = released.containers("api")
+    assert len(containers) == 2
+    assert not before & {container["Id"] for container in containers}
+    assert api_images(released) == {f"sysndd-api:{version}"}
+    (image,) = inspect(f"sysndd-api:{version}")
+    built_now = image["Config"]["Labels"]["org.opencontainers.image.version"] == version
+    assert built_now == (heading == "Upgrade")
+    record_property("longest wait in seconds", round(load.longest, 1))
+    assert load.failures == []
+    assert load.answers["GET", 200] > 50
+    assert load.answers["POST", 401] > 20
+
+
+def test_a_restore_drill_ends_where_it_began(
+    released: Stack, system: Path, record_property: Callable[[str, object], None]
+) -> None:
+    genes = "/api/genes?page_size=100"
+    before = client(system).get(genes).json()
+    said = run(released, "Restore drill", record_property)
+    assert "proven" in said
+    assert client(system).get(genes).json() == before
+
+
+def test_rotated_secrets_are_the_only_ones_that_open(
+    released: Stack, system: Path, record_property: Callable[[str, object], None]
+) -> None:
+    old = {name: released.secret(name) for name in ("db_password_api", "redis_password")}
+    run(released, "Rotate secrets", record_property)
+    assert client(system).get("/api/auth/me").status_code == httpx.codes.OK
+    sign_in = partial(
+        pymysql.connect, host="127.0.0.1", port=released.port("db", 3306), user="sysndd_api"
+    )
+    sign_in(password=released.secret("db_password_api")).close()
+    with pytest.raises(pymysql.err.OperationalError, match="Access denied"):
+        sign_in(password=old["db_password_api"])
+    refused = released.compose(
+        "exec", "-T", "-e", f"REDISCLI_AUTH={old['redis_password']}", "redis",
+        "redis-cli", "ping", check=False,
+    )  # fmt: skip
+    assert "PONG" not in refused.stdout
