@@ -1,14 +1,15 @@
 """``make bench-pages``: the first load of every page, in Chromium, on a system of many years.
 
 A system of its own behind its proxy, with 1,000 backups and 10,000 jobs (and as many mails and audit events,
-and 1,000 accounts). Each load is a first one: a window without a cache, over a new connection. The clock runs
-from the start of the navigation to the end of its ``load`` event, by the browser's own Navigation Timing; by
-then everything is drawn, for nothing is loaded later. Bytes are those of the whole page with its style
-sheets, scripts and pictures, as they came over the wire with their headers. The pages take turns, so that a
-slow second of the machine hits any of them.
+and 1,000 accounts). Each load is a first one: the window's caches, on disk and in memory, are off, so that page,
+style sheets, scripts and pictures all come over the wire. The clock runs from the start of the navigation to the
+end of its ``load`` event, by the browser's own Navigation Timing. Bytes are those of all answers with their
+headers. The pages take turns, so that a slow second of the machine hits any of them; the machine's load average
+is printed, for on a busy one the figures say little.
 """
 
 import argparse
+import os
 import statistics
 import sys
 import tempfile
@@ -19,11 +20,11 @@ from typing import Any
 
 import httpx
 import pymysql
-from playwright.sync_api import Browser, StorageState
+from playwright.sync_api import Page
 
 from bench.pages.filling import fill_backups, fill_tables
 from tests.support.addresses import Address, every_page, something_for_each
-from tests.support.browser import SIZES, chromium, visitor
+from tests.support.browser import chromium, visitor
 from tests.support.local_run import LocalRun
 
 LONGEST_MS = 300
@@ -72,17 +73,18 @@ def _measure(system: dict[str, Any], options: argparse.Namespace) -> dict[Addres
     ):  # fmt: skip
         window = visitor(browser, system["base_url"])
         window.sign_in(**admin)
-        signed_in = window.page.context.storage_state()
+        weights = _without_caches(window.page)
         names = {"app": database["name"], "ops": database["ops_name"], "login": admin["login"]}
         with something_for_each(cursor, **names) as values:
             pages = every_page(values | {"name": backup})
             found = {page: Loads() for page in pages}
             # The first round is not counted: a process that has just begun reads its files.
             for turn in range(options.rounds + 1):
-                print(f"round {turn} of {options.rounds} …", file=sys.stderr)
+                load = os.getloadavg()[0]
+                print(f"round {turn} of {options.rounds}, load {load:.1f} …", file=sys.stderr)
                 for page in pages:
                     loads = found[page] if turn else Loads()
-                    _load(browser, system["base_url"], page, signed_in, loads)
+                    _load(window.page, weights, system["base_url"] + page.path, loads)
     return found
 
 
@@ -106,36 +108,32 @@ def _filled(system: dict[str, Any], options: argparse.Namespace) -> str:
     return fill_backups(Path(system["backup_dir"]), options.backups)
 
 
-def _load(
-    browser: Browser, base_url: str, page: Address, signed_in: StorageState, loads: Loads
-) -> None:
-    """Open a page in a window that has never seen the site."""
-    size = SIZES["1440"]
-    context = browser.new_context(
-        storage_state=signed_in, viewport={"width": size["width"], "height": size["height"]}
-    )
-    window = context.new_page()
-    weight = 0
-
-    def came(event: dict[str, Any]) -> None:
-        nonlocal weight
-        weight += int(event["encodedDataLength"])
-
-    session = context.new_cdp_session(window)
-    session.send("Network.enable")
-    session.on("Network.loadingFinished", came)
-    answer = window.goto(base_url + page.path, wait_until="load")
+def _load(window: Page, weights: list[int], address: str, loads: Loads) -> None:
+    """Open a page in a window that keeps nothing."""
+    weights.clear()
+    answer = window.goto(address, wait_until="load")
     assert answer is not None
-    assert answer.status == 200, page.path
+    assert answer.status == 200, address
     window.wait_for_function("performance.getEntriesByType('navigation')[0].loadEventEnd > 0")
-    times = window.evaluate(
+    answered, loaded = window.evaluate(
         "(({responseStart, loadEventEnd}) => [responseStart, loadEventEnd])"
         "(performance.getEntriesByType('navigation')[0])"
     )
-    loads.answered.append(times[0])
-    loads.loaded.append(times[1])
-    loads.weight = max(loads.weight, weight)
-    context.close()
+    loads.answered.append(answered)
+    loads.loaded.append(loaded)
+    loads.weight = max(loads.weight, sum(weights))
+
+
+def _without_caches(window: Page) -> list[int]:
+    """Let a window keep nothing; return the list that takes the bytes of each answer."""
+    weights: list[int] = []
+    session = window.context.new_cdp_session(window)
+    session.send("Network.enable")
+    session.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    session.on(
+        "Network.loadingFinished", lambda event: weights.append(int(event["encodedDataLength"]))
+    )
+    return weights
 
 
 def _print_table(found: dict[Address, Loads]) -> int:

@@ -10,7 +10,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -64,9 +64,8 @@ class BackupDirectory:
     def manifests(self) -> list[BackupManifest]:
         """Read the manifest of every complete backup, newest first."""
         found = [manifest for manifest in self._read_all() if manifest is not None]
-        return sorted(
-            found, key=lambda manifest: (manifest.created_at, manifest.name), reverse=True
-        )
+        # By seconds: comparing a thousand times with their zones takes longer than reading them.
+        return sorted(found, key=lambda one: (one.created_at.timestamp(), one.name), reverse=True)
 
     def manifest(self, name: str) -> BackupManifest:
         """Read one manifest.
@@ -88,20 +87,23 @@ class BackupDirectory:
             raise BackupNotFound()
         return manifest
 
-    def strays(self) -> list[StrayFile]:
-        """Find dumps that lie here without a manifest that fits them, by name."""
-        listed = {one.name for one in self.manifests() if one.local}
-        found = []
-        for path in self.directory.glob("*.sql*") if self.directory.is_dir() else ():
-            if path.name not in listed and _DUMP.search(path.name) and path.is_file():
-                told = path.stat()
-                found.append(
-                    StrayFile(
-                        name=path.name,
-                        size_bytes=told.st_size,
-                        modified_at=datetime.fromtimestamp(told.st_mtime, UTC),
-                    )
-                )
+    def strays(self, among: Iterable[BackupManifest] | None = None) -> list[StrayFile]:
+        """Find dumps that lie here without a manifest that fits them, by name.
+
+        Args:
+            among: every manifest, from a caller that has read them already.
+        """
+        every = self.manifests() if among is None else among
+        listed = {one.name for one in every if one.local}
+        try:
+            with os.scandir(self.directory) as entries:
+                found = [
+                    _stray(one.name, one.stat())
+                    for one in entries
+                    if one.name not in listed and _DUMP.search(one.name) and one.is_file()
+                ]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
         return sorted(found, key=lambda one: one.name)
 
     def write_manifest(self, manifest: BackupManifest) -> None:
@@ -263,7 +265,7 @@ class BackupDirectory:
         # because a thousand Path objects cost more than all the rest.
         told = os.stat(path)  # noqa: PTH116 - see above
         now = (told.st_ino, told.st_mtime_ns, told.st_size)
-        name = os.path.basename(path)  # noqa: PTH119 - see above
+        name = path.rpartition("/")[2]
         known = self._known.get(name)
         if known is not None and known[0] == now:
             return known[1]
@@ -288,6 +290,11 @@ class BackupDirectory:
             log.warning("manifest_disagrees", file=path, size_bytes=size)
         # What is not here, or not whole, is in the second place or nowhere.
         return None if manifest.remote is None else manifest.model_copy(update={"local": False})
+
+
+def _stray(name: str, told: os.stat_result) -> StrayFile:
+    modified_at = datetime.fromtimestamp(told.st_mtime, UTC)
+    return StrayFile(name=name, size_bytes=told.st_size, modified_at=modified_at)
 
 
 def _size_of(path: str) -> int | None:

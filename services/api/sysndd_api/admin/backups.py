@@ -58,7 +58,7 @@ async def list_page(request: Request) -> Response:
     everything = await context.backups.list_all()
     found, strays, undoable, jobs = await asyncio.gather(
         context.backups.search(view, everything),
-        context.backups.strays(),
+        context.backups.strays(everything),
         context.restores.undoable(),
         _jobs(request),
     )

@@ -7,6 +7,8 @@ from markupsafe import Markup
 
 _HEIGHT, _TOP, _BOTTOM = 96, 16, 80
 _GAP = 0.22
+_TWO_LABELS = 90
+"""Room for the labels of both ends."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,10 @@ def bar_chart(
         '<line class="axis" x1="0" x2="{w}" y1="{bottom}" y2="{bottom}"/>'
         '<line class="axis" x1="0" x2="{w}" y1="{top}" y2="{top}"/>'
         '{drawn}<text x="0" y="{label}">{peak}</text><text x="0" y="{h1}">{first}</text>'
-        '<text x="{w}" y="{h1}" text-anchor="end">{last}</text></svg>'
+        '<text x="{end:.0f}" y="{h1}" text-anchor="end">{last}</text></svg>'
     ).format(
-        w=width, h=_HEIGHT, h1=_HEIGHT - 3, bottom=_BOTTOM, top=_TOP, label=_TOP - 4,
-        summary=summary, drawn=drawn, peak=peak, first=first, last=last,
+        w=width, end=max(len(bars) * step, _TWO_LABELS), h=_HEIGHT, h1=_HEIGHT - 3, bottom=_BOTTOM,
+        top=_TOP, label=_TOP - 4, summary=summary, drawn=drawn, peak=peak, first=first, last=last,
     )  # fmt: skip
 
 

@@ -146,7 +146,7 @@ async def _list(request: Request, test: SmtpTest | None) -> Response:
     rows, total = await context.mails.page(
         state=view.state, search=view.search, limit=view.page_size, offset=view.offset
     )
-    report = await context.health.report()
+    checks = await context.health.checks("mail_queue", "mail_transport")
     return pages.page(
         request,
         "mail.html",
@@ -156,9 +156,5 @@ async def _list(request: Request, test: SmtpTest | None) -> Response:
         looks=LOOKS,
         test=test,
         smtp=context.settings.smtp,
-        remarks=[
-            check.reason
-            for name, check in report.checks.items()
-            if name.startswith(("mail", "smtp")) and check.reason
-        ],
+        remarks=[check.reason for check in checks.values() if check.reason],
     )

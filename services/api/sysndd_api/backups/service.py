@@ -145,9 +145,13 @@ class Backups:
             raise
         return job_id
 
-    async def strays(self) -> list[StrayFile]:
-        """Return the dumps that lie in the directory without a manifest."""
-        return await asyncio.to_thread(self._store.strays)
+    async def strays(self, among: list[BackupManifest] | None = None) -> list[StrayFile]:
+        """Return the dumps that lie in the directory without a manifest.
+
+        Args:
+            among: every manifest, from a caller that has read them already.
+        """
+        return await asyncio.to_thread(self._store.strays, among)
 
     async def restore(self, actor: Actor, name: str, confirm: Any, second: Any = None) -> str:
         """Submit a restore; return the job's id.

@@ -97,9 +97,19 @@ class Health:
 
     async def report(self) -> Report:
         """Run every check; never raises."""
+        checks = await self.checks()
+        return Report(
+            status=worst(checks),
+            pending_migrations=checks["migrations"].observed.get("pending_migrations"),
+            queue_depth=_depth(checks["backup_queue"], checks["mail_queue"]),
+            checks=checks,
+        )
+
+    async def checks(self, *names: str) -> dict[str, Check]:
+        """Run the checks that are named, or all of them, side by side; never raises."""
         # Before the checks themselves ask for more connections than the pool may have.
         pool = self._database.state
-        names: dict[str, Callable[[], Awaitable[Check]]] = {
+        every: dict[str, Callable[[], Awaitable[Check]]] = {
             "database": self._check_database,
             "migrations": self._check_migrations,
             "drift": self._drift.check,
@@ -111,18 +121,13 @@ class Health:
             "backups": self._check_backups,
             "pool": lambda: self._check_pool(pool),
         }
-        results = await asyncio.gather(*(_bounded(check) for check in names.values()))
-        checks = dict(zip(names, results, strict=True))
-        return Report(
-            status=worst(checks),
-            pending_migrations=checks["migrations"].observed.get("pending_migrations"),
-            queue_depth=_depth(checks["backup_queue"], checks["mail_queue"]),
-            checks=checks,
-        )
+        wanted = names or tuple(every)
+        results = await asyncio.gather(*(_bounded(every[name]) for name in wanted))
+        return dict(zip(wanted, results, strict=True))
 
     async def migrations_now(self) -> tuple[Check, Check]:
         """Check what is pending and, with a look of this moment, what has drifted; never raises."""
-        state = await _bounded(self._check_migrations)
+        state = (await self.checks("migrations"))["migrations"]
         return state, await _bounded(lambda: self._drift.check(at_most_seconds_old=0))
 
     async def _schema(self) -> SchemaState:

@@ -6,7 +6,10 @@ from sysndd_core.database import Database, Row
 
 
 class JobStore:
-    """Reads jobs with the name of who asked for them."""
+    """Reads jobs with the name of who asked for them.
+
+    Newest first is the index of ``created_at`` read backwards: both columns in the same direction.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -32,7 +35,7 @@ class JobStore:
                 f"SELECT COUNT(*) AS n FROM {self._jobs} AS j{where}", arguments
             )
             rows = await connection.fetch_all(
-                f"{self._named}{where} ORDER BY j.created_at DESC, j.id LIMIT %s OFFSET %s",
+                f"{self._named}{where} ORDER BY j.created_at DESC, j.id DESC LIMIT %s OFFSET %s",
                 [*arguments, limit, offset],
             )
         return rows, int(total["n"]) if total else 0
@@ -52,7 +55,7 @@ class JobStore:
         return await self._database.fetch_one(
             f"{self._named} WHERE j.state IN ('succeeded', 'failed', 'cancelled')"
             f" AND j.kind IN ({', '.join(['%s'] * len(kinds))})"
-            " ORDER BY j.created_at DESC, j.id LIMIT 1",
+            " ORDER BY j.created_at DESC, j.id DESC LIMIT 1",
             kinds,
         )
 

@@ -32,7 +32,7 @@ class MailStore:
             )
             rows = await connection.fetch_all(
                 f"SELECT {_LISTED} FROM {self._table}{where}"
-                " ORDER BY created_at DESC, id LIMIT %s OFFSET %s",
+                " ORDER BY created_at DESC, id DESC LIMIT %s OFFSET %s",
                 (*arguments, limit, offset),
             )
         return rows, int(total["n"]) if total else 0
