@@ -39,12 +39,17 @@ def create_app(settings: ApiSettings, *, metrics_directory: Path | None = None) 
             open_context(settings, metrics_directory=metrics_directory) as context,
             context.activity.kept(),
         ):
-            watch = asyncio.create_task(context.metrics.watch(context.database))
+            beside = [
+                asyncio.create_task(context.metrics.watch(context.database)),
+                # A thousand manifests take a while to parse and are kept then; nobody waits for it.
+                asyncio.create_task(context.backups.list_all()),
+            ]
             try:
                 yield {"context": context}
             finally:
-                watch.cancel()
-                await asyncio.gather(watch, return_exceptions=True)
+                for task in beside:
+                    task.cancel()
+                await asyncio.gather(*beside, return_exceptions=True)
 
     return Starlette(
         routes=[*(one.route() for one in ENDPOINTS), *(one.route() for one in PAGES)],
