@@ -36,10 +36,8 @@ def main() -> int:
     with running() as system:
         if options.pool:
             return _sweep(system, options)
-        outcome = measure(
-            system.proxy, Load(options.users, options.seconds), locust=options.locust,
-            token=system.token,
-        )  # fmt: skip
+        load = Load(options.users, options.seconds, tuple(options.think))
+        outcome = measure(system.proxy, load, locust=options.locust, token=system.token)
         counters = system.server_counters()
         print(_report(outcome, options.users, counters["Connection_errors_max_connections"]))
         return 1 if outcome.failed or counters["Connection_errors_max_connections"] else 0
@@ -50,6 +48,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--locust", type=Path, required=True, help="the program")
     parser.add_argument("--users", type=int, default=50)
     parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument(
+        "--think", type=float, nargs=2, default=(0.5, 1.5), metavar=("LEAST", "MOST"),
+        help="seconds between two requests of one user (0.5 1.5)",
+    )  # fmt: skip
     parser.add_argument("--pool", action="store_true", help="sweep pool sizes and workers")
     parser.add_argument("--pools", type=int, nargs="*", default=[1, 2, 5, 10])
     parser.add_argument("--workers", type=int, nargs="*", default=[2, 4])
@@ -78,7 +80,7 @@ def _report(outcome: Outcome, users: int, refused: int) -> str:
 
 
 def _sweep(system: System, options: argparse.Namespace) -> int:
-    load = Load(options.users, options.seconds)
+    load = Load(options.users, options.seconds, tuple(options.think))
     points = []
     for workers in options.workers:
         for pool in options.pools:
