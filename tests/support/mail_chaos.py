@@ -64,6 +64,10 @@ class MailChaos:
 
     async def killed_at(self, step: str, *, seconds: float = 60) -> None:
         """Wait until the mailer reaches a step, kill it there, and note what is in doubt by then."""
+        await self.killed(self.kill_at(step), seconds=seconds)
+
+    def kill_at(self, step: str) -> asyncio.Event:
+        """Kill the mailer as soon as it reaches a step; return what is set then."""
         killed = asyncio.Event()
 
         def kill() -> None:
@@ -71,6 +75,10 @@ class MailChaos:
             killed.set()
 
         self.server.before[step] = kill
+        return killed
+
+    async def killed(self, killed: asyncio.Event, *, seconds: float) -> None:
+        """Wait for that, and note what is in doubt by then."""
         async with asyncio.timeout(seconds):
             await killed.wait()
         await self.note_doubts()

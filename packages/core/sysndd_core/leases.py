@@ -55,6 +55,8 @@ class Claim:
         under_way: set by the work where breaking it off would do harm.
         closing: set where there is no way back, such as before the row is closed: that the lease is
             gone is no news from then on, and no reason to break off what is still done after it.
+        makes_room: set by the work when another row may be begun in its place, although this one is
+            still to be closed.
     """
 
     id: str
@@ -64,6 +66,7 @@ class Claim:
     good_until: float = field(default=float("inf"))
     under_way: bool = field(default=False)
     closing: bool = field(default=False)
+    makes_room: bool = field(default=False)
 
     @property
     def fence(self) -> Fence:

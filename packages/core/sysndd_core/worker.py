@@ -38,6 +38,8 @@ SWEEP_SECONDS = 10
 HEARTBEAT_SECONDS = LEASE_SECONDS / 4
 LOG_WRITE_SECONDS = 1
 OLD_LOG_SECONDS = 3600
+_CLOSING_FACTOR = 4
+"""Rows in hand, those that wait to be closed included, for each one that may be at work."""
 
 
 class ClaimedRows(Protocol):
@@ -126,6 +128,10 @@ class Worker:
         self._stopping.set()
         self._woken.set()
 
+    def wake(self) -> None:
+        """Look for rows now."""
+        self._woken.set()
+
     async def run_until_idle(self) -> None:
         """Do everything that is due now and return: a burst, for the command line and tests."""
         await self._rows.reclaim()
@@ -161,7 +167,7 @@ class Worker:
     async def _take_up(self) -> None:
         """Fill up what is in hand once half of it is settled: many rows for one transaction."""
         while not self._stopping.is_set():
-            room = self._concurrency - len(self._in_hand)
+            room = self._room()
             if room < max(1, self._concurrency // 2):
                 return
             claims = await self._claim(room)
@@ -169,6 +175,13 @@ class Worker:
                 self._begin(claim)
             if len(claims) < room:
                 return
+
+    def _room(self) -> int:
+        """Return how many more rows may be begun; those that only wait to be closed count less."""
+        at_work = sum(1 for claim in self._in_hand.values() if not claim.makes_room)
+        return min(
+            self._concurrency - at_work, _CLOSING_FACTOR * self._concurrency - len(self._in_hand)
+        )
 
     def _begin(self, claim: Claim) -> asyncio.Task[None]:
         task = asyncio.create_task(self._work(claim))
@@ -296,7 +309,7 @@ class Worker:
         """Set ``_woken`` whenever a wake-up arrives; outlive every failure of Redis."""
 
         async def wake(_: dict[Any, Any], row_id: str) -> None:
-            self._woken.set()
+            self.wake()
 
         while True:
             listener = ArqWorker(

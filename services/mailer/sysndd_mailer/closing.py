@@ -16,6 +16,7 @@ log = get_logger(__name__)
 
 _TOGETHER = 0.01
 """Seconds in which others may join a statement; to the database, each costs nearly as much as ten."""
+_AT_ONCE = 200
 _PAUSE = 0.25
 _TRIES = 240
 """A minute; by then the lease has run out, and it is another mailer's turn anyhow."""
@@ -56,7 +57,7 @@ class Closing:
         try:
             while self._waiting:
                 await asyncio.sleep(_TOGETHER)
-                batch, self._waiting = self._waiting, []
+                batch, self._waiting = self._waiting[:_AT_ONCE], self._waiting[_AT_ONCE:]
                 try:
                     ours = await self._patiently([mail for mail, _ in batch])
                 except Exception as error:  # noqa: BLE001 - goes to each who waits

@@ -137,6 +137,8 @@ class Delivery:
         }  # fmt: skip
         if outcome.fate is Fate.SENT:
             log.info("mail_sent", **facts)
+            # A database that is slow to write holds up no connection.
+            claim.makes_room = True
             await self._closing.close(SentMail(claim, outcome.reply, preview))
             return
         log.warning("mail_not_sent", fate=outcome.fate.value, reply=outcome.reply, **facts)

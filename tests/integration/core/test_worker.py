@@ -266,6 +266,42 @@ async def test_lost_lease_breaks_the_work_off_once_and_only_its_own(
     assert told == {lost: Ending.LEASE_LOST, kept: None}
 
 
+async def test_row_that_makes_room_is_still_in_hand(rows: JobRows, site: Site) -> None:
+    """A mail that was sent waits to be closed; the next one need not wait for that."""
+    ids = {await insert_free(rows) for _ in range(9)}
+    begun: list[str] = []
+    release, all_begun = asyncio.Event(), asyncio.Event()
+
+    async def perform(claim: Claim) -> None:
+        begun.append(claim.id)
+        claim.makes_room = len(begun) > 1
+        if len(begun) == len(ids):
+            all_begun.set()
+        await release.wait()
+
+    worker = Worker(
+        database=rows.database, redis=site.redis, rows=rows, perform=perform, concurrency=2
+    )
+    running = asyncio.create_task(worker.run())
+    try:
+        async with asyncio.timeout(30):
+            while len(begun) < 8:
+                worker.wake()
+                await asyncio.sleep(0.02)
+        for _ in range(10):
+            worker.wake()
+            await asyncio.sleep(0.02)
+        # Four times as many as may be at work, and no more.
+        assert len(begun) == 8
+        assert len(set(begun)) == 8
+    finally:
+        release.set()
+        await asyncio.wait_for(all_begun.wait(), 30)
+        worker.stop()
+        await asyncio.wait_for(running, 15)
+    assert set(begun) == ids
+
+
 async def insert_free(rows: JobRows) -> str:
     """Write a job that may run beside others; return its id."""
     job_id = str(uuid.uuid4())

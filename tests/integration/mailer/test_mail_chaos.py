@@ -54,10 +54,17 @@ async def one_round(
     chaos.server.answers["EHLO"] = chosen.choice(GREETINGS)
     command, answer = FAULTS[fault]
     chaos.server.once[command] = [answer] * chosen.randint(1, 3)
-    await chaos.commit(chosen.randint(5, 20))
+    mails = chosen.randint(5, 20)
+    # Connections are kept: one that comes up is seen at the start of a mailer's life or not at all.
+    killed = chaos.kill_at(step) if step in ("BANNER", "EHLO") else None
+    await chaos.commit(mails)
     if redis == "flushed":
         chaos.redis.flush()
-    await chaos.killed_at(step, seconds=120)
+    if killed is None:
+        killed = chaos.kill_at(step)
+        # What came before may all be sent by now.
+        await chaos.commit(1)
+    await chaos.killed(killed, seconds=120)
     chaos.server.once.clear()
     if redis == "frozen":
         chaos.redis.thaw()
