@@ -36,7 +36,7 @@ def test_four_workers_of_each_replica_serve_at_once(stack: Stack, system: Path) 
     assert [len(pids) for pids in workers.values()] == [4, 4], workers
     before = {pid: cpu_ticks(pid) for pids in workers.values() for pid in pids}
     direct = [f"http://{address}:8000" for address in api_addresses(stack)]
-    load = Load(system, clients=24, direct=direct)
+    load = Load(system, clients=12, direct=direct)
 
     def all_worked() -> bool:
         enough = sum(load.answers.values()) > 600
