@@ -4,16 +4,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.accounts import lifecycle
+from tests.support.catchers import builtin_catcher, smtp_catcher
 from tests.support.http import api
 from tests.support.pages import page_client
 from tests.support.s3 import bucket, s3_server
-from tests.support.servers import (
-    builtin_catcher,
-    mariadb,
-    private_mariadb,
-    redis_server,
-    smtp_catcher,
-)
+from tests.support.servers import mariadb, private_mariadb, redis_server
 from tests.support.site import database, site
 
 __all__ = [

@@ -13,9 +13,9 @@ import pytest
 
 from sysndd_core.database import Database
 from sysndd_core.settings import SmtpSecurity, SmtpSettings
+from tests.support.catchers import TestCatcher
 from tests.support.http import PASSWORD, Api
 from tests.support.outbox import Outbox, open_outbox
-from tests.support.servers import TestCatcher
 from tests.support.site import Site
 
 NEW_PASSWORD = "another long sentence of words"

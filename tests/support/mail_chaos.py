@@ -13,7 +13,8 @@ from pathlib import Path
 from sysndd_core.database import Database, Transaction
 from sysndd_core.outbox import MailRows, NewMail
 from sysndd_core.queue import WakeUp
-from tests.support.servers import RealProcess, TestRedis, start_redis
+from tests.support.processes import RealProcess
+from tests.support.servers import TestRedis, start_redis
 from tests.support.site import Site
 from tests.support.smtp_faults import FaultySmtp, faulty_smtp
 from tests.support.workers import service_process

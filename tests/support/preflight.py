@@ -10,7 +10,7 @@ from sysndd_local import accounts
 from sysndd_preflight.checks import CATALOG
 from sysndd_preflight.deployment import Deployment, Service
 from sysndd_preflight.runner import Result, run
-from tests.support.servers import TestCatcher
+from tests.support.catchers import TestCatcher
 from tests.support.site import REPOSITORY, Site
 
 PASSWORDS = {role: f"{role}Passw0rd{'x' * 12}" for role in

@@ -13,7 +13,7 @@ import httpx
 
 from sysndd_local import proxy as traefik
 from sysndd_local.ports import LOOPBACK, accepts, free_port
-from tests.support.servers import RealProcess
+from tests.support.processes import RealProcess
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

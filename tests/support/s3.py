@@ -18,7 +18,7 @@ from botocore.config import Config
 from sysndd_core.settings import Settings, load
 from sysndd_core.stores.s3 import S3Copies, S3Settings
 from sysndd_local.ports import LOOPBACK, accepts, free_port
-from tests.support.servers import RealProcess
+from tests.support.processes import RealProcess
 
 # Each bucket takes volumes of its own and gives none back before it goes; they take room only when
 # written to.

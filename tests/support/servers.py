@@ -1,24 +1,17 @@
-"""Real servers for tests: MariaDB, Redis and a mail catcher on free ports, one each per session.
+"""Real database and Redis servers for tests, on free ports, one each per session.
 
 ``TEST_DATABASE_URL=mysql://user:password@host:port/`` and ``TEST_REDIS_URL=redis://…`` name servers
 that are there already; the account needs all privileges with the grant option.
-``TEST_DATABASE_SERVER=mysql`` starts the ``mysqld`` of the PATH in MariaDB's stead, and
-``TEST_MAILPIT=/path/of/mailpit`` the real Mailpit in the built-in catcher's. A server program
+``TEST_DATABASE_SERVER=mysql`` starts the ``mysqld`` of the PATH in MariaDB's stead. A server program
 that is not installed is a failure that tells the line which installs it, never a skip.
-
-Servers end with the test session, also when that is killed.
 """
 
-import ctypes
 import os
 import secrets
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,100 +26,11 @@ from redis.exceptions import RedisError
 
 from sysndd_local import mariadb as mariadb_program
 from sysndd_local import redis as redis_program
-from sysndd_local.ports import LOOPBACK, accepts, free_port
+from sysndd_local.ports import LOOPBACK, free_port
 from tests.support import mysql as mysql_program
-
-START_TIMEOUT = 60  # seconds; a cold disk of a CI machine is slow
-STOP_TIMEOUT = 30
-PR_SET_PDEATHSIG = 1  # prctl(2)
+from tests.support.processes import RealProcess
 
 Row = tuple[Any, ...]
-
-
-class RealProcess:
-    """A server process of this test session.
-
-    Arguments:
-        name: for messages and the log file.
-        command: program and arguments; it stays in the foreground.
-        directory: where its output goes, as ``<name>.log``.
-        is_ready: whether it answers.
-        environ: its environment; this process's when None.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        command: list[str],
-        directory: Path,
-        is_ready: Callable[[], bool],
-        environ: Mapping[str, str] | None = None,
-    ) -> None:
-        self.name = name
-        self.log = directory / f"{name}.log"
-        self._command = command
-        self._is_ready = is_ready
-        self._environ = environ
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def pid(self) -> int:
-        """Process id of the running server."""
-        assert self._process is not None, f"{self.name} is not running"
-        return self._process.pid
-
-    def is_running(self) -> bool:
-        """Tell whether the process lives."""
-        return self._process is not None and self._process.poll() is None
-
-    def start(self) -> None:
-        """Start the server and wait until it answers; nothing happens when it runs already.
-
-        Call it from the main thread: the kernel ends the server with the THREAD that started it
-        (prctl(2), PR_SET_PDEATHSIG), and threads of asyncio.to_thread end with the test's loop.
-        """
-        if self.is_running():
-            return
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=self._environ,
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - one system call, no lock taken
-            )
-        deadline = time.monotonic() + START_TIMEOUT
-        while not self._is_ready():
-            if not self.is_running() or time.monotonic() > deadline:
-                text = self.log.read_text(encoding="utf-8", errors="replace")
-                pytest.fail(f"{self.name} did not start:\n{text[-4000:]}", pytrace=False)
-            time.sleep(0.02)
-
-    def send(self, number: signal.Signals) -> None:
-        """Send a signal."""
-        os.kill(self.pid, number)
-
-    def stop(self) -> None:
-        """End the server in an orderly way and wait for it."""
-        self._end(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """End the server as a power cut would."""
-        self._end(signal.SIGKILL)
-
-    def _end(self, number: signal.Signals) -> None:
-        if self._process is None:
-            return
-        if self.is_running():
-            self._process.send_signal(signal.SIGCONT)
-            self._process.send_signal(number)
-            try:
-                self._process.wait(STOP_TIMEOUT)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-        self._process = None
 
 
 @dataclass
@@ -324,37 +228,6 @@ class TestRedis:
         return self.process
 
 
-@dataclass
-class TestCatcher:
-    """A mail catcher.
-
-    Arguments:
-        host: address of its SMTP side.
-        port: TCP port of its SMTP side.
-        rest_url: where its REST interface is, without a slash at the end.
-        process: the catcher's process.
-    """
-
-    __test__ = False  # not a class of tests
-
-    host: str
-    port: int
-    rest_url: str
-    process: RealProcess = field(repr=False)
-
-    def environ(self) -> dict[str, str]:
-        """Return the settings by which the mailer finds it."""
-        return {"SMTP_HOST": self.host, "SMTP_PORT": str(self.port), "SMTP_SECURITY": "none"}
-
-    def stop(self) -> None:
-        """Stop the catcher; ``start()`` brings it and its mails back."""
-        self.process.stop()
-
-    def start(self) -> None:
-        """Start the catcher again; nothing happens when it runs."""
-        self.process.start()
-
-
 @pytest.fixture(scope="session")
 def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestMariadb]:
     """The database server: the one that ``TEST_DATABASE_URL`` names, else one of our own."""
@@ -387,22 +260,6 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestRedis
         return
     with start_redis(tmp_path_factory.mktemp("redis")) as server:
         yield server
-
-
-@pytest.fixture(scope="session")
-def smtp_catcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCatcher]:
-    """A mail catcher: Mailpit when ``TEST_MAILPIT`` names it, else the built-in one."""
-    mailpit = os.environ.get("TEST_MAILPIT")
-    folder = tmp_path_factory.mktemp("catcher")
-    with start_mailpit(Path(mailpit), folder) if mailpit else start_catcher(folder) as catcher:
-        yield catcher
-
-
-@pytest.fixture(scope="session")
-def builtin_catcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCatcher]:
-    """The built-in mail catcher, for the tests of itself."""
-    with start_catcher(tmp_path_factory.mktemp("builtin_catcher")) as catcher:
-        yield catcher
 
 
 @contextmanager
@@ -461,52 +318,6 @@ def start_redis(directory: Path) -> Iterator[TestRedis]:
         process.stop()
 
 
-@contextmanager
-def start_catcher(directory: Path) -> Iterator[TestCatcher]:
-    """Run the mail catcher with its mails under ``directory``."""
-    smtp_port, http_port = free_port(), free_port()
-    process = RealProcess(
-        "catcher",
-        [
-            *(sys.executable, "-m", "sysndd_local.catcher"),
-            *("--smtp-port", str(smtp_port)),
-            *("--http-port", str(http_port)),
-            *("--directory", str(directory / "mails")),
-        ],
-        directory,
-        lambda: accepts(smtp_port) and accepts(http_port),
-        environ={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-    )
-    try:
-        process.start()
-        yield TestCatcher(LOOPBACK, smtp_port, f"http://{LOOPBACK}:{http_port}", process)
-    finally:
-        process.stop()
-
-
-@contextmanager
-def start_mailpit(program: Path, directory: Path) -> Iterator[TestCatcher]:
-    """Run Mailpit with its mails under ``directory``."""
-    smtp_port, http_port = free_port(), free_port()
-    process = RealProcess(
-        "mailpit",
-        [str(program)],
-        directory,
-        lambda: accepts(smtp_port) and accepts(http_port),
-        environ={
-            "MP_SMTP_BIND_ADDR": f"{LOOPBACK}:{smtp_port}",
-            "MP_UI_BIND_ADDR": f"{LOOPBACK}:{http_port}",
-            "MP_DATABASE": str(directory / "mailpit.db"),
-            "MP_DISABLE_VERSION_CHECK": "true",
-        },
-    )
-    try:
-        process.start()
-        yield TestCatcher(LOOPBACK, smtp_port, f"http://{LOOPBACK}:{http_port}", process)
-    finally:
-        process.stop()
-
-
 def _named_mariadb(url: str) -> TestMariadb:
     parts = urlsplit(url)
     if parts.scheme not in {"mysql", "mariadb"} or not parts.hostname or not parts.username:
@@ -530,9 +341,3 @@ def _redis_answers(url: str) -> bool:
             return bool(client.ping())
     except RedisError:
         return False
-
-
-def _end_with_parent() -> None:
-    """Runs in the child before its program: it ends when the test session does (prctl(2))."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

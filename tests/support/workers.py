@@ -22,7 +22,7 @@ from sysndd_core.queue import WakeUp
 from sysndd_core.settings import BackupCompression, ProofPolicy
 from sysndd_core.stores.backups import BackupDirectory
 from sysndd_core.worker import Worker
-from tests.support.servers import RealProcess
+from tests.support.processes import RealProcess
 from tests.support.site import REPOSITORY, Site
 
 PACKAGES = (

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from sysndd_local.mail_store import MailStore
-from tests.support.servers import TestCatcher
+from tests.support.catchers import TestCatcher
 
 
 @pytest.fixture(autouse=True)

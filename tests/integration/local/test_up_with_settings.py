@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.catchers import TestCatcher
 from tests.support.local_run import REPOSITORY, LocalRun
-from tests.support.servers import TestCatcher, TestMariadb, TestRedis
+from tests.support.servers import TestMariadb, TestRedis
 
 
 def test_a_taken_port_is_named_with_its_setting(tmp_path: Path) -> None:

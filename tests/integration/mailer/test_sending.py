@@ -13,8 +13,8 @@ import pytest
 from sysndd_core.database import Database
 from sysndd_core.outbox import NewMail
 from sysndd_core.settings import SmtpSecurity, SmtpSettings
+from tests.support.catchers import TestCatcher
 from tests.support.outbox import Outbox, open_outbox
-from tests.support.servers import TestCatcher
 from tests.support.site import Site
 
 TEST_MAIL = NewMail("test", "person@sysndd.example", "test", {"requested_at": "2026-01-01 00:00"})

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from sysndd_preflight.deployment import Deployment
+from tests.support.catchers import TestCatcher
 from tests.support.preflight import make_deployment, remove_accounts
-from tests.support.servers import TestCatcher, TestMariadb, TestRedis
+from tests.support.servers import TestMariadb, TestRedis
 from tests.support.site import Site, make_site
 
 
