@@ -9,8 +9,6 @@ from playwright.sync_api import Locator, Page, expect
 from tests.e2e.conftest import System
 from tests.support.browser import Visitor
 
-expect.set_options(timeout=30_000)
-
 PASSWORD = "a walk along the river bank"
 
 

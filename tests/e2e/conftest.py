@@ -12,11 +12,14 @@ from typing import Any
 import httpx
 import pymysql
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 from pymysql.cursors import Cursor
 
 from tests.support.browser import Visitor, chromium, visitor
 from tests.support.local_run import LocalRun
+
+# Of whatever a test waits for in the browser: some of it is looked at every ten seconds only.
+expect.set_options(timeout=30_000)
 
 
 @dataclass(frozen=True)

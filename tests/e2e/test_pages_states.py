@@ -112,6 +112,11 @@ def test_a_pending_migration_has_its_plan_and_a_changed_file_is_named(
     expect(page.locator("#drift")).to_contain_text(f"{PENDING}: the file was changed")
     expect(row).to_contain_text("file changed since")
     operator.look("migrations-changed")
+    text = file.read_text()
+    file.unlink()
+    page = operator.go("/admin/migrations")
+    expect(page.locator("#drift")).to_contain_text(f"{PENDING} was applied, and is not in the")
+    file.write_text(text, encoding="utf-8")
 
 
 def test_a_change_without_a_migration_is_named_until_it_is_taken_back(

@@ -34,7 +34,10 @@ async def page(request: Request) -> Response:
         migrations=found.data,
         pending=waiting,
         unmeasured=[one.filename for one in waiting if one.plan is None],
-        changed=[one.filename for one in found.data if one.changed_since],
+        changed=[
+            one.filename for one in found.data if one.changed_since and one.state == "applied"
+        ],
+        missing=[one.filename for one in found.data if one.state == "missing"],
         locks=LOCKS,
         lock_otherwise=_UNKNOWN,
         remark=state.reason,
