@@ -16,7 +16,7 @@ import pymysql.err
 
 from sysndd_core.logging import get_logger
 from sysndd_core.settings import DatabaseSettings
-from sysndd_migrator.errors import LockRefused
+from sysndd_migrator.errors import LockRefused, ServerUnavailable
 from sysndd_migrator.session import Session, not_permitted, server_error
 
 log = get_logger(__name__)
@@ -77,10 +77,23 @@ async def scratch_schemas(settings: DatabaseSettings, purpose: Purpose) -> Async
                 await _create(keeper, schema)
             yield Scratch(changed, keeper)
         finally:
-            for schema in names:
-                await _drop(keeper, schema)
+            await _drop_pair(settings, keeper, names)
     finally:
         keeper.close()
+
+
+async def _drop_pair(settings: DatabaseSettings, keeper: Session, names: tuple[str, str]) -> None:
+    """Drop both; over a new connection when a wait that was broken off has cost the keeper its own."""
+    session = keeper
+    if keeper.connection.closed:
+        try:
+            session = await Session.open(settings)
+        except ServerUnavailable as error:
+            log.warning("scratch_schema_left", schema=names[0], reason=error.detail)
+            return
+    for schema in names:
+        await _drop(session, schema)
+    session.close()
 
 
 async def drop_leftovers(keeper: Session, name: str) -> list[str]:

@@ -152,6 +152,16 @@ def test_a_timeout_drops_the_schemas_too(workspace: Workspace) -> None:
     assert scratch_schemas(workspace) == []
 
 
+@pytest.mark.parametrize("seconds", [0.01, 0.02, 0.03, 0.05, 0.08, 0.13, 0.21])
+def test_a_timeout_while_the_schemas_are_made_drops_them_too(
+    workspace: Workspace, seconds: float
+) -> None:
+    workspace.write("001_gene.sql", GENE)
+    finished = workspace.run("verify", "--timeout", str(seconds))
+    assert finished.code in {0, 5}, finished
+    assert scratch_schemas(workspace) == []
+
+
 @pytest.mark.parametrize("command", ["verify", "plan", "lint"])
 def test_an_account_needs_rights_on_the_scratch_names_and_no_more(
     workspace: Workspace, command: str
