@@ -13,7 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from sysndd_api.app import create_app
-from sysndd_api.serving import Supervisor, draining
+from sysndd_api.serving import Connection, Supervisor, draining
 from sysndd_api.settings import ApiSettings
 from sysndd_core.database import Database
 from sysndd_core.errors import SysnddError
@@ -135,7 +135,7 @@ def _run(settings: ApiSettings) -> int:
         port=server.port,
         workers=server.workers,
         loop="uvloop",
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -14,6 +14,7 @@ from socket import socket
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
 from sysndd_core.logging import get_logger
@@ -22,6 +23,8 @@ log = get_logger(__name__)
 
 # uvicorn's own: the application did not start in a worker (uvicorn.main.STARTUP_FAILURE).
 _STARTUP_FAILURE = 3
+# Between the proxy's connection and its request: a packet, or a moment of a busy machine.
+_ON_THE_WAY_SECONDS = 1.0
 
 
 class Supervisor(Multiprocess):
@@ -83,3 +86,17 @@ def draining(app: ASGIApp) -> Draining:
     wrapped = Draining(app)
     signal.signal(signal.SIGUSR1, wrapped.begin)
     return wrapped
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's, but at the end one without a request is given time for the one that is on its way.
+
+    uvicorn would close it at once: a POST on a connection that was accepted a moment before was lost.
+    """
+
+    def shutdown(self) -> None:
+        """Close it when it has nothing to answer, after a moment; else after its answer."""
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(_ON_THE_WAY_SECONDS, super().shutdown)
+        else:
+            super().shutdown()
