@@ -36,11 +36,18 @@ class System:
         return address
 
     @contextlib.contextmanager
-    def api(self, *, workers: int, pool: int) -> Iterator[str]:
-        """Run an API of this size beside the system's own; yield its address."""
+    def api(self, *, workers: int, pool: int, pool_timeout: float | None = None) -> Iterator[str]:
+        """Run an API of this size beside the system's own; yield its address.
+
+        Args:
+            workers, pool: processes, and connections of each.
+            pool_timeout: seconds a request waits for a connection; as the system's own when None.
+        """
         program = json.loads((self.run.run_dir / "programs" / "api.json").read_text())
         port = free_port()
         changes = {"API_WORKERS": str(workers), "API_PORT": str(port), "DB_POOL_SIZE": str(pool)}
+        if pool_timeout is not None:
+            changes["DB_POOL_TIMEOUT"] = str(pool_timeout)
         with (self.run.run_dir / "logs" / f"load-{workers}x{pool}.log").open("wb") as log:
             process = subprocess.Popen(
                 program["command"],
