@@ -142,25 +142,46 @@ class LeasedTable:
             DatabaseBusy: rolled back each of several times.
         """
         asked = time.monotonic()
-        ours = await _repeated(lambda: self._renew(claims))
+        ours = await _repeated(
+            lambda: self.write_all(
+                claims, "lease_until = UTC_TIMESTAMP(6) + INTERVAL %s SECOND", (LEASE_SECONDS,),
+                before=("running",), after="running",
+            )
+        )  # fmt: skip
         for claim in claims:
             if claim.fence in ours:
                 claim.good_until = asked + LEASE_SECONDS
         return [claim for claim in claims if claim.fence not in ours]
 
-    async def _renew(self, claims: Sequence[Claim]) -> set[Fence]:
+    async def write_all(
+        self,
+        claims: Sequence[Claim],
+        assignments: str,
+        arguments: Sequence[Any],
+        *,
+        before: Sequence[str],
+        after: str,
+    ) -> set[Fence]:
+        """Change claimed rows by one statement, each fenced by its attempt; return which were.
+
+        Args:
+            claims: the rows.
+            assignments: SET clause with ``%s`` markers.
+            arguments: for the markers.
+            before: states in which a row is changed.
+            after: the state that it has then.
+        """
         mine, fence = self._fence_of(claims)
-        mine = f"{mine} AND state = 'running'"
+        states = ", ".join(["%s"] * len(before))
         async with self.database.connection() as connection:
             changed = await connection.execute(
-                f"UPDATE {self.table} SET lease_until = UTC_TIMESTAMP(6) + INTERVAL %s SECOND"
-                f" WHERE {mine}",
-                (LEASE_SECONDS, *fence),
+                f"UPDATE {self.table} SET {assignments} WHERE {mine} AND state IN ({states})",
+                (*arguments, *fence, *before),
             )
             if changed == len(claims):
                 return {claim.fence for claim in claims}
             rows = await connection.fetch_all(
-                f"SELECT id, attempt FROM {self.table} WHERE {mine}", fence
+                f"SELECT id, attempt FROM {self.table} WHERE {mine} AND state = %s", (*fence, after)
             )
         return {(row["id"], row["attempt"]) for row in rows}
 

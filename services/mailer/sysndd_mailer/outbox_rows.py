@@ -67,27 +67,19 @@ class OutboxRows(MailRows):
         Fenced by each one's attempt. One whose lease has run out meanwhile is closed as well as long
         as nobody has claimed it since: it was sent, and the attempt number says that only we did.
         """
-        mine, fence = self._fence_of([mail.claim for mail in mails])
         replies = " ".join(["WHEN %s THEN %s"] * len(mails))
         previews = " ".join(f"WHEN %s THEN {_literal(mail.preview)}" for mail in mails)
-        async with self.database.connection() as connection:
-            changed = await connection.execute(
-                f"UPDATE {self.table} SET finished_at = UTC_TIMESTAMP(6), lease_until = NULL,"
-                " phase = NULL, last_code = 250,"
-                f" last_reply = CASE id {replies} END, preview = CASE id {previews} END,"
-                f" state = 'sent' WHERE {mine} AND state IN ('running', 'queued', 'held')",
-                (
-                    *(one for mail in mails for one in (mail.claim.id, mail.reply[:500])),
-                    *(mail.claim.id for mail in mails),
-                    *fence,
-                ),
-            )
-            if changed == len(mails):
-                return {mail.claim.fence for mail in mails}
-            rows = await connection.fetch_all(
-                f"SELECT id, attempt FROM {self.table} WHERE {mine} AND state = 'sent'", fence
-            )
-        return {(row["id"], row["attempt"]) for row in rows}
+        return await self.write_all(
+            [mail.claim for mail in mails],
+            "finished_at = UTC_TIMESTAMP(6), lease_until = NULL, phase = NULL, last_code = 250,"
+            f" last_reply = CASE id {replies} END, preview = CASE id {previews} END, state = 'sent'",
+            (
+                *(one for mail in mails for one in (mail.claim.id, mail.reply[:500])),
+                *(mail.claim.id for mail in mails),
+            ),
+            before=(MailState.RUNNING, MailState.QUEUED, MailState.HELD),
+            after=MailState.SENT,
+        )
 
     async def dead(
         self, claim: Claim, code: int | None, reply: str, preview: Preview | None = None
