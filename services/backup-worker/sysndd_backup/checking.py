@@ -9,7 +9,7 @@ from sysndd_backup.backup import BackupTools
 from sysndd_backup.job_runs import Progress
 from sysndd_backup.load_plan import LoadPlan, Planner
 from sysndd_backup.packing import UNPACK_ERRORS, open_reader
-from sysndd_backup.reading import make_readable
+from sysndd_backup.reading import check_hash, make_readable
 from sysndd_backup.scan import DumpScan
 from sysndd_core.errors import BackupDamaged, RestoreFailed
 from sysndd_core.logging import get_logger
@@ -78,15 +78,11 @@ def _series(version: str) -> tuple[int, ...]:
 
 
 def _read(tools: BackupTools, manifest: BackupManifest) -> Planner:
-    packed, plain, path = hashlib.sha256(), hashlib.sha256(), tools.store.path(manifest.name)
+    plain, path = hashlib.sha256(), tools.store.path(manifest.name)
     planner = Planner()
     scan = DumpScan(planner)
+    check_hash(tools, manifest)
     try:
-        with path.open("rb") as raw:
-            while chunk := raw.read(_CHUNK):
-                packed.update(chunk)
-        if packed.hexdigest() != manifest.sha256:
-            raise BackupDamaged("The file's SHA-256 is not the one of its manifest.")
         with open_reader(path, tools.keys) as reader:
             while chunk := reader.read(_CHUNK):
                 plain.update(chunk)

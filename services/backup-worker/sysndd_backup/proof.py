@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import hashlib
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -20,7 +19,7 @@ from sysndd_backup.job_runs import Progress
 from sysndd_backup.loading import Load
 from sysndd_backup.pace import pace
 from sysndd_backup.packing import UNPACK_ERRORS, open_reader
-from sysndd_backup.reading import make_readable
+from sysndd_backup.reading import check_hash, make_readable
 from sysndd_backup.scan import DumpScan
 from sysndd_backup.server import quoted
 from sysndd_core.database import Database, connect
@@ -77,8 +76,7 @@ async def _compare(
     middle = low + (high - low) // 2
     await progress("proving", low, "Reading the file")
     path = tools.store.path(manifest.name)
-    if await asyncio.to_thread(_sha256, path) != manifest.sha256:
-        raise BackupDamaged("The file's SHA-256 is not the one of its manifest.")
+    await asyncio.to_thread(check_hash, tools, manifest)
     async with _scratch_schema(tools.database) as scratch:
         told = _Told(progress, manifest.uncompressed_bytes)
         loaded = await told.watch("loading", low, middle, _Loading(tools, scratch, path))
@@ -88,14 +86,6 @@ async def _compare(
     differs = difference(loaded.digests, again.digests)
     if differs is not None:
         raise ProofFailed(f"Loaded and dumped again, {manifest.name} differs in the {differs}.")
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise BackupDamaged(f"The file can't be read: {error}") from error
 
 
 @contextlib.asynccontextmanager

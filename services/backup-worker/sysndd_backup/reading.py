@@ -51,9 +51,24 @@ def _check_key(tools: BackupTools, manifest: BackupManifest) -> None:
                 f"{manifest.name}: its header is damaged: it was encrypted to a key that is here, and"
                 " that does not open it."
             ) from error
-        if manifest.local and _hash(tools, manifest) != manifest.sha256:
-            raise BackupDamaged("The file's SHA-256 is not the one of its manifest.") from error
+        if manifest.local:
+            check_hash(tools, manifest)
         raise
+
+
+def check_hash(tools: BackupTools, manifest: BackupManifest) -> None:
+    """Make sure that a file is the one that its manifest describes; blocks on the disk.
+
+    Raises:
+        BackupDamaged: it is not, or can't be read.
+    """
+    try:
+        with tools.store.path(manifest.name).open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BackupDamaged(f"The file can't be read: {error}") from error
+    if found != manifest.sha256:
+        raise BackupDamaged("The file's SHA-256 is not the one of its manifest.")
 
 
 def _header(tools: BackupTools, manifest: BackupManifest) -> bytes:
@@ -62,8 +77,3 @@ def _header(tools: BackupTools, manifest: BackupManifest) -> bytes:
             return file.read(HEADER_BYTES)
     assert tools.second is not None
     return b"".join(tools.second.copies.read(manifest.name, last=HEADER_BYTES))
-
-
-def _hash(tools: BackupTools, manifest: BackupManifest) -> str:
-    with tools.store.path(manifest.name).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
