@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from sysndd_backup.clients import find_clients
 from sysndd_backup.server import identify, take_inventory
 from sysndd_core.database import Database
+from sysndd_core.settings import LOOPBACK_NAMES
 from sysndd_core.smtp_probe import probe
 from sysndd_preflight.catalog import NotHere, Phase, Problem, check
 from sysndd_preflight.checks.database import row, session
@@ -187,7 +188,7 @@ async def certificate(deployment: Deployment) -> str:
     """Make a TLS connection as a browser would."""
     parts = urlsplit(base_url(deployment))
     if parts.scheme != "https":
-        if parts.hostname in ("localhost", "127.0.0.1", "::1"):
+        if parts.hostname in LOOPBACK_NAMES:
             return "plain HTTP, on this machine only"
         raise Problem("the target is plain HTTP: passwords travel in clear", "Set SYSNDD_TLS.")
     host, port = parts.hostname or "", parts.port or 443

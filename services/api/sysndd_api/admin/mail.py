@@ -11,9 +11,13 @@ from sysndd_api.admin.questions import Question, ask
 from sysndd_api.admin.rendering import go_to, is_fragment, render
 from sysndd_api.http import actor_of, context_of
 from sysndd_api.mail.models import MailDetail, MailQuery, MailView
-from sysndd_api.mail.service import CANCELLABLE, REPLAYABLE
+from sysndd_api.mail.service import (
+    CANCELLABLE,
+    REPLAYABLE,
+    check_cancellable,
+    check_replayable,
+)
 from sysndd_api.smtp.models import SmtpTest
-from sysndd_core.errors import MailNotCancellable, MailNotReplayable
 from sysndd_core.outbox import MailState
 
 _MAIL = "/admin/mail"
@@ -60,8 +64,7 @@ async def ask_replay(request: Request) -> Response:
         MailNotFound, MailNotReplayable.
     """
     mail = MailDetail.from_row(await context_of(request).mails.detail(_id(request)))
-    if mail.state not in REPLAYABLE:
-        raise MailNotReplayable(f"The mail is {mail.state}.", state=mail.state)
+    check_replayable(mail.state)
     effects = [
         f"The mail goes to {mail.recipient} now, under the Message-ID that it has.",
         "It gets new tries, and its whole time to live once more.",
@@ -95,8 +98,7 @@ async def ask_cancel(request: Request) -> Response:
         MailNotFound, MailNotCancellable.
     """
     mail = MailDetail.from_row(await context_of(request).mails.detail(_id(request)))
-    if mail.state not in CANCELLABLE:
-        raise MailNotCancellable(f"The mail is {mail.state}.", state=mail.state)
+    check_cancellable(mail.state)
     question = Question(
         title=f"Cancel the mail: {_named(mail)}",
         effects=(

@@ -16,6 +16,18 @@ CANCELLABLE = frozenset({MailState.QUEUED, MailState.HELD})
 REPLAYABLE = frozenset({MailState.QUEUED, MailState.HELD, MailState.DEAD, MailState.CANCELLED})
 
 
+def check_cancellable(state: str) -> None:
+    """Raise MailNotCancellable for a mail of a state in which it can't be cancelled."""
+    if state not in CANCELLABLE:
+        raise MailNotCancellable(f"The mail is {state}.", state=state)
+
+
+def check_replayable(state: str) -> None:
+    """Raise MailNotReplayable for a mail of a state in which it can't be sent again."""
+    if state not in REPLAYABLE:
+        raise MailNotReplayable(f"The mail is {state}.", state=state)
+
+
 class Mails:
     """What the API and the command line do with mails.
 
@@ -86,8 +98,7 @@ class Mails:
         """
         async with self._database.transaction() as tx:
             row = await self._locked(tx, mail_id)
-            if row["state"] not in CANCELLABLE:
-                raise MailNotCancellable(f"The mail is {row['state']}.", state=row["state"])
+            check_cancellable(row["state"])
             await self._store.cancel(tx, mail_id)
             await self._audit.write(tx, actor, "cancel_mail", obj=mail_id)
         return await self.detail(mail_id)
@@ -100,8 +111,7 @@ class Mails:
         """
         async with self._database.transaction() as tx:
             row = await self._locked(tx, mail_id)
-            if row["state"] not in REPLAYABLE:
-                raise MailNotReplayable(f"The mail is {row['state']}.", state=row["state"])
+            check_replayable(row["state"])
             await self._store.replay(tx, mail_id, row["recipient"])
             await self._audit.write(
                 tx, actor, "replay_mail", obj=mail_id, detail={"state": row["state"]}

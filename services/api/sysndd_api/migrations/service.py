@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -63,13 +62,8 @@ def _planned(view: MigrationView, row: Row | None) -> MigrationView:
     """Add what was measured, if it was this text that was measured."""
     if view.text is None or row is None or row["checksum"] != view.checksum:
         return view
-    document = json.loads(row["document"])
-    plan = PlanView(
-        measured_at=row["measured_at"].replace(tzinfo=UTC),
-        server=row["server"],
-        statements=document["statements"],
-        warnings=document["warnings"],
-    )
+    measured = {"measured_at": utc(row["measured_at"]), "server": row["server"]}
+    plan = PlanView.model_validate(json.loads(row["document"]) | measured)
     return view.model_copy(update={"plan": plan})
 
 
