@@ -9,11 +9,13 @@ is printed, for on a busy one the figures say little.
 """
 
 import argparse
+import contextlib
 import os
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from typing import Any
 import httpx
 import pymysql
 from playwright.sync_api import Page
+from pymysql.cursors import Cursor
 
 from bench.pages.filling import fill_backups, fill_tables
 from tests.support.addresses import Address, every_page, something_for_each
@@ -63,14 +66,7 @@ def _options() -> argparse.Namespace:
 def _measure(system: dict[str, Any], options: argparse.Namespace) -> dict[Address, Loads]:
     backup = _filled(system, options)
     database, admin = system["database"], system["admin"]
-    with (
-        chromium() as browser,
-        pymysql.connect(
-            host=database["host"], port=database["port"], user=database["user"],
-            password=database["password"], autocommit=True,
-        ) as connection,
-        connection.cursor() as cursor,
-    ):  # fmt: skip
+    with chromium() as browser, _cursor(database) as cursor:
         window = visitor(browser, system["base_url"])
         window.sign_in(**admin)
         weights = _without_caches(window.page)
@@ -97,6 +93,13 @@ def _filled(system: dict[str, Any], options: argparse.Namespace) -> str:
         job = client.post("/api/admin/backups").json()
         while client.get(job["status_url"]).json()["finished_at"] is None:
             time.sleep(0.1)
+    with _cursor(database) as cursor:
+        fill_tables(cursor, app=database["name"], ops=database["ops_name"], number=options.jobs)
+    return fill_backups(Path(system["backup_dir"]), options.backups)
+
+
+@contextlib.contextmanager
+def _cursor(database: dict[str, Any]) -> Iterator[Cursor]:
     with (
         pymysql.connect(
             host=database["host"], port=database["port"], user=database["user"],
@@ -104,8 +107,7 @@ def _filled(system: dict[str, Any], options: argparse.Namespace) -> str:
         ) as connection,
         connection.cursor() as cursor,
     ):  # fmt: skip
-        fill_tables(cursor, app=database["name"], ops=database["ops_name"], number=options.jobs)
-    return fill_backups(Path(system["backup_dir"]), options.backups)
+        yield cursor
 
 
 def _load(window: Page, weights: list[int], address: str, loads: Loads) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from playwright.sync_api import Browser, expect
 from pymysql.cursors import Cursor
 
 from tests.support.browser import Visitor, chromium, visitor
-from tests.support.local_run import LocalRun
+from tests.support.local_run import REPOSITORY, LocalRun
 
 # Of whatever a test waits for in the browser: some of it is looked at every ten seconds only.
 expect.set_options(timeout=30_000)
@@ -91,6 +92,17 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     run.command("reset", CONFIRM="yes")
 
 
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system of a module's own, with a directory of migrations that may be changed."""
+    migrations = tmp_path_factory.mktemp("migrations")
+    shutil.copytree(REPOSITORY / "db" / "migrations", migrations, dirs_exist_ok=True)
+    run = LocalRun(tmp_path_factory.mktemp("own"), {"MIGRATIONS_DIR": str(migrations)})
+    run.up()
+    yield System(run.system | {"migrations": str(migrations)}, run)
+    run.command("reset", CONFIRM="yes")
+
+
 @pytest.fixture
 def anyone(system: System) -> Iterator[httpx.Client]:
     """A client without credentials."""
@@ -122,8 +134,15 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def operator(browser: Browser, system: System) -> Iterator[Visitor]:
     """The administrator's window; ends with nothing to complain about."""
+    with uncomplaining(browser, system) as window:
+        window.sign_in(**system.description["admin"])
+        yield window
+
+
+@contextlib.contextmanager
+def uncomplaining(browser: Browser, system: System) -> Iterator[Visitor]:
+    """Open a window, and make sure at the end that it had nothing to complain about."""
     window = visitor(browser, system.base_url)
-    window.sign_in(**system.description["admin"])
     yield window
     assert not window.complaints, "\n".join(window.complaints)
     window.page.context.close()

@@ -1,10 +1,9 @@
 """Pending migration, stopped and frozen database, killed API worker: said quickly, mended alone."""
 
 import os
-import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -12,18 +11,6 @@ import pytest
 from httpx import codes
 
 from tests.e2e.conftest import System
-from tests.support.local_run import REPOSITORY, LocalRun
-
-
-@pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A system of our own with a directory of migrations that may be added to."""
-    migrations = tmp_path_factory.mktemp("migrations")
-    shutil.copytree(REPOSITORY / "db" / "migrations", migrations, dirs_exist_ok=True)
-    run = LocalRun(tmp_path_factory.mktemp("outages"), {"MIGRATIONS_DIR": str(migrations)})
-    run.up()
-    yield System(run.system | {"migrations": str(migrations)}, run)
-    run.command("reset", CONFIRM="yes")
 
 
 def within(seconds: float, condition: Callable[[], bool], what: str) -> None:

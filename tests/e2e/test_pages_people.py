@@ -14,17 +14,15 @@ from tests.e2e.clicks import (
     open_account,
     texts_of_mails,
 )
-from tests.e2e.conftest import System
+from tests.e2e.conftest import System, uncomplaining
 from tests.support.browser import Visitor, visitor
 
 
 @pytest.fixture
 def person(browser: Browser, system: System) -> Iterator[Visitor]:
     """Somebody else's window; ends with nothing to complain about."""
-    window = visitor(browser, system.base_url)
-    yield window
-    assert not window.complaints, "\n".join(window.complaints)
-    window.page.context.close()
+    with uncomplaining(browser, system) as window:
+        yield window
 
 
 def new_name() -> str:

@@ -1,7 +1,6 @@
 """What the pages show when something is not as usual: pending and drifted migrations, nothing at all."""
 
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.e2e.conftest import System
-from tests.support.browser import Visitor, visitor
-from tests.support.local_run import REPOSITORY, LocalRun
+from tests.e2e.conftest import System, uncomplaining
+from tests.support.browser import Visitor
 
 PENDING = "901_gene_note.sql"
 STATEMENTS = (
@@ -21,25 +19,12 @@ STATEMENTS = (
 )
 
 
-@pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A system of our own with a directory of migrations that may be changed."""
-    migrations = tmp_path_factory.mktemp("migrations")
-    shutil.copytree(REPOSITORY / "db" / "migrations", migrations, dirs_exist_ok=True)
-    run = LocalRun(tmp_path_factory.mktemp("states"), {"MIGRATIONS_DIR": str(migrations)})
-    run.up()
-    yield System(run.system | {"migrations": str(migrations)}, run)
-    run.command("reset", CONFIRM="yes")
-
-
 @pytest.fixture
 def operator(browser: Browser, own: System) -> Iterator[Visitor]:
     """The administrator's window on that system."""
-    window = visitor(browser, own.base_url)
-    window.sign_in(**own.description["admin"])
-    yield window
-    assert not window.complaints, "\n".join(window.complaints)
-    window.page.context.close()
+    with uncomplaining(browser, own) as window:
+        window.sign_in(**own.description["admin"])
+        yield window
 
 
 def test_where_nothing_is_yet_the_page_says_what_comes(operator: Visitor) -> None:
