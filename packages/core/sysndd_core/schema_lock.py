@@ -168,8 +168,9 @@ class _Waiting:
         if holder is None or not holder.visible or holder.working or _moved(before, holder):
             self._progressed = now
         elif holder.command == "Sleep":
-            # MySQL's process list has no query number; but TIME says when the last statement ended.
-            self._progressed = max(self._progressed, now - holder.seconds - 1)
+            # MySQL's process list has no query number; but TIME says when the last statement ended,
+            # in whole seconds: what is shown as 1 may have ended a moment ago.
+            self._progressed = max(self._progressed, now - max(holder.seconds - 1, 0))
 
 
 def _give_up(

@@ -99,13 +99,13 @@ async def test_a_holder_that_moves_from_statement_to_statement_is_waited_for(
     await lock.acquire()
 
     async def work() -> None:
-        for number in range(12):
+        for number in range(15):
             await session.fetch_all(f"SELECT {number}")
             await asyncio.sleep(0.3)
         await lock.release()
 
     task = asyncio.create_task(work())
-    await MigrationLock(other, SCHEMA, stalled=2).acquire()
+    await MigrationLock(other, SCHEMA, stalled=3).acquire()
     await task
 
 
