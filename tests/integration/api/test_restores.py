@@ -2,6 +2,10 @@
 
 import asyncio
 
+import httpx
+import pytest
+
+from sysndd_api.restores import service
 from sysndd_core.jobs import CreateBackup
 from tests.support.http import Api, problem, sign_in
 from tests.support.site import Site
@@ -50,13 +54,31 @@ async def test_preview_counts_live_against_the_backup(api: Api, site: Site) -> N
     assert answer.status_code == 200, answer.text
     preview = answer.json()
     rows = manifest.rows_per_table["entity_category"]
+    counted = {"live_rows_estimated": False}
     assert preview["differing"] == [
-        {"table": "entity_category", "live_rows": rows - 2, "backup_rows": rows},
-        {"table": "later", "live_rows": 0, "backup_rows": None},
+        {"table": "entity_category", "live_rows": rows - 2, "backup_rows": rows, **counted},
+        {"table": "later", "live_rows": 0, "backup_rows": None, **counted},
     ]
     assert preview["live_row_count"] == preview["row_count"] - 2
     problem(await api.admin.get("/api/admin/backups/no.sql/restore-preview"), 404,
             "backup_not_found")  # fmt: skip
+
+
+async def test_what_takes_too_long_to_count_is_estimated_and_said_so(
+    api: Api, page_client: httpx.AsyncClient, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_COUNTED_ROWS", 0)
+    async with backup_bench(site) as bench:
+        assert (await bench.run(CreateBackup()))["state"] == "succeeded"
+        (manifest,) = bench.store.manifests()
+    site.server.execute("ANALYZE TABLE entity_category", schema=site.app)
+    answer = await api.admin.get(f"/api/admin/backups/{manifest.name}/restore-preview")
+    listed = {one["table"]: one for one in answer.json()["differing"]}
+    one = listed["entity_category"]
+    assert one["live_rows_estimated"] and one["live_rows"] > 0, one
+    assert one["backup_rows"] == manifest.rows_per_table["entity_category"]
+    page = await page_client.get(f"/admin/backups/{manifest.name}/restore")
+    assert "not counted" in page.text and f"about {one['live_rows']:,}" in page.text
 
 
 async def test_undo_wants_its_word_and_something_to_undo(api: Api, site: Site) -> None:

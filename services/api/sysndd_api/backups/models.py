@@ -28,10 +28,15 @@ class UndoRequest(RequestModel):
 
 
 class TablePreview(BaseModel):
-    """Rows of one table; None where there is no such table, or it can't be counted in time."""
+    """Rows of one table; None where there is no such table.
+
+    ``live_rows_estimated``: the table is too large to be counted within a request; ``live_rows`` is
+    the server's estimate, and the table is listed whether or not it differs.
+    """
 
     table: str
     live_rows: int | None
+    live_rows_estimated: bool = False
     backup_rows: int | None
 
 
