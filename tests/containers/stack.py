@@ -240,6 +240,11 @@ def system_json(stack: Stack, folder: Path) -> Path:
         },
         "backup_dir": mount["Source"],
         "processes": [],
+        # By the names that they have in a local run.
+        "pausable": {
+            name: processes(stack.containers(service)[0])
+            for name, service in (("backup-worker",) * 2, ("mailer",) * 2, ("mail-catcher", "mailpit"))
+        },
     }  # fmt: skip
     path = folder / "system.json"
     path.write_text(json.dumps(description))
@@ -248,15 +253,15 @@ def system_json(stack: Stack, folder: Path) -> Path:
 
 
 # What needs nothing but ``system.json``; the rest of tests/e2e starts, stops and kills a `make up`.
-_END_TO_END = ("tests/e2e/test_main_path.py", "tests/e2e/test_accounts.py")
-# Of the pages neither what stops a local run's processes nor the look of each page, which is the same.
-_PAGES = ("tests/e2e/test_pages.py", "-k", "not at_work and not broken and not every_page")
+# The pages first: one of their tests looks at the list of restores, which is empty then.
+_END_TO_END = tuple(f"tests/e2e/test_{name}.py" for name in (
+    "pages", "pages_defences", "pages_mail", "pages_people", "pages_restores", "main_path",
+    "accounts",
+))  # fmt: skip
 
 
-def run_end_to_end(system: Path, *, pages: bool = False) -> "subprocess.CompletedProcess[str]":
+def run_end_to_end(system: Path) -> "subprocess.CompletedProcess[str]":
     """Load the example data and run the end-to-end tests, as `make walk` does on a local run."""
-    # The pages first: one of their tests looks at the list of restores, which is empty then.
-    chosen = (*(_PAGES if pages else ()), *_END_TO_END)
     database = json.loads(system.read_text())["database"]
     paths = ("packages/core", "services/migrator", "services/api", "deploy/local", ".")
     environ = {
@@ -271,8 +276,17 @@ def run_end_to_end(system: Path, *, pages: bool = False) -> "subprocess.Complete
     )
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider",
-         *chosen],
+         *_END_TO_END],
         cwd=REPOSITORY, env=environ, capture_output=True, text=True, timeout=900, check=False,
+    )  # fmt: skip
+
+
+def preflight(site: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command as a person does."""
+    program = Path(sys.executable).with_name("sysndd-preflight")
+    return subprocess.run(
+        [program, "--repository", site, *arguments],
+        capture_output=True, text=True, timeout=1500, check=False,
     )  # fmt: skip
 
 

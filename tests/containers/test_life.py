@@ -23,7 +23,7 @@ from tests.containers.stack import (
 
 
 def test_the_end_to_end_tests_through_the_proxy(system: Path) -> None:
-    walked = run_end_to_end(system, pages=True)
+    walked = run_end_to_end(system)
     assert walked.returncode == 0, walked.stdout[-6000:]
 
 

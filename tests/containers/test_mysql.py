@@ -9,8 +9,9 @@ import httpx
 import pytest
 import yaml
 
+from sysndd_preflight.checks import CATALOG
 from tests.containers.base_images import IMAGES
-from tests.containers.stack import Stack, eventually, run_end_to_end, system_json
+from tests.containers.stack import Stack, eventually, preflight, run_end_to_end, system_json
 from tests.support.proxy import self_signed
 
 NAME = "site.sysndd.example"
@@ -33,6 +34,14 @@ def test_the_end_to_end_tests_on_mysql(mysql: Stack, tmp_path: Path) -> None:
     assert "MariaDB" not in shown
     walked = run_end_to_end(system_json(mysql, tmp_path))
     assert walked.returncode == 0, walked.stdout[-6000:]
+
+
+def test_preflight_passes_on_mysql(mysql: Stack) -> None:
+    done = preflight(mysql.site, "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    states = {check["id"]: check["status"] for check in json.loads(done.stdout)["checks"]}
+    # This deployment speaks plain HTTP: there is no certificate to look at.
+    assert states == dict.fromkeys(CATALOG, "pass") | {"tls.certificate": "skip"}
 
 
 @pytest.fixture

@@ -9,8 +9,6 @@ import dataclasses
 import json
 import shlex
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,7 +19,7 @@ from redis import Redis
 from sysndd_preflight.checks import CATALOG
 from sysndd_preflight.deployment import Deployment
 from sysndd_preflight.engine import Project
-from tests.containers.stack import Stack, docker, eventually
+from tests.containers.stack import Stack, docker, eventually, preflight
 from tests.support.preflight import assert_caught, changed, look, spoil
 from tests.support.preflight_faults import (
     MAILERS_PASSWORD,
@@ -67,15 +65,6 @@ def copy(stack: Stack, tmp_path: Path) -> Path:
     target = tmp_path / "files"
     shutil.copytree(stack.site, target)
     return target
-
-
-def preflight(site: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run the command as a person does."""
-    program = Path(sys.executable).with_name("sysndd-preflight")
-    return subprocess.run(
-        [program, "--repository", site, *arguments],
-        capture_output=True, text=True, timeout=1500, check=False,
-    )  # fmt: skip
 
 
 def of_preflight() -> str:

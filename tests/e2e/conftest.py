@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -73,10 +74,39 @@ class System:
                 sums[table] = cursor.fetchall()[0][1]
         return sums
 
+    @contextlib.contextmanager
+    def paused(self, program: str) -> Iterator[None]:
+        """Freeze a program while a block runs; somebody else's system names its processes."""
+        named = self.description.get("pausable")
+        pids = named[program] if named else [self.pid(program)]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            for pid in pids:
+                _wait_until_frozen(pid)
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+
     def pid(self, program: str) -> int:
         """Return the process id that a program of our own run has now."""
         assert self.run is not None
         return self.run.pid(program)
+
+
+def _wait_until_frozen(pid: int) -> None:
+    """The signal is delivered when each thread comes out of the kernel, not when it is sent."""
+    deadline = time.monotonic() + 10
+    while True:
+        states = [
+            stat.read_text().rpartition(") ")[2][0]
+            for stat in Path(f"/proc/{pid}/task").glob("*/stat")
+        ]
+        if set(states) <= {"T", "t"}:
+            return
+        assert time.monotonic() < deadline, states
+        time.sleep(0.01)
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,7 @@
 """The pages in a real browser against the running system: what an operator clicks."""
 
 import hashlib
-import os
 import re
-import signal
 from pathlib import Path
 
 import httpx
@@ -111,9 +109,7 @@ def test_a_job_at_work_is_shown_cancelled_and_explained(
     operator: Visitor, system: System, admin: httpx.Client
 ) -> None:
     page = operator.page
-    worker = system.pid("backup-worker")
-    os.kill(worker, signal.SIGSTOP)
-    try:
+    with system.paused("backup-worker"):
         job_id = admin.post("/api/admin/backups").json()["job_id"]
         # Somebody else asked for it; the page shows it when it opens, and nothing can be begun.
         page.goto(system.base_url + "/admin/backups")
@@ -135,8 +131,6 @@ def test_a_job_at_work_is_shown_cancelled_and_explained(
         agreed(page, "Cancel", "Cancel the job")
         expect(page.locator("#outcome")).to_contain_text("being cancelled")
         expect(page.locator("[data-state]").first).to_have_text("cancelled")
-    finally:
-        os.kill(worker, signal.SIGCONT)
     with system.sql() as cursor:
         cursor.execute(
             f"UPDATE `{system.description['database']['ops_name']}`.job SET state = 'failed',"

@@ -1,8 +1,5 @@
 """Mails in the browser: the test of the server, one mail as it looks, and stepping in."""
 
-import os
-import signal
-
 from playwright.sync_api import Page, expect
 
 from tests.e2e.clicks import agreed, asked
@@ -33,9 +30,7 @@ def test_the_mail_server_is_tested_sound_and_broken(operator: Visitor, system: S
     expect(page.locator("#rendered")).to_contain_text("whether mail works")
     operator.look("mail-detail")
 
-    catcher = system.pid("mail-catcher")
-    os.kill(catcher, signal.SIGSTOP)
-    try:
+    with system.paused("mail-catcher"):
         operator.go("/admin/mail")
         page.get_by_role("button", name="Test the connection").click()
         expect(page.locator("#smtp")).to_contain_text("is being asked")
@@ -44,15 +39,11 @@ def test_the_mail_server_is_tested_sound_and_broken(operator: Visitor, system: S
         expect(broken).to_contain_text("What to do:")
         expect(page.locator("#smtp table")).to_contain_text("failed")
         operator.look("mail-broken")
-    finally:
-        os.kill(catcher, signal.SIGCONT)
 
 
 def test_a_mail_is_cancelled_and_sent_again(operator: Visitor, system: System) -> None:
     page = operator.page
-    mailer = system.pid("mailer")
-    os.kill(mailer, signal.SIGSTOP)
-    try:
+    with system.paused("mailer"):
         operator.go("/admin/mail")
         page.get_by_role("button", name="Send me a test message").click()
         becomes(page, "queued")
@@ -67,8 +58,6 @@ def test_a_mail_is_cancelled_and_sent_again(operator: Visitor, system: System) -
         agreed(page, "Cancel", "Cancel the mail")
         expect(page.locator("#outcome")).to_contain_text("is cancelled")
         becomes(page, "cancelled")
-    finally:
-        os.kill(mailer, signal.SIGCONT)
     # Cancelled is cancelled, also once the mailer is back.
     page.wait_for_timeout(1000)
     page.reload()

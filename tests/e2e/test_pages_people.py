@@ -146,9 +146,9 @@ def test_an_address_changes_when_both_mailboxes_agree(
         expect(person.go("/account").locator(".heading")).to_contain_text(old)
         page.goto(mailed_link(system, mailbox, "email"))
         assert "token" not in page.url
-        person.look(f"address-{status}")
         page.get_by_role("button", name="Agree to the change").click()
         expect(page.locator("[data-status]")).to_have_attribute("data-status", status)
+        person.look(f"address-{status}")
     expect(person.go("/account").locator(".heading")).to_contain_text(new)
     # The next sign-in is by the new address.
     agreed(page, "Sign out everywhere", "Sign out everywhere")

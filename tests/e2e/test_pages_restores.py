@@ -1,32 +1,43 @@
 """Restores in the browser beyond the plain one: the second word, single tables, and maintenance."""
 
-import json
 import time
 from collections.abc import Iterator
 
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
+from pymysql.cursors import Cursor
 
 from tests.e2e.clicks import agreed, asked, back_up, ended
-from tests.e2e.conftest import System
+from tests.e2e.conftest import System, poll
 from tests.support.browser import Visitor
 
 SECOND = "WITHOUT ADMINISTRATOR"
 
 
 @pytest.fixture
-def without_administrator(system: System) -> Iterator[str]:
+def without_administrator(system: System, admin: httpx.Client) -> Iterator[str]:
     """A backup in which nobody is an active Administrator; live has its own again."""
-    assert system.run is not None
     login = system.description["admin"]["login"]
     with system.sql() as cursor:
-        cursor.execute("UPDATE `user` SET role = 'Curator' WHERE role = 'Administrator'")
-        done = system.run.admin("backup", "--json")
+        with system.paused("backup-worker"):
+            accepted = admin.post("/api/admin/backups")
+            cursor.execute("UPDATE `user` SET role = 'Curator' WHERE role = 'Administrator'")
+        job = (system.description["database"]["ops_name"], accepted.json()["job_id"])
+        wait_for_end(cursor, *job)
         cursor.execute("UPDATE `user` SET role = 'Administrator' WHERE user_name = %s", (login,))
-        assert done.returncode == 0, done.stdout
-        yield str(json.loads(done.stdout)["result"]["name"])
+        yield str(poll(admin, accepted)["result"]["name"])
         cursor.execute("UPDATE `user` SET role = 'Administrator' WHERE user_name = %s", (login,))
+
+
+def wait_for_end(cursor: Cursor, ops: str, job_id: str) -> None:
+    deadline = time.monotonic() + 60
+    ended_at = None
+    while ended_at is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+        cursor.execute(f"SELECT finished_at FROM `{ops}`.job WHERE id = %s", (job_id,))
+        ((ended_at,),) = cursor.fetchall()
 
 
 def dialog_of(operator: Visitor, name: str) -> Page:
@@ -77,8 +88,7 @@ def test_a_backup_without_an_administrator_wants_a_second_word(
         page.goto(system.base_url + "/admin/backups")
     operator.forgive("403", "401")
 
-    # The way back: an Administrator made by the command line, then the undo.
-    assert system.run is not None
+    # The way back: an Administrator again, then the undo.
     login = system.description["admin"]["login"]
     with system.sql() as cursor:
         cursor.execute("UPDATE `user` SET role = 'Administrator' WHERE user_name = %s", (login,))

@@ -1,7 +1,5 @@
 """What the pages show when something is not as usual: pending and drifted migrations, nothing at all."""
 
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +39,9 @@ def test_where_nothing_is_yet_the_page_says_what_comes(operator: Visitor) -> Non
         page = operator.go(path)
         expect(page.locator("main")).to_contain_text(words)
         operator.look("empty-" + path.removeprefix("/admin/").partition("?")[0].replace("/", "-"))
+    # What can't be done is not asked for.
+    page = operator.go("/admin/restores/undo")
+    expect(page.locator("main input")).to_have_count(0)
     page = operator.go("/admin/jobs/no-such-job")
     expect(page.locator("main")).to_contain_text("may have been deleted meanwhile")
     operator.look("not-found")
@@ -126,9 +127,7 @@ def test_a_database_that_is_away_is_said_and_forgotten_when_it_is_back(
 ) -> None:
     page = operator.go("/admin")
     expect(page.locator(".verdict")).to_be_visible()
-    pid = own.pid("mariadb")
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with own.paused("mariadb"):
         # The overview looks again every ten seconds: what is shown may be old, and says so.
         expect(page.locator("#lost")).to_be_visible()
         expect(page.locator(".verdict")).to_be_visible()
@@ -137,8 +136,6 @@ def test_a_database_that_is_away_is_said_and_forgotten_when_it_is_back(
         page.goto(own.base_url + "/admin/users")
         expect(page.locator("main")).to_contain_text("Nothing is lost.")
         operator.look("database-away")
-    finally:
-        os.kill(pid, signal.SIGCONT)
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("heading", name="Users")).to_be_visible()
     operator.forgive("503", "500")

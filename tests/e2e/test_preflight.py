@@ -3,9 +3,7 @@
 import dataclasses
 import http.server
 import json
-import os
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -131,11 +129,8 @@ def test_exit_codes_and_what_a_person_reads(
 def test_a_system_that_is_not_ready_is_caught_with_its_log(
     system: System, running: Deployment
 ) -> None:
-    os.kill(system.pid("mariadb"), signal.SIGSTOP)
-    try:
+    with system.paused("mariadb"):
         result = assert_caught(running, "ready", "answers 503")
-    finally:
-        os.kill(system.pid("mariadb"), signal.SIGCONT)
     assert 0 < len(result.log) <= 50
     assert any(line.startswith("api: ") for line in result.log)
 

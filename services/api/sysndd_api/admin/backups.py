@@ -234,7 +234,8 @@ async def drop_inspection(request: Request) -> Response:
 
 async def undo_page(request: Request) -> Response:
     """Say what an undo does, and ask for the word."""
-    return pages.page(request, "undo.html", undoable=await context_of(request).restores.undoable())
+    undoable = await context_of(request).restores.undoable()
+    return pages.page(request, "undo.html", undoable=undoable, possible=undoable is not None)
 
 
 async def undo(request: Request) -> Response:
