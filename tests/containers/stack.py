@@ -36,11 +36,13 @@ class Stack:
         site: the copy it runs from.
         name: of the project, so that it can't touch another one.
         settings: what its ``.env`` says.
+        exported: variables of the environment, which come before those of ``.env``.
     """
 
     site: Path
     name: str
     settings: dict[str, str] = field(default_factory=dict)
+    exported: dict[str, str] = field(default_factory=dict)
 
     def compose(
         self, *arguments: str, seconds: float = UP_SECONDS, check: bool = True
@@ -69,9 +71,9 @@ class Stack:
 
     @property
     def environ(self) -> dict[str, str]:
-        """The clients' environment: nothing of it is a setting of the deployment."""
+        """The clients' environment: of this process's nothing is a setting of the deployment."""
         kept = {name: value for name, value in os.environ.items() if name not in self.settings}
-        return {**kept, "COMPOSE_PROJECT_NAME": self.name}
+        return {**kept, "COMPOSE_PROJECT_NAME": self.name, **self.exported}
 
     def configure(self, **settings: str) -> None:
         """Write ``.env``."""
