@@ -130,22 +130,15 @@ def make_plan(
         "ENVIRONMENT": "development",
         "PUBLIC_URL": settings.public_url or f"http://localhost:{ports['HTTP_PORT']}",
     }
-    mail = {}
-    if settings.smtp_host is None:
-        mail = {
-            "SMTP_HOST": LOOPBACK,
-            "SMTP_PORT": str(ports["SMTP_PORT"]),
-            "SMTP_SECURITY": "none",
-            "SMTP_USER": "",
-            "SMTP_PASSWORD": "",
-        }
-    # Derives the links in mails; API and mailer must have the same, and nobody else any.
-    mail["TOKEN_KEY"] = folder.password("token_key")
-    api = {
-        "API_HOST": LOOPBACK,
-        "API_PORT": str(ports["API_PORT"]),
-        "API_WORKERS": str(settings.api_workers),
-    }
+    services = [
+        *_workers(settings, folder, ports, access, common),
+        Program(
+            "traefik",
+            proxy.command(folder.root / "proxy" / "traefik.yml"),
+            _proxy_environment(settings, ports),
+            stop_seconds=30,
+        ),
+    ]
     return Plan(
         ports=ports,
         access=access,
@@ -153,35 +146,62 @@ def make_plan(
         redis=redis_server,
         redis_url=redis_url,
         catcher=_catcher(settings, folder, ports) if settings.smtp_host is None else None,
-        services=[
-            Program(
-                "api",
-                [script("sysndd-api")],
-                {**common, **mail, **access.environment(access.api), **api},
-                stop_seconds=35,
-            ),
-            Program(
-                "backup-worker",
-                [script("sysndd-backup-worker")],
-                {**common, **access.environment(access.backup), **_load_account(access)},
-                stop_seconds=30,
-            ),
-            Program(
-                "mailer",
-                [script("sysndd-mailer")],
-                {**common, **mail, **access.environment(access.mailer)},
-                stop_seconds=30,
-            ),
-            Program(
-                "traefik",
-                proxy.command(folder.root / "proxy" / "traefik.yml"),
-                _proxy_environment(settings, ports),
-                stop_seconds=30,
-            ),
-        ],
+        services=services,
         migrator_environment={**common, **access.environment(access.migrator)},
         backups=backups,
     )
+
+
+def _workers(
+    settings: LocalSettings,
+    folder: RunFolder,
+    ports: dict[str, int],
+    access: DatabaseAccess,
+    common: dict[str, str],
+) -> list[Program]:
+    """Our own services, each with its account and with what it needs of the rest."""
+    mail = _mail_environment(settings, folder, ports)
+    api = {
+        "API_HOST": LOOPBACK,
+        "API_PORT": str(ports["API_PORT"]),
+        "API_WORKERS": str(settings.api_workers),
+    }
+    return [
+        Program(
+            "api",
+            [script("sysndd-api")],
+            {**common, **mail, **access.environment(access.api), **api},
+            stop_seconds=35,
+        ),
+        Program(
+            "backup-worker",
+            [script("sysndd-backup-worker")],
+            {**common, **access.environment(access.backup), **_load_account(access)},
+            stop_seconds=30,
+        ),
+        Program(
+            "mailer",
+            [script("sysndd-mailer")],
+            {**common, **mail, **access.environment(access.mailer)},
+            stop_seconds=30,
+        ),
+    ]
+
+
+def _mail_environment(
+    settings: LocalSettings, folder: RunFolder, ports: dict[str, int]
+) -> dict[str, str]:
+    # Derives the links in mails; API and mailer must have the same, and nobody else any.
+    key = {"TOKEN_KEY": folder.password("token_key")}
+    if settings.smtp_host is not None:
+        return key
+    return key | {
+        "SMTP_HOST": LOOPBACK,
+        "SMTP_PORT": str(ports["SMTP_PORT"]),
+        "SMTP_SECURITY": "none",
+        "SMTP_USER": "",
+        "SMTP_PASSWORD": "",
+    }
 
 
 def script(name: str) -> str:

@@ -1,8 +1,8 @@
 """Structured logs: one event a line, with the request id or job id that was bound around it."""
 
 import logging
-import logging.config
 import sys
+from functools import partial
 from typing import Any
 
 import structlog
@@ -19,24 +19,12 @@ def configure(settings: LogSettings, *, service: str) -> None:
         settings: level and format.
         service: name put into every line, such as ``api``.
     """
-
-    def add_service(_: Any, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
-        event["service"] = service
-        return event
-
-    def drop_colours(
-        _: Any, __: str, event: structlog.types.EventDict
-    ) -> structlog.types.EventDict:
-        # uvicorn says everything twice, the second time with terminal codes.
-        event.pop("color_message", None)
-        return event
-
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
-        add_service,
+        partial(_add_service, service),
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
-        drop_colours,
+        _drop_colours,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
@@ -70,6 +58,19 @@ def configure(settings: LogSettings, *, service: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def _add_service(
+    service: str, _: Any, __: str, event: structlog.types.EventDict
+) -> structlog.types.EventDict:
+    event["service"] = service
+    return event
+
+
+def _drop_colours(_: Any, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    # uvicorn says everything twice, the second time with terminal codes.
+    event.pop("color_message", None)
+    return event
 
 
 def get_logger(name: str) -> Logger:
