@@ -67,9 +67,11 @@ class FileRun:
         self._attempts = Attempts(around, ledger, script, self._record, self._done)
         self._progressed = self._attempts.progressed
         self._progressed.changed = any(row.changed for row in self._done.values() if row.finished)
+        self._following: FileRun | None = None
 
     def then(self, following: "FileRun") -> None:
         """Name the file that comes next, so that its first definitions can be announced by this one."""
+        self._following = following
         if not following._recorded:
             self._attempts.following = following._attempts
 
@@ -80,6 +82,8 @@ class FileRun:
             StatementFailed, PostconditionFailed, Blocked, Interrupted, LockLost,
             ServerUnavailable: how it ended.
         """
+        if self._following is not None:
+            self._session.wire.meanwhile(self._following._record.prepare)
         await self._session.use(self._ledger.schema)
         self._refuse_lost_temporary_tables()
         if not self.resumed:

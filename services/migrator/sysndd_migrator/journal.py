@@ -29,9 +29,8 @@ _COLUMNS = (
     *("last_position", "of_statements", "statements_hash", "line", "kind", "fingerprint"),
     *("rows_changed", "warnings", "objects"),
 )
-_MARKS = ", ".join(["%s"] * (4 + len(_COLUMNS)))
-_BEGUN = f"({_MARKS}, UTC_TIMESTAMP(6), NULL)"
-_FINISHED = f"({_MARKS}, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))"
+_BEGUN = "UTC_TIMESTAMP(6), NULL"
+_FINISHED = "UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)"
 _TAIL = (
     "ON DUPLICATE KEY UPDATE error = NULL, started_at = IF(VALUES(finished_at) IS NULL, "
     "VALUES(started_at), started_at), finished_at = VALUES(finished_at), "
@@ -134,37 +133,34 @@ class Journal:
             for row in rows
         }
 
+    def known(self, run_id: str, schema: str, script: Script, unit: Unit) -> str:
+        """Return what of a unit's row is known before it is sent, for ``row``.
+
+        Args:
+            run_id, schema, script, unit: what is run.
+        """
+        values = (
+            *(run_id, unit.first, schema, script.filename),
+            *(unit.last, len(script.statements), script.unit_hash(unit)),
+            *(unit.statements[0].line, unit.kind.value),
+        )
+        return self._session.bound(", ".join(["%s"] * len(values)), values)
+
     def row(
-        self,
-        run_id: str,
-        schema: str,
-        script: Script,
-        unit: Unit,
-        *,
-        fingerprint: str | None = None,
-        outcome: Outcome | None = None,
+        self, known: str, *, fingerprint: str | None = None, outcome: Outcome | None = None
     ) -> Upsert:
         """Record that a unit is about to be sent, or, with its outcome, that it was done.
 
         Args:
-            run_id, schema, script, unit: what is run.
+            known: of the unit.
             fingerprint: of the schema before it.
             outcome: what it did; None before it is sent.
         """
         changed: tuple[int | str | None, ...] = (None, None, None)
         if outcome is not None:
             changed = (outcome.rows, outcome.warnings, outcome.objects[:500])
-        return Upsert(
-            self._head,
-            _FINISHED if outcome else _BEGUN,
-            _TAIL,
-            (
-                *(run_id, unit.first, schema, script.filename),
-                *(unit.last, len(script.statements), script.unit_hash(unit)),
-                *(unit.statements[0].line, unit.kind.value, fingerprint),
-                *changed,
-            ),
-        )
+        found = self._session.bound("%s, %s, %s, %s", (fingerprint, *changed))
+        return Upsert(self._head, f"({known}, {found}, {_FINISHED if outcome else _BEGUN})", _TAIL)
 
     def withdrawn(self, run_id: str, position: int) -> Write:
         """Forget a unit that was announced and is not going to be sent."""

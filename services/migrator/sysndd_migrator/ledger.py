@@ -15,8 +15,8 @@ from sysndd_core.schema_version import LEDGER
 from sysndd_migrator.errors import ForeignLedger
 from sysndd_migrator.session import Session, has_table, not_permitted, server_error
 
-# A statement to be written together with others in one transaction.
-Write = tuple[str, tuple[Any, ...]]
+# A statement to be written together with others in one transaction; without arguments it is complete.
+Write = tuple[str, tuple[Any, ...] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,32 +25,27 @@ class Upsert:
 
     Attributes:
         head: up to VALUES.
-        row: the row's markers in parentheses.
+        row: the row's values in parentheses.
         tail: what to do when the row is there already.
-        arguments: for the markers.
     """
 
     head: str
     row: str
     tail: str
-    arguments: tuple[Any, ...]
 
 
 def merged(writes: Iterable["Write | Upsert"]) -> list[Write]:
     """Return the statements to send: rows of one table together, before everything else."""
-    groups: dict[tuple[str, str], list[Upsert]] = {}
+    groups: dict[tuple[str, str], list[str]] = {}
     others: list[Write] = []
     for write in writes:
         if isinstance(write, Upsert):
-            groups.setdefault((write.head, write.tail), []).append(write)
+            groups.setdefault((write.head, write.tail), []).append(write.row)
         else:
             others.append(write)
     rows: list[Write] = [
-        (
-            f"{head} VALUES {', '.join(upsert.row for upsert in upserts)} {tail}",
-            tuple(argument for upsert in upserts for argument in upsert.arguments),
-        )
-        for (head, tail), upserts in groups.items()
+        (f"{head} VALUES {', '.join(values)} {tail}", None)
+        for (head, tail), values in groups.items()
     ]
     return rows + others
 
@@ -68,10 +63,12 @@ _COLUMNS = (
     "run_id",
     "error",
 )
-_WRITTEN = tuple(name for name in _COLUMNS if name != "applied_at")
-_TAIL = "ON DUPLICATE KEY UPDATE " + ", ".join(
-    f"{name} = VALUES({name})" for name in (*_WRITTEN[1:], "applied_at")
+# First what is known of a file before it is applied.
+_WRITTEN = (
+    *("filename", "checksum", "statements_checksum", "statements", "tool_version", "run_id"),
+    *("applied_by", "error", "duration_ms", "success", "applied_at"),
 )
+_TAIL = "ON DUPLICATE KEY UPDATE " + ", ".join(f"{name} = VALUES({name})" for name in _WRITTEN[1:])
 _LONGEST_ERROR = 4000
 
 
@@ -123,7 +120,7 @@ class Ledger:
         self._session = session
         self.schema = schema
         self.table = f"`{schema.replace('`', '``')}`.`{LEDGER}`"
-        self._head = f"INSERT INTO {self.table} ({', '.join(_WRITTEN)}, applied_at)"
+        self._head = f"INSERT INTO {self.table} ({', '.join(_WRITTEN)})"
 
     async def create(self) -> None:
         """Create the table when there is none.
@@ -205,7 +202,7 @@ class Ledger:
         )
         return sql, (filename, checksum, statements_checksum, statements, tool_version, run_id)
 
-    def row(
+    def known(
         self,
         *,
         filename: str,
@@ -214,24 +211,16 @@ class Ledger:
         statements: int,
         tool_version: str,
         run_id: str,
-        duration_ms: int | None,
-    ) -> Upsert:
+    ) -> str:
+        """Return what of a file's row is known before it is applied, for ``row``."""
+        values = (filename, checksum, statements_checksum, statements, tool_version, run_id)
+        marks = ", ".join(["%s"] * len(values))
+        return self._session.bound(f"{marks}, CURRENT_USER(), NULL", values)
+
+    def row(self, known: str, *, duration_ms: int | None) -> Upsert:
         """Record that a file is being applied, or, with its duration, that it was."""
-        return Upsert(
-            self._head,
-            "(%s, %s, %s, %s, %s, %s, CURRENT_USER(), %s, %s, NULL, UTC_TIMESTAMP(6))",
-            _TAIL,
-            (
-                filename,
-                checksum,
-                statements_checksum,
-                duration_ms or 0,
-                statements,
-                int(duration_ms is not None),
-                tool_version,
-                run_id,
-            ),
-        )
+        rest = f"{duration_ms or 0}, {int(duration_ms is not None)}, UTC_TIMESTAMP(6)"
+        return Upsert(self._head, f"({known}, {rest})", _TAIL)
 
     def succeeded(self, filename: str, duration_ms: int) -> Write:
         """Record that all of a file's statements were applied."""

@@ -5,6 +5,7 @@ for the next transaction, also for that of the next file; what is not, is commit
 """
 
 import time
+from functools import cached_property
 
 from sysndd_core import tool_version
 from sysndd_migrator.journal import Journal
@@ -110,6 +111,13 @@ class Record:
         self._run_id = run_id
         self._started = time.monotonic()
         self._begun = False
+        self._known: dict[int, str] = {}
+
+    def prepare(self) -> None:
+        """Put together what is known of the rows, so that nobody waits for it later."""
+        _ = self._known_file
+        for unit in self._script.units:
+            self._known_unit(unit)
 
     @property
     def run_id(self) -> str:
@@ -141,17 +149,25 @@ class Record:
         self._file(self.elapsed)
 
     def _file(self, duration: int | None) -> None:
-        self._pending.writes.append(
-            self._ledger.row(
-                filename=self._script.filename,
-                checksum=self._script.checksum,
-                statements_checksum=self._script.statements_checksum,
-                statements=len(self._script.statements),
-                tool_version=tool_version(),
-                run_id=self._run_id,
-                duration_ms=duration,
-            )
+        self._pending.writes.append(self._ledger.row(self._known_file, duration_ms=duration))
+
+    @cached_property
+    def _known_file(self) -> str:
+        return self._ledger.known(
+            filename=self._script.filename,
+            checksum=self._script.checksum,
+            statements_checksum=self._script.statements_checksum,
+            statements=len(self._script.statements),
+            tool_version=tool_version(),
+            run_id=self._run_id,
         )
+
+    def _known_unit(self, unit: Unit) -> str:
+        known = self._known.get(unit.first)
+        if known is None:
+            known = self._journal.known(self._run_id, self._ledger.schema, self._script, unit)
+            self._known[unit.first] = known
+        return known
 
     def unit(
         self, unit: Unit, before: str | None = None, *, outcome: Outcome | None = None
@@ -163,9 +179,8 @@ class Record:
             before: what the schema looked like before it.
             outcome: what it did; None before it is sent.
         """
-        run_id, schema, script = self._run_id, self._ledger.schema, self._script
         self._pending.writes.append(
-            self._journal.row(run_id, schema, script, unit, fingerprint=before, outcome=outcome)
+            self._journal.row(self._known_unit(unit), fingerprint=before, outcome=outcome)
         )
 
     def withdrawn(self, position: int) -> None:

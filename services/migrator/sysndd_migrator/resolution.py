@@ -90,7 +90,7 @@ def _skipped(
     journal, schema = migrator.journal, migrator.ledger(source).schema
     decided = Outcome(0, 0, "decided by a person")
     return merged(
-        journal.row(run_id, schema, script, unit, outcome=decided)
+        journal.row(journal.known(run_id, schema, script, unit), outcome=decided)
         for unit in script.units
         if unit.first < first
     )
