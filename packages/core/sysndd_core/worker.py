@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import structlog
@@ -210,18 +210,17 @@ class Worker:
             return []
 
     async def _work(self, claim: Claim) -> None:
-        with self._named(claim):
-            await self._perform(claim)
+        # For as long as the task lives, and for nobody else.
+        structlog.contextvars.bind_contextvars(**self._names(claim))
+        await self._perform(claim)
 
-    @contextlib.contextmanager
-    def _named(self, claim: Claim) -> Iterator[None]:
-        """Name the row in every log line."""
-        names = {self._rows.id_name: claim.id, "attempt": claim.attempt}
+    def _names(self, claim: Claim) -> dict[str, str | int]:
+        """Return what names the row in every log line."""
+        names: dict[str, str | int] = {self._rows.id_name: claim.id, "attempt": claim.attempt}
         if claim.row.get("request_id"):
             # The request that asked for it: one id leads from its log lines to these.
             names["request_id"] = claim.row["request_id"]
-        with structlog.contextvars.bound_contextvars(**names):
-            yield
+        return names
 
     @contextlib.asynccontextmanager
     async def _leases_kept(self) -> AsyncIterator[None]:
@@ -267,7 +266,7 @@ class Worker:
     def _not_renewed(self, claims: list[Claim], reason: str) -> None:
         """Give up what another worker may hold: by our own clock, since nobody else can be asked."""
         for claim in claims:
-            with self._named(claim):
+            with structlog.contextvars.bound_contextvars(**self._names(claim)):
                 log.warning("heartbeat_failed", reason=reason)
             if not claim.is_ours:
                 claim.ending = claim.ending or Ending.LEASE_LOST

@@ -60,7 +60,9 @@ def expired(manifests: Iterable[BackupManifest], keep: Keep) -> list[str]:
     kept |= {one.name for one in regular[: keep.last]}
     for period, name_of in _PERIODS.items():
         kept |= _newest_of_each(regular, name_of, getattr(keep, period), keep.zone)
-    horizon = (regular or proven)[: max(1, keep.last)][-1].created_at
+    # By those that stay: else what goes now would let more go the next time.
+    staying = [one for one in regular if one.name in kept] or proven[:1]
+    horizon = staying[: max(1, keep.last)][-1].created_at
     kept |= {
         one.name
         for one in newest_first

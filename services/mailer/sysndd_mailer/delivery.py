@@ -132,16 +132,18 @@ class Delivery:
 
     async def _record(self, claim: Claim, outcome: Outcome, preview: Preview) -> None:
         row, rows = claim.row, self._rows
-        facts: dict[str, Any] = {
-            "mail_id": claim.id, "purpose": row["purpose"], "smtp_code": outcome.code,
-        }  # fmt: skip
         if outcome.fate is Fate.SENT:
-            log.info("mail_sent", **facts)
             # A database that is slow to write holds up no connection.
             claim.makes_room = True
             await self._closing.close(SentMail(claim, outcome.reply, preview))
             return
-        log.warning("mail_not_sent", fate=outcome.fate.value, reply=outcome.reply, **facts)
+        log.warning(
+            "mail_not_sent",
+            fate=outcome.fate.value,
+            reply=outcome.reply,
+            purpose=row["purpose"],
+            smtp_code=outcome.code,
+        )
         said: dict[str, Any] = {
             "code": outcome.code, "reply": outcome.reply, "preview": preview,
         }  # fmt: skip

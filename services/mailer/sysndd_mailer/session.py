@@ -141,12 +141,15 @@ class Session(asyncio.Protocol):
             raise self._gone
         self._replies = []
         self._wanted = len(lines) if replies is None else replies
-        self._answered = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._answered = loop.create_future()
+        # A timer of our own: asyncio.timeout costs as much as the rest of a command.
+        timer = loop.call_later(self._timeout, _too_late, self._answered)
         self._transport.write(b"".join(lines))
         try:
-            async with asyncio.timeout(self._timeout):
-                await self._answered
+            await self._answered
         finally:
+            timer.cancel()
             self._answered = None
         return self._replies
 
@@ -189,3 +192,8 @@ class Session(asyncio.Protocol):
         if self._answered is not None and not self._answered.done():
             self._answered.set_exception(self._gone)
         self._transport.abort()
+
+
+def _too_late(answered: asyncio.Future[None]) -> None:
+    if not answered.done():
+        answered.set_exception(TimeoutError())

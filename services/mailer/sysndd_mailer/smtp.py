@@ -5,11 +5,10 @@ offer can be stripped on the way.
 """
 
 import asyncio
-import contextlib
 import re
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -78,11 +77,9 @@ class Connections:
         self._gate = asyncio.Semaphore(settings.connections)
         self._tls: ssl.SSLContext | None = None
 
-    @contextlib.asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait until one of the connections may be used."""
-        async with self._gate:
-            yield
+    def turn(self) -> asyncio.Semaphore:
+        """Return what is held while one of the connections is used."""
+        return self._gate
 
     async def send(
         self, message: Message, before_content: Callable[[], Awaitable[None]]

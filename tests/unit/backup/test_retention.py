@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sysndd_backup.retention import Keep, expired
@@ -54,7 +54,19 @@ steps = st.lists(
 keeps = st.builds(Keep, *[st.integers(0, 5)] * 6)
 
 
+def _taken(kind: BackupKind, proof: Proof) -> Step:
+    return Step(1, kind, proof, pinned=False)
+
+
+_SAFETY = _taken(BackupKind.PRE_RESTORE, Proof.PROVEN)
+_FAILED = _taken(BackupKind.MANUAL, Proof.FAILED)
+
+
 @given(steps=steps, keep=keeps)
+@example(steps=[_SAFETY, _FAILED, _SAFETY], keep=Keep(2, 0, 0, 0, 0, 0))
+@example(
+    steps=[_taken(BackupKind.MANUAL, Proof.PROVEN), _FAILED, _SAFETY], keep=Keep(0, 0, 0, 0, 0, 0)
+)
 def test_no_sequence_of_failures_leaves_no_proven_backup(steps: list[Step], keep: Keep) -> None:
     there: list[BackupManifest] = []
     at = BEGIN
