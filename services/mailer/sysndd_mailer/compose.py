@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
 from email.utils import format_datetime, parseaddr
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import jinja2
@@ -229,7 +230,7 @@ class Composer:
         headers = {
             "From": self._from,
             "To": to,
-            "Date": format_datetime(date),
+            "Date": _date(date.replace(microsecond=0)),
             "Message-ID": message_id,
             # Keeps out-of-office answers away (RFC 3834, section 5).
             "Auto-Submitted": "auto-generated",
@@ -253,6 +254,12 @@ def _filled(template: jinja2.Template, values: dict[str, Any]) -> str:
 _PLAIN_ADDRESS = re.compile(
     r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?"
 )
+
+
+@lru_cache(maxsize=64)
+def _date(second: datetime) -> str:
+    # Mails that are written together share it.
+    return format_datetime(second)
 
 
 def _recipient(text: str) -> str:

@@ -64,7 +64,7 @@ class Session(asyncio.Protocol):
         self._client = client  # its end would be the connection's
         self._timeout = timeout
         self._pipelining = client.supports_extension("pipelining")
-        self._buffer = bytearray()
+        self._buffer = b""
         self._lines: list[bytes] = []
         self._replies: list[Reply] = []
         self._wanted = 0
@@ -155,18 +155,17 @@ class Session(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what the server says; a reply that nobody waits for ends the connection."""
-        self._buffer += data
-        while (end := self._buffer.find(b"\n")) >= 0:
-            line = _LINE.fullmatch(bytes(self._buffer[:end]))
-            del self._buffer[: end + 1]
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        for text in lines:
+            line = _LINE.fullmatch(text)
             if line is None:
                 self._lose(ConnectionGone("The answer is not SMTP."))
                 return
             self._lines.append(line[3] or b"")
             if line[2] != b"-":
-                text = b"\n".join(self._lines).decode("utf-8", "replace")
+                said = b"\n".join(self._lines).decode("utf-8", "replace")
                 self._lines = []
-                self._take(Reply(int(line[1]), text))
+                self._take(Reply(int(line[1]), said))
         if len(self._buffer) + sum(map(len, self._lines)) > _LONGEST_REPLY:
             self._lose(ConnectionGone("The answer is longer than SMTP allows."))
 
