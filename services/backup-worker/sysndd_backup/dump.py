@@ -1,8 +1,8 @@
 """One pass from the dump client to a synced file: hashed, counted and packed on the way.
 
-The pipeline runs in one thread. There is no shell: the client's exit code is read directly, and a
-dump whose client failed, whose trailer is missing or whose tables do not match never gets its
-final name.
+One thread takes what the client writes, another one works on it. There is no shell: the client's
+exit code is read directly, and a dump whose client failed, whose trailer is missing or whose
+tables do not match never gets its final name.
 """
 
 import contextlib
@@ -10,8 +10,13 @@ import errno
 import fcntl
 import hashlib
 import os
+import queue
 import subprocess
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO
 
@@ -25,9 +30,18 @@ from sysndd_backup.store.local import private
 from sysndd_core.errors import DumpFailed, InsufficientStorage, JobCancelled
 from sysndd_core.settings import BackupCompression, DatabaseSettings
 
-# Fits the cache of a core: each piece is hashed, scanned and packed one after the other.
-_CHUNK = 1 << 18
+# Fits the cache of a core: each piece is hashed, scanned and packed one after the other. From
+# 128 KiB on, malloc(3) returns the memory of each to the system.
+_CHUNK = 96 << 10
 _PIPE_BYTES = 1 << 20
+# Handed over together: a thread that is woken costs more than most of the work on a chunk.
+_CHUNKS_IN_BATCH = 8
+# 45 MiB. Some tables are slow to read and others to pack: while these wait, neither side does.
+_BATCHES_THAT_WAIT = 60
+# The client and the server come first: on few cores it is they whom the packing would hold up, and
+# the site's requests.
+_GIVES_WAY_BY = 10
+_WRITE_OUT_BYTES = 8 << 20
 _TRAILER = b"-- Dump completed"
 _TABLE_DEFINITION_CHANGED = "1412"
 
@@ -127,13 +141,34 @@ class Dump:
         with contextlib.suppress(OSError):
             # Fewer switches between the client and us; an account's limit on pipes may refuse.
             fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        batches: queue.Queue[list[bytes]] = queue.Queue(_BATCHES_THAT_WAIT)
+
+        def emptied(_: Future[DumpResult]) -> None:
+            """Let go of a reader that waits for room; it will see that nobody packs any more."""
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    batches.get_nowait()
+
+        # On Linux, nice(2) is of one thread, and of those that it starts.
+        with ThreadPoolExecutor(1, initializer=os.nice, initargs=(_GIVES_WAY_BY,)) as aside:
+            packing = aside.submit(self._pack, chain.from_iterable(iter(batches.get, [])))
+            packing.add_done_callback(emptied)
+            chunks = iter(partial(process.stdout.read, _CHUNK), b"")
+            try:
+                while not packing.done() and (batch := [*islice(chunks, _CHUNKS_IN_BATCH)]):
+                    batches.put(batch)
+            finally:
+                batches.put([])
+            return packing.result()
+
+    def _pack(self, chunks: Iterable[bytes]) -> DumpResult:
         plain, census = hashlib.sha256(), Census()
         scan = DumpScan(census)
         with open(self._target, "xb", opener=private) as file:
             packed = _HashingSink(file)
             with self._keys.encrypting(packed) as sink:
                 writer = open_writer(sink, self._compression)
-                while chunk := process.stdout.read(_CHUNK):
+                for chunk in chunks:
                     plain.update(chunk)
                     scan.feed(chunk)
                     writer.write(chunk)
@@ -170,15 +205,31 @@ class Dump:
 
 
 class _HashingSink:
-    """Writes packed bytes to the file and hashes them."""
+    """Writes packed bytes to the file and hashes them.
+
+    The disk gets them soon, not all at the end, when everything would wait for it.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
         self.sha256 = hashlib.sha256()
         self._file = file
+        self._written = self._sent_out = 0
 
     def write(self, data: bytes, /) -> int:
         self.sha256.update(data)
+        self._written += len(data)
+        if self._written - self._sent_out >= _WRITE_OUT_BYTES:
+            self._send_out()
         return self._file.write(data)
 
     def flush(self) -> None:
         self._file.flush()
+
+    def _send_out(self) -> None:
+        """Have dirty pages written; they stay in memory until they are (posix_fadvise(2))."""
+        self._file.flush()
+        end = self._file.tell()
+        os.posix_fadvise(
+            self._file.fileno(), self._sent_out, end - self._sent_out, os.POSIX_FADV_DONTNEED
+        )
+        self._sent_out = end

@@ -103,8 +103,8 @@ class DumpScan:
             # The last break ends the statement; every other one is before a row.
             self._visitor.rows(table, run, _breaks(run) - 1)
             return at + len(run)
-        # What begins in the last two bytes may go on in the next piece.
-        to = max(at, len(data) - 2)
+        # The end may go on in the next piece. A piece that is told of whole is not copied.
+        to = max(at, len(data) - data.endswith(b";"))
         if to > at:
             run = data[at:to]
             self._visitor.rows(table, run, _breaks(run))
