@@ -5,7 +5,7 @@ in memory; the mailer is the real process on a real MariaDB with the settings of
 commit flushed): it claims rows, renders, sends, and closes rows. Both run on uvloop; the server offers
 PIPELINING, as Postfix, Exim and Exchange do, which the mailer uses and aiosmtplib does not. They take
 turns, A B A B, so that a slow minute of the machine hits both. The clock runs from the server's first
-connection to the loop's last 250, and to the mailer's last closed row.
+EHLO to the loop's last 250, and to the mailer's last closed row.
 """
 
 import argparse
