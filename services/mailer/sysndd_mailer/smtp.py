@@ -8,6 +8,7 @@ import asyncio
 import re
 import ssl
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -55,13 +56,23 @@ class Outcome:
     reply: str
 
 
-@dataclass
+@dataclass(eq=False)
+class _Waiting:
+    """A mail that is ready to go; gets a connection, or None when it may look for one itself."""
+
+    message: Message
+    ready: "asyncio.Future[_Connection | None]"
+
+
+@dataclass(eq=False)
 class _Connection:
     session: Session
     mails: int = 0
     used_at: float = 0.0
     clean: bool = True
     """Whether its last transaction ended by itself; after a refused one RSET comes first."""
+    following: _Waiting | None = None
+    """The mail whose envelope went along with the last content."""
 
 
 class Connections:
@@ -74,11 +85,14 @@ class Connections:
     def __init__(self, settings: SmtpSettings) -> None:
         self._settings = settings
         self._idle: list[_Connection] = []
-        self._gate = asyncio.Semaphore(settings.connections)
+        self._open = 0
+        self._waiting: deque[_Waiting] = deque()
+        # Twice as many, so that a mail is ready when a connection is.
+        self._gate = asyncio.Semaphore(2 * settings.connections)
         self._tls: ssl.SSLContext | None = None
 
     def turn(self) -> asyncio.Semaphore:
-        """Return what is held while one of the connections is used."""
+        """Return what is held while a mail is made ready and sent."""
         return self._gate
 
     async def send(
@@ -93,7 +107,7 @@ class Connections:
         """
         while True:
             try:
-                connection = await self._take()
+                connection = await self._take(message)
             except (aiosmtplib.SMTPException, OSError) as error:
                 return _not_connected(error)
             used = connection.mails > 0
@@ -112,43 +126,123 @@ class Connections:
     ) -> Outcome:
         kept = False
         try:
-            outcome = await _deliver(connection.session, message, before_content)
+            outcome = await _deliver(
+                connection.session, message, before_content, lambda: self._next(connection)
+            )
             connection.mails += 1
             connection.clean = outcome.fate is Fate.SENT
             kept = outcome.fate in (Fate.SENT, Fate.DEAD, Fate.NO_SUCH_RECIPIENT)
             return outcome
         finally:
-            kept = kept and connection.session.is_usable
-            if kept and connection.mails < MAILS_PER_CONNECTION:
-                connection.used_at = time.monotonic()
-                self._idle.append(connection)
-            elif kept:
-                await connection.session.quit()
-            else:
-                connection.session.cut()
+            await self._release(connection, kept=kept and connection.session.is_usable)
+
+    def _next(self, connection: _Connection) -> Message | None:
+        """Choose the mail whose envelope goes along with a content."""
+        if connection.session.pipelining and connection.mails + 1 < MAILS_PER_CONNECTION:
+            connection.following = self._first_waiting()
+        return connection.following.message if connection.following else None
+
+    def _first_waiting(self) -> _Waiting | None:
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.ready.done():
+                return waiting
+        return None
+
+    async def _release(self, connection: _Connection, *, kept: bool) -> None:
+        following, connection.following = connection.following, None
+        if following is not None:
+            if kept and not following.ready.done():
+                following.ready.set_result(connection)
+                return
+            # Its envelope is gone with the connection, or it is nobody's any more.
+            self._waiting.appendleft(following)
+            self._cut(connection)
+        elif kept and connection.mails < MAILS_PER_CONNECTION:
+            connection.used_at = time.monotonic()
+            self._idle.append(connection)
+            self._wake()
+        elif kept:
+            await self._quit(connection)
+        else:
+            self._cut(connection)
+
+    def _cut(self, connection: _Connection) -> None:
+        connection.session.cut()
+        self._closed()
+
+    async def _quit(self, connection: _Connection) -> None:
+        try:
+            await connection.session.quit()
+        finally:
+            self._closed()
+
+    def _closed(self) -> None:
+        self._open -= 1
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let a mail that waits look for a connection."""
+        waiting = self._first_waiting()
+        if waiting is not None:
+            waiting.ready.set_result(None)
 
     async def close(self) -> None:
         """Take leave of the server."""
         idle, self._idle = self._idle, []
-        await asyncio.gather(*(connection.session.quit() for connection in idle))
+        await asyncio.gather(*(self._quit(connection) for connection in idle))
 
-    async def _take(self) -> _Connection:
-        """Return a kept connection that has answered just now, or a new one."""
+    async def _take(self, message: Message) -> _Connection:
+        """Return a kept connection that has answered just now, or a new one; wait where none may be."""
+        while True:
+            connection = await self._kept()
+            if connection is not None:
+                return connection
+            if self._open < self._settings.connections:
+                self._open += 1
+                try:
+                    return _Connection(await self._connect())
+                except BaseException:
+                    self._closed()
+                    raise
+            connection = await self._handed(message)
+            if connection is not None:
+                return connection
+
+    async def _handed(self, message: Message) -> _Connection | None:
+        """Wait for a connection on which this mail's envelope is, or for None: one may be free."""
+        waiting = _Waiting(message, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        try:
+            return await waiting.ready
+        except asyncio.CancelledError:
+            if waiting.ready.done() and not waiting.ready.cancelled():
+                connection = waiting.ready.result()
+                if connection is None:
+                    self._wake()
+                else:
+                    self._cut(connection)
+            raise
+
+    async def _kept(self) -> _Connection | None:
         while self._idle:
             connection = self._idle.pop()
             idle = time.monotonic() - connection.used_at
             if idle > _IDLE_SECONDS:
-                await connection.session.quit()
+                await self._quit(connection)
                 continue
             if connection.clean and idle < _FRESH_SECONDS:
                 return connection
             try:
                 await connection.session.reset(min(5.0, self._settings.timeout))
             except OSError:
-                connection.session.cut()
+                self._cut(connection)
                 continue
+            except BaseException:
+                self._cut(connection)
+                raise
             return connection
-        return _Connection(await self._connect())
+        return None
 
     async def _connect(self) -> Session:
         settings = self._settings
@@ -187,14 +281,17 @@ async def _greet(client: aiosmtplib.SMTP) -> None:
 
 
 async def _deliver(
-    session: Session, message: Message, before_content: Callable[[], Awaitable[None]]
+    session: Session,
+    message: Message,
+    before_content: Callable[[], Awaitable[None]],
+    following: Callable[[], Message | None],
 ) -> Outcome:
     under_way = False
     try:
         await session.begin(message)
         await before_content()
         under_way = True
-        reply = await session.content(message)
+        reply = await session.content(message, following())
     except MailRefused as refusal:
         return _refused(refusal)
     except OSError as error:
