@@ -143,7 +143,11 @@ async def _drained(environ: dict[str, str]) -> float:
     async with Database(load(_Core, environ).database) as database:
         table, deadline = f"{database.ops}.mail", time.monotonic() + WITHIN_SECONDS
         while True:
-            row = await database.fetch_one(f"SELECT 1 FROM {table} WHERE state <> 'sent' LIMIT 1")
+            # By the index: a look at the table would take the time of a hundred mails.
+            row = await database.fetch_one(
+                f"SELECT 1 FROM {table} FORCE INDEX (mail_due)"
+                " WHERE state IN ('queued', 'running') LIMIT 1"
+            )
             if row is None:
                 break
             assert time.monotonic() < deadline, "the mailer did not finish"

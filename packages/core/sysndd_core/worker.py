@@ -38,6 +38,7 @@ SWEEP_SECONDS = 10
 HEARTBEAT_SECONDS = LEASE_SECONDS / 4
 LOG_WRITE_SECONDS = 1
 OLD_LOG_SECONDS = 3600
+_BEGUN_AT_ONCE = 4
 _CLOSING_FACTOR = 4
 """Rows in hand, those that wait to be closed included, for each one that may be at work."""
 
@@ -171,7 +172,10 @@ class Worker:
             if room < max(1, self._concurrency // 2):
                 return
             claims = await self._claim(room)
-            for claim in claims:
+            for number, claim in enumerate(claims):
+                if number % _BEGUN_AT_ONCE == _BEGUN_AT_ONCE - 1:
+                    # What is under way already goes on in between.
+                    await asyncio.sleep(0)
                 self._begin(claim)
             if len(claims) < room:
                 return

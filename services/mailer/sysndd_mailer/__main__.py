@@ -34,7 +34,7 @@ from sysndd_mailer.outbox_rows import OutboxRows
 from sysndd_mailer.previews import Previews
 from sysndd_mailer.smtp import Connections
 
-_CLAIMED_PER_CONNECTION = 32
+_CLAIMED_PER_CONNECTION = 64
 """Mails that wait inside for a connection: claimed and closed by the batch, not one by one."""
 
 

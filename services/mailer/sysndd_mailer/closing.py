@@ -18,6 +18,7 @@ log = get_logger(__name__)
 _TOGETHER = 0.03
 """Seconds in which others may join a statement; to the database, each costs nearly as much as ten."""
 _AT_ONCE = 200
+_TOLD_AT_ONCE = 4
 _PAUSE = 0.25
 _TRIES = 240
 """A minute; by then the lease has run out, and it is another mailer's turn anyhow."""
@@ -68,7 +69,10 @@ class Closing:
                     for _, closed in batch:
                         _fail(closed, error)
                     continue
-                for mail, closed in batch:
+                for number, (mail, closed) in enumerate(batch):
+                    if number % _TOLD_AT_ONCE == 0:
+                        # The mails under way go on in between.
+                        await asyncio.sleep(0)
                     if mail.claim.fence in ours:
                         closed.set_result(None)
                     else:

@@ -88,12 +88,12 @@ class Delivery:
 
     async def _perform(self, claim: Claim) -> None:
         row = claim.row
-        context = self._composer.context(row["template"], json.loads(row["context"]))
         async with self._connections.turn():
             if self._breaker.is_open:
                 # It opened while this one waited for its turn.
                 await self._rows.hand_back(claim)
                 return
+            context = self._composer.context(row["template"], json.loads(row["context"]))
             claim.under_way = True
             token = await self._token(context)
             rendered = self._composer.render(row["template"], context, token)

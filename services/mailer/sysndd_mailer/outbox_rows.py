@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sysndd_core.database import Database, Row
 from sysndd_core.leases import Claim, Fence
@@ -16,11 +16,20 @@ Preview = dict[str, str]
 
 @dataclass(frozen=True)
 class SentMail:
-    """A mail that the server accepted, with its answer."""
+    """A mail that the server accepted, with its answer.
+
+    Attributes:
+        literal: the preview as it goes into a statement; made with the mail, so that the statement
+            of many does not keep the connections waiting.
+    """
 
     claim: Claim
     reply: str
     preview: Preview
+    literal: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "literal", _literal(self.preview))
 
 
 class OutboxRows(MailRows):
@@ -68,7 +77,7 @@ class OutboxRows(MailRows):
         as nobody has claimed it since: it was sent, and the attempt number says that only we did.
         """
         replies = " ".join(["WHEN %s THEN %s"] * len(mails))
-        previews = " ".join(f"WHEN %s THEN {_literal(mail.preview)}" for mail in mails)
+        previews = " ".join(f"WHEN %s THEN {mail.literal}" for mail in mails)
         return await self.write_all(
             [mail.claim for mail in mails],
             "finished_at = UTC_TIMESTAMP(6), lease_until = NULL, phase = NULL, last_code = 250,"

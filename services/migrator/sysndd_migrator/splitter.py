@@ -210,10 +210,8 @@ class _Splitter:
     def _backslash(self) -> None:
         after = self.data[self.position + 1 : self.position + 2]
         if after != b"N":
-            raise self._refused(
-                self.position,
-                f"\\{after.decode('utf-8', 'replace')} is a command of the client, not SQL",
-            )
+            command = f"\\{after.decode('utf-8', 'replace')}".rstrip()
+            raise self._refused(self.position, f"{command} is a command of the client, not SQL")
         self._take(self.position + 2)
 
     def _end_statement(self) -> None:

@@ -2,7 +2,7 @@
 
 import re
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sysndd_migrator.errors import SplitRefused
@@ -106,6 +106,7 @@ def test_text_in_quotes_is_never_cut(text: str) -> None:
 
 
 @given(FILES)
+@example(b"\\\n")
 def test_line_endings_don_t_matter(data: bytes) -> None:
     unix = data.replace(b"\r", b"")
     statements, refused = attempt(unix)
