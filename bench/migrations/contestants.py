@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,7 @@ def statements(number: int) -> list[str]:
     ]
 
 
-class Contestant:
+class Contestant(ABC):
     """One tool.
 
     Args:
@@ -52,13 +53,13 @@ class Contestant:
         directory.mkdir(parents=True)
         self.write()
 
+    @abstractmethod
     def write(self) -> None:
         """Write the files."""
-        raise NotImplementedError
 
+    @abstractmethod
     def start(self, schema: str) -> Start:
         """Return what to run against an empty schema (and again when nothing is pending)."""
-        raise NotImplementedError
 
     def environ(self, **more: str) -> dict[str, str]:
         """Return an environment without settings of whoever runs this."""

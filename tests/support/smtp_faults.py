@@ -131,6 +131,7 @@ async def _converse(
             await _say(faulty, writer, "AUTH")
         elif command == "DATA" and said.startswith("354"):
             content = await reader.readuntil(b"\r\n.\r\n")
+            # A StreamReader has no other way to ask for what came along without waiting for more.
             faulty.along += bool(reader._buffer)  # type: ignore[attr-defined]
             message = message_from_bytes(content[:-5], policy=policy.default)
             assert isinstance(message, EmailMessage)

@@ -28,6 +28,7 @@ from sysndd_core.leases import LEASE_SECONDS, Claim, Ending
 from sysndd_core.logging import get_logger
 from sysndd_core.queue import WAKE_FUNCTION, deserialize, open_redis, queue_name, serialize
 from sysndd_core.settings import RedisSettings
+from sysndd_core.turns import few_at_once
 
 if TYPE_CHECKING:
     from arq.typing import WorkerCoroutine
@@ -38,7 +39,6 @@ SWEEP_SECONDS = 10
 HEARTBEAT_SECONDS = LEASE_SECONDS / 4
 LOG_WRITE_SECONDS = 1
 OLD_LOG_SECONDS = 3600
-_BEGUN_AT_ONCE = 4
 _CLOSING_FACTOR = 4
 """Rows in hand, those that wait to be closed included, for each one that may be at work."""
 
@@ -172,10 +172,7 @@ class Worker:
             if room < max(1, self._concurrency // 2):
                 return
             claims = await self._claim(room)
-            for number, claim in enumerate(claims):
-                if number % _BEGUN_AT_ONCE == _BEGUN_AT_ONCE - 1:
-                    # What is under way already goes on in between.
-                    await asyncio.sleep(0)
+            async for claim in few_at_once(claims):
                 self._begin(claim)
             if len(claims) < room:
                 return

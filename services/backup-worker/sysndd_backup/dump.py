@@ -217,10 +217,11 @@ class _HashingSink:
 
     def write(self, data: bytes, /) -> int:
         self.sha256.update(data)
-        self._written += len(data)
+        written = self._file.write(data)
+        self._written += written
         if self._written - self._sent_out >= _WRITE_OUT_BYTES:
             self._send_out()
-        return self._file.write(data)
+        return written
 
     def flush(self) -> None:
         self._file.flush()
@@ -228,8 +229,6 @@ class _HashingSink:
     def _send_out(self) -> None:
         """Have dirty pages written; they stay in memory until they are (posix_fadvise(2))."""
         self._file.flush()
-        end = self._file.tell()
-        os.posix_fadvise(
-            self._file.fileno(), self._sent_out, end - self._sent_out, os.POSIX_FADV_DONTNEED
-        )
-        self._sent_out = end
+        length = self._written - self._sent_out
+        os.posix_fadvise(self._file.fileno(), self._sent_out, length, os.POSIX_FADV_DONTNEED)
+        self._sent_out = self._written

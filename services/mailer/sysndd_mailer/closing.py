@@ -11,6 +11,7 @@ import contextvars
 from sysndd_core.errors import LeaseLost, SysnddError
 from sysndd_core.leases import Fence
 from sysndd_core.logging import get_logger
+from sysndd_core.turns import few_at_once
 from sysndd_mailer.outbox_rows import OutboxRows, SentMail
 
 log = get_logger(__name__)
@@ -18,7 +19,6 @@ log = get_logger(__name__)
 _TOGETHER = 0.03
 """Seconds in which others may join a statement; to the database, each costs nearly as much as ten."""
 _AT_ONCE = 200
-_TOLD_AT_ONCE = 4
 _PAUSE = 0.25
 _TRIES = 240
 """A minute; by then the lease has run out, and it is another mailer's turn anyhow."""
@@ -69,10 +69,7 @@ class Closing:
                     for _, closed in batch:
                         _fail(closed, error)
                     continue
-                for number, (mail, closed) in enumerate(batch):
-                    if number % _TOLD_AT_ONCE == 0:
-                        # The mails under way go on in between.
-                        await asyncio.sleep(0)
+                async for mail, closed in few_at_once(batch):
                     if mail.claim.fence in ours:
                         closed.set_result(None)
                     else:

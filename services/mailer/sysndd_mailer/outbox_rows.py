@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
 from sysndd_core.database import Database, Row
 from sysndd_core.leases import Claim, Fence
@@ -25,11 +25,11 @@ class SentMail:
 
     claim: Claim
     reply: str
-    preview: Preview
+    preview: InitVar[Preview]
     literal: str = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "literal", _literal(self.preview))
+    def __post_init__(self, preview: Preview) -> None:
+        object.__setattr__(self, "literal", _literal(preview))
 
 
 class OutboxRows(MailRows):
