@@ -6,7 +6,7 @@ import threading
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.e2e.conftest import System, poll
 from tests.support.browser import Visitor
@@ -51,6 +51,27 @@ def test_another_site_can_send_nothing_in_somebodys_name(
     finally:
         server.shutdown()
         server.server_close()
+
+
+def test_no_style_sheet_that_is_late_makes_a_page_break_the_policy(
+    operator: Visitor, system: System
+) -> None:
+    page = operator.go("/admin/backups")
+
+    def hold_back(route: Route) -> None:
+        page.wait_for_timeout(400)
+        route.continue_()
+
+    sheets = page.locator("link[rel=stylesheet]").evaluate_all("all => all.map(one => one.href)")
+    assert sheets
+    for late in sheets:
+        page.route(late, hold_back)
+        page.reload(wait_until="commit")
+        for _ in range(10):
+            page.evaluate("document.body && document.body.offsetHeight")
+            page.wait_for_timeout(100)
+        page.unroute(late)
+    page.wait_for_load_state()
 
 
 def test_works_without_javascript(browser: Browser, system: System, admin: httpx.Client) -> None:

@@ -119,13 +119,13 @@ async def test_every_page_and_asset_of_ours_has_its_headers(
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["referrer-policy"] == "no-referrer"
         assert answer.headers["content-encoding"] == "gzip"
-    asset = re.search(r'href="(/admin/static/site\.css\?v=\w+)"', answer.text)
+    asset = re.search(r'href="(/admin/static/pages\.css\?v=\w+)"', answer.text)
     assert asset is not None
     known = await page_client.get(asset.group(1))
     assert known.headers["cache-control"] == "public, max-age=31536000, immutable"
     again = await page_client.get(asset.group(1), headers={"If-None-Match": known.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
-    old = await page_client.get("/admin/static/site.css?v=0")
+    old = await page_client.get("/admin/static/pages.css?v=0")
     assert old.headers["cache-control"] == "no-cache"
     assert (await page_client.get("/admin/static/../routes.py")).status_code == 404
 
