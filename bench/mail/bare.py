@@ -6,6 +6,7 @@ mailer's own composer, so that both send the same octets.
 """
 
 import asyncio
+import json
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ def messages(count: int) -> list[Message]:
     composer, now = Composer(mail_from=MAIL_FROM, public_url=PUBLIC_URL), datetime.now(UTC)
     made = []
     for number in range(count):
-        context = composer.context("test", context_of(number))
+        context = composer.context("test", json.dumps(context_of(number)))
         made.append(
             composer.message(
                 composer.render("test", context, None),

@@ -55,8 +55,8 @@ class Claim:
         under_way: set by the work where breaking it off would do harm.
         closing: set where there is no way back, such as before the row is closed: that the lease is
             gone is no news from then on, and no reason to break off what is still done after it.
-        makes_room: set by the work when another row may be begun in its place, although this one is
-            still to be closed.
+        makes_room: another row may be begun in its place, although this one is still to be closed.
+        room_made: called when that becomes true; set by the worker that begins the row.
     """
 
     id: str
@@ -67,6 +67,13 @@ class Claim:
     under_way: bool = field(default=False)
     closing: bool = field(default=False)
     makes_room: bool = field(default=False)
+    room_made: Callable[[], None] = field(default=lambda: None)
+
+    def make_room(self) -> None:
+        """Let another row be begun in this one's place: the work is done, and only its end is not written."""
+        if not self.makes_room:
+            self.makes_room = True
+            self.room_made()
 
     @property
     def fence(self) -> Fence:
@@ -188,11 +195,14 @@ class LeasedTable:
     @staticmethod
     def _fence_of(claims: Sequence[Claim]) -> tuple[str, list[Any]]:
         """Condition, with its arguments, for rows that nobody has claimed since."""
-        places, pairs = ", ".join(["%s"] * len(claims)), ", ".join(["(%s, %s)"] * len(claims))
+        ids: dict[int, list[str]] = {}
+        for claim in claims:
+            ids.setdefault(claim.attempt, []).append(claim.id)
+        # Not as a list of pairs: servers take a tenth of the statement's time to look into one.
+        places = (", ".join(["%s"] * len(some)) for some in ids.values())
         return (
-            # The first half is what MariaDB finds the rows by.
-            f"id IN ({places}) AND (id, attempt) IN ({pairs})",
-            [claim.id for claim in claims] + [value for claim in claims for value in claim.fence],
+            f"({' OR '.join(f'attempt = %s AND id IN ({some})' for some in places)})",
+            [value for attempt, some in ids.items() for value in (attempt, *some)],
         )
 
     async def write(self, claim: Claim, assignments: str, arguments: tuple[Any, ...]) -> None:

@@ -102,6 +102,7 @@ class Worker:
         self._woken = asyncio.Event()
         self._stopping = asyncio.Event()
         self._in_hand: dict[asyncio.Task[None], Claim] = {}
+        self._at_work = 0
 
     async def run(self) -> None:
         """Work until SIGTERM or SIGINT, then finish or hand back what is in hand."""
@@ -167,10 +168,8 @@ class Worker:
 
     async def _take_up(self) -> None:
         """Fill up what is in hand once half of it is settled: many rows for one transaction."""
-        while not self._stopping.is_set():
+        while not self._stopping.is_set() and self._has_room():
             room = self._room()
-            if room < max(1, self._concurrency // 2):
-                return
             claims = await self._claim(room)
             async for claim in few_at_once(claims):
                 self._begin(claim)
@@ -179,22 +178,38 @@ class Worker:
 
     def _room(self) -> int:
         """Return how many more rows may be begun; those that only wait to be closed count less."""
-        at_work = sum(1 for claim in self._in_hand.values() if not claim.makes_room)
         return min(
-            self._concurrency - at_work, _CLOSING_FACTOR * self._concurrency - len(self._in_hand)
+            self._concurrency - self._at_work,
+            _CLOSING_FACTOR * self._concurrency - len(self._in_hand),
         )
 
+    def _has_room(self) -> bool:
+        return self._room() >= max(1, self._concurrency // 2)
+
     def _begin(self, claim: Claim) -> asyncio.Task[None]:
+        claim.room_made = self._room_made
+        self._at_work += 1
         task = asyncio.create_task(self._work(claim))
         self._in_hand[task] = claim
         task.add_done_callback(self._settled)
         return task
 
+    def _room_made(self) -> None:
+        self._at_work -= 1
+        self._look_again()
+
     def _settled(self, task: asyncio.Task[None]) -> None:
-        self._in_hand.pop(task, None)
-        self._woken.set()
+        claim = self._in_hand.pop(task)
+        if claim.makes_room:
+            self._look_again()
+        else:
+            claim.make_room()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("work_escaped", exc_info=error)
+
+    def _look_again(self) -> None:
+        if self._has_room():
+            self._woken.set()
 
     async def _wind_up(self) -> None:
         for task, claim in list(self._in_hand.items()):

@@ -48,7 +48,7 @@ class Closing:
         if self._writer is None:
             # In a context of its own: its log lines are about all of them, not about this one.
             self._writer = asyncio.create_task(self._write(), context=contextvars.Context())
-        await asyncio.shield(closed)
+        await closed
 
     async def finish(self) -> None:
         """Wait until nothing is left to close."""
@@ -70,10 +70,10 @@ class Closing:
                         _fail(closed, error)
                     continue
                 async for mail, closed in few_at_once(batch):
-                    if mail.claim.fence in ours:
-                        closed.set_result(None)
-                    else:
+                    if mail.claim.fence not in ours:
                         _fail(closed, LeaseLost(f"{mail.claim.id} was claimed by another."))
+                    elif not closed.done():
+                        closed.set_result(None)
         finally:
             self._writer = None
 
@@ -95,6 +95,6 @@ def _facts(mail: SentMail) -> dict[str, str | int]:
 
 
 def _fail(closed: asyncio.Future[None], error: Exception) -> None:
-    closed.set_exception(error)
-    # Whoever waited may have been cancelled; nobody else needs to hear of it.
-    closed.exception()
+    # Whoever waited may have been cancelled, and its future with it.
+    if not closed.done():
+        closed.set_exception(error)

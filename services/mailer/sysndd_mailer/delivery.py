@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import random
 from datetime import UTC
 from typing import Any
@@ -93,7 +92,7 @@ class Delivery:
                 # It opened while this one waited for its turn.
                 await self._rows.hand_back(claim)
                 return
-            context = self._composer.context(row["template"], json.loads(row["context"]))
+            context = self._composer.context(row["template"], row["context"])
             claim.under_way = True
             token = await self._token(context)
             rendered = self._composer.render(row["template"], context, token)
@@ -134,7 +133,7 @@ class Delivery:
         row, rows = claim.row, self._rows
         if outcome.fate is Fate.SENT:
             # A database that is slow to write holds up no connection.
-            claim.makes_room = True
+            claim.make_room()
             await self._closing.close(SentMail(claim, outcome.reply, preview))
             return
         log.warning(

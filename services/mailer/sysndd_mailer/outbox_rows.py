@@ -1,7 +1,7 @@
 """The outbox as a mailer works through it: claimed by the batch, closed by the batch, fenced."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import InitVar, dataclass, field
 
 from sysndd_core.database import Database, Row
@@ -76,16 +76,13 @@ class OutboxRows(MailRows):
         Fenced by each one's attempt. One whose lease has run out meanwhile is closed as well as long
         as nobody has claimed it since: it was sent, and the attempt number says that only we did.
         """
-        replies = " ".join(["WHEN %s THEN %s"] * len(mails))
-        previews = " ".join(f"WHEN %s THEN {mail.literal}" for mail in mails)
+        replies, of_replies = _by_id((mail.claim.id, "%s", [mail.reply[:500]]) for mail in mails)
+        previews, of_previews = _by_id((mail.claim.id, mail.literal, []) for mail in mails)
         return await self.write_all(
             [mail.claim for mail in mails],
             "finished_at = UTC_TIMESTAMP(6), lease_until = NULL, phase = NULL, last_code = 250,"
-            f" last_reply = CASE id {replies} END, preview = CASE id {previews} END, state = 'sent'",
-            (
-                *(one for mail in mails for one in (mail.claim.id, mail.reply[:500])),
-                *(mail.claim.id for mail in mails),
-            ),
+            f" last_reply = {replies}, preview = {previews}, state = 'sent'",
+            (*of_replies, *of_previews),
             before=(MailState.RUNNING, MailState.QUEUED, MailState.HELD),
             after=MailState.SENT,
         )
@@ -189,6 +186,25 @@ class OutboxRows(MailRows):
             f"UPDATE {self.table} SET preview = %s WHERE id = %s AND preview IS NULL",
             (json.dumps(preview), mail_id),
         )
+
+
+def _by_id(values: Iterable[tuple[str, str, list[str]]]) -> tuple[str, list[str]]:
+    """Return an expression that is another value in each row, with its arguments.
+
+    In two steps, since a server tries one WHEN after the other.
+
+    Args:
+        values: row's id, expression, and the expression's arguments.
+    """
+    groups: dict[str, list[tuple[str, str, list[str]]]] = {}
+    for value in values:
+        groups.setdefault(value[0][:1], []).append(value)
+    choices, arguments = [], []
+    for first, some in groups.items():
+        rows = " ".join(f"WHEN %s THEN {expression}" for _, expression, _ in some)
+        choices.append(f"WHEN %s THEN CASE id {rows} END")
+        arguments += [first, *(one for row_id, _, own in some for one in (row_id, *own))]
+    return f"CASE LEFT(id, 1) {' '.join(choices)} END", arguments
 
 
 def _literal(preview: Preview) -> str:

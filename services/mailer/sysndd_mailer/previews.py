@@ -4,7 +4,6 @@ What was tried has its preview already; this is for mails behind an open breaker
 """
 
 import asyncio
-import json
 
 from sysndd_core.errors import SysnddError
 from sysndd_core.logging import get_logger
@@ -45,7 +44,7 @@ class Previews:
             if row["id"] in self._impossible:
                 continue
             try:
-                context = self._composer.context(row["template"], json.loads(row["context"]))
+                context = self._composer.context(row["template"], row["context"])
                 # The mask in the token's place: no token is made for a look.
                 preview = self._composer.render(row["template"], context, MASK).document()
             except MailNotComposable:

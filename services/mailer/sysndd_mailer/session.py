@@ -87,6 +87,8 @@ class Session(asyncio.Protocol):
         assert client.transport is not None
         self._client = client  # its end would be the connection's
         self._timeout = timeout
+        # Asked for once: each time costs a system call (getpid).
+        self._loop = asyncio.get_running_loop()
         self.pipelining = client.supports_extension("pipelining")
         self._buffer = b""
         self._lines: list[bytes] = []
@@ -180,18 +182,20 @@ class Session(asyncio.Protocol):
     def _expect(self, replies: int) -> _Expected:
         if self._gone is not None:
             raise self._gone
-        expected = _Expected(replies, asyncio.get_running_loop().create_future())
+        expected = _Expected(replies, self._loop.create_future())
         self._expected.append(expected)
         return expected
 
     async def _replies(self, expected: _Expected) -> list[Reply]:
-        # A timer of our own: asyncio.timeout costs as much as the rest of a command.
-        loop = asyncio.get_running_loop()
-        timer = loop.call_later(self._timeout, _too_late, expected.answered)
-        try:
-            await expected.answered
-        finally:
-            timer.cancel()
+        # Those to an envelope that went ahead are there, as a rule.
+        if not expected.answered.done():
+            # A timer of our own: asyncio.timeout costs as much as the rest of a command.
+            timer = self._loop.call_later(self._timeout, _too_late, expected.answered)
+            try:
+                await expected.answered
+            finally:
+                timer.cancel()
+        expected.answered.result()
         return expected.replies
 
     def data_received(self, data: bytes) -> None:

@@ -309,6 +309,26 @@ async def test_sent_mail_is_closed_though_its_lease_ran_out(site: Site, database
         assert (await outbox.row(taken.id))["state"] == "running"
 
 
+async def test_mails_closed_together_keep_their_own_reply_and_preview(
+    site: Site, database: Database
+) -> None:
+    async with mailing(site, database) as (outbox, _):
+        for _ in range(40):
+            await outbox.put(MAIL)
+        table = outbox.rows.table
+        # Some were tried before: attempts of several numbers in one statement.
+        await database.execute(f"UPDATE {table} SET attempt = 3 WHERE id < '5'")
+        claims = await outbox.rows.claim_some("fast", 40)
+        replies = {claim.id: f"2.0.0 queued as '{claim.id}\\\\" for claim in claims}
+        previews = {claim.id: {"text": f"'\\\\ü {claim.id}"} for claim in claims}
+        sent = [SentMail(claim, replies[claim.id], previews[claim.id]) for claim in claims]
+        assert await outbox.rows.close_sent(sent) == {claim.fence for claim in claims}
+        rows = await database.fetch_all(f"SELECT id, state, last_reply, preview FROM {table}")
+        assert {row["state"] for row in rows} == {"sent"}
+        assert {row["id"]: row["last_reply"] for row in rows} == replies
+        assert {row["id"]: json.loads(row["preview"]) for row in rows} == previews
+
+
 async def test_heartbeat_does_not_break_off_what_was_sent(
     site: Site, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
