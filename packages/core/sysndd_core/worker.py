@@ -98,6 +98,8 @@ class Worker:
         self._rows = rows
         self._perform = perform
         self._concurrency = concurrency
+        # Less room than half is not worth a transaction.
+        self._enough = max(1, concurrency // 2)
         self._interruptible = interruptible
         self._woken = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -168,8 +170,7 @@ class Worker:
 
     async def _take_up(self) -> None:
         """Fill up what is in hand once half of it is settled: many rows for one transaction."""
-        while not self._stopping.is_set() and self._has_room():
-            room = self._room()
+        while not self._stopping.is_set() and (room := self._room()) >= self._enough:
             claims = await self._claim(room)
             async for claim in few_at_once(claims):
                 self._begin(claim)
@@ -182,9 +183,6 @@ class Worker:
             self._concurrency - self._at_work,
             _CLOSING_FACTOR * self._concurrency - len(self._in_hand),
         )
-
-    def _has_room(self) -> bool:
-        return self._room() >= max(1, self._concurrency // 2)
 
     def _begin(self, claim: Claim) -> asyncio.Task[None]:
         claim.room_made = self._room_made
@@ -199,16 +197,13 @@ class Worker:
         self._look_again()
 
     def _settled(self, task: asyncio.Task[None]) -> None:
-        claim = self._in_hand.pop(task)
-        if claim.makes_room:
-            self._look_again()
-        else:
-            claim.make_room()
+        self._in_hand.pop(task).make_room()
+        self._look_again()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("work_escaped", exc_info=error)
 
     def _look_again(self) -> None:
-        if self._has_room():
+        if self._room() >= self._enough:
             self._woken.set()
 
     async def _wind_up(self) -> None:

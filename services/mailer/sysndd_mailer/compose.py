@@ -10,7 +10,7 @@ from datetime import datetime
 from email.headerregistry import Address
 from email.utils import format_datetime, parseaddr
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jinja2
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -200,7 +200,7 @@ class Composer:
         if isinstance(context, LinkMail):
             values["link"] = f"{self._public_url}{context.page}?token={token}"
         try:
-            subject, text, html = (_filled(part, values) for part in self._parts_of(template))
+            subject, text, html = (part.render(values) for part in self._parts_of(template))
         except jinja2.TemplateError as error:
             raise MailNotComposable(f"{template!r} can't be rendered: {error}") from error
         return Rendered(" ".join(subject.split()), text, html)
@@ -244,11 +244,6 @@ class Composer:
             return Message(sender=self._sender, recipient=to, content=octets)
         except ValueError as error:
             raise MailNotComposable(f"The message can't be built: {error}.") from error
-
-
-def _filled(template: jinja2.Template, values: dict[str, Any]) -> str:
-    context = template.new_context(values, shared=True)
-    return "".join(template.root_render_func(context))
 
 
 # What nearly every address looks like. The standard library's parser, which knows all that RFC 5322
