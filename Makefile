@@ -137,10 +137,11 @@ ci: ## What CI runs: check, test, test-servers (migrations and backups), test-ma
 	@$(MAKE) test-containers
 
 .PHONY: chaos-migrations
-chaos-migrations: ## Kill migrator and server at seeded moments (KILLS=100 SEED=4)
+chaos-migrations: ## Kill migrator and server at seeded moments and statements (KILLS=100 SEED=4)
 	@$(BOOTSTRAP) test
 	@KILLS=$(or $(KILLS),100) SEED=$(or $(SEED),4) $(PYTHON_IN_VENV) -m pytest -q -s \
-		tests/integration/migrator/test_seeded_kills.py
+		tests/integration/migrator/test_seeded_kills.py \
+		tests/integration/migrator/test_killed_at_every_statement.py
 
 .PHONY: chaos-mail
 chaos-mail: ## Kill the mailer while mail server and Redis fail, at seeded moments (KILLS=30 SEED=6)

@@ -10,6 +10,7 @@ import pytest
 from sysndd_api.settings import ApiSettings
 from tests.support.http import PASSWORD, Api, problem, served
 from tests.support.site import Site
+from tests.support.workers import eventually
 
 
 @pytest.fixture
@@ -230,7 +231,7 @@ async def test_saturated_pool_answers_503_with_retry_after(api: Api, site: Site)
             httpx.AsyncClient(base_url=base_url, timeout=30) as client,
         ):
             first = asyncio.create_task(client.get("/api/genes"))
-            await asyncio.sleep(0.2)
+            await asyncio.to_thread(eventually, "it waits", site.waiting_for_a_table, seconds=30)
             second = await client.get("/api/genes")
             problem(second, 503, "database_busy")
             assert int(second.headers["retry-after"]) >= 1

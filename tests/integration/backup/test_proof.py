@@ -134,7 +134,7 @@ async def test_cancelled_in_mid_proof_leaves_nothing(bench: BackupBench, tmp_pat
     worker = bench.worker(dataclasses.replace(bench.tools, clients=clients))
     running = asyncio.create_task(worker.run_until_idle())
     await asyncio.to_thread(
-        eventually, "the proof has begun", lambda: proof_schemas(bench.site), seconds=15
+        eventually, "the proof has begun", lambda: proof_schemas(bench.site), seconds=60
     )
     async with bench.database.transaction() as tx:
         await bench.rows.request_cancel(tx, job_id)

@@ -33,7 +33,7 @@ async def test_an_alter_meanwhile_has_the_dump_taken_again_or_waits_for_it(
             eventually,
             "the dump waits",
             lambda: list(site.backup_dir.glob("*.partial")),
-            seconds=15,
+            seconds=60,
         )
         await asyncio.sleep(0.5)
         alter = f"ALTER TABLE `{site.app}`.altered ADD COLUMN c INT, ALGORITHM=COPY"

@@ -1,7 +1,6 @@
 """Databases that were there before the migrator, and the next file."""
 
 import re
-import time
 
 import pytest
 
@@ -117,20 +116,6 @@ def test_adopt_goes_on_where_it_was_killed(workspace: Workspace) -> None:
     assert workspace.run("up").code == 4
     assert workspace.run("adopt", "--json").json["adopted"] == ["001_gene.sql", "002_note.sql"]
     workspace.up()
-
-
-def test_adopt_killed_at_any_moment_loses_no_row_and_no_time(workspace: Workspace) -> None:
-    earlier_ledger(workspace, *APPLIED)
-    for seconds in (0.3, 0.4, 0.5, 0.55, 0.6, 0.7, 0.9):
-        process = workspace.start("adopt")
-        time.sleep(seconds)
-        process.kill()
-        process.communicate()
-        rows = workspace.sql("SELECT filename, applied_at, success FROM schema_version ORDER BY 1")
-        assert [(name, str(at), success) for name, at, success in rows] == list(APPLIED)
-    assert workspace.run("adopt").code == 0
-    workspace.up()
-    assert workspace.run("status").code == 0
 
 
 @pytest.mark.parametrize(

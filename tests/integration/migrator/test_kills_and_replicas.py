@@ -1,6 +1,5 @@
 """Killed anywhere, started many times, blocked, or robbed of its lock: the end is the same."""
 
-import random
 import signal
 import subprocess
 import time
@@ -65,38 +64,6 @@ def test_a_migrator_killed_in_mid_alter_is_finished_by_the_next(workspace: Works
     assert columns(workspace) == ["id", "symbol", "b", "c"]
     assert workspace.ledger()["002_alter.sql"] == (1, None)
     assert sum(text.startswith("ALTER TABLE gene ADD COLUMN c") for text in sent) == 1
-
-
-@pytest.mark.slow
-def test_killed_at_random_moments_the_schema_comes_out_the_same(workspace: Workspace) -> None:
-    steps = [
-        f"ALTER TABLE gene ADD COLUMN c{i} INT;\nDO SLEEP(0.02);\n"
-        f"INSERT INTO gene (id, symbol) VALUES ({i}, 'g{i}');\nUPDATE tally SET n = n + 1;\n"
-        for i in range(10)
-    ]
-    workspace.write(
-        "001_gene.sql", f"{GENE}CREATE TABLE tally (n INT);\nINSERT INTO tally VALUES (0);"
-    )
-    workspace.write("002_steps.sql", "".join(steps))
-    generator = random.Random(4)  # noqa: S311 - repeatable moments, no secrets
-    kills = 0
-    for _ in range(40):
-        process = workspace.start("up")
-        if kills < 20:
-            time.sleep(generator.uniform(0.4, 0.75))
-            process.send_signal(signal.SIGKILL)
-        finished = finish(process)
-        if finished.code == 0:
-            break
-        assert finished.code == -signal.SIGKILL, finished
-        kills += 1
-    else:
-        pytest.fail("it never came to its end")
-    assert kills >= 2
-    assert columns(workspace) == ["id", "symbol", *(f"c{i}" for i in range(10))]
-    assert workspace.sql("SELECT COUNT(*) FROM gene") == ((10,),)
-    assert workspace.sql("SELECT n FROM tally") == ((10,),)
-    assert workspace.ledger()["002_steps.sql"] == (1, None)
 
 
 def test_killed_between_guard_and_execute_the_session_is_rebuilt(workspace: Workspace) -> None:
@@ -257,7 +224,7 @@ def test_a_blocked_statement_names_the_blocker_tries_again_and_lets_readers_thro
         cursor.execute("COMMIT")
     finished = finish(process)
     assert finished.code == 0, finished
-    assert waited < 1.5
+    assert waited < 4, "the file's own timeout was not heeded"
     assert f"connection {blocker} of {workspace.server.user}@" in finished.err
     assert columns(workspace) == ["id", "symbol", "b"]
 

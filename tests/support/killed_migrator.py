@@ -1,0 +1,158 @@
+"""``sysndd-migrator`` in a process that sends itself SIGKILL at a chosen statement.
+
+Every statement to the server is a point, the migrator's own among them. Those that are sent in one go
+are points of their own: a kill may cut them anywhere. The processes are forked by a server that has
+imported everything already.
+"""
+
+import multiprocessing
+import os
+import random
+import signal
+from collections.abc import Mapping, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import aiomysql
+
+from sysndd_migrator.command_line import main
+from sysndd_migrator.wire import Reply, Wire
+
+BEFORE, DURING = "before", "during"
+
+
+class Moment(NamedTuple):
+    """When to kill.
+
+    Attributes:
+        at: number of the statement, from 1.
+        when: ``BEFORE``, when nothing of it was sent and all before it was answered, or ``DURING``,
+            when it was sent and its answer is not waited for.
+    """
+
+    at: int
+    when: str
+
+
+NEVER = Moment(0, BEFORE)
+
+_forking = multiprocessing.get_context("forkserver")
+_forking.set_forkserver_preload([__name__])
+
+
+def killed_migrator(
+    arguments: Sequence[str], environ: Mapping[str, str], moment: Moment, log: Path
+) -> tuple[int, int]:
+    """Run a command and kill it.
+
+    Args:
+        arguments: the command line, without the program.
+        environ: the whole environment.
+        moment: when.
+        log: file that what it prints is added to.
+
+    Returns:
+        The exit code, ``-signal.SIGKILL`` when it came to the point, and how many statements it
+        had come to.
+    """
+    ours, theirs = _forking.Pipe(duplex=False)
+    process = _forking.Process(target=_run, args=(arguments, environ, moment, log, theirs))
+    process.start()
+    theirs.close()
+    process.join(60)
+    assert process.exitcode is not None, f"still running: {arguments}, {moment}"
+    with ours:
+        return process.exitcode, ours.recv()
+
+
+def moments(arguments: Sequence[str], environ: Mapping[str, str], log: Path) -> list[Moment]:
+    """Run a command undisturbed, and return when to kill it: as many of its points as are asked for.
+
+    The environment of the tests says how many, ``KILLS`` (20), one from each of so many equal parts,
+    and which of them, ``SEED``.
+    """
+    code, statements = killed_migrator(arguments, environ, NEVER, log)
+    assert code == 0, log.read_text()
+    every = [Moment(at, when) for at in range(1, statements + 1) for when in (BEFORE, DURING)]
+    generator = random.Random(int(os.environ.get("SEED", "4")))  # noqa: S311 - no secrets
+    parts = min(int(os.environ.get("KILLS", "20")), len(every))
+    return [every[int((part + generator.random()) / parts * len(every))] for part in range(parts)]
+
+
+class _Killer:
+    def __init__(self, moment: Moment, report: Connection) -> None:
+        self._at, self._when = moment
+        self._report = report
+        self._seen = 0
+
+    def watch(self) -> None:
+        """Come by at every statement."""
+        exchange, command = Wire.exchange, aiomysql.Connection._execute_command
+        of_the_driver: set[int] = set()
+        opened = Wire.__init__
+
+        def watched_wire(wire: Wire, connection: aiomysql.Connection) -> None:
+            # Not those that look on meanwhile: what they ask is a matter of time.
+            of_the_driver.add(id(connection))
+            opened(wire, connection)
+
+        async def watched_exchange(
+            wire: Wire, texts: Sequence[str], *, keep_from: int = 0
+        ) -> list[Reply]:
+            part = self._part(len(texts))
+            if part is None:
+                return await exchange(wire, texts, keep_from=keep_from)
+            if self._when == DURING:
+                wire.meanwhile(self.kill)  # done when all is sent, before an answer is read
+                part += 1
+            replies = await exchange(wire, texts[:part], keep_from=keep_from) if part else []
+            self.kill()
+            return replies
+
+        async def watched_command(connection: aiomysql.Connection, *packet: Any) -> None:
+            part = self._part(1) if id(connection) in of_the_driver else None
+            if part is not None and self._when == BEFORE:
+                self.kill()
+            await command(connection, *packet)
+            if part is not None:
+                self.kill()
+
+        for owner, name, watched in (
+            (Wire, "__init__", watched_wire),
+            (Wire, "exchange", watched_exchange),
+            (aiomysql.Connection, "_execute_command", watched_command),
+        ):
+            setattr(owner, name, watched)
+
+    def _part(self, statements: int) -> int | None:
+        """Return how many of the statements come before the point; None when it is not theirs."""
+        before = self._seen
+        self._seen += statements
+        return self._at - before - 1 if before < self._at <= self._seen else None
+
+    def kill(self) -> None:
+        self.report()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def report(self) -> None:
+        self._report.send(self._seen)
+
+
+def _run(
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    moment: Moment,
+    log: Path,
+    report: Connection,
+) -> None:
+    os.environ.clear()
+    os.environ.update(environ)
+    with log.open("ab", buffering=0) as file:
+        for descriptor in (1, 2):
+            os.dup2(file.fileno(), descriptor)
+    killer = _Killer(moment, report)
+    killer.watch()
+    code = main(arguments)
+    killer.report()
+    raise SystemExit(code)
