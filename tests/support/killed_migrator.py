@@ -18,6 +18,7 @@ import aiomysql
 
 from sysndd_migrator.command_line import main
 from sysndd_migrator.wire import Reply, Wire
+from tests.support.dice import spread
 
 BEFORE, DURING = "before", "during"
 
@@ -41,43 +42,47 @@ _forking = multiprocessing.get_context("forkserver")
 _forking.set_forkserver_preload([__name__])
 
 
-def killed_migrator(
-    arguments: Sequence[str], environ: Mapping[str, str], moment: Moment, log: Path
-) -> tuple[int, int]:
-    """Run a command and kill it.
+def moments(
+    arguments: Sequence[str], environ: Mapping[str, str], log: Path, *, kills: int, seed: int
+) -> list[Moment]:
+    """Run a command undisturbed, and choose when to kill it.
 
     Args:
         arguments: the command line, without the program.
         environ: the whole environment.
-        moment: when.
         log: file that what it prints is added to.
-
-    Returns:
-        The exit code, ``-signal.SIGKILL`` when it came to the point, and how many statements it
-        had come to.
+        kills: how many moments, one from each of so many equal parts of the run; or all there are.
+        seed: which of them.
     """
+    code, statements = _ended(NEVER, arguments, environ, log)
+    assert code == 0, log.read_text()
+    every = [Moment(at, when) for at in range(1, statements + 1) for when in (BEFORE, DURING)]
+    dice = random.Random(seed)  # noqa: S311 - repeatable moments, no secrets
+    return [every[int(share * len(every))] for share in spread(min(kills, len(every)), dice)]
+
+
+def killed_at(
+    moment: Moment, arguments: Sequence[str], environ: Mapping[str, str], log: Path
+) -> None:
+    """Run a command like ``moments``, and make sure that it was killed at one of them."""
+    code, _ = _ended(moment, arguments, environ, log)
+    assert code == -signal.SIGKILL, f"{moment}: {log.read_text()}"
+
+
+def _ended(
+    moment: Moment, arguments: Sequence[str], environ: Mapping[str, str], log: Path
+) -> tuple[int, int]:
+    """Return the exit code, and how many statements there were until then."""
     ours, theirs = _forking.Pipe(duplex=False)
-    process = _forking.Process(target=_run, args=(arguments, environ, moment, log, theirs))
+    process = _forking.Process(target=_run, args=(moment, arguments, environ, log, theirs))
     process.start()
     theirs.close()
     process.join(60)
-    assert process.exitcode is not None, f"still running: {arguments}, {moment}"
+    code = process.exitcode
+    process.kill()
+    assert code is not None, f"still running: {arguments}, {moment}"
     with ours:
-        return process.exitcode, ours.recv()
-
-
-def moments(arguments: Sequence[str], environ: Mapping[str, str], log: Path) -> list[Moment]:
-    """Run a command undisturbed, and return when to kill it: as many of its points as are asked for.
-
-    The environment of the tests says how many, ``KILLS`` (20), one from each of so many equal parts,
-    and which of them, ``SEED``.
-    """
-    code, statements = killed_migrator(arguments, environ, NEVER, log)
-    assert code == 0, log.read_text()
-    every = [Moment(at, when) for at in range(1, statements + 1) for when in (BEFORE, DURING)]
-    generator = random.Random(int(os.environ.get("SEED", "4")))  # noqa: S311 - no secrets
-    parts = min(int(os.environ.get("KILLS", "20")), len(every))
-    return [every[int((part + generator.random()) / parts * len(every))] for part in range(parts)]
+        return code, ours.recv()
 
 
 class _Killer:
@@ -89,12 +94,12 @@ class _Killer:
     def watch(self) -> None:
         """Come by at every statement."""
         exchange, command = Wire.exchange, aiomysql.Connection._execute_command
-        of_the_driver: set[int] = set()
+        ours: set[aiomysql.Connection] = set()
         opened = Wire.__init__
 
         def watched_wire(wire: Wire, connection: aiomysql.Connection) -> None:
             # Not those that look on meanwhile: what they ask is a matter of time.
-            of_the_driver.add(id(connection))
+            ours.add(connection)
             opened(wire, connection)
 
         async def watched_exchange(
@@ -111,11 +116,11 @@ class _Killer:
             return replies
 
         async def watched_command(connection: aiomysql.Connection, *packet: Any) -> None:
-            part = self._part(1) if id(connection) in of_the_driver else None
-            if part is not None and self._when == BEFORE:
+            reached = connection in ours and self._part(1) is not None
+            if reached and self._when == BEFORE:
                 self.kill()
             await command(connection, *packet)
-            if part is not None:
+            if reached:
                 self.kill()
 
         for owner, name, watched in (
@@ -140,9 +145,9 @@ class _Killer:
 
 
 def _run(
+    moment: Moment,
     arguments: Sequence[str],
     environ: Mapping[str, str],
-    moment: Moment,
     log: Path,
     report: Connection,
 ) -> None:

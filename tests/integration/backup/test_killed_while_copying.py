@@ -17,6 +17,7 @@ from sysndd_backup.store.s3 import SecondPlace
 from sysndd_core.jobs import AdoptBackup, CreateBackup
 from sysndd_core.stores.backups import UPLOAD_SUFFIX
 from tests.integration.backup.test_encryption import MINE, OURS
+from tests.support.dice import spread
 from tests.support.s3 import TestS3
 from tests.support.site import REPOSITORY, Site
 from tests.support.workers import PACKAGES, BackupBench, backup_bench
@@ -62,8 +63,8 @@ def points(count: int) -> list[tuple[str, str]]:
     """Spread kills over all points, and moments over the kills."""
     dice = random.Random(5)  # noqa: S311 - chooses where to kill
     return [
-        (str(1 + int((n + dice.random()) / KILLS * count)), WHENS[n % len(WHENS)])
-        for n in range(KILLS)
+        (str(1 + int(share * count)), WHENS[n % len(WHENS)])
+        for n, share in enumerate(spread(KILLS, dice))
     ]
 
 

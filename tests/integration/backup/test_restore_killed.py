@@ -23,6 +23,7 @@ from sysndd_backup.recovery import Recovery
 from sysndd_core.database import errors_mapped
 from sysndd_core.errors import Unavailable
 from sysndd_core.jobs import CreateBackup, Job, RestoreBackup, UndoRestore
+from tests.support.dice import spread
 from tests.support.servers import TestMariadb
 from tests.support.site import REPOSITORY, Site
 from tests.support.workers import PACKAGES, BackupBench, backup_bench, checksums
@@ -295,7 +296,7 @@ async def kill_often(
 ) -> None:
     """Spread kills over all points, under two readers."""
     dice = random.Random(SEED)  # noqa: S311 - chooses where to kill
-    shares = [(n + dice.random()) / kills for n in range(kills)]
+    shares = spread(kills, dice)
     dice.shuffle(shares)
     with Reader(chaos.site) as one, Reader(chaos.site) as two:
         for share in shares:

@@ -77,6 +77,19 @@ class Workspace:
         rows = self.sql("SELECT filename, success, error FROM schema_version ORDER BY filename")
         return {name: (success, error) for name, success, error in rows}
 
+    def state(self) -> tuple[object, ...]:
+        """Return every definition, every row and the ledger."""
+        tables = [
+            (name, self.sql(f"SHOW CREATE TABLE `{name}`"), self.sql(f"SELECT * FROM `{name}`"))
+            for name in sorted(self.tables())
+        ]
+        return tables, self.ledger()
+
+    def drop(self) -> None:
+        """Begin anew: drop both schemas."""
+        for schema in (self.app, self.ops):
+            self.server.execute(f"DROP DATABASE IF EXISTS `{schema}`")
+
     def tables(self) -> set[str]:
         """Return the names of the application's tables, the ledger left out."""
         rows = self.sql(

@@ -4,12 +4,12 @@ What comes after a statement is what comes before the next one. No moment is a m
 process kills itself at the number of a statement, its own ones to ledger and journal among them.
 """
 
-import signal
 from pathlib import Path
 
 from tests.integration.migrator.conftest import Workspace
 from tests.integration.migrator.test_adopt_baseline_new import APPLIED, earlier_ledger
-from tests.support.killed_migrator import killed_migrator, moments
+from tests.integration.migrator.test_seeded_kills import KILLS, SEED
+from tests.support.killed_migrator import killed_at, moments
 
 FILES = {
     "001_gene.sql": "CREATE TABLE gene (id INT PRIMARY KEY, symbol VARCHAR(20) NOT NULL);\n"
@@ -27,43 +27,28 @@ FILES = {
 """Definitions, rows, a guarded definition, a transaction of its own, and a file announced before."""
 
 
-def drop_everything(workspace: Workspace) -> None:
-    for schema in (workspace.app, workspace.ops):
-        workspace.server.execute(f"DROP DATABASE IF EXISTS `{schema}`")
-
-
-def state(workspace: Workspace) -> tuple[object, ...]:
-    tables = [
-        (name, workspace.sql(f"SHOW CREATE TABLE `{name}`"), workspace.sql(f"SELECT * FROM {name}"))
-        for name in sorted(workspace.tables())
-    ]
-    return tables, workspace.ledger()
-
-
 def test_up(workspace: Workspace, tmp_path: Path) -> None:
     for name, text in FILES.items():
         workspace.write(name, text)
     log = tmp_path / "killed.log"
-    chosen = moments(["up"], workspace.environ, log)
-    undisturbed = state(workspace)
+    chosen = moments(["up"], workspace.environ, log, kills=KILLS, seed=SEED)
+    undisturbed = workspace.state()
     for moment in chosen:
-        drop_everything(workspace)
-        code, _ = killed_migrator(["up"], workspace.environ, moment, log)
-        assert code == -signal.SIGKILL, f"{moment}: {log.read_text()}"
+        workspace.drop()
+        killed_at(moment, ["up"], workspace.environ, log)
         finished = workspace.run("up")
         assert finished.code == 0, f"{moment}: {finished}"
-        assert state(workspace) == undisturbed, moment
+        assert workspace.state() == undisturbed, moment
         assert workspace.run("status").code == 0, moment  # not for drift either
 
 
 def test_adopt_loses_no_row_and_no_time(workspace: Workspace, tmp_path: Path) -> None:
     earlier_ledger(workspace, *APPLIED)
     log = tmp_path / "killed.log"
-    for moment in moments(["adopt"], workspace.environ, log):
-        drop_everything(workspace)
+    for moment in moments(["adopt"], workspace.environ, log, kills=KILLS, seed=SEED):
+        workspace.drop()
         earlier_ledger(workspace, *APPLIED)
-        code, _ = killed_migrator(["adopt"], workspace.environ, moment, log)
-        assert code == -signal.SIGKILL, f"{moment}: {log.read_text()}"
+        killed_at(moment, ["adopt"], workspace.environ, log)
         rows = workspace.sql("SELECT filename, applied_at, success FROM schema_version ORDER BY 1")
         assert [(name, str(at), success) for name, at, success in rows] == list(APPLIED), moment
         finished = workspace.run("adopt")

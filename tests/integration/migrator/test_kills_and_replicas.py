@@ -224,7 +224,7 @@ def test_a_blocked_statement_names_the_blocker_tries_again_and_lets_readers_thro
         cursor.execute("COMMIT")
     finished = finish(process)
     assert finished.code == 0, finished
-    assert waited < 4, "the file's own timeout was not heeded"
+    assert waited < 1.5
     assert f"connection {blocker} of {workspace.server.user}@" in finished.err
     assert columns(workspace) == ["id", "symbol", "b"]
 
