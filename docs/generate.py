@@ -15,11 +15,11 @@ from pydantic_core import PydanticUndefined
 from sysndd_api.admin.routes import PAGES as PAGES_LISTED
 from sysndd_api.routes import ENDPOINTS
 from sysndd_api.settings import ApiSettings
-from sysndd_backup.__main__ import BackupWorkerSettings
+from sysndd_backup.settings import BackupWorkerSettings
 from sysndd_core.errors import JobFailed, SettingsError, SysnddError, all_errors
-from sysndd_core.jobs import JOBS
-from sysndd_core.settings import Settings, groups_of, variables_of
-from sysndd_mailer.__main__ import MailerSettings
+from sysndd_core.jobs.models import JOBS
+from sysndd_core.settings.base import Settings, groups_of, variables_of
+from sysndd_mailer.settings import MailerSettings
 from sysndd_migrator.errors import MigratorError
 from sysndd_migrator.settings import MigratorSettings
 from sysndd_preflight.checks import CATALOG

@@ -23,10 +23,11 @@ from sysndd_backup.backup import BackupOrder, BackupTools, take_backup
 from sysndd_backup.clients import find_clients
 from sysndd_backup.dump import flags_for
 from sysndd_backup.server import Server, identify
-from sysndd_core.database import Database
-from sysndd_core.jobs import BackupKind
-from sysndd_core.settings import BackupCompression, DatabaseSettings
-from sysndd_core.stores.backups import BackupDirectory
+from sysndd_core.backups.directory import BackupDirectory
+from sysndd_core.db.database import Database
+from sysndd_core.jobs.models import BackupKind
+from sysndd_core.settings.backup import BackupCompression
+from sysndd_core.settings.database import DatabaseSettings
 from sysndd_local.mariadb import MariadbServer
 
 OURS, ZSTD, GZIP = "sysndd backup", "mariadb-dump | zstd -3 -T2", "mariadb-dump | gzip -9"

@@ -30,11 +30,12 @@ from sysndd_backup.checking import check_backup
 from sysndd_backup.clients import find_clients
 from sysndd_backup.server import identify
 from sysndd_backup.shadow import load_shadow
-from sysndd_core.database import Database
-from sysndd_core.jobs import BackupKind
-from sysndd_core.settings import BackupCompression, DatabaseSettings
-from sysndd_core.stores.backup_manifest import BackupManifest
-from sysndd_core.stores.backups import BackupDirectory
+from sysndd_core.backups.directory import BackupDirectory
+from sysndd_core.backups.manifest import BackupManifest
+from sysndd_core.db.database import Database
+from sysndd_core.jobs.models import BackupKind
+from sysndd_core.settings.backup import BackupCompression
+from sysndd_core.settings.database import DatabaseSettings
 from sysndd_local.mariadb import MariadbServer
 
 SOURCE, TARGET, OPS = "bench", "bench_target", "bench_ops"

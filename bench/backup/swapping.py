@@ -25,8 +25,8 @@ from sysndd_backup.recovery import Recovery
 from sysndd_backup.restore import swap_tables
 from sysndd_backup.server import quoted
 from sysndd_backup.session import SchemaSession, open_session
-from sysndd_core.database import Database
-from sysndd_core.settings import DatabaseSettings
+from sysndd_core.db.database import Database
+from sysndd_core.settings.database import DatabaseSettings
 from sysndd_local.mariadb import MariadbServer
 
 TABLES = 100

@@ -26,10 +26,12 @@ from typing import Any
 
 from bench.mail.mails import MAIL_FROM, PUBLIC_URL, context_of, recipient_of
 from bench.server import running_server
-from sysndd_core.database import Database
-from sysndd_core.outbox import MailRows, NewMail
-from sysndd_core.queue import WakeUp
-from sysndd_core.settings import DatabaseSettings, RedisSettings, Settings, load
+from sysndd_core.db.database import Database
+from sysndd_core.jobs.wake_up import WakeUp
+from sysndd_core.mail.outbox import MailRows, NewMail
+from sysndd_core.settings.base import Settings, load
+from sysndd_core.settings.database import DatabaseSettings
+from sysndd_core.settings.redis import RedisSettings
 from sysndd_local import mariadb, redis
 from sysndd_local.ports import LOOPBACK, accepts, free_port
 

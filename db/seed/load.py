@@ -13,10 +13,11 @@ from pathlib import Path
 import aiomysql
 import pymysql.err
 
-from sysndd_core.database import connect, errors_mapped
+from sysndd_core.db.database import connect, errors_mapped
 from sysndd_core.errors import SchemaChanging, SysnddError
-from sysndd_core.settings import DatabaseSettings, Settings
-from sysndd_core.settings import load as load_settings
+from sysndd_core.settings.base import Settings
+from sysndd_core.settings.base import load as load_settings
+from sysndd_core.settings.database import DatabaseSettings
 
 # Run as a file, Python knows this folder only; the package is found from the repository's root.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))

@@ -10,11 +10,11 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
-from sysndd_api.__main__ import GRACEFUL_SECONDS
 from sysndd_api.settings import ApiSettings
-from sysndd_backup.__main__ import BackupWorkerSettings
-from sysndd_core.settings import Settings, groups_of, variables_of
-from sysndd_mailer.__main__ import MailerSettings
+from sysndd_backup.settings import BackupWorkerSettings
+from sysndd_core.settings.base import Settings, groups_of, variables_of
+from sysndd_core.settings.server import GRACEFUL_SECONDS
+from sysndd_mailer.settings import MailerSettings
 from sysndd_migrator.settings import MigratorSettings
 
 REPOSITORY = Path(__file__).resolve().parents[2]

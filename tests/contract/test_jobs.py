@@ -6,7 +6,7 @@ from typing import cast
 
 from sysndd_backup.backup import BackupTools
 from sysndd_backup.handlers import BackupHandlers
-from sysndd_core.jobs import JOBS, Queue, job_type
+from sysndd_core.jobs.models import JOBS, Queue, job_type
 
 SNAPSHOT = Path(__file__).parent / "snapshots" / "jobs.json"
 

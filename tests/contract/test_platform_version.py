@@ -3,7 +3,7 @@
 from importlib import resources
 from pathlib import Path
 
-from sysndd_core.schema_version import REQUIRED_PLATFORM_VERSION, list_migrations
+from sysndd_core.db.schema_version import REQUIRED_PLATFORM_VERSION, list_migrations
 from sysndd_migrator.script import Script
 
 

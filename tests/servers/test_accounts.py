@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from sysndd_backup.confinement import LoadAccount
-from sysndd_core.jobs import CreateBackup, RestoreBackup
+from sysndd_core.jobs.models import CreateBackup, RestoreBackup
 from sysndd_local.accounts import Account, DatabaseAccess, create_accounts
 from sysndd_migrator.command_line import main as migrator
 from tests.support.servers import TestMariadb, TestRedis

@@ -5,7 +5,7 @@ import subprocess
 
 from sysndd_backup.clients import find_clients
 from sysndd_backup.server import identify
-from sysndd_core.database import Database
+from sysndd_core.db.database import Database
 from tests.support.servers import TestMariadb
 
 

@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from sysndd_core.database import Database
-from sysndd_core.settings import SmtpSecurity, SmtpSettings
+from sysndd_core.db.database import Database
+from sysndd_core.settings.smtp import SmtpSecurity, SmtpSettings
 from tests.support.catchers import TestCatcher
 from tests.support.http import PASSWORD, Api
 from tests.support.outbox import Outbox, open_outbox

@@ -25,9 +25,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sysndd_api.app import create_app
 from sysndd_api.settings import ApiSettings
-from sysndd_core.database import Arguments, Transaction
+from sysndd_core.db.database import Arguments, Transaction
 from sysndd_core.logging import configure
-from sysndd_core.settings import load
+from sysndd_core.settings.base import load
 from tests.support.site import REPOSITORY, Site
 from tests.support.workers import PACKAGES
 

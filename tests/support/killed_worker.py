@@ -17,28 +17,30 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from sysndd_backup.__main__ import BackupWorkerSettings
 from sysndd_backup.backup import BackupTools
 from sysndd_backup.clients import find_clients
 from sysndd_backup.dump import Dump
+from sysndd_backup.encryption import Keys
 from sysndd_backup.handlers import BackupHandlers
 from sysndd_backup.job_runs import job_performer
 from sysndd_backup.journal import Journal
 from sysndd_backup.lanes import Lane
 from sysndd_backup.server import identify
 from sysndd_backup.session import SchemaSession
+from sysndd_backup.settings import BackupWorkerSettings
 from sysndd_backup.store.s3 import SecondPlace
 from sysndd_backup.whole_backup import BackupPolicy
-from sysndd_core.database import Database
-from sysndd_core.jobs import Queue
+from sysndd_core.backups.directory import BackupDirectory
+from sysndd_core.backups.s3 import S3Copies
+from sysndd_core.backups.s3_parts import Part
+from sysndd_core.db.database import Database
+from sysndd_core.jobs.models import Queue
+from sysndd_core.jobs.rows import JobRows
+from sysndd_core.jobs.wake_up import WakeUp
+from sysndd_core.jobs.worker import Worker
 from sysndd_core.logging import configure
-from sysndd_core.outbox import JobRows
-from sysndd_core.queue import WakeUp
-from sysndd_core.settings import ProofPolicy, load
-from sysndd_core.stores.backups import BackupDirectory
-from sysndd_core.stores.s3 import S3Copies
-from sysndd_core.stores.s3_parts import Part
-from sysndd_core.worker import Worker
+from sysndd_core.settings.backup import ProofPolicy
+from sysndd_core.settings.base import load
 
 POINTS = ((SchemaSession, "_send"), (Journal, "open"), (Journal, "_write"), (Journal, "close"),
           (JobRows, "progress"), (JobRows, "succeed"))  # fmt: skip
@@ -112,7 +114,7 @@ async def run(killer: Killer, among: list[str]) -> None:
     settings = load(BackupWorkerSettings, os.environ)
     configure(settings.log, service="killed-worker")
     wake_up, store = WakeUp(settings.redis), BackupDirectory(settings.backup.directory)
-    copies = settings.s3.open()
+    copies = S3Copies.configured(settings.s3)
     async with Database(settings.database) as database:
         server = await identify(database)
         tools = BackupTools(
@@ -122,7 +124,7 @@ async def run(killer: Killer, among: list[str]) -> None:
             store=store,
             compression=settings.backup.compression,
             undo_hours=settings.backup.undo_hours,
-            keys=settings.encryption.keys,
+            keys=Keys.configured(settings.encryption),
             second=None if copies is None else SecondPlace(store, copies),
         )
         rows = JobRows(database, wake_up, Queue.BACKUP)

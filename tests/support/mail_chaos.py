@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sysndd_core.database import Database, Transaction
-from sysndd_core.outbox import MailRows, NewMail
-from sysndd_core.queue import WakeUp
+from sysndd_core.db.database import Database, Transaction
+from sysndd_core.jobs.wake_up import WakeUp
+from sysndd_core.mail.outbox import MailRows, NewMail
 from tests.support.processes import RealProcess
 from tests.support.servers import TestRedis, start_redis
 from tests.support.site import Site

@@ -6,18 +6,18 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from sysndd_core.database import Database
-from sysndd_core.outbox import NewMail
-from sysndd_core.queue import WakeUp
-from sysndd_core.settings import SmtpSettings
-from sysndd_core.stores.mail_transport import TransportRows
-from sysndd_core.worker import Worker
-from sysndd_mailer.__main__ import MailerSettings
+from sysndd_core.db.database import Database
+from sysndd_core.jobs.wake_up import WakeUp
+from sysndd_core.jobs.worker import Worker
+from sysndd_core.mail.outbox import NewMail
+from sysndd_core.mail.transport import TransportRows
+from sysndd_core.settings.smtp import SmtpSettings
 from sysndd_mailer.breaker import Breaker, prober
 from sysndd_mailer.compose import Composer
 from sysndd_mailer.delivery import Delivery
 from sysndd_mailer.links import Links
 from sysndd_mailer.outbox_rows import OutboxRows
+from sysndd_mailer.settings import MailerSettings
 from sysndd_mailer.smtp import Connections
 from tests.support.site import Site
 

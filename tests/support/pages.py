@@ -8,10 +8,10 @@ import httpx
 import pytest
 
 from sysndd_api.credentials import SESSION_COOKIE
-from sysndd_core.jobs import BackupKind
-from sysndd_core.settings import BackupCompression
-from sysndd_core.stores.backup_manifest import BackupManifest
-from sysndd_core.stores.backups import BackupDirectory
+from sysndd_core.backups.directory import BackupDirectory
+from sysndd_core.backups.manifest import BackupManifest
+from sysndd_core.jobs.models import BackupKind
+from sysndd_core.settings.backup import BackupCompression
 from tests.support.http import Api, sign_in
 from tests.support.site import Site
 

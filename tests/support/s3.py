@@ -15,8 +15,9 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from sysndd_core.settings import Settings, load
-from sysndd_core.stores.s3 import S3Copies, S3Settings
+from sysndd_core.backups.s3 import S3Copies
+from sysndd_core.settings.base import Settings, load
+from sysndd_core.settings.offsite import S3Settings
 from sysndd_local.ports import LOOPBACK, accepts, free_port
 from tests.support.processes import RealProcess
 
@@ -74,7 +75,7 @@ class TestS3:
 
     def copies(self, bucket: str, **more: str) -> S3Copies:
         """Open a bucket as the services do."""
-        copies = load(_Settings, self.environ(bucket, **more)).s3.open()
+        copies = S3Copies.configured(load(_Settings, self.environ(bucket, **more)).s3)
         assert copies is not None
         return copies
 

@@ -8,8 +8,10 @@ from typing import TypeVar
 
 import pytest
 
-from sysndd_core.database import Database
-from sysndd_core.settings import DatabaseSettings, RedisSettings, Settings, load
+from sysndd_core.db.database import Database
+from sysndd_core.settings.base import Settings, load
+from sysndd_core.settings.database import DatabaseSettings
+from sysndd_core.settings.redis import RedisSettings
 from sysndd_migrator.command_line import main as migrator
 from tests.support.servers import TestMariadb, TestRedis
 

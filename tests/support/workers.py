@@ -15,13 +15,13 @@ from sysndd_backup.handlers import BackupHandlers
 from sysndd_backup.job_runs import job_performer
 from sysndd_backup.server import identify
 from sysndd_backup.whole_backup import BackupPolicy
-from sysndd_core.database import Database
-from sysndd_core.jobs import Job, Queue
-from sysndd_core.outbox import JobRows
-from sysndd_core.queue import WakeUp
-from sysndd_core.settings import BackupCompression, ProofPolicy
-from sysndd_core.stores.backups import BackupDirectory
-from sysndd_core.worker import Worker
+from sysndd_core.backups.directory import BackupDirectory
+from sysndd_core.db.database import Database
+from sysndd_core.jobs.models import Job, Queue
+from sysndd_core.jobs.rows import JobRows
+from sysndd_core.jobs.wake_up import WakeUp
+from sysndd_core.jobs.worker import Worker
+from sysndd_core.settings.backup import BackupCompression, ProofPolicy
 from tests.support.processes import RealProcess
 from tests.support.site import REPOSITORY, Site
 

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from sysndd_api.settings import ApiSettings
-from sysndd_backup.__main__ import BackupWorkerSettings
+from sysndd_backup.settings import BackupWorkerSettings
 from sysndd_core.errors import SettingsError
-from sysndd_core.settings import DatabaseSettings, Settings, load
-from sysndd_mailer.__main__ import MailerSettings
+from sysndd_core.settings.base import Settings, load
+from sysndd_core.settings.database import DatabaseSettings
+from sysndd_mailer.settings import MailerSettings
 from sysndd_migrator.settings import MigratorSettings
 from sysndd_preflight.catalog import NotHere, Problem
 from sysndd_preflight.deployment import Deployment

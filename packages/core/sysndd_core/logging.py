@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from sysndd_core.settings import LogFormat, LogSettings
+from sysndd_core.settings.log import LogFormat, LogSettings
 
 Logger = structlog.stdlib.BoundLogger
 

@@ -15,17 +15,15 @@ from starlette.types import ASGIApp
 from sysndd_api.app import create_app
 from sysndd_api.serving import Connection, Supervisor, draining
 from sysndd_api.settings import ApiSettings
-from sysndd_core.database import Database
+from sysndd_core.db.database import Database
+from sysndd_core.db.schema_version import pending
 from sysndd_core.errors import SysnddError
 from sysndd_core.logging import configure, get_logger
-from sysndd_core.schema_version import pending
-from sysndd_core.settings import load
+from sysndd_core.settings.base import load
+from sysndd_core.settings.server import GRACEFUL_SECONDS, KEEP_ALIVE_SECONDS
 
 log = get_logger(__name__)
 
-# Above the proxy's idle time of 90 s: the side that picks a connection must not meet a closed one.
-KEEP_ALIVE_SECONDS = 95
-GRACEFUL_SECONDS = 25
 # A worker that does not answer its parent for so long is replaced. uvicorn's own 5 s are less than a
 # start takes on a busy machine: the workers were killed while they started, for ever.
 _HUNG_SECONDS = 60

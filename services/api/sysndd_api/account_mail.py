@@ -1,8 +1,8 @@
 """The mails of an account's life, as rows of the outbox: written with the deed or not at all."""
 
-from sysndd_core.database import Row, Transaction
-from sysndd_core.outbox import MailRows, NewMail
-from sysndd_core.tokens import TokenPurpose
+from sysndd_core.db.database import Row, Transaction
+from sysndd_core.mail.link_tokens import TokenPurpose
+from sysndd_core.mail.outbox import MailRows, NewMail
 
 _NOTICE_SECONDS = 72 * 3600
 """A notice that is three days late tells nobody anything."""

@@ -9,9 +9,10 @@ from sysndd_api.audit.service import Audit
 from sysndd_api.limits import Limiter
 from sysndd_api.passwords import PasswordHashing
 from sysndd_api.sessions.store import SessionStore
-from sysndd_api.settings import AccountSettings, ApiSettings
-from sysndd_core.database import Database
-from sysndd_core.outbox import MailRows
+from sysndd_api.settings import ApiSettings
+from sysndd_core.db.database import Database
+from sysndd_core.mail.outbox import MailRows
+from sysndd_core.settings.accounts import AccountSettings
 
 
 @dataclass(frozen=True)

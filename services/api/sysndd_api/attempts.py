@@ -14,9 +14,9 @@ from sysndd_api.accounts.store import KnownClientStore
 from sysndd_api.audit.service import Audit
 from sysndd_api.auth import anyone
 from sysndd_api.limits import Limit, Limiter, Use, client_of
-from sysndd_api.settings import LimitSettings
-from sysndd_core.database import Row
+from sysndd_core.db.database import Row
 from sysndd_core.errors import TooManyAttempts
+from sysndd_core.settings.accounts import LimitSettings
 
 _HOUR = 3600
 _QUARTER = 900

@@ -11,7 +11,7 @@ from sysndd_api.backups.models import BackupView
 from sysndd_api.context import Context
 from sysndd_api.jobs.models import JobView
 from sysndd_core.errors import SysnddError
-from sysndd_core.jobs import AdoptBackup
+from sysndd_core.jobs.models import AdoptBackup
 
 Watch = Callable[[Context, str, argparse.Namespace], Awaitable[JobView]]
 Command = Callable[[Context, argparse.Namespace], Awaitable[dict[str, Any]]]

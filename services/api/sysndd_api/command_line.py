@@ -25,9 +25,11 @@ from sysndd_api.passwords import check_password
 from sysndd_api.restores.service import UNDO_WORD
 from sysndd_api.settings import ApiSettings
 from sysndd_core.errors import SysnddError
+from sysndd_core.jobs.rows import JobState
 from sysndd_core.logging import configure
-from sysndd_core.outbox import JobState, MailState
-from sysndd_core.settings import LogLevel, load
+from sysndd_core.mail.outbox import MailState
+from sysndd_core.settings.base import load
+from sysndd_core.settings.log import LogLevel
 
 _POLL_SECONDS = 0.5
 

@@ -35,10 +35,12 @@ from sysndd_api.settings import ApiSettings
 from sysndd_api.smtp.service import SmtpTests
 from sysndd_api.smtp.store import SmtpTestStore
 from sysndd_api.users.service import Users
-from sysndd_core.database import Database
-from sysndd_core.outbox import JobRows, MailRows
-from sysndd_core.queue import WakeUp
-from sysndd_core.stores.backups import BackupDirectory
+from sysndd_core.backups.directory import BackupDirectory
+from sysndd_core.backups.s3 import S3Copies
+from sysndd_core.db.database import Database
+from sysndd_core.jobs.rows import JobRows
+from sysndd_core.jobs.wake_up import WakeUp
+from sysndd_core.mail.outbox import MailRows
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ async def open_context(
                     store,
                     job_rows,
                     audit,
-                    copies=settings.s3.open(),
+                    copies=S3Copies.configured(settings.s3),
                     upload_limit=settings.backup.upload_max_bytes,
                 ),
                 curation=Curation(CurationStore(database)),

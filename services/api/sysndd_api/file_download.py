@@ -12,9 +12,9 @@ from pathlib import Path
 from starlette.datastructures import Headers
 from starlette.responses import Response, StreamingResponse
 
+from sysndd_core.backups.manifest import BackupManifest
+from sysndd_core.backups.s3 import S3Copies
 from sysndd_core.errors import RangeNotSatisfiable
-from sysndd_core.stores.backup_manifest import BackupManifest
-from sysndd_core.stores.s3 import S3Copies
 
 _CHUNK = 1 << 18
 _RANGE = re.compile(r"bytes=[ \t]*(\d*)-(\d*)[ \t]*", re.IGNORECASE)

@@ -13,9 +13,9 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from redis.exceptions import RedisError
 
+from sysndd_core.jobs.wake_up import open_redis
 from sysndd_core.logging import get_logger
-from sysndd_core.queue import open_redis
-from sysndd_core.settings import RedisSettings
+from sysndd_core.settings.redis import RedisSettings
 
 log = get_logger(__name__)
 

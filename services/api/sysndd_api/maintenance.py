@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from sysndd_core.database import Database
+from sysndd_core.db.database import Database
 from sysndd_core.errors import Maintenance
 
 FRESH_SECONDS = 1.0

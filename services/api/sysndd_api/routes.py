@@ -62,7 +62,7 @@ from sysndd_api.smtp import handlers as smtp
 from sysndd_api.smtp.models import SmtpTest
 from sysndd_api.users import handlers as users
 from sysndd_api.users.models import AccountView, RoleRequest, UserQuery
-from sysndd_core.stores.backup_manifest import BackupManifest
+from sysndd_core.backups.manifest import BackupManifest
 
 Handler = Callable[[Request], Awaitable[Response]]
 

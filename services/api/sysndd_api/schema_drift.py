@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 
 import pymysql.err
 
-from sysndd_core.database import Database
+from sysndd_core.db.database import Database
+from sysndd_core.db.schema_objects import Difference, drifted
 from sysndd_core.errors import SysnddError
 from sysndd_core.health import Check, Status
-from sysndd_core.stores.schema_objects import Difference, drifted
 
 _EVERY_SECONDS = 60.0
 _PATIENCE_SECONDS = 1.0

@@ -11,50 +11,33 @@ from pydantic import SecretStr
 from sysndd_backup.backup import BackupTools
 from sysndd_backup.clients import find_clients
 from sysndd_backup.confinement import LoadAccount
-from sysndd_backup.encryption import EncryptionSettings
+from sysndd_backup.encryption import Keys
 from sysndd_backup.handlers import BackupHandlers
 from sysndd_backup.job_runs import job_performer
 from sysndd_backup.older_backup import Migrator, find_migrator
 from sysndd_backup.recovery import Recovery
-from sysndd_backup.routine import RoutineSettings
 from sysndd_backup.schedule import Schedule
 from sysndd_backup.server import identify
+from sysndd_backup.settings import BackupWorkerSettings
 from sysndd_backup.store.s3 import SecondPlace
 from sysndd_backup.whole_backup import BackupPolicy
-from sysndd_core.database import Database
+from sysndd_core.backups.directory import BackupDirectory
+from sysndd_core.backups.s3 import S3Copies
+from sysndd_core.db.database import Database
 from sysndd_core.errors import SysnddError
-from sysndd_core.jobs import Queue, job_type
-from sysndd_core.leases import Claim
-from sysndd_core.liveness import answer
+from sysndd_core.jobs.leases import Claim
+from sysndd_core.jobs.liveness import answer
+from sysndd_core.jobs.models import Queue, job_type
+from sysndd_core.jobs.rows import JobRows
+from sysndd_core.jobs.wake_up import WakeUp
+from sysndd_core.jobs.worker import Worker
 from sysndd_core.logging import configure
-from sysndd_core.outbox import JobRows
-from sysndd_core.queue import WakeUp
-from sysndd_core.settings import (
-    BackupSettings,
-    DatabaseSettings,
-    LogSettings,
-    RedisSettings,
-    Settings,
-    load,
-)
-from sysndd_core.stores.backups import BackupDirectory
-from sysndd_core.stores.s3 import S3Settings
-from sysndd_core.worker import Worker
+from sysndd_core.settings.backup import BackupSettings
+from sysndd_core.settings.base import load
+from sysndd_core.settings.offsite import S3Settings
 
 # Counting the rows of a large table takes longer than a request may.
 _STATEMENT_SECONDS = 3600.0
-
-
-class BackupWorkerSettings(Settings):
-    """What the backup worker reads."""
-
-    database: DatabaseSettings
-    redis: RedisSettings
-    backup: BackupSettings
-    routine: RoutineSettings
-    encryption: EncryptionSettings
-    s3: S3Settings
-    log: LogSettings
 
 
 def main() -> int:
@@ -93,7 +76,7 @@ async def _serve(settings: BackupWorkerSettings, migrator: Migrator | None) -> N
                 undo_hours=settings.backup.undo_hours,
                 load_account=_load_account(settings.backup),
                 migrator=migrator,
-                keys=settings.encryption.keys,
+                keys=Keys.configured(settings.encryption),
                 second=_second_place(store, settings.s3),
             )
             rows = JobRows(database, wake_up, Queue.BACKUP)
@@ -137,7 +120,7 @@ def _load_account(settings: BackupSettings) -> LoadAccount | None:
 
 
 def _second_place(store: BackupDirectory, settings: S3Settings) -> SecondPlace | None:
-    copies = settings.open()
+    copies = S3Copies.configured(settings)
     return None if copies is None else SecondPlace(store, copies)
 
 

@@ -24,10 +24,10 @@ from sysndd_backup.scan import DumpScan
 from sysndd_backup.store.local import partial_file, publish
 from sysndd_backup.zstd_frames import check_whole
 from sysndd_core import tool_version
+from sysndd_core.backups.directory import UPLOAD_SUFFIX
+from sysndd_core.backups.manifest import BackupManifest
 from sysndd_core.errors import BackupDamaged, BackupNotFound, NotADump, UnpacksTooLarge
-from sysndd_core.settings import BackupCompression
-from sysndd_core.stores.backup_manifest import BackupManifest
-from sysndd_core.stores.backups import UPLOAD_SUFFIX
+from sysndd_core.settings.backup import BackupCompression
 
 _CHUNK = 1 << 20
 _HEAD_BYTES = 4096

@@ -21,13 +21,13 @@ from sysndd_backup.rights import check_rights
 from sysndd_backup.server import Inventory, Server, take_inventory
 from sysndd_backup.store.local import publish
 from sysndd_backup.store.s3 import SecondPlace
-from sysndd_core.database import Database
+from sysndd_core.backups.directory import PARTIAL_SUFFIX, BackupDirectory
+from sysndd_core.backups.manifest import BackupManifest, backup_name, expected_bytes
+from sysndd_core.db.database import Database
+from sysndd_core.db.schema_version import current_version
 from sysndd_core.errors import DumpFailed, Unavailable
 from sysndd_core.logging import get_logger
-from sysndd_core.schema_version import current_version
-from sysndd_core.settings import BackupCompression
-from sysndd_core.stores.backup_manifest import BackupManifest, backup_name, expected_bytes
-from sysndd_core.stores.backups import PARTIAL_SUFFIX, BackupDirectory
+from sysndd_core.settings.backup import BackupCompression
 
 __all__ = ["BackupOrder", "BackupTools", "take_backup"]
 

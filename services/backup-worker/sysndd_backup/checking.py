@@ -11,9 +11,9 @@ from sysndd_backup.load_plan import LoadPlan, Planner
 from sysndd_backup.packing import UNPACK_ERRORS, open_reader
 from sysndd_backup.reading import check_hash, make_readable
 from sysndd_backup.scan import DumpScan
+from sysndd_core.backups.manifest import BackupManifest
 from sysndd_core.errors import BackupDamaged, RestoreFailed
 from sysndd_core.logging import get_logger
-from sysndd_core.stores.backup_manifest import BackupManifest
 
 log = get_logger(__name__)
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from sysndd_backup.server import Server
-from sysndd_core.database import is_mariadb
+from sysndd_core.db.database import is_mariadb
 from sysndd_core.errors import DumpClientMismatch
-from sysndd_core.settings import DatabaseSettings
+from sysndd_core.settings.database import DatabaseSettings
 
 ResultT = TypeVar("ResultT")
 

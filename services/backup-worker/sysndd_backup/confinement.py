@@ -18,7 +18,7 @@ from sysndd_backup.server import quoted, requalified
 from sysndd_backup.session import SchemaSession, open_session
 from sysndd_backup.trigger_head import LONGEST, begins_open, unqualified
 from sysndd_core.errors import RestoreFailed
-from sysndd_core.settings import DatabaseSettings
+from sysndd_core.settings.database import DatabaseSettings
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Counts the rows of every table of a schema."""
 
 from sysndd_backup.server import quoted
-from sysndd_core.database import Database
+from sysndd_core.db.database import Database
 
 
 async def count_rows(database: Database, schema: str) -> dict[str, int]:

@@ -28,7 +28,8 @@ from sysndd_backup.scan import DumpScan
 from sysndd_backup.server import Server
 from sysndd_backup.store.local import private
 from sysndd_core.errors import DumpFailed, InsufficientStorage, JobCancelled
-from sysndd_core.settings import BackupCompression, DatabaseSettings
+from sysndd_core.settings.backup import BackupCompression
+from sysndd_core.settings.database import DatabaseSettings
 
 # Fits the cache of a core: each piece is hashed, scanned and packed one after the other. From
 # 128 KiB on, malloc(3) returns the memory of each to the system.

@@ -9,7 +9,6 @@ Source: https://age-encryption.org/v1 (the file format).
 
 import contextlib
 import os
-import re
 import threading
 from collections.abc import Iterator
 from io import BufferedReader, FileIO, RawIOBase
@@ -17,55 +16,21 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 import pyrage
-from pydantic import Field, SecretStr, field_validator
 
 from sysndd_core.errors import BackupDamaged, EncryptionKeyMissing, EncryptionKeyWrong
-from sysndd_core.settings import SettingsGroup
+from sysndd_core.settings.encryption import (
+    EncryptionSettings,
+    parse_identity,
+    parse_recipient,
+    split_identities,
+    split_recipients,
+)
 
 SUFFIX = ".age"
 
 _BUFFER = 1 << 18
 HEADER_BYTES = 1 << 17
 """Enough of a file to tell whether a key fits: its header and the first piece of its content."""
-
-
-class EncryptionSettings(SettingsGroup):
-    """Whom backups are encrypted to, and the key that reads them."""
-
-    recipients: str | None = Field(
-        None,
-        alias="BACKUP_ENCRYPTION_RECIPIENTS",
-        description="age recipients (`age1…` or `ssh-ed25519 …`), separated by commas or lines;"
-        " empty: backups are not encrypted.",
-    )
-    identity: SecretStr | None = Field(
-        None,
-        alias="BACKUP_ENCRYPTION_IDENTITY",
-        description="age identity (`AGE-SECRET-KEY-1…`, several in lines) that reads encrypted"
-        " backups: for proof, verify and restore.",
-    )
-
-    @field_validator("recipients")
-    @classmethod
-    def _check_recipients(cls, value: str | None) -> str | None:
-        for text in _listed(value):
-            _recipient(text)
-        return value
-
-    @field_validator("identity")
-    @classmethod
-    def _check_identity(cls, value: SecretStr | None) -> SecretStr | None:
-        for text in _identity_texts(value):
-            _identity(text)
-        return value
-
-    @property
-    def keys(self) -> "Keys":
-        """The keys themselves."""
-        return Keys(
-            recipients=tuple(_listed(self.recipients)),
-            identities=tuple(_identity(text) for text in _identity_texts(self.identity)),
-        )
 
 
 class Keys:
@@ -78,8 +43,16 @@ class Keys:
 
     def __init__(self, recipients: tuple[str, ...] = (), identities: tuple[Any, ...] = ()) -> None:
         self.recipients = recipients
-        self._to = [_recipient(text) for text in recipients]
+        self._to = [parse_recipient(text) for text in recipients]
         self._with = list(identities)
+
+    @classmethod
+    def configured(cls, settings: EncryptionSettings) -> "Keys":
+        """Return the keys that the settings name."""
+        return cls(
+            recipients=tuple(split_recipients(settings.recipients)),
+            identities=tuple(parse_identity(text) for text in split_identities(settings.identity)),
+        )
 
     def check_own(self) -> None:
         """Make sure that what is written now can be read again here.
@@ -293,32 +266,3 @@ class _FirstBytes:
 
     def flush(self) -> None:
         raise _KeyFitsError
-
-
-def _listed(text: str | None) -> list[str]:
-    return [part.strip() for part in re.split(r"[,\n]", text or "") if part.strip()]
-
-
-def _recipient(text: str) -> Any:
-    kind = pyrage.ssh if text.startswith("ssh-") else pyrage.x25519
-    try:
-        return kind.Recipient.from_str(text)
-    except pyrage.RecipientError as error:
-        raise ValueError(f"{text[:20]}… is no age recipient: {error}") from error
-
-
-def _identity_texts(value: SecretStr | None) -> list[str]:
-    text = value.get_secret_value() if value is not None else ""
-    if text.startswith("-----BEGIN"):
-        return [text]
-    return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
-
-
-def _identity(text: str) -> Any:
-    try:
-        if text.startswith("-----BEGIN"):
-            return pyrage.ssh.Identity.from_buffer(text.encode())
-        return pyrage.x25519.Identity.from_str(text)
-    except pyrage.IdentityError as error:
-        # The text itself is a secret.
-        raise ValueError(f"not an age identity: {error}") from error

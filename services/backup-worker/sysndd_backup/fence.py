@@ -1,6 +1,6 @@
 """Keeps everybody's schema changes out while a dump runs, on servers that can; writes go on.
 
-The lock of ``sysndd_core.schema_lock`` keeps our own migrator and restores out. MySQL's backup lock
+The lock of ``sysndd_core.db.schema_lock`` keeps our own migrator and restores out. MySQL's backup lock
 does so for everyone: an ALTER from anywhere waits, holding nothing, until the dump is done.
 
 MariaDB's ``BACKUP STAGE BLOCK_DDL`` is not used: an ALTER that meets it keeps its exclusive lock on
@@ -18,10 +18,10 @@ from collections.abc import AsyncIterator
 import aiomysql
 
 from sysndd_backup.server import Server
-from sysndd_core.database import connect
+from sysndd_core.db.database import connect
 from sysndd_core.errors import DumpFailed
 from sysndd_core.logging import get_logger
-from sysndd_core.settings import DatabaseSettings
+from sysndd_core.settings.database import DatabaseSettings
 
 log = get_logger(__name__)
 

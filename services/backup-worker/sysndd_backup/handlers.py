@@ -14,7 +14,7 @@ from sysndd_backup.recovery import Recovery
 from sysndd_backup.restore import restore_backup
 from sysndd_backup.undo import undo_restore
 from sysndd_backup.whole_backup import BackupPolicy, back_up
-from sysndd_core.jobs import (
+from sysndd_core.jobs.models import (
     AdoptBackup,
     BackupKind,
     CreateBackup,

@@ -10,7 +10,7 @@ from sysndd_backup.job_runs import JobRun
 from sysndd_backup.server import quoted
 from sysndd_backup.session import open_session
 from sysndd_backup.shadow import load_shadow
-from sysndd_core.database import Database
+from sysndd_core.db.database import Database
 from sysndd_core.errors import InspectionNotFound, SysnddError, TableNotInBackup
 from sysndd_core.logging import get_logger
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sysndd_core.errors import JobCancelled, LeaseLost, SysnddError
-from sysndd_core.jobs import Job, job_type
-from sysndd_core.leases import Claim, Ending
+from sysndd_core.jobs.leases import Claim, Ending
+from sysndd_core.jobs.models import Job, job_type
+from sysndd_core.jobs.rows import JobRows
+from sysndd_core.jobs.worker import Perform
 from sysndd_core.logging import get_logger
-from sysndd_core.outbox import JobRows
-from sysndd_core.worker import Perform
 
 log = get_logger(__name__)
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from sysndd_backup.programs import Program, programs_from_json, programs_to_json
-from sysndd_core.database import Database, Row
+from sysndd_core.db.database import Database, Row
 
 
 class Purpose(StrEnum):

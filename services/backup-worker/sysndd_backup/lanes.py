@@ -18,7 +18,7 @@ from pymysql.cursors import Cursor
 from sysndd_backup.load_plan import LoadPlan, Span
 from sysndd_backup.load_queue import Keys, LoadQueue
 from sysndd_core.errors import RestoreFailed
-from sysndd_core.settings import DatabaseSettings
+from sysndd_core.settings.database import DatabaseSettings
 
 Source = Callable[[], AbstractContextManager[IO[bytes]]]
 

@@ -9,7 +9,7 @@ from typing import IO
 from sysndd_backup.clients import ClientRun, Clients, Ended, Process
 from sysndd_backup.confinement import WithoutDefiners
 from sysndd_core.errors import RestoreFailed
-from sysndd_core.settings import DatabaseSettings
+from sysndd_core.settings.database import DatabaseSettings
 
 _CHUNK = 1 << 20
 

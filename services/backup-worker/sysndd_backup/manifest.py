@@ -7,9 +7,9 @@ from sysndd_backup.clients import Clients
 from sysndd_backup.dump import DumpResult
 from sysndd_backup.server import Inventory, Server
 from sysndd_core import tool_version
-from sysndd_core.jobs import BackupKind
-from sysndd_core.settings import BackupCompression
-from sysndd_core.stores.backup_manifest import BackupManifest
+from sysndd_core.backups.manifest import BackupManifest
+from sysndd_core.jobs.models import BackupKind
+from sysndd_core.settings.backup import BackupCompression
 
 
 @dataclass(frozen=True)

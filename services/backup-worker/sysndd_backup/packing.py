@@ -8,7 +8,7 @@ from typing import IO, Protocol, cast
 import zstandard
 
 from sysndd_backup.encryption import SUFFIX, Keys, Sink
-from sysndd_core.settings import BackupCompression
+from sysndd_core.settings.backup import BackupCompression
 
 SUFFIXES = {
     BackupCompression.ZSTD: ".sql.zst",

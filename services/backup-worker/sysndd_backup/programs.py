@@ -13,7 +13,7 @@ from pymysql.charset import charset_by_name
 
 from sysndd_backup.server import quoted, requalified
 from sysndd_backup.session import SchemaSession
-from sysndd_core.database import Row
+from sysndd_core.db.database import Row
 from sysndd_core.errors import RestoreFailed
 
 _CONNECTION_CHARSET = "utf8mb4"

@@ -22,10 +22,10 @@ from sysndd_backup.packing import UNPACK_ERRORS, open_reader
 from sysndd_backup.reading import check_hash, make_readable
 from sysndd_backup.scan import DumpScan
 from sysndd_backup.server import quoted
-from sysndd_core.database import Database, connect
+from sysndd_core.backups.manifest import BackupManifest, Proof
+from sysndd_core.db.database import Database, connect
 from sysndd_core.errors import BackupDamaged, ProofFailed, RestoreFailed, Unavailable
 from sysndd_core.logging import get_logger
-from sysndd_core.stores.backup_manifest import BackupManifest, Proof
 
 log = get_logger(__name__)
 

@@ -6,8 +6,8 @@ import hashlib
 from sysndd_backup.backup import BackupTools
 from sysndd_backup.encryption import HEADER_BYTES
 from sysndd_backup.job_runs import Progress
+from sysndd_core.backups.manifest import BackupManifest
 from sysndd_core.errors import BackupDamaged, CopyFailed, EncryptionKeyWrong
-from sysndd_core.stores.backup_manifest import BackupManifest
 
 
 async def make_readable(

@@ -12,7 +12,7 @@ from sysndd_backup.inspection import Inspections
 from sysndd_backup.journal import Entry, Journal, Outcome, Purpose
 from sysndd_backup.session import SchemaSession, open_session
 from sysndd_backup.swap import Swap
-from sysndd_core.database import Database
+from sysndd_core.db.database import Database
 from sysndd_core.errors import SchemaLocked, SysnddError, Unavailable
 from sysndd_core.logging import get_logger
 

@@ -28,6 +28,8 @@ from sysndd_backup.programs import (
 from sysndd_backup.recovery import Recovery
 from sysndd_backup.session import open_session
 from sysndd_backup.shadow import load_shadow
+from sysndd_core.backups.manifest import BackupManifest
+from sysndd_core.db.schema_version import current_version
 from sysndd_core.errors import (
     LeaseLost,
     NoAdministratorInBackup,
@@ -35,10 +37,8 @@ from sysndd_core.errors import (
     SafetyBackupFailed,
     SysnddError,
 )
-from sysndd_core.jobs import RestoreBackup
+from sysndd_core.jobs.models import RestoreBackup
 from sysndd_core.logging import get_logger
-from sysndd_core.schema_version import current_version
-from sysndd_core.stores.backup_manifest import BackupManifest
 
 log = get_logger(__name__)
 

@@ -2,15 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 
 from sysndd_backup.store.s3 import SecondPlace
+from sysndd_core.backups.directory import BackupDirectory
+from sysndd_core.backups.manifest import BackupManifest, Proof
 from sysndd_core.errors import BackupLocked, BackupNotFound, CopyFailed
-from sysndd_core.jobs import BackupKind
+from sysndd_core.jobs.models import BackupKind
 from sysndd_core.logging import get_logger
-from sysndd_core.stores.backup_manifest import BackupManifest, Proof
-from sysndd_core.stores.backups import BackupDirectory
+from sysndd_core.settings.schedule import Keep
 
 log = get_logger(__name__)
 
@@ -20,26 +20,6 @@ _PERIODS: dict[str, Callable[[datetime], tuple[int, ...]]] = {
     "monthly": lambda at: (at.year, at.month),
     "yearly": lambda at: (at.year,),
 }
-
-
-@dataclass(frozen=True)
-class Keep:
-    """How many to keep.
-
-    Attributes:
-        last: newest proven ones.
-        daily, weekly, monthly, yearly: periods, the newest proven one of each.
-        pre_restore: newest ones that were taken before a restore; they count nowhere else.
-        zone: where days, weeks, months and years begin.
-    """
-
-    last: int = 7
-    daily: int = 14
-    weekly: int = 8
-    monthly: int = 12
-    yearly: int = 5
-    pre_restore: int = 5
-    zone: tzinfo = UTC
 
 
 def expired(manifests: Iterable[BackupManifest], keep: Keep) -> list[str]:

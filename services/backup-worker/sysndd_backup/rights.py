@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 
 from sysndd_backup.server import Server
-from sysndd_core.database import Database
+from sysndd_core.db.database import Database
 from sysndd_core.errors import MissingRights
 
 _NEEDED = ("SELECT", "SHOW VIEW", "TRIGGER", "EVENT")

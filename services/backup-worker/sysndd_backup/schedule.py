@@ -13,11 +13,11 @@ from datetime import UTC, datetime, timedelta, tzinfo
 import pymysql.err
 from cronsim import CronSim
 
-from sysndd_core.database import Transaction
+from sysndd_core.db.database import Transaction
 from sysndd_core.errors import OperationInProgress, SysnddError
-from sysndd_core.jobs import BackupKind, CreateBackup
+from sysndd_core.jobs.models import BackupKind, CreateBackup
+from sysndd_core.jobs.rows import JobRows
 from sysndd_core.logging import get_logger
-from sysndd_core.outbox import JobRows
 
 log = get_logger(__name__)
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from sysndd_core.database import Database, is_mariadb
+from sysndd_core.db.database import Database, is_mariadb
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from typing import Any
 import aiomysql
 
 from sysndd_backup.server import quoted
-from sysndd_core import schema_lock
-from sysndd_core.database import Row, connect, errors_mapped
+from sysndd_core.db import schema_lock
+from sysndd_core.db.database import Row, connect, errors_mapped
+from sysndd_core.db.schema_version import migration_lock_name
 from sysndd_core.errors import DatabaseBusy, RestoreFailed, SchemaChanging
 from sysndd_core.logging import get_logger
-from sysndd_core.schema_version import migration_lock_name
-from sysndd_core.settings import DatabaseSettings
+from sysndd_core.settings.database import DatabaseSettings
 
 log = get_logger(__name__)
 

@@ -14,7 +14,7 @@ from sysndd_backup.packing import open_reader
 from sysndd_backup.session import open_session
 from sysndd_backup.split_load import SplitLoad
 from sysndd_backup.verification import verify_rows, verify_schema
-from sysndd_core.settings import DatabaseSettings
+from sysndd_core.settings.database import DatabaseSettings
 
 _PROGRESS_SECONDS = 0.5
 

@@ -22,7 +22,7 @@ from sysndd_backup.lanes import Lane, Source, Stopped
 from sysndd_backup.load_plan import LoadPlan, Span
 from sysndd_backup.load_queue import LoadQueue
 from sysndd_backup.loading import Load
-from sysndd_core.settings import DatabaseSettings
+from sysndd_core.settings.database import DatabaseSettings
 
 LANES = 2
 

@@ -4,9 +4,9 @@ from collections import defaultdict
 
 from sysndd_backup.backup import BackupTools
 from sysndd_backup.server import quoted, take_inventory
-from sysndd_core.database import Row
+from sysndd_core.backups.manifest import BackupManifest
+from sysndd_core.db.database import Row
 from sysndd_core.errors import RestoreFailed, SysnddError
-from sysndd_core.stores.backup_manifest import BackupManifest
 
 
 async def verify_schema(tools: BackupTools, manifest: BackupManifest, schema: str) -> None:

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from sysndd_backup.backup import BackupOrder, BackupTools, take_backup
 from sysndd_backup.job_runs import Progress
 from sysndd_backup.proof import prove
-from sysndd_backup.retention import Keep, apply
-from sysndd_core.schema_lock import schema_lock
-from sysndd_core.settings import ProofPolicy
-from sysndd_core.stores.backup_manifest import BackupManifest, Proof
+from sysndd_backup.retention import apply
+from sysndd_core.backups.manifest import BackupManifest, Proof
+from sysndd_core.db.schema_lock import schema_lock
+from sysndd_core.settings.backup import ProofPolicy
+from sysndd_core.settings.schedule import Keep
 
 # Dumping reads, loading writes: of a job that does both, dumping is about this share.
 _DUMPED_PERCENT = 40

@@ -9,45 +9,26 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-from sysndd_core.database import Database
+from sysndd_core.db.database import Database
 from sysndd_core.errors import SysnddError
-from sysndd_core.jobs import Queue
-from sysndd_core.liveness import answer
+from sysndd_core.jobs.liveness import answer
+from sysndd_core.jobs.models import Queue
+from sysndd_core.jobs.wake_up import WakeUp
+from sysndd_core.jobs.worker import Worker
 from sysndd_core.logging import configure
-from sysndd_core.queue import WakeUp
-from sysndd_core.settings import (
-    DatabaseSettings,
-    LogSettings,
-    RedisSettings,
-    Settings,
-    SiteSettings,
-    SmtpSettings,
-    TokenSettings,
-    load,
-)
-from sysndd_core.stores.mail_transport import TransportRows
-from sysndd_core.worker import Worker
+from sysndd_core.mail.transport import TransportRows
+from sysndd_core.settings.base import load
 from sysndd_mailer.breaker import Breaker, prober
 from sysndd_mailer.compose import Composer
 from sysndd_mailer.delivery import Delivery
 from sysndd_mailer.links import Links
 from sysndd_mailer.outbox_rows import OutboxRows
 from sysndd_mailer.previews import Previews
+from sysndd_mailer.settings import MailerSettings
 from sysndd_mailer.smtp import Connections
 
 _CLAIMED_PER_CONNECTION = 64
 """Mails that wait inside for a connection: claimed and closed by the batch, not one by one."""
-
-
-class MailerSettings(Settings):
-    """What the mailer reads."""
-
-    database: DatabaseSettings
-    redis: RedisSettings
-    smtp: SmtpSettings
-    site: SiteSettings
-    token: TokenSettings
-    log: LogSettings
 
 
 def main() -> int:

@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable
 
 from sysndd_core.errors import SysnddError
 from sysndd_core.logging import get_logger
-from sysndd_core.settings import SmtpSettings
-from sysndd_core.smtp_probe import probe
-from sysndd_core.stores.mail_transport import TransportRows
+from sysndd_core.mail.smtp_probe import probe
+from sysndd_core.mail.transport import TransportRows
+from sysndd_core.settings.smtp import SmtpSettings
 
 log = get_logger(__name__)
 

@@ -9,7 +9,7 @@ import contextlib
 import contextvars
 
 from sysndd_core.errors import LeaseLost, SysnddError
-from sysndd_core.leases import Fence
+from sysndd_core.jobs.leases import Fence
 from sysndd_core.logging import get_logger
 from sysndd_core.turns import few_at_once
 from sysndd_mailer.outbox_rows import OutboxRows, SentMail

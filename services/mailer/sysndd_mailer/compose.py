@@ -16,7 +16,7 @@ import jinja2
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sysndd_core.errors import SysnddError
-from sysndd_core.tokens import TokenPurpose
+from sysndd_core.mail.link_tokens import TokenPurpose
 from sysndd_mailer.wire import Message, content, mailbox
 
 MASK = "•••"

@@ -7,9 +7,9 @@ from datetime import UTC
 from typing import Any
 
 from sysndd_core.errors import LeaseLost
-from sysndd_core.leases import Claim, Ending
+from sysndd_core.jobs.leases import Claim, Ending
 from sysndd_core.logging import get_logger
-from sysndd_core.outbox import OnDoubt
+from sysndd_core.mail.outbox import OnDoubt
 from sysndd_mailer.breaker import Breaker
 from sysndd_mailer.closing import Closing
 from sysndd_mailer.compose import Composer, Context, LinkMail, MailNotComposable

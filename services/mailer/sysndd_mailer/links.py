@@ -4,9 +4,9 @@ import hmac
 
 from pydantic import SecretStr
 
-from sysndd_core.database import Database
+from sysndd_core.db.database import Database
 from sysndd_core.errors import SysnddError
-from sysndd_core.tokens import TokenPurpose, derive, fingerprint
+from sysndd_core.mail.link_tokens import TokenPurpose, derive, fingerprint
 
 
 class LinkNotWanted(SysnddError):

@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import InitVar, dataclass, field
 
-from sysndd_core.database import Database, Row
-from sysndd_core.leases import Claim, Fence
-from sysndd_core.outbox import MailRows, MailState
-from sysndd_core.queue import WakeUp
+from sysndd_core.db.database import Database, Row
+from sysndd_core.jobs.leases import Claim, Fence
+from sysndd_core.jobs.wake_up import WakeUp
+from sysndd_core.mail.outbox import MailRows, MailState
 from sysndd_mailer.breaker import Breaker
 
 Preview = dict[str, str]

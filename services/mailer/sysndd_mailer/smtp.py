@@ -15,8 +15,8 @@ from enum import StrEnum
 
 import aiosmtplib
 
-from sysndd_core.settings import SmtpSecurity, SmtpSettings
-from sysndd_core.smtp_probe import ehlo_name, tls_context
+from sysndd_core.mail.smtp_probe import ehlo_name, tls_context
+from sysndd_core.settings.smtp import SmtpSecurity, SmtpSettings
 from sysndd_mailer.session import MailRefused, Session, Stage
 from sysndd_mailer.wire import Message
 

@@ -12,7 +12,7 @@ from typing import Any
 import pymysql.err
 
 from sysndd_core import tool_version
-from sysndd_core.database import Row
+from sysndd_core.db.database import Row
 from sysndd_core.logging import get_logger
 from sysndd_migrator.errors import ForeignLedger, NotClean
 from sysndd_migrator.ledger import Ledger, Write

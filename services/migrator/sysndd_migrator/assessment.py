@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sysndd_core.schema_version import MigrationDirectory, migration_number
+from sysndd_core.db.schema_version import MigrationDirectory, migration_number
 from sysndd_migrator.errors import (
     ChangedAfterApplied,
     DuplicateNumber,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pymysql.err
 
-from sysndd_core.database import Row
+from sysndd_core.db.database import Row
 from sysndd_migrator.session import Session
 
 _METADATA_LOCKS = """

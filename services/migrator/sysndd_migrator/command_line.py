@@ -16,7 +16,8 @@ import pymysql.err
 
 from sysndd_core.errors import SettingsError, SysnddError
 from sysndd_core.logging import configure, get_logger
-from sysndd_core.settings import LogFormat, LogLevel, LogSettings, load
+from sysndd_core.settings.base import load
+from sysndd_core.settings.log import LogFormat, LogLevel, LogSettings
 from sysndd_migrator import file_commands, ledger_commands, trial_commands
 from sysndd_migrator.assessment import PROBLEMS, WAITING, FileState, State
 from sysndd_migrator.errors import MigratorError, ServerUnavailable, WaitTimedOut

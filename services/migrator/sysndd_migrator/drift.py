@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import pymysql.err
 
-from sysndd_core.stores.schema_objects import OWN, RUNNING, TABLE, Snapshot, expected, quoted
+from sysndd_core.db.schema_objects import OWN, RUNNING, TABLE, Snapshot, expected, quoted
 from sysndd_migrator.session import Session, has_table, not_permitted
 from sysndd_migrator.snapshot import differences, take
 

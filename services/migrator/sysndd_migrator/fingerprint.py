@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import pymysql.err
 
-from sysndd_core.database import Row
+from sysndd_core.db.database import Row
 from sysndd_migrator.session import Session
 
 # AUTO_INCREMENT moves with every insert and is no definition.

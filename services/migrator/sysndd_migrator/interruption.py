@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 import pymysql.err
 
-from sysndd_core.database import connect
+from sysndd_core.db.database import connect
 from sysndd_core.errors import SysnddError
 from sysndd_core.logging import get_logger
-from sysndd_core.settings import DatabaseSettings
+from sysndd_core.settings.database import DatabaseSettings
 from sysndd_migrator.errors import Interrupted
 
 log = get_logger(__name__)

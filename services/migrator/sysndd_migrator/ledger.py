@@ -11,7 +11,7 @@ from typing import Any
 
 import pymysql.err
 
-from sysndd_core.schema_version import LEDGER
+from sysndd_core.db.schema_version import LEDGER
 from sysndd_migrator.errors import ForeignLedger
 from sysndd_migrator.session import Session, has_table, not_permitted, server_error
 

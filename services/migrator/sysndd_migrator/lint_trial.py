@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from sysndd_core.settings import DatabaseSettings
+from sysndd_core.settings.database import DatabaseSettings
 from sysndd_migrator.interruption import Interruption
 from sysndd_migrator.lint import Finding, check, with_allowances
 from sysndd_migrator.lint_rules import RULES

@@ -1,13 +1,13 @@
-"""The lock of ``sysndd_core.schema_lock``, held on the connection that runs the DDL.
+"""The lock of ``sysndd_core.db.schema_lock``, held on the connection that runs the DDL.
 
 Backups and restores take the same lock; what waiting means and how a holder is told is there.
 """
 
 from collections.abc import Callable
 
+from sysndd_core.db.schema_lock import STALLED_SECONDS, Holder, acquire, find_holder
+from sysndd_core.db.schema_version import migration_lock_name
 from sysndd_core.errors import SchemaLocked, SchemaLockRefused
-from sysndd_core.schema_lock import STALLED_SECONDS, Holder, acquire, find_holder
-from sysndd_core.schema_version import migration_lock_name
 from sysndd_migrator.errors import LockLost, LockRefused, LockTimedOut
 from sysndd_migrator.session import Session
 from sysndd_migrator.wire import Reply

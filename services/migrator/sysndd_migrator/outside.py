@@ -7,7 +7,7 @@ server. It also breaks a restore, which loads the dump into a schema of another 
 import re
 from collections.abc import Iterable
 
-from sysndd_core.database import Row
+from sysndd_core.db.database import Row
 from sysndd_migrator.blanking import blanked
 from sysndd_migrator.session import Session
 from sysndd_migrator.splitter import Statement

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sysndd_core.settings import DatabaseSettings
+from sysndd_core.settings.database import DatabaseSettings
 from sysndd_migrator.assessment import PROBLEMS, WAITING, FileState
 from sysndd_migrator.interruption import Interruption
 from sysndd_migrator.kept_plan import keep

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import aiomysql
 import pymysql.err
 
-from sysndd_core.database import Row, connect
+from sysndd_core.db.database import Row, connect
 from sysndd_core.errors import SysnddError
 from sysndd_core.logging import get_logger
 from sysndd_migrator.script import Script

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pymysql
 
-from sysndd_core.schema_version import LEDGER, checksum, list_migrations
+from sysndd_core.db.schema_version import LEDGER, checksum, list_migrations
 
 _ANY = re.compile(r".+", re.DOTALL)
 _WORD = re.compile(r"[!-~]+")

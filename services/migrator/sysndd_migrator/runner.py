@@ -11,7 +11,7 @@ import pymysql.err
 
 from sysndd_core.errors import SettingsError
 from sysndd_core.logging import get_logger
-from sysndd_core.settings import DatabaseSettings
+from sysndd_core.settings.database import DatabaseSettings
 from sysndd_migrator.assessment import (
     WAITING,
     FileState,

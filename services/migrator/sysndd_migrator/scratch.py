@@ -15,7 +15,7 @@ from enum import StrEnum
 import pymysql.err
 
 from sysndd_core.logging import get_logger
-from sysndd_core.settings import DatabaseSettings
+from sysndd_core.settings.database import DatabaseSettings
 from sysndd_migrator.errors import LockRefused, ServerUnavailable
 from sysndd_migrator.session import Session, not_permitted, server_error
 

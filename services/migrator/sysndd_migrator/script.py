@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from sysndd_core.schema_version import checksum
+from sysndd_core.db.schema_version import checksum
 from sysndd_migrator.directives import Directives, read_directives
 from sysndd_migrator.errors import InputUnreadable, SplitRefused
 from sysndd_migrator.splitter import Statement, split

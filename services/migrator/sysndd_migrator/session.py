@@ -12,10 +12,10 @@ import aiomysql
 import pymysql.err
 from pymysql.constants import COMMAND
 
-from sysndd_core.database import Row, connect, is_mariadb
+from sysndd_core.db.database import Row, connect, is_mariadb
 from sysndd_core.errors import SysnddError
 from sysndd_core.logging import get_logger
-from sysndd_core.settings import DatabaseSettings
+from sysndd_core.settings.database import DatabaseSettings
 from sysndd_migrator.errors import NotPermitted, ServerUnavailable
 from sysndd_migrator.wire import Reply, Wire
 
@@ -76,7 +76,7 @@ class Session:
     """A dedicated connection with known session state.
 
     Args:
-        connection: from ``sysndd_core.database.connect``, without a default schema.
+        connection: from ``sysndd_core.db.database.connect``, without a default schema.
         settings: where it leads, for a second connection to the same server.
     """
 

@@ -2,13 +2,10 @@
 
 from pydantic import Field, SecretStr
 
-from sysndd_core.settings import (
-    DatabaseSettings,
-    LogSettings,
-    MigrationSettings,
-    Settings,
-    SettingsGroup,
-)
+from sysndd_core.settings.base import Settings, SettingsGroup
+from sysndd_core.settings.database import DatabaseSettings
+from sysndd_core.settings.log import LogSettings
+from sysndd_core.settings.migrations import MigrationSettings
 
 
 class OtherServerSettings(SettingsGroup):

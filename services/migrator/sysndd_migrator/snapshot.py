@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 
 import pymysql.err
 
-from sysndd_core.schema_version import LEDGER
-from sysndd_core.stores.schema_objects import (
+from sysndd_core.db.schema_objects import (
     Snapshot,
     definitions,
     differences,
     first_difference,
     quoted,
 )
+from sysndd_core.db.schema_version import LEDGER
 from sysndd_migrator.session import Session
 
 __all__ = ["Snapshot", "differences", "missing_or_other", "take"]

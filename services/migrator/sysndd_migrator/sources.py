@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from sysndd_core.schema_version import MigrationDirectory, MigrationFile, list_migrations
-from sysndd_core.settings import DatabaseSettings
+from sysndd_core.db.schema_version import MigrationDirectory, MigrationFile, list_migrations
+from sysndd_core.settings.database import DatabaseSettings
 from sysndd_migrator.errors import InputUnreadable
 from sysndd_migrator.script import Script, read_bytes
 

@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from sysndd_core.schema_version import list_migrations
+from sysndd_core.db.schema_version import list_migrations
 from sysndd_migrator.errors import InputUnreadable, NotClean
 
 _NOT_A_NAME = re.compile(r"[^A-Za-z0-9]+")

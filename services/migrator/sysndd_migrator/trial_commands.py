@@ -8,7 +8,7 @@ from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 from sysndd_core.errors import SettingsError
-from sysndd_core.settings import DatabaseSettings
+from sysndd_core.settings.database import DatabaseSettings
 from sysndd_migrator.errors import WaitTimedOut
 from sysndd_migrator.exit_codes import ExitCode
 from sysndd_migrator.failure import shortened

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from sysndd_core.logging import get_logger
-from sysndd_core.settings import DatabaseSettings
+from sysndd_core.settings.database import DatabaseSettings
 from sysndd_migrator.errors import MigratorError
 from sysndd_migrator.exit_codes import ExitCode
 from sysndd_migrator.fingerprint import names_in

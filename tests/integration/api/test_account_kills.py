@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from sysndd_core.tokens import TokenPurpose, derive
+from sysndd_core.mail.link_tokens import TokenPurpose, derive
 from tests.support.accounts import NEW_PASSWORD, Lifecycle
 from tests.support.http import PASSWORD, sign_in
 from tests.support.killed_api import COMMIT, COMMITTED, KilledApi, Question, killed_api

@@ -11,8 +11,8 @@ import pytest
 from sysndd_api.settings import ApiSettings
 from sysndd_backup.store.s3 import SecondPlace
 from sysndd_backup.whole_backup import BackupPolicy
-from sysndd_core.jobs import BackupKind, CreateBackup
-from sysndd_core.stores.backup_manifest import Proof
+from sysndd_core.backups.manifest import Proof
+from sysndd_core.jobs.models import BackupKind, CreateBackup
 from tests.support.http import Api, problem, served
 from tests.support.s3 import TestS3
 from tests.support.site import Site

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from sysndd_api.settings import ApiSettings
-from sysndd_core.schema_version import list_migrations
+from sysndd_core.db.schema_version import list_migrations
 from tests.support.http import Api, served
 from tests.support.servers import TestMariadb, TestRedis
 from tests.support.site import MIGRATIONS, Site, make_site

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from sysndd_core.database import Database
-from sysndd_core.outbox import NewMail, OnDoubt
-from sysndd_core.settings import SmtpSecurity, SmtpSettings
+from sysndd_core.db.database import Database
+from sysndd_core.mail.outbox import NewMail, OnDoubt
+from sysndd_core.settings.smtp import SmtpSecurity, SmtpSettings
 from tests.support.http import Api, problem
 from tests.support.outbox import Outbox, open_outbox
 from tests.support.site import Site

@@ -8,8 +8,8 @@ from datetime import timedelta
 import httpx
 
 from sysndd_api.credentials import SESSION_COOKIE
-from sysndd_core.jobs import CreateBackup, RestoreBackup
-from sysndd_core.stores.backups import BackupDirectory
+from sysndd_core.backups.directory import BackupDirectory
+from sysndd_core.jobs.models import CreateBackup, RestoreBackup
 from tests.support.http import PASSWORD, Api, sign_in
 from tests.support.pages import FROM_HERE, MARKUP, put_backup
 from tests.support.site import Site

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from sysndd_api.restores import service
-from sysndd_core.jobs import CreateBackup
+from sysndd_core.jobs.models import CreateBackup
 from tests.support.http import Api, problem, sign_in
 from tests.support.site import Site
 from tests.support.workers import backup_bench

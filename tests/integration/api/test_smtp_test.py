@@ -17,8 +17,8 @@ import pytest
 
 from sysndd_api.context import open_context
 from sysndd_api.settings import ApiSettings
-from sysndd_core.outbox import MailState
-from sysndd_core.settings import SmtpSecurity, SmtpSettings
+from sysndd_core.mail.outbox import MailState
+from sysndd_core.settings.smtp import SmtpSecurity, SmtpSettings
 from tests.support.certificates import make_authority, self_signed
 from tests.support.http import PASSWORD, Api, problem, served, sign_in
 from tests.support.site import Site

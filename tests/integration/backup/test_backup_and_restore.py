@@ -10,8 +10,8 @@ import pytest
 from sysndd_backup.backup import BackupTools
 from sysndd_backup.clients import Clients
 from sysndd_core.errors import OperationInProgress
-from sysndd_core.jobs import BackupKind, CreateBackup, RestoreBackup
-from sysndd_core.settings import BackupCompression
+from sysndd_core.jobs.models import BackupKind, CreateBackup, RestoreBackup
+from sysndd_core.settings.backup import BackupCompression
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench
 

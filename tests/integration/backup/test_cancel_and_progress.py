@@ -15,9 +15,10 @@ from sysndd_backup.backup import BackupOrder, BackupTools
 from sysndd_backup.clients import Clients
 from sysndd_backup.store.s3 import SecondPlace
 from sysndd_backup.whole_backup import BackupPolicy, back_up
-from sysndd_core.jobs import BackupKind, CreateBackup
-from sysndd_core.schema_lock import schema_lock
-from sysndd_core.stores.s3 import S3Copies, S3Settings
+from sysndd_core.backups.s3 import S3Copies
+from sysndd_core.db.schema_lock import schema_lock
+from sysndd_core.jobs.models import BackupKind, CreateBackup
+from sysndd_core.settings.offsite import S3Settings
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench, children_of
 

@@ -8,11 +8,13 @@ import pytest
 import zstandard
 
 from sysndd_backup.backup import BackupTools
-from sysndd_backup.encryption import EncryptionSettings, Keys
+from sysndd_backup.encryption import Keys
 from sysndd_backup.whole_backup import BackupPolicy
 from sysndd_core.errors import SettingsError
-from sysndd_core.jobs import CreateBackup, RestoreBackup, VerifyBackup
-from sysndd_core.settings import BackupCompression, Settings, load
+from sysndd_core.jobs.models import CreateBackup, RestoreBackup, VerifyBackup
+from sysndd_core.settings.backup import BackupCompression
+from sysndd_core.settings.base import Settings, load
+from sysndd_core.settings.encryption import EncryptionSettings
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench
 
@@ -29,7 +31,7 @@ def keys(*recipients: str, identity: str = "") -> Keys:
         "BACKUP_ENCRYPTION_RECIPIENTS": ",".join(recipients),
         "BACKUP_ENCRYPTION_IDENTITY": identity,
     }
-    return load(_Settings, environ).encryption.keys
+    return Keys.configured(load(_Settings, environ).encryption)
 
 
 OURS = keys(str(MINE.to_public()), identity=f"# made today\n{MINE}\n")

@@ -12,9 +12,9 @@ from pydantic import SecretStr
 from sysndd_backup.confinement import LoadAccount, WithoutDefiners
 from sysndd_backup.encryption import Keys
 from sysndd_backup.packing import open_reader, open_writer
-from sysndd_core.jobs import CreateBackup, RestoreBackup
-from sysndd_core.settings import BackupCompression
-from sysndd_core.stores.backup_manifest import BackupManifest
+from sysndd_core.backups.manifest import BackupManifest
+from sysndd_core.jobs.models import CreateBackup, RestoreBackup
+from sysndd_core.settings.backup import BackupCompression
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench
 

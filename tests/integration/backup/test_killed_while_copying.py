@@ -14,8 +14,8 @@ import pytest
 from sysndd_backup.encryption import Keys
 from sysndd_backup.packing import open_reader
 from sysndd_backup.store.s3 import SecondPlace
-from sysndd_core.jobs import AdoptBackup, CreateBackup
-from sysndd_core.stores.backups import UPLOAD_SUFFIX
+from sysndd_core.backups.directory import UPLOAD_SUFFIX
+from sysndd_core.jobs.models import AdoptBackup, CreateBackup
 from tests.integration.backup.test_encryption import MINE, OURS
 from tests.support.dice import spread
 from tests.support.s3 import TestS3

@@ -13,7 +13,7 @@ import pytest
 from sysndd_backup.journal import Purpose
 from sysndd_backup.older_backup import Migrator
 from sysndd_backup.recovery import Recovery
-from sysndd_core.jobs import (
+from sysndd_core.jobs.models import (
     CreateBackup,
     DropInspection,
     InspectTable,

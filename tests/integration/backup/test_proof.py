@@ -10,8 +10,8 @@ import pytest
 
 from sysndd_backup.clients import Clients
 from sysndd_backup.whole_backup import BackupPolicy
-from sysndd_core.jobs import CreateBackup, VerifyBackup
-from sysndd_core.stores.backup_manifest import Proof
+from sysndd_core.backups.manifest import Proof
+from sysndd_core.jobs.models import CreateBackup, VerifyBackup
 from tests.integration.backup.test_backup_and_restore import TRICKY, lying
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench, eventually

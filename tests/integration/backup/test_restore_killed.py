@@ -20,9 +20,9 @@ import pytest
 
 from sysndd_backup.packing import open_reader
 from sysndd_backup.recovery import Recovery
-from sysndd_core.database import errors_mapped
+from sysndd_core.db.database import errors_mapped
 from sysndd_core.errors import Unavailable
-from sysndd_core.jobs import CreateBackup, Job, RestoreBackup, UndoRestore
+from sysndd_core.jobs.models import CreateBackup, Job, RestoreBackup, UndoRestore
 from tests.support.dice import spread
 from tests.support.servers import TestMariadb
 from tests.support.site import REPOSITORY, Site

@@ -8,7 +8,7 @@ from sysndd_backup.content import NeutralReader, difference
 from sysndd_backup.encryption import Keys
 from sysndd_backup.packing import open_reader
 from sysndd_backup.whole_backup import BackupPolicy
-from sysndd_core.jobs import CreateBackup, RestoreBackup
+from sysndd_core.jobs.models import CreateBackup, RestoreBackup
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench
 

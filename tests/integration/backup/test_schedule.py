@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sysndd_backup.__main__ import BackupWorkerSettings
 from sysndd_backup.schedule import Schedule
+from sysndd_backup.settings import BackupWorkerSettings
 from sysndd_core.errors import OperationInProgress, SettingsError
-from sysndd_core.jobs import RestoreBackup
+from sysndd_core.jobs.models import RestoreBackup
 from tests.support.site import Site
 from tests.support.workers import backup_bench, eventually, service_process
 

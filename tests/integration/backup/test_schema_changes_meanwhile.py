@@ -10,8 +10,8 @@ import pymysql.err
 import pytest
 
 from sysndd_backup.whole_backup import BackupPolicy
-from sysndd_core.jobs import CreateBackup
-from sysndd_core.schema_lock import schema_lock
+from sysndd_core.db.schema_lock import schema_lock
+from sysndd_core.jobs.models import CreateBackup
 from tests.integration.backup.test_backup_and_restore import lying
 from tests.support.site import Site
 from tests.support.workers import backup_bench, eventually

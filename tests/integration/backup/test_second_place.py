@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sysndd_backup.backup import BackupTools
-from sysndd_backup.retention import Keep
 from sysndd_backup.store.s3 import SecondPlace
 from sysndd_backup.whole_backup import BackupPolicy
+from sysndd_core.backups.manifest import BackupManifest, Proof
 from sysndd_core.errors import BackupLocked, CopyFailed
-from sysndd_core.jobs import CreateBackup, RestoreBackup, VerifyBackup
-from sysndd_core.stores.backup_manifest import BackupManifest, Proof
+from sysndd_core.jobs.models import CreateBackup, RestoreBackup, VerifyBackup
+from sysndd_core.settings.schedule import Keep
 from tests.integration.backup.test_encryption import OTHER, OURS, keys
 from tests.support.s3 import TestS3
 from tests.support.site import Site

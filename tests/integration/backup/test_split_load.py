@@ -11,7 +11,7 @@ from sysndd_backup.load_plan import Planner
 from sysndd_backup.load_queue import LoadQueue, Rows
 from sysndd_backup.packing import open_reader
 from sysndd_backup.scan import DumpScan
-from sysndd_core.jobs import CreateBackup, RestoreBackup
+from sysndd_core.jobs.models import CreateBackup, RestoreBackup
 from tests.integration.backup.test_backup_and_restore import TRICKY
 from tests.integration.backup.test_hostile_dumps import forged
 from tests.integration.backup.test_proof import MORE

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from sysndd_backup.recovery import Recovery
-from sysndd_core.jobs import CreateBackup, RestoreBackup, UndoRestore
+from sysndd_core.jobs.models import CreateBackup, RestoreBackup, UndoRestore
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench
 

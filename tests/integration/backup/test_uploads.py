@@ -13,7 +13,7 @@ import zstandard
 from sysndd_backup.encryption import Keys
 from sysndd_backup.packing import open_reader
 from sysndd_backup.whole_backup import BackupPolicy
-from sysndd_core.jobs import BackupKind, CreateBackup, RestoreBackup
+from sysndd_core.jobs.models import BackupKind, CreateBackup, RestoreBackup
 from tests.integration.backup.test_backup_and_restore import TRICKY
 from tests.integration.backup.test_encryption import OURS
 from tests.support.http import Api, problem

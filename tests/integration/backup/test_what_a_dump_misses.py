@@ -15,11 +15,11 @@ from sysndd_backup.clients import find_clients
 from sysndd_backup.encryption import Keys
 from sysndd_backup.rights import missing_rights
 from sysndd_backup.server import Server
-from sysndd_core.database import Database
+from sysndd_core.backups.directory import BackupDirectory
+from sysndd_core.db.database import Database
 from sysndd_core.errors import DumpClientMismatch
-from sysndd_core.jobs import CreateBackup
-from sysndd_core.settings import BackupCompression
-from sysndd_core.stores.backups import BackupDirectory
+from sysndd_core.jobs.models import CreateBackup
+from sysndd_core.settings.backup import BackupCompression
 from tests.integration.backup.test_backup_and_restore import TRICKY, lying
 from tests.integration.backup.test_encryption import OURS
 from tests.support.site import Site

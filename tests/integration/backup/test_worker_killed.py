@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sysndd_core.jobs import CreateBackup
+from sysndd_core.jobs.models import CreateBackup
 from tests.support.site import Site
 from tests.support.workers import backup_bench, children_of, end, eventually, service_process
 

@@ -10,9 +10,9 @@ import aiomysql
 import pytest
 from pydantic import SecretStr
 
-from sysndd_core.database import Database, Transaction
+from sysndd_core.db.database import Database, Transaction
 from sysndd_core.errors import DatabaseBusy, DatabaseUnavailable, SchemaChanging
-from sysndd_core.settings import DatabaseSettings
+from sysndd_core.settings.database import DatabaseSettings
 from tests.support.servers import TestMariadb
 from tests.support.site import Site
 

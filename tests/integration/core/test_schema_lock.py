@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sysndd_core.database import connect
+from sysndd_core.db.database import connect
+from sysndd_core.db.schema_lock import SchemaLock, find_holder, schema_lock
+from sysndd_core.db.schema_version import migration_lock_name
 from sysndd_core.errors import SchemaLocked, SchemaLockLost
-from sysndd_core.schema_lock import SchemaLock, find_holder, schema_lock
-from sysndd_core.schema_version import migration_lock_name
-from sysndd_core.settings import DatabaseSettings
+from sysndd_core.settings.database import DatabaseSettings
 from tests.support.servers import TestMariadb
 
 PURPOSE = "sysndd-backup: dump of 2026"

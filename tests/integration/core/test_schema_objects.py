@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sysndd_core.database import Database
-from sysndd_core.settings import DatabaseSettings
-from sysndd_core.stores.schema_objects import TABLE, definitions, drifted
+from sysndd_core.db.database import Database
+from sysndd_core.db.schema_objects import TABLE, definitions, drifted
+from sysndd_core.settings.database import DatabaseSettings
 from tests.support.servers import TestMariadb
 
 

@@ -9,15 +9,15 @@ from collections.abc import AsyncIterator
 import pytest
 
 from sysndd_backup.job_runs import JobHandler, JobRun, job_performer
-from sysndd_core import queue
-from sysndd_core import worker as worker_module
-from sysndd_core.database import Database
+from sysndd_core.db.database import Database
 from sysndd_core.errors import JobNotCancellable, LeaseLost
-from sysndd_core.jobs import CreateBackup, Job, Queue
-from sysndd_core.leases import Claim, Ending
-from sysndd_core.outbox import JobRows
-from sysndd_core.queue import WakeUp
-from sysndd_core.worker import Worker
+from sysndd_core.jobs import wake_up as queue
+from sysndd_core.jobs import worker as worker_module
+from sysndd_core.jobs.leases import Claim, Ending
+from sysndd_core.jobs.models import CreateBackup, Job, Queue
+from sysndd_core.jobs.rows import JobRows
+from sysndd_core.jobs.wake_up import WakeUp
+from sysndd_core.jobs.worker import Worker
 from tests.support.servers import TestRedis
 from tests.support.site import Site
 
@@ -204,7 +204,7 @@ async def test_what_follows_the_end_of_a_job_is_not_broken_off(
     site: Site, rows: JobRows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The heartbeat finds a lease that is gone because the row is closed: that is no loss."""
-    monkeypatch.setattr("sysndd_core.worker.HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr("sysndd_core.jobs.worker.HEARTBEAT_SECONDS", 0.1)
     job_id = await submit(rows)
     with site.server.connect(site.ops) as other, other.cursor() as cursor:
 
@@ -234,7 +234,7 @@ async def test_lost_lease_breaks_the_work_off_once_and_only_its_own(
     rows: JobRows, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All rows in hand are renewed together; the work may take its time to clean up."""
-    monkeypatch.setattr("sysndd_core.worker.HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr("sysndd_core.jobs.worker.HEARTBEAT_SECONDS", 0.05)
     lost, kept = await insert_free(rows), await insert_free(rows)
     cancelled: list[str] = []
     told: dict[str, Ending | None] = {}

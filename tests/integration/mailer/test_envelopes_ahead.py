@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sysndd_core.settings import SmtpSecurity, SmtpSettings
+from sysndd_core.settings.smtp import SmtpSecurity, SmtpSettings
 from sysndd_mailer.smtp import MAILS_PER_CONNECTION, Connections, Fate, Outcome
 from sysndd_mailer.wire import Message
 from tests.support.smtp_faults import DROP, STALL, FaultySmtp, faulty_smtp

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from sysndd_core import leases, worker
-from sysndd_core.database import Database
-from sysndd_core.outbox import NewMail, OnDoubt
-from sysndd_core.settings import SmtpSecurity, SmtpSettings
-from sysndd_core.stores.mail_transport import TransportRows
+from sysndd_core.db.database import Database
+from sysndd_core.jobs import leases, worker
+from sysndd_core.mail.outbox import NewMail, OnDoubt
+from sysndd_core.mail.transport import TransportRows
+from sysndd_core.settings.smtp import SmtpSecurity, SmtpSettings
 from sysndd_mailer import smtp
 from sysndd_mailer.outbox_rows import SentMail
 from sysndd_mailer.previews import Previews

@@ -10,9 +10,9 @@ from email.message import EmailMessage
 import httpx
 import pytest
 
-from sysndd_core.database import Database
-from sysndd_core.outbox import NewMail
-from sysndd_core.settings import SmtpSecurity, SmtpSettings
+from sysndd_core.db.database import Database
+from sysndd_core.mail.outbox import NewMail
+from sysndd_core.settings.smtp import SmtpSecurity, SmtpSettings
 from tests.support.catchers import TestCatcher
 from tests.support.outbox import Outbox, open_outbox
 from tests.support.site import Site

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pymysql
 import pytest
 
-from sysndd_core.schema_version import migration_lock_name
-from sysndd_core.settings import DatabaseSettings
+from sysndd_core.db.schema_version import migration_lock_name
+from sysndd_core.settings.database import DatabaseSettings
 from sysndd_migrator.errors import LockLost, LockRefused, LockTimedOut
 from sysndd_migrator.lock import MigrationLock
 from sysndd_migrator.session import Session

@@ -1,10 +1,10 @@
-"""``sysndd_core.schema_version.pending`` on what the migrator really writes."""
+"""``sysndd_core.db.schema_version.pending`` on what the migrator really writes."""
 
 from pathlib import Path
 
-from sysndd_core.database import Database
-from sysndd_core.schema_version import current_version, pending
-from sysndd_core.settings import DatabaseSettings
+from sysndd_core.db.database import Database
+from sysndd_core.db.schema_version import current_version, pending
+from sysndd_core.settings.database import DatabaseSettings
 from tests.integration.migrator.conftest import Workspace, finish
 
 

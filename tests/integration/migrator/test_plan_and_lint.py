@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sysndd_core.schema_version import checksum
+from sysndd_core.db.schema_version import checksum
 from tests.integration.migrator.conftest import Workspace
 
 REPOSITORY = Path(__file__).parents[3]

@@ -6,10 +6,11 @@ from typing import NamedTuple
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sysndd_backup.retention import Keep, expired
-from sysndd_core.jobs import BackupKind
-from sysndd_core.settings import BackupCompression
-from sysndd_core.stores.backup_manifest import BackupManifest, Proof
+from sysndd_backup.retention import expired
+from sysndd_core.backups.manifest import BackupManifest, Proof
+from sysndd_core.jobs.models import BackupKind
+from sysndd_core.settings.backup import BackupCompression
+from sysndd_core.settings.schedule import Keep
 
 BEGIN = datetime(2024, 2, 28, 23, 0, tzinfo=UTC)
 

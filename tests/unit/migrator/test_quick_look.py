@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from sysndd_core.errors import SettingsError
-from sysndd_core.settings import groups_of, load, variables_of
+from sysndd_core.settings.base import groups_of, load, variables_of
 from sysndd_migrator.quick_look import VARIABLES, answer, read_settings
 from sysndd_migrator.settings import MigratorSettings
 

@@ -7,8 +7,7 @@ from typing import Any
 import pymysql.err
 import pytest
 
-from sysndd_core.errors import DatabaseUnavailable
-from sysndd_core.schema_version import (
+from sysndd_core.db.schema_version import (
     REQUIRED_PLATFORM_VERSION,
     checksum,
     current_version,
@@ -16,6 +15,7 @@ from sysndd_core.schema_version import (
     migration_number,
     pending,
 )
+from sysndd_core.errors import DatabaseUnavailable
 
 
 @pytest.mark.parametrize(

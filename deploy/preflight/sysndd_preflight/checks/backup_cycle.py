@@ -21,7 +21,7 @@ import aiomysql
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from sysndd_core.settings import DatabaseSettings
+from sysndd_core.settings.database import DatabaseSettings
 from sysndd_preflight import programs
 from sysndd_preflight.catalog import NotHere, Phase, Problem, check
 from sysndd_preflight.checks.database import row, session

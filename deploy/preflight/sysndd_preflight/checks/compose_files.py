@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from sysndd_api.__main__ import GRACEFUL_SECONDS
+from sysndd_core.settings.server import GRACEFUL_SECONDS
 from sysndd_preflight import programs
 from sysndd_preflight.catalog import Function, NotHere, Phase, Problem, check
 from sysndd_preflight.deployment import SERVICES, Deployment

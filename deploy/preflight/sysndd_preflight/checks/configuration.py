@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from sysndd_core.errors import SettingsError
-from sysndd_core.settings import LOOPBACK_NAMES, load
+from sysndd_core.settings.base import load
+from sysndd_core.settings.site import LOOPBACK_NAMES
 from sysndd_preflight.catalog import NotHere, Phase, Problem, Severity, check
 from sysndd_preflight.deployment import Deployment
 from sysndd_preflight.service_settings import KINDS, api, built, databases, mailer

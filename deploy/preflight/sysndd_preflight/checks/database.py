@@ -6,9 +6,9 @@ from typing import Any
 
 import aiomysql
 
-from sysndd_core.database import RECYCLE_SECONDS, Database, connect
-from sysndd_core.schema_version import pending
-from sysndd_core.settings import DatabaseSettings
+from sysndd_core.db.database import RECYCLE_SECONDS, Database, connect
+from sysndd_core.db.schema_version import pending
+from sysndd_core.settings.database import DatabaseSettings
 from sysndd_preflight.catalog import NotHere, Phase, Problem, Severity, check
 from sysndd_preflight.deployment import Deployment
 from sysndd_preflight.service_settings import api, built, databases, load_account

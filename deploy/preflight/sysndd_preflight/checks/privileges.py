@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from sysndd_core.settings import DatabaseSettings
+from sysndd_core.settings.database import DatabaseSettings
 from sysndd_preflight.catalog import Phase, Problem, check
 from sysndd_preflight.checks.database import row, session
 from sysndd_preflight.deployment import Deployment

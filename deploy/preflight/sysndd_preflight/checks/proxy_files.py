@@ -6,7 +6,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from sysndd_api.__main__ import GRACEFUL_SECONDS, KEEP_ALIVE_SECONDS
+from sysndd_core.settings.server import GRACEFUL_SECONDS, KEEP_ALIVE_SECONDS
 from sysndd_preflight import programs
 from sysndd_preflight.catalog import NotHere, Phase, Problem, check
 from sysndd_preflight.deployment import Deployment

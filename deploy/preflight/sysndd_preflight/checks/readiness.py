@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sysndd_core.schema_version import list_migrations
+from sysndd_core.db.schema_version import list_migrations
 from sysndd_preflight import programs
 from sysndd_preflight.catalog import NotHere, Phase, Problem, check
 from sysndd_preflight.deployment import Deployment

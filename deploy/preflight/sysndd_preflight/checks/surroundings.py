@@ -18,9 +18,9 @@ from redis.exceptions import RedisError
 
 from sysndd_backup.clients import find_clients
 from sysndd_backup.server import identify, take_inventory
-from sysndd_core.database import Database
-from sysndd_core.settings import LOOPBACK_NAMES
-from sysndd_core.smtp_probe import probe
+from sysndd_core.db.database import Database
+from sysndd_core.mail.smtp_probe import probe
+from sysndd_core.settings.site import LOOPBACK_NAMES
 from sysndd_preflight.catalog import NotHere, Phase, Problem, check
 from sysndd_preflight.checks.database import row, session
 from sysndd_preflight.deployment import Deployment

@@ -10,9 +10,9 @@ from sysndd_api.accounts.store import as_often
 from sysndd_api.attempts import same_time
 from sysndd_api.auth import COMMAND_LINE, Actor, Role, anyone
 from sysndd_api.passwords import check_password
-from sysndd_core.database import Row, Transaction
+from sysndd_core.db.database import Row, Transaction
 from sysndd_core.errors import Conflict, LinkNotValid, LinksNotPossible, NotSignedIn
-from sysndd_core.tokens import TokenPurpose
+from sysndd_core.mail.link_tokens import TokenPurpose
 
 EVEN_SECONDS = 0.4
 """What an answer takes that must not tell whether an address is known; longer than any of them."""

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from sysndd_core.database import Database, Row, Transaction
-from sysndd_core.tokens import TokenPurpose, derive, fingerprint
+from sysndd_core.db.database import Database, Row, Transaction
+from sysndd_core.mail.link_tokens import TokenPurpose, derive, fingerprint
 
 _COLUMNS = "user_id, user_name, email, password_hash, role, state, created_at, confirmed_at"
 _KNOWN_CLIENT_DAYS = 90

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from sysndd_api.activity.models import Counts, Period, WorkerPool
 from sysndd_api.activity.store import ActivityStore
-from sysndd_core.database import Database
+from sysndd_core.db.database import Database
 from sysndd_core.errors import SysnddError
 from sysndd_core.logging import get_logger
 

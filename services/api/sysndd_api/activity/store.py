@@ -1,7 +1,7 @@
 """The ``api_activity`` table of the platform."""
 
 from sysndd_api.activity.models import Counts
-from sysndd_core.database import Database, Row
+from sysndd_core.db.database import Database, Row
 
 
 class ActivityStore:

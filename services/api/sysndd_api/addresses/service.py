@@ -7,9 +7,9 @@ from sysndd_api.accounts.service import EVEN_SECONDS
 from sysndd_api.attempts import same_time
 from sysndd_api.auth import Actor, Role, anyone
 from sysndd_api.recovery.service import Recovery
-from sysndd_core.database import Row, Transaction
+from sysndd_core.db.database import Row, Transaction
 from sysndd_core.errors import LinkNotValid, LinksNotPossible, TooManyAttempts
-from sysndd_core.tokens import TokenPurpose
+from sysndd_core.mail.link_tokens import TokenPurpose
 
 _SIDES = (TokenPurpose.EMAIL_OLD, TokenPurpose.EMAIL_NEW)
 

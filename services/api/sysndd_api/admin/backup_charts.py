@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from sysndd_api.admin.charts import Bar, bar_chart
 from sysndd_api.admin.rendering import human_size
-from sysndd_core.stores.backup_manifest import BackupManifest, Proof
+from sysndd_core.backups.manifest import BackupManifest, Proof
 
 
 def size_chart(manifests: Sequence[BackupManifest], *, width: int = 280) -> Markup | None:

@@ -18,7 +18,7 @@ from sysndd_api.http import actor_of, context_of
 from sysndd_api.jobs.service import RETRYABLE
 from sysndd_api.middleware import UPLOAD_PATH
 from sysndd_core.errors import InspectionNotFound
-from sysndd_core.jobs import BackupKind
+from sysndd_core.jobs.models import BackupKind
 
 BACKUPS = "/admin/backups"
 _PAGE_SIZE = 25

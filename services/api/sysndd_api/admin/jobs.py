@@ -17,8 +17,8 @@ from sysndd_api.http import actor_of, context_of
 from sysndd_api.jobs.models import JobQuery
 from sysndd_api.jobs.service import RETRYABLE
 from sysndd_core.errors import JobNotCancellable
-from sysndd_core.jobs import JOBS
-from sysndd_core.outbox import JobState
+from sysndd_core.jobs.models import JOBS
+from sysndd_core.jobs.rows import JobState
 
 _JOBS = "/admin/jobs"
 

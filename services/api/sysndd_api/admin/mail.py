@@ -18,7 +18,7 @@ from sysndd_api.mail.service import (
     check_replayable,
 )
 from sysndd_api.smtp.models import SmtpTest
-from sysndd_core.outbox import MailState
+from sysndd_core.mail.outbox import MailState
 
 _MAIL = "/admin/mail"
 LOOKS = {

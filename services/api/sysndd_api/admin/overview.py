@@ -17,9 +17,9 @@ from sysndd_api.admin.charts import Bar, bar_chart
 from sysndd_api.admin.rendering import age, duration, moment, size
 from sysndd_api.health.service import Report
 from sysndd_api.http import context_of
-from sysndd_core.database import Row
+from sysndd_core.backups.manifest import BackupManifest, Proof
+from sysndd_core.db.database import Row
 from sysndd_core.health import Check, Status
-from sysndd_core.stores.backup_manifest import BackupManifest, Proof
 
 LOOKS = {Status.PASS: "ok", Status.WARN: "warn", Status.FAIL: "fail"}
 _PARTS = {

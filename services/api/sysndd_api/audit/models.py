@@ -7,8 +7,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from sysndd_api.http import PageQuery
-from sysndd_core.database import Row
-from sysndd_core.outbox import utc
+from sysndd_core.db.database import Row, utc
 
 
 class AuditQuery(PageQuery):

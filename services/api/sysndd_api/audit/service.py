@@ -9,7 +9,7 @@ from structlog.contextvars import get_contextvars
 from sysndd_api.audit.models import AuditQuery
 from sysndd_api.audit.store import AuditStore
 from sysndd_api.auth import Actor
-from sysndd_core.database import Database, Row, Transaction
+from sysndd_core.db.database import Database, Row, Transaction
 from sysndd_core.errors import SysnddError
 
 EXPORT_LIMIT = 100_000

@@ -5,7 +5,7 @@ from typing import Any
 
 from sysndd_api.audit.models import AuditQuery
 from sysndd_api.auth import Actor
-from sysndd_core.database import Database, Row, Transaction
+from sysndd_core.db.database import Database, Row, Transaction
 
 
 class AuditStore:

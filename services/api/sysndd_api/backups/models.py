@@ -6,8 +6,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from sysndd_api.http import PageQuery, RequestModel
-from sysndd_core.jobs import BackupKind
-from sysndd_core.stores.backup_manifest import StrayFile
+from sysndd_core.backups.manifest import StrayFile
+from sysndd_core.jobs.models import BackupKind
 
 
 class RestoreRequest(RequestModel):

@@ -12,18 +12,24 @@ from sysndd_api.auth import Actor
 from sysndd_api.backups.models import BackupQuery
 from sysndd_api.backups.store import discard, receive
 from sysndd_api.file_download import Download
-from sysndd_core.database import Database
+from sysndd_core.backups.directory import BackupDirectory
+from sysndd_core.backups.manifest import BackupManifest, StrayFile
+from sysndd_core.backups.s3 import S3Copies, locked
+from sysndd_core.db.database import Database
 from sysndd_core.errors import (
     BackupNotFound,
     ConfirmationRequired,
     CopyFailed,
     InsufficientStorage,
 )
-from sysndd_core.jobs import AdoptBackup, BackupKind, CreateBackup, RestoreBackup, VerifyBackup
-from sysndd_core.outbox import JobRows
-from sysndd_core.stores.backup_manifest import BackupManifest, StrayFile
-from sysndd_core.stores.backups import BackupDirectory
-from sysndd_core.stores.s3 import S3Copies, locked
+from sysndd_core.jobs.models import (
+    AdoptBackup,
+    BackupKind,
+    CreateBackup,
+    RestoreBackup,
+    VerifyBackup,
+)
+from sysndd_core.jobs.rows import JobRows
 
 RESTORE_WORD = "RESTORE"
 SECOND_WORD = "WITHOUT ADMINISTRATOR"

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+from sysndd_core.backups.directory import UPLOAD_SUFFIX, BackupDirectory
+from sysndd_core.backups.manifest import backup_name
 from sysndd_core.errors import BodyTooLarge, InsufficientStorage, InvalidBackupName
-from sysndd_core.jobs import BackupKind
-from sysndd_core.stores.backup_manifest import backup_name
-from sysndd_core.stores.backups import UPLOAD_SUFFIX, BackupDirectory
+from sysndd_core.jobs.models import BackupKind
 
 _SUFFIX = re.compile(r"\.sql(\.zst|\.gz)?$", re.IGNORECASE)
 _BUFFER = 1 << 20

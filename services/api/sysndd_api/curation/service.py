@@ -3,7 +3,7 @@
 from sysndd_api.curation.models import EntityQuery, GeneQuery
 from sysndd_api.curation.store import CurationStore
 from sysndd_api.searching import matching
-from sysndd_core.database import Row
+from sysndd_core.db.database import Row
 from sysndd_core.errors import EntityNotFound, GeneNotFound
 
 # The only expressions that ever reach ORDER BY; the last one makes pages stable.

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sysndd_core.database import Database, Row
+from sysndd_core.db.database import Database, Row
 
 Where = tuple[str, tuple[Any, ...]]
 

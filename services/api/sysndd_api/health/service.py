@@ -10,16 +10,17 @@ from typing import Any
 from sysndd_api.health.store import WorkerStore
 from sysndd_api.schema_drift import DriftWatch
 from sysndd_api.settings import ApiSettings
-from sysndd_core.database import Database, PoolState
+from sysndd_core.backups.directory import BackupDirectory
+from sysndd_core.db.database import Database, PoolState, utc
+from sysndd_core.db.schema_version import SchemaState, pending
 from sysndd_core.errors import SysnddError
 from sysndd_core.health import Check, Status, worst
-from sysndd_core.jobs import Queue
-from sysndd_core.leases import LeasedTable
-from sysndd_core.outbox import JobRows, MailRows, utc
-from sysndd_core.queue import WakeUp
-from sysndd_core.schema_version import SchemaState, pending
-from sysndd_core.stores.backups import BackupDirectory
-from sysndd_core.stores.mail_transport import TransportRows
+from sysndd_core.jobs.leases import LeasedTable
+from sysndd_core.jobs.models import Queue
+from sysndd_core.jobs.rows import JobRows
+from sysndd_core.jobs.wake_up import WakeUp
+from sysndd_core.mail.outbox import MailRows
+from sysndd_core.mail.transport import TransportRows
 
 # A load balancer that hears nothing for two seconds counts us as gone, so we speak before that.
 _DEADLINE_SECONDS = 1.5

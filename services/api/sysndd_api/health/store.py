@@ -1,6 +1,6 @@
 """What health asks of the platform schema."""
 
-from sysndd_core.database import Database, Row
+from sysndd_core.db.database import Database, Row
 
 
 class WorkerStore:

@@ -6,12 +6,12 @@ from sysndd_api.audit.service import Audit
 from sysndd_api.auth import Actor
 from sysndd_api.inspections.models import InspectionView
 from sysndd_api.inspections.store import InspectionStore
-from sysndd_core.database import Database
+from sysndd_core.backups.directory import BackupDirectory
+from sysndd_core.backups.manifest import BackupManifest
+from sysndd_core.db.database import Database, utc
 from sysndd_core.errors import InspectionNotFound, TableNotInBackup
-from sysndd_core.jobs import DropInspection, InspectTable, Job, PreviewRestore
-from sysndd_core.outbox import JobRows, utc
-from sysndd_core.stores.backup_manifest import BackupManifest
-from sysndd_core.stores.backups import BackupDirectory
+from sysndd_core.jobs.models import DropInspection, InspectTable, Job, PreviewRestore
+from sysndd_core.jobs.rows import JobRows
 
 
 class Inspections:

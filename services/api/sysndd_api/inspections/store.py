@@ -1,6 +1,6 @@
 """The ``inspection`` table of the platform; the worker writes it."""
 
-from sysndd_core.database import Database, Row
+from sysndd_core.db.database import Database, Row
 
 
 class InspectionStore:

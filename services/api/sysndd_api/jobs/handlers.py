@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from sysndd_api.http import Page, actor_of, context_of, query_of, reply
 from sysndd_api.jobs.models import JobAccepted, JobLine, JobLines, JobQuery, JobView
-from sysndd_core.outbox import utc
+from sysndd_core.db.database import utc
 
 
 async def list_jobs(request: Request) -> Response:

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from sysndd_api.http import PageQuery
-from sysndd_core.database import Row
-from sysndd_core.outbox import JobState, utc
+from sysndd_core.db.database import Row, utc
+from sysndd_core.jobs.rows import JobState
 
 
 class JobQuery(PageQuery):

@@ -3,10 +3,10 @@
 from sysndd_api.audit.service import Audit
 from sysndd_api.auth import Actor
 from sysndd_api.jobs.store import JobStore
-from sysndd_core.database import Database, Row
+from sysndd_core.db.database import Database, Row
 from sysndd_core.errors import JobNotFound, JobNotRetryable
-from sysndd_core.jobs import CreateBackup, VerifyBackup, job_type
-from sysndd_core.outbox import JobRows, JobState
+from sysndd_core.jobs.models import CreateBackup, VerifyBackup, job_type
+from sysndd_core.jobs.rows import JobRows, JobState
 
 RETRYABLE = {CreateBackup.job_kind, VerifyBackup.job_kind}
 """Those that change nothing in the database. A restore asks for its typed word again."""

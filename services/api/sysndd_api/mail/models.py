@@ -6,8 +6,8 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from sysndd_api.http import PageQuery
-from sysndd_core.database import Row
-from sysndd_core.outbox import MailState, utc
+from sysndd_core.db.database import Row, utc
+from sysndd_core.mail.outbox import MailState
 
 
 class MailQuery(PageQuery):

@@ -6,9 +6,9 @@ from sysndd_api.accounts.store import UserStore
 from sysndd_api.audit.service import Audit
 from sysndd_api.auth import Actor
 from sysndd_api.mail.store import MailStore
-from sysndd_core.database import Database, Row, Transaction
+from sysndd_core.db.database import Database, Row, Transaction
 from sysndd_core.errors import MailNotCancellable, MailNotFound, MailNotReplayable, NotAllowed
-from sysndd_core.outbox import MailRows, MailState, NewMail
+from sysndd_core.mail.outbox import MailRows, MailState, NewMail
 
 CANCELLABLE = frozenset({MailState.QUEUED, MailState.HELD})
 # A mail that waits for its next try is tried now. One that was sent is not: the receiver's server

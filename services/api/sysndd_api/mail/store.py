@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from sysndd_core.database import Database, Row, Transaction
-from sysndd_core.outbox import MailState
+from sysndd_core.db.database import Database, Row, Transaction
+from sysndd_core.mail.outbox import MailState
 
 _LISTED = (
     "id, purpose, recipient, template, message_id, state, attempt, run_after, phase, last_code,"

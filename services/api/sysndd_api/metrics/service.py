@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from sysndd_api.metrics.models import SystemFigures
-from sysndd_core.database import Database, PoolState
+from sysndd_core.db.database import Database, PoolState
 from sysndd_core.health import Check
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

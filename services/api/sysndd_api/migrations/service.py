@@ -7,9 +7,8 @@ from typing import Any
 
 from sysndd_api.migrations.models import MigrationList, MigrationView, PlanView, StatementView
 from sysndd_api.migrations.store import MigrationStore
-from sysndd_core.database import Database, Row
-from sysndd_core.outbox import utc
-from sysndd_core.schema_version import MigrationFile, checksum, list_migrations, migration_number
+from sysndd_core.db.database import Database, Row, utc
+from sysndd_core.db.schema_version import MigrationFile, checksum, list_migrations, migration_number
 
 _LONGEST_TEXT = 20_000
 """Characters of a pending file that are shown."""

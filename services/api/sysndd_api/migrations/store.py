@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from sysndd_core.database import Database, Row
+from sysndd_core.db.database import Database, Row
 from sysndd_core.errors import SchemaChanging
 
 

@@ -7,9 +7,9 @@ from sysndd_api.attempts import same_time
 from sysndd_api.auth import Actor, Role, anyone, token_hash
 from sysndd_api.limits import client_of
 from sysndd_api.passwords import check_password
-from sysndd_core.database import Row, Transaction
+from sysndd_core.db.database import Row, Transaction
 from sysndd_core.errors import LinkNotValid, LinksNotPossible, NotSignedIn, WrongOldPassword
-from sysndd_core.tokens import TokenPurpose
+from sysndd_core.mail.link_tokens import TokenPurpose
 
 _MAY_RESET = ("active", "awaiting_approval")
 

@@ -10,12 +10,12 @@ from typing import Any
 from sysndd_api.audit.service import Audit
 from sysndd_api.auth import Actor
 from sysndd_api.backups.models import RestorePreview, TablePreview
-from sysndd_core.database import Database, Row, Transaction
+from sysndd_core.backups.directory import BackupDirectory
+from sysndd_core.db.database import Database, Row, Transaction, utc
+from sysndd_core.db.schema_version import current_version
 from sysndd_core.errors import ConfirmationRequired, DatabaseBusy, NothingToUndo
-from sysndd_core.jobs import UndoRestore
-from sysndd_core.outbox import JobRows, utc
-from sysndd_core.schema_version import current_version
-from sysndd_core.stores.backups import BackupDirectory
+from sysndd_core.jobs.models import UndoRestore
+from sysndd_core.jobs.rows import JobRows
 
 UNDO_WORD = "UNDO"
 

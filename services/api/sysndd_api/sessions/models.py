@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, SecretStr
 
 from sysndd_api.http import RequestModel
-from sysndd_core.outbox import utc
+from sysndd_core.db.database import utc
 
 
 class LoginRequest(RequestModel):

@@ -10,9 +10,8 @@ from sysndd_api.account_parts import AccountParts
 from sysndd_api.attempts import same_time
 from sysndd_api.auth import Access, Actor, Role, anyone, new_token, token_hash
 from sysndd_api.limits import client_of
-from sysndd_core.database import Row
+from sysndd_core.db.database import Row, utc
 from sysndd_core.errors import NotAllowed, NotSignedIn, SessionNotFound, WrongCredentials
-from sysndd_core.outbox import utc
 
 _REFUSAL_SECONDS = 0.15
 """What a refusal takes at least, whatever it was that did not fit."""

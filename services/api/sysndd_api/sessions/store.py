@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sysndd_core.database import Database, Row, Transaction
+from sysndd_core.db.database import Database, Row, Transaction
 
 _TOUCH_SECONDS = 60
 """How exact ``last_seen_at`` is: not every request is worth a write."""

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from pydantic import BaseModel
 
-from sysndd_core.smtp_probe import Diagnosis
+from sysndd_core.mail.smtp_probe import Diagnosis
 
 
 class SmtpStep(BaseModel):

@@ -3,10 +3,10 @@
 from sysndd_api.audit.service import Audit
 from sysndd_api.auth import Actor
 from sysndd_api.smtp.store import SmtpTestStore
-from sysndd_core.database import Database
+from sysndd_core.db.database import Database
 from sysndd_core.errors import SmtpTestLimit, SmtpTestRunning
-from sysndd_core.settings import SmtpSettings
-from sysndd_core.smtp_probe import PROBE_SECONDS, Diagnosis, probe
+from sysndd_core.mail.smtp_probe import PROBE_SECONDS, Diagnosis, probe
+from sysndd_core.settings.smtp import SmtpSettings
 
 _A_MINUTE = 6
 _LEASE_SECONDS = int(PROBE_SECONDS) + 6

@@ -1,6 +1,6 @@
 """The ``smtp_test`` table: which tests of the mail server ran lately, in any worker."""
 
-from sysndd_core.database import Database, Transaction
+from sysndd_core.db.database import Database, Transaction
 
 
 class SmtpTestStore:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from sysndd_api.auth import Role
 from sysndd_api.http import PageQuery, RequestModel
-from sysndd_core.outbox import utc
+from sysndd_core.db.database import utc
 
 State = Literal["unconfirmed", "awaiting_approval", "active", "deactivated"]
 

@@ -7,7 +7,7 @@ from sysndd_api.accounts.service import Accounts
 from sysndd_api.auth import Actor, Role
 from sysndd_api.searching import matching
 from sysndd_api.users.models import UserQuery
-from sysndd_core.database import Row, Transaction
+from sysndd_core.db.database import Row, Transaction
 from sysndd_core.errors import (
     LastAdministrator,
     LinksNotPossible,

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from sysndd_core.backups.directory import PARTIAL_SUFFIX, BackupDirectory
+from sysndd_core.backups.manifest import BackupManifest
 from sysndd_core.errors import InsufficientStorage
-from sysndd_core.stores.backup_manifest import BackupManifest
-from sysndd_core.stores.backups import PARTIAL_SUFFIX, BackupDirectory
 
 
 def publish(store: BackupDirectory, partial: Path, manifest: BackupManifest) -> None:

@@ -14,6 +14,9 @@ from pathlib import Path
 from sysndd_backup.job_runs import Progress
 from sysndd_backup.pace import watched
 from sysndd_backup.store.local import partial_file
+from sysndd_core.backups.directory import BackupDirectory
+from sysndd_core.backups.manifest import BackupManifest
+from sysndd_core.backups.s3 import S3Copies
 from sysndd_core.errors import (
     BackupNotFound,
     CopyFailed,
@@ -21,9 +24,6 @@ from sysndd_core.errors import (
     SysnddError,
 )
 from sysndd_core.logging import get_logger
-from sysndd_core.stores.backup_manifest import BackupManifest
-from sysndd_core.stores.backups import BackupDirectory
-from sysndd_core.stores.s3 import S3Copies
 
 log = get_logger(__name__)
 

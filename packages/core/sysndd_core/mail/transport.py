@@ -1,6 +1,6 @@
 """What the mailers have found out about the mail server: written by them, read by health."""
 
-from sysndd_core.database import Database, Row
+from sysndd_core.db.database import Database, Row
 
 
 class TransportRows:

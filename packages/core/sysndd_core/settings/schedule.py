@@ -1,15 +1,35 @@
-"""Settings of what happens by itself: the schedule and what is kept."""
+"""The backup schedule and the retention policy."""
 
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 from pydantic import Field, field_validator
 
-from sysndd_backup.retention import Keep
-from sysndd_core.settings import SettingsGroup
+from sysndd_core.settings.base import SettingsGroup
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Keep:
+    """How many to keep.
+
+    Attributes:
+        last: newest proven ones.
+        daily, weekly, monthly, yearly: periods, the newest proven one of each.
+        pre_restore: newest ones that were taken before a restore; they count nowhere else.
+        zone: where days, weeks, months and years begin.
+    """
+
+    last: int = 7
+    daily: int = 14
+    weekly: int = 8
+    monthly: int = 12
+    yearly: int = 5
+    pre_restore: int = 5
+    zone: tzinfo = UTC
 
 
 class RoutineSettings(SettingsGroup):

@@ -17,14 +17,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sysndd_core.errors import (
-    BackupNotFound,
-    InsufficientStorage,
-    InvalidBackupName,
-    LastProvenBackup,
-)
-from sysndd_core.logging import get_logger
-from sysndd_core.stores.backup_manifest import (
+from sysndd_core.backups.manifest import (
     MANIFEST_SUFFIX,
     BackupManifest,
     Proof,
@@ -32,6 +25,13 @@ from sysndd_core.stores.backup_manifest import (
     check_name,
     expected_bytes,
 )
+from sysndd_core.errors import (
+    BackupNotFound,
+    InsufficientStorage,
+    InvalidBackupName,
+    LastProvenBackup,
+)
+from sysndd_core.logging import get_logger
 
 log = get_logger(__name__)
 

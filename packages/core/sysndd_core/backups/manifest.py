@@ -12,8 +12,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from sysndd_core.errors import InvalidBackupName
-from sysndd_core.jobs import BackupKind
-from sysndd_core.settings import BackupCompression
+from sysndd_core.jobs.models import BackupKind
+from sysndd_core.settings.backup import BackupCompression
 
 MANIFEST_SUFFIX = ".json"
 

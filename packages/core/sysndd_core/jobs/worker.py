@@ -20,14 +20,14 @@ from arq.worker import Worker as ArqWorker
 from arq.worker import func
 from redis.exceptions import RedisError
 
-from sysndd_core.database import Database
+from sysndd_core.db.database import Database
 from sysndd_core.errors import SysnddError
-from sysndd_core.job_log import JobLog
-from sysndd_core.jobs import Queue
-from sysndd_core.leases import LEASE_SECONDS, Claim, Ending
+from sysndd_core.jobs.leases import LEASE_SECONDS, Claim, Ending
+from sysndd_core.jobs.log import JobLog
+from sysndd_core.jobs.models import Queue
+from sysndd_core.jobs.wake_up import WAKE_FUNCTION, deserialize, open_redis, queue_name, serialize
 from sysndd_core.logging import get_logger
-from sysndd_core.queue import WAKE_FUNCTION, deserialize, open_redis, queue_name, serialize
-from sysndd_core.settings import RedisSettings
+from sysndd_core.settings.redis import RedisSettings
 from sysndd_core.turns import few_at_once
 
 if TYPE_CHECKING:

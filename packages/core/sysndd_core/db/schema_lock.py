@@ -18,11 +18,11 @@ from typing import Any
 import aiomysql
 import pymysql.err
 
-from sysndd_core.database import Row, connect
+from sysndd_core.db.database import Row, connect
+from sysndd_core.db.schema_version import QueryRunner, migration_lock_name
 from sysndd_core.errors import SchemaLocked, SchemaLockLost, SchemaLockRefused
 from sysndd_core.logging import get_logger
-from sysndd_core.schema_version import QueryRunner, migration_lock_name
-from sysndd_core.settings import DatabaseSettings
+from sysndd_core.settings.database import DatabaseSettings
 
 log = get_logger(__name__)
 

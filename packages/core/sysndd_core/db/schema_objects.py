@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import pymysql.err
 
+from sysndd_core.db.schema_version import LEDGER, QueryRunner
 from sysndd_core.errors import SysnddError
-from sysndd_core.schema_version import LEDGER, QueryRunner
 
 TABLE = "schema_object"
 """Name of the table with the expected definitions, in the platform schema."""

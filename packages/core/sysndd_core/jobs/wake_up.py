@@ -12,9 +12,9 @@ from arq.connections import ArqRedis
 from redis.asyncio import BlockingConnectionPool
 from redis.exceptions import RedisError
 
-from sysndd_core.jobs import Queue
+from sysndd_core.jobs.models import Queue
 from sysndd_core.logging import get_logger
-from sysndd_core.settings import RedisSettings
+from sysndd_core.settings.redis import RedisSettings
 
 log = get_logger(__name__)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from structlog.contextvars import get_contextvars
 
-from sysndd_core.database import Database
+from sysndd_core.db.database import Database
 from sysndd_core.errors import SysnddError
 
 LINES_PER_JOB = 1000

@@ -11,25 +11,24 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import ValidationError
 
-from sysndd_core.errors import BackupDamaged, BackupLocked, CopyFailed
-from sysndd_core.logging import get_logger
-from sysndd_core.settings import SettingsGroup
-from sysndd_core.stores.backup_manifest import (
+from sysndd_core.backups.manifest import (
     MANIFEST_SUFFIX,
     BackupManifest,
     RemoteCopy,
     check_name,
 )
-from sysndd_core.stores.s3_parts import Part, Sent, as_base64
+from sysndd_core.backups.s3_parts import Part, Sent, as_base64
+from sysndd_core.errors import BackupDamaged, BackupLocked, CopyFailed
+from sysndd_core.logging import get_logger
+from sysndd_core.settings.offsite import S3Settings
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -42,57 +41,6 @@ _CHUNK = 1 << 20
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 60
 _ATTEMPTS = 4
-
-
-class LockMode(StrEnum):
-    """Who may delete a locked copy before its time: nobody, or who holds a special right."""
-
-    COMPLIANCE = "COMPLIANCE"
-    GOVERNANCE = "GOVERNANCE"
-
-
-class S3Settings(SettingsGroup):
-    """Where the second copy of each backup goes."""
-
-    bucket: str | None = Field(
-        None,
-        alias="BACKUP_S3_BUCKET",
-        description="Bucket for a second copy of each backup; empty for none.",
-    )
-    endpoint: str | None = Field(
-        None,
-        alias="BACKUP_S3_ENDPOINT",
-        description="Address of S3-compatible storage; empty for Amazon's.",
-    )
-    region: str = Field("us-east-1", alias="BACKUP_S3_REGION", description="Region of the bucket.")
-    prefix: str = Field(
-        "",
-        alias="BACKUP_S3_PREFIX",
-        pattern=r"^([A-Za-z0-9._-]+/)*$",
-        description="Folder in the bucket, such as `sysndd/`.",
-    )
-    access_key: str | None = Field(
-        None, alias="BACKUP_S3_ACCESS_KEY", description="Access key of the storage."
-    )
-    secret_key: SecretStr | None = Field(
-        None, alias="BACKUP_S3_SECRET_KEY", description="Secret key of the storage."
-    )
-    lock_days: float = Field(
-        0,
-        alias="BACKUP_S3_LOCK_DAYS",
-        ge=0,
-        description="Days for which object lock keeps each copy from being deleted; 0: the bucket's"
-        " own rule.",
-    )
-    lock_mode: LockMode = Field(
-        LockMode.COMPLIANCE,
-        alias="BACKUP_S3_LOCK_MODE",
-        description="COMPLIANCE (nobody can delete it) or GOVERNANCE.",
-    )
-
-    def open(self) -> "S3Copies | None":
-        """Return the store, None when there is no bucket. Nothing is connected yet."""
-        return None if self.bucket is None else S3Copies(self, self.bucket)
 
 
 class S3Copies:
@@ -121,6 +69,11 @@ class S3Copies:
                 s3={"addressing_style": "path" if settings.endpoint else "auto"},
             ),
         )
+
+    @classmethod
+    def configured(cls, settings: S3Settings) -> "S3Copies | None":
+        """Return the bucket of the settings, None when they name none. Nothing is connected yet."""
+        return None if settings.bucket is None else cls(settings, settings.bucket)
 
     def put(
         self, manifest: BackupManifest, path: Path, sent: Callable[[int], None] = lambda _: None

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from email.utils import parseaddr
 from typing import Any
 
-from sysndd_core.settings import SmtpSecurity, SmtpSettings
-from sysndd_core.tls_facts import tls_facts, unchecked_context
+from sysndd_core.mail.tls_facts import tls_facts, unchecked_context
+from sysndd_core.settings.smtp import SmtpSecurity, SmtpSettings
 
 PROBE_SECONDS = 9.0
 """For all steps together; the answer comes within ten seconds."""

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import aiomysql
@@ -17,7 +18,7 @@ import pymysql.err
 
 from sysndd_core.errors import DatabaseBusy, DatabaseUnavailable, SchemaChanging, SysnddError
 from sysndd_core.logging import get_logger
-from sysndd_core.settings import DatabaseSettings
+from sysndd_core.settings.database import DatabaseSettings
 
 log = get_logger(__name__)
 
@@ -38,6 +39,11 @@ _SCHEMA_MOVED = {1146, 1412}
 # Rolled back, may be tried again: deadlock; lock wait time-out, statement time-out (MariaDB, MySQL).
 _DEADLOCK = 1213
 _OVERLOADED = {1205, 1969, 3024}
+
+
+def utc(value: datetime | None) -> datetime | None:
+    """Mark a DATETIME column's value, which is UTC by contract, as such."""
+    return value.replace(tzinfo=UTC) if value is not None else None
 
 
 @dataclass(frozen=True)

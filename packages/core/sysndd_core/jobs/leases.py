@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from sysndd_core.database import Database, Row
+from sysndd_core.db.database import Database, Row
 from sysndd_core.errors import DatabaseBusy, LeaseLost
-from sysndd_core.jobs import Queue
+from sysndd_core.jobs.models import Queue
 from sysndd_core.logging import get_logger
 
 log = get_logger(__name__)

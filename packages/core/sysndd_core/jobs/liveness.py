@@ -9,11 +9,11 @@ import asyncio
 import socket
 import sys
 
-from sysndd_core.database import Database
+from sysndd_core.db.database import Database
 from sysndd_core.errors import SysnddError
-from sysndd_core.jobs import Queue
-from sysndd_core.settings import DatabaseSettings
-from sysndd_core.worker import SWEEP_SECONDS
+from sysndd_core.jobs.models import Queue
+from sysndd_core.jobs.worker import SWEEP_SECONDS
+from sysndd_core.settings.database import DatabaseSettings
 
 # Two sweeps may be late before anybody is alarmed.
 _FRESH_SECONDS = 3 * SWEEP_SECONDS

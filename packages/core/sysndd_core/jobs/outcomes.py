@@ -10,7 +10,7 @@ from typing import Any
 
 import pymysql.err
 
-from sysndd_core.database import Database, Row, Transaction
+from sysndd_core.db.database import Database, Row, Transaction
 
 _AT_ONCE = 20
 _DAYS = 7

@@ -1,0 +1,1 @@
+"""Backups at rest: manifests, the directory, and S3-compatible storage."""

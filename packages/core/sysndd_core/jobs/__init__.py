@@ -1,0 +1,1 @@
+"""Background work: models, rows, leases, the worker loop, wake-ups, logs and outcomes."""

@@ -1,0 +1,1 @@
+"""Email: the outbox, the state of the transport, the SMTP probe, and link tokens."""

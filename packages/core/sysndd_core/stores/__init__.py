@@ -1,1 +1,0 @@
-"""Stores that two services share."""

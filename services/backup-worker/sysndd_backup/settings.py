@@ -1,0 +1,22 @@
+"""What the backup worker reads."""
+
+from sysndd_core.settings.backup import BackupSettings
+from sysndd_core.settings.base import Settings
+from sysndd_core.settings.database import DatabaseSettings
+from sysndd_core.settings.encryption import EncryptionSettings
+from sysndd_core.settings.log import LogSettings
+from sysndd_core.settings.offsite import S3Settings
+from sysndd_core.settings.redis import RedisSettings
+from sysndd_core.settings.schedule import RoutineSettings
+
+
+class BackupWorkerSettings(Settings):
+    """What the backup worker reads."""
+
+    database: DatabaseSettings
+    redis: RedisSettings
+    backup: BackupSettings
+    routine: RoutineSettings
+    encryption: EncryptionSettings
+    s3: S3Settings
+    log: LogSettings
