@@ -125,12 +125,10 @@ class Recovery:
         await self.database.execute(
             f"UPDATE {self.database.ops}.job SET state = %s, error_code = %s, error = %s,"
             " message = %s, percent = IF(%s, 100, percent), lease_until = NULL,"
-            " finished_at = COALESCE(finished_at, UTC_TIMESTAMP(6))"
+            " finished_at = COALESCE(finished_at, UTC_TIMESTAMP(6)),"
+            # The audit log may say that the worker was lost; now the outcome is known.
+            " outcome_audit_id = NULL"
             " WHERE id = %s AND state IN ('running', 'failed')",
             ("succeeded" if done else "failed", None if done else "restore_failed",
              None if done else text, text, done, entry.job_id),
         )  # fmt: skip
-        # The audit log may hold that it was lost; now it is known how it ended.
-        await self.database.execute(
-            f"DELETE FROM {self.database.ops}.job_outcome WHERE job_id = %s", (entry.job_id,)
-        )

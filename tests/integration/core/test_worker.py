@@ -210,7 +210,7 @@ async def test_what_follows_the_end_of_a_job_is_not_broken_off(
 
         async def locks(_: CreateBackup, run: JobRun) -> dict[str, object]:
             # The audit entry of the job's end has to wait for several heartbeats.
-            cursor.execute("LOCK TABLES job_outcome WRITE")
+            cursor.execute("LOCK TABLES audit_log WRITE")
             return {}
 
         worker = Worker(
@@ -225,9 +225,11 @@ async def test_what_follows_the_end_of_a_job_is_not_broken_off(
         cursor.execute("UNLOCK TABLES")
         await burst
     audited = await rows.database.fetch_all(
-        f"SELECT job_id FROM {rows.database.ops}.job_outcome WHERE job_id = %s", (job_id,)
+        f"SELECT a.action FROM {rows.database.ops}.job AS j JOIN {rows.database.ops}.audit_log AS a"
+        " ON a.id = j.outcome_audit_id WHERE j.id = %s",
+        (job_id,),
     )
-    assert len(audited) == 1
+    assert [entry["action"] for entry in audited] == ["create_backup_ended"]
 
 
 async def test_lost_lease_breaks_the_work_off_once_and_only_its_own(

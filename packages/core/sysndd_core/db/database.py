@@ -8,6 +8,7 @@ aiomysql. Connections are in autocommit mode; everything that must be one thing 
 
 import asyncio
 import contextlib
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -140,17 +141,16 @@ def _mapped(error: pymysql.err.Error) -> SysnddError | None:
     return None
 
 
-class Transaction:
-    """One connection inside one InnoDB transaction; may span both schemas.
+class Connection:
+    """A borrowed connection in autocommit mode: each statement is a transaction of its own.
 
-    ``schema`` names are not prefixed for you: stores write ``{ops}.job`` through
-    ``Database.ops`` and ``Database.app``.
+    Schema names are not prefixed for you: stores write ``{ops}.job`` through ``Database.ops`` and
+    ``Database.app``.
     """
 
-    def __init__(self, connection: aiomysql.Connection, statement_seconds: float) -> None:
-        self._connection = connection
+    def __init__(self, raw: aiomysql.Connection, statement_seconds: float) -> None:
+        self._raw = raw
         self._statement_seconds = statement_seconds
-        self._after_commit: list[Callable[[], Awaitable[None]]] = []
 
     async def execute(self, sql: str, arguments: Arguments = None) -> int:
         """Run one statement; return the number of rows it changed."""
@@ -173,29 +173,9 @@ class Transaction:
             row: Row | None = await cursor.fetchone()
             return row
 
-    def after_commit(self, announce: Callable[[], Awaitable[None]]) -> None:
-        """Call ``announce`` once the commit is done; dropped on rollback. It must not raise."""
-        self._after_commit.append(announce)
-
-    async def begin(self) -> None:
-        """Start the transaction."""
-        async with self._bounded():
-            await self._connection.begin()
-
-    async def commit(self) -> None:
-        """Make everything durable."""
-        async with self._bounded():
-            await self._connection.commit()
-
-    async def roll_back(self) -> None:
-        """Undo everything; a connection that is gone has undone it already."""
-        with contextlib.suppress(SysnddError, pymysql.err.Error):
-            async with self._bounded():
-                await self._connection.rollback()
-
     @contextlib.asynccontextmanager
     async def _cursor(self, sql: str, arguments: Arguments) -> AsyncIterator[aiomysql.Cursor]:
-        async with self._bounded(), self._connection.cursor() as cursor:
+        async with self._bounded(), self._raw.cursor() as cursor:
             await cursor.execute(sql, arguments)
             yield cursor
 
@@ -208,8 +188,41 @@ class Transaction:
                     yield
             except TimeoutError:
                 # Its answer may still come; nobody else may get it.
-                self._connection.close()
+                self._raw.close()
                 raise
+
+
+class Transaction(Connection):
+    """A connection inside one InnoDB transaction; it may span both schemas."""
+
+    def __init__(self, raw: aiomysql.Connection, statement_seconds: float) -> None:
+        super().__init__(raw, statement_seconds)
+        self._after_commit: list[Callable[[], Awaitable[None]]] = []
+
+    def after_commit(self, announce: Callable[[], Awaitable[None]]) -> None:
+        """Call ``announce`` once the commit is done; dropped on rollback. It must not raise."""
+        self._after_commit.append(announce)
+
+    async def begin(self) -> None:
+        """Start the transaction."""
+        async with self._bounded():
+            await self._raw.begin()
+
+    async def commit(self) -> None:
+        """Make everything durable."""
+        async with self._bounded():
+            await self._raw.commit()
+
+    async def roll_back(self) -> None:
+        """Undo everything; a connection that is gone has undone it already."""
+        with contextlib.suppress(SysnddError, pymysql.err.Error):
+            async with self._bounded():
+                await self._raw.rollback()
+
+    async def announce(self) -> None:
+        """Call what ``after_commit`` registered, in that order."""
+        for announce in self._after_commit:
+            await announce()
 
 
 class Database:
@@ -230,6 +243,7 @@ class Database:
         self._waiting = 0
         self._in_use = 0
         self._pool: aiomysql.Pool | None = None
+        self._prepared: weakref.WeakSet[aiomysql.Connection] = weakref.WeakSet()
 
     async def __aenter__(self) -> "Database":
         self._pool = await aiomysql.create_pool(
@@ -256,7 +270,7 @@ class Database:
         return PoolState(self.settings.pool_size, self._in_use, idle, self._waiting)
 
     @contextlib.asynccontextmanager
-    async def connection(self, timeout: float | None = None) -> AsyncIterator[Transaction]:
+    async def connection(self, timeout: float | None = None) -> AsyncIterator[Connection]:
         """Borrow a connection in autocommit mode: each statement is its own transaction.
 
         Args:
@@ -267,7 +281,7 @@ class Database:
             DatabaseUnavailable: the server could not be reached.
         """
         async with self._gated(timeout) as raw:
-            yield Transaction(raw, self.settings.statement_timeout)
+            yield Connection(raw, self.settings.statement_timeout)
 
     @contextlib.asynccontextmanager
     async def transaction(self, timeout: float | None = None) -> AsyncIterator[Transaction]:
@@ -287,8 +301,7 @@ class Database:
             except Exception:
                 await transaction.roll_back()
                 raise
-        for announce in transaction._after_commit:
-            await announce()
+        await transaction.announce()
 
     async def execute(self, sql: str, arguments: Arguments = None) -> int:
         """Run one statement on a borrowed connection; return the number of rows it changed."""
@@ -348,7 +361,7 @@ class Database:
 
     async def _prepare(self, raw: aiomysql.Connection) -> None:
         """Set up a fresh connection's session; a no-op for one that came back."""
-        if getattr(raw, "prepared", False):
+        if raw in self._prepared:
             return
         seconds = self.settings.statement_timeout
         # A cancelled query runs on at the server, so the server must bound it too.
@@ -365,7 +378,7 @@ class Database:
             raw.close()
             self._pool_of().release(raw)
             raise
-        raw.prepared = True
+        self._prepared.add(raw)
 
     def _pool_of(self) -> aiomysql.Pool:
         assert self._pool is not None, "the Database is not open"

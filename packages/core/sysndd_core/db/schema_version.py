@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import pymysql.err
 
-REQUIRED_PLATFORM_VERSION = "014_mail_lease.sql"
+REQUIRED_PLATFORM_VERSION = "001_platform.sql"
 """The newest platform file: services refuse a platform schema that is older."""
 
 LEDGER = "schema_version"

@@ -83,6 +83,10 @@ class JobRows(LeasedTable):
         tx.after_commit(lambda: self._wake_up.announce(job.queue, job_id))
         return job_id
 
+    async def link_audit_entry(self, tx: Transaction, job_id: str, audit_id: int) -> None:
+        """Point a job at the audit entry of its request, in the request's transaction."""
+        await tx.execute(f"UPDATE {self.table} SET audit_id = %s WHERE id = %s", (audit_id, job_id))
+
     async def check_free(self, tx: Transaction, active_key: str | None) -> None:
         """Make sure that no job with this ``active_key`` is queued or running.
 

@@ -103,7 +103,7 @@ class Restores:
             )
         return job_id
 
-    async def _last_kept(self, tx: Transaction) -> Row | None:
+    async def _last_kept(self, tx: Connection) -> Row | None:
         """Read the restore whose previous tables are still kept, if it is the last exchange."""
         last = await tx.fetch_one(
             f"SELECT purpose, backup, kept_until FROM {self._database.ops}.restore_journal"
