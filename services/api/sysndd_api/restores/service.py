@@ -11,7 +11,7 @@ from sysndd_api.audit.service import Audit
 from sysndd_api.auth import Actor
 from sysndd_api.backups.models import RestorePreview, TablePreview
 from sysndd_core.backups.directory import BackupDirectory
-from sysndd_core.db.database import Database, Row, Transaction, utc
+from sysndd_core.db.database import Connection, Database, Row, utc
 from sysndd_core.db.schema_version import current_version
 from sysndd_core.errors import ConfirmationRequired, DatabaseBusy, NothingToUndo
 from sysndd_core.jobs.models import UndoRestore
