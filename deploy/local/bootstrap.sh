@@ -53,7 +53,8 @@ main() {
 fingerprint() {
     {
         pwd -P
-        cat requirements/{dev,test}.lock {packages,services,deploy}/*/pyproject.toml 2>/dev/null ||
+        cat requirements/{dev,test}.lock {packages,services,deploy}/*/pyproject.toml \
+            packages/core/sysndd_core/__init__.py 2>/dev/null ||
             true # a checkout without one of the folders
     } | cksum
 }

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from sysndd_api.auth import Access
 from sysndd_api.credentials import SESSION_COOKIE
 from sysndd_api.http import reply
-from sysndd_core import tool_version
+from sysndd_core import __version__
 
 if TYPE_CHECKING:
     from sysndd_api.routes import Endpoint
@@ -56,7 +56,7 @@ def openapi_document() -> dict[str, Any]:
         paths.setdefault(path, {})[endpoint.method.lower()] = _operation(endpoint, path)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "SysNDD", "version": tool_version()},
+        "info": {"title": "SysNDD", "version": __version__},
         "paths": paths,
         "components": {
             "schemas": {**schemas.get("$defs", {}), "Problem": _PROBLEM_SCHEMA},

@@ -23,7 +23,7 @@ from sysndd_backup.packing import UNPACK_ERRORS, packing_of, unpack
 from sysndd_backup.scan import DumpScan
 from sysndd_backup.store.local import partial_file, publish
 from sysndd_backup.zstd_frames import check_whole
-from sysndd_core import tool_version
+from sysndd_core import __version__
 from sysndd_core.backups.directory import UPLOAD_SUFFIX
 from sysndd_core.backups.manifest import BackupManifest
 from sysndd_core.errors import BackupDamaged, BackupNotFound, NotADump, UnpacksTooLarge
@@ -229,7 +229,7 @@ def _manifest(name: str, read: _Read, order: BackupOrder, found: os.stat_result)
         server_version=server,
         client_version=title[0].decode(errors="replace").rpartition("-- ")[2],
         schema_version=None,
-        application_version=tool_version(),
+        application_version=__version__,
         job_id=order.job_id,
         requested_by=order.requested_by,
     )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from sysndd_backup.clients import Clients
 from sysndd_backup.dump import DumpResult
 from sysndd_backup.server import Inventory, Server
-from sysndd_core import tool_version
+from sysndd_core import __version__
 from sysndd_core.backups.manifest import BackupManifest
 from sysndd_core.jobs.models import BackupKind
 from sysndd_core.settings.backup import BackupCompression
@@ -73,7 +73,7 @@ def manifest_of(
         client_version=at.clients.version,
         client_flags=list(at.client_flags),
         schema_version=at.schema_version,
-        application_version=tool_version(),
+        application_version=__version__,
         fenced=at.fenced,
         data_bytes=found.data_bytes,
         encrypted=bool(at.recipients),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pymysql.err
 
-from sysndd_core import tool_version
+from sysndd_core import __version__
 from sysndd_core.db.database import Row
 from sysndd_core.logging import get_logger
 from sysndd_migrator.errors import ForeignLedger, NotClean
@@ -215,7 +215,7 @@ def _filled(ledger: Ledger, script: Script, *, failed: bool) -> Write:
             script.checksum,
             script.statements_checksum,
             len(script.statements),
-            tool_version(),
+            __version__,
             _EARLIER_FAILURE if failed else None,
             script.filename,
         ),

@@ -6,7 +6,7 @@ must be in the live schema, just so. More than that may be there.
 
 from pathlib import Path
 
-from sysndd_core import tool_version
+from sysndd_core import __version__
 from sysndd_core.logging import get_logger
 from sysndd_migrator.errors import InputUnreadable, NotClean
 from sysndd_migrator.interruption import Interruption
@@ -124,7 +124,7 @@ def _recorded(ledger: Ledger, script: Script) -> list[Write]:
             checksum=script.checksum,
             statements_checksum=script.statements_checksum,
             statements=len(script.statements),
-            tool_version=tool_version(),
+            tool_version=__version__,
             run_id="",
         ),
         ledger.succeeded(script.filename, 0),

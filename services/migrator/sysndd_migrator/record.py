@@ -7,7 +7,7 @@ for the next transaction, also for that of the next file; what is not, is commit
 import time
 from functools import cached_property
 
-from sysndd_core import tool_version
+from sysndd_core import __version__
 from sysndd_migrator.journal import Journal
 from sysndd_migrator.ledger import Ledger, Upsert, Write, merged
 from sysndd_migrator.lock import MigrationLock
@@ -158,7 +158,7 @@ class Record:
             checksum=self._script.checksum,
             statements_checksum=self._script.statements_checksum,
             statements=len(self._script.statements),
-            tool_version=tool_version(),
+            tool_version=__version__,
             run_id=self._run_id,
         )
 

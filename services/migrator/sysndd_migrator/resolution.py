@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Sequence
 
-from sysndd_core import tool_version
+from sysndd_core import __version__
 from sysndd_core.logging import get_logger
 from sysndd_migrator.assessment import FileState, State
 from sysndd_migrator.errors import NotClean
@@ -70,7 +70,7 @@ def _begun(migrator: Migrator, source: str, script: Script, run_id: str) -> Writ
         checksum=script.checksum,
         statements_checksum=script.statements_checksum,
         statements=len(script.statements),
-        tool_version=tool_version(),
+        tool_version=__version__,
         run_id=run_id,
     )
 

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 import pymysql.err
 
+from sysndd_core.sql.identifiers import qualified_name
+
 REQUIRED_PLATFORM_VERSION = "001_platform.sql"
 """The newest platform file: services refuse a platform schema that is older."""
 
@@ -186,9 +188,9 @@ async def current_version(runner: QueryRunner, *, application: str) -> str | Non
 
 async def _ledger(runner: QueryRunner, schema: str) -> dict[str, bool]:
     """Read filename → success; empty when there is no such schema or table."""
-    quoted = schema.replace("`", "``")
+    ledger = qualified_name(schema, LEDGER)
     try:
-        rows = await runner.fetch_all(f"SELECT filename, success FROM `{quoted}`.`{LEDGER}`")
+        rows = await runner.fetch_all(f"SELECT filename, success FROM {ledger}")
     except Exception as error:
         if _says_no_such_table(error):
             return {}

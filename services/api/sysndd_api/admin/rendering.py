@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sysndd_api.admin.static_files import asset
-from sysndd_core import tool_version
+from sysndd_core import __version__
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _SMALLEST_WORTH_PACKING = 1000  # bytes
@@ -178,7 +178,7 @@ def _environment() -> jinja2.Environment:
         words=_words,
         human_size=human_size,
     )
-    environment.globals.update(asset=asset, version=tool_version())
+    environment.globals.update(asset=asset, version=__version__)
     return environment
 
 

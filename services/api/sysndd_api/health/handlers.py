@@ -7,7 +7,7 @@ from sysndd_api.auth import Access
 from sysndd_api.credentials import presented_token
 from sysndd_api.health.models import HealthReport, Live, Ready
 from sysndd_api.http import context_of, remote_of, reply
-from sysndd_core import tool_version
+from sysndd_core import __version__
 from sysndd_core.errors import SysnddError
 from sysndd_core.health import Status
 
@@ -32,7 +32,7 @@ async def report(request: Request) -> Response:
     details = await _is_administrator(request)
     answer = HealthReport(
         status=found.status.value,
-        version=tool_version(),
+        version=__version__,
         pending_migrations=found.pending_migrations,
         queue_depth=found.queue_depth,
         checks={name: check.document() for name, check in found.checks.items()}
