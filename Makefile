@@ -74,18 +74,6 @@ test: ## Run all tests against real servers (TESTS=tests/unit, TEST_WORKERS=1, A
 	@$(BOOTSTRAP) test
 	@$(PYTEST) $(TESTS) $(ARGS)
 
-# What depends on the database server; it is run with each server of tests/servers/recipes.py.
-SERVER_TESTS ?= tests/servers $(addprefix tests/integration/,schema migrator core api backup mailer)
-.PHONY: test-servers
-test-servers: ## Run the database's tests on MySQL 9.7 and MariaDB 11.8 (SERVERS=mysql-9.7, ARGS='-k name')
-	@$(BOOTSTRAP) test
-	@$(PYTHON_IN_VENV) -m tests.servers $(SERVERS) -- $(PYTEST) $(SERVER_TESTS) $(ARGS)
-
-.PHONY: test-containers
-test-containers: ## Build the images, run them in a real engine, test what runs (ARGS='-k rolling')
-	@$(BOOTSTRAP) test
-	@$(PYTHON_IN_VENV) -m tests.containers $(ARGS)
-
 .PHONY: check
 check: ## Format, lint, types and the contract tests; changes nothing
 	@$(BOOTSTRAP) python
@@ -116,83 +104,21 @@ walk: ## Really make up, walk the main path over HTTP, make down (in .run-walk)
 	@$(WALK) $(MAKE) down
 	@$(WALK) CONFIRM=yes $(MAKE) reset
 
-# The tests that read mails, and the walk, once more with the real Mailpit in the built-in catcher's stead.
-MAILPIT := mailpit=$$(bash deploy/local/mailpit.sh)
-.PHONY: test-mailpit
-test-mailpit: ## Run the tests that read mails with the real Mailpit (builds it once; Go 1.25 or later)
+.PHONY: lane
+lane: ## Run one of the long lanes (LANE=servers, ARGS='-k name'); without LANE, list them
 	@$(BOOTSTRAP) test
-	@$(MAILPIT) && TEST_MAILPIT=$$mailpit $(PYTHON_IN_VENV) -m pytest -m reads_mail tests/integration $(ARGS)
-
-# What differs most between servers; all of SERVER_TESTS takes a quarter of an hour.
-CI_SERVER_TESTS := tests/servers $(addprefix tests/integration/,schema migrator core \
-	$(addprefix backup/,test_round_trip.py test_split_load.py test_proof.py test_schema_changes_meanwhile.py))
+	@$(PYTHON_IN_VENV) -m tests.lanes $(LANE) $(ARGS)
 
 .PHONY: ci
-ci: ## What CI runs: check, test, test-servers (migrations and backups), test-mailpit, walk, test-containers
+ci: ## Run what CI runs: check, then test and several lanes side by side
 	@$(MAKE) check
-	@$(MAKE) test
-	@$(MAKE) test-servers SERVER_TESTS="$(CI_SERVER_TESTS)"
-	@$(MAKE) test-mailpit
-	@$(MAILPIT) && MAILPIT_BIN=$$mailpit $(MAKE) walk
-	@$(MAKE) test-containers
-
-.PHONY: chaos-migrations
-chaos-migrations: ## Kill migrator and server at seeded moments and statements (KILLS=100 SEED=4)
 	@$(BOOTSTRAP) test
-	@KILLS=$(or $(KILLS),100) SEED=$(or $(SEED),4) $(PYTHON_IN_VENV) -m pytest -q -s \
-		tests/integration/migrator/test_seeded_kills.py \
-		tests/integration/migrator/test_killed_at_every_statement.py
+	@$(PYTHON_IN_VENV) -m tests.lanes ci
 
-.PHONY: chaos-mail
-chaos-mail: ## Kill the mailer while mail server and Redis fail, at seeded moments (KILLS=30 SEED=6)
+.PHONY: bench
+bench: ## Compare with other tools (WHAT=mail|migrations|backup|restore|pages, ARGS="--rounds 3")
 	@$(BOOTSTRAP) test
-	@KILLS=$(or $(KILLS),30) SEED=$(or $(SEED),6) $(PYTHON_IN_VENV) -m pytest -q -s \
-		tests/integration/mailer/test_mail_chaos.py
-
-.PHONY: bench-mail
-bench-mail: ## Drain 10,000 outbox rows beside a bare aiosmtplib loop (ARGS="--mails 2000")
-	@$(BOOTSTRAP) up
-	@PYTHONPATH=packages/core:services/migrator:services/mailer:deploy/local:. $(PYTHON_IN_VENV) \
-		-m bench.mail $(ARGS)
-.PHONY: chaos-backups
-chaos-backups: ## Kill worker and server at every step of backup, restore and undo (KILLS=100 SEED=7)
-	@$(BOOTSTRAP) test
-	@KILLS=$(or $(KILLS),100) SEED=$(or $(SEED),7) $(PYTHON_IN_VENV) -m pytest -q -s -n 0 \
-		tests/integration/backup/test_restore_killed.py
-.PHONY: chaos-accounts
-chaos-accounts: ## Time mails and answers to known and unknown addresses, kill the API at every step (SAMPLES=500)
-	@$(BOOTSTRAP) test
-	@SAMPLES=$(or $(SAMPLES),500) KILLS=all $(PYTHON_IN_VENV) -m pytest -q -s -p no:logging \
-		tests/chaos tests/integration/api/test_account_kills.py
-
-# The peers have an environment of their own; nothing of theirs reaches a service.
-BENCH_VENV := .venv-bench
-.PHONY: bench-migrations
-bench-migrations: ## Apply 1,000 migrations beside dbmate, yoyo and Alembic (ARGS="--rounds 1")
-	@$(BOOTSTRAP) python
-	@[ -x $(BENCH_VENV)/bin/dbmate ] || { $(PYTHON_IN_VENV) -m venv $(BENCH_VENV) \
-		&& $(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
-			--require-hashes -r requirements/bench.lock; }
-	@PYTHONPATH=packages/core:services/migrator:deploy/local:. $(PYTHON_IN_VENV) -m bench.migrations \
-		--peers $(BENCH_VENV)/bin $(ARGS)
-
-.PHONY: bench-backup
-bench-backup: ## Backups beside mariadb-dump | zstd and | gzip (ARGS="--megabytes 1000 --rounds 3")
-	@$(BOOTSTRAP) python
-	@PYTHONPATH=packages/core:services/migrator:services/backup-worker:deploy/local:. \
-		$(PYTHON_IN_VENV) -m bench.backup $(ARGS)
-.PHONY: bench-restore
-bench-restore: ## Restore beside zstd -dc | mariadb and myloader (ARGS="--megabytes 200 --rounds 1")
-	@$(BOOTSTRAP) python
-	@command -v myloader >/dev/null || apt-get install -y -q mydumper >/dev/null \
-		|| echo "without myloader: the package mydumper can't be installed"
-	@PYTHONPATH=packages/core:services/migrator:services/backup-worker:deploy/local:. \
-		$(PYTHON_IN_VENV) -m bench.backup.restoring $(ARGS)
-
-.PHONY: bench-pages
-bench-pages: ## First load of every page with 1,000 backups and 10,000 jobs (ARGS="--rounds 3")
-	@$(BOOTSTRAP) test
-	@PYTHONPATH=deploy/local:. $(PYTHON_IN_VENV) -m bench.pages $(ARGS)
+	@bash bench/run.sh "$(WHAT)" $(ARGS)
 
 # locust patches Python's sockets: an environment and a process of its own.
 LOAD_VENV := .venv-load

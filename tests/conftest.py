@@ -36,7 +36,7 @@ settings.load_profile("sysndd")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what reads mails back: `make test-mailpit` runs it with the real Mailpit."""
+    """Mark what reads mails back: `make lane LANE=mailpit` runs it with the real Mailpit."""
     for item in items:
         if isinstance(item, pytest.Function) and "smtp_catcher" in item.fixturenames:
             item.add_marker("reads_mail")

@@ -1,4 +1,4 @@
-"""``make bench-backup``: backups on a generated database, beside the raw tools, ratio by pairs.
+"""``make bench WHAT=backup``: backups on a generated database, beside the raw tools, ratio by pairs.
 
 One MariaDB server with the settings of a production server, started for this and thrown away. The
 contestants take turns, so that a slow minute of the machine hits all of them.

@@ -1,4 +1,4 @@
-"""``make bench-restore``: restores beside ``zstd -dc | mariadb`` and ``myloader`` with two threads.
+"""``make bench WHAT=restore``: restores beside ``zstd -dc | mariadb`` and ``myloader`` with two threads.
 
 One MariaDB server, a data set of ``--megabytes`` of SQL, one backup of it by our own worker's code.
 The ways take turns, A B C A B C, so that a slow minute of the machine hits all of them; ratios are

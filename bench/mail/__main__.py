@@ -1,4 +1,4 @@
-"""``make bench-mail``: draining the outbox beside a bare aiosmtplib loop.
+"""``make bench WHAT=mail``: draining the outbox beside a bare aiosmtplib loop.
 
 Both send the same mails over the same number of connections to the same server. The loop has its messages
 in memory; the mailer is the real process on a real MariaDB with the settings of a production server (each

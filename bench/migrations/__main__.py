@@ -1,4 +1,4 @@
-"""``make bench-migrations``: applying many small migrations, and having nothing to apply.
+"""``make bench WHAT=migrations``: applying many small migrations, and having nothing to apply.
 
 A MariaDB server with the settings of a production server (each commit flushed), a new one for each
 run: what the tables of the run before leave to be purged and flushed would be counted to the next.

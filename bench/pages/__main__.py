@@ -1,4 +1,4 @@
-"""``make bench-pages``: the first load of every page, in Chromium, on a system of many years.
+"""``make bench WHAT=pages``: the first load of every page, in Chromium, on a system of many years.
 
 A system of its own behind its proxy, with 1,000 backups and 10,000 jobs (and as many mails and audit events,
 and 1,000 accounts). Each load is a first one: the window's caches, on disk and in memory, are off, so that page,

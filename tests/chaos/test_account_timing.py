@@ -1,6 +1,6 @@
 """Known and unknown addresses take the same time: medians, and a rank test, over many samples.
 
-``make chaos-accounts`` (SAMPLES=500): the API and the mailer as processes of their own, and a mail
+``make lane LANE=kills-accounts`` (SAMPLES=500): the API and the mailer as processes of their own, and a mail
 server that accepts connections and says nothing.
 """
 

@@ -1,4 +1,4 @@
-"""`make test-containers`: has an engine and the base images, then runs the tests of this folder.
+"""`make lane LANE=containers`: has an engine and the base images, then runs the tests of this folder.
 
 python -m tests.containers [PYTEST-ARGUMENT …]
 """

@@ -17,7 +17,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         os.environ.get("DOCKER_HOST")
         or os.environ.get("DOCKER_CONTEXT")
         or Path("/var/run/docker.sock").exists()
-    ), "run these by `make test-containers`, which has an engine"
+    ), "run these by `make lane LANE=containers`, which has an engine"
     stack = production(tmp_path_factory.mktemp("mariadb") / "site", subnet=241)
     stack.compose("build", *OURS, seconds=1200)
     with pytest.MonkeyPatch.context() as trusting:

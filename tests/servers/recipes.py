@@ -1,4 +1,4 @@
-"""Which servers `make test-servers` tests against, and the packages they are unpacked from."""
+"""Which servers `make lane LANE=servers` tests against, and the packages they are unpacked from."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""That `make test-servers` really tests the servers it names, with their own client programs."""
+"""That `make lane LANE=servers` really tests the servers it names, with their own client programs."""
 
 import os
 import subprocess

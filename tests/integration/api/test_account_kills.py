@@ -1,7 +1,7 @@
 """SIGKILL of the API at every step of every request that changes accounts: all of it is there, or nothing.
 
 One account's life, from its registration to its end; each request is killed before each of its
-statements (``make chaos-accounts``; otherwise before its COMMIT alone) and once more right after the
+statements (``make lane LANE=kills-accounts``; otherwise before its COMMIT alone) and once more right after the
 COMMIT, before the answer.
 """
 

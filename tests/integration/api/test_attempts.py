@@ -228,7 +228,7 @@ ENUMERATION = [
 
 @pytest.mark.parametrize("state", ["active", "unconfirmed", "deactivated"])
 async def test_known_and_unknown_look_the_same(lifecycle: Lifecycle, state: str) -> None:
-    """Status, headers and body; the time is measured by `make chaos-accounts`."""
+    """Status, headers and body; the time is measured by `make lane LANE=kills-accounts`."""
     await lifecycle.active()
     lifecycle.site.server.execute(
         f"UPDATE `{lifecycle.site.app}`.`user` SET state = %s WHERE user_name = 'marie'", (state,)

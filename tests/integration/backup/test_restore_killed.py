@@ -1,6 +1,6 @@
 """SIGKILL of worker and server at every step of backup, restore and undo, under joining readers.
 
-``KILLS=100 SEED=7`` for the long lane (``make chaos-backups``); every kill point and its seed is in
+``KILLS=100 SEED=7`` for the long lane (``make lane LANE=kills-backups``); every kill point and its seed is in
 the message of a failure.
 """
 

@@ -1,4 +1,4 @@
-"""Kills and faults at seeded moments while mails are committed: ``make chaos-mail`` for many of them."""
+"""Kills and faults at seeded moments while mails are committed: ``make lane LANE=kills-mail`` for many of them."""
 
 import os
 import random

@@ -1,6 +1,6 @@
 """SIGKILL of the migrator and of the server, again and again, at seeded moments; and counted.
 
-``KILLS`` says how many (20 unless told, ``make chaos-migrations KILLS=100`` for the long lane) and
+``KILLS`` says how many (20 unless told, ``make lane LANE=kills-migrations KILLS=100`` for the long lane) and
 ``SEED`` which moments. Every fifth kill hits the server. After each, ``up`` goes on; at the end of
 each round the schema, the rows and a counter of executed statements must be exactly those of an
 undisturbed run.

@@ -1,0 +1,107 @@
+"""``make lane`` and ``make ci``: run a lane, or those of CI side by side.
+
+    python -m tests.lanes                      list the lanes
+    python -m tests.lanes NAME [ARGUMENT …]    run one; arguments go to its command
+    python -m tests.lanes ci                   run CI's rows side by side
+
+The last line of a lane says how it ended and how long it took.
+"""
+
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from tests.lanes.catalog import CI, LANES, Lane, Step
+
+_TEST = Lane("test", "`make test`", (Step(("make", "test"), takes_arguments=False),))
+_BY_NAME = {lane.name: lane for lane in (*LANES, _TEST)}
+
+
+def main(arguments: list[str]) -> int:
+    """Run what is asked for; return 0 only when everything passed."""
+    if not arguments:
+        width = max(len(lane.name) for lane in LANES)
+        print("\n".join(f"  make lane LANE={lane.name:<{width}}  {lane.about}" for lane in LANES))
+        return 0
+    name, *more = arguments
+    if name == "ci":
+        return _run_rows()
+    if name not in _BY_NAME:
+        print(f"There is no lane {name}; `make lane` lists them.", file=sys.stderr)
+        return 2
+    return 0 if _run(_BY_NAME[name], more, None) else 1
+
+
+def _run_rows() -> int:
+    """Run the rows side by side; each lane's output is printed whole when it ends."""
+    failed: list[str] = []
+    printing = threading.Lock()
+    _mailpit()  # built once, before anybody needs it
+
+    def run_row(names: Sequence[str]) -> None:
+        for name in names:
+            with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
+                passed = _run(_BY_NAME[name], [], output)
+                output.seek(0)
+                with printing:
+                    print(f"=== {name}")
+                    print(output.read(), flush=True)
+                if not passed:
+                    failed.append(name)
+
+    rows = [threading.Thread(target=run_row, args=(names,)) for names in CI]
+    for row in rows:
+        row.start()
+    for row in rows:
+        row.join()
+    print(f"ci: {'FAILED: ' + ', '.join(failed) if failed else 'all lanes passed'}", flush=True)
+    return 1 if failed else 0
+
+
+def _run(lane: Lane, arguments: Sequence[str], output: IO[str] | None) -> bool:
+    """Run a lane's steps; return whether all of them passed."""
+    begun = time.monotonic()
+    passed = all(_passes(step, lane, arguments, output) for step in lane.steps)
+    line = f"{lane.name}: {'passed' if passed else 'FAILED'} in {time.monotonic() - begun:.0f} s"
+    print(line, file=output, flush=True)
+    return passed
+
+
+def _passes(step: Step, lane: Lane, arguments: Sequence[str], output: IO[str] | None) -> bool:
+    filled = {
+        "{python}": [sys.executable],
+        "{workers}": [os.environ.get("TEST_WORKERS") or "3"],
+        "{servers}": shlex.split(os.environ.get("SERVERS", "")),
+        "{mailpit}": [_mailpit()] if lane.needs_mailpit else [],
+    }
+    command = [part for word in step.command for part in filled.get(word, [word])]
+    if step.takes_arguments:
+        command += arguments
+    environ = {name: "".join(filled.get(value, [value])) for name, value in step.environ.items()}
+    done = subprocess.run(
+        command,
+        env=environ | dict(os.environ),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT if output else None,
+        check=False,
+    )
+    return done.returncode == 0
+
+
+def _mailpit() -> str:
+    """Return the path of the real Mailpit, which is built the first time."""
+    script = Path("deploy/local/mailpit.sh")
+    built = subprocess.run(["bash", script], stdout=subprocess.PIPE, text=True, check=True)
+    return built.stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

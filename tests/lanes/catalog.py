@@ -1,0 +1,154 @@
+"""The lanes: what takes too long for every run of ``make test``, each one command.
+
+``make lane`` lists them, ``make lane LANE=servers`` runs one. ``make ci`` runs those of ``CI``.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+_INTEGRATION = "tests/integration"
+_PYTEST = ("{python}", "-m", "pytest")
+_PARALLEL = (*_PYTEST, "-n", "{workers}", "--dist", "loadfile")
+
+SERVER_TESTS = (
+    "tests/servers",
+    *(
+        f"{_INTEGRATION}/{name}"
+        for name in ("schema", "migrator", "core", "api", "backup", "mailer")
+    ),
+)
+"""What depends on the database server."""
+
+CI_SERVER_TESTS = (
+    "tests/servers",
+    *(f"{_INTEGRATION}/{name}" for name in ("schema", "migrator", "core")),
+    *(
+        f"{_INTEGRATION}/backup/{name}.py"
+        for name in (
+            "test_round_trip",
+            "test_split_load",
+            "test_proof",
+            "test_schema_changes_meanwhile",
+        )
+    ),
+)
+"""The part of it that differs most between servers."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of a lane.
+
+    Attributes:
+        command: its words; ``{python}``, ``{workers}`` and ``{mailpit}`` are filled in.
+        environ: further environment variables; those that are set already win.
+        takes_arguments: whether what a person adds (``ARGS=``) goes to this command.
+    """
+
+    command: Sequence[str]
+    environ: Mapping[str, str] = field(default_factory=dict)
+    takes_arguments: bool = True
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A set of tests or checks with a name.
+
+    Attributes:
+        name: what ``LANE=`` takes.
+        about: one line for the list.
+        steps: run in turn until one fails.
+        needs_mailpit: whether the real Mailpit is built first.
+    """
+
+    name: str
+    about: str
+    steps: Sequence[Step]
+    needs_mailpit: bool = False
+
+
+def _servers(name: str, about: str, tests: Sequence[str]) -> Lane:
+    command = ("{python}", "-m", "tests.servers", "{servers}", "--", *_PARALLEL, *tests)
+    return Lane(name, about, (Step(command),))
+
+
+LANES: tuple[Lane, ...] = (
+    _servers("servers", "The database's tests on MySQL 9.7 and MariaDB 11.8", SERVER_TESTS),
+    _servers("servers-ci", "The part of `servers` that CI runs", CI_SERVER_TESTS),
+    Lane(
+        "containers",
+        "Build the images, run them in a real engine, test what runs",
+        (Step(("{python}", "-m", "tests.containers")),),
+    ),
+    Lane(
+        "mailpit",
+        "The tests that read emails, with the real Mailpit",
+        (Step((*_PYTEST, "-m", "reads_mail", _INTEGRATION), {"TEST_MAILPIT": "{mailpit}"}),),
+        needs_mailpit=True,
+    ),
+    Lane(
+        "walk",
+        "`make up`, the main path over HTTP, preflight, `make down`; emails in Mailpit",
+        (Step(("make", "walk"), {"MAILPIT_BIN": "{mailpit}"}, takes_arguments=False),),
+        needs_mailpit=True,
+    ),
+    Lane(
+        "kills-migrations",
+        "Kill migrator and server at seeded moments and at statements (KILLS, SEED)",
+        (
+            Step(
+                (
+                    *_PYTEST, "-q", "-s",
+                    f"{_INTEGRATION}/migrator/test_seeded_kills.py",
+                    f"{_INTEGRATION}/migrator/test_killed_at_every_statement.py",
+                ),
+                {"KILLS": "100", "SEED": "4"},
+            ),
+        ),
+    ),
+    Lane(
+        "kills-backups",
+        "Kill worker and server at every step of backup, restore and undo (KILLS, SEED)",
+        (
+            Step(
+                (*_PYTEST, "-q", "-s", "-n", "0", f"{_INTEGRATION}/backup/test_restore_killed.py"),
+                {"KILLS": "100", "SEED": "7"},
+            ),
+        ),
+    ),
+    Lane(
+        "kills-mail",
+        "Kill the mailer while mail server and Redis fail (KILLS, SEED)",
+        (
+            Step(
+                (*_PYTEST, "-q", "-s", f"{_INTEGRATION}/mailer/test_mail_chaos.py"),
+                {"KILLS": "30", "SEED": "6"},
+            ),
+        ),
+    ),
+    Lane(
+        "kills-accounts",
+        "Kill the API at every step of every request that changes accounts; time the answers"
+        " to known and unknown addresses (SAMPLES)",
+        (
+            Step(
+                (
+                    *_PYTEST, "-q", "-s", "-p", "no:logging",
+                    "tests/chaos", f"{_INTEGRATION}/api/test_account_kills.py",
+                ),
+                {"SAMPLES": "500", "KILLS": "all"},
+            ),
+        ),
+    ),
+)  # fmt: skip
+
+CI: tuple[tuple[str, ...], ...] = (
+    ("containers",),
+    ("test", "mailpit", "walk"),
+    ("servers-ci",),
+)
+"""What CI runs: the lanes of a row one after the other, the rows side by side.
+
+Most tests wait for a server most of the time, so together they take little more than the longest.
+``test`` is ``make test``.
+"""
