@@ -145,6 +145,17 @@ docs: ## Write the generated parts of docs/ and .env.example
 lock: ## Write the lock files from requirements/*.in (UPGRADE=1 for newer versions)
 	@bash requirements/compile.sh
 
+# The tool that writes the SBOMs has an environment of its own.
+RELEASE_VENV := .venv-release
+.PHONY: release
+release: ## Make this tree a release: version, changelog, locks, SBOM, commit, tag (VERSION=0.9.0)
+	@$(BOOTSTRAP) python
+	@[ -x $(RELEASE_VENV)/bin/cyclonedx-py ] || { $(PYTHON_IN_VENV) -m venv $(RELEASE_VENV) \
+		&& $(RELEASE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+			--require-hashes -r requirements/release.lock; }
+	@$(PYTHON_IN_VENV) deploy/release/release.py "$(VERSION)" \
+		--sbom-tool $(abspath $(RELEASE_VENV))/bin/cyclonedx-py
+
 .PHONY: clean
 clean: ## Delete caches and the virtual environment; the run folder stays
 	@[ ! -f $(VENV)/.sysndd-folder ] || rm -rf $(VENV)

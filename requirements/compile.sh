@@ -34,6 +34,7 @@ compile requirements/test.in requirements/test.lock --constraint requirements/de
 compile requirements/build.in requirements/build.lock --constraint requirements/dev.lock
 compile requirements/bench.in requirements/bench.lock
 compile requirements/load.in requirements/load.lock
+compile requirements/release.in requirements/release.lock
 for service in migrator api backup-worker mailer; do
     compile "requirements/$service.in" "services/$service/requirements.lock" \
         --constraint requirements/dev.lock
