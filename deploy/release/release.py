@@ -14,6 +14,7 @@ import subprocess
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 VERSION_FILE = Path("packages/core/sysndd_core/__init__.py")
@@ -96,11 +97,12 @@ def with_version(text: str, version: str) -> str:
 
 def without_addresses(sbom: str) -> str:
     """Take out of an SBOM where the packages were looked up: that is the machine's business."""
-    document = json.loads(sbom)
-    for component in document["components"]:
-        component.pop("externalReferences", None)
-        component.pop("description", None)
-    return json.dumps(document, indent=2, sort_keys=True) + "\n"
+
+    def kept(value: dict[str, Any]) -> dict[str, Any]:
+        # A requirement's description is its line of the lock file.
+        return {k: v for k, v in value.items() if k not in {"externalReferences", "description"}}
+
+    return json.dumps(json.loads(sbom, object_hook=kept), indent=2, sort_keys=True) + "\n"
 
 
 def _change(repository: Path, version: str, sbom_tool: str) -> None:
