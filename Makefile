@@ -35,7 +35,7 @@ up: ## Install what is missing and start everything (HTTP_PORT=8080, RUN_DIR=.ru
 	@$(LOCAL) up
 
 .PHONY: status
-status: ## Show every process; exit 0 only when all is well
+status: ## Show every process; exit 0 only if all run and the site is ready
 	@$(SET_UP) && $(LOCAL) status
 
 .PHONY: logs
@@ -51,24 +51,24 @@ admin: ## Run sysndd-admin on the running system (ARGS="backup", ARGS="test-mail
 	@$(SET_UP) && $(LOCAL) admin -- $(ARGS)
 
 .PHONY: preflight
-preflight: ## May this go live? (of `make up` when it runs, else of containers of its own; ARGS="--strict")
+preflight: ## Check whether the deployment is ready to go live (ARGS="--strict")
 	@$(BOOTSTRAP) $(if $(RUNNING),up,tools)
 	@$(VENV)/bin/sysndd-preflight $(PREFLIGHT_OF) $(ARGS)
 
 .PHONY: down
-down: ## Stop everything; data, passwords and logs stay
+down: ## Stop everything; keep data, passwords and logs
 	@$(SET_UP) && $(LOCAL) down
 
 .PHONY: reset
-reset: ## Stop everything and delete its data (asks first; CONFIRM=yes does not)
+reset: ## Stop everything and delete its data (CONFIRM=yes skips the prompt)
 	@$(SET_UP) && $(LOCAL) reset
 
 ##@ Run it in containers
 .PHONY: secrets
-secrets: ## Write the secrets of a deployment that are missing (NEW="token_key …" for new ones)
+secrets: ## Generate missing secrets of a deployment (NEW="token_key …" replaces)
 	@sh deploy/secrets.sh $(NEW)
 
-##@ Work on it
+##@ Develop
 .PHONY: test
 test: ## Run all tests against real servers (TESTS=tests/unit, TEST_WORKERS=1, ARGS='-k name')
 	@$(BOOTSTRAP) test
@@ -77,17 +77,17 @@ test: ## Run all tests against real servers (TESTS=tests/unit, TEST_WORKERS=1, A
 # What depends on the database server; it is run with each server of tests/servers/recipes.py.
 SERVER_TESTS ?= tests/servers $(addprefix tests/integration/,schema migrator core api backup mailer)
 .PHONY: test-servers
-test-servers: ## Run the database's tests on MySQL 9.7 and MariaDB 11.8 (SERVERS=mysql-9.7, ARGS='-k name')
+test-servers: ## Run the database tests on MySQL 9.7 and MariaDB 11.8 (SERVERS=mysql-9.7, ARGS='-k name')
 	@$(BOOTSTRAP) test
 	@$(PYTHON_IN_VENV) -m tests.servers $(SERVERS) -- $(PYTEST) $(SERVER_TESTS) $(ARGS)
 
 .PHONY: test-containers
-test-containers: ## Build the images, run them in a real engine, test what runs (ARGS='-k rolling')
+test-containers: ## Build the images and test them in a container engine (ARGS='-k rolling')
 	@$(BOOTSTRAP) test
 	@$(PYTHON_IN_VENV) -m tests.containers $(ARGS)
 
 .PHONY: check
-check: ## Format, lint, types and the contract tests; changes nothing
+check: ## Check format, lint, types and the contract tests; changes nothing
 	@$(BOOTSTRAP) python
 	@$(PYTHON_IN_VENV) -m ruff format --check $(SOURCES)
 	@$(PYTHON_IN_VENV) -m ruff check $(SOURCES)
@@ -95,7 +95,7 @@ check: ## Format, lint, types and the contract tests; changes nothing
 	@$(PYTHON_IN_VENV) -m pytest -q tests/contract
 
 .PHONY: format
-format: ## Format the code and mend what the linter can mend
+format: ## Format the code and apply the linter's fixes
 	@$(BOOTSTRAP) python
 	@$(PYTHON_IN_VENV) -m ruff check --fix $(SOURCES)
 	@$(PYTHON_IN_VENV) -m ruff format $(SOURCES)
@@ -103,7 +103,7 @@ format: ## Format the code and mend what the linter can mend
 # A run folder and ports of its own, so that it may run beside a running `make up`.
 WALK := RUN_DIR=.run-walk HTTP_PORT=0 MAIL_HTTP_PORT=0
 .PHONY: walk
-walk: ## Really make up, walk the main path over HTTP, make down (in .run-walk)
+walk: ## End-to-end smoke test of `make up` (in .run-walk)
 	@$(BOOTSTRAP) test
 	@$(WALK) CONFIRM=yes $(MAKE) reset 2>/dev/null || true
 	@$(WALK) $(MAKE) up
@@ -119,7 +119,7 @@ walk: ## Really make up, walk the main path over HTTP, make down (in .run-walk)
 # The tests that read mails, and the walk, once more with the real Mailpit in the built-in catcher's stead.
 MAILPIT := mailpit=$$(bash deploy/local/mailpit.sh)
 .PHONY: test-mailpit
-test-mailpit: ## Run the tests that read mails with the real Mailpit (builds it once; Go 1.25 or later)
+test-mailpit: ## Run the tests that read emails with Mailpit (builds it once; Go 1.25 or later)
 	@$(BOOTSTRAP) test
 	@$(MAILPIT) && TEST_MAILPIT=$$mailpit $(PYTHON_IN_VENV) -m pytest -m reads_mail tests/integration $(ARGS)
 
@@ -128,7 +128,7 @@ CI_SERVER_TESTS := tests/servers $(addprefix tests/integration/,schema migrator 
 	$(addprefix backup/,test_round_trip.py test_split_load.py test_proof.py test_schema_changes_meanwhile.py))
 
 .PHONY: ci
-ci: ## What CI runs: check, test, test-servers (migrations and backups), test-mailpit, walk, test-containers
+ci: ## Run what CI runs: check, test, test-servers (migrations and backups), test-mailpit, walk, test-containers
 	@$(MAKE) check
 	@$(MAKE) test
 	@$(MAKE) test-servers SERVER_TESTS="$(CI_SERVER_TESTS)"
@@ -137,20 +137,20 @@ ci: ## What CI runs: check, test, test-servers (migrations and backups), test-ma
 	@$(MAKE) test-containers
 
 .PHONY: chaos-migrations
-chaos-migrations: ## Kill migrator and server at seeded moments and statements (KILLS=100 SEED=4)
+chaos-migrations: ## Kill migrator and server at seeded times and statements (KILLS=100 SEED=4)
 	@$(BOOTSTRAP) test
 	@KILLS=$(or $(KILLS),100) SEED=$(or $(SEED),4) $(PYTHON_IN_VENV) -m pytest -q -s \
 		tests/integration/migrator/test_seeded_kills.py \
 		tests/integration/migrator/test_killed_at_every_statement.py
 
 .PHONY: chaos-mail
-chaos-mail: ## Kill the mailer while mail server and Redis fail, at seeded moments (KILLS=30 SEED=6)
+chaos-mail: ## Kill the mailer at seeded times while mail server and Redis fail (KILLS=30 SEED=6)
 	@$(BOOTSTRAP) test
 	@KILLS=$(or $(KILLS),30) SEED=$(or $(SEED),6) $(PYTHON_IN_VENV) -m pytest -q -s \
 		tests/integration/mailer/test_mail_chaos.py
 
 .PHONY: bench-mail
-bench-mail: ## Drain 10,000 outbox rows beside a bare aiosmtplib loop (ARGS="--mails 2000")
+bench-mail: ## Compare sending 10,000 emails with a bare aiosmtplib loop (ARGS="--mails 2000")
 	@$(BOOTSTRAP) up
 	@PYTHONPATH=packages/core:services/migrator:services/mailer:deploy/local:. $(PYTHON_IN_VENV) \
 		-m bench.mail $(ARGS)
@@ -160,7 +160,7 @@ chaos-backups: ## Kill worker and server at every step of backup, restore and un
 	@KILLS=$(or $(KILLS),100) SEED=$(or $(SEED),7) $(PYTHON_IN_VENV) -m pytest -q -s -n 0 \
 		tests/integration/backup/test_restore_killed.py
 .PHONY: chaos-accounts
-chaos-accounts: ## Time mails and answers to known and unknown addresses, kill the API at every step (SAMPLES=500)
+chaos-accounts: ## Compare timing for known and unknown addresses; kill the API at every step (SAMPLES=500)
 	@$(BOOTSTRAP) test
 	@SAMPLES=$(or $(SAMPLES),500) KILLS=all $(PYTHON_IN_VENV) -m pytest -q -s -p no:logging \
 		tests/chaos tests/integration/api/test_account_kills.py
@@ -168,7 +168,7 @@ chaos-accounts: ## Time mails and answers to known and unknown addresses, kill t
 # The peers have an environment of their own; nothing of theirs reaches a service.
 BENCH_VENV := .venv-bench
 .PHONY: bench-migrations
-bench-migrations: ## Apply 1,000 migrations beside dbmate, yoyo and Alembic (ARGS="--rounds 1")
+bench-migrations: ## Compare applying 1,000 migrations with dbmate, yoyo and Alembic (ARGS="--rounds 1")
 	@$(BOOTSTRAP) python
 	@[ -x $(BENCH_VENV)/bin/dbmate ] || { $(PYTHON_IN_VENV) -m venv $(BENCH_VENV) \
 		&& $(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
@@ -177,12 +177,12 @@ bench-migrations: ## Apply 1,000 migrations beside dbmate, yoyo and Alembic (ARG
 		--peers $(BENCH_VENV)/bin $(ARGS)
 
 .PHONY: bench-backup
-bench-backup: ## Backups beside mariadb-dump | zstd and | gzip (ARGS="--megabytes 1000 --rounds 3")
+bench-backup: ## Compare backups with mariadb-dump piped into zstd and gzip (ARGS="--megabytes 1000 --rounds 3")
 	@$(BOOTSTRAP) python
 	@PYTHONPATH=packages/core:services/migrator:services/backup-worker:deploy/local:. \
 		$(PYTHON_IN_VENV) -m bench.backup $(ARGS)
 .PHONY: bench-restore
-bench-restore: ## Restore beside zstd -dc | mariadb and myloader (ARGS="--megabytes 200 --rounds 1")
+bench-restore: ## Compare restores with zstd -dc | mariadb and with myloader (ARGS="--megabytes 200 --rounds 1")
 	@$(BOOTSTRAP) python
 	@command -v myloader >/dev/null || apt-get install -y -q mydumper >/dev/null \
 		|| echo "without myloader: the package mydumper can't be installed"
@@ -190,7 +190,7 @@ bench-restore: ## Restore beside zstd -dc | mariadb and myloader (ARGS="--megaby
 		$(PYTHON_IN_VENV) -m bench.backup.restoring $(ARGS)
 
 .PHONY: bench-pages
-bench-pages: ## First load of every page with 1,000 backups and 10,000 jobs (ARGS="--rounds 3")
+bench-pages: ## Measure the first load of every page with 1,000 backups and 10,000 jobs (ARGS="--rounds 3")
 	@$(BOOTSTRAP) test
 	@PYTHONPATH=deploy/local:. $(PYTHON_IN_VENV) -m bench.pages $(ARGS)
 
@@ -201,32 +201,32 @@ LOAD_SET_UP := { $(BOOTSTRAP) test && { [ -x $(LOAD_VENV)/bin/locust ] || { $(PY
 	&& $(LOAD_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
 		--require-hashes -r requirements/load.lock; }; }; }
 .PHONY: load
-load: ## A realistic mix on a system of its own, and a report (USERS=50 SECONDS=20)
+load: ## Send a realistic load to a separate system and report (USERS=50 SECONDS=20)
 	@$(LOAD_SET_UP)
 	@$(LOAD) --users $(or $(USERS),50) --seconds $(or $(SECONDS),20) $(ARGS)
 
 .PHONY: load-pool
-load-pool: ## Which pool size: sweep size x workers, recommend, count connections (USERS=200 SECONDS=10)
+load-pool: ## Measure pool sizes, recommend one, and print the connection budget (USERS=200 SECONDS=10)
 	@$(LOAD_SET_UP)
 	@$(LOAD) --pool --users $(or $(USERS),200) --seconds $(or $(SECONDS),10) $(ARGS)
 
 .PHONY: docs
-docs: ## Write the generated parts of docs/ and .env.example
+docs: ## Generate tables in docs/, and .env.example
 	@$(BOOTSTRAP) python
 	@$(PYTHON_IN_VENV) docs/generate.py
 
 .PHONY: lock
-lock: ## Write the lock files from requirements/*.in (UPGRADE=1 for newer versions)
+lock: ## Generate the lock files from requirements/*.in (UPGRADE=1 for newer versions)
 	@bash requirements/compile.sh
 
 .PHONY: clean
-clean: ## Delete caches and the virtual environment; the run folder stays
+clean: ## Delete caches and the virtual environment; keep the run folder
 	@[ ! -f $(VENV)/.sysndd-folder ] || rm -rf $(VENV)
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find packages services deploy tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help
-help: ## Show this
+help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} \
 		/^##@ / {printf "\n%s\n", substr($$0, 5)} \
 		/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
