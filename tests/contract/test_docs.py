@@ -2,8 +2,14 @@
 
 import importlib.util
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+
+from tests.support.runbooks import FOLDER as RUNBOOKS
+from tests.support.runbooks import commands
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -57,9 +63,34 @@ def test_pages_named_in_the_code_exist() -> None:
 def test_a_runbook_is_short() -> None:
     lengths = {
         path.name: len(path.read_text(encoding="utf-8").splitlines())
-        for path in (REPOSITORY / "docs" / "runbooks").glob("*.md")
+        for path in RUNBOOKS.glob("*.md")
     }
     assert {name for name, lines in lengths.items() if lines > RUNBOOK_LINES} == set()
+
+
+@pytest.mark.parametrize("page", sorted(RUNBOOKS.glob("*.md")), ids=lambda page: page.stem)
+def test_commands_of_a_runbook_are_valid_shell(page: Path) -> None:
+    blocks = re.findall(r"^```sh\n(.+?)^```$", page.read_text("utf-8"), re.DOTALL | re.M)
+    assert blocks
+    for block in blocks:
+        parsed = subprocess.run(
+            ["sh", "-n"], input=block, capture_output=True, text=True, check=False
+        )
+        assert parsed.returncode == 0, f"{block}{parsed.stderr}"
+
+
+@pytest.mark.parametrize(
+    ("page", "heading", "count"),
+    [
+        ("first-deployment.md", "Deploy", 7),
+        ("upgrade.md", "Upgrade", 4),
+        ("upgrade.md", "Rollback", 3),
+        ("restore.md", "Restore drill", 5),
+        ("rotate-secrets.md", "Rotate secrets", 2),
+    ],
+)
+def test_sections_that_the_container_tests_run(page: str, heading: str, count: int) -> None:
+    assert len(commands(page, heading)) == count
 
 
 def links(page: Path) -> Iterator[str]:
