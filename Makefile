@@ -35,7 +35,7 @@ up: ## Install what is missing and start everything (HTTP_PORT=8080, RUN_DIR=.ru
 	@$(LOCAL) up
 
 .PHONY: status
-status: ## Show every process; exit 0 only when all is well
+status: ## Show every process; exit 0 only if all run and the site is ready
 	@$(SET_UP) && $(LOCAL) status
 
 .PHONY: logs
@@ -51,31 +51,31 @@ admin: ## Run sysndd-admin on the running system (ARGS="backup", ARGS="test-mail
 	@$(SET_UP) && $(LOCAL) admin -- $(ARGS)
 
 .PHONY: preflight
-preflight: ## May this go live? (of `make up` when it runs, else of containers of its own; ARGS="--strict")
+preflight: ## Check whether the deployment is ready to go live (ARGS="--strict")
 	@$(BOOTSTRAP) $(if $(RUNNING),up,tools)
 	@$(VENV)/bin/sysndd-preflight $(PREFLIGHT_OF) $(ARGS)
 
 .PHONY: down
-down: ## Stop everything; data, passwords and logs stay
+down: ## Stop everything; keep data, passwords and logs
 	@$(SET_UP) && $(LOCAL) down
 
 .PHONY: reset
-reset: ## Stop everything and delete its data (asks first; CONFIRM=yes does not)
+reset: ## Stop everything and delete its data (CONFIRM=yes skips the prompt)
 	@$(SET_UP) && $(LOCAL) reset
 
 ##@ Run it in containers
 .PHONY: secrets
-secrets: ## Write the secrets of a deployment that are missing (NEW="token_key …" for new ones)
+secrets: ## Generate missing secrets of a deployment (NEW="token_key …" replaces)
 	@sh deploy/secrets.sh $(NEW)
 
-##@ Work on it
+##@ Develop
 .PHONY: test
 test: ## Run all tests against real servers (TESTS=tests/unit, TEST_WORKERS=1, ARGS='-k name')
 	@$(BOOTSTRAP) test
 	@$(PYTEST) $(TESTS) $(ARGS)
 
 .PHONY: check
-check: ## Format, lint, types and the contract tests; changes nothing
+check: ## Check format, lint, types and the contract tests; changes nothing
 	@$(BOOTSTRAP) python
 	@$(PYTHON_IN_VENV) -m ruff format --check $(SOURCES)
 	@$(PYTHON_IN_VENV) -m ruff check $(SOURCES)
@@ -83,7 +83,7 @@ check: ## Format, lint, types and the contract tests; changes nothing
 	@$(PYTHON_IN_VENV) -m pytest -q tests/contract
 
 .PHONY: format
-format: ## Format the code and mend what the linter can mend
+format: ## Format the code and apply the linter's fixes
 	@$(BOOTSTRAP) python
 	@$(PYTHON_IN_VENV) -m ruff check --fix $(SOURCES)
 	@$(PYTHON_IN_VENV) -m ruff format $(SOURCES)
@@ -91,7 +91,7 @@ format: ## Format the code and mend what the linter can mend
 # A run folder and ports of its own, so that it may run beside a running `make up`.
 WALK := RUN_DIR=.run-walk HTTP_PORT=0 MAIL_HTTP_PORT=0
 .PHONY: walk
-walk: ## Really make up, walk the main path over HTTP, make down (in .run-walk)
+walk: ## End-to-end smoke test of `make up` (in .run-walk)
 	@$(BOOTSTRAP) test
 	@$(WALK) CONFIRM=yes $(MAKE) reset 2>/dev/null || true
 	@$(WALK) $(MAKE) up
@@ -127,22 +127,22 @@ LOAD_SET_UP := { $(BOOTSTRAP) test && { [ -x $(LOAD_VENV)/bin/locust ] || { $(PY
 	&& $(LOAD_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
 		--require-hashes -r requirements/load.lock; }; }; }
 .PHONY: load
-load: ## A realistic mix on a system of its own, and a report (USERS=50 SECONDS=20)
+load: ## Send a realistic load to a separate system and report (USERS=50 SECONDS=20)
 	@$(LOAD_SET_UP)
 	@$(LOAD) --users $(or $(USERS),50) --seconds $(or $(SECONDS),20) $(ARGS)
 
 .PHONY: load-pool
-load-pool: ## Which pool size: sweep size x workers, recommend, count connections (USERS=200 SECONDS=10)
+load-pool: ## Measure pool sizes, recommend one, and print the connection budget (USERS=200 SECONDS=10)
 	@$(LOAD_SET_UP)
 	@$(LOAD) --pool --users $(or $(USERS),200) --seconds $(or $(SECONDS),10) $(ARGS)
 
 .PHONY: docs
-docs: ## Write the generated parts of docs/ and .env.example
+docs: ## Generate tables in docs/, and .env.example
 	@$(BOOTSTRAP) python
 	@$(PYTHON_IN_VENV) docs/generate.py
 
 .PHONY: lock
-lock: ## Write the lock files from requirements/*.in (UPGRADE=1 for newer versions)
+lock: ## Generate the lock files from requirements/*.in (UPGRADE=1 for newer versions)
 	@bash requirements/compile.sh
 
 # The tool that writes the SBOMs has an environment of its own.
@@ -157,13 +157,13 @@ release: ## Make this tree a release: version, changelog, locks, SBOM, commit, t
 		--sbom-tool $(abspath $(RELEASE_VENV))/bin/cyclonedx-py
 
 .PHONY: clean
-clean: ## Delete caches and the virtual environment; the run folder stays
+clean: ## Delete caches and the virtual environment; keep the run folder
 	@[ ! -f $(VENV)/.sysndd-folder ] || rm -rf $(VENV)
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find packages services deploy tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help
-help: ## Show this
+help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} \
 		/^##@ / {printf "\n%s\n", substr($$0, 5)} \
 		/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))

@@ -178,7 +178,7 @@ def copied(folder: Path, *, subnet: int, **settings: str) -> Stack:
 
 
 def production(folder: Path, *, subnet: int) -> Stack:
-    """Make a deployment as docs/operations.md says, with a certificate for localhost.
+    """Make a deployment as docs/runbooks/first-deployment.md says, with a certificate for localhost.
 
     Its address is ``PUBLIC_URL`` of the settings; whoever calls it has to trust ``certificate()``.
     """

@@ -1,4 +1,4 @@
-"""The first deployment of docs/operations.md, line by line, with a certificate that ACME issues."""
+"""The first deployment of its runbook, step by step, with a certificate that ACME issues."""
 
 import json
 import os
@@ -16,8 +16,9 @@ import pytest
 import yaml
 
 from tests.containers.base_images import IMAGES
-from tests.containers.stack import PRODUCTION, REPOSITORY, Stack, copied, eventually
+from tests.containers.stack import PRODUCTION, Stack, copied, eventually
 from tests.support.proxy import self_signed
+from tests.support.runbooks import commands
 
 NAME = "sysndd.example.org"
 PASSWORD = "a walk along the river bank"
@@ -34,12 +35,9 @@ PEBBLE = {
 }
 
 
-def lines() -> list[str]:
+def steps() -> list[str]:
     """Return the commands, without the first: there is no repository to clone from here."""
-    page = (REPOSITORY / "docs" / "operations.md").read_text()
-    block = re.search(r"^## First deployment\n.*?^```sh\n(.+?)^```$", page, re.DOTALL | re.M)
-    assert block is not None
-    clone, *rest = re.split(r"\n(?=make |cat |docker |curl )", block[1].strip())
+    clone, *rest = commands("first-deployment.md", "Deploy")
     assert clone.startswith("git clone")
     return rest
 
@@ -139,7 +137,7 @@ def certificate(site: Stack, root: str) -> bytes | None:
 
 
 def test_as_it_is_written(site: Stack, record_property: Callable[[str, object], None]) -> None:
-    *before, admin, curl, mail = lines()
+    *before, admin, curl, mail = steps()
     assert [line.split()[0] for line in before] == ["make", "cat", "docker"]
     for line in (*before, admin):
         begun = time.monotonic()

@@ -1,6 +1,5 @@
-"""The commands of docs/operations.md, run as they are written there, on the running deployment."""
+"""The commands of the runbooks, run exactly as written, on the running deployment."""
 
-import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -11,8 +10,9 @@ import httpx
 import pymysql
 import pytest
 
-from tests.containers.stack import OURS, REPOSITORY, Stack, docker, inspect
+from tests.containers.stack import OURS, Stack, docker, inspect
 from tests.containers.test_life import Load, client
+from tests.support.runbooks import commands
 
 # git refuses a checkout of somebody else, and the lane may run as root.
 ANYBODYS = {
@@ -20,20 +20,12 @@ ANYBODYS = {
     "GIT_CONFIG_KEY_0": "safe.directory",
     "GIT_CONFIG_VALUE_0": "*",
 }
-PAGE = REPOSITORY / "docs" / "operations.md"
 
 
-def commands(heading: str) -> str:
-    """Return the first block of commands below a heading."""
-    found = re.search(rf"^### {heading}\n\n```sh\n(.+?)^```$", PAGE.read_text(), re.DOTALL | re.M)
-    assert found is not None, heading
-    return found[1]
-
-
-def run(stack: Stack, heading: str, note: Callable[[str, object], None]) -> str:
-    """Run the commands below a heading and return what they print; each one's time is noted."""
+def run(stack: Stack, page: str, heading: str, note: Callable[[str, object], None]) -> str:
+    """Run the commands of a section and return what they print; each one's time is noted."""
     printed = ""
-    for line in commands(heading).splitlines():
+    for line in commands(page, heading):
         begun = time.monotonic()
         done = subprocess.run(
             ["sh", "-euc", line], cwd=stack.site, env=stack.environ | ANYBODYS, stdin=subprocess.DEVNULL,
@@ -94,7 +86,7 @@ def test_another_version_under_load_drops_no_request(
     load = Load(system, clients=6)
     with load:
         time.sleep(2)
-        run(released, heading, record_property)
+        run(released, "upgrade.md", heading, record_property)
         time.sleep(2)
     containers = released.containers("api")
     assert len(containers) == 2
@@ -114,7 +106,7 @@ def test_a_restore_drill_ends_where_it_began(
 ) -> None:
     genes = "/api/genes?page_size=100"
     before = client(system).get(genes).json()
-    said = run(released, "Restore drill", record_property)
+    said = run(released, "restore.md", "Restore drill", record_property)
     assert "proven" in said
     assert client(system).get(genes).json() == before
 
@@ -123,7 +115,7 @@ def test_rotated_secrets_are_the_only_ones_that_open(
     released: Stack, system: Path, record_property: Callable[[str, object], None]
 ) -> None:
     old = {name: released.secret(name) for name in ("db_password_api", "redis_password")}
-    run(released, "Rotate secrets", record_property)
+    run(released, "rotate-secrets.md", "Rotate secrets", record_property)
     assert client(system).get("/api/auth/me").status_code == httpx.codes.OK
     sign_in = partial(
         pymysql.connect, host="127.0.0.1", port=released.port("db", 3306), user="sysndd_api"

@@ -371,7 +371,7 @@ def test_a_certificate_that_runs_out_is_caught(
         path.write_bytes(replaced[path.name].read_bytes())
     late = dataclasses.replace(running, ca_file=certificate)
     try:
-        # As docs/operations.md says: a certificate is read again when the proxy's file is touched.
+        # As docs/runbooks/first-deployment.md says: a certificate is read again when the proxy's file is touched.
         (stack.site / PROXY).touch()
         eventually("the new one", 30, lambda: "days left" in look(late, "tls.certificate").saw)
         assert_caught(late, "tls.certificate", "3 days left")

@@ -1,9 +1,25 @@
 """The documentation says what the code does: every setting, route, job and error code."""
 
 import importlib.util
+import re
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+from tests.support.runbooks import FOLDER as RUNBOOKS
+from tests.support.runbooks import commands
+
 REPOSITORY = Path(__file__).resolve().parents[2]
+PAGES = [
+    path
+    for pattern in ("*.md", "docs/**/*.md", "packages/*/*.md", "services/*/*.md")
+    for path in sorted(REPOSITORY.glob(pattern))
+]
+CODE = ("packages", "services", "deploy", "proxy", "tests")
+# Longer than this is a list of topics, not a runbook.
+RUNBOOK_LINES = 120
 
 
 def test_generated_pages_are_current() -> None:
@@ -20,3 +36,81 @@ def test_generated_pages_are_current() -> None:
         if not path.exists() or path.read_text(encoding="utf-8") != text
     ]
     assert stale == [], "run: make docs"
+
+
+def test_links_lead_to_pages_and_headings_that_exist() -> None:
+    broken = [
+        f"{page.relative_to(REPOSITORY)}: {target}"
+        for page in PAGES
+        for target in links(page)
+        if not exists(page, target)
+    ]
+    assert broken == []
+
+
+def test_pages_named_in_the_code_exist() -> None:
+    missing = [
+        f"{path.relative_to(REPOSITORY)}: {name}"
+        for folder in CODE
+        for path in sorted((REPOSITORY / folder).rglob("*"))
+        if path.suffix in {".py", ".sh", ".yml", ".sql"}
+        for name in re.findall(r"\bdocs/[\w/.-]+\.md\b", path.read_text("utf-8", "ignore"))
+        if not (REPOSITORY / name).is_file()
+    ]
+    assert missing == []
+
+
+def test_a_runbook_is_short() -> None:
+    lengths = {
+        path.name: len(path.read_text(encoding="utf-8").splitlines())
+        for path in RUNBOOKS.glob("*.md")
+    }
+    assert {name for name, lines in lengths.items() if lines > RUNBOOK_LINES} == set()
+
+
+@pytest.mark.parametrize("page", sorted(RUNBOOKS.glob("*.md")), ids=lambda page: page.stem)
+def test_commands_of_a_runbook_are_valid_shell(page: Path) -> None:
+    blocks = re.findall(r"^```sh\n(.+?)^```$", page.read_text("utf-8"), re.DOTALL | re.M)
+    assert blocks
+    for block in blocks:
+        parsed = subprocess.run(
+            ["sh", "-n"], input=block, capture_output=True, text=True, check=False
+        )
+        assert parsed.returncode == 0, f"{block}{parsed.stderr}"
+
+
+@pytest.mark.parametrize(
+    ("page", "heading", "count"),
+    [
+        ("first-deployment.md", "Deploy", 7),
+        ("upgrade.md", "Upgrade", 4),
+        ("upgrade.md", "Rollback", 3),
+        ("restore.md", "Restore drill", 5),
+        ("rotate-secrets.md", "Rotate secrets", 2),
+    ],
+)
+def test_sections_that_the_container_tests_run(page: str, heading: str, count: int) -> None:
+    assert len(commands(page, heading)) == count
+
+
+def links(page: Path) -> Iterator[str]:
+    """Yield the targets inside this repository that a page links to; code blocks are left out."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.M)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" not in target and not target.startswith("mailto:"):
+            yield target
+
+
+def exists(page: Path, target: str) -> bool:
+    """Return whether a link of a page leads somewhere."""
+    name, _, anchor = target.partition("#")
+    path = (page.parent / name).resolve() if name else page
+    if not path.exists():
+        return False
+    return not anchor or anchor in anchors(path)
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

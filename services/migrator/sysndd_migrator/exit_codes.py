@@ -1,4 +1,4 @@
-"""Exit codes of ``sysndd-migrator``, in one place; docs/operations.md lists them.
+"""Exit codes of ``sysndd-migrator``, in one place; docs/migrator.md lists them.
 
 Above 64 they follow ``sysexits.h`` where it has a fitting name.
 """

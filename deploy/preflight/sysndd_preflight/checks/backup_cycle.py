@@ -33,7 +33,7 @@ _LONGEST_SCHEMA = 48
 _ROWS = 20
 _MEND = (
     "Repeat it by hand on a test system: sysndd-admin backup, verify, restore, undo-restore;"
-    " docs/operations.md explains each error code."
+    " docs/runbooks/restore.md explains each error code."
 )
 
 

@@ -21,7 +21,7 @@ _TOGETHER = 16
     "ready",
     Phase.LIVE,
     "The system says that it is ready.",
-    mend="Do what `reason` says; see docs/operations.md, “Is it all right?”.",
+    mend="Follow `reason`; see docs/runbooks/troubleshooting.md, “The API is not ready”.",
     logs=("api", "traefik"),
 )
 async def ready(deployment: Deployment) -> str:

@@ -43,7 +43,7 @@ class RemoteCopy(BaseModel):
 
 
 class BackupManifest(BaseModel):
-    """What is known of one backup; version 1 of the file format, described in docs/operations.md.
+    """What is known of one backup; version 1 of the file format, described in docs/backup-format.md.
 
     Sizes are bytes, times UTC, hashes lower-case hexadecimal SHA-256. ``fenced`` tells whether the
     server kept schema changes out while the dump ran, ``data_bytes`` how large the tables were.
