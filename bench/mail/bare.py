@@ -12,12 +12,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import aiosmtplib
-import uvloop
 
 from bench.mail.mails import MAIL_FROM, PUBLIC_URL, context_of, recipient_of
 from sysndd_local.ports import LOOPBACK
-from sysndd_mailer.compose import Composer
-from sysndd_mailer.wire import Message
+from sysndd_mailer.compose import Composer, Message
 
 
 def messages(count: int) -> list[Message]:
@@ -51,6 +49,4 @@ async def main(port: int, connections: int, mails: int) -> None:
 
 
 if __name__ == "__main__":
-    # The mailer's own event loop: what is compared is the outbox, not the loop.
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main(*(int(one) for one in sys.argv[1:4])))
+    asyncio.run(main(*(int(one) for one in sys.argv[1:4])))
