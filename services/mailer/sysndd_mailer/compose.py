@@ -6,10 +6,10 @@ typed context. A row whose context does not fit can't be rendered and is dead at
 
 import quopri
 import re
-import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from email import policy
+from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import parseaddr
@@ -170,7 +170,6 @@ class Composer:
     def __init__(self, *, mail_from: str, public_url: str) -> None:
         sender = _address(mail_from)
         self._sender = sender.addr_spec
-        # Parsed once: the same header goes into every message.
         self._from = _header("From", str(sender))
         self._public_url = public_url
         self._templates = jinja2.Environment(
@@ -254,19 +253,20 @@ class Composer:
         message["Message-ID"] = message_id
         message["Auto-Submitted"] = _AUTO_SUBMITTED
         message["MIME-Version"] = _MIME_VERSION
-        # Quoted-printable has a hexadecimal digit behind each "=": no part can hold this.
-        message.make_alternative(boundary=f"=_{secrets.token_hex(12)}")
+        message["Content-Type"] = _ALTERNATIVE
         message.attach(_part(_PLAIN, rendered.text))
         message.attach(_part(_HTML, rendered.html))
         return message
 
 
-# Headers that are the same in every message are parsed once. Parsing is most of what building one
-# costs, and `set_content` would parse three for each part.
+# Headers that are the same in every message are parsed once: parsing is most of what building a
+# message costs, and `set_content` and `add_alternative` would parse a dozen.
 _header = policy.SMTP.header_factory
 # Keeps out-of-office answers away (RFC 3834, section 5).
 _AUTO_SUBMITTED = _header("Auto-Submitted", "auto-generated")
 _MIME_VERSION = _header("MIME-Version", "1.0")
+# Quoted-printable has a hexadecimal digit after each "=", so no part can contain this boundary.
+_ALTERNATIVE = _header("Content-Type", 'multipart/alternative; boundary="=_alternative"')
 _PLAIN = _header("Content-Type", 'text/plain; charset="utf-8"')
 _HTML = _header("Content-Type", 'text/html; charset="utf-8"')
 _QUOTED_PRINTABLE = _header("Content-Transfer-Encoding", "quoted-printable")
@@ -290,10 +290,9 @@ def _address(text: str) -> Address:
         raise MailNotComposable("The address can't be used in a header.")
     if not address.isascii():
         raise MailNotComposable("The address has letters that need SMTPUTF8 (RFC 6531).")
-    try:
-        parsed = Address(display_name=name, addr_spec=address)
-    except (ValueError, IndexError) as error:
-        raise MailNotComposable("The address is not one that RFC 5322 allows.") from error
-    if _NOT_IN_ADDRESS.search(parsed.addr_spec):
+    if "@" not in address or _NOT_IN_ADDRESS.search(address):
         raise MailNotComposable("The address can't be used in an SMTP command.")
-    return parsed
+    try:
+        return Address(display_name=name, addr_spec=address)
+    except (ValueError, IndexError, HeaderParseError) as error:
+        raise MailNotComposable("The address is not one that RFC 5322 allows.") from error

@@ -105,12 +105,27 @@ def test_long_identifiers_are_neither_split_nor_encoded() -> None:
         "a@b, c@d\n",
         "",
         '"a b"@x.example',
+        "a@",
+        "@b",
+        "a@b@c",
         '"a>b"@x.example',
     ],
 )
 def test_unusable_address_is_refused(recipient: str) -> None:
     with pytest.raises(MailNotComposable):
         compose(Rendered("s", "t", "h"), recipient=recipient)
+
+
+@given(recipient=st.text(st.sampled_from('ab.@<>,:;()"\\ \t\r\nü[]=?'), max_size=20))
+def test_any_recipient_is_one_address_or_refused(recipient: str) -> None:
+    try:
+        built = compose(Rendered("s", "t", "h"), recipient=recipient)
+    except MailNotComposable:
+        return
+    (shown,) = read(built.content)["To"].addresses
+    assert shown.addr_spec == built.recipient
+    assert built.recipient.isascii()
+    assert not set(built.recipient) & set("<> \t\r\n")
 
 
 def test_header_injection_is_refused() -> None:
