@@ -56,7 +56,7 @@ class ClaimedRows(Protocol):
         """Extend the leases; return those that are lost."""
 
     async def cancel_requested(self, claim: Claim) -> bool:
-        """Tell whether somebody asked for it to be broken off."""
+        """Tell whether its cancellation was requested."""
 
     async def reclaim(self) -> int:
         """Take rows from workers whose lease ran out."""

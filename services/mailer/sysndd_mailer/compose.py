@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from email import policy
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import parseaddr
@@ -159,6 +159,19 @@ class Message:
     content: bytes
 
 
+# Headers that are the same in every message are parsed once: parsing is most of what building a
+# message costs, and `set_content` and `add_alternative` would parse a dozen.
+_header = policy.SMTP.header_factory
+# Keeps out-of-office answers away (RFC 3834, section 5).
+_AUTO_SUBMITTED = _header("Auto-Submitted", "auto-generated")
+_MIME_VERSION = _header("MIME-Version", "1.0")
+# Quoted-printable has a hexadecimal digit after each "=", so no part can contain this boundary.
+_ALTERNATIVE = _header("Content-Type", 'multipart/alternative; boundary="=_alternative"')
+_PLAIN = _header("Content-Type", 'text/plain; charset="utf-8"')
+_HTML = _header("Content-Type", 'text/html; charset="utf-8"')
+_QUOTED_PRINTABLE = _header("Content-Transfer-Encoding", "quoted-printable")
+
+
 class Composer:
     """Renders outbox rows.
 
@@ -237,10 +250,10 @@ class Composer:
         """
         to = _address(recipient)
         try:
-            built = self._build(rendered, to, message_id, date)
-        except ValueError as error:
+            content = self._build(rendered, to, message_id, date).as_bytes()
+        except (ValueError, MessageError) as error:
             raise MailNotComposable("The message can't be built from these values.") from error
-        return Message(self._sender, to.addr_spec, built.as_bytes())
+        return Message(self._sender, to.addr_spec, content)
 
     def _build(
         self, rendered: Rendered, to: Address, message_id: str, date: datetime
@@ -257,19 +270,6 @@ class Composer:
         message.attach(_part(_PLAIN, rendered.text))
         message.attach(_part(_HTML, rendered.html))
         return message
-
-
-# Headers that are the same in every message are parsed once: parsing is most of what building a
-# message costs, and `set_content` and `add_alternative` would parse a dozen.
-_header = policy.SMTP.header_factory
-# Keeps out-of-office answers away (RFC 3834, section 5).
-_AUTO_SUBMITTED = _header("Auto-Submitted", "auto-generated")
-_MIME_VERSION = _header("MIME-Version", "1.0")
-# Quoted-printable has a hexadecimal digit after each "=", so no part can contain this boundary.
-_ALTERNATIVE = _header("Content-Type", 'multipart/alternative; boundary="=_alternative"')
-_PLAIN = _header("Content-Type", 'text/plain; charset="utf-8"')
-_HTML = _header("Content-Type", 'text/html; charset="utf-8"')
-_QUOTED_PRINTABLE = _header("Content-Transfer-Encoding", "quoted-printable")
 
 
 def _part(content_type: str, body: str) -> EmailMessage:
@@ -294,5 +294,5 @@ def _address(text: str) -> Address:
         raise MailNotComposable("The address can't be used in an SMTP command.")
     try:
         return Address(display_name=name, addr_spec=address)
-    except (ValueError, IndexError, HeaderParseError) as error:
+    except (ValueError, IndexError, MessageError) as error:
         raise MailNotComposable("The address is not one that RFC 5322 allows.") from error

@@ -40,7 +40,7 @@ class OutboxRows(MailRows):
         return [] if self._breaker.is_open else await super().claim_batch(worker, limit)
 
     async def cancel_requested(self, claim: Claim) -> bool:
-        """A mail in flight is not broken off."""
+        """Nobody can ask for it: a mail in progress is finished."""
         return False
 
     async def mark_content_started(self, claim: Claim) -> None:

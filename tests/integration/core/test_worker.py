@@ -152,6 +152,21 @@ async def test_living_lease_is_not_reclaimed(rows: JobRows) -> None:
     assert await rows.reclaim() == 0
 
 
+async def test_renewed_leases_wait_for_no_other_row(site: Site, rows: JobRows) -> None:
+    """The statement finds its rows by their key; reading the table would lock all of it."""
+    for _ in range(200):
+        await insert_free(rows)
+    claims = await rows.claim_batch("w", 100)
+    taken = {claim.id for claim in claims}
+    assert len(taken) == 100
+    with site.server.connect(site.ops) as other, other.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT id FROM job WHERE state = 'queued' FOR UPDATE")
+        async with asyncio.timeout(5):
+            assert await rows.renew(claims) == []
+        cursor.execute("ROLLBACK")
+
+
 async def test_released_job_keeps_its_attempts(rows: JobRows) -> None:
     job_id = await submit(rows)
     for attempt in range(1, 6):
