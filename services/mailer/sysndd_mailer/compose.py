@@ -13,6 +13,7 @@ from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import parseaddr
+from functools import lru_cache
 from typing import ClassVar
 
 import jinja2
@@ -159,17 +160,8 @@ class Message:
     content: bytes
 
 
-# Headers that are the same in every message are parsed once: parsing is most of what building a
-# message costs, and `set_content` and `add_alternative` would parse a dozen.
-_header = policy.SMTP.header_factory
-# Keeps out-of-office answers away (RFC 3834, section 5).
-_AUTO_SUBMITTED = _header("Auto-Submitted", "auto-generated")
-_MIME_VERSION = _header("MIME-Version", "1.0")
-# Quoted-printable has a hexadecimal digit after each "=", so no part can contain this boundary.
-_ALTERNATIVE = _header("Content-Type", 'multipart/alternative; boundary="=_alternative"')
-_PLAIN = _header("Content-Type", 'text/plain; charset="utf-8"')
-_HTML = _header("Content-Type", 'text/html; charset="utf-8"')
-_QUOTED_PRINTABLE = _header("Content-Transfer-Encoding", "quoted-printable")
+# Parsing headers is most of what building a message costs, and most are the same in many messages.
+_header = lru_cache(maxsize=256)(policy.SMTP.header_factory)
 
 
 class Composer:
@@ -261,21 +253,27 @@ class Composer:
         message = EmailMessage(policy=policy.SMTP)
         message["From"] = self._from
         message["To"] = to
-        message["Subject"] = "".join(filter(str.isprintable, rendered.subject))
-        message["Date"] = date.replace(microsecond=0)
+        # Without control characters, which a parsed header is no longer checked for.
+        subject = "".join(filter(str.isprintable, rendered.subject))
+        message["Subject"] = _header("Subject", subject)
+        message["Date"] = _header("Date", date.replace(microsecond=0))
         message["Message-ID"] = message_id
-        message["Auto-Submitted"] = _AUTO_SUBMITTED
-        message["MIME-Version"] = _MIME_VERSION
-        message["Content-Type"] = _ALTERNATIVE
-        message.attach(_part(_PLAIN, rendered.text))
-        message.attach(_part(_HTML, rendered.html))
+        # Keeps out-of-office answers away (RFC 3834, section 5).
+        message["Auto-Submitted"] = _header("Auto-Submitted", "auto-generated")
+        message["MIME-Version"] = _header("MIME-Version", "1.0")
+        # Quoted-printable has a hexadecimal digit after each "=": no part can contain this boundary.
+        message["Content-Type"] = _header(
+            "Content-Type", 'multipart/alternative; boundary="=_alternative"'
+        )
+        message.attach(_part("plain", rendered.text))
+        message.attach(_part("html", rendered.html))
         return message
 
 
-def _part(content_type: str, body: str) -> EmailMessage:
+def _part(subtype: str, body: str) -> EmailMessage:
     part = EmailMessage(policy=policy.SMTP)
-    part["Content-Type"] = content_type
-    part["Content-Transfer-Encoding"] = _QUOTED_PRINTABLE
+    part["Content-Type"] = _header("Content-Type", f'text/{subtype}; charset="utf-8"')
+    part["Content-Transfer-Encoding"] = _header("Content-Transfer-Encoding", "quoted-printable")
     part.set_payload(quopri.encodestring(body.encode("utf-8")).decode("ascii"))
     return part
 
