@@ -47,4 +47,5 @@ async def main(port: int, connections: int, mails: int, kind: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*(int(one) for one in sys.argv[1:4]), sys.argv[4]))
+    _, port, connections, mails, kind = sys.argv
+    asyncio.run(main(int(port), int(connections), int(mails), kind))
