@@ -1,8 +1,8 @@
-"""The loop to beat: ``python -m bench.mail.bare PORT CONNECTIONS MAILS``.
+"""The loop to compare with: ``python -m bench.mail.bare PORT CONNECTIONS MAILS ready|built``.
 
-N connections that each take the next message from one list and hand it to aiosmtplib, and nothing else:
-no row is read or written, no template rendered. The messages are made before the clock starts, by the
-mailer's own composer, so that both send the same octets.
+N connections that each take the next message and hand it to aiosmtplib; no row is read or written. The
+messages come from the mailer's own composer, so that both send the same octets: ``ready`` before the clock
+starts, ``built`` one by one as they are sent.
 """
 
 import asyncio
@@ -12,28 +12,22 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import aiosmtplib
-import uvloop
 
 from bench.mail.mails import MAIL_FROM, PUBLIC_URL, context_of, recipient_of
 from sysndd_local.ports import LOOPBACK
-from sysndd_mailer.compose import Composer
-from sysndd_mailer.wire import Message
+from sysndd_mailer.compose import Composer, Message
 
 
-def messages(count: int) -> list[Message]:
+def messages(count: int) -> Iterator[Message]:
     composer, now = Composer(mail_from=MAIL_FROM, public_url=PUBLIC_URL), datetime.now(UTC)
-    made = []
     for number in range(count):
         context = composer.context("test", json.dumps(context_of(number)))
-        made.append(
-            composer.message(
-                composer.render("test", context, None),
-                recipient=recipient_of(number),
-                message_id=f"<{number}.{now.timestamp()}@sysndd.example>",
-                date=now,
-            )
+        yield composer.message(
+            composer.render("test", context, None),
+            recipient=recipient_of(number),
+            message_id=f"<{number}.{now.timestamp()}@sysndd.example>",
+            date=now,
         )
-    return made
 
 
 async def send(port: int, left: Iterator[Message]) -> None:
@@ -45,12 +39,13 @@ async def send(port: int, left: Iterator[Message]) -> None:
             await client.sendmail(message.sender, [message.recipient], message.content)
 
 
-async def main(port: int, connections: int, mails: int) -> None:
-    left = iter(messages(mails))
+async def main(port: int, connections: int, mails: int, kind: str) -> None:
+    left = messages(mails)
+    if kind == "ready":
+        left = iter(list(left))
     await asyncio.gather(*(send(port, left) for _ in range(connections)))
 
 
 if __name__ == "__main__":
-    # The mailer's own event loop: what is compared is the outbox, not the loop.
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main(*(int(one) for one in sys.argv[1:4])))
+    _, port, connections, mails, kind = sys.argv
+    asyncio.run(main(int(port), int(connections), int(mails), kind))

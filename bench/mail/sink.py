@@ -25,12 +25,11 @@ class Counting:
     async def handle_EHLO(  # noqa: N802 - the name is aiosmtpd's
         self, server: SMTP, session: Session, envelope: Envelope, hostname: str, replies: list[str]
     ) -> list[str]:
-        """Offer PIPELINING, as Postfix, Exim and Exchange do; aiosmtpd reads line by line anyhow."""
         if not self.first:
             # Not the connection: the probe that waits for this program makes one, too.
             self.first = time.time()
         session.host_name = hostname
-        return [*replies[:-1], "250-PIPELINING", replies[-1]]
+        return replies
 
     async def handle_DATA(  # noqa: N802 - the name is aiosmtpd's
         self, server: SMTP, session: Session, envelope: Envelope

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +12,13 @@ from sysndd_core.jobs.worker import Worker
 from sysndd_core.mail.outbox import NewMail
 from sysndd_core.mail.transport import TransportRows
 from sysndd_core.settings.smtp import SmtpSettings
-from sysndd_mailer.breaker import Breaker, prober
+from sysndd_mailer.circuit_breaker import CircuitBreaker, prober
 from sysndd_mailer.compose import Composer
 from sysndd_mailer.delivery import Delivery
 from sysndd_mailer.links import Links
 from sysndd_mailer.outbox_rows import OutboxRows
 from sysndd_mailer.settings import MailerSettings
-from sysndd_mailer.smtp import Connections
+from sysndd_mailer.smtp import ConnectionPool
 from tests.support.site import Site
 
 
@@ -28,9 +28,11 @@ class Outbox:
 
     rows: OutboxRows
     worker: Worker
-    breaker: Breaker
-    connections: Connections
+    breaker: CircuitBreaker
+    pool: ConnectionPool
     composer: Composer
+    concurrent_worker: Callable[[int], Worker]
+    """Makes a mailer that has so many mails in hand at once."""
 
     async def put(self, mail: NewMail) -> str:
         """Write a mail's row; return its id."""
@@ -55,17 +57,25 @@ class Outbox:
 async def open_outbox(site: Site, database: Database, smtp: SmtpSettings) -> AsyncIterator[Outbox]:
     """Open a mailer's parts with a transport."""
     settings = site.load(MailerSettings)
-    wake_up, connections = WakeUp(site.redis), Connections(smtp)
-    breaker = Breaker(prober(smtp), TransportRows(database), name="mail@test:1", first_pause=0.1)
+    wake_up, pool = WakeUp(site.redis), ConnectionPool(smtp)
+    breaker = CircuitBreaker(
+        prober(smtp), TransportRows(database), name="mail@test:1", first_pause=0.1
+    )
     rows = OutboxRows(database, wake_up, breaker, domain="sysndd.example")
     composer = Composer(mail_from=settings.smtp.mail_from, public_url=settings.site.public_url)
-    delivery = Delivery(rows, composer, Links(database, settings.token.key), connections, breaker)
-    worker = Worker(database=database, redis=site.redis, rows=rows, perform=delivery.perform)
+    delivery = Delivery(rows, composer, Links(database, settings.token.key), pool, breaker)
+
+    def make_worker(concurrency: int) -> Worker:
+        return Worker(
+            database=database, redis=site.redis, rows=rows, perform=delivery.perform,
+            concurrency=concurrency,
+        )  # fmt: skip
+
     watch = asyncio.create_task(breaker.run(lambda: rows.announce("breaker")))
     try:
-        yield Outbox(rows, worker, breaker, connections, composer)
+        yield Outbox(rows, make_worker(1), breaker, pool, composer, make_worker)
     finally:
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)
-        await connections.close()
+        await pool.close()
         await wake_up.close()

@@ -41,7 +41,6 @@ class FaultySmtp:
         connections: how many were opened.
         before: called once before the answer to a command; ``SENT``: after the one to a content.
         in_doubt: Message-IDs whose content came in whole and whose sender got no answer.
-        along: how many contents came together with the commands that follow.
     """
 
     port: int = 0
@@ -53,7 +52,6 @@ class FaultySmtp:
     tls: ssl.SSLContext | None = None
     before: dict[str, Callable[[], None]] = field(default_factory=dict)
     in_doubt: set[str] = field(default_factory=set)
-    along: int = 0
 
     def answer(self, command: str) -> str:
         """Return what to say to a command."""
@@ -131,8 +129,6 @@ async def _converse(
             await _say(faulty, writer, "AUTH")
         elif command == "DATA" and said.startswith("354"):
             content = await reader.readuntil(b"\r\n.\r\n")
-            # A StreamReader has no other way to ask for what came along without waiting for more.
-            faulty.along += bool(reader._buffer)  # type: ignore[attr-defined]
             message = message_from_bytes(content[:-5], policy=policy.default)
             assert isinstance(message, EmailMessage)
             faulty.accepted.append(message)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sysndd_core.errors import JobCancelled, LeaseLost, SysnddError
-from sysndd_core.jobs.leases import Claim, Ending
+from sysndd_core.jobs.leases import CancelReason, Claim
 from sysndd_core.jobs.models import Job, job_type
 from sysndd_core.jobs.rows import JobRows
 from sysndd_core.jobs.worker import Perform
@@ -69,7 +69,7 @@ def job_performer(rows: JobRows, handlers: dict[type[Job], JobHandler]) -> Perfo
         except LeaseLost:
             log.warning("job_lease_lost", kind=claim.row["kind"])
         except asyncio.CancelledError:
-            await _broken_off(rows, claim)
+            await _record_cancelled(rows, claim)
         except SysnddError as error:
             log.error("job_failed", kind=claim.row["kind"], code=error.code, error=error.detail)
             code, text = error.code, error.detail
@@ -93,16 +93,16 @@ def _resolve(claim: Claim, handlers: dict[type[Job], JobHandler]) -> tuple[Job, 
     return model.model_validate_json(claim.row["payload"]), handlers[model]
 
 
-async def _broken_off(rows: JobRows, claim: Claim) -> None:
-    log.warning("job_broken_off", kind=claim.row["kind"], reason=claim.ending)
+async def _record_cancelled(rows: JobRows, claim: Claim) -> None:
+    log.warning("job_interrupted", kind=claim.row["kind"], reason=claim.cancel_reason)
     with contextlib.suppress(LeaseLost):
-        if claim.ending is Ending.CANCEL_REQUESTED:
+        if claim.cancel_reason is CancelReason.CANCEL_REQUESTED:
             await rows.end(
                 claim, "cancelled", "error_code = %s, error = %s", JobCancelled.code,
                 "Cancelled on request.",
             )  # fmt: skip
-        elif claim.ending is Ending.WORKER_STOPPING:
-            await rows.hand_back(claim)
+        elif claim.cancel_reason is CancelReason.WORKER_STOPPING:
+            await rows.release(claim)
 
 
 async def _record(outcome: Callable[[], Awaitable[None]]) -> None:

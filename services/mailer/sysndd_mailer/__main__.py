@@ -1,13 +1,10 @@
 """``sysndd-mailer``: serves the outbox until SIGTERM; with ``health``: is it there?"""
 
 import asyncio
-import gc
 import os
 import socket
 import sys
 from urllib.parse import urlsplit
-
-import uvloop
 
 from sysndd_core.db.database import Database
 from sysndd_core.errors import SysnddError
@@ -18,17 +15,17 @@ from sysndd_core.jobs.worker import Worker
 from sysndd_core.logging import configure
 from sysndd_core.mail.transport import TransportRows
 from sysndd_core.settings.base import load
-from sysndd_mailer.breaker import Breaker, prober
+from sysndd_mailer.circuit_breaker import CircuitBreaker, prober
 from sysndd_mailer.compose import Composer
 from sysndd_mailer.delivery import Delivery
 from sysndd_mailer.links import Links
 from sysndd_mailer.outbox_rows import OutboxRows
 from sysndd_mailer.previews import Previews
 from sysndd_mailer.settings import MailerSettings
-from sysndd_mailer.smtp import Connections
+from sysndd_mailer.smtp import ConnectionPool
 
 _CLAIMED_PER_CONNECTION = 64
-"""Mails that wait inside for a connection: claimed and closed by the batch, not one by one."""
+"""Mails are claimed in batches; most of a batch waits in the process for a connection."""
 
 
 def main() -> int:
@@ -38,12 +35,7 @@ def main() -> int:
         if sys.argv[1:] == ["health"]:
             return answer(settings.database, Queue.MAIL)
         configure(settings.log, service="mailer")
-        # What is there by now stays for good: looking through it for garbage takes 20 ms, in which no
-        # connection is served. Of the rest little is garbage, and each search finds what is in hand.
-        gc.freeze()
-        gc.set_threshold(10_000)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings))
+        asyncio.run(_serve(settings))
     except SysnddError as error:
         print(f"sysndd-mailer: {error.detail}", file=sys.stderr)
         return 1
@@ -52,26 +44,24 @@ def main() -> int:
 
 async def _serve(settings: MailerSettings) -> None:
     wake_up = WakeUp(settings.redis)
-    connections = Connections(settings.smtp)
+    pool = ConnectionPool(settings.smtp)
     domain = urlsplit(settings.site.public_url).hostname or "localhost"
     name = f"mail@{socket.gethostname()}:{os.getpid()}"
     try:
         async with Database(settings.database) as database:
-            breaker = Breaker(prober(settings.smtp), TransportRows(database), name=name)
+            breaker = CircuitBreaker(prober(settings.smtp), TransportRows(database), name=name)
             rows = OutboxRows(database, wake_up, breaker, domain=domain)
             composer = Composer(
                 mail_from=settings.smtp.mail_from, public_url=settings.site.public_url
             )
             links = Links(database, settings.token.key)
-            delivery = Delivery(rows, composer, links, connections, breaker)
+            delivery = Delivery(rows, composer, links, pool, breaker)
             worker = Worker(
                 database=database,
                 redis=settings.redis,
                 rows=rows,
                 perform=delivery.perform,
                 concurrency=settings.smtp.connections * _CLAIMED_PER_CONNECTION,
-                # A mail in flight is finished: breaking it off after DATA would send it twice.
-                interruptible=lambda claim: not claim.under_way,
             )
             background = [
                 asyncio.create_task(breaker.run(lambda: rows.announce("breaker"))),
@@ -79,13 +69,12 @@ async def _serve(settings: MailerSettings) -> None:
             ]
             try:
                 await worker.run()
-                await delivery.finish()
             finally:
                 for task in background:
                     task.cancel()
                 await asyncio.gather(*background, return_exceptions=True)
     finally:
-        await connections.close()
+        await pool.close()
         await wake_up.close()
 
 

@@ -4,11 +4,15 @@ A mail is a folder ``templates/<mail>/`` with ``subject.txt``, ``body.txt`` and 
 typed context. A row whose context does not fit can't be rendered and is dead at once.
 """
 
+import quopri
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from email import policy
+from email.errors import MessageError
 from email.headerregistry import Address
-from email.utils import format_datetime, parseaddr
+from email.message import EmailMessage
+from email.utils import parseaddr
 from functools import lru_cache
 from typing import ClassVar
 
@@ -17,7 +21,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sysndd_core.errors import SysnddError
 from sysndd_core.mail.link_tokens import TokenPurpose
-from sysndd_mailer.wire import Message, content, mailbox
 
 MASK = "•••"
 """Stands for a token wherever a person may look at a mail that is not theirs."""
@@ -143,6 +146,24 @@ class Rendered:
         return {"subject": self.subject, "text": self.text, "html": self.html}
 
 
+@dataclass(frozen=True)
+class Message:
+    """What goes over the wire.
+
+    Attributes:
+        sender, recipient: addresses for MAIL FROM and RCPT TO.
+        content: header and body, in seven bits, with CRLF; not yet dot-stuffed.
+    """
+
+    sender: str
+    recipient: str
+    content: bytes
+
+
+# Parsing headers is most of what building a message costs, and most are the same in many messages.
+_header = lru_cache(maxsize=256)(policy.SMTP.header_factory)
+
+
 class Composer:
     """Renders outbox rows.
 
@@ -154,7 +175,7 @@ class Composer:
     def __init__(self, *, mail_from: str, public_url: str) -> None:
         sender = _address(mail_from)
         self._sender = sender.addr_spec
-        self._from = mailbox(sender.display_name, sender.addr_spec)
+        self._from = _header("From", str(sender))
         self._public_url = public_url
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("sysndd_mailer"),
@@ -162,10 +183,8 @@ class Composer:
             # Only body.html is HTML; escaping a subject would send &amp; to people.
             autoescape=jinja2.select_autoescape(enabled_extensions=("html",), default=False),
             keep_trailing_newline=True,
-            # Else each mail asks the disk eight times whether a template has changed.
             auto_reload=False,
         )
-        self._parts: dict[str, list[jinja2.Template]] = {}
 
     def context(self, template: str, document: str) -> Context:
         """Read a row's context.
@@ -200,22 +219,13 @@ class Composer:
         if isinstance(context, LinkMail):
             values["link"] = f"{self._public_url}{context.page}?token={token}"
         try:
-            subject, text, html = (part.render(values) for part in self._parts_of(template))
+            subject, text, html = (
+                self._templates.get_template(f"{template}/{name}").render(values)
+                for name in ("subject.txt", "body.txt", "body.html")
+            )
         except jinja2.TemplateError as error:
             raise MailNotComposable(f"{template!r} can't be rendered: {error}") from error
         return Rendered(" ".join(subject.split()), text, html)
-
-    def _parts_of(self, template: str) -> list[jinja2.Template]:
-        parts = self._parts.get(template)
-        if parts is None:
-            names = ("subject.txt", "body.txt", "body.html")
-            parts = [self._templates.get_template(f"{template}/{name}") for name in names]
-            for part in parts:
-                # Jinja's own functions (range and such), which no mail uses: putting them in front of
-                # the values of each mail takes longer than the filling.
-                part.globals = {}
-            self._parts[template] = parts
-        return parts
 
     def message(
         self, rendered: Rendered, *, recipient: str, message_id: str, date: datetime
@@ -230,37 +240,46 @@ class Composer:
         Raises:
             MailNotComposable: the address can't be used.
         """
-        to = _recipient(recipient)
-        headers = {
-            "From": self._from,
-            "To": to,
-            "Date": _date(date.replace(microsecond=0)),
-            "Message-ID": message_id,
-            # Keeps out-of-office answers away (RFC 3834, section 5).
-            "Auto-Submitted": "auto-generated",
-        }
-        octets = content(headers, subject=rendered.subject, text=rendered.text, html=rendered.html)
+        to = _address(recipient)
         try:
-            return Message(sender=self._sender, recipient=to, content=octets)
-        except ValueError as error:
-            raise MailNotComposable(f"The message can't be built: {error}.") from error
+            content = self._build(rendered, to, message_id, date).as_bytes()
+        except (ValueError, MessageError) as error:
+            raise MailNotComposable("The message can't be built from these values.") from error
+        return Message(self._sender, to.addr_spec, content)
+
+    def _build(
+        self, rendered: Rendered, to: Address, message_id: str, date: datetime
+    ) -> EmailMessage:
+        message = EmailMessage(policy=policy.SMTP)
+        message["From"] = self._from
+        message["To"] = to
+        # Without control characters, which a parsed header is no longer checked for.
+        subject = "".join(filter(str.isprintable, rendered.subject))
+        message["Subject"] = _header("Subject", subject)
+        message["Date"] = _header("Date", date.replace(microsecond=0))
+        message["Message-ID"] = message_id
+        # Keeps out-of-office answers away (RFC 3834, section 5).
+        message["Auto-Submitted"] = _header("Auto-Submitted", "auto-generated")
+        message["MIME-Version"] = _header("MIME-Version", "1.0")
+        # Quoted-printable has a hexadecimal digit after each "=": no part can contain this boundary.
+        message["Content-Type"] = _header(
+            "Content-Type", 'multipart/alternative; boundary="=_alternative"'
+        )
+        message.attach(_part("plain", rendered.text))
+        message.attach(_part("html", rendered.html))
+        return message
 
 
-# What nearly every address looks like. The standard library's parser, which knows all that RFC 5322
-# allows, takes as long for one as the whole rest of a mail.
-_PLAIN_ADDRESS = re.compile(
-    r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?"
-)
+def _part(subtype: str, body: str) -> EmailMessage:
+    part = EmailMessage(policy=policy.SMTP)
+    part["Content-Type"] = _header("Content-Type", f'text/{subtype}; charset="utf-8"')
+    part["Content-Transfer-Encoding"] = _header("Content-Transfer-Encoding", "quoted-printable")
+    part.set_payload(quopri.encodestring(body.encode("utf-8")).decode("ascii"))
+    return part
 
 
-@lru_cache(maxsize=64)
-def _date(second: datetime) -> str:
-    # Mails that are written together share it.
-    return format_datetime(second)
-
-
-def _recipient(text: str) -> str:
-    return text if _PLAIN_ADDRESS.fullmatch(text) else _address(text).addr_spec
+_NOT_IN_ADDRESS = re.compile(r"[\x00-\x20\x7f<>]")
+"""Would end an SMTP command early, or begin another."""
 
 
 def _address(text: str) -> Address:
@@ -269,7 +288,9 @@ def _address(text: str) -> Address:
         raise MailNotComposable("The address can't be used in a header.")
     if not address.isascii():
         raise MailNotComposable("The address has letters that need SMTPUTF8 (RFC 6531).")
+    if "@" not in address or _NOT_IN_ADDRESS.search(address):
+        raise MailNotComposable("The address can't be used in an SMTP command.")
     try:
         return Address(display_name=name, addr_spec=address)
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, MessageError) as error:
         raise MailNotComposable("The address is not one that RFC 5322 allows.") from error

@@ -1,27 +1,31 @@
-"""One claimed outbox row: compose, send, record what became of it."""
+"""One claimed outbox row: compose, send, record the outcome."""
 
 import asyncio
 import contextlib
 import random
+import time
 from datetime import UTC
 from typing import Any
 
-from sysndd_core.errors import LeaseLost
-from sysndd_core.jobs.leases import Claim, Ending
+from sysndd_core.errors import LeaseLost, SysnddError
+from sysndd_core.jobs.leases import CancelReason, Claim, ClaimState
 from sysndd_core.logging import get_logger
-from sysndd_core.mail.outbox import OnDoubt
-from sysndd_mailer.breaker import Breaker
-from sysndd_mailer.closing import Closing
+from sysndd_core.mail.outbox import OnUnknownOutcome
+from sysndd_mailer.circuit_breaker import CircuitBreaker
 from sysndd_mailer.compose import Composer, Context, LinkMail, MailNotComposable
-from sysndd_mailer.links import KeyNotSet, LinkNotWanted, Links
-from sysndd_mailer.outbox_rows import OutboxRows, Preview, SentMail
-from sysndd_mailer.smtp import Connections, Fate, Outcome
+from sysndd_mailer.links import LinkNotWanted, Links, TokenKeyMismatch
+from sysndd_mailer.outbox_rows import OutboxRows, Preview
+from sysndd_mailer.smtp import ConnectionPool, DeliveryStatus, Outcome
 
 log = get_logger(__name__)
 
 _FIRST_PAUSE = 5.0
 _LONGEST_PAUSE = 1800.0
 _KEY_PAUSE = 60.0
+_COMMIT_PAUSE = 0.25
+_COMMIT_SECONDS = 60.0
+"""How long a database that is away is asked to close the row of a sent mail: far beyond the lease,
+since until somebody claims the row again, closing it spares the recipient a second copy."""
 
 
 class Delivery:
@@ -31,7 +35,7 @@ class Delivery:
         rows: the outbox.
         composer: renders them.
         links: makes the links in them.
-        connections: transport.
+        pool: connections to the mail server.
         breaker: opened when the transport is broken.
     """
 
@@ -40,20 +44,26 @@ class Delivery:
         rows: OutboxRows,
         composer: Composer,
         links: Links,
-        connections: Connections,
-        breaker: Breaker,
+        pool: ConnectionPool,
+        breaker: CircuitBreaker,
     ) -> None:
         self._rows = rows
         self._composer = composer
         self._links = links
-        self._connections = connections
+        self._pool = pool
         self._breaker = breaker
-        self._closing = Closing(rows)
+        # Two per connection: one is composed or recorded while the other is sent.
+        self._slots = asyncio.Semaphore(2 * pool.size)
 
     async def perform(self, claim: Claim) -> None:
         """Send one mail. The row is closed only after the server's final answer."""
         try:
-            await self._perform(claim)
+            async with self._slots:
+                if self._breaker.is_open:
+                    # It opened while this mail waited for its slot.
+                    await self._rows.release(claim)
+                else:
+                    await self._deliver(claim)
         except LeaseLost:
             log.warning("mail_lease_lost", mail_id=claim.id)
         except MailNotComposable as error:
@@ -62,104 +72,113 @@ class Delivery:
         except LinkNotWanted as error:
             log.info("mail_cancelled", mail_id=claim.id, reason=error.detail)
             await self._rows.cancelled(claim, error.detail)
-        except KeyNotSet as error:
-            log.error("mail_waits", mail_id=claim.id, reason=error.detail)
+        except TokenKeyMismatch as error:
+            log.error("mail_delivery_deferred", mail_id=claim.id, reason=error.detail)
             await self._rows.retry(
                 claim, after_seconds=_KEY_PAUSE, code=None, reply=error.detail, spent=False
             )
         except asyncio.CancelledError:
-            await self._broken_off(claim)
+            await self._cancelled(claim)
 
-    async def finish(self) -> None:
-        """Wait until the row of every mail that was sent is closed."""
-        await self._closing.finish()
+    async def _cancelled(self, claim: Claim) -> None:
+        """Release a mail that was not begun.
 
-    async def _broken_off(self, claim: Claim) -> None:
-        """Hand back what was not begun.
-
-        Anything else may have arrived: whoever claims the row next, once its lease has run out,
-        sends it again under the same Message-ID.
+        Any other may have arrived: whoever claims the row next, once its lease has run out, sends it
+        again under the same Message-ID.
         """
-        log.warning("mail_broken_off", mail_id=claim.id, reason=claim.ending)
-        if claim.ending is Ending.WORKER_STOPPING and not claim.under_way:
+        log.warning("mail_interrupted", mail_id=claim.id, reason=claim.cancel_reason)
+        # A stopping worker cancels only what was not begun.
+        if claim.cancel_reason is CancelReason.WORKER_STOPPING:
             with contextlib.suppress(LeaseLost):
-                await self._rows.hand_back(claim)
+                await self._rows.release(claim)
 
-    async def _perform(self, claim: Claim) -> None:
+    async def _deliver(self, claim: Claim) -> None:
         row = claim.row
-        async with self._connections.turn():
-            if self._breaker.is_open:
-                # It opened while this one waited for its turn.
-                await self._rows.hand_back(claim)
-                return
-            context = self._composer.context(row["template"], row["context"])
-            claim.under_way = True
-            token = await self._token(context)
-            rendered = self._composer.render(row["template"], context, token)
-            message = self._composer.message(
-                rendered,
-                recipient=row["recipient"],
-                message_id=row["message_id"],
-                date=row["created_at"].replace(tzinfo=UTC),
-            )
-            outcome = await self._connections.send(message, lambda: self._before_content(claim))
-            if outcome.fate is Fate.TRANSPORT:
-                self._breaker.open(outcome.code, outcome.reply)
-        # The connection takes the next mail while this one's row is closed.
-        await self._record(claim, outcome, rendered.masked(token).document())
-
-    async def _before_content(self, claim: Claim) -> None:
-        """Make sure, right before the content leaves, that nobody else may send this mail.
-
-        What is sent again on doubt needs nothing written: a successor would not act differently. The
-        clock is enough to know that there is none. From here on only the server's answer tells what
-        became of the mail, so the heartbeat breaks it off no more.
-
-        Raises:
-            LeaseLost: there may be one; nothing was sent.
-        """
-        if claim.row["on_doubt"] == OnDoubt.HOLD:
-            await self._rows.sending(claim)
-        if not claim.is_ours:
-            raise LeaseLost(f"The lease of {claim.id} ran out before its content was sent.")
-        claim.closing = True
+        context = self._composer.context(row["template"], row["context"])
+        claim.state = ClaimState.SENDING
+        token = await self._token(context)
+        rendered = self._composer.render(row["template"], context, token)
+        message = self._composer.message(
+            rendered,
+            recipient=row["recipient"],
+            message_id=row["message_id"],
+            date=row["created_at"].replace(tzinfo=UTC),
+        )
+        outcome = await self._pool.send(message, lambda: self._before_content(claim))
+        preview = rendered.masked(token).document()
+        if outcome.status is DeliveryStatus.SENT:
+            await self._record_sent(claim, outcome, preview)
+        else:
+            await self._record_failure(claim, outcome, preview)
 
     async def _token(self, context: Context) -> str | None:
         if isinstance(context, LinkMail):
             return await self._links.token(context.token_purpose, context.token_id)
         return None
 
-    async def _record(self, claim: Claim, outcome: Outcome, preview: Preview) -> None:
-        row, rows = claim.row, self._rows
-        if outcome.fate is Fate.SENT:
-            # A database that is slow to write holds up no connection.
-            claim.make_room()
-            await self._closing.close(SentMail(claim, outcome.reply, preview))
-            return
+    async def _before_content(self, claim: Claim) -> None:
+        """Make sure, right before the content is sent, that nobody else may send this mail.
+
+        A mail that is sent again when its outcome is unknown needs nothing written: a successor would
+        not act differently, and our own clock tells that there is none. From here on only the
+        server's answer tells what became of the mail, so nothing cancels it any more.
+
+        Raises:
+            LeaseLost: another mailer may have claimed it; nothing was sent.
+        """
+        if claim.row["on_doubt"] == OnUnknownOutcome.HOLD:
+            await self._rows.mark_content_started(claim)
+        if not claim.lease_is_valid:
+            raise LeaseLost(f"The lease of {claim.id} ran out before its content was sent.")
+        claim.state = ClaimState.CLOSING
+
+    async def _record_sent(self, claim: Claim, outcome: Outcome, preview: Preview) -> None:
+        """Close the row, asking a database that is away until it answers.
+
+        Raises:
+            LeaseLost: another mailer has claimed the row since.
+            SysnddError: the database did not answer for a minute.
+        """
+        log.info("mail_sent", purpose=claim.row["purpose"])
+        give_up_at = time.monotonic() + _COMMIT_SECONDS
+        while True:
+            try:
+                await self._rows.sent(claim, outcome.reply, preview)
+                return
+            except LeaseLost:
+                raise
+            except SysnddError as error:
+                if time.monotonic() > give_up_at:
+                    raise
+                log.warning("sent_mail_commit_delayed", code=error.code)
+                await asyncio.sleep(_COMMIT_PAUSE)
+
+    async def _record_failure(self, claim: Claim, outcome: Outcome, preview: Preview) -> None:
+        row, rows, status = claim.row, self._rows, outcome.status
         log.warning(
             "mail_not_sent",
-            fate=outcome.fate.value,
+            status=status.value,
             reply=outcome.reply,
             purpose=row["purpose"],
             smtp_code=outcome.code,
         )
-        said: dict[str, Any] = {
-            "code": outcome.code, "reply": outcome.reply, "preview": preview,
-        }  # fmt: skip
-        if outcome.fate is Fate.TRANSPORT:
-            await rows.retry(claim, after_seconds=0, spent=False, **said)
-        elif outcome.fate is Fate.DOUBT and row["on_doubt"] == OnDoubt.HOLD:
+        reply: dict[str, Any] = {"code": outcome.code, "reply": outcome.reply, "preview": preview}
+        unknown = status is DeliveryStatus.DELIVERY_UNKNOWN
+        if status is DeliveryStatus.TRANSPORT_BROKEN:
+            self._breaker.open(outcome.code, outcome.reply)
+            await rows.retry(claim, after_seconds=0, spent=False, **reply)
+        elif unknown and row["on_doubt"] == OnUnknownOutcome.HOLD:
             await rows.hold(claim, f"It may have arrived. {outcome.reply}", preview)
-        elif outcome.fate in (Fate.RETRY, Fate.DOUBT) and claim.attempt < row["max_attempts"]:
-            await rows.retry(claim, after_seconds=pause(claim.attempt), **said)
+        elif (unknown or status is DeliveryStatus.RETRY) and claim.attempt < row["max_attempts"]:
+            await rows.retry(claim, after_seconds=retry_pause(claim.attempt), **reply)
         else:
-            if outcome.fate is Fate.NO_SUCH_RECIPIENT:
+            if status is DeliveryStatus.NO_SUCH_RECIPIENT:
                 await rows.mark_undeliverable(row["recipient"], outcome.code, outcome.reply)
-            await rows.dead(claim, **said)
+            await rows.dead(claim, **reply)
 
 
-def pause(attempt: int) -> float:
-    """Return the seconds before the next try: doubling, capped, with full jitter above a half.
+def retry_pause(attempt: int) -> float:
+    """Return the seconds before the next attempt: doubling, capped, jittered above one half.
 
     Without jitter all mails that one outage held up come back in the same second.
     """

@@ -16,7 +16,7 @@ class LinkNotWanted(SysnddError):
     title = "The link of this mail is dead already"
 
 
-class KeyNotSet(SysnddError):
+class TokenKeyMismatch(SysnddError):
     """The mailer has no ``TOKEN_KEY``, or not the one that the API has."""
 
     code = "token_key_not_set"
@@ -40,7 +40,7 @@ class Links:
 
         Raises:
             LinkNotWanted: it would be refused.
-            KeyNotSet: it can't be made here.
+            TokenKeyMismatch: it can't be made here.
         """
         row = await self._database.fetch_one(
             f"SELECT HEX(token_hash) AS hash FROM {self._database.ops}.account_token"
@@ -51,8 +51,8 @@ class Links:
         if row is None:
             raise LinkNotWanted()
         if self._key is None:
-            raise KeyNotSet()
+            raise TokenKeyMismatch()
         token = derive(self._key, purpose, token_id)
         if not hmac.compare_digest(fingerprint(token), row["hash"].lower()):
-            raise KeyNotSet()
+            raise TokenKeyMismatch()
         return token

@@ -1,35 +1,16 @@
-"""The outbox as a mailer works through it: claimed by the batch, closed by the batch, fenced."""
+"""The outbox as a mailer works through it: claimed by the batch, every write fenced."""
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import InitVar, dataclass, field
 
 from sysndd_core.db.database import Database, Row
-from sysndd_core.jobs.leases import Claim, Fence
+from sysndd_core.errors import LeaseLost
+from sysndd_core.jobs.leases import Claim, ClaimState
 from sysndd_core.jobs.wake_up import WakeUp
 from sysndd_core.mail.outbox import MailRows, MailState
-from sysndd_mailer.breaker import Breaker
+from sysndd_mailer.circuit_breaker import CircuitBreaker
 
 Preview = dict[str, str]
 """Subject, text and html as rendered, with links masked."""
-
-
-@dataclass(frozen=True)
-class SentMail:
-    """A mail that the server accepted, with its answer.
-
-    Attributes:
-        literal: the preview as it goes into a statement; made with the mail, so that the statement
-            of many does not keep the connections waiting.
-    """
-
-    claim: Claim
-    reply: str
-    preview: InitVar[Preview]
-    literal: str = field(init=False)
-
-    def __post_init__(self, preview: Preview) -> None:
-        object.__setattr__(self, "literal", _literal(preview))
 
 
 class OutboxRows(MailRows):
@@ -48,44 +29,52 @@ class OutboxRows(MailRows):
     )
 
     def __init__(
-        self, database: Database, wake_up: WakeUp, breaker: Breaker, *, domain: str
+        self, database: Database, wake_up: WakeUp, breaker: CircuitBreaker, *, domain: str
     ) -> None:
         super().__init__(database, wake_up, domain=domain)
         self.undeliverable = f"{database.ops}.undeliverable_address"
         self._breaker = breaker
 
-    async def claim_some(self, worker: str, limit: int) -> list[Claim]:
+    async def claim_batch(self, worker: str, limit: int) -> list[Claim]:
         """Take up to ``limit`` rows, those that have been due the longest first."""
-        return [] if self._breaker.is_open else await super().claim_some(worker, limit)
+        return [] if self._breaker.is_open else await super().claim_batch(worker, limit)
 
     async def cancel_requested(self, claim: Claim) -> bool:
-        """A mail in flight is not broken off."""
+        """Nobody can ask for it: a mail in progress is finished."""
         return False
 
-    async def sending(self, claim: Claim) -> None:
-        """Note, before the first byte of the content leaves, that from now on it may be there.
+    async def mark_content_started(self, claim: Claim) -> None:
+        """Record, before the content is sent, that from now on the mail may have arrived.
 
         Raises:
             LeaseLost: as ``write``; nothing may be sent.
         """
         await self.write(claim, "phase = 'data'", ())
 
-    async def close_sent(self, mails: Sequence[SentMail]) -> set[Fence]:
-        """Close mails that the server accepted, all in one statement; return which were.
+    async def sent(self, claim: Claim, reply: str, preview: Preview) -> None:
+        """Close a mail that the server accepted.
 
-        Fenced by each one's attempt. One whose lease has run out meanwhile is closed as well as long
-        as nobody has claimed it since: it was sent, and the attempt number says that only we did.
+        Fenced by the attempt number alone: a row whose lease ran out meanwhile, and that the sweep
+        has put back, is still closed as long as nobody has claimed it since. Calling it again after
+        an error changes nothing.
+
+        Raises:
+            LeaseLost: another mailer has claimed the row.
         """
-        replies, of_replies = _by_id((mail.claim.id, "%s", [mail.reply[:500]]) for mail in mails)
-        previews, of_previews = _by_id((mail.claim.id, mail.literal, []) for mail in mails)
-        return await self.write_all(
-            [mail.claim for mail in mails],
-            "finished_at = UTC_TIMESTAMP(6), lease_until = NULL, phase = NULL, last_code = 250,"
-            f" last_reply = {replies}, preview = {previews}, state = 'sent'",
-            (*of_replies, *of_previews),
-            before=(MailState.RUNNING, MailState.QUEUED, MailState.HELD),
-            after=MailState.SENT,
-        )
+        claim.state = ClaimState.CLOSING
+        ours = "WHERE id = %s AND attempt = %s"
+        async with self.database.connection() as connection:
+            changed = await connection.execute(
+                f"UPDATE {self.table} SET state = 'sent', finished_at = UTC_TIMESTAMP(6),"
+                " lease_until = NULL, phase = NULL, last_code = 250, last_reply = %s, preview = %s"
+                f" {ours} AND state IN ('running', 'queued', 'held')",
+                (reply[:500], json.dumps(preview), *claim.fence),
+            )
+            # None changed: an earlier call may have committed although its answer was lost.
+            if not changed and not await connection.fetch_one(
+                f"SELECT 1 FROM {self.table} {ours} AND state = 'sent'", claim.fence
+            ):
+                raise LeaseLost(f"{claim.id} was sent, and claimed by another mailer meanwhile.")
 
     async def dead(
         self, claim: Claim, code: int | None, reply: str, preview: Preview | None = None
@@ -129,7 +118,7 @@ class OutboxRows(MailRows):
             spent: whether it used up an attempt. The attempt number itself only ever grows (it is
                 the fence), so one that was not used up raises the limit.
         """
-        claim.closing = True
+        claim.state = ClaimState.CLOSING
         more = "" if spent else " max_attempts = max_attempts + 1,"
         await self.write(
             claim,
@@ -186,30 +175,3 @@ class OutboxRows(MailRows):
             f"UPDATE {self.table} SET preview = %s WHERE id = %s AND preview IS NULL",
             (json.dumps(preview), mail_id),
         )
-
-
-def _by_id(values: Iterable[tuple[str, str, list[str]]]) -> tuple[str, list[str]]:
-    """Return an expression that is another value in each row, with its arguments.
-
-    In two steps, since a server tries one WHEN after the other.
-
-    Args:
-        values: row's id, expression, and the expression's arguments.
-    """
-    groups: dict[str, list[tuple[str, str, list[str]]]] = {}
-    for value in values:
-        groups.setdefault(value[0][:1], []).append(value)
-    choices, arguments = [], []
-    for first, some in groups.items():
-        rows = " ".join(f"WHEN %s THEN {expression}" for _, expression, _ in some)
-        choices.append(f"WHEN %s THEN CASE id {rows} END")
-        arguments += [first, *(one for row_id, _, own in some for one in (row_id, *own))]
-    return f"CASE LEFT(id, 1) {' '.join(choices)} END", arguments
-
-
-def _literal(preview: Preview) -> str:
-    """Write a preview as a literal of SQL. In hexadecimal it has nothing to be escaped.
-
-    The driver's escaping, letter by letter, costs as much as rendering the mail.
-    """
-    return f"_utf8mb4 x'{json.dumps(preview).encode().hex()}'"

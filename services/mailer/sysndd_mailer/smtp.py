@@ -1,14 +1,14 @@
-"""Sends messages over a few kept connections, and says in one place what a failure means.
+"""Sends messages over a few pooled connections, and says in one place what a failure means.
 
 The TLS mode is always explicit: aiosmtplib's default takes STARTTLS when it is offered, and an
 offer can be stripped on the way.
 """
 
 import asyncio
+import contextlib
 import re
 import ssl
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,29 +17,30 @@ import aiosmtplib
 
 from sysndd_core.mail.smtp_probe import ehlo_name, tls_context
 from sysndd_core.settings.smtp import SmtpSecurity, SmtpSettings
-from sysndd_mailer.session import MailRefused, Session, Stage
-from sysndd_mailer.wire import Message
+from sysndd_mailer.compose import Message
 
 MAILS_PER_CONNECTION = 100
 """Servers count the mails of a connection and hang up; we are the first to."""
 
 _IDLE_SECONDS = 20.0
 _FRESH_SECONDS = 1.0
-"""A connection that accepted a mail so short a time ago is used again without asking it first."""
+"""A connection that accepted a mail so short a time ago is reused without asking it first."""
+_RESET_SECONDS = 5.0
+_QUIT_SECONDS = 2.0
 _ENHANCED = re.compile(r"\s*5\.1\.(\d+)\b")
 
 
-class Fate(StrEnum):
+class DeliveryStatus(StrEnum):
     """What becomes of a mail after one attempt."""
 
     SENT = "sent"
     RETRY = "retry"
     DEAD = "dead"
     NO_SUCH_RECIPIENT = "no_such_recipient"
-    TRANSPORT = "transport"
+    TRANSPORT_BROKEN = "transport_broken"
     """Not the mail's fault: credentials, TLS or sender are refused, and every mail's would be."""
-    DOUBT = "doubt"
-    """The content was sent and no answer came: it may have arrived."""
+    DELIVERY_UNKNOWN = "delivery_unknown"
+    """The content may have been sent and no answer came: the mail may have arrived."""
 
 
 @dataclass(frozen=True)
@@ -51,72 +52,62 @@ class Outcome:
         reply: the server's words or the kind of failure, shortened; never a credential.
     """
 
-    fate: Fate
+    status: DeliveryStatus
     code: int | None
     reply: str
 
 
 @dataclass(eq=False)
-class _Waiting:
-    """A mail that is ready to go; gets a connection, or None when it may look for one itself."""
-
-    message: Message
-    ready: "asyncio.Future[_Connection | None]"
-
-
-@dataclass(eq=False)
 class _Connection:
-    session: Session
+    client: aiosmtplib.SMTP
     mails: int = 0
     used_at: float = 0.0
     clean: bool = True
     """Whether its last transaction ended by itself; after a refused one RSET comes first."""
-    following: _Waiting | None = None
-    """The mail whose envelope went along with the last content."""
 
 
-class Connections:
-    """Connections to the mail server that are used again; never more than ``SMTP_CONNECTIONS``.
+class ConnectionPool:
+    """Connections to the mail server, reused; never more than ``SMTP_CONNECTIONS``.
 
     Args:
         settings: transport.
     """
 
     def __init__(self, settings: SmtpSettings) -> None:
+        self.size = settings.connections
         self._settings = settings
+        self._free = asyncio.Semaphore(self.size)
         self._idle: list[_Connection] = []
-        self._open = 0
-        self._waiting: deque[_Waiting] = deque()
-        # Twice as many, so that a mail is ready when a connection is.
-        self._gate = asyncio.Semaphore(2 * settings.connections)
         self._tls: ssl.SSLContext | None = None
-
-    def turn(self) -> asyncio.Semaphore:
-        """Return what is held while a mail is made ready and sent."""
-        return self._gate
 
     async def send(
         self, message: Message, before_content: Callable[[], Awaitable[None]]
     ) -> Outcome:
-        """Deliver one message to its one recipient; the caller has its ``turn``.
+        """Deliver one message to its one recipient.
 
         Args:
             message: what to send.
-            before_content: awaited when the server waits for the content; what it raises goes to the
-                caller, and nothing is sent.
+            before_content: awaited when the server has accepted sender and recipient; what it raises
+                goes to the caller, and nothing is sent.
         """
-        while True:
-            try:
-                connection = await self._take(message)
-            except (aiosmtplib.SMTPException, OSError) as error:
-                return _not_connected(error)
-            used = connection.mails > 0
-            outcome = await self._send_over(connection, message, before_content)
-            if used and outcome.fate is Fate.RETRY and outcome.code is None:
-                # The server had hung up on a kept connection before any content: no fault of the
-                # mail's, and no reason to wait.
-                continue
-            return outcome
+        async with self._free:
+            while True:
+                try:
+                    connection = await self._acquire()
+                except (aiosmtplib.SMTPException, OSError) as error:
+                    return _not_connected(error)
+                reused = connection.mails > 0
+                outcome = await self._send_over(connection, message, before_content)
+                if reused and outcome.status is DeliveryStatus.RETRY and outcome.code is None:
+                    # The server had hung up on a kept connection before any content: no fault of
+                    # the mail's, and no reason to wait.
+                    continue
+                return outcome
+
+    async def close(self) -> None:
+        """Take leave of the server."""
+        idle, self._idle = self._idle, []
+        await asyncio.gather(*(_quit(connection.client) for connection in idle))
 
     async def _send_over(
         self,
@@ -124,130 +115,54 @@ class Connections:
         message: Message,
         before_content: Callable[[], Awaitable[None]],
     ) -> Outcome:
-        kept = False
+        client, kept = connection.client, False
         try:
-            outcome = await _deliver(
-                connection.session, message, before_content, lambda: self._next(connection)
-            )
+            outcome = await _transaction(client, message, before_content)
             connection.mails += 1
-            connection.clean = outcome.fate is Fate.SENT
-            kept = outcome.fate in (Fate.SENT, Fate.DEAD, Fate.NO_SUCH_RECIPIENT)
+            connection.used_at = time.monotonic()
+            connection.clean = outcome.status is DeliveryStatus.SENT
+            kept = connection.clean or outcome.status in (
+                DeliveryStatus.DEAD,
+                DeliveryStatus.NO_SUCH_RECIPIENT,
+            )
             return outcome
         finally:
-            await self._release(connection, kept=kept and connection.session.is_usable)
+            if not kept:
+                client.close()
+            elif connection.mails < MAILS_PER_CONNECTION:
+                self._idle.append(connection)
+            else:
+                await _quit(client)
 
-    def _next(self, connection: _Connection) -> Message | None:
-        """Choose the mail whose envelope goes along with a content."""
-        if connection.session.pipelining and connection.mails + 1 < MAILS_PER_CONNECTION:
-            connection.following = self._first_waiting()
-        return connection.following.message if connection.following else None
-
-    def _first_waiting(self) -> _Waiting | None:
-        while self._waiting:
-            waiting = self._waiting.popleft()
-            if not waiting.ready.done():
-                return waiting
-        return None
-
-    async def _release(self, connection: _Connection, *, kept: bool) -> None:
-        following, connection.following = connection.following, None
-        if following is not None:
-            if kept and not following.ready.done():
-                following.ready.set_result(connection)
-                return
-            # Its envelope is gone with the connection, or it is nobody's any more.
-            self._waiting.appendleft(following)
-            self._cut(connection)
-        elif kept and connection.mails < MAILS_PER_CONNECTION:
-            connection.used_at = time.monotonic()
-            self._idle.append(connection)
-            self._wake()
-        elif kept:
-            await self._quit(connection)
-        else:
-            self._cut(connection)
-
-    def _cut(self, connection: _Connection) -> None:
-        connection.session.cut()
-        self._closed()
-
-    async def _quit(self, connection: _Connection) -> None:
-        try:
-            await connection.session.quit()
-        finally:
-            self._closed()
-
-    def _closed(self) -> None:
-        self._open -= 1
-        self._wake()
-
-    def _wake(self) -> None:
-        """Let a mail that waits look for a connection."""
-        waiting = self._first_waiting()
-        if waiting is not None:
-            waiting.ready.set_result(None)
-
-    async def close(self) -> None:
-        """Take leave of the server."""
-        idle, self._idle = self._idle, []
-        await asyncio.gather(*(self._quit(connection) for connection in idle))
-
-    async def _take(self, message: Message) -> _Connection:
-        """Return a kept connection that has answered just now, or a new one; wait where none may be."""
-        while True:
-            connection = await self._kept()
-            if connection is not None:
-                return connection
-            if self._open < self._settings.connections:
-                self._open += 1
-                try:
-                    return _Connection(await self._connect())
-                except BaseException:
-                    self._closed()
-                    raise
-            connection = await self._handed(message)
-            if connection is not None:
-                return connection
-
-    async def _handed(self, message: Message) -> _Connection | None:
-        """Wait for a connection on which this mail's envelope is, or for None: one may be free."""
-        waiting = _Waiting(message, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
-        try:
-            return await waiting.ready
-        except asyncio.CancelledError:
-            if waiting.ready.done() and not waiting.ready.cancelled():
-                connection = waiting.ready.result()
-                if connection is None:
-                    self._wake()
-                else:
-                    self._cut(connection)
-            raise
-
-    async def _kept(self) -> _Connection | None:
+    async def _acquire(self) -> _Connection:
+        """Return a kept connection that is known to work, or a new one."""
         while self._idle:
             connection = self._idle.pop()
-            idle = time.monotonic() - connection.used_at
-            if idle > _IDLE_SECONDS:
-                await self._quit(connection)
-                continue
-            if connection.clean and idle < _FRESH_SECONDS:
+            if await self._is_usable(connection):
                 return connection
-            try:
-                await connection.session.reset(min(5.0, self._settings.timeout))
-            except OSError:
-                self._cut(connection)
-                continue
-            except BaseException:
-                self._cut(connection)
-                raise
-            return connection
-        return None
+        return _Connection(await self._connect())
 
-    async def _connect(self) -> Session:
+    async def _is_usable(self, connection: _Connection) -> bool:
+        client, idle = connection.client, time.monotonic() - connection.used_at
+        if idle > _IDLE_SECONDS:
+            await _quit(client)
+            return False
+        if connection.clean and idle < _FRESH_SECONDS:
+            return client.is_connected
+        try:
+            await client.rset(timeout=min(_RESET_SECONDS, self._settings.timeout))
+        except (aiosmtplib.SMTPException, OSError):
+            client.close()
+            return False
+        except BaseException:
+            client.close()
+            raise
+        return True
+
+    async def _connect(self) -> aiosmtplib.SMTP:
         settings = self._settings
         if self._tls is None and settings.security is not SmtpSecurity.NONE:
-            # Reads every authority of the system: 20 ms in which nothing else would be sent.
+            # Reads every authority of the system, which takes 20 ms.
             self._tls = await asyncio.to_thread(tls_context, settings)
         client = aiosmtplib.SMTP(
             hostname=settings.host,
@@ -264,7 +179,7 @@ class Connections:
                 await client.login(settings.user, settings.password.get_secret_value())
             if client.is_ehlo_or_helo_needed:
                 await _greet(client)
-            return Session(client, timeout=settings.timeout)
+            return client
         except BaseException:
             client.close()
             raise
@@ -280,23 +195,31 @@ async def _greet(client: aiosmtplib.SMTP) -> None:
         await client.helo()
 
 
-async def _deliver(
-    session: Session,
-    message: Message,
-    before_content: Callable[[], Awaitable[None]],
-    following: Callable[[], Message | None],
+async def _quit(client: aiosmtplib.SMTP) -> None:
+    with contextlib.suppress(aiosmtplib.SMTPException, OSError):
+        await client.quit(timeout=_QUIT_SECONDS)
+    client.close()
+
+
+async def _transaction(
+    client: aiosmtplib.SMTP, message: Message, before_content: Callable[[], Awaitable[None]]
 ) -> Outcome:
-    under_way = False
     try:
-        await session.begin(message)
-        await before_content()
-        under_way = True
-        reply = await session.content(message, following())
-    except MailRefused as refusal:
-        return _refused(refusal)
+        await client.mail(message.sender)
+        await client.rcpt(message.recipient)
+    except aiosmtplib.SMTPResponseException as error:
+        return _refused(error)
     except OSError as error:
-        return Outcome(Fate.DOUBT if under_way else Fate.RETRY, None, _kind(error))
-    return Outcome(Fate.SENT, reply.code, _short(reply.text))
+        return Outcome(DeliveryStatus.RETRY, None, _kind(error))
+    await before_content()
+    try:
+        reply = await client.data(message.content)
+    except aiosmtplib.SMTPDataError as error:
+        return _refused(error)
+    except (aiosmtplib.SMTPException, OSError) as error:
+        # `data` announces the content and sends it; how far it came is not told.
+        return Outcome(DeliveryStatus.DELIVERY_UNKNOWN, None, _kind(error))
+    return Outcome(DeliveryStatus.SENT, reply.code, _short(reply.message))
 
 
 def _not_connected(error: Exception) -> Outcome:
@@ -306,40 +229,53 @@ def _not_connected(error: Exception) -> Outcome:
     mend them and the mail must not be lost. A server that can't be reached comes back by itself.
     """
     if isinstance(error, aiosmtplib.SMTPAuthenticationError):
-        fate = Fate.RETRY if error.code < 500 else Fate.TRANSPORT
-        return Outcome(fate, error.code, "The mail server refused our credentials.")
+        status = DeliveryStatus.RETRY if error.code < 500 else DeliveryStatus.TRANSPORT_BROKEN
+        return Outcome(status, error.code, "The mail server refused our credentials.")
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        fate = Fate.RETRY if error.code < 500 else Fate.TRANSPORT
-        return Outcome(fate, error.code, _short(error.message))
+        status = DeliveryStatus.RETRY if error.code < 500 else DeliveryStatus.TRANSPORT_BROKEN
+        return Outcome(status, error.code, _short(error.message))
     tls = next((one for one in (error, error.__cause__) if isinstance(one, ssl.SSLError)), None)
     if tls is not None:
-        return Outcome(Fate.TRANSPORT, None, f"TLS: {_short(tls.reason or str(tls))}")
+        return Outcome(
+            DeliveryStatus.TRANSPORT_BROKEN, None, f"TLS: {_short(tls.reason or str(tls))}"
+        )
     lost = isinstance(error, OSError)  # all that concerns the network, in aiosmtplib too
-    return Outcome(Fate.RETRY if lost else Fate.TRANSPORT, None, _kind(error))
+    return Outcome(
+        DeliveryStatus.RETRY if lost else DeliveryStatus.TRANSPORT_BROKEN, None, _kind(error)
+    )
 
 
-def _refused(refusal: MailRefused) -> Outcome:
+def _refused(refusal: aiosmtplib.SMTPResponseException) -> Outcome:
     """Decide from the server's reply: 4xx passes, 5xx does not (RFC 5321, section 4.2.1)."""
-    code = refusal.reply.code
+    code, sender_refused = refusal.code, isinstance(refusal, aiosmtplib.SMTPSenderRefused)
+    if not 400 <= code <= 599:
+        return _out_of_protocol(refusal)
     if code < 500:
-        fate = Fate.RETRY
-    elif code in (530, 535) or (refusal.stage is Stage.SENDER and code != 552):
-        fate = Fate.TRANSPORT
+        status = DeliveryStatus.RETRY
+    elif code in (530, 535) or (sender_refused and code != 552):
+        status = DeliveryStatus.TRANSPORT_BROKEN
     elif _no_such_recipient(refusal):
-        fate = Fate.NO_SUCH_RECIPIENT
+        status = DeliveryStatus.NO_SUCH_RECIPIENT
     else:
-        fate = Fate.DEAD
-    return Outcome(fate, code, _short(refusal.reply.text))
+        status = DeliveryStatus.DEAD
+    return Outcome(status, code, _short(refusal.message))
 
 
-def _no_such_recipient(refusal: MailRefused) -> bool:
+def _out_of_protocol(refusal: aiosmtplib.SMTPResponseException) -> Outcome:
+    """Decide about an answer that is no SMTP, or none to what was asked."""
+    after_data = isinstance(refusal, aiosmtplib.SMTPDataError)
+    status = DeliveryStatus.DELIVERY_UNKNOWN if after_data else DeliveryStatus.RETRY
+    return Outcome(status, None, f"Unexpected answer: {refusal.code} {_short(refusal.message)}")
+
+
+def _no_such_recipient(refusal: aiosmtplib.SMTPResponseException) -> bool:
     """Whether it is the address that is wrong: 5.1.x (RFC 3463), or a bare 550, 551, 553."""
-    code, text = refusal.reply.code, refusal.reply.text
-    enhanced = _ENHANCED.match(text)
+    enhanced = _ENHANCED.match(refusal.message)
     if enhanced is not None:
         return enhanced[1] not in ("7", "8")  # these two are about the sender
-    bare = re.match(r"\s*\d\.\d", text) is None
-    return refusal.stage is Stage.RECIPIENT and bare and code in (550, 551, 553)
+    bare = re.match(r"\s*\d\.\d", refusal.message) is None
+    at_recipient = isinstance(refusal, aiosmtplib.SMTPRecipientRefused)
+    return at_recipient and bare and refusal.code in (550, 551, 553)
 
 
 def _kind(error: Exception) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sysndd_core.db.database import Database
-from sysndd_core.mail.outbox import NewMail, OnDoubt
+from sysndd_core.mail.outbox import NewMail, OnUnknownOutcome
 from sysndd_core.settings.smtp import SmtpSecurity, SmtpSettings
 from tests.support.http import Api, problem
 from tests.support.outbox import Outbox, open_outbox
@@ -129,7 +129,7 @@ async def test_held_mail_warns_and_is_cancelled_or_sent_by_a_person(
         smtp = SmtpSettings(host="127.0.0.1", port=server.port, security=SmtpSecurity.NONE)
         async with open_outbox(site, database, smtp) as outbox:
             one, two = [
-                await outbox.put(mail(f"p{number}@sysndd.example", on_doubt=OnDoubt.HOLD))
+                await outbox.put(mail(f"p{number}@sysndd.example", on_doubt=OnUnknownOutcome.HOLD))
                 for number in range(2)
             ]
             await outbox.worker.run_until_idle()

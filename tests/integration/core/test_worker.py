@@ -13,7 +13,7 @@ from sysndd_core.db.database import Database
 from sysndd_core.errors import JobNotCancellable, LeaseLost
 from sysndd_core.jobs import wake_up as queue
 from sysndd_core.jobs import worker as worker_module
-from sysndd_core.jobs.leases import Claim, Ending
+from sysndd_core.jobs.leases import CancelReason, Claim, ClaimState
 from sysndd_core.jobs.models import CreateBackup, Job, Queue
 from sysndd_core.jobs.rows import JobRows
 from sysndd_core.jobs.wake_up import WakeUp
@@ -101,7 +101,7 @@ async def test_expired_lease_is_reclaimed_and_the_old_worker_is_fenced_off(rows:
         rows.progress(first, step="x", percent=99, message=""),
         rows.succeed(first, {"by": "first"}),
         rows.fail(first, "x", "y"),
-        rows.hand_back(first),
+        rows.release(first),
     ):
         with pytest.raises(LeaseLost):
             await write
@@ -152,13 +152,28 @@ async def test_living_lease_is_not_reclaimed(rows: JobRows) -> None:
     assert await rows.reclaim() == 0
 
 
-async def test_handed_back_job_keeps_its_attempts(rows: JobRows) -> None:
+async def test_renewed_leases_wait_for_no_other_row(site: Site, rows: JobRows) -> None:
+    """The statement finds its rows by their key; reading the table would lock all of it."""
+    for _ in range(200):
+        await insert_free(rows)
+    claims = await rows.claim_batch("w", 100)
+    taken = {claim.id for claim in claims}
+    assert len(taken) == 100
+    with site.server.connect(site.ops) as other, other.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT id FROM job WHERE state = 'queued' FOR UPDATE")
+        async with asyncio.timeout(5):
+            assert await rows.renew(claims) == []
+        cursor.execute("ROLLBACK")
+
+
+async def test_released_job_keeps_its_attempts(rows: JobRows) -> None:
     job_id = await submit(rows)
     for attempt in range(1, 6):
         claim = await rows.claim("w")
         assert claim is not None
         assert claim.attempt == attempt
-        await rows.hand_back(claim)
+        await rows.release(claim)
     assert (await rows.get(job_id))["state"] == "queued"
 
 
@@ -239,7 +254,7 @@ async def test_lost_lease_breaks_the_work_off_once_and_only_its_own(
     monkeypatch.setattr("sysndd_core.jobs.worker.HEARTBEAT_SECONDS", 0.05)
     lost, kept = await insert_free(rows), await insert_free(rows)
     cancelled: list[str] = []
-    told: dict[str, Ending | None] = {}
+    told: dict[str, CancelReason | None] = {}
     done = asyncio.Event()
 
     async def perform(claim: Claim) -> None:
@@ -253,7 +268,7 @@ async def test_lost_lease_breaks_the_work_off_once_and_only_its_own(
             cancelled.append(claim.id)
             await asyncio.sleep(0.4)
             done.set()
-        told[claim.id] = claim.ending
+        told[claim.id] = claim.cancel_reason
 
     worker = Worker(
         database=rows.database, redis=site.redis, rows=rows, perform=perform, concurrency=2
@@ -265,31 +280,33 @@ async def test_lost_lease_breaks_the_work_off_once_and_only_its_own(
         worker.stop()
         await asyncio.wait_for(running, 15)
     assert cancelled == [lost]
-    assert told == {lost: Ending.LEASE_LOST, kept: None}
+    assert told == {lost: CancelReason.LEASE_LOST, kept: None}
 
 
-async def test_row_that_makes_room_is_still_in_hand(
+async def test_rows_in_hand_are_bounded_and_refilled_without_the_sweep(
     rows: JobRows, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A mail that was sent waits to be closed; the next one need not wait for that."""
-    # By itself: one that waited for the sweep, or for a row to be closed, would never come to eight.
     monkeypatch.setattr(worker_module, "SWEEP_SECONDS", 600)
-    ids = {await insert_free(rows) for _ in range(9)}
+    ids = {await insert_free(rows) for _ in range(12)}
     begun: list[str] = []
-    release, full, all_begun = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    in_hand = most = 0
+    full, all_begun, goes_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def perform(claim: Claim) -> None:
+        nonlocal in_hand, most
         begun.append(claim.id)
-        if len(begun) > 1:
-            claim.make_room()
-        if len(begun) == 8:
+        in_hand += 1
+        most = max(most, in_hand)
+        if len(begun) == 4:
             full.set()
         if len(begun) == len(ids):
             all_begun.set()
-        await release.wait()
+        await goes_on.wait()
+        await rows.succeed(claim, {})
+        in_hand -= 1
 
     worker = Worker(
-        database=rows.database, redis=site.redis, rows=rows, perform=perform, concurrency=2
+        database=rows.database, redis=site.redis, rows=rows, perform=perform, concurrency=4
     )
     running = asyncio.create_task(worker.run())
     try:
@@ -297,15 +314,38 @@ async def test_row_that_makes_room_is_still_in_hand(
         for _ in range(10):
             worker.wake()
             await asyncio.sleep(0.02)
-        # Four times as many as may be at work, and no more.
-        assert len(begun) == 8
-        assert len(set(begun)) == 8
-    finally:
-        release.set()
+        assert len(begun) == 4
+        goes_on.set()
         await asyncio.wait_for(all_begun.wait(), 30)
+    finally:
+        goes_on.set()
         worker.stop()
         await asyncio.wait_for(running, 15)
+    assert most == 4
+    assert len(begun) == len(ids)
     assert set(begun) == ids
+
+
+async def test_cancellation_depends_on_how_far_the_work_has_come() -> None:
+    def claim_in(state: ClaimState) -> Claim:
+        return Claim(id="1", attempt=1, row={}, state=state)
+
+    cancelled = {
+        (state, reason): claim_in(state).cancel(reason)
+        for state in ClaimState
+        for reason in CancelReason
+    }
+    assert {pair for pair, done in cancelled.items() if done} == {
+        (ClaimState.CLAIMED, CancelReason.CANCEL_REQUESTED),
+        (ClaimState.CLAIMED, CancelReason.LEASE_LOST),
+        (ClaimState.CLAIMED, CancelReason.WORKER_STOPPING),
+        (ClaimState.SENDING, CancelReason.CANCEL_REQUESTED),
+        (ClaimState.SENDING, CancelReason.LEASE_LOST),
+    }
+    claim = claim_in(ClaimState.CLAIMED)
+    assert claim.cancel(CancelReason.CANCEL_REQUESTED)
+    assert not claim.cancel(CancelReason.LEASE_LOST)
+    assert claim.cancel_reason is CancelReason.CANCEL_REQUESTED
 
 
 async def insert_free(rows: JobRows) -> str:
@@ -368,7 +408,7 @@ async def cancel(rows: JobRows, job_id: str) -> None:
         await rows.request_cancel(tx, job_id)
 
 
-async def test_stopping_worker_hands_its_job_back(site: Site, rows: JobRows) -> None:
+async def test_stopping_worker_releases_its_job(site: Site, rows: JobRows) -> None:
     async def slow(_: CreateBackup, run: JobRun) -> dict[str, object]:
         await asyncio.sleep(60)
         return {}

@@ -10,29 +10,24 @@ from pathlib import Path
 import pytest
 
 from sysndd_core.db.database import Database
+from sysndd_core.errors import LeaseLost
 from sysndd_core.jobs import leases, worker
-from sysndd_core.mail.outbox import NewMail, OnDoubt
+from sysndd_core.mail.outbox import NewMail, OnUnknownOutcome
 from sysndd_core.mail.transport import TransportRows
 from sysndd_core.settings.smtp import SmtpSecurity, SmtpSettings
 from sysndd_mailer import smtp
-from sysndd_mailer.outbox_rows import SentMail
+from sysndd_mailer.compose import Message
 from sysndd_mailer.previews import Previews
-from sysndd_mailer.smtp import MAILS_PER_CONNECTION, Fate
-from sysndd_mailer.wire import Message
+from sysndd_mailer.smtp import MAILS_PER_CONNECTION, DeliveryStatus
 from tests.support.certificates import make_authority
 from tests.support.outbox import Outbox, open_outbox
 from tests.support.site import Site
 from tests.support.smtp_faults import DEFAULTS, DROP, STALL, FaultySmtp, faulty_smtp
 
 MAIL = NewMail("test", "person@sysndd.example", "test", {"requested_at": "2026-01-01 00:00"})
-HELD_ON_DOUBT = NewMail(
-    "test", "person@sysndd.example", "test", {"requested_at": "x"}, on_doubt=OnDoubt.HOLD
+HELD_WHEN_UNKNOWN = NewMail(
+    "test", "person@sysndd.example", "test", {"requested_at": "x"}, on_doubt=OnUnknownOutcome.HOLD
 )
-
-
-PIPELINING = {"EHLO": "250-faulty.example\r\n250-PIPELINING\r\n250 AUTH PLAIN LOGIN"}
-one_by_one_and_together = pytest.mark.parametrize("ehlo", [{}, PIPELINING], ids=["", "pipelining"])
-"""A server that offers PIPELINING gets envelope and DATA in one packet."""
 
 
 @contextlib.asynccontextmanager
@@ -56,14 +51,10 @@ async def until_closed(outbox: Outbox) -> None:
     pytest.fail("the breaker did not close")
 
 
-@one_by_one_and_together
 @pytest.mark.parametrize("code", [421, 450, 451, 452])
 @pytest.mark.parametrize("at", ["MAIL", "RCPT", "DATA", "CONTENT"])
-async def test_4xx_is_tried_again_later(
-    site: Site, database: Database, code: int, at: str, ehlo: dict[str, str]
-) -> None:
-    answers = ehlo | {at: f"{code} 4.3.0 later"}
-    async with mailing(site, database, **answers) as (outbox, server):
+async def test_4xx_is_tried_again_later(site: Site, database: Database, code: int, at: str) -> None:
+    async with mailing(site, database, **{at: f"{code} 4.3.0 later"}) as (outbox, server):
         mail_id = await outbox.put(MAIL)
         await outbox.worker.run_until_idle()
         row = await outbox.row(mail_id)
@@ -75,15 +66,14 @@ async def test_4xx_is_tried_again_later(
         assert {one["Message-ID"] for one in server.accepted} == {row["message_id"]}
 
 
-@one_by_one_and_together
 @pytest.mark.parametrize(
     ("reply", "marked"),
     [("550 5.1.1 no such user", 1), ("550 no such user", 1), ("554 5.7.1 policy", 0)],
 )
 async def test_5xx_at_the_recipient_is_dead_at_once(
-    site: Site, database: Database, reply: str, marked: int, ehlo: dict[str, str]
+    site: Site, database: Database, reply: str, marked: int
 ) -> None:
-    async with mailing(site, database, **ehlo, RCPT=reply) as (outbox, server):
+    async with mailing(site, database, RCPT=reply) as (outbox, server):
         mail_id = await outbox.put(MAIL)
         await outbox.worker.run_until_idle()
         row = await outbox.row(mail_id)
@@ -129,13 +119,10 @@ async def test_broken_transport_opens_the_breaker_and_burns_no_attempt(
         assert len(server.accepted) == len(ids)
 
 
-@one_by_one_and_together
-async def test_drop_after_the_final_dot(
-    site: Site, database: Database, ehlo: dict[str, str]
-) -> None:
+async def test_drop_after_the_final_dot(site: Site, database: Database) -> None:
     """A security mail is sent again under the same Message-ID, any other waits for a person."""
-    async with mailing(site, database, **ehlo, CONTENT=DROP) as (outbox, server):
-        again, held = await outbox.put(MAIL), await outbox.put(HELD_ON_DOUBT)
+    async with mailing(site, database, CONTENT=DROP) as (outbox, server):
+        again, held = await outbox.put(MAIL), await outbox.put(HELD_WHEN_UNKNOWN)
         await outbox.worker.run_until_idle()
         assert (await outbox.row(again))["state"] == "queued"
         assert (await outbox.row(held))["state"] == "held"
@@ -150,12 +137,11 @@ async def test_drop_after_the_final_dot(
         assert (await outbox.rows.depth())["held"] == 1
 
 
-@one_by_one_and_together
 @pytest.mark.parametrize("at", ["BANNER", "EHLO", "MAIL", "RCPT", "DATA", "CONTENT"])
 async def test_stalling_server_costs_its_time_out_and_no_mail(
-    site: Site, database: Database, at: str, ehlo: dict[str, str]
+    site: Site, database: Database, at: str
 ) -> None:
-    async with mailing(site, database, **ehlo | {at: STALL}) as (outbox, server):
+    async with mailing(site, database, **{at: STALL}) as (outbox, server):
         mail_id = await outbox.put(MAIL)
         begun = time.monotonic()
         await outbox.worker.run_until_idle()
@@ -202,21 +188,6 @@ async def test_refused_mail_is_reset_before_the_next(site: Site, database: Datab
         assert commands == ["EHLO", "MAIL", "RCPT", "RSET", "MAIL", "RCPT", "DATA"]
 
 
-@pytest.mark.parametrize(("at_data", "connections"), [("503 no recipient", 1), ("354 go on", 2)])
-async def test_refused_recipient_of_a_pipelined_mail(
-    site: Site, database: Database, at_data: str, connections: int
-) -> None:
-    """DATA was on its way already. A server that waits for a content now gets none."""
-    async with mailing(site, database, **PIPELINING) as (outbox, server):
-        server.once |= {"RCPT": ["550 5.1.1 no such user"], "DATA": [at_data]}
-        dead, sent = await outbox.put(MAIL), await outbox.put(MAIL)
-        await outbox.worker.run_until_idle()
-        rows = [await outbox.row(mail_id) for mail_id in (dead, sent)]
-        assert [(row["state"], row["last_code"]) for row in rows] == [("dead", 550), ("sent", 250)]
-        assert [one["Message-ID"] for one in server.accepted] == [rows[1]["message_id"]]
-        assert server.connections == connections
-
-
 @pytest.mark.parametrize("said", ["250 ok\r\n250 ok", "what?", "250-" + "x" * 20_000])
 async def test_server_that_speaks_no_smtp(site: Site, database: Database, said: str) -> None:
     """An answer too many must not be taken for that to the next question."""
@@ -235,9 +206,7 @@ async def test_mails_over_a_protected_connection_that_is_signed_in(
     site: Site, database: Database, tmp_path: Path, security: SmtpSecurity
 ) -> None:
     authority = make_authority(tmp_path)
-    offers = {
-        "EHLO": "250-faulty.example\r\n250-STARTTLS\r\n250-PIPELINING\r\n250 AUTH PLAIN LOGIN"
-    }
+    offers = {"EHLO": "250-faulty.example\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN"}
     implicit = security is SmtpSecurity.TLS
     async with faulty_smtp(offers, tls=authority.server("localhost"), implicit=implicit) as server:
         transport = SmtpSettings(
@@ -272,8 +241,8 @@ async def test_lines_with_a_dot_arrive_as_they_are(site: Site, database: Databas
 
         async def nothing() -> None: ...
 
-        outcome = await outbox.connections.send(message, nothing)
-        assert outcome.fate is Fate.SENT
+        outcome = await outbox.pool.send(message, nothing)
+        assert outcome.status is DeliveryStatus.SENT
         stuffed = str(server.accepted[0].get_payload())
         assert stuffed.replace("\r\n", "\n") == "...\n..\n..a"
 
@@ -295,38 +264,85 @@ async def test_waiting_mail_is_shown_with_its_link_masked(site: Site, database: 
 
 
 async def test_sent_mail_is_closed_though_its_lease_ran_out(site: Site, database: Database) -> None:
-    """The database was away: the row was taken back meanwhile, and nobody has claimed it since."""
+    """The database was away: the row was put back meanwhile, and nobody has claimed it since."""
     async with mailing(site, database) as (outbox, _):
-        ids = [await outbox.put(MAIL) for _ in range(3)]
-        claims = await outbox.rows.claim_some("slow", 3)
+        for _ in range(3):
+            await outbox.put(MAIL)
+        claims = await outbox.rows.claim_batch("slow", 3)
         await database.execute(f"UPDATE {outbox.rows.table} SET lease_until = '2000-01-01'")
         assert await outbox.rows.reclaim() == 3
         taken = await outbox.rows.claim("another")
         assert taken is not None
-        preview = {"subject": "s", "text": "t", "html": "h"}
-        closed = await outbox.rows.close_sent([SentMail(one, "ok", preview) for one in claims])
-        assert {mail_id for mail_id, _ in closed} == set(ids) - {taken.id}
-        assert (await outbox.row(taken.id))["state"] == "running"
+        preview = {"subject": "s", "text": "'\\\\ü", "html": "h"}
+        for claim in claims:
+            if claim.id == taken.id:
+                with pytest.raises(LeaseLost):
+                    await outbox.rows.sent(claim, "ok", preview)
+                assert (await outbox.row(claim.id))["state"] == "running"
+                continue
+            await outbox.rows.sent(claim, "2.0.0 '\\\\", preview)
+            # The answer to the first may have been lost, so it may be asked again.
+            await outbox.rows.sent(claim, "2.0.0 '\\\\", preview)
+            row = await outbox.row(claim.id)
+            assert (row["state"], row["last_reply"]) == ("sent", "2.0.0 '\\\\")
+            assert json.loads(row["preview"]) == preview
 
 
-async def test_mails_closed_together_keep_their_own_reply_and_preview(
+async def test_stopped_mailer_finishes_what_is_under_way_and_releases_the_rest(
     site: Site, database: Database
 ) -> None:
-    async with mailing(site, database) as (outbox, _):
-        for _ in range(40):
+    """SIGTERM comes with the content, and the outbox can't be reached for a while from then on."""
+    async with mailing(site, database) as (outbox, server):
+        for _ in range(20):
             await outbox.put(MAIL)
+        mailer = outbox.concurrent_worker(20)
+        with site.server.connect(site.ops) as other, other.cursor() as cursor:
+
+            def stop() -> None:
+                cursor.execute("LOCK TABLES mail WRITE")
+                mailer.stop()
+
+            server.before["CONTENT"] = stop
+            running = asyncio.create_task(mailer.run())
+            done, _ = await asyncio.wait([running], timeout=2.5)
+            assert not done
+            cursor.execute("UNLOCK TABLES")
+            await asyncio.wait_for(running, 60)
+        rows = await database.fetch_all(
+            f"SELECT state, attempt, max_attempts, message_id FROM {outbox.rows.table}"
+        )
+        sent = {row["message_id"] for row in rows if row["state"] == "sent"}
+        assert 1 <= len(sent) < 20
+        arrived = [mail["Message-ID"] for mail in server.accepted]
+        assert sorted(arrived) == sorted(sent)
+        left = [row for row in rows if row["state"] != "sent"]
+        assert {row["state"] for row in left} == {"queued"}
+        # None has fewer attempts left than before.
+        assert len({row["max_attempts"] - row["attempt"] for row in left}) == 1
+        await outbox.send_due()
+        assert len(server.accepted) == 20
+
+
+async def test_sent_mail_is_closed_after_the_database_failed(
+    site: Site, database: Database
+) -> None:
+    """Statements fail, not only wait, between the 250 and the row's end."""
+    async with mailing(site, database) as (outbox, server):
+        mail_id = await outbox.put(MAIL)
         table = outbox.rows.table
-        # Some were tried before: attempts of several numbers in one statement.
-        await database.execute(f"UPDATE {table} SET attempt = 3 WHERE id < '5'")
-        claims = await outbox.rows.claim_some("fast", 40)
-        replies = {claim.id: f"2.0.0 queued as '{claim.id}\\\\" for claim in claims}
-        previews = {claim.id: {"text": f"'\\\\ü {claim.id}"} for claim in claims}
-        sent = [SentMail(claim, replies[claim.id], previews[claim.id]) for claim in claims]
-        assert await outbox.rows.close_sent(sent) == {claim.fence for claim in claims}
-        rows = await database.fetch_all(f"SELECT id, state, last_reply, preview FROM {table}")
-        assert {row["state"] for row in rows} == {"sent"}
-        assert {row["id"]: row["last_reply"] for row in rows} == replies
-        assert {row["id"]: json.loads(row["preview"]) for row in rows} == previews
+        with site.server.connect(site.ops) as other, other.cursor() as cursor:
+
+            def away() -> None:
+                cursor.execute("RENAME TABLE mail TO mail_away")
+
+            server.before["CONTENT"] = away
+            burst = asyncio.create_task(outbox.worker.run_until_idle())
+            done, _ = await asyncio.wait([burst], timeout=2)
+            assert not done
+            cursor.execute("RENAME TABLE mail_away TO mail")
+            await asyncio.wait_for(burst, 60)
+        row = await outbox.row(mail_id)
+        assert (row["state"], row["attempt"], len(server.accepted)) == ("sent", 1, 1), table
 
 
 async def test_heartbeat_does_not_break_off_what_was_sent(
@@ -361,7 +377,7 @@ async def test_expired_mail_is_cancelled_and_not_sent(site: Site, database: Data
         assert server.connections == 0
 
 
-@pytest.mark.parametrize(("mail", "state"), [(MAIL, "queued"), (HELD_ON_DOUBT, "held")])
+@pytest.mark.parametrize(("mail", "state"), [(MAIL, "queued"), (HELD_WHEN_UNKNOWN, "held")])
 async def test_mailer_killed_while_the_content_was_under_way(
     site: Site, database: Database, mail: NewMail, state: str
 ) -> None:
@@ -369,7 +385,7 @@ async def test_mailer_killed_while_the_content_was_under_way(
         mail_id = await outbox.put(mail)
         claim = await outbox.rows.claim("killed")
         assert claim is not None
-        await outbox.rows.sending(claim)
+        await outbox.rows.mark_content_started(claim)
         await database.execute(f"UPDATE {outbox.rows.table} SET lease_until = '2000-01-01'")
         await outbox.rows.reclaim()
         assert (await outbox.row(mail_id))["state"] == state

@@ -115,6 +115,17 @@ async def test_markup_in_the_context_is_text(outbox: Outbox, smtp_catcher: TestC
     assert "<script>" in str(message["Text"])
 
 
+async def test_lines_of_dots_and_long_lines_arrive_as_they_are(
+    outbox: Outbox, smtp_catcher: TestCatcher
+) -> None:
+    """A line with a single dot ends the content of a mail (RFC 5321, section 4.5.2)."""
+    text = f"Grüße\n.\n..\n.leading\n{'x' * 2000}"
+    await outbox.put(NewMail("test", "person@sysndd.example", "test", {"requested_at": text}))
+    await outbox.worker.run_until_idle()
+    (message,) = await caught(smtp_catcher)
+    assert text in str(message["Text"]).replace("\r\n", "\n")
+
+
 def test_catcher_is_a_real_smtp_server(smtp_catcher: TestCatcher) -> None:
     """The fixture itself: any client's mail is caught, not only ours."""
     message = EmailMessage()

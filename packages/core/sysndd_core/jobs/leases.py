@@ -8,7 +8,7 @@ so a worker that was taken for dead can never overwrite the work of its successo
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -29,12 +29,25 @@ _REPEAT_AFTER = (0.05, 0.2, 0.5)
 _T = TypeVar("_T")
 
 
-class Ending(StrEnum):
-    """Why a claimed row's work is being broken off."""
+class CancelReason(StrEnum):
+    """Why the work on a claimed row is cancelled."""
 
     CANCEL_REQUESTED = "cancel_requested"
     LEASE_LOST = "lease_lost"
     WORKER_STOPPING = "worker_stopping"
+
+
+class ClaimState(StrEnum):
+    """How far the work on a claimed row has come, and so what may still cancel it."""
+
+    CLAIMED = "claimed"
+    """Anything cancels it: a request, a lost lease, a stopping worker."""
+    SENDING = "sending"
+    """A stopping worker waits for its end; a request or a lost lease still cancels it."""
+    CLOSING = "closing"
+    """Past the point of no return: nothing cancels it."""
+    CANCELLED = "cancelled"
+    """Its task has been cancelled, once, for ``Claim.cancel_reason``."""
 
 
 Fence = tuple[str, int]
@@ -49,41 +62,41 @@ class Claim:
         id: the row's primary key.
         attempt: fencing token; 1 for the first start.
         row: the columns that the table hands out, as they were when claimed.
-        ending: set just before the work's task is cancelled, so that it knows why.
-        good_until: when the lease runs out by this process's own ``time.monotonic()``; renewed by
-            the heartbeat. It is counted from before the server was asked, so it is never too late.
-        under_way: set by the work where breaking it off would do harm.
-        closing: set where there is no way back, such as before the row is closed: that the lease is
-            gone is no news from then on, and no reason to break off what is still done after it.
-        makes_room: another row may be begun in its place, although this one is still to be closed.
-        room_made: called when that becomes true; set by the worker that begins the row.
+        state: set by the work; it only moves forward.
+        cancel_reason: set just before the work's task is cancelled, so that it knows why.
+        lease_until: when the lease ends by this process's own ``time.monotonic()``; renewed by the
+            heartbeat. It is counted from before the server was asked, so it is never too late.
     """
 
     id: str
     attempt: int
     row: Row
-    ending: Ending | None = field(default=None)
-    good_until: float = field(default=float("inf"))
-    under_way: bool = field(default=False)
-    closing: bool = field(default=False)
-    makes_room: bool = field(default=False)
-    room_made: Callable[[], None] = field(default=lambda: None)
-
-    def make_room(self) -> None:
-        """Let another row be begun in this one's place: the work is done, and only its end is not written."""
-        if not self.makes_room:
-            self.makes_room = True
-            self.room_made()
+    state: ClaimState = ClaimState.CLAIMED
+    cancel_reason: CancelReason | None = None
+    lease_until: float = float("inf")
 
     @property
     def fence(self) -> Fence:
-        """What only this claim has; a row that one worker lost and took again is in its hands twice."""
+        """Unique to this claim; a row lost and claimed again by the same worker has another."""
         return self.id, self.attempt
 
     @property
-    def is_ours(self) -> bool:
-        """Whether nobody else can have taken the row yet; costs no question to the database."""
-        return time.monotonic() < self.good_until
+    def lease_is_valid(self) -> bool:
+        """Whether nobody else can have claimed the row yet; answered without the database."""
+        return time.monotonic() < self.lease_until
+
+    def cancel(self, reason: CancelReason) -> bool:
+        """Record that the work is to be cancelled.
+
+        Returns:
+            Whether the caller must cancel the task: not past the point of no return, nor twice.
+        """
+        if self.state in (ClaimState.CLOSING, ClaimState.CANCELLED):
+            return False
+        if reason is CancelReason.WORKER_STOPPING and self.state is not ClaimState.CLAIMED:
+            return False
+        self.state, self.cancel_reason = ClaimState.CANCELLED, reason
+        return True
 
 
 class LeasedTable:
@@ -114,9 +127,9 @@ class LeasedTable:
 
     async def claim(self, worker: str) -> Claim | None:
         """Take the row that has been due the longest, or None when there is none."""
-        return next(iter(await self.claim_some(worker, 1)), None)
+        return next(iter(await self.claim_batch(worker, 1)), None)
 
-    async def claim_some(self, worker: str, limit: int) -> list[Claim]:
+    async def claim_batch(self, worker: str, limit: int) -> list[Claim]:
         """Take up to ``limit`` rows, those that have been due the longest first."""
         condition, arguments = self._due()
         asked = time.monotonic()
@@ -136,9 +149,9 @@ class LeasedTable:
                 f" WHERE id IN ({', '.join(['%s'] * len(rows))})",
                 (worker, LEASE_SECONDS, *(row["id"] for row in rows)),
             )
-        good_until = asked + LEASE_SECONDS
+        lease_until = asked + LEASE_SECONDS
         return [
-            Claim(id=row["id"], attempt=row["attempt"] + 1, row=row, good_until=good_until)
+            Claim(id=row["id"], attempt=row["attempt"] + 1, row=row, lease_until=lease_until)
             for row in rows
         ]
 
@@ -149,61 +162,28 @@ class LeasedTable:
             DatabaseBusy: rolled back each of several times.
         """
         asked = time.monotonic()
-        ours = await _repeated(
-            lambda: self.write_all(
-                claims, "lease_until = UTC_TIMESTAMP(6) + INTERVAL %s SECOND", (LEASE_SECONDS,),
-                before=("running",), after="running",
-            )
-        )  # fmt: skip
+        ours = await _repeated(lambda: self._renew(claims))
         for claim in claims:
             if claim.fence in ours:
-                claim.good_until = asked + LEASE_SECONDS
+                claim.lease_until = asked + LEASE_SECONDS
         return [claim for claim in claims if claim.fence not in ours]
 
-    async def write_all(
-        self,
-        claims: Sequence[Claim],
-        assignments: str,
-        arguments: Sequence[Any],
-        *,
-        before: Sequence[str],
-        after: str,
-    ) -> set[Fence]:
-        """Change claimed rows by one statement, each fenced by its attempt; return which were.
-
-        Args:
-            claims: the rows.
-            assignments: SET clause with ``%s`` markers.
-            arguments: for the markers.
-            before: states in which a row is changed.
-            after: the state that it has then.
-        """
-        mine, fence = self._fence_of(claims)
-        states = ", ".join(["%s"] * len(before))
+    async def _renew(self, claims: Sequence[Claim]) -> set[Fence]:
+        # Not `(id, attempt) IN (...)`: MariaDB would read, and lock, the whole table for it.
+        mine = " OR ".join(["(id = %s AND attempt = %s)"] * len(claims))
+        fences = [value for claim in claims for value in claim.fence]
+        where = f"WHERE ({mine}) AND state = 'running'"
         async with self.database.connection() as connection:
             changed = await connection.execute(
-                f"UPDATE {self.table} SET {assignments} WHERE {mine} AND state IN ({states})",
-                (*arguments, *fence, *before),
+                f"UPDATE {self.table} SET lease_until = UTC_TIMESTAMP(6) + INTERVAL %s SECOND {where}",
+                (LEASE_SECONDS, *fences),
             )
             if changed == len(claims):
                 return {claim.fence for claim in claims}
             rows = await connection.fetch_all(
-                f"SELECT id, attempt FROM {self.table} WHERE {mine} AND state = %s", (*fence, after)
+                f"SELECT id, attempt FROM {self.table} {where}", fences
             )
         return {(row["id"], row["attempt"]) for row in rows}
-
-    @staticmethod
-    def _fence_of(claims: Sequence[Claim]) -> tuple[str, list[Any]]:
-        """Condition, with its arguments, for rows that nobody has claimed since."""
-        ids: dict[int, list[str]] = {}
-        for claim in claims:
-            ids.setdefault(claim.attempt, []).append(claim.id)
-        # Not as a list of pairs: servers take a tenth of the statement's time to look into one.
-        places = (", ".join(["%s"] * len(some)) for some in ids.values())
-        return (
-            f"({' OR '.join(f'attempt = %s AND id IN ({some})' for some in places)})",
-            [value for attempt, some in ids.items() for value in (attempt, *some)],
-        )
 
     async def write(self, claim: Claim, assignments: str, arguments: tuple[Any, ...]) -> None:
         """Change columns of a claimed row, fenced by its attempt.
@@ -237,7 +217,7 @@ class LeasedTable:
         Raises:
             LeaseLost: as ``write``.
         """
-        claim.closing = True
+        claim.state = ClaimState.CLOSING
         more = f", {assignments}" if assignments else ""
         await self.write(
             claim,
@@ -245,12 +225,12 @@ class LeasedTable:
             (state, *arguments),
         )
 
-    async def hand_back(self, claim: Claim, *, after_seconds: float = 0) -> None:
+    async def release(self, claim: Claim, *, after_seconds: float = 0) -> None:
         """Put a claimed row back into the queue without using up one of its attempts.
 
         The attempt number itself only ever grows (it is the fence), so the limit is raised.
         """
-        claim.closing = True
+        claim.state = ClaimState.CLOSING
         await self.write(
             claim,
             "state = 'queued', lease_until = NULL, worker = NULL,"

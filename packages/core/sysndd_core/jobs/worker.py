@@ -22,13 +22,12 @@ from redis.exceptions import RedisError
 
 from sysndd_core.db.database import Database
 from sysndd_core.errors import SysnddError
-from sysndd_core.jobs.leases import LEASE_SECONDS, Claim, Ending
+from sysndd_core.jobs.leases import LEASE_SECONDS, CancelReason, Claim, Fence
 from sysndd_core.jobs.log import JobLog
 from sysndd_core.jobs.models import Queue
 from sysndd_core.jobs.wake_up import WAKE_FUNCTION, deserialize, open_redis, queue_name, serialize
 from sysndd_core.logging import get_logger
 from sysndd_core.settings.redis import RedisSettings
-from sysndd_core.turns import few_at_once
 
 if TYPE_CHECKING:
     from arq.typing import WorkerCoroutine
@@ -39,8 +38,6 @@ SWEEP_SECONDS = 10
 HEARTBEAT_SECONDS = LEASE_SECONDS / 4
 LOG_WRITE_SECONDS = 1
 OLD_LOG_SECONDS = 3600
-_CLOSING_FACTOR = 4
-"""Rows in hand, those that wait to be closed included, for each one that may be at work."""
 
 
 class ClaimedRows(Protocol):
@@ -52,22 +49,22 @@ class ClaimedRows(Protocol):
     keeps_log_lines: bool
     """Whether the log lines of each row's work are kept in the platform schema."""
 
-    async def claim_some(self, worker: str, limit: int) -> list[Claim]:
+    async def claim_batch(self, worker: str, limit: int) -> list[Claim]:
         """Take up to ``limit`` rows, those that have been due the longest first."""
 
     async def renew(self, claims: Sequence[Claim]) -> list[Claim]:
         """Extend the leases; return those that are lost."""
 
     async def cancel_requested(self, claim: Claim) -> bool:
-        """Tell whether somebody asked for it to be broken off."""
+        """Tell whether its cancellation was requested."""
 
     async def reclaim(self) -> int:
         """Take rows from workers whose lease ran out."""
 
 
 Perform = Callable[[Claim], Awaitable[None]]
-"""Does a claimed row's work and records its outcome; knows by ``claim.ending`` why it is
-cancelled."""
+"""Does a claimed row's work and records its outcome; knows by ``claim.cancel_reason`` why it
+is cancelled."""
 
 
 class Worker:
@@ -79,7 +76,7 @@ class Worker:
         rows: the table it claims from.
         perform: the work.
         concurrency: rows in hand at once.
-        interruptible: whether a claimed row may be broken off when the process is told to stop.
+        interruptible: whether the work on a row may be cancelled when the process is told to stop.
     """
 
     def __init__(
@@ -98,13 +95,10 @@ class Worker:
         self._rows = rows
         self._perform = perform
         self._concurrency = concurrency
-        # Less room than half is not worth a transaction.
-        self._enough = max(1, concurrency // 2)
         self._interruptible = interruptible
         self._woken = asyncio.Event()
         self._stopping = asyncio.Event()
         self._in_hand: dict[asyncio.Task[None], Claim] = {}
-        self._at_work = 0
 
     async def run(self) -> None:
         """Work until SIGTERM or SIGINT, then finish or hand back what is in hand."""
@@ -140,7 +134,7 @@ class Worker:
         """Do everything that is due now and return: a burst, for the command line and tests."""
         await self._rows.reclaim()
         async with self._lines_kept(), self._leases_kept():
-            while claims := await self._rows.claim_some(self.name, 1):
+            while claims := await self._rows.claim_batch(self.name, 1):
                 await self._begin(claims[0])
 
     @contextlib.asynccontextmanager
@@ -169,53 +163,43 @@ class Worker:
                     await self._woken.wait()
 
     async def _take_up(self) -> None:
-        """Fill up what is in hand once half of it is settled: many rows for one transaction."""
-        while not self._stopping.is_set() and (room := self._room()) >= self._enough:
+        """Claim a batch once half of what may be in hand is settled; repeat while rows are due."""
+        while not self._stopping.is_set() and self._has_room:
+            room = self._concurrency - len(self._in_hand)
             claims = await self._claim(room)
-            async for claim in few_at_once(claims):
+            for claim in claims:
                 self._begin(claim)
             if len(claims) < room:
                 return
 
-    def _room(self) -> int:
-        """Return how many more rows may be begun; those that only wait to be closed count less."""
-        return min(
-            self._concurrency - self._at_work,
-            _CLOSING_FACTOR * self._concurrency - len(self._in_hand),
-        )
+    @property
+    def _has_room(self) -> bool:
+        return len(self._in_hand) <= self._concurrency // 2
 
     def _begin(self, claim: Claim) -> asyncio.Task[None]:
-        claim.room_made = self._room_made
-        self._at_work += 1
         task = asyncio.create_task(self._work(claim))
         self._in_hand[task] = claim
         task.add_done_callback(self._settled)
         return task
 
-    def _room_made(self) -> None:
-        self._at_work -= 1
-        self._look_again()
-
     def _settled(self, task: asyncio.Task[None]) -> None:
-        self._in_hand.pop(task).make_room()
-        self._look_again()
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("work_escaped", exc_info=error)
-
-    def _look_again(self) -> None:
-        if self._room() >= self._enough:
+        del self._in_hand[task]
+        if self._has_room:
             self._woken.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("unhandled_job_error", exc_info=error)
 
     async def _wind_up(self) -> None:
+        # A task that is cancelled before its first step never gets to release its row.
+        await asyncio.sleep(0)
         for task, claim in list(self._in_hand.items()):
-            if self._interruptible(claim):
-                claim.ending = claim.ending or Ending.WORKER_STOPPING
+            if self._interruptible(claim) and claim.cancel(CancelReason.WORKER_STOPPING):
                 task.cancel()
         await asyncio.gather(*self._in_hand, return_exceptions=True)
 
     async def _claim(self, limit: int) -> list[Claim]:
         try:
-            return await self._rows.claim_some(self.name, limit)
+            return await self._rows.claim_batch(self.name, limit)
         except SysnddError as error:
             log.warning("claim_failed", code=error.code, reason=error.detail)
             return []
@@ -243,44 +227,44 @@ class Worker:
             await asyncio.gather(beating, return_exceptions=True)
 
     async def _heartbeat(self) -> None:
-        """Renew all leases together; break off, once, what has lost its own or is no longer wanted."""
+        """Renew all leases together; cancel the work whose lease is lost or that is not wanted."""
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
-            in_hand = {
-                task: claim
-                for task, claim in self._in_hand.items()
-                if claim.ending is not Ending.LEASE_LOST
-            }
-            untroubled = [task for task, claim in in_hand.items() if claim.ending is None]
-            if in_hand:
-                await self._beat(list(in_hand.values()))
-            for task in untroubled:
-                claim = in_hand[task]
-                if claim.ending is not None and not claim.closing:
+            in_hand = dict(self._in_hand)
+            if not in_hand:
+                continue
+            reasons = await self._renew(list(in_hand.values()))
+            for task, claim in in_hand.items():
+                reason = reasons.get(claim.fence)
+                if reason is not None and claim.cancel(reason):
                     task.cancel()
 
-    async def _beat(self, claims: list[Claim]) -> None:
+    async def _renew(self, claims: list[Claim]) -> dict[Fence, CancelReason]:
+        """Return the claims whose work is to be cancelled, with the reason for each."""
+        reasons: dict[Fence, CancelReason] = {}
         try:
             async with asyncio.timeout(HEARTBEAT_SECONDS):
                 for lost in await self._rows.renew(claims):
-                    lost.ending = lost.ending or Ending.LEASE_LOST
+                    reasons[lost.fence] = CancelReason.LEASE_LOST
                 for claim in claims:
-                    if claim.ending is None and await self._rows.cancel_requested(claim):
-                        claim.ending = Ending.CANCEL_REQUESTED
+                    if claim.fence not in reasons and await self._rows.cancel_requested(claim):
+                        reasons[claim.fence] = CancelReason.CANCEL_REQUESTED
         except (SysnddError, TimeoutError) as error:
-            self._not_renewed(claims, str(error) or type(error).__name__)
+            self._log_not_renewed(claims, str(error) or type(error).__name__)
         except Exception as error:
             # Whatever it was: without its heartbeat a worker would lose every row.
             log.exception("heartbeat_failed")
-            self._not_renewed(claims, type(error).__name__)
+            self._log_not_renewed(claims, type(error).__name__)
+        for claim in claims:
+            # By our own clock, since the database may be what does not answer.
+            if not claim.lease_is_valid:
+                reasons.setdefault(claim.fence, CancelReason.LEASE_LOST)
+        return reasons
 
-    def _not_renewed(self, claims: list[Claim], reason: str) -> None:
-        """Give up what another worker may hold: by our own clock, since nobody else can be asked."""
+    def _log_not_renewed(self, claims: list[Claim], reason: str) -> None:
         for claim in claims:
             with structlog.contextvars.bound_contextvars(**self._names(claim)):
                 log.warning("heartbeat_failed", reason=reason)
-            if not claim.is_ours:
-                claim.ending = claim.ending or Ending.LEASE_LOST
 
     async def _sweep(self) -> None:
         """Every ten seconds: be seen, reclaim rows of dead workers, look for forgotten ones."""

@@ -30,7 +30,7 @@ class MailState(StrEnum):
     CANCELLED = "cancelled"
 
 
-class OnDoubt(StrEnum):
+class OnUnknownOutcome(StrEnum):
     """What to do when the content was sent and no answer came (RFC 5321, section 4.5.3.2.6)."""
 
     RESEND = "resend"
@@ -56,7 +56,7 @@ class NewMail:
     template: str
     context: dict[str, Any] = field(default_factory=dict)
     expires_after: int = 48 * 3600
-    on_doubt: OnDoubt = OnDoubt.RESEND
+    on_doubt: OnUnknownOutcome = OnUnknownOutcome.RESEND
 
 
 class MailRows(LeasedTable):

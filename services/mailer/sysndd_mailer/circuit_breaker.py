@@ -2,7 +2,7 @@
 
 With wrong credentials or an expired certificate every mail fails alike. Trying each of them would
 use up their attempts and may get the account locked at the server. One probe in their stead finds
-out when it is mended.
+out when it works again.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ def prober(settings: SmtpSettings) -> Probe:
     return reason
 
 
-class Breaker:
+class CircuitBreaker:
     """Closed while mails may be sent.
 
     Args:
@@ -100,10 +100,10 @@ class Breaker:
         try:
             await self._rows.write(self._name, state, code, reason)
         except SysnddError as error:
-            log.warning("mail_transport_not_shown", code=error.code)
+            log.warning("breaker_state_write_failed", code=error.code)
 
     async def _forget(self) -> None:
         try:
             await self._rows.remove(self._name)
         except SysnddError as error:
-            log.warning("mail_transport_not_shown", code=error.code)
+            log.warning("breaker_state_write_failed", code=error.code)

@@ -1,0 +1,153 @@
+"""Pooled connections to a real socket: reuse, limits, and what a lost connection means."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from sysndd_core.errors import LeaseLost
+from sysndd_core.settings.smtp import SmtpSecurity, SmtpSettings
+from sysndd_mailer.compose import Message
+from sysndd_mailer.smtp import MAILS_PER_CONNECTION, ConnectionPool, DeliveryStatus, Outcome
+from tests.support.smtp_faults import DROP, STALL, FaultySmtp, faulty_smtp
+
+SENT, RETRY, DEAD = DeliveryStatus.SENT, DeliveryStatus.RETRY, DeliveryStatus.DEAD
+UNKNOWN = DeliveryStatus.DELIVERY_UNKNOWN
+
+
+@contextlib.asynccontextmanager
+async def pooled(size: int = 1) -> AsyncIterator[tuple[ConnectionPool, FaultySmtp]]:
+    async with faulty_smtp() as server:
+        settings = SmtpSettings(
+            host="127.0.0.1", port=server.port, security=SmtpSecurity.NONE, timeout=1,
+            mail_from="noreply@sysndd.example", connections=size,
+        )  # fmt: skip
+        pool = ConnectionPool(settings)
+        try:
+            yield pool, server
+        finally:
+            await pool.close()
+
+
+async def agreed() -> None:
+    """Nobody else sends it."""
+
+
+def sending(
+    pool: ConnectionPool, count: int, before: Callable[[], Awaitable[None]] = agreed
+) -> list["asyncio.Task[Outcome]"]:
+    """Begin to send messages, all at once and in this order."""
+
+    def message(number: int) -> Message:
+        content = f"Message-ID: <{number}@sysndd.example>\r\n\r\n{number}\r\n"
+        return Message("noreply@sysndd.example", f"{number}@sysndd.example", content.encode())
+
+    return [asyncio.create_task(pool.send(message(number), before)) for number in range(count)]
+
+
+def arrived(server: FaultySmtp) -> list[int]:
+    """Return the numbers of the mails that were accepted."""
+    return [int(mail["Message-ID"].strip("<>").partition("@")[0]) for mail in server.accepted]
+
+
+async def statuses(tasks: list["asyncio.Task[Outcome]"]) -> list[DeliveryStatus]:
+    return [(await task).status for task in tasks]
+
+
+async def test_all_go_over_one_connection_in_order() -> None:
+    async with pooled() as (pool, server):
+        assert await statuses(sending(pool, 5)) == [SENT] * 5
+        assert arrived(server) == [0, 1, 2, 3, 4]
+        assert server.connections == 1
+        assert "RSET" not in server.commands
+
+
+async def test_refused_content_does_not_affect_the_next() -> None:
+    async with pooled() as (pool, server):
+        server.once["CONTENT"] = ["554 5.7.1 policy"]
+        assert await statuses(sending(pool, 3)) == [DEAD, SENT, SENT]
+        assert arrived(server) == [1, 2]
+        assert server.connections == 1
+        assert server.commands.count("RSET") == 1
+
+
+@pytest.mark.parametrize("fault", [DROP, STALL])
+async def test_only_the_mail_whose_content_was_sent_is_unknown(fault: str) -> None:
+    async with pooled() as (pool, server):
+        server.once["CONTENT"] = [fault]
+        assert await statuses(sending(pool, 3)) == [UNKNOWN, SENT, SENT]
+        assert arrived(server) == [0, 1, 2]
+        assert server.connections == 2
+
+
+async def test_connection_that_breaks_at_data_leaves_the_outcome_unknown() -> None:
+    """How far the library came with announcing and sending the content is not told."""
+    async with pooled() as (pool, server):
+        server.once["DATA"] = [DROP]
+        assert await statuses(sending(pool, 2)) == [UNKNOWN, SENT]
+        assert arrived(server) == [1]
+
+
+@pytest.mark.parametrize(("at", "status"), [("RCPT", RETRY), ("DATA", UNKNOWN)])
+async def test_answer_to_another_question_is_not_an_acceptance(
+    at: str, status: DeliveryStatus
+) -> None:
+    async with pooled() as (pool, server):
+        server.once[at] = ["299 what?"]
+        assert await statuses(sending(pool, 2)) == [status, SENT]
+        assert arrived(server) == [1]
+        assert server.connections == 2
+
+
+async def test_lost_lease_sends_no_content() -> None:
+    async def lost() -> None:
+        raise LeaseLost("another mailer has it")
+
+    async with pooled() as (pool, server):
+        (task,) = sending(pool, 1, lost)
+        with pytest.raises(LeaseLost):
+            await task
+        assert not any(line.startswith("DATA") for line in server.commands)
+        assert await statuses(sending(pool, 1)) == [SENT]
+
+
+async def test_cancelled_while_waiting_is_not_sent_and_blocks_nobody() -> None:
+    async with pooled() as (pool, server):
+        tasks = sending(pool, 3)
+
+        def cancel() -> None:
+            tasks[1].cancel()
+
+        server.before["CONTENT"] = cancel
+        assert await statuses([tasks[0], tasks[2]]) == [SENT, SENT]
+        assert tasks[1].cancelled()
+        assert arrived(server) == [0, 2]
+        assert server.connections == 1
+
+
+async def test_no_connection_takes_more_than_its_share() -> None:
+    async with pooled() as (pool, server):
+        count = MAILS_PER_CONNECTION + 5
+        assert await statuses(sending(pool, count)) == [SENT] * count
+        assert arrived(server) == list(range(count))
+        assert server.connections == 2
+        assert server.commands.count("QUIT") == 1
+
+
+async def test_many_over_few_connections_while_some_are_cut() -> None:
+    async with pooled(3) as (pool, server):
+        server.once["CONTENT"] = ["250 ok", DROP, "250 ok", "451 later", DROP, "554 no"]
+        found = await statuses(sending(pool, 60))
+        assert [found.count(one) for one in (UNKNOWN, RETRY, DEAD, SENT)] == [2, 1, 1, 56]
+        assert len(set(arrived(server))) == len(arrived(server)) == 58
+        # Three at a time, and one anew for each that was cut.
+        assert server.connections <= 3 + 3
+
+
+async def test_server_that_is_away_is_reported_to_all_who_wait() -> None:
+    async with pooled() as (pool, server):
+        server.answers["BANNER"] = DROP
+        assert await statuses(sending(pool, 4)) == [RETRY] * 4
+        server.answers["BANNER"] = "220 here again"
+        assert await statuses(sending(pool, 2)) == [SENT] * 2

@@ -1,0 +1,140 @@
+"""Composed messages, read back with the standard library's parser."""
+
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sysndd_mailer.compose import Composer, MailNotComposable, Message, Rendered
+
+DATE = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+COMPOSER = Composer(mail_from="SysNDD <noreply@sysndd.example>", public_url="http://x")
+# A line's end may be any of the three; what is not text can't be in a rendered template.
+LINES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=400)
+
+
+def compose(
+    rendered: Rendered,
+    *,
+    recipient: str = "person@sysndd.example",
+    message_id: str = "<a@b>",
+    composer: Composer = COMPOSER,
+) -> Message:
+    return composer.message(rendered, recipient=recipient, message_id=message_id, date=DATE)
+
+
+def read(octets: bytes) -> EmailMessage:
+    message = message_from_bytes(octets, policy=policy.default)
+    assert isinstance(message, EmailMessage)
+    assert not message.defects
+    return message
+
+
+def parts_of(message: EmailMessage) -> tuple[str, str]:
+    plain, html = message.get_body(("plain",)), message.get_body(("html",))
+    assert plain is not None
+    assert html is not None
+    return unix(plain.get_content()), unix(html.get_content())
+
+
+def unix(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
+
+
+@pytest.mark.parametrize("name", ["SysNDD", "Größe, Ämter & Co", ""])
+def test_headers_and_parts_are_read_back(name: str) -> None:
+    sender = f'"{name}" <noreply@sysndd.example>' if name else "noreply@sysndd.example"
+    subject = "Bestätigen Sie bitte Ihre Registrierung " * 4
+    rendered = Rendered(subject.strip(), "Grüße,\n.\n..\nFrom me\n-- \nend", "<p>é</p>\n")
+    built = compose(rendered, composer=Composer(mail_from=sender, public_url="http://x"))
+    message = read(built.content)
+    (shown,) = message["From"].addresses
+    assert (shown.display_name, shown.addr_spec) == (name, "noreply@sysndd.example")
+    assert (built.sender, built.recipient) == ("noreply@sysndd.example", "person@sysndd.example")
+    assert message["To"] == "person@sysndd.example"
+    assert message["Subject"] == rendered.subject
+    assert message["Message-ID"] == "<a@b>"
+    assert message["Date"].datetime == DATE
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["MIME-Version"] == "1.0"
+    assert message.get_content_type() == "multipart/alternative"
+    text, html = parts_of(message)
+    assert (text, html) == (unix(rendered.text), unix(rendered.html))
+
+
+@given(subject=LINES, text=LINES, html=LINES)
+def test_any_text_survives_in_short_ascii_lines(subject: str, text: str, html: str) -> None:
+    octets = compose(Rendered(" ".join(subject.split()), text, html)).content
+    octets.decode("ascii")
+    assert octets.endswith(b"\r\n")
+    # Servers differ in what they take for the end of a line, and so of a mail (SMTP smuggling).
+    assert b"\n" not in octets.replace(b"\r\n", b"")
+    assert b"\r" not in octets.replace(b"\r\n", b"")
+    assert max(len(line) for line in octets.split(b"\r\n")) <= 78
+    message = read(octets)
+    assert [name for name, _ in message.items()] == [
+        "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version",
+        "Content-Type",
+    ]  # fmt: skip
+    shown = "".join(filter(str.isprintable, " ".join(subject.split())))
+    assert " ".join(str(message["Subject"]).split()) == " ".join(shown.split())
+    for part, given_text in zip(parts_of(message), (text, html), strict=True):
+        assert part == unix(given_text)
+
+
+def test_long_identifiers_are_neither_split_nor_encoded() -> None:
+    """A receiver compares Message-IDs as they are; an encoded one would be another."""
+    message_id = f"<{'1' * 100}@{'a' * 60}.example>"
+    recipient = f"{'p' * 64}@{'b' * 60}.{'c' * 60}.example"
+    built = compose(Rendered("s", "t", "h"), recipient=recipient, message_id=message_id)
+    header = built.content.split(b"\r\n\r\n")[0].decode("ascii")
+    lines = [" ".join(line.split()) for line in header.replace("\r\n ", " ").split("\r\n")]
+    assert f"Message-ID: {message_id}" in lines
+    assert f"To: {recipient}" in lines
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    [
+        "a@b\r\nBcc: c@d",
+        "no address",
+        "ü@x.example",
+        "a@b, c@d\n",
+        "",
+        '"a b"@x.example',
+        "a@",
+        "@b",
+        "a@b@c",
+        '"a>b"@x.example',
+    ],
+)
+def test_unusable_address_is_refused(recipient: str) -> None:
+    with pytest.raises(MailNotComposable):
+        compose(Rendered("s", "t", "h"), recipient=recipient)
+
+
+@given(recipient=st.text(st.sampled_from('ab.@<>,:;()"\\ \t\r\nü[]=?'), max_size=20))
+def test_any_recipient_is_one_address_or_refused(recipient: str) -> None:
+    try:
+        built = compose(Rendered("s", "t", "h"), recipient=recipient)
+    except MailNotComposable:
+        return
+    (shown,) = read(built.content)["To"].addresses
+    assert shown.addr_spec == built.recipient
+    assert built.recipient.isascii()
+    assert not set(built.recipient) & set("<> \t\r\n")
+
+
+def test_header_injection_is_refused() -> None:
+    with pytest.raises(MailNotComposable):
+        compose(Rendered("s", "t", "h"), message_id="<a@b>\r\nBcc: c@d.example")
+    built = compose(Rendered("s\r\nBcc: c@d.example", "t", "h"))
+    assert read(built.content)["Bcc"] is None
+
+
+def test_text_that_has_no_encoding_is_refused() -> None:
+    with pytest.raises(MailNotComposable):
+        compose(Rendered("s", "\udc80", "h"))
