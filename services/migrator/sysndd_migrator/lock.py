@@ -9,8 +9,7 @@ from sysndd_core.errors import SchemaLocked, SchemaLockRefused
 from sysndd_core.schema_lock import STALLED_SECONDS, Holder, acquire, find_holder
 from sysndd_core.schema_version import migration_lock_name
 from sysndd_migrator.errors import LockLost, LockRefused, LockTimedOut
-from sysndd_migrator.session import Session
-from sysndd_migrator.wire import Reply
+from sysndd_migrator.session import Rows, Session
 
 
 class MigrationLock:
@@ -26,9 +25,6 @@ class MigrationLock:
         self._session = session
         self._stalled = stalled
         self.name = migration_lock_name(schema)
-        self._question = ""
-        self.doubtful = True
-        """Whether a statement that is not our own ran since the lock was looked at last."""
 
     async def acquire(
         self, *, timeout: float | None = None, check: Callable[[], None] = lambda: None
@@ -52,36 +48,27 @@ class MigrationLock:
         except SchemaLockRefused as error:
             raise LockRefused(error.detail) from error
 
-    async def ensure_still_held(self) -> None:
-        """Check it as ``ensure_held``, unless nothing could have happened since the last check.
+    async def check_after_statement(self) -> int:
+        """Check that a statement of a file left the lock alone.
 
         A lock ends with its connection or by a statement on it, and our own never let go of it.
-        """
-        if self.doubtful:
-            await self.ensure_held()
-            self.doubtful = False
 
-    @property
-    def question(self) -> str:
-        """A query for ``judge``, to be sent along with other statements."""
-        if not self._question:
-            self._question = self._session.bound(
-                "SELECT IS_USED_LOCK(%s) = CONNECTION_ID()", (self.name,)
-            )
-        return self._question
-
-    def judge(self, answer: Reply) -> None:
-        """Check an answer to ``question``, or to one whose first column is the same.
+        Returns:
+            How many warnings the server counted for that statement, learned in the same query.
 
         Raises:
             LockLost: the lock is not ours any more.
         """
-        if answer.error is not None:
-            raise answer.error
-        # A file may ask for its answers in a character set of two bytes.
-        if (answer.rows[0][0] or "").replace("\0", "") != "1":
+        # One text: the file may ask for its answers in a character set of two bytes.
+        answer = await self._session.send(
+            "SELECT CONCAT(@@warning_count, '|', IS_USED_LOCK(%s) <=> CONNECTION_ID())",
+            (self.name,),
+            rows=Rows.AS_SENT,
+        )
+        warnings, held = bytes(answer.rows[0][0]).replace(b"\0", b"").split(b"|")
+        if held != b"1":
             raise self.lost(None)
-        self.doubtful = False
+        return int(warnings)
 
     async def ensure_held(self) -> None:
         """Check that the lock is still this connection's.

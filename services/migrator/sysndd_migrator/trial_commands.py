@@ -13,7 +13,6 @@ from sysndd_migrator.errors import WaitTimedOut
 from sysndd_migrator.exit_codes import ExitCode
 from sysndd_migrator.failure import shortened
 from sysndd_migrator.interruption import Interruption
-from sysndd_migrator.kept_plan import document
 from sysndd_migrator.ledger_commands import Subparsers
 from sysndd_migrator.lint_trial import COPY_ROWS, Trial, lint
 from sysndd_migrator.planning import Plan, Step, plan
@@ -180,7 +179,7 @@ async def run_plan(
     if options.json:
         print_json(
             {
-                "pending": [document(file) for file in found.files],
+                "pending": [file.document() for file in found.files],
                 "problems": [
                     {"file": state.filename, "state": state.state.value, "remark": state.remark}
                     for state in found.problems
