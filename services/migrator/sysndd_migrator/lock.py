@@ -48,40 +48,28 @@ class MigrationLock:
         except SchemaLockRefused as error:
             raise LockRefused(error.detail) from error
 
-    async def check_after_statement(self) -> int:
-        """Check that a statement of a file left the lock alone.
+    async def ensure_held(self) -> int:
+        """Check that the lock is still this connection's.
 
-        A lock ends with its connection or by a statement on it, and our own never let go of it.
+        It ends with its connection or by a statement on it. Our own statements never release it, so
+        a check after each statement of a file is one before whatever comes next.
 
         Returns:
-            How many warnings the server counted for that statement, learned in the same query.
-
-        Raises:
-            LockLost: the lock is not ours any more.
-        """
-        # One text: the file may ask for its answers in a character set of two bytes.
-        answer = await self._session.send(
-            "SELECT CONCAT(@@warning_count, '|', IS_USED_LOCK(%s) <=> CONNECTION_ID())",
-            (self.name,),
-            rows=Rows.AS_SENT,
-        )
-        warnings, held = bytes(answer.rows[0][0]).replace(b"\0", b"").split(b"|")
-        if held != b"1":
-            raise self.lost(None)
-        return int(warnings)
-
-    async def ensure_held(self) -> None:
-        """Check that the lock is still this connection's.
+            How many warnings the server counted for the statement before, read in the same query.
 
         Raises:
             LockLost: it is not.
         """
-        rows = await self._session.fetch_all(
-            "SELECT IS_USED_LOCK(%s) AS holder, CONNECTION_ID() AS own", (self.name,)
+        # One text: the file may have asked for its answers in a character set of two bytes.
+        answer = await self._session.send(
+            "SELECT CONCAT(@@warning_count, '|', CONNECTION_ID(), '|', IFNULL(IS_USED_LOCK(%s), 0))",
+            (self.name,),
+            rows=Rows.AS_SENT,
         )
-        holder, own = rows[0]["holder"], rows[0]["own"]
-        if holder is None or int(holder) != int(own):
-            raise self.lost(None if holder is None else int(holder))
+        warnings, own, holder = map(int, bytes(answer.rows[0][0]).replace(b"\0", b"").split(b"|"))
+        if holder != own:
+            raise self.lost(holder or None)
+        return warnings
 
     def lost(self, holder: int | None) -> LockLost:
         """Say that the lock is gone, and who has it now."""

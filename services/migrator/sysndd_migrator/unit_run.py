@@ -88,7 +88,7 @@ class UnitRunner:
             self._session, self._script, changed=changed, strict=self._context.strict
         )
         if self._script.directives.assertions:
-            await self._context.lock.check_after_statement()
+            await self._context.lock.ensure_held()
 
     async def _data(self, unit: Unit) -> None:
         """Send rows, in one transaction with their record; at the end of the file with its success."""
@@ -176,7 +176,7 @@ class UnitRunner:
         self.progress.sent = position
         with self._context.progress.watching(self._script, position):
             rows = await self._session.run(statement.text)
-        warnings = await self._context.lock.check_after_statement()
+        warnings = await self._context.lock.ensure_held()
         await self._refuse_other_lexing(statement, position)
         return Outcome(rows, warnings)
 
