@@ -1,10 +1,10 @@
 """``sysndd-migrator`` in a process that sends itself SIGKILL at a chosen statement.
 
-Every statement to the server is a point, the migrator's own among them. Those that are sent in one go
-are points of their own: a kill may cut them anywhere. The processes are forked by a server that has
-imported everything already.
+Every statement to the server is a point, the migrator's own among them: all of them pass through
+``Session.send``. The processes are forked by a server that has imported everything already.
 """
 
+import asyncio
 import multiprocessing
 import os
 import random
@@ -14,10 +14,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import aiomysql
-
 from sysndd_migrator.command_line import main
-from sysndd_migrator.wire import Reply, Wire
+from sysndd_migrator.session import Answer, Session
 from tests.support.dice import spread
 
 BEFORE, DURING = "before", "during"
@@ -92,49 +90,22 @@ class _Killer:
         self._seen = 0
 
     def watch(self) -> None:
-        """Come by at every statement."""
-        exchange, command = Wire.exchange, aiomysql.Connection._execute_command
-        ours: set[aiomysql.Connection] = set()
-        opened = Wire.__init__
+        """Come by at every statement of a session; not at those that only look on meanwhile."""
+        send = Session.send
 
-        def watched_wire(wire: Wire, connection: aiomysql.Connection) -> None:
-            # Not those that look on meanwhile: what they ask is a matter of time.
-            ours.add(connection)
-            opened(wire, connection)
-
-        async def watched_exchange(
-            wire: Wire, texts: Sequence[str], *, keep_from: int = 0
-        ) -> list[Reply]:
-            part = self._part(len(texts))
-            if part is None:
-                return await exchange(wire, texts, keep_from=keep_from)
+        async def watched_send(session: Session, sql: str, *rest: Any, **options: Any) -> Answer:
+            self._seen += 1
+            if self._seen != self._at:
+                return await send(session, sql, *rest, **options)
             if self._when == DURING:
-                wire.meanwhile(self.kill)  # done when all is sent, before an answer is read
-                part += 1
-            replies = await exchange(wire, texts[:part], keep_from=keep_from) if part else []
+                # Until it waits for the answer, which is when all of it is sent.
+                sending = asyncio.ensure_future(send(session, sql, *rest, **options))
+                await asyncio.sleep(0)
+                assert not sending.done()
             self.kill()
-            return replies
+            raise AssertionError("still alive")
 
-        async def watched_command(connection: aiomysql.Connection, *packet: Any) -> None:
-            reached = connection in ours and self._part(1) is not None
-            if reached and self._when == BEFORE:
-                self.kill()
-            await command(connection, *packet)
-            if reached:
-                self.kill()
-
-        for owner, name, watched in (
-            (Wire, "__init__", watched_wire),
-            (Wire, "exchange", watched_exchange),
-            (aiomysql.Connection, "_execute_command", watched_command),
-        ):
-            setattr(owner, name, watched)
-
-    def _part(self, statements: int) -> int | None:
-        """Return how many of the statements come before the point; None when it is not theirs."""
-        before = self._seen
-        self._seen += statements
-        return self._at - before - 1 if before < self._at <= self._seen else None
+        setattr(Session, "send", watched_send)  # noqa: B010 - mypy allows no assignment to a method
 
     def kill(self) -> None:
         self.report()

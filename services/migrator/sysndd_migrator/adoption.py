@@ -15,10 +15,10 @@ from sysndd_core import __version__
 from sysndd_core.db.database import Row
 from sysndd_core.logging import get_logger
 from sysndd_migrator.errors import ForeignLedger, NotClean
-from sysndd_migrator.ledger import Ledger, Write
+from sysndd_migrator.ledger import Ledger
 from sysndd_migrator.runner import Migrator
 from sysndd_migrator.script import Script
-from sysndd_migrator.session import Session, not_permitted, server_error
+from sysndd_migrator.session import Session, Write, not_permitted, server_error
 
 log = get_logger(__name__)
 

@@ -10,11 +10,11 @@ from sysndd_core import __version__
 from sysndd_core.logging import get_logger
 from sysndd_migrator.errors import InputUnreadable, NotClean
 from sysndd_migrator.interruption import Interruption
-from sysndd_migrator.ledger import Ledger, Write
+from sysndd_migrator.ledger import Ledger
 from sysndd_migrator.runner import Migrator, open_migrator
 from sysndd_migrator.scratch import Purpose, scratch_schemas
 from sysndd_migrator.script import Script
-from sysndd_migrator.session import Session
+from sysndd_migrator.session import Session, Write
 from sysndd_migrator.snapshot import Snapshot, missing_or_other, take
 from sysndd_migrator.trial import refuse_outside, trimmed
 

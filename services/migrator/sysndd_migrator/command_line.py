@@ -8,8 +8,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pymysql.err
@@ -18,8 +17,8 @@ from sysndd_core.errors import SettingsError, SysnddError
 from sysndd_core.logging import configure, get_logger
 from sysndd_core.settings.base import load
 from sysndd_core.settings.log import LogFormat, LogLevel, LogSettings
-from sysndd_migrator import file_commands, ledger_commands, trial_commands
 from sysndd_migrator.assessment import PROBLEMS, WAITING, FileState, State
+from sysndd_migrator.command_arguments import parser
 from sysndd_migrator.errors import MigratorError, ServerUnavailable, WaitTimedOut
 from sysndd_migrator.exit_codes import ExitCode
 from sysndd_migrator.failed_statement import failed_document
@@ -31,14 +30,6 @@ from sysndd_migrator.settings import MigratorSettings
 
 log = get_logger(__name__)
 
-_OTHERS = {
-    "resolve": file_commands.run_resolve,
-    "adopt": ledger_commands.run_adopt,
-    "baseline": ledger_commands.run_baseline,
-    "verify": trial_commands.run_verify,
-    "plan": trial_commands.run_plan,
-    "lint": trial_commands.run_lint,
-}
 _TRIALS = frozenset({"baseline", "verify", "plan", "lint"})
 
 _POLL_SECONDS = 1.0
@@ -47,14 +38,14 @@ _REPORT_SECONDS = 10.0
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         if options.command == "split":
-            return file_commands.run_split(options)
+            return int(_other_commands()["split"](options))
         settings = _settings(options, os.environ)
         configure(_log_settings(options, settings), service="migrator")
         if options.command == "new":
-            return ledger_commands.run_new(options, settings)
+            return int(_other_commands()["new"](options, settings))
         return asyncio.run(_run(options, settings))
     except SysnddError as error:
         return _complain(options, error)
@@ -67,52 +58,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.FAILED
 
 
-def _parser() -> argparse.ArgumentParser:
-    shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--json", action="store_true", help="print JSON instead of sentences")
-    shared.add_argument(
-        "--dir", type=Path, metavar="DIR", help="the NNN_name.sql files (default: MIGRATIONS_DIR)"
-    )
-    shared.add_argument(
-        "--timeout",
-        type=_seconds,
-        metavar="SECONDS",
-        help="give up waiting after so many seconds (default: wait while there is progress)",
-    )
-    parser = argparse.ArgumentParser(
-        prog="sysndd-migrator",
-        description="Applies NNN_name.sql files to MySQL and MariaDB, once, under a lock.",
-        epilog="Exit codes: "
-        + "; ".join(f"{code.value} {code.name.lower().replace('_', ' ')}" for code in ExitCode),
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    upper = commands.add_parser("up", parents=[shared], help="apply what is pending")
-    upper.add_argument(
-        "--strict",
-        action="store_true",
-        help="refuse a file that changes nothing and has no line `-- expect: no-op`",
-    )
-    upper.add_argument(
-        "--accept-drift",
-        action="store_true",
-        help="expect from now on what was changed without a migration",
-    )
-    commands.add_parser("status", parents=[shared], help="list every file and its state")
-    commands.add_parser("wait", parents=[shared], help="block until nothing is pending")
-    file_commands.add_parsers(commands, shared)
-    ledger_commands.add_parsers(commands, shared)
-    trial_commands.add_parsers(commands, shared)
-    return parser
+def _other_commands() -> Mapping[str, Callable[..., Any]]:
+    """Import what only these commands need: a start of ``up`` with nothing to do is not to wait for it."""
+    from sysndd_migrator import file_commands, ledger_commands, trial_commands  # noqa: PLC0415
 
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
-    return value
+    return {
+        "split": file_commands.run_split,
+        "new": ledger_commands.run_new,
+        "resolve": file_commands.run_resolve,
+        "adopt": ledger_commands.run_adopt,
+        "baseline": ledger_commands.run_baseline,
+        "verify": trial_commands.run_verify,
+        "plan": trial_commands.run_plan,
+        "lint": trial_commands.run_lint,
+    }
 
 
 def _settings(options: argparse.Namespace, environ: Mapping[str, str]) -> MigratorSettings:
@@ -137,8 +96,9 @@ async def _run(options: argparse.Namespace, settings: MigratorSettings) -> int:
     with interruption.signals():
         if options.command == "wait":
             return await _wait(options, settings, interruption)
-        if options.command in _OTHERS:
-            return await _OTHERS[options.command](options, settings, interruption)
+        if options.command not in {"up", "status"}:
+            run = _other_commands()[options.command]
+            return int(await run(options, settings, interruption))
         async with open_migrator(
             settings.database, settings.migrations.directory, interruption
         ) as migrator:

@@ -9,11 +9,12 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+import pymysql.err
+
 from sysndd_migrator.fingerprint import fingerprint, kinds_in, names_in, without_counter
 from sysndd_migrator.script import Script
-from sysndd_migrator.session import Session
+from sysndd_migrator.session import Rows, Session
 from sysndd_migrator.units import Kind, Unit
-from sysndd_migrator.wire import Reply
 
 # Every character but those of ASCII that end a name; said like this, the expression compiles quickly.
 _NAME = r"(?:`(?:[^`]|``)+`|[^\x00-#%-/:-@\[-^`{-\x7f]+)"
@@ -39,12 +40,10 @@ _UNSEEN = re.compile(
     r"|(?:create|alter|drop|rename)\s+(?:user|role)|(?:create|alter|drop)\s+server)\b",
     re.IGNORECASE,
 )
-# Committed by the server before they start, so a transaction that is open then is durable first.
-_COMMITS_FIRST = re.compile(
-    r"(?:create|alter|drop|rename|truncate)\s+(?:or\s+replace\s+)?(?:online\s+|ignore\s+)*"
-    r"(?:table|(?:(?:unique|fulltext|spatial)\s+)?index)\b",
-    re.IGNORECASE,
-)
+
+ABSENT = "-"
+"""Stands for the hash of a table that does not exist."""
+_NO_SUCH_TABLE = frozenset({1049, 1051, 1146})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +60,6 @@ class Target:
         return _bare(self.name)
 
 
-def commits_first(unit: Unit) -> bool:
-    """Tell whether the server commits what is open before it starts on this unit."""
-    return unit.kind is Kind.DEFINITION and bool(_COMMITS_FIRST.match(unit.statements[0].plain))
-
-
-def provable(unit: Unit) -> bool:
-    """Tell whether a look at the schema can prove later that this unit was done."""
-    return unit.kind is Kind.DEFINITION and not _UNSEEN.match(unit.statements[0].plain)
-
-
 def target_of(unit: Unit) -> Target | None:
     """Return the one table that a definition is about, or None when it may be more than one."""
     return _target(unit.statements[0].plain) if unit.kind is Kind.DEFINITION else None
@@ -85,7 +74,7 @@ def _target(text: str) -> Target | None:
     return None
 
 
-async def look(session: Session, schema: str, script: Script, unit: Unit) -> str:
+async def definition_hash(session: Session, schema: str, script: Script, unit: Unit) -> str:
     """Hash the definitions that a unit may change.
 
     Args:
@@ -98,7 +87,7 @@ async def look(session: Session, schema: str, script: Script, unit: Unit) -> str
         64 hexadecimal digits, or ``-`` when the one table it is about does not exist.
     """
     if target := target_of(unit):
-        return seen(target, (await session.ask(shown(target)))[0])
+        return await _table_hash(session, target)
     if unit.kind is Kind.DEFINITION:
         statement = unit.statements[0]
         return await fingerprint(
@@ -110,40 +99,26 @@ async def look(session: Session, schema: str, script: Script, unit: Unit) -> str
     return await fingerprint(session, schema, names, everything=everything)
 
 
-ABSENT = "-"
-
-
-def shown(target: Target) -> str:
-    """Return the query whose answer ``seen`` hashes."""
-    return f"SHOW CREATE TABLE {target.name}"
-
-
-def seen(target: Target, answer: Reply) -> str:
-    """Hash the definition of the one table a statement is about; ``-`` when it does not exist.
-
-    Args:
-        target: the table.
-        answer: to ``shown``.
-
-    Raises:
-        pymysql.err.Error: it can't be shown.
-    """
-    if answer.error is not None:
-        if answer.error.args[0] in {1146, 1049, 1051}:
+async def _table_hash(session: Session, target: Target) -> str:
+    """Hash the definition of the one table a statement is about."""
+    try:
+        answer = await session.send(f"SHOW CREATE TABLE {target.name}", rows=Rows.AS_SENT)
+    except pymysql.err.Error as error:
+        if error.args[:1] and error.args[0] in _NO_SUCH_TABLE:
             return ABSENT
-        raise answer.error
-    text = without_counter(answer.rows[0][1] or "")
+        raise
+    text = without_counter(bytes(answer.rows[0][1] or b"").decode(errors="surrogateescape"))
     return hashlib.sha256(
         f"table {target.name}\n{text}".encode(errors="surrogateescape")
     ).hexdigest()
 
 
-def settled(unit: Unit, before: str) -> bool:
-    """Tell whether the server's consent alone proves what a definition did.
+def proven_by_ok(unit: Unit, before: str) -> bool:
+    """Tell whether the server's OK alone proves that a definition had its effect.
 
     Args:
-        unit: a definition, accepted without a warning.
-        before: what ``look`` saw before.
+        unit: accepted without a warning.
+        before: what ``definition_hash`` returned before it.
     """
     target = target_of(unit)
     if target is None or target.index:

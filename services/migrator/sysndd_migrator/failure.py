@@ -78,6 +78,17 @@ def connection_lost(script: Script, position: int, error: BaseException) -> Serv
     )
 
 
+def not_recorded(script: Script, unit: Unit, error: BaseException) -> ServerUnavailable:
+    """Say that a definition was accepted, and that its record got no lock."""
+    return ServerUnavailable(
+        f"{place(script, unit)}: statement {unit.first} was done, but could not be recorded: "
+        f"{server_error(error)[1]}. Run `sysndd-migrator up` again: it looks at the schema first and "
+        "repeats nothing that was done.",
+        file=script.filename,
+        statement=unit.first,
+    )
+
+
 def blocked(
     script: Script,
     unit: Unit,

@@ -1,32 +1,15 @@
 """``split`` and ``resolve``, the commands about one file, as an operator types them."""
 
 import argparse
-from pathlib import Path
 
 from sysndd_migrator.exit_codes import ExitCode
 from sysndd_migrator.interruption import Interruption
-from sysndd_migrator.ledger_commands import Subparsers
 from sysndd_migrator.printing import count, print_json
 from sysndd_migrator.resolution import resolve
 from sysndd_migrator.runner import open_migrator
 from sysndd_migrator.script import read_bytes
 from sysndd_migrator.settings import MigratorSettings
 from sysndd_migrator.splitter import split
-
-
-def add_parsers(commands: Subparsers, shared: argparse.ArgumentParser) -> None:
-    """Add both commands to the command line."""
-    cutter = commands.add_parser("split", parents=[shared], help="print a file's statements")
-    cutter.add_argument("file", type=Path, metavar="FILE")
-    resolver = commands.add_parser(
-        "resolve", parents=[shared], help="record a person's decision about a failed file"
-    )
-    resolver.add_argument("file", metavar="FILE", help="its name, such as 004_reviews.sql")
-    decision = resolver.add_mutually_exclusive_group(required=True)
-    decision.add_argument("--applied", action="store_true", help="its work was done by hand")
-    decision.add_argument(
-        "--from-statement", type=int, metavar="K", help="the next `up` goes on at statement K"
-    )
 
 
 async def run_resolve(

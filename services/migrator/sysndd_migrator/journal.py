@@ -9,9 +9,15 @@ from dataclasses import dataclass
 
 import pymysql.err
 
-from sysndd_migrator.ledger import Upsert, Write
 from sysndd_migrator.script import Script
-from sysndd_migrator.session import Outcome, Session, has_table, not_permitted, server_error
+from sysndd_migrator.session import (
+    Outcome,
+    Session,
+    Write,
+    has_table,
+    not_permitted,
+    server_error,
+)
 from sysndd_migrator.units import Unit
 
 TABLE = "migration_journal"
@@ -25,17 +31,15 @@ _ADDED = {
     "statements_hash": "CHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL "
     "COMMENT 'sha256 of the text of the unit'",
 }
-_COLUMNS = (
-    *("last_position", "of_statements", "statements_hash", "line", "kind", "fingerprint"),
-    *("rows_changed", "warnings", "objects"),
+_NAMES = (
+    *("run_id", "position", "schema_name", "filename", "last_position", "of_statements"),
+    *("statements_hash", "line", "kind"),
 )
-_BEGUN = "UTC_TIMESTAMP(6), NULL"
-_FINISHED = "UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)"
-_TAIL = (
-    "ON DUPLICATE KEY UPDATE error = NULL, started_at = IF(VALUES(finished_at) IS NULL, "
-    "VALUES(started_at), started_at), finished_at = VALUES(finished_at), "
-    + ", ".join(f"{name} = VALUES({name})" for name in _COLUMNS)
-)
+_LONGEST_OBJECTS = 500
+_LONGEST_ERROR = 4000
+
+UnitNames = tuple[str | int, ...]
+"""What of a unit's row is known before it is sent, from ``Journal.row_of``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +65,8 @@ class Journal:
     def __init__(self, session: Session, platform: str) -> None:
         self._session = session
         self.table = f"`{platform.replace('`', '``')}`.`{TABLE}`"
-        self._head = (
-            f"INSERT INTO {self.table} (run_id, position, schema_name, filename, "
-            f"{', '.join(_COLUMNS)}, started_at, finished_at)"
-        )
+        self._insert = f"REPLACE INTO {self.table} ({', '.join(_NAMES)}, started_at, "
+        self._marks = ", ".join(["%s"] * len(_NAMES))
 
     async def create(self) -> None:
         """Create the table when there is none.
@@ -133,48 +135,51 @@ class Journal:
             for row in rows
         }
 
-    def known(self, run_id: str, schema: str, script: Script, unit: Unit) -> str:
-        """Return what of a unit's row is known before it is sent, for ``row``.
+    def row_of(self, run_id: str, schema: str, script: Script, unit: Unit) -> UnitNames:
+        """Return what of a unit's row is known before it is sent.
 
         Args:
             run_id, schema, script, unit: what is run.
         """
-        values = (
-            *(run_id, unit.first, schema, script.filename),
-            *(unit.last, len(script.statements), script.unit_hash(unit)),
-            *(unit.statements[0].line, unit.kind.value),
+        return (
+            *(run_id, unit.first, schema, script.filename, unit.last, len(script.statements)),
+            *(script.unit_hash(unit), unit.statements[0].line, unit.kind.value),
         )
-        return self._session.bound(", ".join(["%s"] * len(values)), values)
 
-    def row(
-        self, known: str, *, fingerprint: str | None = None, outcome: Outcome | None = None
-    ) -> Upsert:
-        """Record that a unit is about to be sent, or, with its outcome, that it was done.
+    def begun(self, row: UnitNames, fingerprint: str) -> Write:
+        """Record that a unit is about to be sent.
 
         Args:
-            known: of the unit.
-            fingerprint: of the schema before it.
-            outcome: what it did; None before it is sent.
+            row: from ``row_of``.
+            fingerprint: hash of the definitions before it.
         """
-        changed: tuple[int | str | None, ...] = (None, None, None)
-        if outcome is not None:
-            changed = (outcome.rows, outcome.warnings, outcome.objects[:500])
-        found = self._session.bound("%s, %s, %s, %s", (fingerprint, *changed))
-        return Upsert(self._head, f"({known}, {found}, {_FINISHED if outcome else _BEGUN})", _TAIL)
+        sql = f"{self._insert}fingerprint) VALUES ({self._marks}, UTC_TIMESTAMP(6), %s)"
+        return sql, (*row, fingerprint)
 
-    def withdrawn(self, run_id: str, position: int) -> Write:
-        """Forget a unit that was announced and is not going to be sent."""
+    def finished(self, run_id: str, unit: Unit, outcome: Outcome) -> Write:
+        """Record that a unit which was recorded as begun is done."""
         return (
-            f"DELETE FROM {self.table} WHERE run_id = %s AND position = %s AND finished_at IS NULL",
-            (run_id, position),
+            f"UPDATE {self.table} SET finished_at = UTC_TIMESTAMP(6), error = NULL, "
+            "rows_changed = %s, warnings = %s, objects = %s WHERE run_id = %s AND position = %s",
+            (*_effect(outcome), run_id, unit.first),
         )
 
-    def failed(self, run_id: str, unit: Unit, error: str) -> Write:
+    def done(self, row: UnitNames, outcome: Outcome) -> Write:
+        """Record a unit that was not recorded as begun: it is part of this transaction."""
+        return (
+            f"{self._insert}finished_at, rows_changed, warnings, objects) "
+            f"VALUES ({self._marks}, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), %s, %s, %s)",
+            (*row, *_effect(outcome)),
+        )
+
+    def failed(self, row: UnitNames, error: str) -> Write:
         """Record the server's refusal of a unit."""
-        return (
-            f"UPDATE {self.table} SET error = %s WHERE run_id = %s AND position = %s",
-            (error[:4000], run_id, unit.first),
-        )
+        sql = f"{self._insert}error) VALUES ({self._marks}, UTC_TIMESTAMP(6), %s)"
+        return sql, (*row, error[:_LONGEST_ERROR])
+
+
+def _effect(outcome: Outcome) -> tuple[int, int, str]:
+    return outcome.rows, outcome.warnings, outcome.objects[:_LONGEST_OBJECTS]
 
 
 _CREATE = """

@@ -13,42 +13,7 @@ import pymysql.err
 
 from sysndd_core.db.schema_version import LEDGER
 from sysndd_migrator.errors import ForeignLedger
-from sysndd_migrator.session import Session, has_table, not_permitted, server_error
-
-# A statement to be written together with others in one transaction; without arguments it is complete.
-Write = tuple[str, tuple[Any, ...] | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Upsert:
-    """One row of an INSERT that may carry several: those with the same head and tail become one.
-
-    Attributes:
-        head: up to VALUES.
-        row: the row's values in parentheses.
-        tail: what to do when the row is there already.
-    """
-
-    head: str
-    row: str
-    tail: str
-
-
-def merged(writes: Iterable["Write | Upsert"]) -> list[Write]:
-    """Return the statements to send: rows of one table together, before everything else."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    others: list[Write] = []
-    for write in writes:
-        if isinstance(write, Upsert):
-            groups.setdefault((write.head, write.tail), []).append(write.row)
-        else:
-            others.append(write)
-    rows: list[Write] = [
-        (f"{head} VALUES {', '.join(values)} {tail}", None)
-        for (head, tail), values in groups.items()
-    ]
-    return rows + others
-
+from sysndd_migrator.session import Session, Write, has_table, not_permitted, server_error
 
 _COLUMNS = (
     "filename",
@@ -63,12 +28,6 @@ _COLUMNS = (
     "run_id",
     "error",
 )
-# First what is known of a file before it is applied.
-_WRITTEN = (
-    *("filename", "checksum", "statements_checksum", "statements", "tool_version", "run_id"),
-    *("applied_by", "error", "duration_ms", "success", "applied_at"),
-)
-_TAIL = "ON DUPLICATE KEY UPDATE " + ", ".join(f"{name} = VALUES({name})" for name in _WRITTEN[1:])
 _LONGEST_ERROR = 4000
 
 
@@ -120,7 +79,6 @@ class Ledger:
         self._session = session
         self.schema = schema
         self.table = f"`{schema.replace('`', '``')}`.`{LEDGER}`"
-        self._head = f"INSERT INTO {self.table} ({', '.join(_WRITTEN)})"
 
     async def create(self) -> None:
         """Create the table when there is none.
@@ -202,26 +160,6 @@ class Ledger:
         )
         return sql, (filename, checksum, statements_checksum, statements, tool_version, run_id)
 
-    def known(
-        self,
-        *,
-        filename: str,
-        checksum: str,
-        statements_checksum: str,
-        statements: int,
-        tool_version: str,
-        run_id: str,
-    ) -> str:
-        """Return what of a file's row is known before it is applied, for ``row``."""
-        values = (filename, checksum, statements_checksum, statements, tool_version, run_id)
-        marks = ", ".join(["%s"] * len(values))
-        return self._session.bound(f"{marks}, CURRENT_USER(), NULL", values)
-
-    def row(self, known: str, *, duration_ms: int | None) -> Upsert:
-        """Record that a file is being applied, or, with its duration, that it was."""
-        rest = f"{duration_ms or 0}, {int(duration_ms is not None)}, UTC_TIMESTAMP(6)"
-        return Upsert(self._head, f"({known}, {rest})", _TAIL)
-
     def succeeded(self, filename: str, duration_ms: int) -> Write:
         """Record that all of a file's statements were applied."""
         return (
@@ -249,14 +187,6 @@ class Ledger:
             f"UPDATE {self.table} SET success = 0, duration_ms = %s, error = %s, "
             "applied_at = UTC_TIMESTAMP(6) WHERE filename = %s",
             (duration_ms, error[:_LONGEST_ERROR], filename),
-        )
-
-    def withdrawn(self, filename: str, run_id: str) -> Write:
-        """Forget a file that was announced and is not going to be begun."""
-        return (
-            f"DELETE FROM {self.table} WHERE filename = %s AND run_id = %s AND success = 0 "
-            "AND error IS NULL",
-            (filename, run_id),
         )
 
     def rechecked(self, filename: str, checksum: str) -> Write:

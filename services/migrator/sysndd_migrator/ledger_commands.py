@@ -1,7 +1,6 @@
 """``adopt``, ``baseline`` and ``new`` as an operator types them."""
 
 import argparse
-from typing import TypeAlias
 
 from sysndd_migrator.adoption import Adoption, adopt
 from sysndd_migrator.baseline import baseline
@@ -11,27 +10,6 @@ from sysndd_migrator.printing import count, print_json
 from sysndd_migrator.runner import open_migrator
 from sysndd_migrator.settings import MigratorSettings
 from sysndd_migrator.template import write_new
-
-Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-"""What ``add_subparsers`` returns; argparse gives it no public name."""
-
-
-def add_parsers(commands: Subparsers, shared: argparse.ArgumentParser) -> None:
-    """Add the three commands to the command line."""
-    commands.add_parser(
-        "adopt", parents=[shared], help="take over SysNDD's earlier schema_version table in place"
-    )
-    first = commands.add_parser(
-        "baseline", parents=[shared], help="record files as applied to a database without a ledger"
-    )
-    first.add_argument("file", metavar="FILE", help="the newest file whose work is there already")
-    first.add_argument(
-        "--accept-differences",
-        action="store_true",
-        help="record them although the schema is not quite what the files make",
-    )
-    new = commands.add_parser("new", parents=[shared], help="write the next numbered file")
-    new.add_argument("name", nargs="+", metavar="NAME", help="what it does, in a few words")
 
 
 async def run_adopt(

@@ -21,7 +21,6 @@ from sysndd_migrator.session import Session
 from sysndd_migrator.sources import Source, read_sources
 from sysndd_migrator.trial import server_version
 
-COPY_ROWS = 100_000
 """Rows from which on a table copy is a finding."""
 
 _COPIES = frozenset({LockClass.COPY, LockClass.INPLACE_SHARED})
@@ -37,7 +36,7 @@ class Trial:
     """
 
     settings: DatabaseSettings
-    copy_rows: int = COPY_ROWS
+    copy_rows: int
 
 
 async def lint(

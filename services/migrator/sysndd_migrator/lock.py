@@ -9,8 +9,7 @@ from sysndd_core.db.schema_lock import STALLED_SECONDS, Holder, acquire, find_ho
 from sysndd_core.db.schema_version import migration_lock_name
 from sysndd_core.errors import SchemaLocked, SchemaLockRefused
 from sysndd_migrator.errors import LockLost, LockRefused, LockTimedOut
-from sysndd_migrator.session import Session
-from sysndd_migrator.wire import Reply
+from sysndd_migrator.session import Rows, Session
 
 
 class MigrationLock:
@@ -26,9 +25,6 @@ class MigrationLock:
         self._session = session
         self._stalled = stalled
         self.name = migration_lock_name(schema)
-        self._question = ""
-        self.doubtful = True
-        """Whether a statement that is not our own ran since the lock was looked at last."""
 
     async def acquire(
         self, *, timeout: float | None = None, check: Callable[[], None] = lambda: None
@@ -52,49 +48,28 @@ class MigrationLock:
         except SchemaLockRefused as error:
             raise LockRefused(error.detail) from error
 
-    async def ensure_still_held(self) -> None:
-        """Check it as ``ensure_held``, unless nothing could have happened since the last check.
-
-        A lock ends with its connection or by a statement on it, and our own never let go of it.
-        """
-        if self.doubtful:
-            await self.ensure_held()
-            self.doubtful = False
-
-    @property
-    def question(self) -> str:
-        """A query for ``judge``, to be sent along with other statements."""
-        if not self._question:
-            self._question = self._session.bound(
-                "SELECT IS_USED_LOCK(%s) = CONNECTION_ID()", (self.name,)
-            )
-        return self._question
-
-    def judge(self, answer: Reply) -> None:
-        """Check an answer to ``question``, or to one whose first column is the same.
-
-        Raises:
-            LockLost: the lock is not ours any more.
-        """
-        if answer.error is not None:
-            raise answer.error
-        # A file may ask for its answers in a character set of two bytes.
-        if (answer.rows[0][0] or "").replace("\0", "") != "1":
-            raise self.lost(None)
-        self.doubtful = False
-
-    async def ensure_held(self) -> None:
+    async def ensure_held(self) -> int:
         """Check that the lock is still this connection's.
+
+        It ends with its connection or by a statement on it. Our own statements never release it, so
+        a check after each statement of a file is one before whatever comes next.
+
+        Returns:
+            How many warnings the server counted for the statement before, read in the same query.
 
         Raises:
             LockLost: it is not.
         """
-        rows = await self._session.fetch_all(
-            "SELECT IS_USED_LOCK(%s) AS holder, CONNECTION_ID() AS own", (self.name,)
+        # One text: the file may have asked for its answers in a character set of two bytes.
+        answer = await self._session.send(
+            "SELECT CONCAT(@@warning_count, '|', CONNECTION_ID(), '|', IFNULL(IS_USED_LOCK(%s), 0))",
+            (self.name,),
+            rows=Rows.AS_SENT,
         )
-        holder, own = rows[0]["holder"], rows[0]["own"]
-        if holder is None or int(holder) != int(own):
-            raise self.lost(None if holder is None else int(holder))
+        warnings, own, holder = map(int, bytes(answer.rows[0][0]).replace(b"\0", b"").split(b"|"))
+        if holder != own:
+            raise self.lost(holder or None)
+        return warnings
 
     def lost(self, holder: int | None) -> LockLost:
         """Say that the lock is gone, and who has it now."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from sysndd_core.settings.database import DatabaseSettings
 from sysndd_migrator.assessment import PROBLEMS, WAITING, FileState
 from sysndd_migrator.interruption import Interruption
-from sysndd_migrator.kept_plan import keep
+from sysndd_migrator.kept_plan import KeptFile, keep
 from sysndd_migrator.lint import Finding, check
 from sysndd_migrator.outside import other_schemas
 from sysndd_migrator.rehearsal import LockClass, Rehearsal, Rehearsed
@@ -54,6 +54,28 @@ class PlannedFile:
     steps: list[Step]
     warnings: list[Finding]
 
+    def document(self) -> dict[str, object]:
+        """Return the file's plan as ``plan --json`` prints it."""
+        return {
+            "source": self.source,
+            "file": self.state.filename,
+            "state": self.state.state.value,
+            "statements": [
+                {
+                    "position": step.rehearsed.position,
+                    "line": step.rehearsed.statement.line,
+                    "sql": step.rehearsed.sent,
+                    "lock": step.rehearsed.lock.name,
+                    "table": step.rehearsed.table,
+                    "rows": step.size.rows if step.size else None,
+                    "bytes": step.size.size_bytes if step.size else None,
+                    "error": step.rehearsed.error,
+                }
+                for step in self.steps
+            ],
+            "warnings": [warning.document() for warning in self.warnings],
+        }
+
 
 @dataclass
 class Plan:
@@ -91,7 +113,16 @@ async def plan(settings: DatabaseSettings, directory: Path, interruption: Interr
         if any(state.state in WAITING for found in states.values() for state in found):
             result.files = await _rehearse(migrator, settings, states, interruption)
         schemas = {source.name: source.schema for source in migrator.sources}
-        await keep(migrator.session, schemas, result)
+        kept = [
+            KeptFile(
+                schemas[file.source],
+                file.state.filename,
+                file.state.script.checksum if file.state.script else "",
+                file.document(),
+            )
+            for file in result.files
+        ]
+        await keep(migrator.session, schemas["platform"], kept)
         return result
 
 

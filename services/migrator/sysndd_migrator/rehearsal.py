@@ -15,10 +15,10 @@ import pymysql.err
 
 from sysndd_core.logging import get_logger
 from sysndd_migrator.interruption import Interruption
-from sysndd_migrator.leftovers import cleaning_statements
 from sysndd_migrator.outside import reaches_outside
 from sysndd_migrator.script import Script
 from sysndd_migrator.session import Session, server_error
+from sysndd_migrator.session_cleanup import cleaning_statements
 from sysndd_migrator.snapshot import Snapshot
 from sysndd_migrator.splitter import Statement
 from sysndd_migrator.units import Kind, kind_of
@@ -121,7 +121,7 @@ class Rehearsal:
 
     async def clone(self, live: Snapshot) -> None:
         """Make everything that a live schema holds, without its rows and its events."""
-        await self._session.connection.select_db(self._schema)
+        await self._session.use(self._schema)
         await self._session.execute("SET SESSION foreign_key_checks = 0")
         # Triggers last, and views wait for what they read: tried again while one more succeeds.
         todo = [

@@ -7,10 +7,9 @@ from sysndd_core import __version__
 from sysndd_core.logging import get_logger
 from sysndd_migrator.assessment import FileState, State
 from sysndd_migrator.errors import NotClean
-from sysndd_migrator.ledger import Write, merged
 from sysndd_migrator.runner import Migrator
 from sysndd_migrator.script import Script
-from sysndd_migrator.session import Outcome
+from sysndd_migrator.session import Outcome, Write
 
 log = get_logger(__name__)
 
@@ -89,8 +88,8 @@ def _skipped(
         )
     journal, schema = migrator.journal, migrator.ledger(source).schema
     decided = Outcome(0, 0, "decided by a person")
-    return merged(
-        journal.row(journal.known(run_id, schema, script, unit), outcome=decided)
+    return [
+        journal.done(journal.row_of(run_id, schema, script, unit), decided)
         for unit in script.units
         if unit.first < first
-    )
+    ]

@@ -1,9 +1,8 @@
 """``up``: both schemas to the newest version, platform first, under the lock."""
 
 import contextlib
-import functools
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pymysql.err
 from sysndd_core.errors import SettingsError
 from sysndd_core.logging import get_logger
 from sysndd_core.settings.database import DatabaseSettings
+from sysndd_migrator.assertions import CHANGED_NOTHING
 from sysndd_migrator.assessment import (
     WAITING,
     FileState,
@@ -22,17 +22,15 @@ from sysndd_migrator.assessment import (
 )
 from sysndd_migrator.drift import Drift, drift_remarks
 from sysndd_migrator.errors import ServerUnavailable
-from sysndd_migrator.file_run import FileRun
+from sysndd_migrator.file_run import FileRun, remarks_of
 from sysndd_migrator.interruption import Interruption
 from sysndd_migrator.journal import Journal
-from sysndd_migrator.ledger import Ledger, Write
+from sysndd_migrator.ledger import Ledger
 from sysndd_migrator.lock import MigrationLock
-from sysndd_migrator.postconditions import CHANGED_NOTHING
 from sysndd_migrator.progress import Progress
-from sysndd_migrator.record import Pending
-from sysndd_migrator.session import Session, not_permitted, server_error
+from sysndd_migrator.run_context import RunContext
+from sysndd_migrator.session import Session, Write, not_permitted, server_error
 from sysndd_migrator.sources import Source, read_sources
-from sysndd_migrator.surroundings import Surroundings, remarks_of
 
 log = get_logger(__name__)
 
@@ -99,17 +97,14 @@ class Migrator:
         """Return the ledger of ``platform`` or ``application``."""
         return self._ledgers[source]
 
-    async def write(self, writes: Iterable[Write]) -> None:
+    async def write(self, writes: Sequence[Write]) -> None:
         """Write ledger and journal rows in one transaction, under the lock.
 
         Raises:
             LockLost: the lock is no longer ours.
         """
-        await self._session.execute("BEGIN")
         await self.lock.ensure_held()
-        for sql, arguments in writes:
-            await self._session.execute(sql, arguments)
-        await self._session.execute("COMMIT")
+        await self._session.commit_all(writes)
 
     async def assess(self) -> dict[str, list[FileState]]:
         """Compare the files of each source with its ledger.
@@ -180,30 +175,28 @@ class Migrator:
             drifted[source.schema] = {} if fresh else await self.drift.kept(source.schema)
             await self.drift.begin(source.schema)
         report.remarks += drift_remarks(drifted)
-        around = self._surroundings(strict=strict)
+        context = self._context(strict=strict)
         try:
             for source in self.sources:
                 await self._accept_cosmetic(source, states[source.name])
-                for run in await self._runs(around, source, todo[source.name]):
-                    applied = await self._apply(source, run, report)
+                for state in todo[source.name]:
+                    applied = await self._apply(context, source, state, report)
                     report.applied.append(applied)
-                    self._session.wire.meanwhile(functools.partial(announce, applied))
-            await around.pending.flush()
+                    with contextlib.suppress(OSError):  # that nobody reads it ends no migration
+                        announce(applied)
             for schema, kept in drifted.items():
                 await self.lock.ensure_held()
                 await self.drift.record(schema, kept)
         finally:
-            self._session.wire.catch_up()
-            around.progress.close()
+            context.progress.close()
         return report
 
-    def _surroundings(self, *, strict: bool) -> Surroundings:
-        return Surroundings(
+    def _context(self, *, strict: bool) -> RunContext:
+        return RunContext(
             session=self._session,
             lock=self.lock,
             journal=self.journal,
             interruption=self._interruption,
-            pending=Pending(self._session, self.lock),
             progress=Progress(self._session),
             strict=strict,
         )
@@ -244,34 +237,20 @@ class Migrator:
                 ledger = self._ledgers[source.name]
                 await self.write([ledger.rechecked(state.filename, state.script.checksum)])
 
-    async def _runs(
-        self, around: Surroundings, source: Source, states: Iterable[FileState]
-    ) -> list[FileRun]:
-        """Prepare the files that wait; each knows which one comes next."""
-        ledger = self._ledgers[source.name]
-        runs: list[FileRun] = []
-        for state in states:
-            assert state.script is not None
-            resumed = state.row.run_id if state.row is not None else None
-            run = FileRun(
-                around,
-                ledger,
-                state.script,
-                run_id=resumed or uuid.uuid4().hex,
-                done=await self.journal.read(resumed) if resumed else None,
-                recorded=state.row is not None,
-            )
-            if runs:
-                runs[-1].then(run)
-            runs.append(run)
-        return runs
-
-    async def _apply(self, source: Source, run: FileRun, report: Report) -> Applied:
-        script = run.script
-        said = functools.partial(
-            log.info, "applying", schema=source.schema, file=script.filename, resumed=run.resumed
+    async def _apply(
+        self, context: RunContext, source: Source, state: FileState, report: Report
+    ) -> Applied:
+        script = state.script
+        assert script is not None
+        resumed = state.row.run_id if state.row is not None else None
+        run = FileRun(
+            context,
+            self._ledgers[source.name],
+            script,
+            run_id=resumed or uuid.uuid4().hex,
+            done=await self.journal.read(resumed) if resumed else None,
         )
-        self._session.wire.meanwhile(said)
+        log.info("applying", schema=source.schema, file=script.filename, resumed=run.resumed)
         result = await run.apply()
         report.remarks += remarks_of(script, result)
         return Applied(

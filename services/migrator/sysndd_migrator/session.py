@@ -4,8 +4,10 @@ Never a pool and never a reconnect: a named lock lives as long as its connection
 goes on with an ALTER after its client died. Lock and ALTER on one connection end together.
 """
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
 import aiomysql
@@ -17,12 +19,14 @@ from sysndd_core.errors import SysnddError
 from sysndd_core.logging import get_logger
 from sysndd_core.settings.database import DatabaseSettings
 from sysndd_migrator.errors import NotPermitted, ServerUnavailable
-from sysndd_migrator.wire import Reply, Wire
 
 log = get_logger(__name__)
 
 LOCK_WAIT_SECONDS = 5
 """How long a statement may wait for a lock; readers queue behind a waiting ALTER just as long."""
+
+LOCK_TIMEOUTS = frozenset({1205, 1213})
+"""Errors of a statement that got no lock, and was undone."""
 
 _LEXING_MODES = frozenset({"ANSI_QUOTES", "NO_BACKSLASH_ESCAPES"})
 _OPTION_MULTI_STATEMENTS_OFF = b"\x01\x00"
@@ -55,6 +59,9 @@ _TRACKED = (
     "auto_increment_offset",
 )
 
+Write = tuple[str, tuple[Any, ...] | None]
+"""A statement of our own, and its arguments."""
+
 _ACCESS_DENIED = frozenset({1044, 1045, 1142, 1143, 1227, 1370, 1419, 1698})
 
 
@@ -72,6 +79,31 @@ class Outcome:
         return self.rows > 0 or bool(self.objects)
 
 
+class Rows(Enum):
+    """What becomes of the rows that a statement answers."""
+
+    DECODED = auto()
+    AS_SENT = auto()
+    """Bytes: a file may have changed the character set of the answers."""
+    DROPPED = auto()
+    """Read past: a SELECT may answer more than fits into memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server answered to one statement.
+
+    Attributes:
+        changed: rows that the statement changed; 0 when it answered rows.
+        columns: names of the columns of the rows.
+        rows: the rows, unless they were dropped.
+    """
+
+    changed: int
+    columns: tuple[str, ...] = ()
+    rows: Sequence[tuple[Any, ...]] = ()
+
+
 class Session:
     """A dedicated connection with known session state.
 
@@ -85,7 +117,6 @@ class Session:
         self.settings = settings
         self.thread_id = int(connection.thread_id())
         self.is_mariadb = is_mariadb(connection.get_server_info())
-        self.wire = Wire(connection)
         self._baseline: dict[str, Any] = {}
         self._schema: str | None = None
 
@@ -113,50 +144,45 @@ class Session:
         # one statement is would be decided by the server instead of the splitter.
         await self.connection._execute_command(COMMAND.COM_SET_OPTION, _OPTION_MULTI_STATEMENTS_OFF)
         await self.connection._read_packet()
-        if self.is_mariadb:
-            # A limit meant for requests would end a long ALTER. (MySQL's is for SELECT only.)
-            await self.execute("SET SESSION max_statement_time = 0")
-        modes = str((await self._one("SELECT @@SESSION.sql_mode AS v"))["v"]).split(",")
+        names = ", ".join(["%s"] * len(_TRACKED))
+        found = {
+            str(row["Variable_name"]): str(row["Value"])
+            for row in await self.fetch_all(
+                f"SHOW SESSION VARIABLES WHERE Variable_name IN ({names})", _TRACKED
+            )
+        }
+        self._tracked = tuple(found)
+        modes = found["sql_mode"].split(",")
         kept = [mode for mode in modes if mode not in {"ANSI", *_LEXING_MODES}]
         if kept != modes:
             log.warning("sql_mode_adjusted", removed=sorted(set(modes) - set(kept)))
+        # A limit meant for requests would end a long ALTER. (MySQL's is for SELECT only.)
+        no_limit = ", max_statement_time = 0" if self.is_mariadb else ""
         await self.execute(
-            "SET SESSION sql_mode = %s, lock_wait_timeout = %s, innodb_lock_wait_timeout = %s",
+            "SET SESSION sql_mode = %s, lock_wait_timeout = %s, innodb_lock_wait_timeout = %s"
+            + no_limit,
             (",".join(kept), LOCK_WAIT_SECONDS, 2 * LOCK_WAIT_SECONDS),
         )
-        known = await self.fetch_all(
-            f"SHOW SESSION VARIABLES WHERE Variable_name IN ({', '.join(['%s'] * len(_TRACKED))})",
-            _TRACKED,
+        self._state_as_text = (
+            "CONCAT_WS('|', " + ", ".join(f"@@SESSION.{name}" for name in self._tracked) + ")"
         )
-        self._tracked = tuple(str(row["Variable_name"]) for row in known)
         self._baseline = await self._state()
-        names = ", ".join(f"@@SESSION.{name}" for name in self._tracked)
-        self._state_as_text = f"CONCAT_WS('|', {names})"
-        self._baseline_text = (await self._one(f"SELECT {self._state_as_text} AS v"))["v"]
+        self._baseline_text = str(self._baseline.pop("as_text")).encode()
 
     async def _state(self) -> dict[str, Any]:
         names = ", ".join(f"@@SESSION.{name} AS `{name}`" for name in self._tracked)
-        return await self._one(f"SELECT {names}")
+        return await self._one(f"SELECT {names}, {self._state_as_text} AS as_text")
 
-    def unchanged_query(self, lock: str) -> str:
-        """Return a query for ``is_unchanged``: two columns, to be sent along with other statements.
-
-        Args:
-            lock: name of a lock that this session should hold.
-        """
-        return self.bound(
-            f"SELECT IS_USED_LOCK(%s) = CONNECTION_ID(), {self._state_as_text}", (lock,)
-        )
-
-    def is_unchanged(self, answer: Reply) -> bool:
-        """Tell whether all session variables are as they were, from ``unchanged_query``'s answer."""
-        return bool(answer.rows) and answer.rows[0][1:] == (self._baseline_text,)
+    async def is_unchanged(self) -> bool:
+        """Tell whether all session variables are as they were at the start: one short answer."""
+        answer = await self.send(f"SELECT {self._state_as_text}", rows=Rows.AS_SENT)
+        return bytes(answer.rows[0][0]) == self._baseline_text
 
     async def use(self, schema: str) -> None:
         """Make a schema the default; costs nothing when it is already."""
         if self._schema != schema:
             self._schema = None
-            await self.connection.select_db(schema)
+            await self.send(f"USE `{schema.replace('`', '``')}`")
             self._schema = schema
 
     async def reset(self, schema: str, *, transactions: bool = True) -> dict[str, Any]:
@@ -175,7 +201,7 @@ class Session:
             await self.execute("UNLOCK TABLES")
             self._schema = None  # there may have been a USE
         state = await self._state()
-        leaked = {name: value for name, value in state.items() if value != self._baseline[name]}
+        leaked = {n: state[n] for n, value in self._baseline.items() if state[n] != value}
         if leaked:
             assignments = ", ".join(f"SESSION {name} = %s" for name in leaked)
             await self.execute(f"SET {assignments}", [self._baseline[name] for name in leaked])
@@ -187,67 +213,69 @@ class Session:
         modes = str((await self._one("SELECT @@SESSION.sql_mode AS v"))["v"]).split(",")
         return sorted(_LEXING_MODES.intersection(modes))
 
-    async def run(self, text: str) -> Outcome:
-        """Send one statement as it is, and read everything it answers.
+    async def send(
+        self, sql: str, arguments: Sequence[Any] | None = None, *, rows: Rows = Rows.DECODED
+    ) -> Answer:
+        """Send one statement and read all that is answered: every statement comes by here.
+
+        Args:
+            sql: the statement.
+            arguments: to be put in for its placeholders.
+            rows: what to do with the rows it answers.
+
+        Raises:
+            pymysql.err.Error: the server's refusal, unmapped, also one in a later result of a CALL.
+        """
+        cursor_class = aiomysql.SSCursor if rows is Rows.DROPPED else aiomysql.Cursor
+        self.connection.use_unicode = rows is Rows.DECODED
+        try:
+            with warnings.catch_warnings():
+                # The driver makes a Python warning of each of the server's.
+                warnings.simplefilter("ignore", aiomysql.Warning)
+                async with self.connection.cursor(cursor_class) as cursor:
+                    await cursor.execute(sql, None if arguments is None else tuple(arguments))
+                    if cursor.description is None:
+                        return Answer(max(int(cursor.rowcount), 0))
+                    names = tuple(str(column[0]) for column in cursor.description)
+                    kept = () if rows is Rows.DROPPED else tuple(await cursor.fetchall())
+                    return Answer(0, names, kept)
+        except UnicodeDecodeError as error:
+            self.connection.close()  # the rest of the answer would be taken for the next one
+            raise pymysql.err.InterfaceError(
+                "the server's answer is not UTF-8, because character_set_results was changed"
+            ) from error
+
+    async def run(self, text: str) -> int:
+        """Send a statement of a file as it is; return the number of rows it changed.
 
         Raises:
             pymysql.err.Error: the server's refusal, unmapped.
         """
-        return (await self.run_then(text, ()))[0]
-
-    async def run_then(self, text: str, then: Sequence[str]) -> tuple[Outcome, list[Reply]]:
-        """Send one statement as it is, and questions of our own behind it without waiting.
-
-        Args:
-            text: the statement. Rows of it are read past, neither kept nor decoded: a file may have
-                changed the character set, and a SELECT may answer more than fits into memory.
-            then: statements that do no harm when the first one failed.
-
-        Returns:
-            What the statement did, and the answers to the others, refusals among them.
-
-        Raises:
-            pymysql.err.Error: the server's refusal of the statement, unmapped.
-        """
-        first, *others = await self.wire.exchange([text, *then], keep_from=1)
-        if first.error is not None:
-            raise first.error
-        return Outcome(first.affected, first.warnings), others
-
-    async def ask(self, *statements: str) -> list[Reply]:
-        """Send statements of our own in one go; each runs whatever becomes of those before it."""
-        return await self.wire.exchange(statements)
+        return (await self.send(text, rows=Rows.DROPPED)).changed
 
     async def execute(self, sql: str, arguments: Sequence[Any] | None = None) -> int:
         """Run a statement of our own; return the number of rows it changed."""
-        return (await self.execute_all([(sql, arguments)]))[-1]
+        return (await self.send(sql, arguments)).changed
 
-    async def execute_all(
-        self, statements: Sequence[tuple[str, Sequence[Any] | None]]
-    ) -> list[int]:
-        """Run statements of our own in one go; return the number of rows each changed.
+    async def execute_all(self, writes: Iterable[Write]) -> None:
+        """Run statements of our own, one after the other."""
+        for sql, arguments in writes:
+            await self.send(sql, arguments)
 
-        Raises:
-            pymysql.err.Error: the first refusal; those behind it have run all the same.
-        """
-        replies = await self.ask(*(self.bound(sql, arguments) for sql, arguments in statements))
-        for reply in replies:
-            if reply.error is not None:
-                raise reply.error
-        return [reply.affected for reply in replies]
+    async def commit_all(self, writes: Sequence[Write]) -> None:
+        """Run statements of our own in one transaction, and commit it."""
+        # One statement is its own transaction, unless the file has switched autocommit off.
+        alone = len(writes) == 1
+        if not alone:
+            await self.send("BEGIN")
+        await self.execute_all(writes)
+        if not (alone and self.connection.get_autocommit()):
+            await self.send("COMMIT")
 
     async def fetch_all(self, sql: str, arguments: Any = None) -> list[Row]:
         """Run a query of our own; return every row."""
-        await self.connection.query(self.bound(sql, arguments))
-        result = self.connection._result
-        names = [field.name for field in result.fields]
-        return [dict(zip(names, row, strict=True)) for row in result.rows]
-
-    def bound(self, sql: str, arguments: Sequence[Any] | None) -> str:
-        """Return a statement of our own with its arguments put in."""
-        if arguments is None:
-            return sql
-        return sql % tuple(self.connection.escape(argument) for argument in arguments)
+        answer = await self.send(sql, arguments)
+        return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
 
     async def _one(self, sql: str, arguments: Any = None) -> Row:
         return (await self.fetch_all(sql, arguments))[0]

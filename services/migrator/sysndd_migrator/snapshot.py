@@ -3,9 +3,7 @@
 ``fingerprint`` answers whether, fast and for a few objects; this answers what, for all of them.
 """
 
-from collections.abc import Iterator, Sequence
-
-import pymysql.err
+from collections.abc import Iterator
 
 from sysndd_core.db.schema_objects import (
     Snapshot,
@@ -19,8 +17,6 @@ from sysndd_migrator.session import Session
 
 __all__ = ["Snapshot", "differences", "missing_or_other", "take"]
 
-_OF_THE_CLIENT = 2000
-
 
 async def take(
     session: Session, schema: str, *, contents: bool, without: frozenset[str] = frozenset()
@@ -33,26 +29,11 @@ async def take(
         contents: count and checksum the rows too; reads every table.
         without: names of tables to leave out, besides the ledger.
     """
-
-    async def show(statements: Sequence[str]) -> list[Sequence[str | None] | int]:
-        return [_values(reply.rows, reply.error) for reply in await session.ask(*statements)]
-
-    found = await definitions(session, schema, without=without | {LEDGER}, show=show)
+    found = await definitions(session, schema, without=without | {LEDGER})
     tables = [name.removeprefix("table ") for name in found if name.startswith("table ")]
     return Snapshot(
         found, {name: await _contents(session, schema, name) for name in tables if contents}
     )
-
-
-def _values(
-    rows: Sequence[Sequence[str | None]], error: pymysql.err.Error | None
-) -> Sequence[str | None] | int:
-    if error is None:
-        return rows[0] if rows else ()
-    number = int(error.args[0])
-    if number >= _OF_THE_CLIENT:
-        raise error
-    return number
 
 
 async def _contents(session: Session, schema: str, name: str) -> tuple[int, int | None]:

@@ -13,9 +13,7 @@ from sysndd_migrator.errors import WaitTimedOut
 from sysndd_migrator.exit_codes import ExitCode
 from sysndd_migrator.failure import shortened
 from sysndd_migrator.interruption import Interruption
-from sysndd_migrator.kept_plan import document
-from sysndd_migrator.ledger_commands import Subparsers
-from sysndd_migrator.lint_trial import COPY_ROWS, Trial, lint
+from sysndd_migrator.lint_trial import Trial, lint
 from sysndd_migrator.planning import Plan, Step, plan
 from sysndd_migrator.printing import count, print_json, size
 from sysndd_migrator.rehearsal import LockClass
@@ -23,37 +21,6 @@ from sysndd_migrator.settings import MigratorSettings
 from sysndd_migrator.verification import Verification, verify
 
 Answer = TypeVar("Answer")
-
-
-def add_parsers(commands: Subparsers, shared: argparse.ArgumentParser) -> None:
-    """Add the commands to the command line."""
-    verifier = commands.add_parser(
-        "verify", parents=[shared], help="apply every file twice in a scratch schema"
-    )
-    _add_server(verifier)
-    commands.add_parser(
-        "plan", parents=[shared], help="show what `up` would do, and what each statement locks"
-    )
-    linter = commands.add_parser(
-        "lint", parents=[shared], help="say what a migration should not say, and what instead"
-    )
-    _add_server(linter)
-    linter.add_argument("--offline", action="store_true", help="by the rules alone; no server")
-    linter.add_argument(
-        "--copy-rows",
-        type=int,
-        default=COPY_ROWS,
-        metavar="N",
-        help="rows from which on a table copy is a finding (default: %(default)s)",
-    )
-
-
-def _add_server(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--server",
-        metavar="URL",
-        help="try it on another server: mysql://user@host:port (password: OTHER_SERVER_PASSWORD)",
-    )
 
 
 def _database(options: argparse.Namespace, settings: MigratorSettings) -> DatabaseSettings:
@@ -180,7 +147,7 @@ async def run_plan(
     if options.json:
         print_json(
             {
-                "pending": [document(file) for file in found.files],
+                "pending": [file.document() for file in found.files],
                 "problems": [
                     {"file": state.filename, "state": state.state.value, "remark": state.remark}
                     for state in found.problems

@@ -77,6 +77,15 @@ class Workspace:
         rows = self.sql("SELECT filename, success, error FROM schema_version ORDER BY filename")
         return {name: (success, error) for name, success, error in rows}
 
+    def journal(self, filename: str) -> list[tuple[int, bool]]:
+        """Return (position, whether it is finished) of each recorded unit of a file."""
+        rows = self.server.execute(
+            f"SELECT position, finished_at IS NOT NULL FROM `{self.ops}`.migration_journal"
+            " WHERE schema_name = %s AND filename = %s ORDER BY position",
+            (self.app, filename),
+        )
+        return [(position, bool(finished)) for position, finished in rows]
+
     def state(self) -> tuple[object, ...]:
         """Return every definition, every row and the ledger."""
         tables = [

@@ -24,7 +24,7 @@ FILES = {
     "004_plain.sql": "CREATE TABLE plain (id INT PRIMARY KEY);\nINSERT INTO plain VALUES (1);\n"
     "UPDATE tally SET n = n + 1;\nALTER TABLE plain ADD COLUMN note VARCHAR(10);\n",
 }
-"""Definitions, rows, a guarded definition, a transaction of its own, and a file announced before."""
+"""Definitions, rows, a guarded definition, a transaction of its own, and definitions around rows."""
 
 
 def test_up(workspace: Workspace, tmp_path: Path) -> None:

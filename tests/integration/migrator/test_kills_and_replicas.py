@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sysndd_migrator.session import LOCK_WAIT_SECONDS
 from tests.integration.migrator.conftest import Workspace, eventually, finish
 
 GENE = "CREATE TABLE gene (id INT PRIMARY KEY, symbol VARCHAR(20) NOT NULL);\n"
@@ -227,6 +228,72 @@ def test_a_blocked_statement_names_the_blocker_tries_again_and_lets_readers_thro
     assert waited < 1.5
     assert f"connection {blocker} of {workspace.server.user}@" in finished.err
     assert columns(workspace) == ["id", "symbol", "b"]
+
+
+def test_rows_stay_when_the_table_of_the_definition_after_them_is_locked(
+    workspace: Workspace,
+) -> None:
+    workspace.write("001_gene.sql", GENE)
+    workspace.up()
+    workspace.write(
+        "002_rows.sql", "INSERT INTO gene VALUES (1, 'a');\nALTER TABLE gene ADD COLUMN b INT;\n"
+    )
+    with workspace.server.connect(workspace.app) as holder, holder.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT * FROM gene")
+        process = workspace.start("up")
+        eventually(lambda: workspace.sql("SELECT 1 FROM gene"))
+        time.sleep(LOCK_WAIT_SECONDS + 2)
+        assert process.poll() is None
+        cursor.execute("COMMIT")
+    finished = finish(process)
+    assert finished.code == 0, finished
+    assert "waiting_for_table" in finished.err
+    assert workspace.sql("SELECT id, b FROM gene") == ((1, None),)
+
+
+def test_a_definition_whose_record_is_blocked_is_not_sent_again(workspace: Workspace) -> None:
+    workspace.write("001_gene.sql", GENE)
+    workspace.up()
+    workspace.write(
+        "002_alter.sql",
+        "SET SESSION innodb_lock_wait_timeout = 1;\nALTER TABLE gene ADD COLUMN b INT;\n",
+    )
+    with workspace.server.connect(workspace.app) as holder, holder.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT * FROM gene")
+        process = workspace.start("up")
+        eventually(lambda: waiting_statement(workspace, "ALTER TABLE gene"))
+        with workspace.server.connect(workspace.ops) as other, other.cursor() as records:
+            records.execute("BEGIN")
+            records.execute(
+                "SELECT * FROM migration_journal WHERE filename = '002_alter.sql' FOR UPDATE"
+            )
+            cursor.execute("COMMIT")
+            finished = finish(process)
+    assert finished.code == 69, finished
+    assert "statement 2 was done, but could not be recorded" in finished.err
+    workspace.up()
+    assert columns(workspace) == ["id", "symbol", "b"]
+    assert workspace.journal("002_alter.sql") == [(2, True)]
+
+
+def test_a_file_after_the_killed_one_is_not_taken_for_done(workspace: Workspace) -> None:
+    workspace.write("001_gene.sql", f"{GENE}DO SLEEP(30);\n")
+    workspace.write("002_other.sql", "CREATE TABLE other (id INT PRIMARY KEY);\n")
+    process = workspace.start("up")
+    thread = eventually(lambda: waiting_statement(workspace, "DO SLEEP"))
+    process.send_signal(signal.SIGKILL)
+    finish(process)
+    workspace.server.execute(f"KILL {thread}")
+    assert workspace.journal("002_other.sql") == []
+    workspace.write("001_gene.sql", f"{GENE}DO SLEEP(0);\n")
+    assert workspace.run("resolve", "001_gene.sql", "--from-statement", "2").code == 0
+    workspace.sql("CREATE TABLE other (made_by_hand INT PRIMARY KEY)")
+    finished = workspace.run("up")
+    assert finished.code == 1, finished
+    assert "002_other.sql:1: statement 1 of 1 failed" in finished.err
+    assert workspace.ledger()["001_gene.sql"] == (1, None)
 
 
 def test_an_older_ledger_brought_back_by_a_restore_starts_afresh(workspace: Workspace) -> None:

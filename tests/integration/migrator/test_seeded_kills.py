@@ -42,7 +42,7 @@ def step(number: int) -> str:
 
 
 def plain(number: int) -> str:
-    """Return a file whose definitions are announced by the file before it."""
+    """Return a file with rows between its definitions."""
     return (
         f"CREATE TABLE plain_{number} (id INT PRIMARY KEY);\n"
         f"INSERT INTO plain_{number} VALUES (1);\nUPDATE tally SET n = n + 1;\n"

@@ -179,6 +179,63 @@ def test_rows_of_a_failed_file_are_rolled_back(workspace: Workspace) -> None:
     assert workspace.sql("SELECT COUNT(*) FROM gene") == ((0,),)
 
 
+@pytest.mark.parametrize("refused", ["DROP COLUMN nothing", "ADD COLUMN"])
+def test_rows_stay_when_the_definition_after_them_is_refused(
+    workspace: Workspace, refused: str
+) -> None:
+    """One refusal comes from the execution of the definition, one from its syntax."""
+    rows = f"{GENE}INSERT INTO gene VALUES (1, 'a');\n"
+    workspace.write("001_gene.sql", f"{rows}ALTER TABLE gene {refused};\n")
+    failed = workspace.run("up")
+    assert failed.code == 1
+    assert "statement 3" in failed.err
+    assert workspace.sql("SELECT id FROM gene") == ((1,),)
+    assert workspace.journal("001_gene.sql") == [(1, True), (2, True), (3, False)]
+    workspace.write("001_gene.sql", f"{rows}ALTER TABLE gene ADD COLUMN note INT;\n")
+    assert workspace.run("resolve", "001_gene.sql", "--from-statement", "3").code == 0
+    workspace.up()
+    assert workspace.sql("SELECT id, note FROM gene") == ((1, None),)
+
+
+def test_nothing_is_recorded_of_the_files_after_a_failed_one(workspace: Workspace) -> None:
+    workspace.write("001_gene.sql", f"{GENE}ALTER TABLE gene ADD COLUMN id INT;\n")
+    workspace.write("002_other.sql", "CREATE TABLE other (id INT PRIMARY KEY);\n")
+    assert workspace.run("up").code == 1
+    assert workspace.journal("002_other.sql") == []
+    assert set(workspace.ledger()) == {"001_gene.sql"}
+    workspace.write("002_other.sql", "CREATE TABLE other (id BIGINT PRIMARY KEY);\n")
+    assert workspace.run("resolve", "001_gene.sql", "--applied").code == 0
+    workspace.up()
+    assert workspace.tables() == {"gene", "other"}
+
+
+def test_records_are_durable_in_a_file_without_autocommit(workspace: Workspace) -> None:
+    workspace.write(
+        "001_gene.sql",
+        f"SET autocommit = 0;\n{GENE}INSERT INTO gene VALUES (1, 'a');\n"
+        "ALTER TABLE gene ADD COLUMN note INT;\n",
+    )
+    workspace.up()
+    assert workspace.sql("SELECT id, note FROM gene") == ((1, None),)
+    assert workspace.journal("001_gene.sql") == [(2, True), (3, True), (4, True)]
+    assert workspace.ledger() == {"001_gene.sql": (1, None)}
+
+
+def test_a_definition_is_judged_whatever_character_set_its_file_asks_for(
+    workspace: Workspace,
+) -> None:
+    workspace.write("001_gene.sql", "CREATE TABLE gene (id INT PRIMARY KEY) COMMENT = 'größe';\n")
+    for number, name in enumerate(("latin1", "ucs2", "utf8mb4"), start=2):
+        workspace.write(
+            f"00{number}_alter.sql",
+            f"SET character_set_results = {name};\nALTER TABLE gene ADD COLUMN c{number} INT;\n"
+            f"INSERT INTO gene (id) VALUES ({number});\nSET character_set_results = utf8mb4;\n",
+        )
+    assert "changed nothing" not in workspace.up().out
+    assert columns(workspace, "gene") == ["id", "c2", "c3", "c4"]
+    assert workspace.sql("SELECT COUNT(*) FROM gene") == ((3,),)
+
+
 def test_nothing_a_file_does_to_its_session_reaches_the_next(workspace: Workspace) -> None:
     workspace.write(
         "001_leaks.sql",

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from sysndd_migrator.command_line import _parser
+from sysndd_migrator.command_arguments import parser
 from sysndd_migrator.exit_codes import ExitCode
 from sysndd_migrator.lint_rules import RULES
 
@@ -16,7 +16,7 @@ def test_every_exit_code_is_on_the_page() -> None:
 
 
 def test_every_command_has_its_section_with_an_example() -> None:
-    text = _parser().format_help()
+    text = parser().format_help()
     commands = set(re.findall(r"^    ([a-z]+)  ", text, re.MULTILINE))
     sections = dict(re.findall(r"^## `([a-z]+)`\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
     assert set(sections) == commands

@@ -5,7 +5,7 @@ and the health page compare it with what is there now, and say in words what dif
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pymysql.err
@@ -20,13 +20,9 @@ RUNNING = "a run is at work"
 OWN = frozenset({TABLE, "migration_journal", LEDGER})
 """The migrator's own tables, which it creates and completes by itself."""
 
-Show = Callable[[Sequence[str]], Awaitable[Sequence[Sequence[str | None] | int]]]
-"""Runs SHOW CREATE statements: for each the values of its row, or the number of the refusal."""
-
 _COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
 _DEFINER = re.compile(r" DEFINER=(?:`(?:[^`]|``)*`@`(?:[^`]|``)*`|\S+)")
 _OF_THE_CLIENT = 2000
-_AT_ONCE = 50
 
 _LISTINGS = {
     "table": "SELECT table_name AS n, table_type AS t FROM information_schema.tables "
@@ -76,7 +72,7 @@ class Difference:
 
 
 async def definitions(
-    runner: QueryRunner, schema: str, *, without: frozenset[str], show: Show | None = None
+    runner: QueryRunner, schema: str, *, without: frozenset[str]
 ) -> dict[str, str]:
     """Read the definition of every object of a schema.
 
@@ -84,7 +80,6 @@ async def definitions(
         runner: where to ask.
         schema: its name.
         without: names of tables to leave out.
-        show: runs the SHOW CREATE statements; one after the other by ``runner`` when left out.
 
     Returns:
         Such as ``table gene`` → its CREATE statement.
@@ -95,32 +90,22 @@ async def definitions(
             name, shown_as = str(row["n"]), _SHOWN_AS.get(str(row["t"]), str(row["t"]))
             if kind != "table" or name not in without:
                 objects.append((shown_as, name))
-    found: dict[str, str] = {}
-    ask = show or _one_by_one(runner)
-    for at in range(0, len(objects), _AT_ONCE):
-        some = objects[at : at + _AT_ONCE]
-        answers = await ask([f"SHOW CREATE {kind} {quoted(schema, name)}" for kind, name in some])
-        for (kind, name), answer in zip(some, answers, strict=True):
-            found[f"{kind.lower()} {name}"] = _definition(schema, kind, answer)
-    return found
+    return {
+        f"{kind.lower()} {name}": await _shown(runner, schema, kind, name) for kind, name in objects
+    }
 
 
-def _one_by_one(runner: QueryRunner) -> Show:
-    async def show(statements: Sequence[str]) -> list[Sequence[str | None] | int]:
-        answers: list[Sequence[str | None] | int] = []
-        for statement in statements:
-            try:
-                rows = await runner.fetch_all(statement)
-            except (SysnddError, pymysql.err.Error) as error:
-                number = _number(error)
-                if not 0 < number < _OF_THE_CLIENT:
-                    raise
-                answers.append(number)
-            else:
-                answers.append(list(rows[0].values()) if rows else [])
-        return answers
-
-    return show
+async def _shown(runner: QueryRunner, schema: str, kind: str, name: str) -> str:
+    """Return an object's definition, or the number of the error that it can't be shown for."""
+    try:
+        rows = await runner.fetch_all(f"SHOW CREATE {kind} {quoted(schema, name)}")
+    except (SysnddError, pymysql.err.Error) as error:
+        number = _number(error)
+        if not 0 < number < _OF_THE_CLIENT:
+            raise
+        # A view whose table was dropped can't be shown; that it can't is part of its state.
+        return f"error {number}"
+    return _definition(schema, kind, list(rows[0].values()) if rows else [])
 
 
 def _number(error: BaseException | None) -> int:
@@ -131,10 +116,7 @@ def _number(error: BaseException | None) -> int:
     return 0
 
 
-def _definition(schema: str, kind: str, answer: Sequence[str | None] | int) -> str:
-    if isinstance(answer, int):
-        # A view whose table was dropped can't be shown; that it can't is part of its state.
-        return f"error {answer}"
+def _definition(schema: str, kind: str, answer: Sequence[str | None]) -> str:
     at = _DEFINITION_AT.get(kind, 1)
     text = str(answer[at] or "") if len(answer) > at else ""
     text = _DEFINER.sub("", _COUNTER.sub("", text))
