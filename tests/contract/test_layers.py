@@ -15,7 +15,7 @@ SERVICES = {
     "sysndd_migrator": REPOSITORY / "services" / "migrator",
 }
 # The processes' entry points: the only places that read the environment.
-ENTRY_POINTS = {"__main__.py", "command_line.py"}
+ENTRY_POINTS = {"__main__.py", "command_line.py", "main.py"}
 # Named in the design as shared; its second user is the preflight.
 USED_ONCE_ON_PURPOSE = {"sysndd_core.health"}
 

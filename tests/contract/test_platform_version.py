@@ -4,7 +4,7 @@ from importlib import resources
 from pathlib import Path
 
 from sysndd_core.db.schema_version import REQUIRED_PLATFORM_VERSION, list_migrations
-from sysndd_migrator.script import Script
+from sysndd_migrator.files.script import Script
 
 
 def test_the_required_platform_version_is_the_newest_platform_file() -> None:

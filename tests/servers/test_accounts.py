@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from sysndd_backup.confinement import LoadAccount
 from sysndd_core.jobs.models import CreateBackup, RestoreBackup
 from sysndd_local.accounts import Account, DatabaseAccess, create_accounts
-from sysndd_migrator.command_line import main as migrator
+from sysndd_migrator.cli.main import main as migrator
 from tests.support.servers import TestMariadb, TestRedis
 from tests.support.site import MIGRATIONS, REPOSITORY, Site
 from tests.support.workers import backup_bench, checksums

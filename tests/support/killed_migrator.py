@@ -14,8 +14,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sysndd_migrator.command_line import main
-from sysndd_migrator.session import Answer, Session
+from sysndd_migrator.cli.main import main
+from sysndd_migrator.server.session import Answer, Session
 from tests.support.dice import spread
 
 BEFORE, DURING = "before", "during"

@@ -12,7 +12,7 @@ from sysndd_core.db.database import Database
 from sysndd_core.settings.base import Settings, load
 from sysndd_core.settings.database import DatabaseSettings
 from sysndd_core.settings.redis import RedisSettings
-from sysndd_migrator.command_line import main as migrator
+from sysndd_migrator.cli.main import main as migrator
 from tests.support.servers import TestMariadb, TestRedis
 
 REPOSITORY = Path(__file__).resolve().parents[2]

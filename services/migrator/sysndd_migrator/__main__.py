@@ -2,7 +2,7 @@
 
 import sys
 
-from sysndd_migrator.command_line import main
+from sysndd_migrator.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

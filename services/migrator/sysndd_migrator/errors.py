@@ -19,7 +19,8 @@ MigratorError                  migrator_failed           FAILED
     ├── FailedBefore           failed_before
     ├── MissingFile            missing_file
     ├── OutOfOrder             out_of_order
-    └── ForeignLedger          foreign_ledger
+    ├── ForeignLedger          foreign_ledger
+    └── UnreleasedSchema       unreleased_schema
 """
 
 from typing import Any, ClassVar
@@ -199,3 +200,10 @@ class ForeignLedger(NotClean):
 
     code = "foreign_ledger"
     title = "The table schema_version is not this tool's"
+
+
+class UnreleasedSchema(NotClean):
+    """The platform schema was created by a version before the first release."""
+
+    code = "unreleased_schema"
+    title = "The platform schema was created by a development version"

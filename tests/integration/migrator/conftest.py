@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from sysndd_core.db.schema_version import migration_lock_name
-from sysndd_migrator.command_line import main
+from sysndd_migrator.cli.main import main
 from tests.support.servers import TestMariadb
 
 Row = tuple[Any, ...]

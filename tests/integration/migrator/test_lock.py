@@ -10,8 +10,8 @@ import pytest
 from sysndd_core.db.schema_version import migration_lock_name
 from sysndd_core.settings.database import DatabaseSettings
 from sysndd_migrator.errors import LockLost, LockRefused, LockTimedOut
-from sysndd_migrator.lock import MigrationLock
-from sysndd_migrator.session import Session
+from sysndd_migrator.server.lock import MigrationLock
+from sysndd_migrator.server.session import Session
 from tests.support.servers import TestMariadb
 
 SCHEMA = "lock_test"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sysndd_migrator.errors import SplitRefused
-from sysndd_migrator.splitter import Statement, split
+from sysndd_migrator.files.splitter import Statement, split
 from tests.support.servers import TestMariadb
 
 CORPUS = Path(__file__).parents[2] / "unit" / "migrator" / "corpus" / "accepted"

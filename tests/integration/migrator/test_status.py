@@ -58,3 +58,13 @@ def test_a_failure_comes_in_parts_and_with_the_command_to_type(workspace: Worksp
         "resume_at": 2,
     }
     assert "resolve 002_bad.sql --from-statement 2`" in file["remark"]
+
+
+def test_the_schema_of_a_development_version_is_refused(workspace: Workspace) -> None:
+    workspace.write("001_gene.sql", GENE)
+    assert workspace.run("up").code == 0
+    workspace.sql(f"UPDATE `{workspace.ops}`.schema_version SET tool_version = '0.1.0'")
+    finished = workspace.run("up", "--json")
+    assert finished.code == 4
+    assert finished.json["error"]["code"] == "unreleased_schema"
+    assert "make reset" in finished.json["error"]["detail"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sysndd_migrator.splitter import split
+from sysndd_migrator.files.splitter import split
 from tests.integration.schema.migrations import FILES, apply, fingerprint
 from tests.integration.schema.test_seed import load_seed
 from tests.support.servers import TestMariadb

@@ -2,8 +2,8 @@
 
 import pytest
 
-from sysndd_migrator.lint import check
-from sysndd_migrator.script import Script
+from sysndd_migrator.checks.lint import check
+from sysndd_migrator.files.script import Script
 
 
 def rules(text: str) -> list[tuple[int, str]]:

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from sysndd_migrator.command_arguments import parser
+from sysndd_migrator.checks.lint_rules import RULES
+from sysndd_migrator.cli.arguments import parser
 from sysndd_migrator.exit_codes import ExitCode
-from sysndd_migrator.lint_rules import RULES
 
 PAGE = (Path(__file__).parents[3] / "docs" / "migrator.md").read_text(encoding="utf-8")
 

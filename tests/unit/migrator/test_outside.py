@@ -2,8 +2,8 @@
 
 import pytest
 
-from sysndd_migrator.outside import reaches_outside
-from sysndd_migrator.splitter import split
+from sysndd_migrator.files.outside import reaches_outside
+from sysndd_migrator.files.splitter import split
 
 SCHEMAS = frozenset({"sysndd", "sysndd_ops", "mysql", "odd name"})
 

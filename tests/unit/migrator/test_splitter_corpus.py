@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sysndd_migrator.errors import SplitRefused
-from sysndd_migrator.splitter import split
+from sysndd_migrator.files.splitter import split
 
 CORPUS = Path(__file__).parent / "corpus"
 ACCEPTED = sorted((CORPUS / "accepted").glob("*.sql"))

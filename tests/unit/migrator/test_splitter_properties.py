@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sysndd_migrator.errors import SplitRefused
-from sysndd_migrator.splitter import Statement, split
+from sysndd_migrator.files.splitter import Statement, split
 
 # Pieces that interact: random characters would hardly ever make a quote meet a delimiter.
 PIECES = st.sampled_from(

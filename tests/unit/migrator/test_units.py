@@ -2,8 +2,8 @@
 
 import pytest
 
-from sysndd_migrator.splitter import split
-from sysndd_migrator.units import Kind, kind_of, uncommitted, units_of, uses_temporary_tables
+from sysndd_migrator.files.splitter import split
+from sysndd_migrator.files.units import Kind, kind_of, uncommitted, units_of, uses_temporary_tables
 
 
 @pytest.mark.parametrize(

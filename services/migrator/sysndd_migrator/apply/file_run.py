@@ -1,0 +1,247 @@
+"""Applies one file: unit by unit, each recorded so that a kill at any point can be repaired.
+
+How a unit is sent and recorded is in ``unit_run``; here is what comes around it: what an earlier run
+left, tries and waiting, and how it ends.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pymysql.err
+
+from sysndd_core.logging import get_logger
+from sysndd_migrator.apply import failure
+from sysndd_migrator.apply.assertions import CHANGED_NOTHING
+from sysndd_migrator.apply.effect import definition_hash
+from sysndd_migrator.apply.run_context import RunContext
+from sysndd_migrator.apply.session_cleanup import cleaning_statements
+from sysndd_migrator.apply.unit_run import UnitRunner
+from sysndd_migrator.errors import MigratorError, PostconditionFailed
+from sysndd_migrator.files.script import Script
+from sysndd_migrator.files.units import Kind, Unit, uses_temporary_tables
+from sysndd_migrator.ledger.journal import JournalRow
+from sysndd_migrator.ledger.ledger import Ledger
+from sysndd_migrator.ledger.record import FileRecord
+from sysndd_migrator.server.blockers import find_blocker
+from sysndd_migrator.server.fingerprint import names_in
+from sysndd_migrator.server.session import LOCK_TIMEOUTS, Outcome, server_error
+
+log = get_logger(__name__)
+
+_LONGEST_BACKOFF = 5.0
+_KILLED = 1317
+
+# These leave the session as it was.
+_PLAIN = frozenset({Kind.DEFINITION, Kind.DATA})
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """How a file ended.
+
+    Attributes:
+        duration_ms: milliseconds from the first statement to the last.
+        changed: whether anything is different from before.
+        leaked: session variables it had left changed, with their values.
+    """
+
+    duration_ms: int
+    changed: bool
+    leaked: Mapping[str, str]
+
+
+class FileRun:
+    """One file on its way into one schema.
+
+    Args:
+        context: session, lock, journal and the request to stop.
+        ledger: of the schema the file belongs to.
+        script: the file.
+        run_id: names this run's journal rows; the earlier one when the file is gone on with.
+        done: the journal of the earlier run; None for a fresh start.
+    """
+
+    def __init__(
+        self,
+        context: RunContext,
+        ledger: Ledger,
+        script: Script,
+        *,
+        run_id: str,
+        done: Mapping[int, JournalRow] | None,
+    ) -> None:
+        self._context = context
+        self._session = context.session
+        self._ledger = ledger
+        self._script = script
+        self._record = FileRecord(context.session, ledger, context.journal, script, run_id)
+        self._done = done or {}
+        self.resumed = done is not None
+        self._runner = UnitRunner(context, ledger.schema, script, self._record)
+        self._progress = self._runner.progress
+        self._progress.changed = any(row.changed for row in self._done.values() if row.finished)
+
+    async def apply(self) -> FileResult:
+        """Send what is not done yet and record it.
+
+        Raises:
+            StatementFailed, PostconditionFailed, Blocked, Interrupted, LockLost,
+            ServerUnavailable: how it ended.
+        """
+        await self._session.use(self._ledger.schema)
+        self._refuse_lost_temporary_tables()
+        if not self.resumed:
+            await self._record.file_begun()
+        await self._apply_units()
+        duration = self._record.elapsed
+        return FileResult(duration, self._progress.changed, await self._clean_session())
+
+    async def _apply_units(self) -> None:
+        units = self._script.units
+        for unit in units:
+            self._context.interruption.check()
+            if not await self._is_done(unit):
+                await self._run(unit)
+        if self._progress.recorded:
+            return
+        try:
+            await self._runner.check_assertions(changed=self._progress.changed)
+        except PostconditionFailed as error:
+            if not units:
+                raise
+            raise await self._not_met(units[-1], error) from error
+        await self._record.file_succeeded()
+
+    async def _clean_session(self) -> dict[str, str]:
+        """Take back what the file left in the session, before the next file can see it."""
+        simple = all(unit.kind in _PLAIN for unit in self._script.units)
+        leaked: dict[str, object] = {}
+        if not (simple and await self._session.is_unchanged()):
+            leaked = await self._session.reset(self._ledger.schema, transactions=not simple)
+        if not simple or b"@" in self._script.data:
+            for statement in cleaning_statements(self._script.statements):
+                await self._session.execute(statement)
+        left = {name: str(value) for name, value in leaked.items()}
+        if left:
+            log.warning("session_restored", file=self._script.filename, left_behind=left)
+        return left
+
+    def _refuse_lost_temporary_tables(self) -> None:
+        begun = any(row.finished for row in self._done.values())
+        if begun and uses_temporary_tables(self._script.statements):
+            raise failure.temporary_tables_lost(self._script)
+
+    # -- what an earlier run left ---------------------------------------------------------------
+
+    async def _is_done(self, unit: Unit) -> bool:
+        row = self._done.get(unit.first)
+        if row is None or unit.kind is Kind.SESSION:
+            return False
+        if row.finished:
+            return True
+        if unit.kind in {Kind.DATA, Kind.TRANSACTION}:
+            return False  # it would have been recorded in the same transaction
+        if unit.kind is Kind.TABLES_LOCKED:
+            raise failure.undecidable(self._script, unit)
+        if await self._hash(unit) == row.fingerprint:
+            return False
+        if unit.kind is Kind.OPAQUE and not _is_one_change(unit):
+            raise failure.undecidable(self._script, unit)
+        log.info(
+            "found_done",
+            file=self._script.filename,
+            statement=unit.first,
+            line=unit.statements[0].line,
+        )
+        outcome = Outcome(0, 0, "found done after a kill")
+        await self._record.unit_finished(unit, outcome)
+        self._progress.changed = True
+        return True
+
+    async def _hash(self, unit: Unit) -> str:
+        return await definition_hash(self._session, self._ledger.schema, self._script, unit)
+
+    # -- sending --------------------------------------------------------------------------------
+
+    async def _run(self, unit: Unit) -> None:
+        deadline = time.monotonic() + self._context.locked_retry
+        pause = 0.5
+        while True:
+            try:
+                with self._context.interruption.killing(self._session.thread_id):
+                    await self._runner.run(unit)
+                return
+            except pymysql.err.Error as error:
+                number, _ = server_error(error)
+                if number not in LOCK_TIMEOUTS:
+                    raise await self._failure(unit, error) from error
+                await self._report_blocker(unit, error, give_up=time.monotonic() >= deadline)
+            except PostconditionFailed as error:
+                raise await self._not_met(unit, error) from error
+            except (OSError, asyncio.IncompleteReadError) as error:
+                raise failure.connection_lost(self._script, self._progress.sent, error) from error
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_BACKOFF)
+
+    # -- ending badly ---------------------------------------------------------------------------
+
+    async def _report_blocker(self, unit: Unit, error: pymysql.err.Error, *, give_up: bool) -> None:
+        await self._session.execute("ROLLBACK")
+        await self._context.lock.ensure_held()
+        self._context.interruption.check()
+        names = names_in(statement.canonical for statement in unit.statements)
+        blocker = await find_blocker(self._session, self._ledger.schema, names)
+        if give_up:
+            tried = self._context.locked_retry
+            raise failure.blocked(
+                self._script, unit, self._progress.sent, error, blocker, tried=tried
+            ) from error
+        log.warning(
+            "waiting_for_table",
+            at=failure.place(self._script, unit),
+            statement=self._progress.sent,
+            blocked_by=failure.who(blocker),
+        )
+
+    async def _failure(self, unit: Unit, error: pymysql.err.Error) -> MigratorError:
+        number, _ = server_error(error)
+        if number in failure.GONE or isinstance(error, pymysql.err.InterfaceError):
+            return failure.connection_lost(self._script, self._progress.sent, error)
+        await self._session.reset(self._ledger.schema)
+        if number == _KILLED:
+            requested = self._context.interruption.requested
+            return failure.stopped(self._script, self._progress.sent, requested=requested)
+        failed = failure.failed_statement(self._script, unit, self._progress.sent, error)
+        await self._context.lock.ensure_held()
+        await self._record.unit_failed(unit, failure.sentence(self._script, failed), failed)
+        return failure.as_error(self._script, failed)
+
+    async def _not_met(self, unit: Unit, error: PostconditionFailed) -> MigratorError:
+        await self._session.reset(self._ledger.schema)
+        await self._context.lock.ensure_held()
+        await self._record.unit_failed(unit, error.detail)
+        return PostconditionFailed(
+            f"{error.detail}\nCorrect the file or the database, then run `sysndd-migrator resolve "
+            f"{self._script.filename} --from-statement {unit.first}` (or --applied) and "
+            "`sysndd-migrator up`.",
+            **error.extra,
+        )
+
+
+def _is_one_change(unit: Unit) -> bool:
+    return unit.statements[0].plain.lower().startswith("execute")
+
+
+def remarks_of(script: Script, result: FileResult) -> list[str]:
+    """Say what a person should know about a file that was applied."""
+    remarks = []
+    if not result.changed and not script.directives.no_op:
+        remarks.append(f"{script.filename} {CHANGED_NOTHING}")
+    if result.leaked:
+        left = ", ".join(f"{name} = {value}" for name, value in result.leaked.items())
+        remarks.append(
+            f"{script.filename} left session variables changed ({left}); they were set back."
+        )
+    return remarks

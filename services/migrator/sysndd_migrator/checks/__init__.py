@@ -1,0 +1,1 @@
+"""Checks that apply nothing: lint rules, scratch runs, lock classes and drift."""

@@ -1,0 +1,128 @@
+"""Drift: what the schemas look like now against what they looked like after the last run.
+
+Each object's definition is kept in ``schema_object`` of the platform schema, so that the difference
+can be told in words. An object that had drifted before a run and was not changed by it keeps its old
+expectation: a run never covers up what someone did by hand.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import pymysql.err
+
+from sysndd_core.db.schema_objects import OWN, RUNNING, TABLE, Snapshot, expected, quoted
+from sysndd_migrator.server.session import Session, has_table, not_permitted
+from sysndd_migrator.server.snapshot import differences, take
+
+_ROWS_AT_ONCE = 100
+
+
+class Drift:
+    """The expected definitions, in one platform schema.
+
+    Args:
+        session: where to ask.
+        platform: name of the platform schema.
+    """
+
+    def __init__(self, session: Session, platform: str) -> None:
+        self._session = session
+        self._platform = platform
+        self.table = quoted(platform, TABLE)
+
+    async def create(self) -> None:
+        """Create the table when there is none.
+
+        Raises:
+            NotPermitted: the account may not.
+        """
+        if await has_table(self._session, self.table):
+            return
+        try:
+            await self._session.execute(_CREATE.format(table=self.table))
+        except pymysql.err.Error as error:
+            raise not_permitted(error, f"create the table {self.table}") or error from error
+
+    async def expected(self, schema: str) -> Snapshot | None:
+        """Return what was recorded of a schema, or None when nothing comparable was."""
+        return await expected(self._session, self._platform, schema)
+
+    async def now(self, schema: str) -> Snapshot:
+        """Read a schema's definitions; the migrator's own tables are left out."""
+        return await take(self._session, schema, contents=False, without=OWN)
+
+    async def sentences(self, schema: str) -> list[str]:
+        """Name each object that is not as the last run left it, and how it differs."""
+        expected = await self.expected(schema)
+        if expected is None:
+            return []
+        return [f"In {schema}, {text}." for text in differences(expected, await self.now(schema))]
+
+    async def kept(self, schema: str) -> dict[str, tuple[str | None, str | None]]:
+        """Return the objects that drifted: name → (expected definition, the one it has now)."""
+        expected = await self.expected(schema)
+        if expected is None:
+            return {}
+        wanted, found = expected.definitions, (await self.now(schema)).definitions
+        return {
+            name: (wanted.get(name), found.get(name))
+            for name in wanted.keys() | found.keys()
+            if wanted.get(name) != found.get(name)
+        }
+
+    async def begin(self, schema: str) -> None:
+        """Expect nothing while a run changes the schema, also when it is killed before ``record``."""
+        await self._session.execute(
+            f"REPLACE INTO {self.table} (schema_name, name, definition, server, recorded_at) "
+            "VALUES (%s, %s, '', VERSION(), UTC_TIMESTAMP(6))",
+            (schema, RUNNING),
+        )
+
+    async def record(self, schema: str, kept: Mapping[str, tuple[str | None, str | None]]) -> None:
+        """Expect the schema to stay as it is now.
+
+        Args:
+            schema: its name.
+            kept: from before the run; what is still the same is expected as before.
+        """
+        definitions = dict((await self.now(schema)).definitions)
+        for name, (wanted, found) in kept.items():
+            if definitions.get(name) != found:
+                continue  # this run changed it
+            if wanted is None:
+                definitions.pop(name, None)
+            else:
+                definitions[name] = wanted
+        await self._session.execute("BEGIN")
+        await self._session.execute(f"DELETE FROM {self.table} WHERE schema_name = %s", (schema,))
+        rows = sorted(definitions.items())
+        for at in range(0, len(rows), _ROWS_AT_ONCE):
+            some = rows[at : at + _ROWS_AT_ONCE]
+            marks = ", ".join(["(%s, %s, %s, VERSION(), UTC_TIMESTAMP(6))"] * len(some))
+            await self._session.execute(
+                f"INSERT INTO {self.table} (schema_name, name, definition, server, recorded_at) "
+                f"VALUES {marks}",
+                [value for name, definition in some for value in (schema, name, definition)],
+            )
+        await self._session.execute("COMMIT")
+
+
+def drift_remarks(drifted: Mapping[str, Iterable[str]]) -> list[str]:
+    """Say which objects of which schema had drifted before a run."""
+    return [
+        f"In {schema}, {name} is not as the last run left it; see `sysndd-migrator status`."
+        for schema, names in drifted.items()
+        for name in names
+    ]
+
+
+_CREATE = """
+CREATE TABLE IF NOT EXISTS {table} (
+  schema_name VARCHAR(64) NOT NULL,
+  name        VARCHAR(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL
+              COMMENT 'kind and name, such as: table gene',
+  definition  MEDIUMTEXT NOT NULL,
+  server      VARCHAR(100) NOT NULL COMMENT 'version that worded the definition',
+  recorded_at DATETIME(6) NOT NULL COMMENT 'UTC',
+  PRIMARY KEY (schema_name, name)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci
+"""

@@ -1,0 +1,158 @@
+"""Scratch schemas: where files are tried out, never beside them in the live ones.
+
+Their name ends in a random token, and the run that made them holds a named lock of that token on a
+connection of its own. A run that is killed loses the lock with its connection, so the next one
+knows which scratch schemas are left over, and drops them.
+"""
+
+import contextlib
+import re
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import pymysql.err
+
+from sysndd_core.logging import get_logger
+from sysndd_core.settings.database import DatabaseSettings
+from sysndd_migrator.errors import LockRefused, ServerUnavailable
+from sysndd_migrator.server.session import Session, not_permitted, server_error
+
+log = get_logger(__name__)
+
+# With the longest purpose, the token and the platform's suffix a name still fits into 64.
+_KEPT_OF_THE_NAME = 36
+_TOKEN_BYTES = 6
+_HOLD_SECONDS = 7 * 24 * 3600
+
+
+class Purpose(StrEnum):
+    """What a scratch schema is for; part of its name."""
+
+    VERIFY = "verify"
+    PLAN = "plan"
+    LINT = "lint"
+    BASELINE = "baseline"
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """A pair of scratch schemas.
+
+    Attributes:
+        settings: as the live ones, with the names of the scratch schemas.
+        keeper: the connection whose end makes them leftovers.
+    """
+
+    settings: DatabaseSettings
+    keeper: Session
+
+
+@contextlib.asynccontextmanager
+async def scratch_schemas(settings: DatabaseSettings, purpose: Purpose) -> AsyncIterator[Scratch]:
+    """Make two empty schemas and drop them at the end, whatever happens in between.
+
+    Args:
+        settings: the live schemas; theirs are the names that the scratch ones start with.
+        purpose: goes into the names.
+
+    Raises:
+        NotPermitted: the account may not create schemas of such names.
+        LockRefused: the server does not give named locks.
+        ServerUnavailable: no connection.
+    """
+    keeper = await Session.open(settings)
+    try:
+        await keeper.execute("SET SESSION wait_timeout = %s", (_HOLD_SECONDS,))
+        await drop_leftovers(keeper, settings.name)
+        token = secrets.token_hex(_TOKEN_BYTES)
+        if not await _hold(keeper, token):
+            raise LockRefused("The server has no named lock to give. Nothing was changed.")
+        name = f"{settings.name[:_KEPT_OF_THE_NAME]}_{purpose}_{token}"
+        names = (name, f"{name}_ops")
+        changed = settings.model_copy(update={"name": names[0], "ops_name": names[1]})
+        try:
+            for schema in names:
+                await _create(keeper, schema)
+            yield Scratch(changed, keeper)
+        finally:
+            await _drop_pair(settings, keeper, names)
+    finally:
+        keeper.close()
+
+
+async def _drop_pair(settings: DatabaseSettings, keeper: Session, names: tuple[str, str]) -> None:
+    """Drop both; over a new connection when a wait that was broken off has cost the keeper its own."""
+    session = keeper
+    if keeper.connection.closed:
+        try:
+            session = await Session.open(settings)
+        except ServerUnavailable as error:
+            log.warning("scratch_schema_left", schema=names[0], reason=error.detail)
+            return
+    for schema in names:
+        await _drop(session, schema)
+    session.close()
+
+
+async def drop_leftovers(keeper: Session, name: str) -> list[str]:
+    """Drop the scratch schemas of runs that are gone.
+
+    Args:
+        keeper: any session.
+        name: the live application schema.
+
+    Returns:
+        The names of the schemas that were dropped.
+    """
+    purposes = "|".join(Purpose)
+    prefix = re.escape(name[:_KEPT_OF_THE_NAME])
+    pattern = re.compile(
+        rf"{prefix}_(?:{purposes})_([0-9a-f]{{{2 * _TOKEN_BYTES}}})(?:_ops)?", re.IGNORECASE
+    )
+    rows = await keeper.fetch_all("SELECT schema_name AS n FROM information_schema.schemata")
+    dropped = []
+    for schema in sorted(str(row["n"]) for row in rows):
+        match = pattern.fullmatch(schema)
+        if match and await _hold(keeper, match[1]):
+            if await _drop(keeper, schema):
+                dropped.append(schema)
+            await keeper.fetch_all("SELECT RELEASE_LOCK(%s)", (_lock(match[1]),))
+    if dropped:
+        log.warning("scratch_leftovers_dropped", schemas=dropped)
+    return dropped
+
+
+def _lock(token: str) -> str:
+    return f"sysndd-scratch:{token.lower()}"
+
+
+async def _hold(keeper: Session, token: str) -> bool:
+    try:
+        rows = await keeper.fetch_all("SELECT GET_LOCK(%s, 0) AS got", (_lock(token),))
+    except pymysql.err.Error as error:
+        number, words = server_error(error)
+        raise LockRefused(
+            f"The server refuses GET_LOCK: {words} (error {number}). Nothing was changed."
+        ) from error
+    return bool(rows[0]["got"])
+
+
+async def _create(keeper: Session, schema: str) -> None:
+    try:
+        # The same words as the runner's, so that the schema has the same defaults as a live one.
+        await keeper.execute(f"CREATE DATABASE `{schema}` CHARACTER SET utf8mb4")
+    except pymysql.err.Error as error:
+        what = f"create the scratch schema {schema}; grant ALL on schemas of such names"
+        raise not_permitted(error, what) or error from error
+
+
+async def _drop(keeper: Session, schema: str) -> bool:
+    try:
+        await keeper.execute(f"DROP DATABASE IF EXISTS `{schema}`")
+    except (pymysql.err.Error, OSError) as error:
+        # A statement of a killed run may still be at work in there; the next run tries again.
+        log.warning("scratch_schema_left", schema=schema, reason=server_error(error)[1])
+        return False
+    return True

@@ -1,0 +1,215 @@
+"""``verify``, ``plan`` and ``lint`` as an operator types them."""
+
+import argparse
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Iterator
+from typing import TypeVar
+from urllib.parse import unquote, urlsplit
+
+from sysndd_core.errors import SettingsError
+from sysndd_core.settings.database import DatabaseSettings
+from sysndd_migrator.apply.failure import shortened
+from sysndd_migrator.checks.lock_class import LockClass
+from sysndd_migrator.cli.printing import count, print_json, size
+from sysndd_migrator.commands.lint import Trial, lint
+from sysndd_migrator.commands.plan import Plan, Step, plan
+from sysndd_migrator.commands.verify import Verification, verify
+from sysndd_migrator.errors import WaitTimedOut
+from sysndd_migrator.exit_codes import ExitCode
+from sysndd_migrator.server.interruption import Interruption
+from sysndd_migrator.settings import MigratorSettings
+
+Answer = TypeVar("Answer")
+
+
+def _database(options: argparse.Namespace, settings: MigratorSettings) -> DatabaseSettings:
+    """Return the server to try things out on: the live one, or the one that ``--server`` names."""
+    if options.server is None:
+        return settings.database
+    try:
+        url = urlsplit(options.server)
+        port = url.port or 3306
+    except ValueError as error:
+        raise SettingsError([f"--server {options.server!r}: {error}"]) from error
+    if url.scheme not in {"mysql", "mariadb"} or not url.hostname or not url.username:
+        raise SettingsError(["--server must be of the form mysql://user@host:port"])
+    if url.password is not None:
+        raise SettingsError(
+            [
+                "--server holds a password, which every process list shows; set "
+                "OTHER_SERVER_PASSWORD or OTHER_SERVER_PASSWORD_FILE instead"
+            ]
+        )
+    return settings.database.model_copy(
+        update={
+            "host": url.hostname,
+            "port": port,
+            "socket": None,
+            "user": unquote(url.username),
+            "password": settings.other_server.password,
+        }
+    )
+
+
+@contextlib.contextmanager
+def _stopping(
+    options: argparse.Namespace, settings: MigratorSettings, interruption: Interruption
+) -> Iterator[Interruption]:
+    """Let a signal's KILL QUERY go to the server that is tried on, and to no other."""
+    if options.server is None:
+        yield interruption
+        return
+    other = Interruption(_database(options, settings))
+    with other.signals():
+        yield other
+
+
+async def _in_time(options: argparse.Namespace, work: Awaitable[Answer]) -> Answer:
+    try:
+        async with asyncio.timeout(options.timeout):
+            return await work
+    except TimeoutError as error:
+        raise WaitTimedOut(
+            f"Not finished within {options.timeout:g} s. Scratch schemas that are left are dropped by the next run."
+        ) from error
+
+
+# -- verify -------------------------------------------------------------------------------------
+
+
+async def run_verify(
+    options: argparse.Namespace, settings: MigratorSettings, interruption: Interruption
+) -> int:
+    """Run ``verify``; return its exit code."""
+    directory = settings.migrations.directory
+    with _stopping(options, settings, interruption) as stopping:
+        done = await _in_time(options, verify(_database(options, settings), directory, stopping))
+    if options.json:
+        _print_verification(done)
+    else:
+        for finding in done.findings:
+            print(f"{finding.filename} {finding.fault.replace('_', ' ')} → {finding.why}")
+        print(_verdict(done))
+    return ExitCode.FINDINGS if done.findings else ExitCode.OK
+
+
+def _verdict(done: Verification) -> str:
+    files = count(done.files, "file")
+    if done.not_reached:
+        behind = f" Not reached: {', '.join(done.not_reached)}."
+        return f"{files} applied on {done.server} before one failed.{behind}"
+    if done.findings:
+        return f"{files} applied twice on {done.server}: {count(len(done.findings), 'finding')}."
+    return f"{files} applied twice on {done.server}: each had its effect once and none the second time."
+
+
+def _print_verification(done: Verification) -> None:
+    print_json(
+        {
+            "ok": not done.findings,
+            "server": done.server,
+            "files": done.files,
+            "findings": [
+                {
+                    "schema": finding.schema,
+                    "file": finding.filename,
+                    "fault": finding.fault.value,
+                    "why": finding.why,
+                }
+                for finding in done.findings
+            ],
+            "not_reached": done.not_reached,
+        }
+    )
+
+
+# -- plan ---------------------------------------------------------------------------------------
+
+_MEANS = {
+    LockClass.INSTANT: "no copy; reads and writes go on",
+    LockClass.INPLACE: "reads and writes go on while it works",
+    LockClass.INPLACE_SHARED: "writes wait until it is done",
+    LockClass.COPY: "the table is copied; writes wait until it is done",
+    LockClass.NEW: "a new table; nobody waits",
+    LockClass.DEFINITION: "a definition only; waits for open transactions",
+    LockClass.ROWS: "locks the rows it touches",
+    LockClass.UNKNOWN: "can't be told",
+}
+
+
+async def run_plan(
+    options: argparse.Namespace, settings: MigratorSettings, interruption: Interruption
+) -> int:
+    """Run ``plan``; return its exit code."""
+    directory = settings.migrations.directory
+    found = await _in_time(options, plan(settings.database, directory, interruption))
+    if options.json:
+        print_json(
+            {
+                "pending": [file.document() for file in found.files],
+                "problems": [
+                    {"file": state.filename, "state": state.state.value, "remark": state.remark}
+                    for state in found.problems
+                ],
+            }
+        )
+    else:
+        _print_plan(found)
+    if found.problems:
+        return ExitCode.NOT_CLEAN
+    return ExitCode.PENDING if found.files else ExitCode.OK
+
+
+def _print_plan(found: Plan) -> None:
+    for state in found.problems:
+        print(f"{state.remark}\n")
+    for file in found.files:
+        print(f"{file.source}: {file.state.filename} ({file.state.state})")
+        for step in file.steps:
+            print(_step_lines(step))
+        for warning in file.warnings:
+            print(f"  lint: {warning}")
+    if found.problems:
+        print("`up` would refuse: a person has to decide first.")
+    elif found.files:
+        print(f"`up` would apply {count(len(found.files), 'file')}. Nothing was changed.")
+    else:
+        print("Nothing to do: every migration is applied.")
+
+
+def _step_lines(step: Step) -> str:
+    done = step.rehearsed
+    on = ""
+    if step.size is not None:
+        on = f" on {done.table}, about {step.size.rows:,} rows, {size(step.size.size_bytes)}"
+    lines = [
+        f"  line {done.statement.line}: {shortened(done.sent)}",
+        f"    {done.lock.value}{on}: {_MEANS.get(done.lock, 'this connection only')}",
+    ]
+    if done.error:
+        lines.append(f"    On an empty clone: {done.error}")
+    return "\n".join(lines)
+
+
+# -- lint ---------------------------------------------------------------------------------------
+
+
+async def run_lint(
+    options: argparse.Namespace, settings: MigratorSettings, interruption: Interruption
+) -> int:
+    """Run ``lint``; return its exit code."""
+    trial = None
+    if not options.offline:
+        trial = Trial(_database(options, settings), options.copy_rows)
+    directory = settings.migrations.directory
+    with _stopping(options, settings, interruption) as stopping:
+        found = await _in_time(options, lint(settings.database, directory, stopping, trial))
+    if options.json:
+        print_json({"findings": [finding.document() for finding in found]})
+    else:
+        for finding in found:
+            print(finding)
+        how = "by rule" if options.offline else "by rule and by execution"
+        print(f"Checked {how}: {count(len(found), 'finding') if found else 'nothing found'}.")
+    return ExitCode.FINDINGS if found else ExitCode.OK

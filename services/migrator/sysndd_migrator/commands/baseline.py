@@ -1,0 +1,136 @@
+"""``baseline``: records the files that an existing database was made with, without running them.
+
+Only after checking: the files are applied to a scratch schema, and every object they make there
+must be in the live schema, just so. More than that may be there.
+"""
+
+from pathlib import Path
+
+from sysndd_core import __version__
+from sysndd_core.logging import get_logger
+from sysndd_migrator.checks.scratch import Purpose, scratch_schemas
+from sysndd_migrator.checks.scratch_run import refuse_outside, trimmed
+from sysndd_migrator.commands.up import Migrator, open_migrator
+from sysndd_migrator.errors import InputUnreadable, NotClean
+from sysndd_migrator.files.script import Script
+from sysndd_migrator.ledger.ledger import Ledger
+from sysndd_migrator.server.interruption import Interruption
+from sysndd_migrator.server.session import Session, Write
+from sysndd_migrator.server.snapshot import Snapshot, missing_or_other, take
+
+log = get_logger(__name__)
+
+
+async def baseline(
+    migrator: Migrator,
+    directory: Path,
+    interruption: Interruption,
+    *,
+    filename: str,
+    accept_differences: bool,
+    timeout: float | None,
+) -> tuple[list[str], list[str]]:
+    """Record files up to a given one as applied.
+
+    Args:
+        migrator: on its session.
+        directory: the application's migrations.
+        interruption: the request to stop.
+        filename: the newest file whose work is in the database already.
+        accept_differences: record them although the schemas differ: a person has looked.
+        timeout: seconds to wait for the lock.
+
+    Returns:
+        The files recorded, and the differences that were accepted.
+
+    Raises:
+        NotClean: there is a ledger already, or the live schema is not what the files make.
+        InputUnreadable: there is no such file.
+    """
+    session = migrator.session
+    scripts = _up_to(migrator, filename)
+    await migrator.lock.acquire(timeout=timeout)
+    try:
+        ledger = migrator.ledger("application")
+        await _refuse_used_ledger(ledger)
+        live = await _live(session, ledger.schema)
+        wanted = await _made_by(session, directory, interruption, scripts)
+        different = list(missing_or_other(wanted, live))
+        if different and not accept_differences:
+            raise NotClean(_refusal(ledger.schema, filename, different), differences=different)
+        await ledger.create()
+        await migrator.write([write for script in scripts for write in _recorded(ledger, script)])
+        log.warning("baseline_recorded", files=len(scripts), accepted=different)
+        return [script.filename for script in scripts], different
+    finally:
+        await migrator.lock.release()
+
+
+def _up_to(migrator: Migrator, filename: str) -> list[Script]:
+    scripts = migrator.sources[1].scripts
+    last = next((script for script in scripts if script.filename == filename), None)
+    if last is None:
+        raise InputUnreadable(f"There is no migration {filename} in the directory.")
+    return [script for script in scripts if script.number <= last.number]
+
+
+async def _refuse_used_ledger(ledger: Ledger) -> None:
+    rows = await ledger.read()
+    if rows:
+        raise NotClean(
+            f"{ledger.table} has {len(rows)} rows already; `baseline` is for a database without a "
+            "ledger. Nothing was changed.",
+            rows=sorted(rows),
+        )
+
+
+async def _live(session: Session, schema: str) -> Snapshot:
+    live = await take(session, schema, contents=False)
+    if not live.definitions:
+        raise NotClean(
+            f"The schema {schema} is empty or not there, so nothing was applied to it. "
+            "Run `sysndd-migrator up`."
+        )
+    return live
+
+
+async def _made_by(
+    session: Session, directory: Path, interruption: Interruption, scripts: list[Script]
+) -> Snapshot:
+    async with (
+        scratch_schemas(session.settings, Purpose.BASELINE) as scratch,
+        open_migrator(scratch.settings, directory, interruption) as trial,
+    ):
+        await refuse_outside(scratch.keeper, scripts)
+        platform, application = trial.sources
+        trial.sources = (platform, trimmed(application, scripts))
+        await trial.up()
+        return await take(scratch.keeper, scratch.settings.name, contents=False)
+
+
+def _refusal(schema: str, filename: str, different: list[str]) -> str:
+    listed = "\n".join(f"  {line}" for line in different)
+    return (
+        f"The schema {schema} is not what the files up to {filename} make:\n{listed}\n"
+        "Nothing was recorded. Name an earlier file, or correct the schema, or, when each of these "
+        "is as it should be, say --accept-differences."
+    )
+
+
+def _recorded(ledger: Ledger, script: Script) -> list[Write]:
+    return [
+        ledger.begun(
+            filename=script.filename,
+            checksum=script.checksum,
+            statements_checksum=script.statements_checksum,
+            statements=len(script.statements),
+            tool_version=__version__,
+            run_id="",
+        ),
+        ledger.succeeded(script.filename, 0),
+        (
+            f"UPDATE {ledger.table} SET applied_by = CONCAT('baseline by ', CURRENT_USER()), "
+            "run_id = NULL WHERE filename = %s",
+            (script.filename,),
+        ),
+    ]

@@ -1,0 +1,161 @@
+"""``lint``: the rules, and then every file tried out in a scratch schema.
+
+Only a server can tell what it refuses, how it would change a table, and whether a table that
+several statements made has a primary key in the end.
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from sysndd_core.settings.database import DatabaseSettings
+from sysndd_migrator.checks.lint import Finding, check, with_allowances
+from sysndd_migrator.checks.lint_rules import RULES
+from sysndd_migrator.checks.lock_class import LockClass, Rehearsal, Rehearsed
+from sysndd_migrator.checks.scratch import Purpose, scratch_schemas
+from sysndd_migrator.checks.scratch_run import server_version
+from sysndd_migrator.files.outside import other_schemas
+from sysndd_migrator.files.script import Script
+from sysndd_migrator.files.sources import Source, read_sources
+from sysndd_migrator.server.interruption import Interruption
+from sysndd_migrator.server.session import Session
+
+"""Rows from which on a table copy is a finding."""
+
+_COPIES = frozenset({LockClass.COPY, LockClass.INPLACE_SHARED})
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Where files are tried out.
+
+    Attributes:
+        settings: the server, and the live schemas whose statistics tell a table's rows.
+        copy_rows: rows from which on a table copy is a finding.
+    """
+
+    settings: DatabaseSettings
+    copy_rows: int
+
+
+async def lint(
+    settings: DatabaseSettings,
+    directory: Path,
+    interruption: Interruption,
+    trial: Trial | None,
+) -> list[Finding]:
+    """Check every file.
+
+    Args:
+        settings: the names of the schemas.
+        directory: the application's migrations.
+        interruption: the request to stop.
+        trial: the server to try the files out on; None to go by the rules alone.
+
+    Raises:
+        InputUnreadable: the directory or a file can't be read.
+        ServerUnavailable, NotPermitted: nothing can be tried out there.
+    """
+    sources = read_sources(settings, directory)
+    found = [
+        finding for source in sources for script in source.scripts for finding in check(script)
+    ]
+    if trial is None:
+        return found
+    known = {(finding.place, finding.line, finding.rule) for finding in found}
+    ambiguous = {finding.place for finding in found if finding.rule == "split-refused"}
+    async with scratch_schemas(trial.settings, Purpose.LINT) as scratch:
+        session = await Session.open(trial.settings)
+        try:
+            schemas = (scratch.settings.ops_name, scratch.settings.name)
+            for source, schema in zip(sources, schemas, strict=True):
+                forbidden = await other_schemas(session) - {schema.lower()}
+                rehearsal = Rehearsal(session, schema, forbidden, interruption)
+                execution = _Execution(session, rehearsal, schema, trial)
+                for finding in await execution.of(source, without=ambiguous):
+                    if (finding.place, finding.line, finding.rule) not in known:
+                        found.append(finding)
+        finally:
+            session.close()
+    return sorted(found, key=lambda finding: finding.place)
+
+
+class _Execution:
+    def __init__(self, session: Session, rehearsal: Rehearsal, schema: str, trial: Trial) -> None:
+        self._session = session
+        self._rehearsal = rehearsal
+        self._schema = schema
+        self._trial = trial
+        self._rows: dict[str, int] = {}
+        self._keyless: set[str] = set()
+
+    async def of(self, source: Source, *, without: Collection[str]) -> list[Finding]:
+        """Try a source's files out, one after the other."""
+        self._rows = await _live_rows(self._session, source.schema)
+        found: list[Finding] = []
+        for script in source.scripts:
+            if script.place not in without:
+                found += await self._of_file(script)
+        return found
+
+    async def _of_file(self, script: Script) -> list[Finding]:
+        allowed = {s.start: rules for s, rules in with_allowances(script, script.statements)}
+        found: list[Finding] = []
+        for done in await self._rehearsal.run(script):
+            fault = self._fault(done)
+            if fault is not None and fault[0] not in allowed[done.statement.start]:
+                found.append(_finding(script, done.statement.line, *fault))
+            if done.error and fault is not None and fault[0] == "server-refuses":
+                break  # what follows was written for a schema that is not there now
+        keyless = await _without_primary_key(self._session, self._schema)
+        anywhere = {rule for rules in allowed.values() for rule in rules}
+        if "missing-primary-key" not in anywhere:
+            for table in sorted(keyless - self._keyless):
+                message = f"table {table} has no primary key"
+                line = _line_of(script, table)
+                found.append(_finding(script, line, "missing-primary-key", message))
+        self._keyless = keyless
+        return found
+
+    def _fault(self, done: Rehearsed) -> tuple[str, str] | None:
+        if done.error and done.error.startswith("not tried"):
+            return "other-schema", done.error.removeprefix("not tried: it ")
+        if done.error:
+            return "server-refuses", f"{server_version(self._session)} says: {done.error}"
+        rows = self._rows.get((done.table or "").lower(), 0)
+        if done.lock in _COPIES and rows >= self._trial.copy_rows:
+            return "table-copy", f"{done.lock.value}: table {done.table} has about {rows:,} rows"
+        return None
+
+
+def _finding(script: Script, line: int, rule: str, message: str) -> Finding:
+    return Finding(script.place, line, rule, message, RULES[rule])
+
+
+async def _live_rows(session: Session, schema: str) -> dict[str, int]:
+    rows = await session.fetch_all(
+        "SELECT table_name AS n, COALESCE(table_rows, 0) AS r FROM information_schema.tables "
+        "WHERE table_schema = %s AND table_type = 'BASE TABLE'",
+        (schema,),
+    )
+    return {str(row["n"]).lower(): int(row["r"]) for row in rows}
+
+
+async def _without_primary_key(session: Session, schema: str) -> set[str]:
+    rows = await session.fetch_all(
+        "SELECT t.table_name AS n FROM information_schema.tables AS t WHERE t.table_schema = %s "
+        "AND t.table_type = 'BASE TABLE' AND NOT EXISTS (SELECT 1 FROM "
+        "information_schema.table_constraints AS c WHERE c.table_schema = t.table_schema "
+        "AND c.table_name = t.table_name AND c.constraint_type = 'PRIMARY KEY')",
+        (schema,),
+    )
+    return {str(row["n"]) for row in rows}
+
+
+def _line_of(script: Script, table: str) -> int:
+    word = re.compile(rf"(?<![\w$]){re.escape(table)}(?![\w$])", re.IGNORECASE)
+    for statement in script.statements:
+        if word.search(statement.canonical):
+            return statement.line
+    return script.statements[0].line

@@ -1,0 +1,194 @@
+"""``plan``: what ``up`` would do, each statement with the lock it would take; live is only read.
+
+The answer is kept in the platform schema as well, where the admin pages find it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sysndd_core.settings.database import DatabaseSettings
+from sysndd_migrator.checks.lint import Finding, check
+from sysndd_migrator.checks.lock_class import LockClass, Rehearsal, Rehearsed
+from sysndd_migrator.checks.scratch import Purpose, Scratch, scratch_schemas
+from sysndd_migrator.commands.plan_cache import KeptFile, keep
+from sysndd_migrator.commands.up import Migrator, open_migrator
+from sysndd_migrator.files.outside import other_schemas
+from sysndd_migrator.files.sources import Source
+from sysndd_migrator.files.units import Kind
+from sysndd_migrator.ledger.status import PROBLEMS, WAITING, FileState
+from sysndd_migrator.server.interruption import Interruption
+from sysndd_migrator.server.session import Session
+from sysndd_migrator.server.snapshot import take
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a live table is, by the server's own statistics (about, and not always fresh)."""
+
+    rows: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One statement of the plan."""
+
+    rehearsed: Rehearsed
+    size: Size | None
+
+
+@dataclass
+class PlannedFile:
+    """A pending file.
+
+    Attributes:
+        source: ``platform`` or ``application``.
+        state: the file, as ``status`` shows it.
+        steps: its statements that are not done yet.
+        warnings: what ``lint`` says about it.
+    """
+
+    source: str
+    state: FileState
+    steps: list[Step]
+    warnings: list[Finding]
+
+    def document(self) -> dict[str, object]:
+        """Return the file's plan as ``plan --json`` prints it."""
+        return {
+            "source": self.source,
+            "file": self.state.filename,
+            "state": self.state.state.value,
+            "statements": [
+                {
+                    "position": step.rehearsed.position,
+                    "line": step.rehearsed.statement.line,
+                    "sql": step.rehearsed.sent,
+                    "lock": step.rehearsed.lock.name,
+                    "table": step.rehearsed.table,
+                    "rows": step.size.rows if step.size else None,
+                    "bytes": step.size.size_bytes if step.size else None,
+                    "error": step.rehearsed.error,
+                }
+                for step in self.steps
+            ],
+            "warnings": [warning.document() for warning in self.warnings],
+        }
+
+
+@dataclass
+class Plan:
+    """What ``up`` would do.
+
+    Attributes:
+        files: the pending files in order.
+        problems: files that ``up`` would refuse about; a person has to decide first.
+    """
+
+    files: list[PlannedFile] = field(default_factory=list)
+    problems: list[FileState] = field(default_factory=list)
+
+
+async def plan(settings: DatabaseSettings, directory: Path, interruption: Interruption) -> Plan:
+    """Rehearse what is pending on empty clones of the live tables.
+
+    Args:
+        settings: the server and the live schemas.
+        directory: the application's migrations.
+        interruption: the request to stop.
+
+    Raises:
+        SplitRefused: a pending file is ambiguous.
+        NotPermitted: the account may not create scratch schemas.
+        ForeignLedger: another tool's table is in the way.
+    """
+    async with open_migrator(settings, directory, interruption) as migrator:
+        states = await migrator.assess()
+        result = Plan()
+        for found in states.values():
+            result.problems += [
+                state for state in found if state.remark and state.state in PROBLEMS
+            ]
+        if any(state.state in WAITING for found in states.values() for state in found):
+            result.files = await _rehearse(migrator, settings, states, interruption)
+        schemas = {source.name: source.schema for source in migrator.sources}
+        kept = [
+            KeptFile(
+                schemas[file.source],
+                file.state.filename,
+                file.state.script.checksum if file.state.script else "",
+                file.document(),
+            )
+            for file in result.files
+        ]
+        await keep(migrator.session, schemas["platform"], kept)
+        return result
+
+
+async def _rehearse(
+    migrator: Migrator,
+    settings: DatabaseSettings,
+    states: Mapping[str, list[FileState]],
+    interruption: Interruption,
+) -> list[PlannedFile]:
+    files = []
+    async with scratch_schemas(settings, Purpose.PLAN) as scratch:
+        session = await Session.open(settings)
+        try:
+            for source in migrator.sources:
+                rehearsal = await _clone(session, source, scratch, interruption)
+                sizes = await table_sizes(session, source.schema)
+                for state in states[source.name]:
+                    if state.state in WAITING:
+                        files.append(await _file(migrator, rehearsal, source, state, sizes))
+        finally:
+            session.close()
+    return files
+
+
+async def _clone(
+    session: Session, source: Source, scratch: Scratch, interruption: Interruption
+) -> Rehearsal:
+    into = scratch.settings.ops_name if source.name == "platform" else scratch.settings.name
+    forbidden = await other_schemas(session) - {into.lower()}
+    rehearsal = Rehearsal(session, into, forbidden, interruption)
+    await rehearsal.clone(await take(session, source.schema, contents=False))
+    return rehearsal
+
+
+async def _file(
+    migrator: Migrator,
+    rehearsal: Rehearsal,
+    source: Source,
+    state: FileState,
+    sizes: dict[str, Size],
+) -> PlannedFile:
+    assert state.script is not None
+    done: set[int] = set()
+    if state.row is not None and state.row.run_id:
+        finished = {
+            first
+            for first, row in (await migrator.journal.read(state.row.run_id)).items()
+            if row.finished
+        }
+        for unit in state.script.units:
+            if unit.first in finished and unit.kind is not Kind.SESSION:
+                done.update(range(unit.first, unit.last + 1))
+    steps = [
+        Step(rehearsed, sizes.get((rehearsed.table or "").lower()))
+        for rehearsed in await rehearsal.run(state.script, done=done)
+        if rehearsed.lock is not LockClass.SESSION or rehearsed.error
+    ]
+    return PlannedFile(source.name, state, steps, check(state.script))
+
+
+async def table_sizes(session: Session, schema: str) -> dict[str, Size]:
+    """Return the sizes of a schema's tables by their names in lower case."""
+    rows = await session.fetch_all(
+        "SELECT table_name AS n, COALESCE(table_rows, 0) AS r, "
+        "COALESCE(data_length, 0) + COALESCE(index_length, 0) AS b "
+        "FROM information_schema.tables WHERE table_schema = %s AND table_type = 'BASE TABLE'",
+        (schema,),
+    )
+    return {str(row["n"]).lower(): Size(int(row["r"]), int(row["b"])) for row in rows}

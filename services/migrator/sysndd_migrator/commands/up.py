@@ -1,0 +1,361 @@
+"""``up``: both schemas to the newest version, platform first, under the lock."""
+
+import contextlib
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pymysql.err
+
+from sysndd_core.errors import SettingsError
+from sysndd_core.logging import get_logger
+from sysndd_core.settings.database import DatabaseSettings
+from sysndd_migrator.apply.assertions import CHANGED_NOTHING
+from sysndd_migrator.apply.file_run import FileRun, remarks_of
+from sysndd_migrator.apply.progress import Progress
+from sysndd_migrator.apply.run_context import RunContext
+from sysndd_migrator.checks.drift import Drift, drift_remarks
+from sysndd_migrator.errors import ServerUnavailable, UnreleasedSchema
+from sysndd_migrator.files.sources import Source, read_sources
+from sysndd_migrator.ledger.journal import Journal
+from sysndd_migrator.ledger.ledger import Ledger, LedgerRow
+from sysndd_migrator.ledger.status import (
+    WAITING,
+    FileState,
+    State,
+    assess,
+    ignored_remarks,
+    refuse_problems,
+)
+from sysndd_migrator.server.interruption import Interruption
+from sysndd_migrator.server.lock import MigrationLock
+from sysndd_migrator.server.session import Session, Write, not_permitted, server_error
+
+log = get_logger(__name__)
+
+_UNKNOWN_DATABASE = 1049
+_UNRELEASED_VERSION = "0.1.0"
+"""What every version before 0.9.0 called itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A file that this run applied.
+
+    Attributes:
+        schema: where.
+        filename: its name.
+        statements: how many it has.
+        duration_ms: milliseconds it took.
+        changed: False when it found its work done already.
+    """
+
+    schema: str
+    filename: str
+    statements: int
+    duration_ms: int
+    changed: bool = True
+
+
+@dataclass
+class Report:
+    """What ``up`` did, and what it wants a person to know."""
+
+    applied: list[Applied] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+
+Announce = Callable[[Applied], None]
+
+
+class Migrator:
+    """Everything ``up`` and ``status`` do, on one session.
+
+    Args:
+        session: the connection that will hold the lock.
+        sources: platform and application, in this order.
+        interruption: the request to stop.
+    """
+
+    def __init__(
+        self, session: Session, sources: tuple[Source, Source], interruption: Interruption
+    ) -> None:
+        self._session = session
+        self._interruption = interruption
+        self.sources = sources
+        platform, application = sources
+        self.journal = Journal(session, platform.schema)
+        self.drift = Drift(session, platform.schema)
+        self._ledgers = {source.name: Ledger(session, source.schema) for source in sources}
+        self.lock = MigrationLock(session, application.schema)
+
+    @property
+    def session(self) -> Session:
+        """The connection that holds the lock."""
+        return self._session
+
+    def ledger(self, source: str) -> Ledger:
+        """Return the ledger of ``platform`` or ``application``."""
+        return self._ledgers[source]
+
+    async def write(self, writes: Sequence[Write]) -> None:
+        """Write ledger and journal rows in one transaction, under the lock.
+
+        Raises:
+            LockLost: the lock is no longer ours.
+        """
+        await self.lock.ensure_held()
+        await self._session.commit_all(writes)
+
+    async def assess(self) -> dict[str, list[FileState]]:
+        """Compare the files of each source with its ledger.
+
+        Returns:
+            The states by the source's name.
+
+        Raises:
+            ForeignLedger: another tool's table is in the way.
+        """
+        return {source.name: await self._assess(source) for source in self.sources}
+
+    async def _assess(self, source: Source) -> list[FileState]:
+        rows = await self._ledgers[source.name].read()
+        if source is self.sources[0]:
+            _refuse_unreleased(source.schema, rows.values())
+        failed = [row.run_id for row in rows.values() if row.failed and row.run_id]
+        return assess(
+            source.scripts,
+            rows,
+            duplicates=source.directory.duplicates,
+            failures=await self.journal.failures(failed),
+        )
+
+    async def up(
+        self,
+        *,
+        timeout: float | None = None,
+        announce: Announce = lambda applied: None,
+        strict: bool = False,
+        accept_drift: bool = False,
+    ) -> Report:
+        """Apply what is pending.
+
+        Args:
+            timeout: seconds to wait for the lock; None while its holder makes progress.
+            announce: called after each file.
+            strict: refuse a file that changes nothing and does not say so.
+            accept_drift: expect from now on what was changed without a migration.
+
+        Raises:
+            MigratorError: what went wrong, with its exit code.
+        """
+        states = await self.assess()
+        if _all_applied(states) and not accept_drift:
+            # Not even the lock is needed: a start with nothing to do costs one look.
+            return Report(remarks=self._remarks(states))
+        await self.lock.acquire(timeout=timeout, check=self._interruption.check)
+        try:
+            return await self._up(announce, strict=strict, accept_drift=accept_drift)
+        finally:
+            with contextlib.suppress(pymysql.err.Error, OSError):
+                await self.lock.release()
+
+    async def _up(self, announce: Announce, *, strict: bool, accept_drift: bool) -> Report:
+        # Whoever held the lock before may have done it all meanwhile.
+        states = await self.assess()
+        for found in states.values():
+            refuse_problems(found)
+        report = Report(remarks=self._remarks(states))
+        todo = {
+            name: [state for state in found if state.state in WAITING]
+            for name, found in states.items()
+        }
+        for state in [state for found in todo.values() for state in found]:
+            assert state.script is not None
+            # Refuses an ambiguous file before anything is touched.
+            _ = state.script.units, state.script.directives
+        await self._prepare()
+        drifted: dict[str, dict[str, tuple[str | None, str | None]]] = {}
+        for source in self.sources:
+            fresh = accept_drift or _unfinished(states[source.name])
+            drifted[source.schema] = {} if fresh else await self.drift.kept(source.schema)
+            await self.drift.begin(source.schema)
+        report.remarks += drift_remarks(drifted)
+        context = self._context(strict=strict)
+        try:
+            for source in self.sources:
+                await self._accept_cosmetic(source, states[source.name])
+                for state in todo[source.name]:
+                    applied = await self._apply(context, source, state, report)
+                    report.applied.append(applied)
+                    with contextlib.suppress(OSError):  # that nobody reads it ends no migration
+                        announce(applied)
+            for schema, kept in drifted.items():
+                await self.lock.ensure_held()
+                await self.drift.record(schema, kept)
+        finally:
+            context.progress.close()
+        return report
+
+    def _context(self, *, strict: bool) -> RunContext:
+        return RunContext(
+            session=self._session,
+            lock=self.lock,
+            journal=self.journal,
+            interruption=self._interruption,
+            progress=Progress(self._session),
+            strict=strict,
+        )
+
+    async def _prepare(self) -> None:
+        for source in self.sources:
+            await self._create_schema(source.schema)
+        await self.journal.create()
+        await self.drift.create()
+        for ledger in self._ledgers.values():
+            await ledger.create()
+
+    async def _create_schema(self, schema: str) -> None:
+        try:
+            await self._session.use(schema)
+            return
+        except pymysql.err.Error as error:
+            if server_error(error)[0] not in {_UNKNOWN_DATABASE, 1044}:
+                raise
+        quoted = f"`{schema.replace('`', '``')}`"
+        try:
+            await self._session.execute(
+                f"CREATE DATABASE IF NOT EXISTS {quoted} CHARACTER SET utf8mb4"
+            )
+        except pymysql.err.Error as error:
+            raise (
+                not_permitted(
+                    error,
+                    f"use or create the schema {schema}; create it and grant ALL on it, or allow it",
+                )
+                or error
+            ) from error
+        log.info("schema_created", schema=schema)
+
+    async def _accept_cosmetic(self, source: Source, states: list[FileState]) -> None:
+        for state in states:
+            if state.state is State.COSMETIC and state.script is not None:
+                ledger = self._ledgers[source.name]
+                await self.write([ledger.rechecked(state.filename, state.script.checksum)])
+
+    async def _apply(
+        self, context: RunContext, source: Source, state: FileState, report: Report
+    ) -> Applied:
+        script = state.script
+        assert script is not None
+        resumed = state.row.run_id if state.row is not None else None
+        run = FileRun(
+            context,
+            self._ledgers[source.name],
+            script,
+            run_id=resumed or uuid.uuid4().hex,
+            done=await self.journal.read(resumed) if resumed else None,
+        )
+        log.info("applying", schema=source.schema, file=script.filename, resumed=run.resumed)
+        result = await run.apply()
+        report.remarks += remarks_of(script, result)
+        return Applied(
+            source.schema,
+            script.filename,
+            len(script.statements),
+            result.duration_ms,
+            result.changed,
+        )
+
+    async def drift_sentences(self, states: Mapping[str, list[FileState]]) -> list[str]:
+        """Name each object that is not as the last run left it, and how.
+
+        Args:
+            states: from ``assess``; a schema with an unfinished file is on its way and left out.
+        """
+        found = [
+            await self.drift.sentences(source.schema)
+            for source in self.sources
+            if not _unfinished(states[source.name])
+        ]
+        return [sentence for sentences in found for sentence in sentences]
+
+    async def without_effect(self, states: Mapping[str, list[FileState]]) -> list[str]:
+        """Return a sentence for each applied file that changed nothing and does not say so.
+
+        Args:
+            states: from ``assess``.
+        """
+        runs = await self.journal.without_effect()
+        return [
+            f"{state.filename} {CHANGED_NOTHING}"
+            for found in states.values()
+            for state in found
+            if state.row is not None and state.row.run_id in runs and state.row.success
+            if not (state.script is not None and state.script.directives.no_op)
+        ]
+
+    def _remarks(self, states: Mapping[str, list[FileState]]) -> list[str]:
+        told = [remark for source in self.sources for remark in ignored_remarks(source.directory)]
+        told += [
+            state.remark
+            for found in states.values()
+            for state in found
+            if state.remark and state.state is not State.INTERRUPTED
+        ]
+        return told
+
+
+def _unfinished(states: Iterable[FileState]) -> bool:
+    return any(state.row is not None and not state.row.success for state in states)
+
+
+def _all_applied(states: Mapping[str, list[FileState]]) -> bool:
+    done = {State.APPLIED, State.MISSING}
+    return all(state.state in done for found in states.values() for state in found)
+
+
+@contextlib.asynccontextmanager
+async def open_migrator(
+    settings: DatabaseSettings, directory: Path, interruption: Interruption | None = None
+) -> AsyncIterator[Migrator]:
+    """Read the files, connect, and close the connection at the end.
+
+    Args:
+        settings: where the server is.
+        directory: the application's migrations.
+        interruption: the request to stop; none can come when left out.
+
+    Raises:
+        SettingsError: both schemas have the same name.
+        InputUnreadable: a file or directory can't be read.
+        ServerUnavailable: no connection, or it was lost on the way.
+    """
+    if settings.name.casefold() == settings.ops_name.casefold():
+        raise SettingsError(["OPS_DB_NAME and DB_NAME name the same schema; they need two"])
+    sources = read_sources(settings, directory)
+    session = await Session.open(settings)
+    try:
+        yield Migrator(session, sources, interruption or Interruption(settings))
+    except (pymysql.err.OperationalError, pymysql.err.InterfaceError, OSError) as error:
+        number, words = server_error(error)
+        raise ServerUnavailable(
+            f"The database answered an error outside any migration: {words} (error {number})."
+        ) from error
+    finally:
+        session.close()
+
+
+def _refuse_unreleased(schema: str, rows: Iterable[LedgerRow]) -> None:
+    """Refuse a platform schema that a version before the first release made.
+
+    Raises:
+        UnreleasedSchema: it holds tables that no migration leads on from.
+    """
+    if any(row.tool_version == _UNRELEASED_VERSION for row in rows):
+        raise UnreleasedSchema(
+            f"The platform schema {schema} was created by a development version before 0.9.0, which "
+            "can't be upgraded. In a local run, `make reset` deletes it with all of its data; "
+            "elsewhere drop it, or name another one with OPS_DB_NAME."
+        )

@@ -1,0 +1,176 @@
+"""``verify``: every file applied twice in a scratch schema, by the same runner as in earnest.
+
+Twice in a row, and only then the next one: that is the one way a file is ever run again, after a
+kill or on a schema somebody prepared by hand. What a LATER file changes may rightly differ.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from sysndd_core.logging import get_logger
+from sysndd_core.settings.database import DatabaseSettings
+from sysndd_migrator.checks.scratch import Purpose, scratch_schemas
+from sysndd_migrator.checks.scratch_run import refuse_outside, server_version, trimmed
+from sysndd_migrator.commands.up import Migrator, open_migrator
+from sysndd_migrator.errors import MigratorError
+from sysndd_migrator.exit_codes import ExitCode
+from sysndd_migrator.files.script import Script
+from sysndd_migrator.files.sources import Source
+from sysndd_migrator.server.fingerprint import names_in
+from sysndd_migrator.server.interruption import Interruption
+from sysndd_migrator.server.session import Session
+from sysndd_migrator.server.snapshot import Snapshot, differences, take
+
+log = get_logger(__name__)
+
+# About the file, not about the server or our own request to stop.
+_OF_THE_FILE = frozenset({ExitCode.FAILED, ExitCode.NOT_CLEAN})
+
+
+class Fault(StrEnum):
+    """What is wrong with a file."""
+
+    FAILED = "failed"
+    NO_EFFECT = "no_effect"
+    FAILED_AGAIN = "failed_the_second_time"
+    CHANGED_AGAIN = "changed_more_the_second_time"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One fault of one file, and in words why."""
+
+    schema: str
+    filename: str
+    fault: Fault
+    why: str
+
+
+@dataclass
+class Verification:
+    """How ``verify`` went.
+
+    Attributes:
+        server: the server's version.
+        files: how many files were applied.
+        findings: what is wrong; empty when all is well.
+        not_reached: files behind one that failed.
+    """
+
+    server: str
+    files: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    not_reached: list[str] = field(default_factory=list)
+
+
+async def verify(
+    settings: DatabaseSettings, directory: Path, interruption: Interruption
+) -> Verification:
+    """Apply every file twice in a scratch schema.
+
+    Args:
+        settings: the server, and the names that those of the scratch schemas start with.
+        directory: the application's migrations.
+        interruption: the request to stop; the scratch schemas are dropped then too.
+
+    Raises:
+        NotClean: a file would change more than its schema, or two have the same number.
+        SplitRefused: a file is ambiguous.
+        NotPermitted: the account may not create scratch schemas.
+    """
+    async with (
+        scratch_schemas(settings, Purpose.VERIFY) as scratch,
+        open_migrator(scratch.settings, directory, interruption) as migrator,
+    ):
+        run = _Run(migrator, scratch.keeper)
+        await run.all()
+        return run.result
+
+
+class _Run:
+    def __init__(self, migrator: Migrator, keeper: Session) -> None:
+        self._migrator = migrator
+        self._session = keeper
+        self._sources = migrator.sources
+        self._of_platform = names_in(
+            statement.canonical
+            for script in self._sources[0].scripts
+            for statement in script.statements
+        )
+        self.result = Verification(server_version(keeper))
+
+    async def all(self) -> None:
+        platform, application = self._sources
+        for source in self._sources:
+            await refuse_outside(self._session, source.scripts)
+        for source in self._sources:
+            for position, script in enumerate(source.scripts, start=1):
+                reached = source.scripts[:position]
+                self._migrator.sources = (
+                    (trimmed(platform, reached), trimmed(application, ()))
+                    if source is platform
+                    else (platform, trimmed(application, reached))
+                )
+                if not await self._twice(source, script):
+                    self._stop_behind(source, position)
+                    return
+
+    async def _twice(self, source: Source, script: Script) -> bool:
+        """Apply a file twice; False when even the first time failed."""
+        before = await self._take(source)
+        try:
+            await self._migrator.up()
+        except MigratorError as error:
+            self._note(source, script, Fault.FAILED, _words(error))
+            return False
+        self.result.files += 1
+        after = await self._take(source)
+        if after == before and not script.directives.no_op:
+            why = "it changed nothing; say `-- expect: no-op` in it if that is right"
+            self._note(source, script, Fault.NO_EFFECT, why)
+        await self._again(source, script, after)
+        return True
+
+    async def _again(self, source: Source, script: Script, before: Snapshot) -> None:
+        table = self._migrator.ledger(source.name).table
+        await self._session.execute(f"DELETE FROM {table} WHERE filename = %s", (script.filename,))
+        try:
+            await self._migrator.up()
+        except MigratorError as error:
+            self._note(source, script, Fault.FAILED_AGAIN, _words(error))
+            # The later files want to be looked at too.
+            await self._session.execute(
+                f"UPDATE {table} SET success = 1, error = NULL WHERE filename = %s",
+                (script.filename,),
+            )
+            return
+        more = list(differences(before, await self._take(source)))
+        if more:
+            self._note(source, script, Fault.CHANGED_AGAIN, "; ".join(more))
+
+    async def _take(self, source: Source) -> Snapshot:
+        without: set[str] = set()
+        if source.name == "platform":
+            # What no file names is the runner's own record of what it does.
+            rows = await self._session.fetch_all(
+                "SELECT table_name AS n FROM information_schema.tables WHERE table_schema = %s",
+                (source.schema,),
+            )
+            without = {str(row["n"]) for row in rows} - self._of_platform
+        return await take(self._session, source.schema, contents=True, without=frozenset(without))
+
+    def _note(self, source: Source, script: Script, fault: Fault, why: str) -> None:
+        self.result.findings.append(Finding(source.name, script.place, fault, why))
+
+    def _stop_behind(self, failed: Source, position: int) -> None:
+        behind = [*failed.scripts[position:]]
+        if failed is self._sources[0]:
+            behind += self._sources[1].scripts
+        self.result.not_reached = [script.filename for script in behind]
+
+
+def _words(error: MigratorError) -> str:
+    if error.exit_code not in _OF_THE_FILE:
+        raise error
+    return str(error.detail).split("\nCorrect the file")[0]

@@ -1,0 +1,1 @@
+"""Migration files: reading, splitting, directives, and the units that commit together."""

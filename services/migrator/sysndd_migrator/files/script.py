@@ -1,0 +1,106 @@
+"""A migration file: its text, its checksums and its statements."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from sysndd_core.db.schema_version import checksum
+from sysndd_migrator.errors import InputUnreadable, SplitRefused
+from sysndd_migrator.files.directives import Directives, read_directives
+from sysndd_migrator.files.splitter import Statement, split
+from sysndd_migrator.files.units import Unit, uncommitted, units_of
+
+
+@dataclass(frozen=True)
+class Script:
+    """One file as it is on the disk now.
+
+    Attributes:
+        number: what orders it.
+        filename: its name, as recorded in the ledger.
+        place: how to show it to a person, with its directory.
+        data: its bytes.
+    """
+
+    number: int
+    filename: str
+    place: str
+    data: bytes
+
+    @cached_property
+    def checksum(self) -> str:
+        """``sha256:…`` of the text, without regard to line endings and byte order mark."""
+        return checksum(self.data)
+
+    @cached_property
+    def statements(self) -> tuple[Statement, ...]:
+        """The statements.
+
+        Raises:
+            SplitRefused: the file is ambiguous.
+        """
+        return split(self.data, self.place)
+
+    @cached_property
+    def _unit_hashes(self) -> dict[int, str]:
+        return {}
+
+    def unit_hash(self, unit: Unit) -> str:
+        """Return 64 hexadecimal digits over the text of a unit's statements."""
+        known = self._unit_hashes.get(unit.first)
+        if known is None:
+            known = statements_checksum(unit.statements).removeprefix("sha256:")
+            self._unit_hashes[unit.first] = known
+        return known
+
+    @cached_property
+    def statements_checksum(self) -> str:
+        """``sha256:…`` of the statements alone: comments and blanks don't count."""
+        return statements_checksum(self.statements)
+
+    @cached_property
+    def directives(self) -> Directives:
+        """What it asks for in comments: postconditions, and whether it may change nothing.
+
+        Raises:
+            SplitRefused: the file is ambiguous, or a directive can't be followed.
+        """
+        return read_directives(self.data, self.statements, self.place)
+
+    @cached_property
+    def units(self) -> tuple[Unit, ...]:
+        """The statements, grouped by how they commit.
+
+        Raises:
+            SplitRefused: the file is ambiguous, or leaves a transaction open.
+        """
+        units = tuple(units_of(self.statements))
+        opened = uncommitted(units)
+        if opened is not None:
+            raise SplitRefused(
+                self.place, opened.line, opened.column, "this transaction is never committed"
+            )
+        return units
+
+
+def statements_checksum(statements: Iterable[Statement]) -> str:
+    """Hash statements as ``sha256:<hex>`` over their canonical texts."""
+    digest = hashlib.sha256()
+    for statement in statements:
+        digest.update(statement.canonical.encode())
+        digest.update(b"\0")
+    return f"sha256:{digest.hexdigest()}"
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file.
+
+    Raises:
+        InputUnreadable: it can't be.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputUnreadable(f"{path} can't be read: {error.strerror}.") from error

@@ -1,0 +1,1 @@
+"""What is recorded: the ledger, the journal, and where each file stands."""

@@ -1,0 +1,213 @@
+"""``schema_version``: one row a file, in the application schema and in the platform schema each.
+
+A row without success and without an error belongs to a run that was stopped or killed; the next
+run goes on from the journal. A row with an error waits for a person's decision.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pymysql.err
+
+from sysndd_core.db.schema_version import LEDGER
+from sysndd_migrator.errors import ForeignLedger
+from sysndd_migrator.server.session import Session, Write, has_table, not_permitted, server_error
+
+_COLUMNS = (
+    "filename",
+    "checksum",
+    "statements_checksum",
+    "applied_at",
+    "duration_ms",
+    "statements",
+    "success",
+    "applied_by",
+    "tool_version",
+    "run_id",
+    "error",
+)
+_LONGEST_ERROR = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """What is recorded of one file.
+
+    Attributes:
+        filename: its name.
+        checksum: ``sha256:…`` of its text.
+        statements_checksum: ``sha256:…`` of its statements alone.
+        applied_at: UTC, by the server's clock: when it was finished, or when it was begun.
+        duration_ms: milliseconds from the first statement to the last.
+        statements: how many it has.
+        success: whether all of them were applied.
+        applied_by: the database account.
+        tool_version: version of the migrator.
+        run_id: names the journal rows of the run.
+        error: the server's words when it failed; None while it runs or was interrupted.
+    """
+
+    filename: str
+    checksum: str
+    statements_checksum: str
+    applied_at: datetime
+    duration_ms: int
+    statements: int
+    success: bool
+    applied_by: str
+    tool_version: str
+    run_id: str | None
+    error: str | None
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether a statement of it was refused by the server."""
+        return not self.success and self.error is not None
+
+
+class Ledger:
+    """The ledger of one schema.
+
+    Args:
+        session: the connection that holds the lock.
+        schema: the schema it lies in.
+    """
+
+    def __init__(self, session: Session, schema: str) -> None:
+        self._session = session
+        self.schema = schema
+        self.table = f"`{schema.replace('`', '``')}`.`{LEDGER}`"
+
+    async def create(self) -> None:
+        """Create the table when there is none.
+
+        Raises:
+            NotPermitted: the account may not.
+        """
+        if await has_table(self._session, self.table):
+            return  # even a CREATE … IF NOT EXISTS would wait for whoever reads the table
+        try:
+            await self._session.execute(_CREATE.format(table=self.table))
+        except pymysql.err.Error as error:
+            raise not_permitted(error, f"create the table {self.table}") or error from error
+
+    async def read(self) -> dict[str, LedgerRow]:
+        """Return the rows by file name; empty when schema or table does not exist.
+
+        Raises:
+            ForeignLedger: a table of that name exists and lacks columns of ours.
+        """
+        try:
+            rows = await self._session.fetch_all(f"SELECT * FROM {self.table}")
+        except pymysql.err.Error as error:
+            number, _ = server_error(error)
+            if number in {1049, 1146}:
+                return {}
+            raise not_permitted(error, f"read {self.table}") or error from error
+        if not rows:
+            await self._check_columns()
+        found = [self._row(row) for row in rows]
+        return {row.filename: row for row in found}
+
+    async def _check_columns(self) -> None:
+        shown = await self._session.fetch_all(f"SHOW COLUMNS FROM {self.table}")
+        self._refuse_foreign({str(column["Field"]).lower() for column in shown})
+
+    def _refuse_foreign(self, columns: Iterable[str]) -> None:
+        missing = [column for column in _COLUMNS if column not in set(columns)]
+        if missing:
+            raise ForeignLedger(
+                f"{self.table} has no column {', '.join(missing)}: another tool made it. "
+                "Nothing was changed. `sysndd-migrator adopt` takes over SysNDD's earlier table; rename "
+                "any other.",
+                missing=missing,
+            )
+
+    def _row(self, row: dict[str, Any]) -> LedgerRow:
+        values = {str(name).lower(): value for name, value in row.items()}
+        self._refuse_foreign(values)
+        return LedgerRow(
+            filename=values["filename"],
+            checksum=values["checksum"],
+            statements_checksum=values["statements_checksum"],
+            applied_at=values["applied_at"],
+            duration_ms=int(values["duration_ms"]),
+            statements=int(values["statements"]),
+            success=bool(values["success"]),
+            applied_by=values["applied_by"],
+            tool_version=values["tool_version"],
+            run_id=values["run_id"],
+            error=values["error"],
+        )
+
+    def begun(
+        self,
+        *,
+        filename: str,
+        checksum: str,
+        statements_checksum: str,
+        statements: int,
+        tool_version: str,
+        run_id: str,
+    ) -> Write:
+        """Record that a file is being applied; overwrites the row of an earlier attempt."""
+        sql = (
+            f"REPLACE INTO {self.table} (filename, checksum, statements_checksum, applied_at, "
+            "duration_ms, statements, success, applied_by, tool_version, run_id, error) VALUES "
+            "(%s, %s, %s, UTC_TIMESTAMP(6), 0, %s, 0, CURRENT_USER(), %s, %s, NULL)"
+        )
+        return sql, (filename, checksum, statements_checksum, statements, tool_version, run_id)
+
+    def succeeded(self, filename: str, duration_ms: int) -> Write:
+        """Record that all of a file's statements were applied."""
+        return (
+            f"UPDATE {self.table} SET success = 1, error = NULL, duration_ms = %s, "
+            "applied_at = UTC_TIMESTAMP(6) WHERE filename = %s",
+            (duration_ms, filename),
+        )
+
+    def decided(self, filename: str, how: str) -> Write:
+        """Record that a person decided that a file counts as applied.
+
+        Args:
+            filename: which.
+            how: the command, in the past tense.
+        """
+        return (
+            f"UPDATE {self.table} SET applied_by = CONCAT(%s, ' by ', CURRENT_USER()) "
+            "WHERE filename = %s",
+            (how, filename),
+        )
+
+    def failed(self, filename: str, duration_ms: int, error: str) -> Write:
+        """Record the statement that failed, and why."""
+        return (
+            f"UPDATE {self.table} SET success = 0, duration_ms = %s, error = %s, "
+            "applied_at = UTC_TIMESTAMP(6) WHERE filename = %s",
+            (duration_ms, error[:_LONGEST_ERROR], filename),
+        )
+
+    def rechecked(self, filename: str, checksum: str) -> Write:
+        """Take over the checksum of a file in which only comments or blanks changed."""
+        return f"UPDATE {self.table} SET checksum = %s WHERE filename = %s", (checksum, filename)
+
+
+_CREATE = """
+CREATE TABLE IF NOT EXISTS {table} (
+  filename            VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  checksum            VARCHAR(80) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  statements_checksum VARCHAR(80) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  applied_at          DATETIME(6) NOT NULL COMMENT 'UTC',
+  duration_ms         BIGINT UNSIGNED NOT NULL DEFAULT 0,
+  statements          INT UNSIGNED NOT NULL,
+  success             TINYINT(1) NOT NULL,
+  applied_by          VARCHAR(320) NOT NULL,
+  tool_version        VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  run_id              CHAR(32) CHARACTER SET ascii COLLATE ascii_bin NULL
+                      COMMENT 'names the rows of this run in migration_journal',
+  error               TEXT NULL,
+  PRIMARY KEY (filename)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci
+"""

@@ -1,0 +1,195 @@
+"""Files against ledger: what is applied, what waits, and what a person has to decide about."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sysndd_core.db.schema_version import MigrationDirectory, migration_number
+from sysndd_migrator.errors import (
+    ChangedAfterApplied,
+    DuplicateNumber,
+    FailedBefore,
+    NotClean,
+    SplitRefused,
+)
+from sysndd_migrator.files.script import Script
+from sysndd_migrator.ledger.failed_statement import FailedStatement
+from sysndd_migrator.ledger.ledger import LedgerRow
+
+
+class State(StrEnum):
+    """What a file is, seen from the ledger."""
+
+    APPLIED = "applied"
+    COSMETIC = "cosmetic_change"
+    PENDING = "pending"
+    OUT_OF_ORDER = "out_of_order"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+    CHANGED = "changed"
+    MISSING = "missing"
+    DUPLICATE = "duplicate_number"
+
+
+WAITING = frozenset({State.PENDING, State.OUT_OF_ORDER, State.INTERRUPTED})
+"""``up`` applies these."""
+PROBLEMS = frozenset({State.FAILED, State.CHANGED, State.DUPLICATE})
+"""``up`` stops before it touches anything when one of these is there."""
+
+
+@dataclass(frozen=True)
+class FileState:
+    """One file's state.
+
+    Attributes:
+        filename: its name.
+        state: what it is.
+        script: the file; None when it is missing.
+        row: its ledger row; None when it has none.
+        remark: what to know or do, in sentences; empty when all is well.
+        failed: the statement that the server rejected; None when that is not why it failed.
+    """
+
+    filename: str
+    state: State
+    script: Script | None
+    row: LedgerRow | None
+    remark: str = ""
+    failed: FailedStatement | None = None
+
+
+def assess(
+    scripts: Sequence[Script],
+    rows: Mapping[str, LedgerRow],
+    *,
+    duplicates: Mapping[int, tuple[str, ...]],
+    failures: Mapping[str, FailedStatement] | None = None,
+) -> list[FileState]:
+    """Compare files and ledger.
+
+    Args:
+        scripts: the files in numeric order.
+        rows: the ledger.
+        duplicates: numbers that several files carry.
+        failures: rejected statements by run id, from the journal.
+
+    Returns:
+        The files in numeric order, missing ones among them.
+    """
+    newest = max((_number(name) for name, row in rows.items() if row.success), default=-1)
+    known = failures or {}
+    states = [_assess_one(script, rows.get(script.filename), newest, known) for script in scripts]
+    twins = {name: names for names in duplicates.values() for name in names}
+    states = [_with_duplicates(state, twins) for state in states]
+    present = {script.filename for script in scripts}
+    states += [
+        FileState(
+            name,
+            State.MISSING,
+            None,
+            row,
+            f"{name} was applied and is not in the directory any more.",
+        )
+        for name, row in rows.items()
+        if name not in present
+    ]
+    return sorted(states, key=lambda state: (_number(state.filename), state.filename))
+
+
+def _assess_one(
+    script: Script,
+    row: LedgerRow | None,
+    newest: int,
+    failures: Mapping[str, FailedStatement],
+) -> FileState:
+    name = script.filename
+    if row is None:
+        if script.number > newest:
+            return FileState(name, State.PENDING, script, None)
+        remark = f"{name} is new although a file with a higher number is applied already."
+        return FileState(name, State.OUT_OF_ORDER, script, None, remark)
+    if row.success:
+        return FileState(name, *_applied(script, row))
+    if row.failed:
+        failed = failures.get(row.run_id or "")
+        return FileState(name, State.FAILED, script, row, _failed_remark(row, failed), failed)
+    return FileState(name, *_interrupted(script, row))
+
+
+def _applied(script: Script, row: LedgerRow) -> tuple[State, Script, LedgerRow, str]:
+    if row.checksum == script.checksum:
+        return State.APPLIED, script, row, ""
+    name = script.filename
+    if _same_statements(script, row):
+        remark = f"{name} has other comments or blanks than when it was applied; that is harmless."
+        return State.COSMETIC, script, row, remark
+    remark = (
+        f"{name} was changed after it was applied on {row.applied_at:%Y-%m-%d %H:%M:%S} UTC. "
+        "Put its old text back, and write the change as a new file with the next number."
+    )
+    return State.CHANGED, script, row, remark
+
+
+def _interrupted(script: Script, row: LedgerRow) -> tuple[State, Script, LedgerRow, str]:
+    if _same_statements(script, row):
+        remark = f"{script.filename} was begun and not finished; the next `up` goes on with it."
+        return State.INTERRUPTED, script, row, remark
+    remark = (
+        f"{script.filename} was begun, not finished, and then changed, so it can't be gone on with. "
+        "Put its old text back and run `sysndd-migrator up`, then write the change as a new file."
+    )
+    return State.CHANGED, script, row, remark
+
+
+def _same_statements(script: Script, row: LedgerRow) -> bool:
+    try:
+        return script.statements_checksum == row.statements_checksum
+    except SplitRefused:
+        return False
+
+
+def _failed_remark(row: LedgerRow, failed: FailedStatement | None) -> str:
+    at = failed.resume_at if failed else "K"
+    return (
+        f"{row.filename} failed on {row.applied_at:%Y-%m-%d %H:%M:%S} UTC: {row.error}. "
+        f"Correct the file or the database. Then `sysndd-migrator resolve {row.filename} "
+        f"--from-statement {at}` resumes there, or `--applied` instead when you have done its "
+        "work by hand."
+    )
+
+
+def _with_duplicates(state: FileState, twins: Mapping[str, tuple[str, ...]]) -> FileState:
+    if state.filename not in twins or state.state is State.FAILED:
+        return state
+    number = _number(state.filename)
+    remark = (
+        f"{' and '.join(twins[state.filename])} have the same number {number}, so their order is "
+        "undefined. Give the one that is not applied yet the next free number."
+    )
+    return FileState(state.filename, State.DUPLICATE, state.script, state.row, remark)
+
+
+def refuse_problems(states: Iterable[FileState]) -> None:
+    """Raise for the first file that a person has to decide about.
+
+    Raises:
+        DuplicateNumber, FailedBefore, ChangedAfterApplied: which.
+    """
+    errors: dict[State, type[NotClean]] = {
+        State.DUPLICATE: DuplicateNumber,
+        State.FAILED: FailedBefore,
+        State.CHANGED: ChangedAfterApplied,
+    }
+    for state in states:
+        if state.state in errors:
+            raise errors[state.state](state.remark, file=state.filename)
+
+
+def ignored_remarks(directory: MigrationDirectory) -> list[str]:
+    """Say which ``.sql`` files are passed over because of their names."""
+    return [f"{name} is not named NNN_name.sql and is passed over." for name in directory.ignored]
+
+
+def _number(filename: str) -> int:
+    number = migration_number(filename)
+    return -1 if number is None else number
