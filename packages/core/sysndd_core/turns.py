@@ -1,4 +1,4 @@
-"""Long loops that let everything else of the process go on."""
+"""Loops that yield to the event loop."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -10,9 +10,9 @@ _AT_ONCE = 4
 
 
 async def few_at_once(items: Iterable[ItemT]) -> AsyncIterator[ItemT]:
-    """Yield ``items``; whatever is ready in the process has its turn after every four.
+    """Yield ``items`` and give control to the event loop after every four.
 
-    A loop over a whole batch in one piece keeps the connections waiting that are under way.
+    Otherwise a loop over a large batch would delay all open connections of the process.
     """
     for number, item in enumerate(items, 1):
         yield item

@@ -57,13 +57,13 @@ async def test_each_kind_of_object_is_told_with_how_it_differs(
         found = (await drifted(database, settings.ops_name, settings.name)).sentences
     told = [sentence.removeprefix(f"In {settings.name}, ") for sentence in found]
     assert [sentence.split(":")[0] for sentence in told] == [
-        "procedure count_genes disappeared.",
-        "procedure other appeared.",
-        "table by_hand appeared.",
-        "table gene changed",
-        "trigger fill disappeared.",
-        "trigger other appeared.",
-        "view symbols changed",
+        "procedure count_genes was removed.",
+        "procedure other was added.",
+        "table by_hand was added.",
+        "table gene was changed",
+        "trigger fill was removed.",
+        "trigger other was added.",
+        "view symbols was changed",
     ]
 
 

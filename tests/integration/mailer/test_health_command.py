@@ -18,7 +18,10 @@ def health(site: Site, module: str = "sysndd_mailer") -> subprocess.CompletedPro
 def test_a_worker_is_healthy_while_it_is_seen(site: Site, tmp_path: Path) -> None:
     nobody = health(site)
     assert (nobody.returncode, nobody.stdout) == (1, "")
-    assert "No worker of mail here: last seen never." in nobody.stderr
+    assert (
+        "The mail worker on this host has not reported recently (last seen: never)."
+        in nobody.stderr
+    )
     with service_process("sysndd_mailer", site, tmp_path) as process:
         eventually("it signs on", lambda: health(site).returncode == 0, seconds=60)
         # Another queue's worker of the same machine is another container's business.
@@ -28,7 +31,7 @@ def test_a_worker_is_healthy_while_it_is_seen(site: Site, tmp_path: Path) -> Non
     site.server.execute(f"UPDATE `{site.ops}`.worker SET seen_at = seen_at - INTERVAL 31 SECOND")
     gone = health(site)
     assert gone.returncode == 1
-    assert "No worker of mail here: last seen 3" in gone.stderr
+    assert "The mail worker on this host has not reported recently (last seen: 3" in gone.stderr
 
 
 def test_without_the_database_it_says_so(site: Site) -> None:
