@@ -23,7 +23,7 @@ SysnddError                         internal_error            500
 ├── Conflict                        conflict                  409
 │   ├── OperationInProgress         operation_in_progress     409
 │   ├── LastProvenBackup            last_proven_backup        409
-│   ├── BackupLocked                backup_locked             409  (S3 Object Lock protects the off-site copy)
+│   ├── BackupLocked                backup_locked             409  (by S3 Object Lock)
 │   ├── SchemaLocked                schema_locked             409  (by a migration, dump or restore)
 │   ├── JobNotCancellable           job_not_cancellable       409
 │   ├── MailNotCancellable          mail_not_cancellable      409
@@ -41,13 +41,13 @@ SysnddError                         internal_error            500
 │   ├── InvalidBackupName           invalid_backup_name       422
 │   ├── PasswordRefused             password_refused          422
 │   └── ConfirmationRequired        confirmation_required     422
-├── SmtpTestLimit                   smtp_test_limit           429  (six per minute, all workers together)
+├── SmtpTestLimit                   smtp_test_limit           429  (six per minute)
 ├── TooManyAttempts                 too_many_attempts         429
 ├── Unavailable                     unavailable               503
 │   ├── DatabaseUnavailable         database_unavailable      503
 │   ├── DatabaseBusy                database_busy             503  (the pool is saturated)
-│   ├── Maintenance                 maintenance               503  (a restore is replacing the tables)
-│   ├── SchemaChanging              schema_changing           503  (a restore or migration is running)
+│   ├── Maintenance                 maintenance               503  (during a restore)
+│   ├── SchemaChanging              schema_changing           503  (by restore or migration)
 │   ├── CopyFailed                  copy_failed               503  (S3-compatible storage)
 │   ├── SchemaLockRefused           schema_lock_refused       503
 │   ├── LinksNotPossible            links_not_possible        503  (TOKEN_KEY is not set)
@@ -71,8 +71,8 @@ SysnddError                         internal_error            500
     └── RestoreFailed               restore_failed
 
 An error carries its code and status. One function in the API renders all errors as
-``application/problem+json`` (RFC 9457). ``docs/errors.md`` lists all codes; a contract test keeps the
-two equal.
+``application/problem+json`` (RFC 9457). ``docs/errors.md`` lists all codes; a contract test keeps
+the two equal.
 """
 
 from collections.abc import Iterator

@@ -84,6 +84,6 @@ async def test_an_account_that_sees_tables_only_reports_no_false_drift(
             assert set(found.unseen) == {"view symbols", "trigger fill", "procedure count_genes"}
             mariadb.execute("ALTER TABLE gene ADD COLUMN b INT", schema=settings.name)
             (sentence,) = (await drifted(database, settings.ops_name, settings.name)).sentences
-            assert "table gene changed" in sentence
+            assert "table gene was changed" in sentence
     finally:
         mariadb.execute(f"DROP USER {account}")

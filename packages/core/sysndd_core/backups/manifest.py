@@ -1,7 +1,7 @@
 """The name and the manifest of a backup.
 
-``NAME`` is the backup file and ``NAME.json`` its manifest. The worker writes both; the API lists and
-serves them.
+``NAME`` is the backup file and ``NAME.json`` its manifest. The worker writes both, and the API
+lists and serves them.
 """
 
 import re

@@ -1,8 +1,8 @@
-"""Off-site copies of backups in a bucket of S3-compatible storage. All methods block on the network.
+"""Off-site copies of backups in S3-compatible storage. All methods block on the network.
 
 ``PREFIX NAME`` is the file and ``PREFIX NAME.json`` its manifest, which is written last: as in the
-backup directory, only complete pairs are listed. A copy is valid if the server's checksum (composite
-SHA-256, or the MD5 of MD5s in the ETag) equals the checksum of the bytes that were sent.
+backup directory, only complete pairs are listed. A copy is valid if the server's checksum
+(composite SHA-256, or the MD5 of MD5s in the ETag) equals the checksum of the bytes that were sent.
 
 Source: Amazon S3 API Reference, "Checking object integrity" and "Using S3 Object Lock".
 """

@@ -1,8 +1,8 @@
 """The schema lock, which migrations, dumps and restores of the application schema share.
 
-The lock is ``GET_LOCK`` with ``migration_lock_name``. A migration waits for a running dump and a dump
-for a migration, so error 1412 (table definition changed) cannot happen. The migrator holds the lock
-on the connection that runs the DDL. Dumps and restores, which run in other processes, hold it on a
+The lock is ``GET_LOCK`` with ``migration_lock_name``. A migration waits for a running dump and a
+dump for a migration, so error 1412 (table definition changed) cannot happen. The migrator holds the
+lock on the connection that runs the DDL. Dumps and restores, which run in other processes, hold it on a
 separate connection with ``schema_lock``. The connection must not be pooled, because a named lock
 ends with its connection.
 """
@@ -34,8 +34,8 @@ _REPORT_SECONDS = 5.0
 _INFO_LENGTH = 200
 _KILL_QUERY = 1317
 
-# A dump or restore shows its purpose in the process list with a repeated statement. The statement is
-# short, because releasing the lock has to wait for its end.
+# A dump or restore shows its purpose in the process list with a repeated statement. It is short,
+# because releasing the lock has to wait for its end.
 _SHOWN_SECONDS = 0.5
 _ANSWER_SECONDS = 10.0
 
@@ -78,7 +78,10 @@ class Holder:
             )
         activity = f"{self.command}, {self.state}" if self.state else self.command
         statement = f": {self.info}" if self.info else ""
-        return f"connection {self.thread_id} of {self.user}, {activity} for {self.seconds} s{statement}"
+        return (
+            f"connection {self.thread_id} of {self.user}, {activity} for {self.seconds} s"
+            f"{statement}"
+        )
 
 
 async def find_holder(runner: QueryRunner, name: str) -> Holder | None:
@@ -282,7 +285,7 @@ class SchemaLock:
             return list(await cursor.fetchall())
 
     async def _show_purpose(self) -> None:
-        """Keep a statement with the purpose in the process list, so that the connection is not idle.
+        """Keep a statement with the purpose in the process list, so the connection is not idle.
 
         Otherwise a waiting migrator would see an idle holder and stop waiting.
         """

@@ -121,7 +121,7 @@ def list_migrations(directory: Path) -> MigrationDirectory:
 def checksum(data: bytes) -> str:
     """Return the checksum of a file as ``sha256:<hex>``.
 
-    The byte order mark and the kind of line ending are ignored, because git and editors change them.
+    Ignores the byte order mark and the kind of line ending, which git and editors change.
     """
     text = data.removeprefix(_BOM).replace(b"\r\n", b"\n")
     return f"sha256:{hashlib.sha256(text).hexdigest()}"

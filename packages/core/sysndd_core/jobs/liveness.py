@@ -1,8 +1,8 @@
 """The health check of a worker: whether it reported to the database recently.
 
-The health check of the container runs this in a separate process. The worker updates its row at every
-sweep, so a recent row shows that the process runs, that its event loop is not blocked and that it can
-reach the database.
+The health check of the container runs this in a separate process. The worker updates its row at
+every sweep, so a recent row shows that the process runs, that its event loop is not blocked and
+that it can reach the database.
 """
 
 import asyncio

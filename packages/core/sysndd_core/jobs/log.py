@@ -82,7 +82,7 @@ class JobLog(logging.Handler):
         )
 
     async def write(self) -> None:
-        """Write the collected lines to the table; after an error they are kept for the next call."""
+        """Write the collected lines to the table. After an error, the next call tries again."""
         while self._lines:
             batch = [self._lines.popleft() for _ in range(min(_BATCH_SIZE, len(self._lines)))]
             try:

@@ -1,8 +1,8 @@
 """The jobs: one frozen model for each kind of background work.
 
-A caller submits a model, never a name as a string. A contract test checks that each model has exactly
-one handler. Another compares its JSON schema with a snapshot, because a newer version must be able to
-read the rows of an older one.
+A caller submits a model, never a name as a string. A contract test checks that each model has
+exactly one handler. Another compares its JSON schema with a snapshot, because a newer version must
+be able to read the rows of an older one.
 """
 
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""The table ``job``: rows are written in the caller's transaction, workers woken after its commit."""
+"""The table ``job``: written in the caller's transaction, announced after its commit."""
 
 import json
 import re

@@ -1,7 +1,7 @@
 """Wake-ups of workers through arq, on a best-effort basis.
 
-A wake-up that fails or takes longer than ``WAKE_TIMEOUT`` is dropped, because the sweep finds the row
-within ten seconds.
+A wake-up that fails or takes longer than ``WAKE_TIMEOUT`` is dropped, because the sweep finds the
+row within ten seconds.
 """
 
 import asyncio

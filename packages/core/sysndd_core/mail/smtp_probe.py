@@ -2,8 +2,8 @@
 
 resolve → connect → banner → EHLO → TLS → AUTH → MAIL FROM → RSET → QUIT (RFC 5321, 3207, 4954). An
 administrator sees each step; the mailer's circuit breaker closes when the test passes. Host and
-credentials come only from the settings. The result never contains the password or the AUTH exchange,
-even if a server repeats them.
+credentials come only from the settings. The result never contains the password or the AUTH
+exchange, even if a server repeats them.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ _LONGEST_DETAIL = 120
 _REPLY = re.compile(r"(\d{3})([ -]?)(.*)")
 
 HINTS = {
-    "unresolvable": "SMTP_HOST cannot be resolved on this machine. Check the name and the DNS settings.",
+    "unresolvable": "SMTP_HOST cannot be resolved. Check the name and the DNS settings.",
     "refused": "No service listens on SMTP_HOST:SMTP_PORT, or a firewall rejects the connection.",
     "unreachable": "No route to SMTP_HOST. Check routing and firewall rules.",
     "timeout": "The server is too slow, a firewall drops packets, or SMTP_SECURITY does not match"
@@ -41,12 +41,15 @@ HINTS = {
     "rejected": "The mail server rejected the connection. Ask its administrator for the reason.",
     "disconnected": "The server closed the connection early. Check the log of the mail server.",
     "starttls_missing": "The server does not offer STARTTLS. Try SMTP_SECURITY=tls with port 465.",
-    "certificate_expired": "The certificate of the mail server has expired. Ask its administrator to renew it.",
-    "certificate_wrong_host": "The certificate is for another host. Set SMTP_HOST to a name in the certificate.",
-    "certificate_untrusted": "The certificate is not trusted. For a private CA, set SMTP_CA_FILE to its certificate.",
-    "tls_failed": "There is no common TLS version (1.2 or later) or cipher, or the port does not use TLS.",
-    "auth_missing": "SMTP_USER is set, but the server offers no supported AUTH method on this connection.",
-    "auth_refused": "SMTP_USER or SMTP_PASSWORD is incorrect, or the account is not allowed to send.",
+    "certificate_expired": "The certificate of the mail server has expired and must be renewed.",
+    "certificate_wrong_host": "The certificate is for another host. Set SMTP_HOST to one of"
+    " its names.",
+    "certificate_untrusted": "The certificate is not trusted. For a private CA, set SMTP_CA_FILE"
+    " to its certificate.",
+    "tls_failed": "There is no common TLS version (1.2 or later) or cipher, or the port does not"
+    " use TLS.",
+    "auth_missing": "SMTP_USER is set, but the server offers no supported AUTH method.",
+    "auth_refused": "SMTP_USER or SMTP_PASSWORD is incorrect, or the account may not send.",
     "sender_refused": "The account is not allowed to send as MAIL_FROM. Check both settings.",
 }
 """What an operator can do, by error code."""
@@ -196,13 +199,13 @@ class _Conversation:
         if self._settings.user:
             await self._authenticate(self._settings.user)
         sender = parseaddr(self._settings.mail_from)[1]
-        for stage, command, wanted, code in (
+        for stage, command, expected, code in (
             ("mail_from", f"MAIL FROM:<{sender}>", 250, "sender_refused"),
             ("rset", "RSET", 250, "rejected"),
             ("quit", "QUIT", 221, "rejected"),
         ):
             async with self._step(stage) as step:
-                step.append(self._expect(await self._command(command), wanted, code))
+                step.append(self._expect(await self._command(command), expected, code))
 
     async def secured(self, *, checked: bool = True) -> None:
         """Connect and start TLS, or send EHLO if the connection is not to be encrypted.
@@ -349,9 +352,9 @@ class _Conversation:
             if found[2] != "-":
                 return int(found[1]), lines
 
-    def _expect(self, reply: tuple[int, list[str]], wanted: int, code: str) -> str:
+    def _expect(self, reply: tuple[int, list[str]], expected: int, code: str) -> str:
         number, lines = reply
-        if number != wanted:
+        if number != expected:
             raise _Broken(code, self._clean(f"{number} {lines[0]}"), number)
         return self._clean(f"{number} {lines[0]}")
 

@@ -17,7 +17,7 @@ class SmtpSecurity(StrEnum):
 
 
 class SmtpSettings(SettingsGroup):
-    """The mail server. The TLS mode is always explicit, because opportunistic STARTTLS can be stripped."""
+    """The mail server. The TLS mode is explicit, as opportunistic STARTTLS can be stripped."""
 
     host: str = Field("127.0.0.1", alias="SMTP_HOST", description="Host of the mail server.")
     port: int = Field(
