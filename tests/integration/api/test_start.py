@@ -87,7 +87,7 @@ def test_failed_migration_is_a_failed_start(site: Site, behind: dict[str, str]) 
 def test_database_that_is_not_there_is_a_failed_start(site: Site) -> None:
     done = started(site, DB_PORT=str(free_port()))
     assert done.returncode == 1
-    assert "database does not answer" in done.stderr
+    assert "The database is not responding." in done.stderr
 
 
 def test_every_wrong_setting_is_named_at_once_and_no_value_is_shown(site: Site) -> None:
