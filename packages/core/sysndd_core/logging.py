@@ -92,7 +92,7 @@ def _add_service(
 
 
 def _drop_colours(_: Any, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
-    # uvicorn adds a second copy of each message, with terminal codes.
+    # uvicorn adds each message again, with terminal codes.
     event.pop("color_message", None)
     return event
 

@@ -106,7 +106,7 @@ def test_secret_from_a_file(site: Site, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "MIGRATIONS_DIR" in done.stderr
     both = started(site, DB_PASSWORD_FILE=str(secret))
-    assert "keep one" in both.stderr
+    assert "are both set. Set only one of them" in both.stderr
 
 
 def test_without_a_public_url_there_is_no_start(site: Site) -> None:
