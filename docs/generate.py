@@ -12,6 +12,9 @@ from pathlib import Path
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
+# Imported for their error classes, which the table of error codes lists.
+import sysndd_mailer.compose
+import sysndd_mailer.links  # noqa: F401
 from sysndd_api.admin.routes import PAGES as PAGES_LISTED
 from sysndd_api.routes import ENDPOINTS
 from sysndd_api.settings import ApiSettings

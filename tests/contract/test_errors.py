@@ -23,6 +23,24 @@ def test_the_drawn_tree_is_the_real_one() -> None:
     assert drawn == real
 
 
+def test_titles_are_phrases_and_details_are_sentences() -> None:
+    for error in errors.all_errors():
+        assert error.title[0].isupper(), error
+        assert not error.title.endswith((".", "!")), error
+        if error.default_detail is not None:
+            assert error.default_detail[0].isupper(), error
+            assert error.default_detail.endswith("."), error
+
+
+def test_no_error_inherits_the_detail_of_its_group() -> None:
+    inherited = [
+        error.__name__
+        for error in errors.all_errors()
+        if error.default_detail is not None and "default_detail" not in vars(error)
+    ]
+    assert inherited == []
+
+
 def test_every_documented_error_can_happen() -> None:
     """A code in the documentation that nothing raises is a promise that nobody keeps."""
     sources = [

@@ -39,7 +39,7 @@ def test_register_confirm_reset_and_what_is_left(
     body = {"user_name": name, "email": email, "password": passwords[0]}
     began = time.monotonic()
     assert anyone.post("/api/auth/register", json=body).status_code == codes.ACCEPTED
-    mail = arrived(system, email, "Confirm your SysNDD registration")
+    mail = arrived(system, email, "Confirm your email address for SysNDD")
     assert time.monotonic() - began < 5
     confirm = link_text(mail)
     _look_only(system, anyone, confirm)
@@ -48,7 +48,7 @@ def test_register_confirm_reset_and_what_is_left(
 
     sessions = [_signed_in(anyone, name, passwords[0])]
     assert anyone.post("/api/auth/password-reset", json={"email": email}).status_code == 202
-    reset = link_text(arrived(system, email, "Choose a new SysNDD password"))
+    reset = link_text(arrived(system, email, "Reset your SysNDD password"))
     body = {"token": _token(reset), "password": passwords[1]}
     assert anyone.post("/api/auth/password-reset/confirm", json=body).status_code == codes.OK
     headers = {"Authorization": f"Bearer {sessions[0]}"}
@@ -59,7 +59,7 @@ def test_register_confirm_reset_and_what_is_left(
     arrived(system, email, "Your SysNDD password was changed")
     # One link that nobody has used yet is alive while we search.
     assert anyone.post("/api/auth/password-reset", json={"email": email}).status_code == 202
-    alive = link_text(arrived(system, email, "Choose a new SysNDD password", but=_token(reset)))
+    alive = link_text(arrived(system, email, "Reset your SysNDD password", but=_token(reset)))
     job = poll(admin, admin.post("/api/admin/backups"))
     assert job["state"] == "succeeded", job["error"]
     if system.run is not None:

@@ -161,7 +161,7 @@ def test_test_mail_is_sent_and_caught(system: System) -> None:
         f"{system.description['mail_url']}/api/v1/message/{found['messages'][0]['ID']}"
     ).json()
     assert message["To"][0]["Address"] == "operator@sysndd.example"
-    assert message["Subject"] == "SysNDD test mail"
+    assert message["Subject"] == "SysNDD test email"
 
 
 def test_second_backup_request_gets_the_first_job(system: System, admin: httpx.Client) -> None:

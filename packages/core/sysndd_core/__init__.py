@@ -1,7 +1,7 @@
-"""What two or more of the services share, and nothing else."""
+"""Code that two or more services share."""
 
 __version__ = "0.9.0.dev0"
-"""The platform's one version: of every package, every image, ``/api/health`` and OpenAPI.
+"""The version of the platform: of all packages and images, ``/api/health`` and OpenAPI.
 
-``make release`` sets it; the packages' build files read it from here.
+``make release`` sets it, and the build files of the packages read it.
 """

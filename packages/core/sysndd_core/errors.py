@@ -1,4 +1,4 @@
-"""Every situation the platform can name, with the code and status it has outside.
+"""The errors of the platform, each with its stable code and HTTP status.
 
 SysnddError                         internal_error            500
 ├── SettingsError                   invalid_settings          500  (start-up only)
@@ -23,8 +23,8 @@ SysnddError                         internal_error            500
 ├── Conflict                        conflict                  409
 │   ├── OperationInProgress         operation_in_progress     409
 │   ├── LastProvenBackup            last_proven_backup        409
-│   ├── BackupLocked                backup_locked             409  (object lock keeps its second copy)
-│   ├── SchemaLocked                schema_locked             409  (a migration, dump or restore is at work)
+│   ├── BackupLocked                backup_locked             409  (by S3 Object Lock)
+│   ├── SchemaLocked                schema_locked             409  (by a migration, dump or restore)
 │   ├── JobNotCancellable           job_not_cancellable       409
 │   ├── MailNotCancellable          mail_not_cancellable      409
 │   ├── MailNotReplayable           mail_not_replayable       409
@@ -41,13 +41,13 @@ SysnddError                         internal_error            500
 │   ├── InvalidBackupName           invalid_backup_name       422
 │   ├── PasswordRefused             password_refused          422
 │   └── ConfirmationRequired        confirmation_required     422
-├── SmtpTestLimit                   smtp_test_limit           429  (six a minute, all workers together)
+├── SmtpTestLimit                   smtp_test_limit           429  (six per minute)
 ├── TooManyAttempts                 too_many_attempts         429
 ├── Unavailable                     unavailable               503
 │   ├── DatabaseUnavailable         database_unavailable      503
 │   ├── DatabaseBusy                database_busy             503  (the pool is saturated)
-│   ├── Maintenance                 maintenance               503  (a restore replaces the tables)
-│   ├── SchemaChanging              schema_changing           503  (a restore or migration is at work)
+│   ├── Maintenance                 maintenance               503  (during a restore)
+│   ├── SchemaChanging              schema_changing           503  (by restore or migration)
 │   ├── CopyFailed                  copy_failed               503  (S3-compatible storage)
 │   ├── SchemaLockRefused           schema_lock_refused       503
 │   ├── LinksNotPossible            links_not_possible        503  (TOKEN_KEY is not set)
@@ -70,9 +70,9 @@ SysnddError                         internal_error            500
     ├── NoAdministratorInBackup     no_administrator_in_backup
     └── RestoreFailed               restore_failed
 
-An error carries its code and status; one function in the API renders all of them as
-``application/problem+json`` (RFC 9457). ``docs/errors.md`` lists each code and a contract test
-keeps the two equal.
+An error carries its code and status. One function in the API renders all errors as
+``application/problem+json`` (RFC 9457). ``docs/errors.md`` lists all codes; a contract test keeps
+the two equal.
 """
 
 from collections.abc import Iterator
@@ -80,30 +80,33 @@ from typing import Any, ClassVar
 
 
 class SysnddError(Exception):
-    """Base of every named situation.
+    """Base of all errors of the platform.
 
     Args:
-        detail: one sentence for the reader of this occurrence; never a secret.
-        extra: further members of the problem document, such as the id of the running job.
+        detail: One or more sentences about this occurrence; never a secret. By default
+            ``default_detail``, or the title.
+        extra: Further members of the problem document, such as the ID of the running job.
     """
 
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
-    title: ClassVar[str] = "Something went wrong on our side"
+    title: ClassVar[str] = "Something went wrong"
+    default_detail: ClassVar[str | None] = None
+    """Sentences for an occurrence that has no detail of its own: what happened, why, what to do."""
     retry_after: int | None = None
     """Seconds for the ``Retry-After`` header (RFC 9110, section 10.2.3), where waiting helps."""
 
     def __init__(self, detail: str | None = None, **extra: Any) -> None:
-        self.detail = detail or self.title
+        self.detail = detail or self.default_detail or self.title
         self.extra = extra
         super().__init__(self.detail)
 
 
 class SettingsError(SysnddError):
-    """One or more settings are missing or wrong; ``problems`` holds a sentence for each."""
+    """One or more settings are missing or invalid; ``problems`` has one sentence for each."""
 
     code = "invalid_settings"
-    title = "The settings are not usable"
+    title = "Invalid settings"
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
@@ -113,419 +116,524 @@ class SettingsError(SysnddError):
 class BadRequest(SysnddError):
     code = "bad_request"
     status = 400
-    title = "The request can't be understood"
+    title = "Bad request"
+    default_detail = "The server cannot read the request. Check its syntax."
 
 
 class MalformedJson(BadRequest):
     code = "malformed_json"
-    title = "The body is not valid JSON"
+    title = "Malformed JSON"
+    default_detail = "The request body is not valid JSON."
 
 
 class NotSignedIn(SysnddError):
     code = "not_signed_in"
     status = 401
-    title = "Sign in first"
+    title = "Sign-in required"
+    default_detail = "This request requires a session. Sign in and try again."
 
 
 class WrongCredentials(NotSignedIn):
     code = "wrong_credentials"
-    title = "The login or the password is wrong"
+    title = "Incorrect user name or password"
+    default_detail = "The user name or the password is incorrect. Check both and try again."
 
 
 class NotAllowed(SysnddError):
     code = "not_allowed"
     status = 403
-    title = "Your role does not allow this"
+    title = "Access denied"
+    default_detail = "Your role does not allow this action. Ask an administrator for access."
 
 
 class CrossSiteRequest(NotAllowed):
-    """Sent with the cookie, but not by a page of this site, or by a browser that does not say."""
+    """Sent with the session cookie but not by a page of this site, or of unknown origin."""
 
     code = "cross_site_request"
-    title = "Only a page of this site may do that; programs send the token as a header"
+    title = "Cross-site request rejected"
+    default_detail = (
+        "The request carries the session cookie but was not sent by a page of this site. API"
+        " clients must send the token in the Authorization header."
+    )
 
 
 class WrongOldPassword(NotAllowed):
     code = "wrong_old_password"
-    title = "The present password is not the one that was given"
+    title = "Incorrect current password"
+    default_detail = (
+        "The current password is incorrect, so nothing was changed. Check it and try again."
+    )
 
 
 class NotFound(SysnddError):
     code = "not_found"
     status = 404
-    title = "There is nothing at this address"
+    title = "Not found"
+    default_detail = "Nothing exists at this address."
 
 
 class BackupNotFound(NotFound):
     code = "backup_not_found"
-    title = "There is no backup of that name"
+    title = "Backup not found"
+    default_detail = "No backup has this name."
 
 
 class TableNotInBackup(NotFound):
-    """The backup's manifest does not list that table."""
+    """The manifest of the backup does not list this table."""
 
     code = "table_not_in_backup"
-    title = "The backup holds no table of that name"
+    title = "Table not found in backup"
+    default_detail = "The manifest of the backup lists no table with this name."
 
 
 class InspectionNotFound(NotFound):
-    """No schema of that name was made for an inspection."""
+    """No inspection created a schema with this name."""
 
     code = "inspection_not_found"
-    title = "There is no inspection of that name"
+    title = "Inspection not found"
+    default_detail = "No inspection has this name."
 
 
 class JobNotFound(NotFound):
     code = "job_not_found"
-    title = "There is no job with that id"
+    title = "Job not found"
+    default_detail = "No job has this ID."
 
 
 class SessionNotFound(NotFound):
     code = "session_not_found"
-    title = "There is no open session with that id"
+    title = "Session not found"
+    default_detail = "No active session has this ID."
 
 
 class MailNotFound(NotFound):
     code = "mail_not_found"
-    title = "There is no mail with that id"
+    title = "Email not found"
+    default_detail = "No email in the outbox has this ID."
 
 
 class UserNotFound(NotFound):
     code = "user_not_found"
-    title = "There is no account with that id"
+    title = "User not found"
+    default_detail = "No account has this ID."
 
 
 class GeneNotFound(NotFound):
     code = "gene_not_found"
-    title = "There is no gene with that id"
+    title = "Gene not found"
+    default_detail = "No gene has this ID."
 
 
 class EntityNotFound(NotFound):
     code = "entity_not_found"
-    title = "There is no entity with that id"
+    title = "Entity not found"
+    default_detail = "No entity has this ID."
 
 
 class MethodNotAllowed(SysnddError):
     code = "method_not_allowed"
     status = 405
-    title = "This address does not answer to that method"
+    title = "Method not allowed"
+    default_detail = (
+        "This address does not support the request method. The Allow header lists the supported"
+        " methods."
+    )
 
 
 class Conflict(SysnddError):
     code = "conflict"
     status = 409
-    title = "The request conflicts with the present state"
+    title = "Conflict with the current state"
+    default_detail = "The request conflicts with the current state, so nothing was changed."
 
 
 class OperationInProgress(Conflict):
-    """Work that must not overlap is queued or running already; carries that job's id."""
+    """A job that must not overlap with this one is queued or running; carries its ID."""
 
     code = "operation_in_progress"
-    title = "Another backup, restore or migration is running"
+    title = "Another operation is in progress"
+    default_detail = "Another backup, restore or migration is in progress. Try again when it ends."
 
     def __init__(self, job_id: str) -> None:
-        super().__init__(f"Job {job_id} is queued or running; wait for it to end.", job_id=job_id)
+        super().__init__(
+            f"Job {job_id} is queued or running. Wait until it ends, then try again.",
+            job_id=job_id,
+        )
 
 
 class LastProvenBackup(Conflict):
-    """No other backup is known to be good."""
+    """No other backup is verified."""
 
     code = "last_proven_backup"
-    title = "The last proven backup is never deleted"
+    title = "Last verified backup cannot be deleted"
+    default_detail = (
+        "This is the only verified backup, so it was not deleted. Verify another backup first."
+    )
 
 
 class BackupLocked(Conflict):
-    """Object lock keeps the second copy from being deleted; nothing was deleted."""
+    """S3 Object Lock protects the off-site copy; nothing was deleted."""
 
     code = "backup_locked"
-    title = "The backup is locked in its second place"
+    title = "Off-site copy protected by S3 Object Lock"
+    default_detail = "S3 Object Lock protects the off-site copy, so nothing was deleted."
 
 
 class SchemaLocked(Conflict):
-    """Someone else holds the lock around schema change, dump and restore; says who."""
+    """Another connection holds the schema lock; the detail names it."""
 
     code = "schema_locked"
-    title = "A migration, a backup or a restore holds the schema's lock"
+    title = "Schema lock held by another process"
+    default_detail = (
+        "A migration, backup or restore holds the schema lock. Wait until it ends, then try again."
+    )
 
 
 class JobNotCancellable(Conflict):
     code = "job_not_cancellable"
-    title = "The job has ended already"
+    title = "Job already ended"
+    default_detail = "The job has already ended, so it cannot be cancelled."
 
 
 class MailNotCancellable(Conflict):
-    """Only a mail that waits or is held can be cancelled; carries its ``state``."""
+    """Only an email that is queued or on hold can be cancelled; carries its ``state``."""
 
     code = "mail_not_cancellable"
-    title = "The mail is being sent or has ended already"
+    title = "Email cannot be cancelled"
+    default_detail = "Only an email that is queued or on hold can be cancelled."
 
 
 class MailNotReplayable(Conflict):
-    """A mail in flight or sent is not sent again; carries its ``state``."""
+    """An email that is being sent or was sent cannot be resent; carries its ``state``."""
 
     code = "mail_not_replayable"
-    title = "The mail is being sent or was sent already"
+    title = "Email cannot be resent"
+    default_detail = "An email that is being sent or was already sent cannot be resent."
 
 
 class SmtpTestRunning(Conflict):
-    """Also when another worker runs it."""
+    """A test is running, in this worker process or in another one."""
 
     code = "smtp_test_running"
-    title = "A test of the mail server is running already"
+    title = "SMTP test already running"
+    default_detail = "Another SMTP test is running. Wait until it ends, then try again."
 
 
 class JobNotRetryable(Conflict):
     code = "job_not_retryable"
-    title = "This job can't simply be retried; ask for its work anew"
+    title = "Job cannot be retried"
+    default_detail = "This job cannot be retried. Submit a new one."
 
 
 class NothingToUndo(Conflict):
     code = "nothing_to_undo"
-    title = "There is no restore that could be undone"
+    title = "No restore to undo"
+    default_detail = (
+        "There is no restore that can be undone. BACKUP_UNDO_HOURS limits how long an undo is"
+        " possible."
+    )
 
 
 class LastAdministrator(Conflict):
     code = "last_administrator"
-    title = "The last active Administrator can be neither demoted nor deactivated"
+    title = "Last active administrator"
+    default_detail = (
+        "The last active administrator cannot be demoted or deactivated. Make another user an"
+        " administrator first."
+    )
 
 
 class WrongAccountState(Conflict):
     code = "wrong_account_state"
-    title = "The account's state does not allow this"
+    title = "Account state does not allow this action"
+    default_detail = "The state of the account does not allow this action, so nothing was changed."
 
 
 class LinkNotValid(SysnddError):
-    """Used, expired, replaced, made for something else, or never made: nobody is told which."""
+    """Used, expired, replaced, for another purpose or unknown; the response never says which."""
 
     code = "link_not_valid"
     status = 410
-    title = "This link does not work any more; ask for a new one"
+    title = "Link no longer valid"
+    default_detail = "The link was already used, has expired or was replaced. Request a new one."
 
 
 class BodyTooLarge(SysnddError):
     code = "body_too_large"
     status = 413
-    title = "The body is larger than this address accepts"
+    title = "Request body too large"
+    default_detail = "The request body is larger than this address accepts."
 
 
 class UnsupportedMediaType(SysnddError):
     code = "unsupported_media_type"
     status = 415
-    title = "Send the body as application/json"
+    title = "Unsupported media type"
+    default_detail = "The request body must be sent as application/json."
 
 
 class RangeNotSatisfiable(SysnddError):
     code = "range_not_satisfiable"
     status = 416
-    title = "The file does not have the bytes that were asked for"
+    title = "Range not satisfiable"
+    default_detail = "The requested byte range is outside the file."
 
 
 class Invalid(SysnddError):
-    """The request was understood but a field is wrong; ``errors`` names each field."""
+    """A field is missing or invalid; ``errors`` names each such field."""
 
     code = "invalid_request"
     status = 422
-    title = "A field is missing or wrong"
+    title = "Invalid input"
+    default_detail = "A field is missing or invalid. Correct it and try again."
 
 
 class InvalidBackupName(Invalid):
     code = "invalid_backup_name"
-    title = "That can't be the name of a backup"
+    title = "Invalid backup name"
+    default_detail = "This is not a valid backup name."
 
 
 class PasswordRefused(Invalid):
     code = "password_refused"
-    title = "Choose another password"
+    title = "Password not accepted"
+    default_detail = "The password does not meet the requirements. Choose another one."
 
 
 class ConfirmationRequired(Invalid):
     code = "confirmation_required"
-    title = "The confirmation word is missing or wrong"
+    title = "Confirmation required"
+    default_detail = "The confirmation is missing or incorrect, so nothing was changed."
 
 
 class SmtpTestLimit(SysnddError):
     code = "smtp_test_limit"
     status = 429
-    title = "The mail server was tested too often in the last minute"
+    title = "Too many SMTP tests"
+    default_detail = (
+        "The limit of six SMTP tests per minute was reached. Wait a minute, then try again."
+    )
     retry_after = 60
 
 
 class TooManyAttempts(SysnddError):
-    """A limit was reached; ``Retry-After`` tells when its window ends."""
+    """A rate limit was reached; ``Retry-After`` is the time until its window ends."""
 
     code = "too_many_attempts"
     status = 429
-    title = "Too many attempts; wait and try again"
+    title = "Too many requests"
+    default_detail = "The rate limit was reached. Wait, then try again."
 
 
 class Unavailable(SysnddError):
     code = "unavailable"
     status = 503
-    title = "The service can't answer right now"
+    title = "Service unavailable"
+    default_detail = "The service cannot process the request at the moment. Try again later."
     retry_after: int | None = 5
 
 
 class DatabaseUnavailable(Unavailable):
     code = "database_unavailable"
-    title = "The database does not answer"
+    title = "Database unavailable"
+    default_detail = "The database is not responding."
 
 
 class DatabaseBusy(Unavailable):
-    """No connection became free within ``DB_POOL_TIMEOUT``, or the server has no more to give."""
+    """No connection became free within ``DB_POOL_TIMEOUT``, or the server has none left."""
 
     code = "database_busy"
-    title = "All database connections are in use"
+    title = "Database busy"
+    default_detail = "All database connections are in use. Try again in a few seconds."
     retry_after = 1
 
 
 class Maintenance(Unavailable):
-    """Writes are refused while a restore replaces the tables; reads go on."""
+    """Writes are rejected while a restore replaces the tables; reads continue to work."""
 
     code = "maintenance"
-    title = "The database is being restored; nothing can be changed for a moment"
+    title = "Maintenance mode"
+    default_detail = (
+        "A restore is in progress, so changes are not possible at the moment. Try again in a few"
+        " seconds."
+    )
     retry_after = 15
 
 
 class SchemaChanging(Unavailable):
-    """A table is missing or was redefined under the query: a restore or migration is at work."""
+    """A table is missing or was redefined during the query by a restore or migration."""
 
     code = "schema_changing"
-    title = "The database is being restored or migrated"
+    title = "Database schema is changing"
+    default_detail = "The database is being restored or migrated. Try again in a few seconds."
 
 
 class CopyFailed(Unavailable):
-    """S3-compatible storage refused or does not answer; the local file is not affected."""
+    """Off-site storage rejected the request or does not respond; the local file is unaffected."""
 
     code = "copy_failed"
-    title = "The storage of second copies can't be used right now"
+    title = "Off-site storage is unavailable"
+    default_detail = (
+        "The off-site storage rejected the request or is not responding. Local backups are not"
+        " affected."
+    )
     retry_after = 60
 
 
 class SchemaLockRefused(Unavailable):
-    """The server gives no named locks (Galera in strict mode); nothing was touched."""
+    """The server rejects named locks (Galera in strict mode); nothing was changed."""
 
     code = "schema_lock_refused"
-    title = "The database server refuses GET_LOCK"
+    title = "Schema lock not supported by the server"
+    default_detail = "The database server rejects GET_LOCK, so nothing was changed."
 
 
 class LinksNotPossible(Unavailable):
-    """Nobody can register or recover, because no link can be made."""
+    """Registration and password reset are unavailable, because no link can be created."""
 
     code = "links_not_possible"
-    title = "TOKEN_KEY is not set, so no mail with a link can be sent"
+    title = "TOKEN_KEY not set"
+    default_detail = (
+        "TOKEN_KEY is not set, so no email with a link can be sent. An operator must set it for the"
+        " API and the mailer."
+    )
     retry_after = None
 
 
 class SignInBusy(Unavailable):
     code = "sign_in_busy"
-    title = "Too many sign-ins at once"
+    title = "Too many concurrent sign-ins"
+    default_detail = "The server is processing too many sign-ins. Try again in a few seconds."
     retry_after = 2
 
 
 class InsufficientStorage(SysnddError):
     code = "insufficient_storage"
     status = 507
-    title = "The disk has not enough room"
+    title = "Not enough free disk space"
+    default_detail = (
+        "There is not enough free disk space, so nothing was written. Free some space, then try"
+        " again."
+    )
 
 
 class JobFailed(SysnddError):
-    """A job ended without its effect; ``code`` and ``detail`` go into the job's row."""
+    """Base of the errors that end a job; ``code`` and ``detail`` are stored in its row."""
 
     code = "job_failed"
-    title = "The job failed"
+    title = "Job failed"
 
 
 class JobCancelled(JobFailed):
     code = "cancelled"
-    title = "The job was cancelled"
+    title = "Job cancelled"
+    default_detail = "The job was cancelled."
 
 
 class LeaseLost(JobFailed):
-    """Another worker has taken the row; nothing more may be written for this attempt."""
+    """Another worker owns the row; this attempt must not write anything else."""
 
     code = "lease_lost"
-    title = "Another worker took over the job"
+    title = "Lease lost"
+    default_detail = "Another worker took over the job, so this attempt stopped."
 
 
 class SchemaLockLost(JobFailed):
-    """The lock around schema change, dump and restore is gone; someone else may be at work."""
+    """The schema lock was lost; another process may be changing the schema."""
 
     code = "schema_lock_lost"
-    title = "The lock of the schema was lost"
+    title = "Schema lock lost"
+    default_detail = "The schema lock was lost, so the job stopped before its next step."
 
 
 class DumpFailed(JobFailed):
     code = "dump_failed"
-    title = "The dump is not complete"
+    title = "Dump failed"
+    default_detail = "The dump is incomplete, so no backup was created."
 
 
 class MissingRights(JobFailed):
-    """The database account can't see all that must be in a backup; names the missing right."""
+    """The account cannot read everything that a backup needs; names the missing privilege."""
 
     code = "missing_rights"
-    title = "The database account lacks a right"
+    title = "Missing database privileges"
+    default_detail = "The database account lacks a privilege that a complete backup requires."
 
 
 class ProofFailed(JobFailed):
-    """A backup was loaded and dumped again, and something came back differently."""
+    """A backup was restored into a scratch schema, and its dump differs."""
 
     code = "proof_failed"
-    title = "The backup does not give back what it was taken from"
+    title = "Verification failed"
+    default_detail = "The restored data differs from the source."
 
 
 class DumpClientMismatch(JobFailed):
     code = "dump_client_mismatch"
-    title = "The dump client is of another vendor than the server"
+    title = "Dump client and server from different vendors"
+    default_detail = (
+        "The dump client and the server are from different vendors. Install the client of the"
+        " server's vendor."
+    )
 
 
 class BackupDamaged(JobFailed):
     code = "backup_damaged"
-    title = "The backup file is damaged"
+    title = "Backup file is damaged"
+    default_detail = "The file does not match its manifest, so it was not used."
 
 
 class NotADump(JobFailed):
-    """A file from elsewhere is no dump of a database by the vendors' own programs."""
+    """An imported file was not written by a vendor's dump client."""
 
     code = "not_a_dump"
-    title = "The file is not a dump of a database"
+    title = "Not a database dump"
+    default_detail = "The file is not a dump that mysqldump or mariadb-dump wrote."
 
 
 class UnpacksTooLarge(JobFailed):
-    """A file from elsewhere unpacks to more than the bound; a few bytes may unpack to terabytes."""
+    """An imported file exceeds the limit once uncompressed; a small file can hold terabytes."""
 
     code = "unpacks_too_large"
-    title = "The file unpacks to more than is accepted"
+    title = "Uncompressed dump too large"
+    default_detail = "The uncompressed dump exceeds BACKUP_UPLOAD_MAX_BYTES."
 
 
 class EncryptionKeyMissing(JobFailed):
-    """The backup is encrypted and this worker has no identity; nothing was begun."""
+    """The backup is encrypted and this worker has no identity; nothing was started."""
 
     code = "encryption_key_missing"
-    title = "There is no key to read the encrypted backup with"
+    title = "Encryption key missing"
+    default_detail = (
+        "The backup is encrypted, and BACKUP_ENCRYPTION_IDENTITY is not set for the worker."
+    )
 
 
 class EncryptionKeyWrong(JobFailed):
-    """The backup is encrypted to others; nothing was begun."""
+    """The backup is encrypted for other recipients; nothing was started."""
 
     code = "encryption_key_wrong"
-    title = "The backup is encrypted to another key"
+    title = "Wrong encryption key"
+    default_detail = "The backup is encrypted for another key than BACKUP_ENCRYPTION_IDENTITY."
 
 
 class SafetyBackupFailed(JobFailed):
     code = "safety_backup_failed"
-    title = "The backup before the restore failed, so nothing was restored"
+    title = "Safety backup failed"
+    default_detail = "The safety backup failed, so nothing was restored."
 
 
 class NoAdministratorInBackup(JobFailed):
-    """Nobody could administer the site after this restore; it wants a second typed word."""
+    """The restored site would have no administrator; requires consent to restore anyway."""
 
     code = "no_administrator_in_backup"
-    title = "The backup holds no active Administrator"
+    title = "No active administrator in backup"
+    default_detail = "The backup contains no active administrator, so nothing was restored."
 
 
 class RestoreFailed(JobFailed):
     code = "restore_failed"
-    title = "The restore failed"
+    title = "Restore failed"
 
 
 def all_errors(root: type[SysnddError] = SysnddError) -> Iterator[type[SysnddError]]:

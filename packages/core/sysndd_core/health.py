@@ -1,4 +1,4 @@
-"""Health primitives: a check's result, and how several make one.
+"""Health checks: the result of one check, and the combined status of several.
 
 The names follow the draft "Health Check Response Format for HTTP APIs"
 (draft-inadarei-api-health-check-06), whose media type is ``application/health+json``.
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Status(StrEnum):
-    """``warn`` still serves; ``fail`` does not."""
+    """Status of a check. With ``warn`` the service works; with ``fail`` it does not."""
 
     PASS = "pass"  # noqa: S105 - a status, not a password
     WARN = "warn"
@@ -23,12 +23,12 @@ _ORDER = (Status.PASS, Status.WARN, Status.FAIL)
 
 @dataclass(frozen=True)
 class Check:
-    """One part of the system.
+    """The result of one health check.
 
     Attributes:
-        status: how it is.
-        reason: why it is not ``pass``, for a person; None when it is.
-        observed: numbers that show it.
+        status: Status of the checked part.
+        reason: Sentence for the operator that explains a status other than ``pass``, or None.
+        observed: Measured values, added to the JSON document.
     """
 
     status: Status
@@ -36,11 +36,11 @@ class Check:
     observed: Mapping[str, Any] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
-        """Return the check as members of a JSON document."""
+        """Return the members of the check's JSON object."""
         reason = {"reason": self.reason} if self.reason else {}
         return {"status": self.status.value, **reason, **self.observed}
 
 
 def worst(checks: Mapping[str, Check]) -> Status:
-    """Return the worst status of all parts; ``pass`` when there are none."""
+    """Return the worst status of all checks; ``pass`` if there are none."""
     return max((check.status for check in checks.values()), key=_ORDER.index, default=Status.PASS)

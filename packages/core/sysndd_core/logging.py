@@ -1,4 +1,4 @@
-"""Structured logs: one event a line, with the request id or job id that was bound around it."""
+"""Structured logs: one event per line, with the bound request ID or job ID."""
 
 import logging
 import sys
@@ -13,11 +13,11 @@ Logger = structlog.stdlib.BoundLogger
 
 
 def configure(settings: LogSettings, *, service: str) -> None:
-    """Send structlog's and the standard library's records to stderr in one shape.
+    """Send the records of structlog and of the standard library to stderr in one format.
 
     Args:
-        settings: level and format.
-        service: name put into every line, such as ``api``.
+        settings: Level and format.
+        service: Name of the service, such as ``api``; added to every line.
     """
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -37,17 +37,17 @@ def configure(settings: LogSettings, *, service: str) -> None:
         last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lines(shared, last))
-    # Nobody reads them; they are looked up for every line (docs.python.org/3/howto/logging.html).
+    # Not used, and looked up for every line otherwise (docs.python.org/3/howto/logging.html).
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.level.upper())
-    # arq prints every wake-up at INFO; a wake-up is not an event an operator needs.
+    # arq logs every wake-up at INFO, which operators do not need.
     logging.getLogger("arq").setLevel(logging.WARNING)
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
-    # Requests are logged by our own middleware, with the request id and without query strings.
+    # The API's middleware logs requests, with the request ID and without query strings.
     logging.getLogger("uvicorn.access").disabled = True
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -58,14 +58,14 @@ def configure(settings: LogSettings, *, service: str) -> None:
 
 
 class _Lines(structlog.stdlib.ProcessorFormatter):
-    """Makes a line of an event of ours or of another library's record.
+    """Formats structlog events and records of other libraries.
 
-    An event of ours has been through the processors already. The inherited way makes a second record of
-    it, and from that the line: a third of what a line costs.
+    A structlog event has already passed the shared processors. The inherited method would copy its
+    record first, which takes a third of the time of a line.
 
     Args:
-        shared: what another library's record goes through first.
-        last: makes the text.
+        shared: Processors for records of other libraries.
+        last: Processors that produce the text.
     """
 
     def __init__(
@@ -75,10 +75,10 @@ class _Lines(structlog.stdlib.ProcessorFormatter):
         self._last = last
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
+        """Return the line for a record."""
         if not (isinstance(record.msg, dict) and hasattr(record, "_name")):
             return super().format(record)
-        event: Any = dict(record.msg)  # other handlers read it, too
+        event: Any = dict(record.msg)  # other handlers read it too
         for processor in self._last:
             event = processor(None, record._name, event)
         return str(event)
@@ -92,12 +92,12 @@ def _add_service(
 
 
 def _drop_colours(_: Any, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
-    # uvicorn says everything twice, the second time with terminal codes.
+    # uvicorn adds each message again, with terminal codes.
     event.pop("color_message", None)
     return event
 
 
 def get_logger(name: str) -> Logger:
-    """Return the logger of a module; usable before ``configure``."""
+    """Return the logger of a module. It can be created before ``configure`` is called."""
     logger: Logger = structlog.stdlib.get_logger(name)
     return logger

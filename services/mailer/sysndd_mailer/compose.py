@@ -30,7 +30,7 @@ class MailNotComposable(SysnddError):
     """The row names an unknown template, its context does not fit, or an address is impossible."""
 
     code = "mail_not_composable"
-    title = "The mail can't be composed"
+    title = "Email cannot be rendered"
 
 
 class Context(BaseModel):

@@ -13,14 +13,14 @@ class LinkNotWanted(SysnddError):
     """The token has been used, was revoked or has expired: a mail with it would only confuse."""
 
     code = "link_not_wanted"
-    title = "The link of this mail is dead already"
+    title = "Link in the email no longer valid"
 
 
 class TokenKeyMismatch(SysnddError):
     """The mailer has no ``TOKEN_KEY``, or not the one that the API has."""
 
     code = "token_key_not_set"
-    title = "TOKEN_KEY is missing here or differs from the API's"
+    title = "TOKEN_KEY missing or different from the API's"
 
 
 class Links:

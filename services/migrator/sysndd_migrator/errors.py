@@ -33,7 +33,7 @@ class MigratorError(SysnddError):
     """Base of everything the command line reports in a sentence instead of a traceback."""
 
     code = "migrator_failed"
-    title = "The migration could not be done"
+    title = "Migration failed"
     exit_code: ClassVar[ExitCode] = ExitCode.FAILED
 
 
@@ -48,7 +48,7 @@ class SplitRefused(MigratorError):
     """
 
     code = "split_refused"
-    title = "The file is ambiguous"
+    title = "Ambiguous file"
     exit_code = ExitCode.REFUSED_SQL
 
     def __init__(self, name: str, line: int, column: int, reason: str) -> None:
@@ -62,7 +62,7 @@ class InputUnreadable(MigratorError):
     """A file or directory can't be read."""
 
     code = "input_unreadable"
-    title = "A file or directory can't be read"
+    title = "File or directory not readable"
     exit_code = ExitCode.NO_INPUT
 
 
@@ -70,7 +70,7 @@ class ServerUnavailable(MigratorError):
     """The server can't be reached, or went away in the middle."""
 
     code = "server_unavailable"
-    title = "The database server can't be reached"
+    title = "Database server unavailable"
     exit_code = ExitCode.UNAVAILABLE
 
 
@@ -78,7 +78,7 @@ class LockRefused(MigratorError):
     """The server does not give named locks (Galera in strict mode); nothing was touched."""
 
     code = "lock_refused"
-    title = "The server refuses GET_LOCK"
+    title = "GET_LOCK rejected by the server"
     exit_code = ExitCode.UNAVAILABLE
 
 
@@ -86,7 +86,7 @@ class NotPermitted(MigratorError):
     """The account lacks a privilege."""
 
     code = "not_permitted"
-    title = "The database account lacks a privilege"
+    title = "Missing database privilege"
     exit_code = ExitCode.NOT_PERMITTED
 
 
@@ -94,7 +94,7 @@ class LockTimedOut(MigratorError):
     """Someone else holds the migration lock and either makes no progress or our time is up."""
 
     code = "lock_timed_out"
-    title = "Another migrator holds the lock"
+    title = "Migration lock held by another process"
     exit_code = ExitCode.TIMED_OUT
 
 
@@ -102,7 +102,7 @@ class WaitTimedOut(MigratorError):
     """``wait`` ran out of time while migrations were still pending."""
 
     code = "wait_timed_out"
-    title = "Migrations are still pending"
+    title = "Migrations still pending"
     exit_code = ExitCode.TIMED_OUT
 
 
@@ -110,7 +110,7 @@ class LockLost(MigratorError):
     """The migration lock is no longer ours; someone else may be migrating."""
 
     code = "lock_lost"
-    title = "The migration lock was lost"
+    title = "Migration lock lost"
     exit_code = ExitCode.LOCK_LOST
 
 
@@ -118,7 +118,7 @@ class Blocked(MigratorError):
     """Another connection kept a table locked through every retry. Nothing failed."""
 
     code = "blocked_by_connection"
-    title = "Another connection keeps a table locked"
+    title = "Table locked by another connection"
     exit_code = ExitCode.BLOCKED
 
 
@@ -126,7 +126,7 @@ class Interrupted(MigratorError):
     """Stopped by a signal; what was finished is recorded and the next run goes on from there."""
 
     code = "interrupted"
-    title = "Stopped on request"
+    title = "Interrupted"
     exit_code = ExitCode.INTERRUPTED
 
 
@@ -139,7 +139,7 @@ class StatementFailed(MigratorError):
     """
 
     code = "statement_failed"
-    title = "A statement failed"
+    title = "Statement failed"
 
     def __init__(self, detail: str, **extra: Any) -> None:
         super().__init__(detail, **extra)
@@ -149,14 +149,14 @@ class PostconditionFailed(MigratorError):
     """An ``-- assert:`` line is not true, or a file changed nothing under ``--strict``."""
 
     code = "postcondition_failed"
-    title = "A migration did not have its effect"
+    title = "Migration without its expected effect"
 
 
 class NotClean(MigratorError):
     """Files and ledger contradict each other; a person has to decide."""
 
     code = "needs_decision"
-    title = "Files and ledger don't agree"
+    title = "Files and ledger disagree"
     exit_code = ExitCode.NOT_CLEAN
 
 
@@ -164,46 +164,46 @@ class DuplicateNumber(NotClean):
     """Two files carry the same number, so their order is undefined."""
 
     code = "duplicate_number"
-    title = "Two files have the same number"
+    title = "Duplicate migration number"
 
 
 class ChangedAfterApplied(NotClean):
     """A file's statements are not those that were applied."""
 
     code = "changed_after_applied"
-    title = "An applied file was changed"
+    title = "Applied file changed"
 
 
 class FailedBefore(NotClean):
     """A file failed in an earlier run and nobody has decided about it."""
 
     code = "failed_before"
-    title = "A file failed before"
+    title = "Unresolved failed migration"
 
 
 class MissingFile(NotClean):
     """The ledger names a file that the directory does not have."""
 
     code = "missing_file"
-    title = "An applied file is missing"
+    title = "Applied file missing"
 
 
 class OutOfOrder(NotClean):
     """A pending file has a lower number than one already applied."""
 
     code = "out_of_order"
-    title = "A pending file comes before an applied one"
+    title = "Pending file out of order"
 
 
 class ForeignLedger(NotClean):
     """A table called schema_version exists and is not this tool's."""
 
     code = "foreign_ledger"
-    title = "The table schema_version is not this tool's"
+    title = "Ledger of another tool"
 
 
 class UnreleasedSchema(NotClean):
     """The platform schema was created by a version before the first release."""
 
     code = "unreleased_schema"
-    title = "The platform schema was created by a development version"
+    title = "Platform schema of a development version"

@@ -140,7 +140,7 @@ async def test_registered_address_tells_its_owner_and_nobody_else(lifecycle: Lif
     assert (await lifecycle.subjects(MARIE))[-1] == "You already have a SysNDD account"
     assert await lifecycle.mails("Marie@LAB.example") == []
     (mail,) = await lifecycle.mails("third@lab.example")
-    assert mail["Subject"] == "Please choose another SysNDD user name"
+    assert mail["Subject"] == "Choose a different SysNDD user name"
     assert lifecycle.user("marie") == before
 
 
@@ -155,7 +155,7 @@ async def test_two_passwords_for_one_unconfirmed_address_are_both_dropped(
     assert await lifecycle.status_of_login(MARIE, "the attacker's password") == 401
     assert await lifecycle.status_of_login(MARIE, PASSWORD) == 401
     await lifecycle.post("password-reset", email=MARIE)
-    token = token_of(about(await lifecycle.mails(MARIE), "Choose a new"))
+    token = token_of(about(await lifecycle.mails(MARIE), "Reset your SysNDD password"))
     await lifecycle.post("password-reset/confirm", token=token, password=NEW_PASSWORD)
     assert await lifecycle.status_of_login(MARIE, NEW_PASSWORD) == 200
 
@@ -190,7 +190,7 @@ async def test_resend_and_its_throttle(lifecycle: Lifecycle) -> None:
 async def test_reset_of_an_unconfirmed_account_confirms_first(lifecycle: Lifecycle) -> None:
     await lifecycle.register()
     await lifecycle.post("password-reset", email=MARIE)
-    assert await lifecycle.subjects(MARIE) == ["Confirm your SysNDD registration"] * 2
+    assert await lifecycle.subjects(MARIE) == ["Confirm your email address for SysNDD"] * 2
 
 
 async def test_deactivated_account_gets_no_link(lifecycle: Lifecycle) -> None:
@@ -237,7 +237,7 @@ async def test_change_of_address_is_confirmed_at_both(lifecycle: Lifecycle, orde
         assert answer.status_code == 202
     await lifecycle.post("password-reset", email=MARIE)
     mails = await lifecycle.mails(MARIE)
-    to_old, reset = about(mails, "to get another address"), about(mails, "Choose a new")
+    to_old, reset = about(mails, "Request to change"), about(mails, "Reset your SysNDD password")
     (to_new,) = await lifecycle.mails(new)
     assert new in to_old["Text"]
     tokens = [token_of(to_old), token_of(to_new)]
@@ -258,7 +258,7 @@ async def test_change_of_address_is_confirmed_at_both(lifecycle: Lifecycle, orde
         "password-reset/confirm", token=token_of(reset), password=NEW_PASSWORD
     )
     problem(answer, 410, "link_not_valid")
-    subject = "The address of your SysNDD account was changed"
+    subject = "Your SysNDD email address was changed"
     assert (await lifecycle.subjects(MARIE))[-1] == subject
 
 

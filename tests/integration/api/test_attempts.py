@@ -87,7 +87,7 @@ async def test_guessing_from_everywhere_locks_nobody_out(
     assert await try_password(strict, "marie", PASSWORD, remote=away) == 429
     headers = {"X-Forwarded-For": away}
     await strict.post("/api/auth/password-reset", json={"email": MARIE}, headers=headers)
-    token = token_of(about(await lifecycle.mails(MARIE), "Choose a new"))
+    token = token_of(about(await lifecycle.mails(MARIE), "Reset your SysNDD password"))
     body = {"token": token, "password": NEW_PASSWORD}
     answer = await strict.post("/api/auth/password-reset/confirm", json=body, headers=headers)
     assert answer.status_code == 200

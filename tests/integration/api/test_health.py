@@ -116,7 +116,7 @@ async def test_report_names_the_object_that_drifted_and_how(api: Api, site: Site
     drift = report["checks"]["drift"]
     assert (report["status"], drift["status"]) == ("warn", "warn")
     (sentence,) = drift["drift"]
-    assert f"In {site.app}, table gene changed: " in sentence
+    assert f"In {site.app}, table gene was changed: " in sentence
     assert "`by_hand` int" in sentence
     assert sentence in drift["reason"]
     assert drift["looked_at"]

@@ -97,7 +97,7 @@ async def test_dead_mail_is_sent_again_under_its_message_id(
             dead = await shown(api, mail_id)
             assert (dead["state"], dead["last_code"]) == ("dead", 550)
             assert dead["undeliverable_since"]
-            assert dead["preview"]["subject"] == "SysNDD test mail"
+            assert dead["preview"]["subject"] == "SysNDD test email"
             await set_state(outbox, mail_id, "expires_at = created_at + INTERVAL 1 SECOND")
             server.answers.update(DEFAULTS)
             answer = await api.admin.post(f"/api/admin/mail/{mail_id}/replay")

@@ -87,7 +87,7 @@ def test_failed_migration_is_a_failed_start(site: Site, behind: dict[str, str]) 
 def test_database_that_is_not_there_is_a_failed_start(site: Site) -> None:
     done = started(site, DB_PORT=str(free_port()))
     assert done.returncode == 1
-    assert "database does not answer" in done.stderr
+    assert "The database is not responding." in done.stderr
 
 
 def test_every_wrong_setting_is_named_at_once_and_no_value_is_shown(site: Site) -> None:
@@ -106,7 +106,7 @@ def test_secret_from_a_file(site: Site, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "MIGRATIONS_DIR" in done.stderr
     both = started(site, DB_PASSWORD_FILE=str(secret))
-    assert "keep one" in both.stderr
+    assert "are both set. Set only one of them" in both.stderr
 
 
 def test_without_a_public_url_there_is_no_start(site: Site) -> None:

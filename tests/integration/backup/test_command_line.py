@@ -68,7 +68,7 @@ async def test_commands_show_a_bar_and_what_came_of_it(site: Site, tmp_path: Pat
         document = json.loads(shown)
         assert [one["kind"] for one in document["data"]].count("uploaded") == 2
         code, shown = await asyncio.to_thread(on_a_terminal, site, "verify", "nothing.sql")
-        assert (code, "There is no backup of that name" in shown) == (1, True), shown
+        assert (code, "No backup has this name." in shown) == (1, True), shown
 
 
 async def test_a_disk_without_room_is_refused_at_the_request(

@@ -174,7 +174,7 @@ async def test_retention_holds_for_both_places_and_honours_object_lock(
     assert kept.remote.locked_until is not None
     left = kept.remote.locked_until - datetime.now(UTC)
     assert timedelta(days=1, hours=23) < left < timedelta(days=2)
-    with pytest.raises(BackupLocked, match="Object lock keeps"):
+    with pytest.raises(BackupLocked, match="S3 Object Lock protects"):
         s3_server.copies(locked).remove(kept.name)
     assert len(s3_server.copies(locked).manifests()) == 1
 

@@ -151,7 +151,7 @@ async def test_a_full_disk_is_named_and_nothing_stays(
         bench.site.server.execute(f"ANALYZE TABLE `{app}`.big")
         row = await bench.run(CreateBackup(), tools)
         assert row["error_code"] == "insufficient_storage"
-        assert "bytes and the backup directory has" in str(row["error"])
+        assert "bytes, but the backup directory has only" in str(row["error"])
 
 
 async def test_a_killed_dump_client_is_named(bench: BackupBench, tmp_path: Path) -> None:

@@ -57,13 +57,13 @@ async def test_each_kind_of_object_is_told_with_how_it_differs(
         found = (await drifted(database, settings.ops_name, settings.name)).sentences
     told = [sentence.removeprefix(f"In {settings.name}, ") for sentence in found]
     assert [sentence.split(":")[0] for sentence in told] == [
-        "procedure count_genes disappeared.",
-        "procedure other appeared.",
-        "table by_hand appeared.",
-        "table gene changed",
-        "trigger fill disappeared.",
-        "trigger other appeared.",
-        "view symbols changed",
+        "procedure count_genes was removed.",
+        "procedure other was added.",
+        "table by_hand was added.",
+        "table gene was changed",
+        "trigger fill was removed.",
+        "trigger other was added.",
+        "view symbols was changed",
     ]
 
 
@@ -84,6 +84,6 @@ async def test_an_account_that_sees_tables_only_reports_no_false_drift(
             assert set(found.unseen) == {"view symbols", "trigger fill", "procedure count_genes"}
             mariadb.execute("ALTER TABLE gene ADD COLUMN b INT", schema=settings.name)
             (sentence,) = (await drifted(database, settings.ops_name, settings.name)).sentences
-            assert "table gene changed" in sentence
+            assert "table gene was changed" in sentence
     finally:
         mariadb.execute(f"DROP USER {account}")

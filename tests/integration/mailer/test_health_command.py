@@ -1,7 +1,9 @@
 """`sysndd-mailer health`, which a container's health check runs beside the worker."""
 
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from tests.support.site import Site
@@ -18,17 +20,30 @@ def health(site: Site, module: str = "sysndd_mailer") -> subprocess.CompletedPro
 def test_a_worker_is_healthy_while_it_is_seen(site: Site, tmp_path: Path) -> None:
     nobody = health(site)
     assert (nobody.returncode, nobody.stdout) == (1, "")
-    assert "No worker of mail here: last seen never." in nobody.stderr
+    assert (
+        "The mail worker on this host has not reported recently (last seen: never)."
+        in nobody.stderr
+    )
     with service_process("sysndd_mailer", site, tmp_path) as process:
         eventually("it signs on", lambda: health(site).returncode == 0, seconds=60)
         # Another queue's worker of the same machine is another container's business.
         assert health(site, "sysndd_backup").returncode == 1
         process.kill()
     # Killed, it signs off nothing; what it wrote last gets old.
-    site.server.execute(f"UPDATE `{site.ops}`.worker SET seen_at = seen_at - INTERVAL 31 SECOND")
+    site.server.execute(
+        f"UPDATE `{site.ops}`.worker SET seen_at = UTC_TIMESTAMP(6) - INTERVAL 31 SECOND"
+    )
+    begun = time.monotonic()
     gone = health(site)
+    elapsed = time.monotonic() - begun
     assert gone.returncode == 1
-    assert "No worker of mail here: last seen 3" in gone.stderr
+    reported = re.fullmatch(
+        r"The mail worker on this host has not reported recently \(last seen: (\d+) s ago\)\.\n",
+        gone.stderr,
+    )
+    assert reported is not None, gone.stderr
+    # The report rounds to whole seconds.
+    assert 31 <= int(reported[1]) <= 32 + elapsed
 
 
 def test_without_the_database_it_says_so(site: Site) -> None:

@@ -42,7 +42,7 @@ async def test_mail_arrives_as_it_was_written(outbox: Outbox, smtp_catcher: Test
     row = await outbox.row(mail_id)
     await outbox.worker.run_until_idle()
     (message,) = await caught(smtp_catcher)
-    assert message["Subject"] == "SysNDD test mail"
+    assert message["Subject"] == "SysNDD test email"
     assert message["From"] == {"Name": "SysNDD", "Address": "noreply@sysndd.example"}
     assert message["To"] == [{"Name": "", "Address": "person@sysndd.example"}]
     assert f"<{message['MessageID']}>" == row["message_id"]

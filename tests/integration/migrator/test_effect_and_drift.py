@@ -163,9 +163,9 @@ def test_drift_names_the_object_and_how_it_differs(workspace: Workspace) -> None
     workspace.sql("CREATE TABLE by_hand (id INT)")
     workspace.sql("DROP TABLE other")
     first, second, third = workspace.run("status", "--json").json["drift"]
-    assert "table by_hand appeared" in first
-    assert "table gene changed: `symbol` varchar(20) NOT NULL → `symbol` varchar(30)" in second
-    assert "table other disappeared" in third
+    assert "table by_hand was added" in first
+    assert "table gene was changed: `symbol` varchar(20) NOT NULL → `symbol` varchar(30)" in second
+    assert "table other was removed" in third
     assert "Drift: " in workspace.run("status").out
 
 

@@ -71,10 +71,12 @@ def test_files_that_do_more_the_second_time_are_named_with_what(workspace: Works
     assert "failed_the_second_time" in found["002_column.sql"][0]
     assert "Duplicate column name 'note' (error 1060)" in found["002_column.sql"][0]
     assert "table gene has 2 rows instead of 1" in found["003_rows.sql"][0]
-    assert "the rows of table gene have other values" in found["004_value.sql"][0]
+    assert (
+        "table gene has the same number of rows but different values" in found["004_value.sql"][0]
+    )
     assert "no_effect" in found["005_nothing.sql"][0]
     assert (
-        "changed_more_the_second_time: table gene changed: nothing → `c4` int"
+        "changed_more_the_second_time: table gene was changed: nothing → `c4` int"
         in found["007_grows.sql"][0]
     )
 

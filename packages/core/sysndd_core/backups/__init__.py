@@ -1,1 +1,1 @@
-"""Backups at rest: manifests, the directory, and S3-compatible storage."""
+"""Stored backups: manifests, the backup directory and off-site storage."""

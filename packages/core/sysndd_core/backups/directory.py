@@ -1,7 +1,6 @@
-"""The directory of backups: each file has a manifest beside it, and only pairs are listed.
+"""The backup directory: each backup file has a manifest, and only complete pairs are listed.
 
-A file is complete only when its manifest (see ``backup_manifest``) is there and agrees with it on
-the size.
+A backup is complete when its manifest (see ``manifest``) exists and states the size of the file.
 """
 
 import contextlib
@@ -38,7 +37,7 @@ log = get_logger(__name__)
 PARTIAL_SUFFIX = ".partial"
 UPLOAD_SUFFIX = ".upload"
 LATEST = "latest"
-"""Names the newest backup wherever a name is asked for. No link: a link could dangle."""
+"""Name that stands for the latest backup. It is not a symbolic link, which could be broken."""
 
 _MANIFEST = re.compile(r"\.sql.*\.json$")
 _DUMP = re.compile(r"\.sql(\.zst|\.gz)?(\.age)?$")
@@ -46,40 +45,41 @@ _UPLOAD_SECONDS = 24 * 3600
 
 
 class BackupDirectory:
-    """A local (or mounted) directory that holds backups. All methods block on the disk."""
+    """A local or mounted directory of backups. All methods block on the disk."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        # Manifests as they were read, by file name, each with what tells that its file is the same.
+        # Parsed manifests by file name, each with the identity of the file that was parsed.
         self._known: dict[str, tuple[tuple[int, int, int], BackupManifest]] = {}
 
     def path(self, name: str) -> Path:
-        """Return where a backup of that name is or would be.
+        """Return the path of the backup with this name, whether or not it exists.
 
         Raises:
-            InvalidBackupName: see ``check_name``.
+            InvalidBackupName: See ``check_name``.
         """
         return self.directory / check_name(name)
 
     def manifests(self) -> list[BackupManifest]:
-        """Read the manifest of every complete backup, newest first."""
+        """Return the manifests of all complete backups, latest first."""
         found = [manifest for manifest in self._read_all() if manifest is not None]
-        # By seconds: comparing a thousand times with their zones takes longer than reading them.
+        # Timestamps, because comparing datetimes with time zones is slower than reading the files.
         return sorted(found, key=lambda one: (one.created_at.timestamp(), one.name), reverse=True)
 
     def manifest(self, name: str) -> BackupManifest:
         """Read one manifest.
 
         Args:
-            name: of a backup, or ``latest`` for the newest one.
+            name: Name of a backup, or ``latest``.
 
         Raises:
-            InvalidBackupName, BackupNotFound.
+            InvalidBackupName: See ``check_name``.
+            BackupNotFound: There is no complete backup with this name.
         """
         if name == LATEST:
             newest = next(iter(self.manifests()), None)
             if newest is None:
-                raise BackupNotFound("There is no backup yet.")
+                raise BackupNotFound("There are no backups yet.")
             return newest
         path = self.path(name)
         manifest = self._read(f"{path}{MANIFEST_SUFFIX}")
@@ -88,10 +88,10 @@ class BackupDirectory:
         return manifest
 
     def strays(self, among: Iterable[BackupManifest] | None = None) -> list[StrayFile]:
-        """Find dumps that lie here without a manifest that fits them, by name.
+        """Return dump files that have no matching manifest, by name.
 
         Args:
-            among: every manifest, from a caller that has read them already.
+            among: All manifests, if the caller has already read them.
         """
         every = self.manifests() if among is None else among
         listed = {one.name for one in every if one.local}
@@ -107,10 +107,10 @@ class BackupDirectory:
         return sorted(found, key=lambda one: one.name)
 
     def write_manifest(self, manifest: BackupManifest) -> None:
-        """Put a manifest beside its file; from then on the backup is listed.
+        """Write the manifest of a file; from then on the backup is listed.
 
-        Written to a temporary name, flushed to the disk and renamed: a crash leaves the old one,
-        the new one or none, never a half.
+        The manifest is written to a temporary file, flushed to the disk and renamed, so a crash
+        never leaves a truncated manifest.
         """
         path = self.path(manifest.name)
         final = path.with_name(path.name + MANIFEST_SUFFIX)
@@ -124,12 +124,13 @@ class BackupDirectory:
         self.sync()
 
     def amend(self, name: str, changes: dict[str, Any]) -> BackupManifest:
-        """Change some fields of a manifest; return the new one.
+        """Change fields of a manifest; return the new manifest.
 
-        Worker and API may do so at the same moment: each reads and writes under one lock.
+        A file lock serialises the changes of worker and API.
 
         Raises:
-            InvalidBackupName, BackupNotFound.
+            InvalidBackupName: See ``check_name``.
+            BackupNotFound: There is no complete backup with this name.
         """
         with self._locked():
             manifest = self.manifest(name).model_copy(update=changes)
@@ -138,7 +139,7 @@ class BackupDirectory:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """Keep other processes' changes out; the kernel frees it when a process dies (flock(2))."""
+        """Lock the directory; the kernel releases the lock when the process ends (flock(2))."""
         descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -147,7 +148,7 @@ class BackupDirectory:
             os.close(descriptor)
 
     def sync(self) -> None:
-        """Flush the directory itself, so that a rename in it outlives a power cut."""
+        """Flush the directory itself, so that a rename survives a power failure."""
         descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)
@@ -155,10 +156,10 @@ class BackupDirectory:
             os.close(descriptor)
 
     def remove_partials(self) -> list[str]:
-        """Delete what a killed worker left; call only while no other job can be writing.
+        """Delete files that a killed worker left; call only while no other job can be writing.
 
         Returns:
-            The names of the files that were removed.
+            The names of the deleted files.
         """
         with self._locked():
             return self._remove_partials()
@@ -168,34 +169,34 @@ class BackupDirectory:
         for path in self.directory.glob("*" + PARTIAL_SUFFIX):
             path.unlink(missing_ok=True)
             removed.append(path.name)
-            # Killed between the manifest and the rename of its file: nobody else's file has gone.
+            # The worker was killed after it wrote the manifest, before it renamed the dump.
             target = path.with_name(path.name.removesuffix(PARTIAL_SUFFIX))
             manifest = target.with_name(target.name + MANIFEST_SUFFIX)
             if manifest.exists() and not target.exists() and self._read(str(manifest)) is None:
                 manifest.unlink(missing_ok=True)
                 removed.append(manifest.name)
         for path in self.directory.glob("*" + UPLOAD_SUFFIX):
-            # One that is still coming in was written to a moment ago.
+            # An upload in progress was written to recently.
             if time.time() - path.stat().st_mtime > _UPLOAD_SECONDS:
                 path.unlink(missing_ok=True)
                 removed.append(path.name)
         return removed
 
     def free_bytes(self) -> int:
-        """Return how much an ordinary user may still write there."""
-        room = os.statvfs(self.directory)
-        return room.f_bavail * room.f_frsize
+        """Return the free space for unprivileged users, in bytes."""
+        disk = os.statvfs(self.directory)
+        return disk.f_bavail * disk.f_frsize
 
     def check_room(self, data_bytes: int) -> None:
-        """Make sure that a further backup fits.
+        """Check that there is enough free space for another backup.
 
         Args:
-            data_bytes: of the tables, by information_schema; what a first backup is judged by. A
-                later one is judged by how large the last one became, with a quarter on top.
+            data_bytes: Size of the tables in bytes, from information_schema. It limits the
+                estimate, which is the size of the latest backup plus a quarter.
 
         Raises:
-            InsufficientStorage: with both numbers.
-            OSError: the directory is not there.
+            InsufficientStorage: There is not enough free space; carries both sizes.
+            OSError: The directory cannot be read.
         """
         last = next(iter(self.manifests()), None)
         needed = data_bytes
@@ -204,16 +205,17 @@ class BackupDirectory:
         free = self.free_bytes()
         if free < needed:
             raise InsufficientStorage(
-                f"A backup needs about {needed:,} bytes and the backup directory has {free:,} free.",
+                f"A backup needs about {needed:,} bytes, but the backup directory has only"
+                f" {free:,} bytes free. Free some space, then try again.",
                 needed_bytes=needed,
                 free_bytes=free,
             )
 
     def remove(self, name: str) -> None:
-        """Delete a backup: the manifest first, so that what is listed is always whole.
+        """Delete a backup, manifest first, so that every listed backup is complete.
 
         Raises:
-            InvalidBackupName.
+            InvalidBackupName: See ``check_name``.
         """
         path = self.path(name)
         path.with_name(path.name + MANIFEST_SUFFIX).unlink(missing_ok=True)
@@ -222,26 +224,31 @@ class BackupDirectory:
         self.sync()
 
     def remove_unless_last_proven(self, name: str, before: Callable[[], None]) -> None:
-        """Delete a backup, but never the only one that is known to be good.
+        """Delete a backup, unless it is the only verified one.
 
         Args:
-            name: of a listed backup.
-            before: deletes its second copy; what it raises, stops it.
+            name: Name of a listed backup.
+            before: Deletes the off-site copy; if it raises, nothing is deleted.
 
         Raises:
-            InvalidBackupName, BackupNotFound, LastProvenBackup.
+            InvalidBackupName: See ``check_name``.
+            BackupNotFound: There is no complete backup with this name.
+            LastProvenBackup: No other backup is verified.
         """
         with self._locked():
-            proven = self.manifest(name).proof is Proof.PROVEN
-            if proven and not any(
+            verified = self.manifest(name).proof is Proof.PROVEN
+            if verified and not any(
                 one.proof is Proof.PROVEN and one.name != name for one in self.manifests()
             ):
-                raise LastProvenBackup(f"{name} is the only proven backup; take another one first.")
+                raise LastProvenBackup(
+                    f"{name} is the only verified backup, so it was not deleted. Verify another"
+                    " backup first."
+                )
             before()
             self.remove(name)
 
     def remove_unless_pinned(self, name: str) -> bool:
-        """Delete a backup that is not pinned; return whether it is gone now."""
+        """Delete a backup unless it is pinned; return whether it was deleted."""
         with self._locked():
             if self.manifest(name).pinned:
                 return False
@@ -251,28 +258,28 @@ class BackupDirectory:
     def _read_all(self) -> Iterator[BackupManifest | None]:
         try:
             with os.scandir(self.directory) as entries:
-                there = {one.name: one.path for one in entries if _MANIFEST.search(one.name)}
+                paths = {one.name: one.path for one in entries if _MANIFEST.search(one.name)}
         except (FileNotFoundError, NotADirectoryError):
             return
-        for path in there.values():
+        for path in paths.values():
             yield self._read(path)
-        for gone in self._known.keys() - there.keys():
-            self._known.pop(gone, None)
+        for deleted in self._known.keys() - paths.keys():
+            self._known.pop(deleted, None)
 
     def _parsed(self, path: str) -> BackupManifest:
-        # A list of a thousand takes a second to parse and 10 ms to look at. Each change is a new
-        # file under the old name (see ``write_manifest``), so its inode tells. Paths are text here,
-        # because a thousand Path objects cost more than all the rest.
-        told = os.stat(path)  # noqa: PTH116 - see above
-        now = (told.st_ino, told.st_mtime_ns, told.st_size)
+        # Parsing a thousand manifests takes a second, checking their identity 10 ms. Each change
+        # creates a new file under the same name (see ``write_manifest``), so the inode changes.
+        # Paths are strings, because creating Path objects would take longer than the checks.
+        status = os.stat(path)  # noqa: PTH116 - see above
+        identity = (status.st_ino, status.st_mtime_ns, status.st_size)
         name = path.rpartition("/")[2]
         known = self._known.get(name)
-        if known is not None and known[0] == now:
+        if known is not None and known[0] == identity:
             return known[1]
         manifest = BackupManifest.model_validate_json(Path(path).read_bytes())
         if name != check_name(manifest.name) + MANIFEST_SUFFIX:
-            raise InvalidBackupName(f"{name} is the manifest of {manifest.name}.")
-        self._known[name] = (now, manifest)
+            raise InvalidBackupName(f"{name} contains the manifest of {manifest.name}.")
+        self._known[name] = (identity, manifest)
         return manifest
 
     def _read(self, path: str) -> BackupManifest | None:
@@ -288,19 +295,19 @@ class BackupDirectory:
             return manifest
         if size is not None:
             log.warning("manifest_disagrees", file=path, size_bytes=size)
-        # What is not here, or not whole, is in the second place or nowhere.
+        # Without a complete local file, only an off-site copy may exist.
         return None if manifest.remote is None else manifest.model_copy(update={"local": False})
 
 
-def _stray(name: str, told: os.stat_result) -> StrayFile:
-    modified_at = datetime.fromtimestamp(told.st_mtime, UTC)
-    return StrayFile(name=name, size_bytes=told.st_size, modified_at=modified_at)
+def _stray(name: str, status: os.stat_result) -> StrayFile:
+    modified_at = datetime.fromtimestamp(status.st_mtime, UTC)
+    return StrayFile(name=name, size_bytes=status.st_size, modified_at=modified_at)
 
 
 def _size_of(path: str) -> int | None:
-    """Return a plain file's size in bytes, None when there is none."""
+    """Return the size of a regular file in bytes, or None if there is none."""
     try:
-        told = os.stat(path)  # noqa: PTH116 - see ``_parsed``
+        status = os.stat(path)  # noqa: PTH116 - see ``_parsed``
     except FileNotFoundError:
         return None
-    return told.st_size if stat.S_ISREG(told.st_mode) else None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None

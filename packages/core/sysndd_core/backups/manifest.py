@@ -1,6 +1,6 @@
-"""What is known of one backup: its name, and the manifest that lies beside its file.
+"""The name and the manifest of a backup.
 
-``NAME`` is the file, ``NAME.json`` its manifest. The worker writes both (see ``backups``); the API
+``NAME`` is the backup file and ``NAME.json`` its manifest. The worker writes both, and the API
 lists and serves them.
 """
 
@@ -21,16 +21,18 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}\.sql(\.zst|\.gz)?(\.age)?")
 
 
 class Proof(StrEnum):
-    """What came of loading a backup and dumping it again; None while nobody tried."""
+    """Result of a verification. A backup that was never verified has None instead."""
 
     PROVEN = "proven"
     FAILED = "failed"
 
 
 class RemoteCopy(BaseModel):
-    """The second copy of a backup, in S3-compatible storage.
+    """The off-site copy of a backup, in S3-compatible storage.
 
-    ``checksum`` is the server's own, equal to ours; ``locked_until`` what object lock says.
+    Attributes:
+        checksum: Checksum that the storage calculated, equal to that of the backup file.
+        locked_until: Time until which S3 Object Lock protects the copy, or None.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -43,11 +45,14 @@ class RemoteCopy(BaseModel):
 
 
 class BackupManifest(BaseModel):
-    """What is known of one backup; version 1 of the file format, described in docs/backup-format.md.
+    """The manifest of a backup, version 1 of the file format; see docs/backup-format.md.
 
-    Sizes are bytes, times UTC, hashes lower-case hexadecimal SHA-256. ``fenced`` tells whether the
-    server kept schema changes out while the dump ran, ``data_bytes`` how large the tables were.
-    ``local`` is not part of the file.
+    Sizes are in bytes, times in UTC; hashes are SHA-256 in lower-case hexadecimal.
+
+    Attributes:
+        fenced: Whether a DDL fence prevented schema changes during the dump.
+        data_bytes: Size of the tables when the dump started.
+        local: Whether the file is in the backup directory; not part of the manifest file.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -93,16 +98,16 @@ class BackupManifest(BaseModel):
 
     @property
     def places(self) -> list[str]:
-        """Where the file is: ``local``, ``s3`` or both."""
+        """The locations of the backup file: ``local``, ``s3`` or both."""
         return ["local"] * self.local + ["s3"] * (self.remote is not None)
 
     def to_json(self) -> str:
-        """Return the text of the manifest's file; whether the file is here, only a look tells."""
+        """Return the content of the manifest file, which does not include ``local``."""
         return self.model_dump_json(indent=2, exclude={"local"}) + "\n"
 
 
 class StrayFile(BaseModel):
-    """A dump that somebody put into the directory; reading it to its end makes it a backup."""
+    """An unmanaged dump file in the backup directory; it can be imported as a backup."""
 
     name: str
     size_bytes: int
@@ -110,10 +115,10 @@ class StrayFile(BaseModel):
 
 
 def check_name(name: str) -> str:
-    """Return ``name`` when it can be the name of a backup file.
+    """Return ``name`` if it is a valid name for a backup file.
 
     Raises:
-        InvalidBackupName: it holds a separator, a dot segment, or anything we never write.
+        InvalidBackupName: It contains a path separator or anything else that backup names lack.
     """
     if _NAME.fullmatch(name) is None:
         raise InvalidBackupName()
@@ -124,20 +129,20 @@ def backup_name(kind: BackupKind, created_at: datetime, job_id: str, suffix: str
     """Compose the name of a new backup file.
 
     Args:
-        kind: first part of the name, so that a directory listing groups them.
-        created_at: UTC.
-        job_id: its first eight characters keep two backups of one second apart.
-        suffix: ``.sql.zst``, ``.sql.gz`` or ``.sql``, with ``.age`` when it is encrypted.
+        kind: First part of the name, so that a directory listing groups backups by kind.
+        created_at: Time of creation, in UTC.
+        job_id: Its first eight characters distinguish backups of the same second.
+        suffix: ``.sql.zst``, ``.sql.gz`` or ``.sql``, with ``.age`` if encrypted.
     """
     return f"{kind.value}_{created_at:%Y%m%dT%H%M%SZ}_{job_id[:8]}{suffix}"
 
 
 def expected_bytes(then: int, last: BackupManifest, data_bytes: int) -> int:
-    """Estimate a size from what it was last time and how the tables have grown since.
+    """Estimate a size from its last value and the growth of the tables since then.
 
     Args:
-        then: the size last time.
-        last: the last backup.
-        data_bytes: of the tables now, by information_schema.
+        then: The last value, in bytes.
+        last: Manifest of the last backup.
+        data_bytes: Current size of the tables in bytes, from information_schema.
     """
     return then * data_bytes // last.data_bytes if last.data_bytes else then

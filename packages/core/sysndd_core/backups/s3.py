@@ -1,8 +1,8 @@
-"""The second place of backups: a bucket of S3-compatible storage. All methods block on the network.
+"""Off-site copies of backups in S3-compatible storage. All methods block on the network.
 
-``PREFIX NAME`` is the file and ``PREFIX NAME.json`` its manifest, written after it: as in the
-directory, only pairs are listed. A copy counts once the server's own checksum of it (composite
-SHA-256, or the MD5 of MD5s in its ETag) is what we computed from the bytes that we sent.
+``PREFIX NAME`` is the file and ``PREFIX NAME.json`` its manifest, which is written last: as in the
+backup directory, only complete pairs are listed. A copy is valid if the server's checksum
+(composite SHA-256, or the MD5 of MD5s in the ETag) equals the checksum of the bytes that were sent.
 
 Source: Amazon S3 API Reference, "Checking object integrity" and "Using S3 Object Lock".
 """
@@ -44,11 +44,11 @@ _ATTEMPTS = 4
 
 
 class S3Copies:
-    """The bucket.
+    """The off-site copies in one bucket.
 
     Args:
-        settings: address, keys, prefix and lock.
-        bucket: its name.
+        settings: Endpoint, keys, prefix and lock.
+        bucket: Name of the bucket.
     """
 
     def __init__(self, settings: S3Settings, bucket: str) -> None:
@@ -65,33 +65,33 @@ class S3Copies:
                 connect_timeout=_CONNECT_SECONDS,
                 read_timeout=_READ_SECONDS,
                 retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"},
-                # Servers of one's own seldom have a host name for each bucket.
+                # Self-hosted servers rarely have a host name for each bucket.
                 s3={"addressing_style": "path" if settings.endpoint else "auto"},
             ),
         )
 
     @classmethod
     def configured(cls, settings: S3Settings) -> "S3Copies | None":
-        """Return the bucket of the settings, None when they name none. Nothing is connected yet."""
+        """Return the configured bucket, or None if there is none. Does not connect."""
         return None if settings.bucket is None else cls(settings, settings.bucket)
 
     def put(
         self, manifest: BackupManifest, path: Path, sent: Callable[[int], None] = lambda _: None
     ) -> RemoteCopy:
-        """Copy a file, part by part, and check what arrived.
+        """Copy a file in parts and compare the checksums.
 
-        Parts that a killed process has left of the same file go first: nobody sees them, and they
-        cost room for ever. Nobody else may be copying it meanwhile.
+        First deletes the parts that an interrupted upload of the same file left, because they are
+        invisible and use space. Only one process may copy a file at a time.
 
         Args:
-            manifest: of the file.
-            path: where it is.
-            sent: is told how many bytes have gone; may raise to break it off.
+            manifest: Manifest of the file.
+            path: Path of the file.
+            sent: Called with the number of bytes sent so far; may raise to abort the upload.
 
         Raises:
-            CopyFailed: the storage refused or does not answer, or holds something else than we
-                sent; nothing of it stays.
-            BackupDamaged: the file itself is not what its manifest says.
+            CopyFailed: The storage rejected the request, does not respond, or stored different
+                content; no part of the copy is kept.
+            BackupDamaged: The file does not match its manifest.
         """
         key = self._key(manifest.name)
         with _failures(f"{manifest.name} could not be copied to the bucket {self.bucket}"):
@@ -103,7 +103,7 @@ class S3Copies:
             try:
                 hashes, version = self._send(key, upload, path, manifest, sent)
             except BaseException:
-                # Parts of an unfinished upload cost room, and nobody sees them.
+                # The parts of an incomplete upload are invisible and use space.
                 with contextlib.suppress(BotoCoreError, ClientError):
                     self._client.abort_multipart_upload(
                         Bucket=self.bucket, Key=key, UploadId=upload
@@ -112,10 +112,10 @@ class S3Copies:
             return self._checked(manifest, key, hashes, version)
 
     def put_manifest(self, manifest: BackupManifest) -> None:
-        """Write a manifest beside its copy; from then on the copy is listed.
+        """Write the manifest of a copy; from then on the copy is listed.
 
         Raises:
-            CopyFailed.
+            CopyFailed: The storage rejected the request or does not respond.
         """
         body = manifest.to_json().encode()
         with _failures(f"the manifest of {manifest.name} could not be copied"):
@@ -128,10 +128,10 @@ class S3Copies:
             )
 
     def manifests(self) -> list[BackupManifest]:
-        """Read the manifest of every complete copy.
+        """Return the manifests of all complete copies.
 
         Raises:
-            CopyFailed: the storage does not answer.
+            CopyFailed: The storage rejected the request or does not respond.
         """
         found = []
         with _failures(f"the bucket {self.bucket} could not be listed"):
@@ -147,11 +147,11 @@ class S3Copies:
         """Yield the bytes of a copy.
 
         Args:
-            name: of the backup.
-            first, last: which bytes, both included; to the end by default.
+            name: Name of the backup.
+            first, last: First and last byte to read, both inclusive; to the end by default.
 
         Raises:
-            CopyFailed.
+            CopyFailed: The storage rejected the request or does not respond.
         """
         with _failures(f"{name} could not be read from the bucket {self.bucket}"):
             answer = self._client.get_object(
@@ -165,15 +165,16 @@ class S3Copies:
     def fetch(
         self, manifest: BackupManifest, target: IO[bytes], got: Callable[[int], None]
     ) -> None:
-        """Write a copy's bytes to a file and compare their hash.
+        """Download a copy to a file and compare the hash.
 
         Args:
-            manifest: of the backup.
-            target: an empty file.
-            got: is told how many bytes have come; may raise to break it off.
+            manifest: Manifest of the backup.
+            target: An empty file.
+            got: Called with the number of bytes received so far; may raise to abort the download.
 
         Raises:
-            CopyFailed, BackupDamaged.
+            CopyFailed: The storage rejected the request or does not respond.
+            BackupDamaged: The copy does not match the manifest.
         """
         digest = hashlib.sha256()
         for chunk in self.read(manifest.name):
@@ -182,23 +183,23 @@ class S3Copies:
             got(target.tell())
         if digest.hexdigest() != manifest.sha256:
             raise BackupDamaged(
-                f"The copy of {manifest.name} in the bucket {self.bucket} has another SHA-256 than"
-                " its manifest."
+                f"The off-site copy of {manifest.name} in the bucket {self.bucket} is damaged: its"
+                " SHA-256 differs from the manifest."
             )
 
     def remove(self, name: str) -> None:
-        """Delete a copy with all its versions; no harm when it is gone.
+        """Delete a copy with all its versions; does nothing if there is none.
 
         Raises:
-            BackupLocked: object lock keeps it; says until when, and nothing was deleted.
-            CopyFailed.
+            BackupLocked: S3 Object Lock protects the copy; nothing was deleted.
+            CopyFailed: The storage rejected the request or does not respond.
         """
         key = self._key(check_name(name))
         with _failures(f"{name} could not be deleted from the bucket {self.bucket}"):
             self._refuse_locked(name, key)
-            # The manifest first, so that what is listed is always whole.
+            # The manifest first, so that every listed copy is complete.
             with contextlib.suppress(BackupLocked):
-                # The bucket's own rule may keep its later versions for longer than the file.
+                # The bucket's default retention may lock later versions for longer than the file.
                 self._remove_versions(key + MANIFEST_SUFFIX)
             self._remove_versions(key)
             self._abort_uploads(key)
@@ -207,7 +208,7 @@ class S3Copies:
         return self._settings.prefix + name
 
     def _abort_uploads(self, key: str) -> None:
-        # An account may copy and not list uploads; the bucket's own rule has to expire them then.
+        # An account may lack the permission; then a lifecycle rule must expire the uploads.
         with contextlib.suppress(ClientError):
             listed = self._client.list_multipart_uploads(Bucket=self.bucket, Prefix=key)
             for one in listed.get("Uploads", []):
@@ -247,7 +248,9 @@ class S3Copies:
                 parts.append({"PartNumber": number, "ETag": etag, "ChecksumSHA256": checksum})
                 sent(first + part.length)
         if hashes.whole.hexdigest() != manifest.sha256:
-            raise BackupDamaged("The file's SHA-256 is not the one of its manifest.")
+            raise BackupDamaged(
+                "The backup file is damaged: its SHA-256 differs from the manifest."
+            )
         done: dict[str, Any] = dict(
             self._client.complete_multipart_upload(
                 Bucket=self.bucket, Key=key, UploadId=upload,
@@ -263,13 +266,13 @@ class S3Copies:
             self._client.head_object(Bucket=self.bucket, Key=key, ChecksumMode="ENABLED")
         )
         etag, checksum = head["ETag"].strip('"'), head.get("ChecksumSHA256")
-        # Storage that encrypts has ETags of its own; storage that knows no checksums has MD5s.
-        right = checksum == hashes.checksum if checksum else etag == hashes.etag
-        if head["ContentLength"] != manifest.size_bytes or not right:
+        # The ETag of encrypting storage is not an MD5; storage without checksums has only the ETag.
+        equal = checksum == hashes.checksum if checksum else etag == hashes.etag
+        if head["ContentLength"] != manifest.size_bytes or not equal:
             with contextlib.suppress(BotoCoreError, ClientError):
                 self._client.delete_object(Bucket=self.bucket, Key=key, VersionId=version or "null")
             raise CopyFailed(
-                f"The bucket {self.bucket} holds something else than was sent:"
+                f"The bucket {self.bucket} stored different content than was sent:"
                 f" {head['ContentLength']} bytes, checksum {checksum or etag}."
             )
         return RemoteCopy(
@@ -305,7 +308,9 @@ class S3Copies:
             except ClientError as error:
                 if error.response.get("Error", {}).get("Code") != "AccessDenied":
                     raise
-                raise BackupLocked(f"The storage refuses to delete {key}: {error}") from error
+                raise BackupLocked(
+                    f"The storage rejected the deletion of {key}: {error}"
+                ) from error
 
     def _refuse_locked(self, name: str, key: str) -> None:
         try:
@@ -318,7 +323,9 @@ class S3Copies:
         if until is not None and until > datetime.now(UTC):
             raise locked(name, self.bucket, until)
         if head.get("ObjectLockLegalHoldStatus") == "ON":
-            raise BackupLocked(f"A legal hold keeps {name} in the bucket {self.bucket}.")
+            raise BackupLocked(
+                f"A legal hold protects {name} in the bucket {self.bucket}, so nothing was deleted."
+            )
 
     def _versions(self, key: str) -> list[str]:
         try:
@@ -326,23 +333,24 @@ class S3Copies:
                 self._client.list_object_versions(Bucket=self.bucket, Prefix=key)
             )
         except ClientError:
-            # Storage without versions may not know the question.
+            # Storage without versioning may not support this request.
             return []
         found = [*answer.get("Versions", []), *answer.get("DeleteMarkers", [])]
         return [one["VersionId"] for one in found if one["Key"] == key and one.get("VersionId")]
 
 
 def locked(name: str, bucket: str, until: datetime) -> BackupLocked:
-    """Return the error of a copy that object lock keeps."""
+    """Return the error for a copy that S3 Object Lock protects."""
     return BackupLocked(
-        f"Object lock keeps {name} in the bucket {bucket} until {until:%Y-%m-%d %H:%M} UTC.",
+        f"S3 Object Lock protects {name} in the bucket {bucket} until {until:%Y-%m-%d %H:%M} UTC,"
+        " so nothing was deleted.",
         locked_until=until.isoformat(),
     )
 
 
 @contextlib.contextmanager
 def _failures(what: str) -> Iterator[None]:
-    """Name what failed; credentials are in no message of the library."""
+    """Add what failed to the library's message, which contains no credentials."""
     try:
         yield
     except (BotoCoreError, ClientError) as error:

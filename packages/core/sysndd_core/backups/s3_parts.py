@@ -1,4 +1,4 @@
-"""Pieces of a file on their way to S3-compatible storage, and the hashes of what was sent."""
+"""Parts of a file for S3-compatible storage, and the hashes of what was sent."""
 
 import base64
 import hashlib
@@ -11,7 +11,7 @@ _CHUNK = 1 << 20
 
 @dataclass
 class Sent:
-    """What was sent of a file: its own hash, and those of the parts."""
+    """Hashes of the sent content: of the whole file and of each part."""
 
     whole: "hashlib._Hash" = field(default_factory=hashlib.sha256)
     md5s: list[bytes] = field(default_factory=list)
@@ -19,17 +19,17 @@ class Sent:
 
     @property
     def etag(self) -> str:
-        """What the ETag is where it is an MD5 of MD5s."""
+        """The expected ETag, where the storage uses the MD5 of the parts' MD5s."""
         return f"{_md5(b''.join(self.md5s)).hexdigest()}-{len(self.md5s)}"
 
     @property
     def checksum(self) -> str:
-        """The composite SHA-256."""
+        """The expected composite SHA-256."""
         return f"{as_base64(hashlib.sha256(b''.join(self.sha256s)).digest())}-{len(self.sha256s)}"
 
 
 class Part(RawIOBase):
-    """A piece of a file, to be read again when it has to be sent again."""
+    """A part of a file as a stream that can be read again for a retry."""
 
     def __init__(self, file: IO[bytes], first: int, length: int) -> None:
         super().__init__()
@@ -37,25 +37,25 @@ class Part(RawIOBase):
         self._at = 0
 
     def readable(self) -> bool:
-        """A part can be read."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """It can be sent again."""
+        """Return True, so that the client can retry the part."""
         return True
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
-        """Move as ``io.IOBase.seek``."""
+        """Change the position, as ``io.IOBase.seek`` does."""
         base = (0, self._at, self.length)[whence]
         self._at = max(0, base + offset)
         return self._at
 
     def tell(self) -> int:
-        """Return the position."""
+        """Return the position in the part."""
         return self._at
 
     def readinto(self, buffer: Any, /) -> int:
-        """Read the next bytes."""
+        """Read the next bytes into ``buffer``; return their number."""
         size = min(len(buffer), self.length - self._at)
         if size <= 0:
             return 0
@@ -66,7 +66,7 @@ class Part(RawIOBase):
         return len(data)
 
     def hash_into(self, hashes: Sent) -> None:
-        """Hash the piece, for itself and as the next piece of the whole."""
+        """Add the hashes of the part, and its content to the hash of the whole file."""
         md5, sha256 = _md5(b""), hashlib.sha256()
         self.seek(0)
         while chunk := self.read(_CHUNK):
@@ -83,5 +83,5 @@ def _md5(data: bytes) -> "hashlib._Hash":
 
 
 def as_base64(data: bytes) -> str:
-    """Return Base64 as S3 writes checksums."""
+    """Return data in Base64, the encoding of S3 checksums."""
     return base64.b64encode(data).decode("ascii")

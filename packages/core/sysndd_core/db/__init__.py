@@ -1,1 +1,1 @@
-"""The database: pool, connections, transactions, the schema lock, and readers of definitions."""
+"""The database: pool, connections, transactions, the schema lock and schema definitions."""

@@ -1,9 +1,8 @@
-"""The gated connection pool, ``transaction()``, and driver errors mapped once.
+"""The connection pool, transactions, and the mapping of driver errors.
 
-aiomysql's own pool loses wake-ups: a holder that is cancelled in mid-query leaves every waiter
-hanging. A FIFO semaphore of the pool's size stands in front, so that nobody ever waits inside
-aiomysql. Connections are in autocommit mode; everything that must be one thing says
-``transaction()``.
+aiomysql's pool loses wake-ups: if a query is cancelled, all waiters hang. A FIFO semaphore with the
+size of the pool prevents this, because then no task waits inside aiomysql. Connections are in
+autocommit mode; use ``transaction()`` for statements that must commit together.
 """
 
 import asyncio
@@ -26,30 +25,30 @@ log = get_logger(__name__)
 Row = dict[str, Any]
 Arguments = Sequence[Any] | Mapping[str, Any] | None
 
-# Below the server's smallest sensible wait_timeout, so that it is never the server that hangs up.
+# Shorter than any reasonable wait_timeout, so that the server does not close pooled connections.
 RECYCLE_SECONDS = 240
 
-# The server ends a statement at its time-out; this much later we stop waiting for its answer.
+# Grace period in which the server reports a statement timeout before the client gives up.
 _ANSWER_SECONDS = 1.0
 
-# The servers' error numbers, by what the caller should be told.
+# Error numbers of the servers, by the error that the caller gets.
 _NO_CONNECTION_LEFT = {1040, 1203, 1226}
 _GONE = {1042, 1043, 1045, 1049, 1053, 1077, 1078, 1079, 1080, 2002, 2003, 2006, 2013, 2055}
 _READ_ONLY = {1290, 1792, 1836}
 _SCHEMA_MOVED = {1146, 1412}
-# Rolled back, may be tried again: deadlock; lock wait time-out, statement time-out (MariaDB, MySQL).
+# Rolled back, may be retried: deadlock; lock wait timeout, statement timeout (MariaDB, MySQL).
 _DEADLOCK = 1213
 _OVERLOADED = {1205, 1969, 3024}
 
 
 def utc(value: datetime | None) -> datetime | None:
-    """Mark a DATETIME column's value, which is UTC by contract, as such."""
+    """Add the time zone UTC to a value of a DATETIME column, which are all in UTC."""
     return value.replace(tzinfo=UTC) if value is not None else None
 
 
 @dataclass(frozen=True)
 class PoolState:
-    """How busy the pool is: connections in use, idle, the limit, and requests waiting."""
+    """State of the pool: limit, connections in use, idle connections and waiting requests."""
 
     size: int
     in_use: int
@@ -64,20 +63,21 @@ async def connect(
     timeout: float = 10,
     init_command: str | None = None,
 ) -> aiomysql.Connection:
-    """Open one plain connection outside any pool.
+    """Open a connection outside the pool.
 
     Args:
-        settings: address and account.
-        schema: default schema, or None for none.
-        timeout: seconds for connect AND handshake; the driver's own limit covers only the first.
-        init_command: a statement run right after the handshake.
+        settings: Address and account.
+        schema: Default schema, or None.
+        timeout: Seconds for connecting and the handshake together; the driver's own limit covers
+            only connecting.
+        init_command: Statement to run after the handshake.
 
     Returns:
-        A connection in autocommit mode, utf8mb4, in UTC.
+        A connection in autocommit mode, with utf8mb4 and time zone UTC.
 
     Raises:
-        DatabaseUnavailable: no connection within the time, or refused.
-        DatabaseBusy: the server has no connection left.
+        DatabaseUnavailable: The connection was rejected or not established in time.
+        DatabaseBusy: The server has no connection left.
     """
     with errors_mapped():
         async with asyncio.timeout(timeout):
@@ -107,16 +107,19 @@ def _arguments(
 
 @contextlib.contextmanager
 def errors_mapped() -> Iterator[None]:
-    """Turn the driver's errors into the platform's, in this one place.
+    """Map errors of the driver to errors of the platform.
+
+    Errors that the caller caused, such as a duplicate key or a syntax error, pass unchanged.
 
     Raises:
-        DatabaseUnavailable, DatabaseBusy, SchemaChanging: with the driver's error as the cause.
-            Errors that name a mistake of the caller (duplicate key, syntax) pass unchanged.
+        DatabaseUnavailable: The server cannot be reached, does not respond or is read-only.
+        DatabaseBusy: The server is overloaded, or the transaction was rolled back.
+        SchemaChanging: A table is missing or was redefined.
     """
     try:
         yield
     except TimeoutError as error:
-        raise DatabaseUnavailable("The database did not answer in time.") from error
+        raise DatabaseUnavailable("The database did not respond in time.") from error
     except pymysql.err.Error as error:
         mapped = _mapped(error)
         if mapped is None:
@@ -131,9 +134,9 @@ def _mapped(error: pymysql.err.Error) -> SysnddError | None:
     if code in _NO_CONNECTION_LEFT:
         return DatabaseBusy("The database server has no connection left.")
     if code == _DEADLOCK:
-        return DatabaseBusy("Two transactions waited for each other; this one was rolled back.")
+        return DatabaseBusy("The transaction was rolled back because of a deadlock. Try again.")
     if code in _OVERLOADED:
-        return DatabaseBusy("The statement waited too long at the database and was rolled back.")
+        return DatabaseBusy("The statement exceeded its time limit and was rolled back. Try again.")
     if code in _SCHEMA_MOVED:
         return SchemaChanging()
     if code in _GONE or code in _READ_ONLY or isinstance(error, pymysql.err.InterfaceError):
@@ -142,10 +145,9 @@ def _mapped(error: pymysql.err.Error) -> SysnddError | None:
 
 
 class Connection:
-    """A borrowed connection in autocommit mode: each statement is a transaction of its own.
+    """A pooled connection in autocommit mode: each statement is a separate transaction.
 
-    Schema names are not prefixed for you: stores write ``{ops}.job`` through ``Database.ops`` and
-    ``Database.app``.
+    Statements name the schema of each table, with ``Database.ops`` or ``Database.app``.
     """
 
     def __init__(self, raw: aiomysql.Connection, statement_seconds: float) -> None:
@@ -158,7 +160,7 @@ class Connection:
             return int(cursor.rowcount)
 
     async def insert(self, sql: str, arguments: Arguments = None) -> int:
-        """Run one INSERT; return the AUTO_INCREMENT value it made."""
+        """Run one INSERT; return the generated AUTO_INCREMENT value."""
         async with self._cursor(sql, arguments) as cursor:
             return int(cursor.lastrowid)
 
@@ -181,26 +183,26 @@ class Connection:
 
     @contextlib.asynccontextmanager
     async def _bounded(self) -> AsyncIterator[None]:
-        """Bound the wait for an answer: a server that hangs can't end the statement itself."""
+        """Limit the wait for a reply, because a server that hangs cannot end the statement."""
         with errors_mapped():
             try:
                 async with asyncio.timeout(self._statement_seconds + _ANSWER_SECONDS):
                     yield
             except TimeoutError:
-                # Its answer may still come; nobody else may get it.
+                # The reply may still arrive, so the connection must not be used again.
                 self._raw.close()
                 raise
 
 
 class Transaction(Connection):
-    """A connection inside one InnoDB transaction; it may span both schemas."""
+    """A connection inside one InnoDB transaction, which may include both schemas."""
 
     def __init__(self, raw: aiomysql.Connection, statement_seconds: float) -> None:
         super().__init__(raw, statement_seconds)
         self._after_commit: list[Callable[[], Awaitable[None]]] = []
 
     def after_commit(self, announce: Callable[[], Awaitable[None]]) -> None:
-        """Call ``announce`` once the commit is done; dropped on rollback. It must not raise."""
+        """Call ``announce`` after the commit, not after a rollback. It must not raise."""
         self._after_commit.append(announce)
 
     async def begin(self) -> None:
@@ -209,30 +211,29 @@ class Transaction(Connection):
             await self._raw.begin()
 
     async def commit(self) -> None:
-        """Make everything durable."""
+        """Commit the transaction."""
         async with self._bounded():
             await self._raw.commit()
 
     async def roll_back(self) -> None:
-        """Undo everything; a connection that is gone has undone it already."""
+        """Roll back the transaction; a lost connection was rolled back by the server."""
         with contextlib.suppress(SysnddError, pymysql.err.Error):
             async with self._bounded():
                 await self._raw.rollback()
 
     async def announce(self) -> None:
-        """Call what ``after_commit`` registered, in that order."""
+        """Call the functions registered with ``after_commit``, in that order."""
         for announce in self._after_commit:
             await announce()
 
 
 class Database:
-    """The process's pool behind its gate.
+    """The connection pool of the process, an asynchronous context manager.
+
+    Opening the pool does not connect, so a process can start while the database is unavailable.
 
     Args:
-        settings: address, account, pool size and time-outs.
-
-    Open and close it in one place, as an asynchronous context manager. Opening makes no
-    connection, so a process may start while the database is down.
+        settings: Address, account, pool size and timeouts.
     """
 
     def __init__(self, settings: DatabaseSettings) -> None:
@@ -256,7 +257,7 @@ class Database:
 
     async def __aexit__(self, *_: object) -> None:
         assert self._pool is not None
-        # With a goodbye to the server; what is still in use is cut off.
+        # Closes idle connections properly; connections in use are terminated below.
         with contextlib.suppress(pymysql.err.Error, OSError, TimeoutError):
             async with asyncio.timeout(_ANSWER_SECONDS):
                 await self._pool.clear()
@@ -265,32 +266,37 @@ class Database:
 
     @property
     def state(self) -> PoolState:
-        """How busy the pool is right now."""
+        """The current state of the pool."""
         idle = self._pool.freesize if self._pool is not None else 0
         return PoolState(self.settings.pool_size, self._in_use, idle, self._waiting)
 
     @contextlib.asynccontextmanager
     async def connection(self, timeout: float | None = None) -> AsyncIterator[Connection]:
-        """Borrow a connection in autocommit mode: each statement is its own transaction.
+        """Borrow a connection in autocommit mode.
 
         Args:
-            timeout: seconds to wait for gate and connection together; the setting by default.
+            timeout: Seconds to wait for a connection; ``DB_POOL_TIMEOUT`` by default.
 
         Raises:
-            DatabaseBusy: none became free in time.
-            DatabaseUnavailable: the server could not be reached.
+            DatabaseBusy: No connection became free in time.
+            DatabaseUnavailable: The server could not be reached.
         """
         async with self._gated(timeout) as raw:
             yield Connection(raw, self.settings.statement_timeout)
 
     @contextlib.asynccontextmanager
     async def transaction(self, timeout: float | None = None) -> AsyncIterator[Transaction]:
-        """Borrow a connection inside one transaction: committed at the end, rolled back on error.
+        """Borrow a connection for one transaction: committed at the end, rolled back on error.
 
-        What was registered with ``after_commit`` runs after the connection went back to the pool,
-        so a slow announcement never holds a connection.
+        Functions registered with ``after_commit`` run after the connection was returned to the
+        pool, so a slow function does not hold a connection.
 
-        Args and raises: as ``connection``.
+        Args:
+            timeout: As for ``connection``.
+
+        Raises:
+            DatabaseBusy: As for ``connection``.
+            DatabaseUnavailable: As for ``connection``.
         """
         async with self._gated(timeout) as raw:
             transaction = Transaction(raw, self.settings.statement_timeout)
@@ -326,8 +332,8 @@ class Database:
         try:
             yield raw
         except asyncio.CancelledError:
-            # The answer of the cancelled statement is still on the wire (or still being made at
-            # the server): this connection can't be handed to anyone else.
+            # The reply to the cancelled statement has not been read, so the connection must not
+            # be used again.
             raw.close()
             raise
         finally:
@@ -339,8 +345,7 @@ class Database:
         self._waiting += 1
         gate_held = False
         try:
-            # One deadline around gate and connect together. asyncio.timeout, because wait_for
-            # can lose the acquired resource on Python 3.11.
+            # asyncio.timeout, because wait_for can lose the acquired resource on Python 3.11.
             with errors_mapped():
                 async with asyncio.timeout(limit):
                     await self._gate.acquire()
@@ -360,11 +365,11 @@ class Database:
             self._waiting -= 1
 
     async def _prepare(self, raw: aiomysql.Connection) -> None:
-        """Set up a fresh connection's session; a no-op for one that came back."""
+        """Set up the session of a new connection; does nothing for a reused one."""
         if raw in self._prepared:
             return
         seconds = self.settings.statement_timeout
-        # A cancelled query runs on at the server, so the server must bound it too.
+        # The server continues a cancelled query, so it needs a limit there too.
         if is_mariadb(raw.get_server_info()):
             bound = f"SET SESSION max_statement_time = {seconds:g}"
         else:
@@ -372,7 +377,7 @@ class Database:
         try:
             async with raw.cursor() as cursor:
                 await cursor.execute(bound)
-                # Under REPEATABLE READ, claiming a row locks the gap where new rows are inserted.
+                # With REPEATABLE READ, a claim would lock the gap where new rows are inserted.
                 await cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         except BaseException:
             raw.close()
@@ -386,5 +391,5 @@ class Database:
 
 
 def is_mariadb(server_info: str) -> bool:
-    """Tell the vendor from the handshake's version string (MariaDB says so in it)."""
+    """Return whether the version string from the handshake is MariaDB's."""
     return "mariadb" in server_info.lower()

@@ -1,10 +1,10 @@
-"""The one lock around everything that changes, dumps or replaces the application's schema.
+"""The schema lock, which migrations, dumps and restores of the application schema share.
 
-``GET_LOCK`` with ``migration_lock_name``: a migration waits for a running dump, a dump for a
-migration, so error 1412 (the table was redefined under the dump) never happens. The migrator holds
-it on the connection that runs the DDL; whoever works through other processes (dump and restore)
-holds it on a connection of its own with ``schema_lock``. Never in a pool: a named lock lives and
-dies with its connection.
+The lock is ``GET_LOCK`` with ``migration_lock_name``. A migration waits for a running dump and a
+dump for a migration, so error 1412 (table definition changed) cannot happen. The migrator holds the
+lock on the connection that runs the DDL. Dumps and restores, which run in other processes, hold it on a
+separate connection with ``schema_lock``. The connection must not be pooled, because a named lock
+ends with its connection.
 """
 
 import asyncio
@@ -27,15 +27,15 @@ from sysndd_core.settings.database import DatabaseSettings
 log = get_logger(__name__)
 
 STALLED_SECONDS = 120.0
-"""How long a holder may idle or wait before it counts as stuck."""
+"""Seconds for which a holder may be idle or wait before it counts as stuck."""
 
 _STEP_SECONDS = 1
 _REPORT_SECONDS = 5.0
 _INFO_LENGTH = 200
 _KILL_QUERY = 1317
 
-# A holder outside the migrator shows a statement that carries its purpose to whoever looks into the
-# process list; it is that short because releasing the lock has to wait for its end.
+# A dump or restore shows its purpose in the process list with a repeated statement. It is short,
+# because releasing the lock has to wait for its end.
 _SHOWN_SECONDS = 0.5
 _ANSWER_SECONDS = 10.0
 
@@ -45,14 +45,15 @@ class Holder:
     """The connection that holds the lock, as the process list shows it.
 
     Attributes:
-        thread_id: its id on the server.
-        visible: False when the account may not see other accounts' threads; the rest is empty then.
+        thread_id: Connection ID on the server.
+        visible: False if this account must not see the threads of other accounts; the other
+            attributes are empty then.
         user: ``user@host``.
-        command: what kind of work, such as ``Query`` or ``Sleep``.
-        seconds: time in that state.
-        state: the server's word for the step it is in.
-        info: the statement, shortened.
-        marker: changes whenever it moved on.
+        command: Kind of work, such as ``Query`` or ``Sleep``.
+        seconds: Seconds in that state.
+        state: State that the server reports.
+        info: The statement, shortened.
+        marker: Value that changes whenever the connection makes progress.
     """
 
     thread_id: int
@@ -66,28 +67,32 @@ class Holder:
 
     @property
     def working(self) -> bool:
-        """Tell whether it is executing something, not idle and not waiting for a lock."""
+        """Whether the connection is executing a statement, neither idle nor waiting for a lock."""
         return self.command not in {"", "Sleep"} and not self.state.startswith("Waiting")
 
     def __str__(self) -> str:
         if not self.visible:
             return (
-                f"connection {self.thread_id}, which this account may not see "
-                "(the PROCESS privilege would show it)"
+                f"connection {self.thread_id}, whose details this account cannot see "
+                "(requires the PROCESS privilege)"
             )
-        doing = f"{self.command}, {self.state}" if self.state else self.command
+        activity = f"{self.command}, {self.state}" if self.state else self.command
         statement = f": {self.info}" if self.info else ""
         return (
-            f"connection {self.thread_id} of {self.user}, {doing} for {self.seconds} s{statement}"
+            f"connection {self.thread_id} of {self.user}, {activity} for {self.seconds} s"
+            f"{statement}"
         )
 
 
 async def find_holder(runner: QueryRunner, name: str) -> Holder | None:
-    """Look up the holder of a named lock in the process list.
+    """Find the holder of a named lock in the process list.
 
     Args:
-        runner: any connection to the server.
-        name: name of the lock.
+        runner: Any connection to the server.
+        name: Name of the lock.
+
+    Returns:
+        The holder, or None if the lock is free.
     """
     rows = await runner.fetch_all("SELECT IS_USED_LOCK(%s) AS id", (name,))
     if rows[0]["id"] is None:
@@ -107,34 +112,37 @@ async def acquire(
     stalled: float = STALLED_SECONDS,
     check: Callable[[], None] = lambda: None,
 ) -> None:
-    """Wait until a named lock is this connection's.
+    """Wait for a named lock and take it.
 
     Args:
-        runner: the connection that will hold it.
-        name: name of the lock.
-        timeout: seconds to wait at most; None to wait as long as the holder makes progress.
-        stalled: seconds after which a holder that does nothing is given up on.
-        check: called between the steps; raises to stop waiting.
+        runner: The connection that will hold the lock.
+        name: Name of the lock.
+        timeout: Maximum number of seconds to wait, or None to wait as long as the holder makes
+            progress.
+        stalled: Number of seconds without progress of the holder after which to stop waiting.
+        check: Called between attempts; raises to stop waiting.
 
     Raises:
-        SchemaLockRefused: the server does not give named locks.
-        SchemaLocked: the time is over, or the holder makes no progress; says who it is.
+        SchemaLockRefused: The server rejects named locks.
+        SchemaLocked: The lock was not free in time, or its holder makes no progress; names the
+            holder.
     """
     if await _try(runner, name, 0):
         return
     waiting = _Waiting(timeout, stalled)
     while True:
         check()
-        left = waiting.look(await find_holder(runner, name))
+        left = waiting.update(await find_holder(runner, name))
         if await _try(runner, name, _STEP_SECONDS if left is None else min(_STEP_SECONDS, left)):
             return
 
 
 class _Waiting:
-    """Since when we wait, and since when the holder has made no progress.
+    """Tracks how long the wait takes and since when the holder has made no progress.
 
     Args:
-        timeout, stalled: as for ``acquire``.
+        timeout: As for ``acquire``.
+        stalled: As for ``acquire``.
     """
 
     def __init__(self, timeout: float | None, stalled: float) -> None:
@@ -144,17 +152,17 @@ class _Waiting:
         self._reported = 0.0
         self._before: Holder | None = None
 
-    def look(self, holder: Holder | None) -> float | None:
-        """Judge who holds the lock now.
+    def update(self, holder: Holder | None) -> float | None:
+        """Record the current holder and decide whether to continue waiting.
 
         Returns:
-            Seconds that are left to wait; None when there is no limit.
+            Remaining seconds, or None without a limit.
 
         Raises:
-            SchemaLocked: the time is over, or the holder makes no progress.
+            SchemaLocked: The lock was not free in time, or its holder makes no progress.
         """
         now = time.monotonic()
-        self._judge(holder, now)
+        self._record_progress(holder, now)
         if holder is not None and now - self._reported >= _REPORT_SECONDS:
             self._reported = now
             log.info("waiting_for_lock", held_by=str(holder), waited=round(now - self._started, 1))
@@ -163,13 +171,13 @@ class _Waiting:
         _give_up(holder, timeout=self._timeout, left=left, idle=idle, stalled=self._stalled)
         return left
 
-    def _judge(self, holder: Holder | None, now: float) -> None:
+    def _record_progress(self, holder: Holder | None, now: float) -> None:
         before, self._before = self._before, holder
         if holder is None or not holder.visible or holder.working or _moved(before, holder):
             self._progressed = now
         elif holder.command == "Sleep":
-            # MySQL's process list has no query number; but TIME says when the last statement ended,
-            # in whole seconds: what is shown as 1 may have ended a moment ago.
+            # MySQL's process list has no query ID, but TIME counts from the end of the last
+            # statement, in whole seconds: 1 may mean that it has just ended.
             self._progressed = max(self._progressed, now - max(holder.seconds - 1, 0))
 
 
@@ -181,7 +189,7 @@ def _give_up(
     idle: float,
     stalled: float,
 ) -> None:
-    held = f"It is held by {holder}." if holder else "Its holder has just let go."
+    held = f"It is held by {holder}." if holder else "It was released just now."
     if left is not None and left <= 0:
         raise SchemaLocked(
             f"The migration lock was not free within {timeout:g} s. {held}",
@@ -190,7 +198,7 @@ def _give_up(
     if holder is not None and idle >= stalled:
         raise SchemaLocked(
             f"The holder of the migration lock has made no progress for {idle:.0f} s. {held} "
-            f"If that process is dead, end its connection: KILL {holder.thread_id};",
+            f"If that process no longer exists, end its connection: KILL {holder.thread_id};",
             holder=holder.thread_id,
         )
 
@@ -200,26 +208,24 @@ async def _try(runner: QueryRunner, name: str, seconds: float) -> bool:
         rows = await runner.fetch_all("SELECT GET_LOCK(%s, %s) AS got", (name, max(seconds, 0)))
     except pymysql.err.Error as error:
         number = error.args[0] if error.args else 0
-        if number == _KILL_QUERY:  # the caller's check knows why
+        if number == _KILL_QUERY:  # the caller's check decides
             await asyncio.sleep(0)
             return False
         words = error.args[1] if len(error.args) > 1 else error
         raise SchemaLockRefused(
-            f"The server refuses GET_LOCK: {words} (error {number}). Without it two migrators "
-            "could change the schema at once. On a Galera cluster connect to one node and "
-            "allow it there (pxc_strict_mode other than ENFORCING or MASTER). "
-            "Nothing was changed."
+            f"The server rejects GET_LOCK: {words} (error {number}). Without it, two migrators "
+            "could change the schema at the same time, so nothing was changed. On a Galera "
+            "cluster, connect to one node and allow GET_LOCK there (set pxc_strict_mode to a value "
+            "other than ENFORCING and MASTER)."
         ) from error
     got = rows[0]["got"]
     if got is None:
-        raise SchemaLockRefused(
-            "The server answered NULL to GET_LOCK: it has no lock to give. Nothing was changed."
-        )
+        raise SchemaLockRefused("GET_LOCK failed: the server returned NULL. Nothing was changed.")
     return bool(got)
 
 
 def _holder(thread_id: int, found: Row) -> Holder:
-    # MariaDB has QUERY_ID, STAGE and PROGRESS there, MySQL has none of them.
+    # Only MariaDB has QUERY_ID, STAGE and PROGRESS in its process list.
     row = {str(name).lower(): value for name, value in found.items()}
     info = " ".join(str(row.get("info") or "").split())
     return Holder(
@@ -241,7 +247,7 @@ def _moved(before: Holder | None, now: Holder) -> bool:
 
 
 class SchemaLock:
-    """The lock while it is held on a connection of its own; made by ``schema_lock``."""
+    """The lock while it is held on a separate connection; created by ``schema_lock``."""
 
     def __init__(self, connection: aiomysql.Connection, name: str, purpose: str) -> None:
         self.name = name
@@ -251,21 +257,25 @@ class SchemaLock:
         self._one_at_a_time = asyncio.Lock()
 
     async def ensure_held(self) -> None:
-        """Ask the server whether the lock is still ours; takes up to half a second.
+        """Check with the server that this connection still holds the lock.
+
+        This takes up to half a second.
 
         Raises:
-            SchemaLockLost: it is not, or the connection is gone: stop before the next step.
+            SchemaLockLost: The lock or its connection was lost; stop before the next step.
         """
         sql = "SELECT IS_USED_LOCK(%s) = CONNECTION_ID() AS held"
         try:
             rows = await self.fetch_all(sql, (self.name,))
         except (pymysql.err.Error, OSError, asyncio.IncompleteReadError) as error:
-            raise SchemaLockLost(f"The connection that held {self.name} is gone.") from error
+            raise SchemaLockLost(
+                f"The connection that held the lock {self.name} was lost."
+            ) from error
         if not rows[0]["held"]:
             raise SchemaLockLost(f"The lock {self.name} is no longer held by this connection.")
 
     async def fetch_all(self, sql: str, arguments: Any = None) -> list[Row]:
-        """Run one query on the lock's connection; return every row."""
+        """Run one query on the connection of the lock; return all rows."""
         async with (
             self._one_at_a_time,
             asyncio.timeout(_ANSWER_SECONDS),
@@ -275,9 +285,9 @@ class SchemaLock:
             return list(await cursor.fetchall())
 
     async def _show_purpose(self) -> None:
-        """Keep a statement with our purpose in the process list, and the connection from idling out.
+        """Keep a statement with the purpose in the process list, so the connection is not idle.
 
-        Without it a waiting migrator would see a connection that sleeps, and give up on it.
+        Otherwise a waiting migrator would see an idle holder and stop waiting.
         """
         sql = f"DO SLEEP({_SHOWN_SECONDS}) /* {self._purpose} */"
         while True:
@@ -297,24 +307,29 @@ async def schema_lock(
     timeout: float | None,
     stalled: float = STALLED_SECONDS,
 ) -> AsyncIterator[SchemaLock]:
-    """Hold the lock of the application's schema on a connection of its own.
+    """Hold the schema lock of the application schema on a separate connection.
 
     Args:
-        settings: where the server is; ``settings.name`` is the schema.
-        purpose: what for, such as ``sysndd-backup: dump``; whoever waits reads it.
-        timeout: seconds to wait at most; None to wait as long as the holder makes progress.
-        stalled: seconds after which a holder that does nothing is given up on.
+        settings: Database settings; ``settings.name`` is the schema.
+        purpose: Purpose, such as ``sysndd-backup: dump``; waiting processes report it.
+        timeout: Maximum number of seconds to wait, or None to wait as long as the holder makes
+            progress.
+        stalled: Number of seconds without progress of the holder after which to stop waiting.
+
+    Yields:
+        The lock.
 
     Raises:
-        SchemaLocked: someone else holds it and the time is over; says who and what it is doing.
-        SchemaLockRefused: the server gives no named locks.
-        DatabaseUnavailable: no connection.
+        SchemaLocked: The lock was not free in time, or its holder makes no progress; names the
+            holder and its statement.
+        SchemaLockRefused: The server rejects named locks.
+        DatabaseUnavailable: The server could not be reached.
     """
     name = migration_lock_name(settings.name)
     connection = await connect(settings)
     try:
         lock = SchemaLock(connection, name, re.sub(r"[^\w .:,@+-]", "_", purpose))
-        # Not through fetch_all's time limit: a step of waiting ends by itself.
+        # ``acquire`` waits in short steps, each within the time limit of ``fetch_all``.
         await acquire(lock, name, timeout=timeout, stalled=stalled)
         shown = asyncio.create_task(lock._show_purpose())
         try:
@@ -326,7 +341,7 @@ async def schema_lock(
 
 
 async def _release(lock: SchemaLock, shown: "asyncio.Task[None]") -> None:
-    # Closing the socket would do, but only when the server notices; the next in line waits for us.
+    # Closing the connection alone would release the lock only when the server notices it.
     try:
         await lock.fetch_all("SELECT RELEASE_LOCK(%s)", (lock.name,))
     except (pymysql.err.Error, OSError, TimeoutError, asyncio.IncompleteReadError) as error:

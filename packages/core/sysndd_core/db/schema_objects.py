@@ -1,7 +1,7 @@
-"""The definitions of everything in a schema: as they are now, and as the last migration run left them.
+"""Definitions of all objects of a schema: the current ones, and those after the last migration run.
 
-The migrator keeps each object's definition in ``schema_object`` of the platform schema. ``status``
-and the health page compare it with what is there now, and say in words what differs.
+The migrator stores the definition of each object in ``schema_object`` of the platform schema.
+``status`` and the health check compare these with the current definitions and report drift.
 """
 
 import re
@@ -14,11 +14,11 @@ from sysndd_core.db.schema_version import LEDGER, QueryRunner
 from sysndd_core.errors import SysnddError
 
 TABLE = "schema_object"
-"""Name of the table with the expected definitions, in the platform schema."""
+"""Name of the table in the platform schema that holds the expected definitions."""
 RUNNING = "a run is at work"
-"""The only name in it while a migration run changes the schema, also when that run was killed."""
+"""Name of its only row while a migration run changes the schema, or after such a run was killed."""
 OWN = frozenset({TABLE, "migration_journal", LEDGER})
-"""The migrator's own tables, which it creates and completes by itself."""
+"""Tables that the migrator itself creates and updates."""
 
 _COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
 _DEFINER = re.compile(r" DEFINER=(?:`(?:[^`]|``)*`@`(?:[^`]|``)*`|\S+)")
@@ -35,23 +35,23 @@ _LISTINGS = {
     "WHERE event_schema = %s",
 }
 _SHOWN_AS = {"BASE TABLE": "TABLE", "SYSTEM VERSIONED": "TABLE", "SYSTEM VIEW": "VIEW"}
-# Which value of the row of SHOW CREATE … is the definition; the second one unless named here.
+# Position of the definition in the row of SHOW CREATE; 1 unless listed here.
 _DEFINITION_AT = {
     **dict.fromkeys(("PROCEDURE", "FUNCTION", "TRIGGER", "PACKAGE", "PACKAGE BODY"), 2),
     "EVENT": 3,
 }
-# What an account without the privilege to see a definition gets.
+# Results for an account without the privilege to see a definition.
 _HIDDEN = frozenset({"", "error 1142", "error 1143", "error 1227", "error 1305", "error 1370"})
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A schema at one moment.
+    """The state of a schema at one time.
 
     Attributes:
-        definitions: such as ``table gene`` → its CREATE statement, without counters, definers and
-            the schema's own name.
-        contents: table name → (rows, the server's checksum over them); empty unless asked for.
+        definitions: Object, such as ``table gene`` → its CREATE statement, without AUTO_INCREMENT
+            counters, definers and the name of the schema.
+        contents: Table name → (row count, checksum of the server); empty unless requested.
     """
 
     definitions: Mapping[str, str]
@@ -60,11 +60,11 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Difference:
-    """What is not as the last migration run left it.
+    """Drift: differences from the state after the last migration run.
 
     Attributes:
-        sentences: one for each object, with its name and how it differs.
-        unseen: objects that are expected and that this account is not allowed to look at.
+        sentences: One sentence for each object that differs.
+        unseen: Expected objects whose definition this account cannot see.
     """
 
     sentences: tuple[str, ...] = ()
@@ -74,15 +74,15 @@ class Difference:
 async def definitions(
     runner: QueryRunner, schema: str, *, without: frozenset[str]
 ) -> dict[str, str]:
-    """Read the definition of every object of a schema.
+    """Read the definitions of all objects of a schema.
 
     Args:
-        runner: where to ask.
-        schema: its name.
-        without: names of tables to leave out.
+        runner: Runs the queries.
+        schema: Name of the schema.
+        without: Names of tables to exclude.
 
     Returns:
-        Such as ``table gene`` → its CREATE statement.
+        Object, such as ``table gene`` → its CREATE statement.
     """
     objects: list[tuple[str, str]] = []
     for kind, listing in _LISTINGS.items():
@@ -116,22 +116,26 @@ def _number(error: BaseException | None) -> int:
     return 0
 
 
-def _definition(schema: str, kind: str, answer: Sequence[str | None]) -> str:
-    at = _DEFINITION_AT.get(kind, 1)
-    text = str(answer[at] or "") if len(answer) > at else ""
+def _definition(schema: str, kind: str, result: Sequence[str | None]) -> str:
+    position = _DEFINITION_AT.get(kind, 1)
+    text = str(result[position] or "") if len(result) > position else ""
     text = _DEFINER.sub("", _COUNTER.sub("", text))
     return text.replace(f"`{schema}`.", "")
 
 
 async def expected(runner: QueryRunner, platform: str, schema: str) -> Snapshot | None:
-    """Return what was recorded of a schema, or None when nothing comparable was.
+    """Return the recorded state of a schema.
 
-    Another version of the server may word the same definition in another way.
+    Only records of the same server version count, because another version may print the same
+    definition differently.
 
     Args:
-        runner: where to ask.
-        platform: name of the platform schema.
-        schema: name of the schema it was recorded of.
+        runner: Runs the queries.
+        platform: Name of the platform schema.
+        schema: Name of the recorded schema.
+
+    Returns:
+        The recorded definitions, or None if there is no comparable record.
     """
     try:
         rows = await runner.fetch_all(
@@ -148,28 +152,31 @@ async def expected(runner: QueryRunner, platform: str, schema: str) -> Snapshot 
 
 
 async def drifted(runner: QueryRunner, platform: str, schema: str) -> Difference:
-    """Say what of a schema is not as the last migration run left it.
+    """Compare a schema with its state after the last migration run.
 
     Args:
-        runner: where to ask; its account may be one that sees tables only.
-        platform: name of the platform schema.
-        schema: name of the schema to look at.
+        runner: Runs the queries; its account may see only tables.
+        platform: Name of the platform schema.
+        schema: Name of the schema to check.
+
+    Returns:
+        The drift; empty if there is no comparable record.
     """
-    wanted = await expected(runner, platform, schema)
-    if wanted is None:
+    recorded = await expected(runner, platform, schema)
+    if recorded is None:
         return Difference()
     found = await definitions(runner, schema, without=OWN)
     kinds = {name.split(None, 1)[0] for name in found}
     unseen = {name for name, text in found.items() if text in _HIDDEN}
-    # A kind of which nothing is to be seen: gone altogether, or none of this account's business.
+    # If no object of a kind is visible, all were dropped or this account lacks the privilege.
     unseen |= {
-        name for name in wanted.definitions if name.split(None, 1)[0] not in kinds | {"table"}
+        name for name in recorded.definitions if name.split(None, 1)[0] not in kinds | {"table"}
     }
-    before = Snapshot({k: v for k, v in wanted.definitions.items() if k not in unseen})
+    before = Snapshot({k: v for k, v in recorded.definitions.items() if k not in unseen})
     now = Snapshot({k: v for k, v in found.items() if k not in unseen})
     return Difference(
         tuple(f"In {schema}, {text}." for text in differences(before, now)),
-        tuple(sorted(unseen & wanted.definitions.keys())),
+        tuple(sorted(unseen & recorded.definitions.keys())),
     )
 
 
@@ -178,30 +185,30 @@ def differences(before: Snapshot, after: Snapshot) -> Iterator[str]:
     for name in sorted(before.definitions.keys() | after.definitions.keys()):
         old, new = before.definitions.get(name), after.definitions.get(name)
         if old is None:
-            yield f"{name} appeared"
+            yield f"{name} was added"
         elif new is None:
-            yield f"{name} disappeared"
+            yield f"{name} was removed"
         elif old != new:
-            yield f"{name} changed: {first_difference(old, new)}"
+            yield f"{name} was changed: {first_difference(old, new)}"
     for name in sorted(before.contents.keys() & after.contents.keys()):
         (rows, checksum), (rows_now, checksum_now) = before.contents[name], after.contents[name]
         if rows != rows_now:
             yield f"table {name} has {rows_now} rows instead of {rows}"
         elif checksum != checksum_now:
-            yield f"the rows of table {name} have other values"
+            yield f"table {name} has the same number of rows but different values"
 
 
 def first_difference(old: str, new: str) -> str:
-    """Say how two definitions differ: a line that is gone, and one that has come."""
+    """Describe how two definitions differ: the first removed and the first added line."""
     before = [line.strip(" ,") for line in old.splitlines()]
     after = [line.strip(" ,") for line in new.splitlines()]
-    gone = next((line for line in before if line not in after), None)
-    come = next((line for line in after if line not in before), None)
-    if gone is None and come is None:
-        return "the same lines in another order"
-    return f"{gone or 'nothing'} → {come or 'nothing'}"
+    removed = next((line for line in before if line not in after), None)
+    added = next((line for line in after if line not in before), None)
+    if removed is None and added is None:
+        return "the same lines in a different order"
+    return f"{removed or 'nothing'} → {added or 'nothing'}"
 
 
 def quoted(schema: str, name: str) -> str:
-    """Return ``schema.name`` as an identifier."""
+    """Return ``schema.name`` as a quoted identifier."""
     return ".".join("`" + part.replace("`", "``") + "`" for part in (schema, name))

@@ -1,4 +1,4 @@
-"""Which migrations exist and which were applied: what migrator, API and backup worker share."""
+"""Existing and applied migrations, for the migrator, the API and the backup worker."""
 
 import hashlib
 import re
@@ -13,10 +13,10 @@ import pymysql.err
 from sysndd_core.sql.identifiers import qualified_name
 
 REQUIRED_PLATFORM_VERSION = "001_platform.sql"
-"""The newest platform file: services refuse a platform schema that is older."""
+"""The latest platform migration. Services do not start with an older platform schema."""
 
 LEDGER = "schema_version"
-"""Name of the ledger table, in the application schema and in the platform schema."""
+"""Name of the ledger table in both schemas."""
 
 _NAME = re.compile(r"(\d{1,9})_[A-Za-z0-9][A-Za-z0-9_.-]*\.sql", re.ASCII)
 _BOM = b"\xef\xbb\xbf"
@@ -25,18 +25,18 @@ _NO_SUCH_TABLE = frozenset({1049, 1146})  # unknown database, unknown table
 
 
 class QueryRunner(Protocol):
-    """Anything that answers a query with rows as dicts: ``Database``, ``Transaction``."""
+    """Runs a query and returns rows as dicts, such as ``Database`` or ``Transaction``."""
 
     async def fetch_all(
         self, sql: str, arguments: Sequence[Any] | Mapping[str, Any] | None = None
     ) -> list[dict[str, Any]]:
-        """Run one query; return every row."""
+        """Run one query; return all rows."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class MigrationFile:
-    """One ``NNN_name.sql``; ``number`` is what orders it."""
+    """A file ``NNN_name.sql``; ``number`` defines the order."""
 
     number: int
     filename: str
@@ -45,12 +45,12 @@ class MigrationFile:
 
 @dataclass(frozen=True, slots=True)
 class MigrationDirectory:
-    """What a directory holds.
+    """The contents of a migration directory.
 
     Attributes:
-        files: the migrations in numeric order.
-        duplicates: number → file names, for each number that occurs more than once.
-        ignored: names that end in ``.sql`` and are not of the form ``NNN_name.sql``.
+        files: Migrations in numeric order.
+        duplicates: Number → file names, for each number that occurs more than once.
+        ignored: File names that end in ``.sql`` but do not have the form ``NNN_name.sql``.
     """
 
     files: tuple[MigrationFile, ...]
@@ -60,14 +60,14 @@ class MigrationDirectory:
 
 @dataclass(frozen=True, slots=True)
 class SchemaState:
-    """How far the two schemas are behind what the services were built for.
+    """The migration state of both schemas.
 
     Attributes:
-        pending: application files without a successful row in the ledger, in numeric order.
-        failed: those of them whose row says that they failed or were never finished.
-        current: newest application file that was applied, or None.
-        platform: newest platform file that was applied, or None.
-        platform_behind: whether that is older than ``REQUIRED_PLATFORM_VERSION``.
+        pending: Application files without a successful row in the ledger, in numeric order.
+        failed: Pending files that failed or did not finish.
+        current: Latest application file that was applied, or None.
+        platform: Latest platform file that was applied, or None.
+        platform_behind: Whether ``platform`` is older than ``REQUIRED_PLATFORM_VERSION``.
     """
 
     pending: tuple[str, ...]
@@ -78,7 +78,7 @@ class SchemaState:
 
     @property
     def is_current(self) -> bool:
-        """Tell whether nothing is left to apply."""
+        """Whether all migrations are applied."""
         return not self.pending and not self.platform_behind
 
 
@@ -92,10 +92,10 @@ def list_migrations(directory: Path) -> MigrationDirectory:
     """List a directory's migrations in numeric order.
 
     Args:
-        directory: where the files are; its subdirectories are not looked into.
+        directory: Directory of the files; subdirectories are ignored.
 
     Raises:
-        OSError: the directory can't be read.
+        OSError: The directory cannot be read.
     """
     names = sorted(path.name for path in directory.iterdir() if path.is_file())
     numbered = [(number, name) for name in names if (number := migration_number(name)) is not None]
@@ -119,22 +119,22 @@ def list_migrations(directory: Path) -> MigrationDirectory:
 
 
 def checksum(data: bytes) -> str:
-    """Hash a file's text as ``sha256:<hex>``.
+    """Return the checksum of a file as ``sha256:<hex>``.
 
-    A byte order mark and the kind of line ending don't count: git and editors change both.
+    Ignores the byte order mark and the kind of line ending, which git and editors change.
     """
     text = data.removeprefix(_BOM).replace(b"\r\n", b"\n")
     return f"sha256:{hashlib.sha256(text).hexdigest()}"
 
 
 def migration_lock_name(schema: str) -> str:
-    """Name the advisory lock that guards every change of one application's schemas.
+    """Return the name of the schema lock of an application schema.
 
-    Lock names are server wide, at most 64 characters on MySQL, and compared with case on MariaDB
-    only; so the name carries the schema, in one case, hashed when it does not fit.
+    Lock names are global to the server, have at most 64 characters on MySQL, and are case-sensitive
+    only on MariaDB. So the name contains the schema in lower case, hashed if it is too long.
 
     Args:
-        schema: the application schema.
+        schema: Name of the application schema.
     """
     normalised = schema.casefold()
     name = f"sysndd-migrator:{normalised}"
@@ -146,20 +146,19 @@ def migration_lock_name(schema: str) -> str:
 async def pending(
     runner: QueryRunner, directory: Path, *, application: str, platform: str
 ) -> SchemaState:
-    """Compare the directory and the required platform version with what was applied.
+    """Compare the ledgers with the migration directory and the required platform version.
 
-    One query for each schema. A schema or a ledger that does not exist means that everything is
-    pending.
+    Runs one query for each schema. Without a schema or a ledger, all migrations are pending.
 
     Args:
-        runner: where to ask.
-        directory: the application's migrations.
-        application: name of the application schema.
-        platform: name of the platform schema.
+        runner: Runs the queries.
+        directory: Directory of the application's migrations.
+        application: Name of the application schema.
+        platform: Name of the platform schema.
 
     Raises:
-        OSError: the directory can't be read.
-        SysnddError: the database can't be asked.
+        OSError: The directory cannot be read.
+        SysnddError: A query failed.
     """
     files = list_migrations(directory).files
     applied = await _ledger(runner, application)
@@ -177,17 +176,17 @@ async def pending(
 
 
 async def current_version(runner: QueryRunner, *, application: str) -> str | None:
-    """Return the newest application file that was applied successfully, or None.
+    """Return the latest application file that was applied, or None.
 
     Args:
-        runner: where to ask.
-        application: name of the application schema.
+        runner: Runs the query.
+        application: Name of the application schema.
     """
     return _newest(await _ledger(runner, application))
 
 
 async def _ledger(runner: QueryRunner, schema: str) -> dict[str, bool]:
-    """Read filename → success; empty when there is no such schema or table."""
+    """Return file name → success; empty if the schema or the ledger does not exist."""
     ledger = qualified_name(schema, LEDGER)
     try:
         rows = await runner.fetch_all(f"SELECT filename, success FROM {ledger}")
@@ -199,7 +198,7 @@ async def _ledger(runner: QueryRunner, schema: str) -> dict[str, bool]:
 
 
 def _says_no_such_table(error: BaseException | None) -> bool:
-    # Database and Transaction map driver errors and keep the original as the cause.
+    # Database and Transaction map errors of the driver, with the original as the cause.
     while error is not None:
         if isinstance(error, pymysql.err.Error) and error.args and error.args[0] in _NO_SUCH_TABLE:
             return True

@@ -1,8 +1,8 @@
-"""``health`` of a worker: was its process seen at the database a moment ago?
+"""The health check of a worker: whether it reported to the database recently.
 
-A container's health check runs this beside the worker, as a program of its own. The worker writes
-its row at every sweep, so a row that is fresh says that the process runs, that its event loop turns
-and that it reaches the database.
+The health check of the container runs this in a separate process. The worker updates its row at
+every sweep, so a recent row shows that the process runs, that its event loop is not blocked and
+that it can reach the database.
 """
 
 import asyncio
@@ -15,34 +15,37 @@ from sysndd_core.jobs.models import Queue
 from sysndd_core.jobs.worker import SWEEP_SECONDS
 from sysndd_core.settings.database import DatabaseSettings
 
-# Two sweeps may be late before anybody is alarmed.
+# Two missed sweeps are tolerated.
 _FRESH_SECONDS = 3 * SWEEP_SECONDS
 
 
 def answer(settings: DatabaseSettings, queue: Queue) -> int:
-    """Look for a worker of this machine; say on standard error what is wrong.
+    """Check the worker of this host; print problems to standard error.
 
     Args:
-        settings: the worker's own.
-        queue: what it serves.
+        settings: Database settings of the worker.
+        queue: Queue that the worker serves.
 
     Returns:
-        0 when it was seen within three sweeps, else 1.
+        0 if the worker reported within three sweeps, else 1.
     """
     try:
         age = asyncio.run(_age(settings, queue))
     except SysnddError as error:
-        print(error.detail, file=sys.stderr)  # noqa: T201 - the engine shows it beside "unhealthy"
+        print(error.detail, file=sys.stderr)  # noqa: T201 - shown with "unhealthy"
         return 1
     if age is None or age > _FRESH_SECONDS:
         seen = "never" if age is None else f"{age:.0f} s ago"
-        print(f"No worker of {queue.value} here: last seen {seen}.", file=sys.stderr)  # noqa: T201
+        text = (
+            f"The {queue.value} worker on this host has not reported recently (last seen: {seen})."
+        )
+        print(text, file=sys.stderr)  # noqa: T201 - shown with "unhealthy"
         return 1
     return 0
 
 
 async def _age(settings: DatabaseSettings, queue: Queue) -> float | None:
-    """Return the seconds since a worker of this host and queue was seen last."""
+    """Return the seconds since a worker of this host and queue last reported, or None."""
     async with Database(settings.model_copy(update={"pool_size": 1})) as database:
         row = await database.fetch_one(
             "SELECT TIMESTAMPDIFF(MICROSECOND, MAX(seen_at), UTC_TIMESTAMP(6)) / 1e6 AS age"

@@ -1,4 +1,4 @@
-"""The log lines of each job, kept in the platform schema so that the job's page can show them."""
+"""The log lines of each job, stored in the platform schema for the page of the job."""
 
 import collections
 import contextlib
@@ -15,12 +15,12 @@ from sysndd_core.errors import SysnddError
 
 LINES_PER_JOB = 1000
 DAYS_KEPT = 30
-_IN_HAND = 2000
-"""Lines held while the database can't take them; the oldest make room."""
+_MAX_PENDING = 2000
+"""Maximum number of lines held while the database is unavailable; the oldest are dropped."""
 _LINE_LENGTH = 2000
-_AT_ONCE = 200
+_BATCH_SIZE = 200
 
-# Columns of their own, or the same for every line.
+# Stored in separate columns, or the same in every line.
 _LEFT_OUT = {
     "event",
     "job_id",
@@ -43,24 +43,24 @@ class _Line:
 
 
 class JobLog(logging.Handler):
-    """Takes the lines that are logged while a ``job_id`` is bound, and writes them in batches.
+    """Collects lines that are logged while a ``job_id`` is bound, and writes them in batches.
 
-    The worker's own log stays the complete one: here a job keeps ``LINES_PER_JOB`` lines for
+    Only the worker's log is complete. The table keeps ``LINES_PER_JOB`` lines of each job for
     ``DAYS_KEPT`` days.
 
     Args:
-        database: the worker's pool.
+        database: Connection pool of the worker.
     """
 
     def __init__(self, database: Database) -> None:
         super().__init__(logging.INFO)
         self._database = database
         self._table = f"{database.ops}.job_log"
-        self._lines: collections.deque[_Line] = collections.deque(maxlen=_IN_HAND)
+        self._lines: collections.deque[_Line] = collections.deque(maxlen=_MAX_PENDING)
         self._counts: collections.Counter[str] = collections.Counter()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a line of a job; called in the context of whoever logs."""
+        """Collect a line of a job. Called in the context of the code that logs."""
         bound = get_contextvars()
         job_id = bound.get("job_id")
         if job_id is None:
@@ -70,7 +70,7 @@ class JobLog(logging.Handler):
             return
         text = _text(record)
         if self._counts[job_id] == LINES_PER_JOB:
-            text = "Further lines are in the worker's own log only."
+            text = "Further lines are only in the log of the worker."
         self._lines.append(
             _Line(
                 job_id,
@@ -82,9 +82,9 @@ class JobLog(logging.Handler):
         )
 
     async def write(self) -> None:
-        """Put what was kept into the table; what it does not take now is tried again."""
+        """Write the collected lines to the table. After an error, the next call tries again."""
         while self._lines:
-            batch = [self._lines.popleft() for _ in range(min(_AT_ONCE, len(self._lines)))]
+            batch = [self._lines.popleft() for _ in range(min(_BATCH_SIZE, len(self._lines)))]
             try:
                 await self._insert(batch)
             except BaseException as error:
@@ -94,7 +94,7 @@ class JobLog(logging.Handler):
                 raise
 
     async def remove_old(self) -> None:
-        """Delete a bounded number of lines that are past their time."""
+        """Delete a limited number of lines that are older than ``DAYS_KEPT`` days."""
         self._counts.clear()
         with contextlib.suppress(SysnddError):
             await self._database.execute(
@@ -115,7 +115,7 @@ class JobLog(logging.Handler):
 
 
 def _text(record: logging.LogRecord) -> str:
-    # structlog hands its event over as a dict; other libraries a message.
+    # structlog passes its event as a dict, other libraries pass a message.
     event: Mapping[str, Any] = record.msg if isinstance(record.msg, dict) else {}
     words = [str(event.get("event")) if event else record.getMessage()]
     words += [

@@ -1,8 +1,8 @@
-"""The whole vocabulary of background work: one frozen model per job.
+"""The jobs: one frozen model for each kind of background work.
 
-A caller passes the model, never a name in a string. Each model has exactly one handler (a contract
-test says so) and its JSON schema is snapshotted, because rows written by an older version must
-still be readable by a newer one.
+A caller submits a model, never a name as a string. A contract test checks that each model has
+exactly one handler. Another compares its JSON schema with a snapshot, because a newer version must
+be able to read the rows of an older one.
 """
 
 from enum import StrEnum
@@ -12,14 +12,14 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Queue(StrEnum):
-    """A worker process serves exactly one queue: a long dump must never delay a mail."""
+    """The queues. A worker serves exactly one, so that a long dump never delays an email."""
 
     BACKUP = "backup"
     MAIL = "mail"
 
 
 class BackupKind(StrEnum):
-    """Why a backup was taken."""
+    """Why a backup was created."""
 
     MANUAL = "manual"
     SCHEDULED = "scheduled"
@@ -31,11 +31,11 @@ class Job(BaseModel):
     """Base of every job.
 
     Class attributes:
-        job_kind: stable name, stored in the row.
-        queue: the worker that runs it.
-        active_key: jobs that share one never overlap; None for no limit.
-        max_attempts: how often it may be started; a worker that dies uses up one.
-        interruptible: whether a stopping worker may break it off and hand it back.
+        job_kind: Stable name, stored in the row.
+        queue: Queue of the job.
+        active_key: Jobs with the same key never overlap; None for no restriction.
+        max_attempts: Maximum number of starts; a crash of the worker uses up one.
+        interruptible: Whether a stopping worker may abort the job and release it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,12 +47,12 @@ class Job(BaseModel):
     interruptible: ClassVar[bool] = True
 
 
-# Backup, restore and schema change read or replace the same tables.
+# Backups, restores and migrations read or replace the same tables.
 WHOLE_DATABASE = "whole-database"
 
 
 class CreateBackup(Job):
-    """Dump the application schema into the backup store."""
+    """Create a backup of the application schema."""
 
     job_kind = "create_backup"
     queue = Queue.BACKUP
@@ -63,7 +63,7 @@ class CreateBackup(Job):
 
 
 class VerifyBackup(Job):
-    """Load a backup into a scratch schema, dump it again, and compare the two."""
+    """Verify a backup: restore it into a scratch schema, dump it again and compare."""
 
     job_kind = "verify_backup"
     queue = Queue.BACKUP
@@ -74,23 +74,23 @@ class VerifyBackup(Job):
 
 
 class RestoreBackup(Job):
-    """Replace the application schema by a backup, after a safety backup of what is there."""
+    """Create a safety backup, then replace the application schema with a backup."""
 
     job_kind = "restore_backup"
     queue = Queue.BACKUP
     active_key = WHOLE_DATABASE
-    # Never started a second time by itself: a person looks first.
+    # Never restarted automatically: an operator must check the result first.
     max_attempts = 1
     interruptible = False
 
     name: str
-    # Whether a backup without an active Administrator is restored all the same. Rows of versions
-    # that did not ask lack it; whoever submits one now says what was typed.
+    # Whether to restore a backup without an active administrator. The default is for rows of older
+    # versions, which did not have this field.
     without_administrator: bool = True
 
 
 class UndoRestore(Job):
-    """Bring back the tables that the last restore replaced."""
+    """Undo the last restore: return to the tables that it replaced."""
 
     job_kind = "undo_restore"
     queue = Queue.BACKUP
@@ -100,7 +100,7 @@ class UndoRestore(Job):
 
 
 class AdoptBackup(Job):
-    """Read a dump from elsewhere to its end and list it as a backup."""
+    """Check a dump from elsewhere and list it as a backup."""
 
     job_kind = "adopt_backup"
     queue = Queue.BACKUP
@@ -111,7 +111,7 @@ class AdoptBackup(Job):
 
 
 class PreviewRestore(Job):
-    """Say what a restore would change: tables, rows, and accounts, which are loaded beside live."""
+    """Report which tables, rows and accounts a restore would change, without changing any."""
 
     job_kind = "preview_restore"
     queue = Queue.BACKUP
@@ -122,7 +122,7 @@ class PreviewRestore(Job):
 
 
 class InspectTable(Job):
-    """Load one table of a backup into a schema of its own."""
+    """Load one table of a backup into a separate schema."""
 
     job_kind = "inspect_table"
     queue = Queue.BACKUP
@@ -134,7 +134,7 @@ class InspectTable(Job):
 
 
 class DropInspection(Job):
-    """Drop a schema that was made for an inspection."""
+    """Drop the schema of an inspection."""
 
     job_kind = "drop_inspection"
     queue = Queue.BACKUP
@@ -154,9 +154,9 @@ JOBS: tuple[type[Job], ...] = (
     DropInspection,
     AdoptBackup,
 )
-"""Every job there is. Adding one here without a handler fails the contract tests."""
+"""All jobs. A contract test fails for a job without a handler."""
 
 
 def job_type(kind: str) -> type[Job] | None:
-    """Return the model of a stored ``kind``, or None when this version does not know it."""
+    """Return the model of a stored ``kind``, or None if this version does not know it."""
     return next((job for job in JOBS if job.job_kind == kind), None)

@@ -1,8 +1,7 @@
-"""Records in the audit log how each job ended, exactly once, whoever ended it.
+"""Audit log entries for the outcome of each job, written exactly once.
 
-The request of a job is in the audit log from the start; its outcome is known only when the job
-ends: by its worker, by a cancellation, or because its worker was lost. So this looks for jobs that
-have ended instead of relying on the process that ends them.
+A job can be ended by its worker, by a cancellation or by the loss of its worker. So this module
+queries for ended jobs and does not rely on the process that ended them.
 """
 
 import json
@@ -15,10 +14,10 @@ _DAYS = 7
 
 
 class JobOutcomes:
-    """The audit entries of jobs that have ended.
+    """The audit log entries of ended jobs.
 
     Args:
-        database: the process's pool.
+        database: Connection pool of the process.
     """
 
     def __init__(self, database: Database) -> None:
@@ -27,7 +26,7 @@ class JobOutcomes:
         self._audit = f"{database.ops}.audit_log"
 
     async def write(self) -> int:
-        """Write the entries that are missing; return how many there were."""
+        """Write the missing entries; return their number."""
         rows = await self._database.fetch_all(
             f"SELECT id FROM {self._job} WHERE outcome_audit_id IS NULL"
             " AND finished_at > UTC_TIMESTAMP(6) - INTERVAL %s DAY ORDER BY finished_at LIMIT %s",
@@ -38,7 +37,7 @@ class JobOutcomes:
         return len(rows)
 
     async def _write(self, job_id: str) -> None:
-        """Write the entry and the job's reference to it in one transaction: both or neither."""
+        """Write the entry and the reference from the job to it, in one transaction."""
         async with self._database.transaction() as tx:
             job = await tx.fetch_one(
                 f"SELECT * FROM {self._job} WHERE id = %s AND finished_at IS NOT NULL"
@@ -46,14 +45,14 @@ class JobOutcomes:
                 (job_id,),
             )
             if job is None:
-                return  # another worker was faster
+                return  # another worker has written it
             entry = await self._insert(tx, job, await self._request_of(tx, job))
             await tx.execute(
                 f"UPDATE {self._job} SET outcome_audit_id = %s WHERE id = %s", (entry, job_id)
             )
 
     async def _request_of(self, tx: Transaction, job: Row) -> Row:
-        """Return the entry of the request: who asked, from where, and for what."""
+        """Return the audit log entry of the request: actor, IP address and object."""
         found = await tx.fetch_one(f"SELECT * FROM {self._audit} WHERE id = %s", (job["audit_id"],))
         unknown = dict.fromkeys(("actor_name", "remote", "object", "detail"))
         return found or {**unknown, "actor_id": job["requested_by"]}

@@ -1,4 +1,4 @@
-"""The ``job`` table: rows written in the caller's transaction, announced after its commit."""
+"""The table ``job``: written in the caller's transaction, announced after its commit."""
 
 import json
 import re
@@ -20,7 +20,7 @@ JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class JobState(StrEnum):
-    """A job's life; the last three are final."""
+    """The state of a job; the last three are final."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -30,15 +30,15 @@ class JobState(StrEnum):
 
 
 class JobRows(LeasedTable):
-    """The ``job`` table.
+    """The table ``job``.
 
     Args:
-        database: the process's pool.
-        wake_up: how workers are told.
-        queue: the queue a worker claims from; None for those who only write and read.
+        database: Connection pool of the process.
+        wake_up: Wakes the workers.
+        queue: Queue that a worker claims from; None for processes that only submit and read jobs.
     """
 
-    # A job's page shows them.
+    # For the page of the job.
     keeps_log_lines = True
 
     def __init__(self, database: Database, wake_up: WakeUp, queue: Queue | None = None) -> None:
@@ -52,18 +52,18 @@ class JobRows(LeasedTable):
         return "queue = %s", (self.queue.value,)
 
     async def submit(self, tx: Transaction, job: Job, *, requested_by: int | None) -> str:
-        """Write a job's row; its worker is woken once the transaction has committed.
+        """Write the row of a job; its worker is woken after the transaction commits.
 
         Args:
-            tx: the caller's transaction: the row appears with the rest of it or not at all.
-            job: what to do.
-            requested_by: user id, or None for the system itself.
+            tx: Transaction of the caller.
+            job: The job.
+            requested_by: User ID, or None for the system.
 
         Returns:
-            The job's id.
+            The ID of the job.
 
         Raises:
-            OperationInProgress: a job with the same ``active_key`` is queued or running.
+            OperationInProgress: A job with the same ``active_key`` is queued or running.
         """
         job_id = str(uuid.uuid4())
         try:
@@ -78,20 +78,20 @@ class JobRows(LeasedTable):
             active = await tx.fetch_one(
                 f"SELECT id FROM {self.table} WHERE active_slot = %s", (job.active_key,)
             )
-            # The other may have ended between our two statements; its name is all that is lost.
+            # The other job may have ended between the two statements; then its ID is unknown.
             raise OperationInProgress(active["id"] if active else "unknown") from error
         tx.after_commit(lambda: self._wake_up.announce(job.queue, job_id))
         return job_id
 
     async def link_audit_entry(self, tx: Transaction, job_id: str, audit_id: int) -> None:
-        """Point a job at the audit entry of its request, in the request's transaction."""
+        """Link a job to the audit log entry of its request, in the request's transaction."""
         await tx.execute(f"UPDATE {self.table} SET audit_id = %s WHERE id = %s", (audit_id, job_id))
 
     async def check_free(self, tx: Transaction, active_key: str | None) -> None:
-        """Make sure that no job with this ``active_key`` is queued or running.
+        """Check that no job with this ``active_key`` is queued or running.
 
         Raises:
-            OperationInProgress: one is; carries its id.
+            OperationInProgress: A job is queued or running; carries its ID.
         """
         active = await tx.fetch_one(
             f"SELECT id FROM {self.table} WHERE active_slot = %s", (active_key,)
@@ -100,10 +100,10 @@ class JobRows(LeasedTable):
             raise OperationInProgress(active["id"])
 
     async def get(self, job_id: str) -> Row:
-        """Read one row.
+        """Return one row.
 
         Raises:
-            JobNotFound: there is none with that id.
+            JobNotFound: There is no job with this ID.
         """
         _check_id(job_id)
         row = await self.database.fetch_one(f"SELECT * FROM {self.table} WHERE id = %s", (job_id,))
@@ -112,7 +112,7 @@ class JobRows(LeasedTable):
         return row
 
     async def page(self, *, limit: int, offset: int) -> tuple[list[Row], int]:
-        """Read rows, newest first, with the number of all rows."""
+        """Return rows, latest first, and the total number of rows."""
         async with self.database.connection() as connection:
             total = await connection.fetch_one(f"SELECT COUNT(*) AS n FROM {self.table}")
             rows = await connection.fetch_all(
@@ -122,11 +122,11 @@ class JobRows(LeasedTable):
         return rows, int(total["n"]) if total else 0
 
     async def request_cancel(self, tx: Transaction, job_id: str) -> None:
-        """Cancel a queued job at once; ask the worker of a running one to break it off.
+        """Cancel a queued job immediately, or request the cancellation of a running one.
 
         Raises:
-            JobNotFound: there is none with that id.
-            JobNotCancellable: it has ended already.
+            JobNotFound: There is no job with this ID.
+            JobNotCancellable: The job has already ended.
         """
         _check_id(job_id)
         row = await tx.fetch_one(
@@ -148,17 +148,17 @@ class JobRows(LeasedTable):
             raise JobNotCancellable()
 
     async def cancel_requested(self, claim: Claim) -> bool:
-        """Tell whether somebody asked for this running job to be cancelled."""
+        """Return whether the cancellation of this running job was requested."""
         row = await self.database.fetch_one(
             f"SELECT cancel_requested FROM {self.table} WHERE id = %s", (claim.id,)
         )
         return bool(row and row["cancel_requested"])
 
     async def progress(self, claim: Claim, *, step: str, percent: int, message: str) -> None:
-        """Show where a running job is; also renews its lease.
+        """Store the progress of a running job and renew its lease.
 
         Raises:
-            LeaseLost: the row is no longer ours: stop before doing anything that can be seen.
+            LeaseLost: Another worker owns the row; stop before the next visible change.
         """
         await self.write(
             claim,
@@ -168,29 +168,29 @@ class JobRows(LeasedTable):
         )
 
     async def reclaim(self) -> int:
-        """Take rows from workers whose lease ran out; note in the audit log what has ended."""
+        """Reclaim rows with expired leases, and write the audit log entries of ended jobs."""
         reclaimed = await super().reclaim()
         await self.outcomes.write()
         return reclaimed
 
     async def succeed(self, claim: Claim, result: dict[str, Any]) -> None:
-        """Close a job with its result."""
+        """End a job with its result."""
         await self.end(
             claim, JobState.SUCCEEDED, "percent = 100, result = %s", json.dumps(result, default=str)
         )
 
     async def fail(self, claim: Claim, code: str, error: str) -> None:
-        """Close a job that failed, with the stable code and a sentence for the operator."""
+        """End a failed job with an error code and a sentence for the operator."""
         await self.end(claim, JobState.FAILED, "error_code = %s, error = %s", code, error[:2000])
 
     def _lost_columns(self, last: str) -> str:
         return (
             f" error_code = IF({last}, 'worker_lost', NULL),"
-            f" error = IF({last}, 'The worker stopped in the middle of the job.', NULL),"
+            f" error = IF({last}, 'The worker stopped before the job ended.', NULL),"
         )
 
 
 def _check_id(job_id: str) -> None:
-    # Also because comparing an ASCII column with other letters is an error to the server (1267).
+    # Also because comparing an ASCII column with other characters is error 1267.
     if JOB_ID.fullmatch(job_id) is None:
         raise JobNotFound()

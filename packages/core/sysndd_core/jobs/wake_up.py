@@ -1,7 +1,7 @@
-"""The wake-up through arq: best effort by design.
+"""Wake-ups of workers through arq, on a best-effort basis.
 
-Nothing depends on it. A wake-up that fails, or takes longer than a quarter of a second, is
-forgotten: the sweep finds the row within ten seconds.
+A wake-up that fails or takes longer than ``WAKE_TIMEOUT`` is dropped, because the sweep finds the
+row within ten seconds.
 """
 
 import asyncio
@@ -20,16 +20,16 @@ log = get_logger(__name__)
 
 WAKE_FUNCTION = "wake"
 WAKE_TIMEOUT = 0.25
-"""Seconds. A frozen Redis accepts the connection and never answers."""
+"""Time limit in seconds, because a frozen Redis accepts connections and never responds."""
 
 
 def serialize(value: dict[str, Any]) -> bytes:
-    """Encode an arq message as JSON: arq's own default is pickle, which runs code when read."""
+    """Encode an arq message as JSON. arq's default, pickle, can execute code when read."""
     return json.dumps(value, default=str).encode()
 
 
 def deserialize(data: bytes) -> dict[str, Any]:
-    """Decode what ``serialize`` made."""
+    """Decode a message that ``serialize`` encoded."""
     value: dict[str, Any] = json.loads(data)
     return value
 
@@ -40,7 +40,7 @@ def queue_name(queue: Queue) -> str:
 
 
 def open_redis(settings: RedisSettings) -> ArqRedis:
-    """Build a client; it connects on first use."""
+    """Create a Redis client, which connects on first use."""
     pool = BlockingConnectionPool.from_url(
         settings.url.get_secret_value(), max_connections=4, timeout=1, socket_connect_timeout=2
     )
@@ -48,13 +48,13 @@ def open_redis(settings: RedisSettings) -> ArqRedis:
 
 
 class WakeUp:
-    """Tells a worker that there is a row for it."""
+    """Wakes workers when there is a row for them."""
 
     def __init__(self, settings: RedisSettings) -> None:
         self._redis = open_redis(settings)
 
     async def announce(self, queue: Queue, row_id: str) -> None:
-        """Wake the queue's worker; never raises and never takes longer than ``WAKE_TIMEOUT``."""
+        """Wake a worker of the queue. Never raises, never takes longer than ``WAKE_TIMEOUT``."""
         try:
             async with asyncio.timeout(WAKE_TIMEOUT):
                 await self._redis.enqueue_job(
@@ -64,7 +64,7 @@ class WakeUp:
             log.warning("wake_up_failed", queue=queue.value, reason=type(error).__name__)
 
     async def answers(self, timeout: float = 0.5) -> bool:
-        """Tell whether Redis answers a PING within ``timeout`` seconds."""
+        """Return whether Redis responds to PING within ``timeout`` seconds."""
         try:
             async with asyncio.timeout(timeout):
                 return bool(await self._redis.ping())

@@ -1,8 +1,8 @@
-"""Links that are never at rest: a token is derived when its mail is rendered, and stored hashed.
+"""Tokens of the links in emails: derived when the email is rendered, and stored only as a hash.
 
-``token = HMAC-SHA256(TOKEN_KEY, purpose, id)``, 256 bits. The row of ``account_token`` holds id,
-purpose and SHA-256 of the token; the outbox row holds the id. Who has the database, a backup, Redis
-and the logs, but not the key, can't make the link.
+``token = HMAC-SHA256(TOKEN_KEY, purpose, id)``, 256 bits. The row of ``account_token`` has the ID,
+the purpose and the SHA-256 of the token; the outbox row has the ID. Without ``TOKEN_KEY``, the link
+cannot be derived from the database, a backup, Redis or the logs.
 """
 
 import base64
@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 
 class TokenPurpose(StrEnum):
-    """What a token is good for; it is good for nothing else."""
+    """The purpose of a token. A token is not accepted for any other purpose."""
 
     CONFIRM = "confirm"
     RESET = "reset"
@@ -23,12 +23,12 @@ class TokenPurpose(StrEnum):
 
 
 def derive(key: SecretStr, purpose: TokenPurpose, token_id: str) -> str:
-    """Return the token in clear, 43 characters of base64url.
+    """Return the token, 43 characters of base64url.
 
     Args:
-        key: ``TOKEN_KEY``.
-        purpose: bound into the token.
-        token_id: primary key of its row.
+        key: Value of ``TOKEN_KEY``.
+        purpose: Purpose that the token is bound to.
+        token_id: Primary key of its row.
     """
     message = f"sysndd/account-token/1/{purpose.value}/{token_id}".encode()
     digest = hmac.digest(key.get_secret_value().encode(), message, hashlib.sha256)
@@ -36,8 +36,8 @@ def derive(key: SecretStr, purpose: TokenPurpose, token_id: str) -> str:
 
 
 def fingerprint(token: str) -> str:
-    """Return what is stored of a token: SHA-256, in hexadecimal.
+    """Return the stored form of a token: its SHA-256 in hexadecimal.
 
-    The token has 256 bits of its own, so no salt is needed.
+    No salt is needed, because the token has 256 bits of entropy.
     """
     return hashlib.sha256(token.encode()).hexdigest()

@@ -16,11 +16,11 @@ from sysndd_core.jobs.rows import JOB_ID
 from sysndd_core.jobs.wake_up import WakeUp
 
 _MAIL_ATTEMPTS = 200
-"""Its expiry ends a mail; this only ends one that takes its mailer down each time."""
+"""Emails normally end by expiry. This limit ends an email that crashes its mailer each time."""
 
 
 class MailState(StrEnum):
-    """A mail's life; the last three are final, and ``held`` waits for a person."""
+    """Delivery status of an email. The last three are final; ``held`` requires an operator."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -31,7 +31,7 @@ class MailState(StrEnum):
 
 
 class OnUnknownOutcome(StrEnum):
-    """What to do when the content was sent and no answer came (RFC 5321, section 4.5.3.2.6)."""
+    """What to do when the content was sent but not confirmed (RFC 5321, section 4.5.3.2.6)."""
 
     RESEND = "resend"
     HOLD = "hold"
@@ -39,16 +39,16 @@ class OnUnknownOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class NewMail:
-    """A mail to be sent.
+    """An email to be sent.
 
     Attributes:
-        purpose: why it is sent, such as ``test``.
-        recipient: exactly one address.
-        template: folder below the mailer's ``templates/``.
-        context: the template's typed fields as JSON values; never a live token.
-        expires_after: seconds after which it is cancelled, because its link is dead by then.
-        on_doubt: security mails are sent again under the same Message-ID: twice is better than
-            never. Others wait for a person.
+        purpose: Purpose of the email, such as ``test``.
+        recipient: Exactly one address.
+        template: Folder in the mailer's ``templates/``.
+        context: Typed fields of the template as JSON values; never a valid token.
+        expires_after: Seconds after which the email is cancelled, because its link has expired.
+        on_doubt: What to do when delivery is unknown. Security emails are resent with the same
+            Message-ID, because a duplicate is better than no email. Others are put on hold.
     """
 
     purpose: str
@@ -60,7 +60,7 @@ class NewMail:
 
 
 class MailRows(LeasedTable):
-    """The ``mail`` table: the outbox, as those see it who put mails in. Sending is the mailer's."""
+    """The outbox (table ``mail``) for code that writes emails; the mailer sends them."""
 
     queue = Queue.MAIL
 
@@ -73,12 +73,18 @@ class MailRows(LeasedTable):
         return "(expires_at IS NULL OR expires_at > UTC_TIMESTAMP(6))", ()
 
     async def enqueue(self, tx: Transaction, mail: NewMail, *, requested_by: int | None) -> str:
-        """Write a mail's row; the mailer is woken once the transaction has committed.
+        """Write the row of an email; the mailer is woken after the transaction commits.
 
-        The Message-ID is fixed here: after a broken DATA nobody can know whether the server took
-        the mail, and a resend that repeats the id lets the receiver drop the second copy.
+        The Message-ID is set here, so that it stays the same when an email whose delivery is
+        unknown is resent. The recipient's server can then discard the duplicate.
 
-        Args and returns: as ``JobRows.submit``.
+        Args:
+            tx: Transaction of the caller.
+            mail: The email.
+            requested_by: User ID, or None for the system.
+
+        Returns:
+            The ID of the email.
         """
         mail_id = str(uuid.uuid4())
         await tx.execute(
@@ -94,11 +100,11 @@ class MailRows(LeasedTable):
         return mail_id
 
     async def announce(self, mail_id: str) -> None:
-        """Wake the mailers; never raises."""
+        """Wake the mailers. Never raises."""
         await self._wake_up.announce(Queue.MAIL, mail_id)
 
     async def get(self, mail_id: str) -> Row | None:
-        """Read one row, or None."""
+        """Return one row, or None if there is none with this ID."""
         if JOB_ID.fullmatch(mail_id) is None:
             return None
         return await self.database.fetch_one(
@@ -106,7 +112,7 @@ class MailRows(LeasedTable):
         )
 
     async def depth(self) -> Row:
-        """Count as ``LeasedTable.depth``, and ``held`` and ``dead``."""
+        """Return the counts of ``LeasedTable.depth``, plus ``held`` and ``dead``."""
         row = await super().depth()
         more = await self.database.fetch_one(
             "SELECT COALESCE(SUM(state = 'held'), 0) AS held,"

@@ -1,9 +1,9 @@
-"""One conversation with the mail server that sends no mail: where does it break, and why?
+"""The SMTP test: a session with the mail server that sends no email and reports each step.
 
-resolve → connect → banner → EHLO → TLS → AUTH → MAIL FROM → RSET → QUIT (RFC 5321, 3207, 4954). The
-administrator's test shows it step by step; the mailer's breaker closes when it passes. Host and
-credentials come from the settings alone. Neither password nor AUTH exchange is in the result, also
-when a server repeats them.
+resolve → connect → banner → EHLO → TLS → AUTH → MAIL FROM → RSET → QUIT (RFC 5321, 3207, 4954). An
+administrator sees each step; the mailer's circuit breaker closes when the test passes. Host and
+credentials come only from the settings. The result never contains the password or the AUTH
+exchange, even if a server repeats them.
 """
 
 import asyncio
@@ -24,37 +24,40 @@ from sysndd_core.mail.tls_facts import tls_facts, unchecked_context
 from sysndd_core.settings.smtp import SmtpSecurity, SmtpSettings
 
 PROBE_SECONDS = 9.0
-"""For all steps together; the answer comes within ten seconds."""
+"""Time limit for all steps together, so that the API can respond within ten seconds."""
 
-_LOOK_SECONDS = 3.0
+_CERTIFICATE_SECONDS = 3.0
 _LONGEST_LINE = 4096
 _LONGEST_DETAIL = 120
 _REPLY = re.compile(r"(\d{3})([ -]?)(.*)")
 
 HINTS = {
-    "unresolvable": "SMTP_HOST is not a name that the resolver of this machine knows.",
-    "refused": "Nothing listens at SMTP_HOST and SMTP_PORT, or a firewall refuses.",
-    "unreachable": "There is no way from this machine to SMTP_HOST; look at routes and firewalls.",
-    "timeout": "The server is too slow, a firewall drops packets, or SMTP_SECURITY is wrong"
-    " for this port (465: tls, 587: starttls).",
-    "not_smtp": "What answers there is no mail server; check SMTP_HOST and SMTP_PORT.",
-    "rejected": "The mail server turns this machine away; ask its administrator.",
-    "disconnected": "The server hung up in the middle; its log says why.",
-    "starttls_missing": "The server offers no STARTTLS; SMTP_SECURITY=tls on port 465 may be meant.",
-    "certificate_expired": "The mail server's certificate has expired; its administrator renews it.",
-    "certificate_wrong_host": "SMTP_HOST must be a name that is in the certificate.",
-    "certificate_untrusted": "For a private authority set SMTP_CA_FILE to its certificate.",
-    "tls_failed": "No common TLS version (1.2 or newer) or cipher, or no TLS at this port at all.",
-    "auth_missing": "SMTP_USER is set, but the server offers no AUTH that we speak here.",
-    "auth_refused": "SMTP_USER or SMTP_PASSWORD is wrong, or the account may not send.",
-    "sender_refused": "The server does not let this account send as MAIL_FROM.",
+    "unresolvable": "SMTP_HOST cannot be resolved. Check the name and the DNS settings.",
+    "refused": "No service listens on SMTP_HOST:SMTP_PORT, or a firewall rejects the connection.",
+    "unreachable": "No route to SMTP_HOST. Check routing and firewall rules.",
+    "timeout": "The server is too slow, a firewall drops packets, or SMTP_SECURITY does not match"
+    " the port (465: tls, 587: starttls).",
+    "not_smtp": "The service at SMTP_HOST:SMTP_PORT is not an SMTP server. Check both settings.",
+    "rejected": "The mail server rejected the connection. Ask its administrator for the reason.",
+    "disconnected": "The server closed the connection early. Check the log of the mail server.",
+    "starttls_missing": "The server does not offer STARTTLS. Try SMTP_SECURITY=tls with port 465.",
+    "certificate_expired": "The certificate of the mail server has expired and must be renewed.",
+    "certificate_wrong_host": "The certificate is for another host. Set SMTP_HOST to one of"
+    " its names.",
+    "certificate_untrusted": "The certificate is not trusted. For a private CA, set SMTP_CA_FILE"
+    " to its certificate.",
+    "tls_failed": "There is no common TLS version (1.2 or later) or cipher, or the port does not"
+    " use TLS.",
+    "auth_missing": "SMTP_USER is set, but the server offers no supported AUTH method.",
+    "auth_refused": "SMTP_USER or SMTP_PASSWORD is incorrect, or the account may not send.",
+    "sender_refused": "The account is not allowed to send as MAIL_FROM. Check both settings.",
 }
-"""What an operator can do, by code."""
+"""What an operator can do, by error code."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One stage: whether it went well, how many milliseconds it took, and a short detail."""
+    """One step of the test: whether it succeeded, its duration in milliseconds, and a detail."""
 
     stage: str
     ok: bool
@@ -64,14 +67,14 @@ class Step:
 
 @dataclass
 class Diagnosis:
-    """The whole conversation.
+    """The result of a test.
 
     Attributes:
-        stage, code, error, hint: of the step that failed; None when all went well.
-        smtp_code: the server's reply code to that step, if it gave one.
-        tls: ``version``, certificate ``names`` and ``days_left``; of a certificate that was refused, too.
-        ehlo: extensions the server offers.
-        auth: the method that was used; None without SMTP_USER.
+        stage, code, error, hint: Describe the step that failed; None if all steps succeeded.
+        smtp_code: Reply code of the server to the failed step, if there was one.
+        tls: ``version``, certificate ``names`` and ``days_left``, also for a rejected certificate.
+        ehlo: Extensions that the server offers.
+        auth: AUTH method that was used; None without SMTP_USER.
     """
 
     host: str
@@ -90,7 +93,7 @@ class Diagnosis:
 
 
 class _Broken(Exception):
-    """A step failed with a code of ``HINTS``."""
+    """A step failed; ``code`` is a key of ``HINTS``."""
 
     def __init__(self, code: str, error: str, smtp_code: int | None = None) -> None:
         super().__init__(error)
@@ -99,25 +102,25 @@ class _Broken(Exception):
 
 
 def tls_context(settings: SmtpSettings) -> ssl.SSLContext:
-    """Return what checks the mail server's certificate: TLS 1.2 or newer, name and chain."""
+    """Return a TLS context that requires TLS 1.2 and verifies host name and certificate chain."""
     return ssl.create_default_context(cafile=settings.ca_file)
 
 
 def ehlo_name() -> str:
-    """Return the name to greet mail servers with: this machine's own, asked of no name server.
+    """Return the local host name for EHLO, without a DNS query.
 
-    A delivery greets with the same, so that a server which refuses it refuses the test too.
+    Deliveries use the same name, so that a server which rejects it also fails the test.
     """
     name = socket.gethostname()
     return name if re.fullmatch(r"[A-Za-z0-9.-]{1,255}", name) else "localhost"
 
 
 async def probe(settings: SmtpSettings, *, seconds: float = PROBE_SECONDS) -> Diagnosis:
-    """Talk to the mail server as a delivery would, up to MAIL FROM; never raises.
+    """Run the test: the same commands as a delivery, up to MAIL FROM. Never raises.
 
     Args:
-        settings: transport and sender.
-        seconds: for everything together.
+        settings: Mail server and sender.
+        seconds: Time limit for all steps together.
     """
     conversation = _Conversation(settings)
     found, begun = conversation.found, time.perf_counter()
@@ -131,7 +134,7 @@ async def probe(settings: SmtpSettings, *, seconds: float = PROBE_SECONDS) -> Di
         found.hint = HINTS.get(found.code)
         if isinstance(error, ssl.SSLCertVerificationError):
             left = seconds - (time.perf_counter() - begun)
-            found.tls = await _refused_certificate(settings, min(_LOOK_SECONDS, left))
+            found.tls = await _refused_certificate(settings, min(_CERTIFICATE_SECONDS, left))
     finally:
         conversation.close()
     found.total_ms = _ms(begun)
@@ -139,27 +142,27 @@ async def probe(settings: SmtpSettings, *, seconds: float = PROBE_SECONDS) -> Di
 
 
 async def _refused_certificate(settings: SmtpSettings, seconds: float) -> dict[str, Any] | None:
-    """Look at a certificate that was refused: whose is it, and since when is it out of date?
+    """Read a rejected certificate, to report its names and its validity.
 
-    A handshake that fails shows nothing of it, so this connects once more without a check, and hangs
-    up after the handshake. No credential travels.
+    A failed handshake does not expose the certificate, so this connects again without verification
+    and disconnects after the handshake. No credentials are sent.
     """
-    look = _Conversation(settings)
+    second = _Conversation(settings)
     with contextlib.suppress(TimeoutError, _Broken, OSError):
         try:
             async with asyncio.timeout(seconds):
-                await look.secured(checked=False)
+                await second.secured(checked=False)
         finally:
-            look.close()
-    return look.found.tls
+            second.close()
+    return second.found.tls
 
 
 _KINDS: tuple[tuple[type[Exception], str, str], ...] = (
-    (TimeoutError, "timeout", "No answer in time."),
-    (socket.gaierror, "unresolvable", "The name can't be resolved."),
+    (TimeoutError, "timeout", "The server did not respond in time."),
+    (socket.gaierror, "unresolvable", "The host name cannot be resolved."),
     (ConnectionRefusedError, "refused", "The connection was refused."),
     (ConnectionError, "disconnected", "The server closed the connection."),
-    (OSError, "unreachable", "The server can't be reached."),
+    (OSError, "unreachable", "The server cannot be reached."),
 )
 # X509_V_ERR_CERT_HAS_EXPIRED and X509_V_ERR_HOSTNAME_MISMATCH (x509_vfy.h)
 _CERTIFICATE_CODES = {10: "certificate_expired", 62: "certificate_wrong_host"}
@@ -191,24 +194,24 @@ class _Conversation:
         if security is SmtpSecurity.TLS:
             await self._greeted()
         elif security is SmtpSecurity.STARTTLS:
-            # What was offered in clear is void (RFC 3207, section 4.2).
+            # The extensions from before TLS are void (RFC 3207, section 4.2).
             await self._ehlo()
         if self._settings.user:
             await self._authenticate(self._settings.user)
         sender = parseaddr(self._settings.mail_from)[1]
-        for stage, command, wanted, code in (
+        for stage, command, expected, code in (
             ("mail_from", f"MAIL FROM:<{sender}>", 250, "sender_refused"),
             ("rset", "RSET", 250, "rejected"),
             ("quit", "QUIT", 221, "rejected"),
         ):
             async with self._step(stage) as step:
-                step.append(self._expect(await self._command(command), wanted, code))
+                step.append(self._expect(await self._command(command), expected, code))
 
     async def secured(self, *, checked: bool = True) -> None:
-        """Go on until the connection is protected, or until EHLO where it is not to be.
+        """Connect and start TLS, or send EHLO if the connection is not to be encrypted.
 
         Args:
-            checked: whether the server's certificate must be good.
+            checked: Whether to verify the certificate of the server.
         """
         security = self._settings.security
         await self._connect()
@@ -224,12 +227,12 @@ class _Conversation:
 
     def close(self) -> None:
         if self._writer is not None:
-            # Not close(): under TLS that waits for the other side's farewell.
+            # Not close(), which waits for the server's close_notify under TLS.
             self._writer.transport.abort()
 
     @contextlib.asynccontextmanager
     async def _step(self, stage: str) -> AsyncIterator[list[str]]:
-        """Time one stage; what is appended last is its detail."""
+        """Measure one step; the last appended string becomes its detail."""
         self.stage, begun, detail = stage, time.perf_counter(), [""]
         try:
             yield detail
@@ -238,8 +241,9 @@ class _Conversation:
             self.found.steps.append(Step(stage, False, _ms(begun), text))
             raise
         except asyncio.CancelledError:
-            # The deadline of the whole; nobody else cancels us here.
-            self.found.steps.append(Step(stage, False, _ms(begun), "No answer in time."))
+            # Only the deadline of the whole test cancels this task.
+            text = "The server did not respond in time."
+            self.found.steps.append(Step(stage, False, _ms(begun), text))
             raise
         self.found.steps.append(Step(stage, True, _ms(begun), detail[-1]))
 
@@ -267,8 +271,8 @@ class _Conversation:
             try:
                 await self._writer.start_tls(context, server_hostname=self._settings.host)
             except ConnectionError as error:
-                # Some servers hang up where others send an alert.
-                text = "The server hung up during the TLS handshake."
+                # Some servers close the connection instead of sending an alert.
+                text = "The server closed the connection during the TLS handshake."
                 raise _Broken("tls_failed", text) from error
             self.found.tls = tls_facts(self._writer.get_extra_info("ssl_object"))
             if self.found.tls is not None:
@@ -295,14 +299,14 @@ class _Conversation:
             }
             method = next((one for one in ("CRAM-MD5", "PLAIN", "LOGIN") if one in offered), None)
             if method is None:
-                raise _Broken("auth_missing", "The server offers no AUTH method that we speak.")
+                raise _Broken("auth_missing", "The server offers no supported AUTH method.")
             self.found.auth = method
             secret = self._settings.password
             password = secret.get_secret_value() if secret is not None else ""
             code, _ = await self._exchange(method, user, password)
             if code != 235:
-                # The server's words are left out: some repeat what they were sent.
-                raise _Broken("auth_refused", f"The server answered {code} to AUTH.", code)
+                # The text of the reply is left out, because some servers repeat the credentials.
+                raise _Broken("auth_refused", f"The server replied {code} to AUTH.", code)
             step.append(method)
 
     async def _exchange(self, method: str, user: str, password: str) -> tuple[int, list[str]]:
@@ -317,7 +321,9 @@ class _Conversation:
         try:
             challenge = base64.b64decode(lines[0], validate=True)
         except ValueError as error:
-            raise _Broken("auth_refused", "The challenge can't be read.", code) from error
+            raise _Broken(
+                "auth_refused", "The AUTH challenge is not valid Base64.", code
+            ) from error
         digest = hmac.new(password.encode(), challenge, hashlib.md5).hexdigest()
         return await self._command(_b64(f"{user} {digest}"))
 
@@ -334,31 +340,33 @@ class _Conversation:
             try:
                 raw = await self._reader.readline()
             except ValueError as error:
-                raise _Broken("not_smtp", "The answer is longer than SMTP allows.") from error
+                raise _Broken(
+                    "not_smtp", "A line of the reply is longer than SMTP allows."
+                ) from error
             if not raw:
                 raise _Broken("disconnected", "The server closed the connection.")
             found = _REPLY.fullmatch(raw.decode("utf-8", "replace").rstrip("\r\n"))
             if found is None or len(lines) > 100:
-                raise _Broken("not_smtp", "The answer is not SMTP.")
+                raise _Broken("not_smtp", "The reply is not valid SMTP.")
             lines.append(found[3])
             if found[2] != "-":
                 return int(found[1]), lines
 
-    def _expect(self, reply: tuple[int, list[str]], wanted: int, code: str) -> str:
+    def _expect(self, reply: tuple[int, list[str]], expected: int, code: str) -> str:
         number, lines = reply
-        if number != wanted:
+        if number != expected:
             raise _Broken(code, self._clean(f"{number} {lines[0]}"), number)
         return self._clean(f"{number} {lines[0]}")
 
     def _clean(self, text: str) -> str:
-        """Shorten a server's words, without what it may have learnt from us."""
+        """Shorten a reply and mask our credentials in it."""
         for secret in self._secrets:
             text = re.sub(re.escape(secret), "•••", text, flags=re.IGNORECASE)
         return _short(text)
 
 
 def _secrets_of(settings: SmtpSettings) -> list[str]:
-    """Return the password in each form in which AUTH sends it, the longest first."""
+    """Return all forms in which AUTH sends the password, longest first."""
     if settings.password is None or not settings.password.get_secret_value():
         return []
     password = settings.password.get_secret_value()
@@ -370,7 +378,7 @@ def _b64(text: str) -> str:
 
 
 def _short(text: str) -> str:
-    """One short line of printable characters: a mail server's text is not ours to pass on."""
+    """Reduce untrusted text to one short line of printable characters."""
     clean = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(clean.split())[:_LONGEST_DETAIL]
 

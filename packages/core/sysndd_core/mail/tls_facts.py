@@ -1,4 +1,4 @@
-"""What a TLS connection's certificate says: whose it is and how long it lasts."""
+"""Version and certificate of a TLS connection: its names and its remaining validity."""
 
 import ssl
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from cryptography.x509.oid import NameOID
 
 
 def unchecked_context() -> ssl.SSLContext:
-    """Return what takes any certificate: for looking at it, never for a credential or a mail."""
+    """Return a TLS context that accepts any certificate. Use it only to read the certificate."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -17,10 +17,11 @@ def unchecked_context() -> ssl.SSLContext:
 
 
 def tls_facts(secured: ssl.SSLObject) -> dict[str, Any] | None:
-    """Return version, names and days left, also of a certificate that nobody checked.
+    """Return TLS version, certificate names and days left, also of an unverified certificate.
 
     Returns:
-        None for one that can't be read; OpenSSL accepts some that are against RFC 5280.
+        The values, or None if the certificate cannot be parsed. OpenSSL accepts some certificates
+        that violate RFC 5280.
     """
     try:
         certificate = x509.load_der_x509_certificate(secured.getpeercert(binary_form=True) or b"")
@@ -35,12 +36,12 @@ def tls_facts(secured: ssl.SSLObject) -> dict[str, Any] | None:
 
 
 def _names_in(certificate: x509.Certificate) -> list[str]:
-    """Return the names that a certificate is for; without any, what it calls itself."""
+    """Return the subject alternative names, or the common name if there are none."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, ValueError):
-        called = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-        return [str(one.value) for one in called]
+        common_names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        return [str(name.value) for name in common_names]
     addresses = [str(address) for address in found.get_values_for_type(x509.IPAddress)]
     return found.get_values_for_type(x509.DNSName) + addresses
 

@@ -6,113 +6,122 @@ from sysndd_core.settings.base import SettingsGroup
 
 
 class AccountSettings(SettingsGroup):
-    """Sessions and the life of an account."""
+    """Sessions, links and password hashing."""
 
     session_hours: int = Field(
         12,
         alias="SESSION_HOURS",
         ge=1,
         le=8760,
-        description="Hours after which a session ends, however busy it is.",
+        description="Maximum lifetime of a session, in hours.",
     )
     session_idle_minutes: int = Field(
         120,
         alias="SESSION_IDLE_MINUTES",
         ge=5,
         le=525_600,
-        description="Minutes after which a session that nobody uses ends.",
+        description="Minutes without a request after which a session ends.",
     )
     approval: bool = Field(
         False,
         alias="ACCOUNT_APPROVAL",
-        description="Whether a confirmed account waits for an administrator's approval.",
+        description="Whether an administrator must approve each account after its email address"
+        " is confirmed.",
     )
     confirm_hours: int = Field(
         48,
         alias="CONFIRM_HOURS",
         ge=1,
         le=720,
-        description="Hours for which the link that confirms an address works.",
+        description="Hours for which the link that confirms an email address is valid.",
     )
     reset_minutes: int = Field(
         60,
         alias="RESET_MINUTES",
         ge=5,
         le=1440,
-        description="Minutes for which the link to a new password works.",
+        description="Minutes for which a password reset link is valid.",
     )
     password_memory_kib: int = Field(
         19456,
         alias="PASSWORD_MEMORY_KIB",
         ge=8192,
         le=1048576,
-        description="Memory of one argon2id hash, in KiB; raised, passwords are rehashed at sign-in.",
+        description="Memory cost of an argon2id password hash, in KiB. After an increase, a"
+        " password is rehashed at the next sign-in.",
     )
     password_passes: int = Field(
         2,
         alias="PASSWORD_PASSES",
         ge=1,
         le=20,
-        description="Passes of one argon2id hash; raised, passwords are rehashed at sign-in.",
+        description="Time cost of an argon2id password hash, in passes. After an increase, a"
+        " password is rehashed at the next sign-in.",
     )
     password_threads: int = Field(
         2,
         alias="PASSWORD_THREADS",
         ge=1,
         le=32,
-        description="Password hashes that one process computes at once.",
+        description="Maximum number of password hashes that one process computes concurrently.",
     )
 
 
 class LimitSettings(SettingsGroup):
-    """How often something may be tried. Clients are addresses as the trusted proxy gave them."""
+    """Rate limits. A client is an IP address as a trusted proxy reported it."""
 
     mails_per_address: int = Field(
         2,
         alias="LIMIT_MAILS_PER_ADDRESS",
         ge=1,
         le=1000,
-        description="Mails with a link to one address in 20 minutes, of each kind; more are not sent.",
+        description="Maximum number of emails with a link to one address per 20 minutes, for each"
+        " kind of email. Further emails are not sent.",
     )
     requests_per_client: int = Field(
         30,
         alias="LIMIT_REQUESTS_PER_CLIENT",
         ge=1,
         le=1000000,
-        description="Registrations, requests for a link and uses of one, by one client in an hour.",
+        description="Maximum number of registrations, link requests and link uses per client and"
+        " hour.",
     )
     requests_in_all: int = Field(
         1000,
         alias="LIMIT_REQUESTS_IN_ALL",
         ge=1,
         le=10000000,
-        description="The same by everybody in an hour.",
+        description="Maximum number of registrations, link requests and link uses per hour, for"
+        " all clients together.",
     )
     failures_per_pair: int = Field(
         20,
         alias="LIMIT_FAILURES_PER_PAIR",
         ge=1,
         le=1000000,
-        description="Failed sign-ins to one account by one client in 15 minutes.",
+        description="Maximum number of failed sign-ins to one account by one client per 15"
+        " minutes.",
     )
     failures_per_client: int = Field(
         60,
         alias="LIMIT_FAILURES_PER_CLIENT",
         ge=1,
         le=1000000,
-        description="Failed sign-ins by one client in 15 minutes.",
+        description="Maximum number of failed sign-ins by one client per 15 minutes.",
     )
     failures_per_login: int = Field(
         60,
         alias="LIMIT_FAILURES_PER_LOGIN",
         ge=1,
         le=1000000,
-        description="Failed sign-ins to one account in 15 minutes; clients it knows go on.",
+        description="Maximum number of failed sign-ins to one account per 15 minutes. Clients"
+        " that the account has signed in from are not affected.",
     )
     failures_in_all: int = Field(
         3000,
         alias="LIMIT_FAILURES_IN_ALL",
         ge=1,
         le=10000000,
-        description="Failed sign-ins in all in 15 minutes; known clients go on.",
+        description="Maximum number of failed sign-ins per 15 minutes, for all clients together."
+        " Known clients are not affected.",
     )

@@ -1,4 +1,4 @@
-"""How backups are made, kept and loaded."""
+"""How backups are created, stored and loaded."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -9,7 +9,7 @@ from sysndd_core.settings.base import SettingsGroup
 
 
 class BackupCompression(StrEnum):
-    """How a dump is packed."""
+    """How a dump is compressed."""
 
     ZSTD = "zstd"
     GZIP = "gzip"
@@ -17,7 +17,7 @@ class BackupCompression(StrEnum):
 
 
 class ProofPolicy(StrEnum):
-    """When a new backup is proven by loading it and dumping it again."""
+    """When a new backup is verified by restoring it into a scratch schema and dumping it again."""
 
     ALWAYS = "always"
     DAILY = "daily"
@@ -25,48 +25,51 @@ class ProofPolicy(StrEnum):
 
 
 class BackupSettings(SettingsGroup):
-    """Where backups are kept and how they are packed."""
+    """Where backups are stored, and how they are compressed, verified and restored."""
 
     directory: Path = Field(
         Path("/var/lib/sysndd/backups"),
         alias="BACKUP_DIR",
-        description="Directory that holds the backup files and their manifests.",
+        description="Directory for backup files and their manifests.",
     )
     compression: BackupCompression = Field(
         BackupCompression.ZSTD,
         alias="BACKUP_COMPRESSION",
-        description="zstd (level 3 on 2 threads), gzip or none.",
+        description="Compression of dumps: `zstd` (level 3, 2 threads), `gzip` or `none`.",
     )
     proof: ProofPolicy = Field(
         ProofPolicy.ALWAYS,
         alias="BACKUP_PROOF",
-        description="Prove new backups by loading them: always, daily (once in 24 h) or never.",
+        description="When to verify new backups by restoring them into a scratch schema:"
+        " `always`, `daily` (once in 24 hours) or `never`.",
     )
     undo_hours: float = Field(
         24.0,
         alias="BACKUP_UNDO_HOURS",
         ge=0,
         le=8760,
-        description="Hours for which a restore can be undone; its previous tables stay that long.",
+        description="Hours for which a restore can be undone. The replaced tables use disk space"
+        " during this time.",
     )
     upload_max_bytes: int = Field(
         200 * 10**9,
         alias="BACKUP_UPLOAD_MAX_BYTES",
         gt=0,
-        description="Bytes that an uploaded dump may have and may unpack to.",
+        description="Maximum size of an uploaded dump in bytes, compressed and uncompressed.",
     )
     restore_migrate: bool = Field(
         True,
         alias="BACKUP_RESTORE_MIGRATE",
-        description="Apply pending migrations to an older backup before it comes live, by"
-        " `sysndd-migrator` (which must be installed beside the worker) with `MIGRATIONS_DIR`.",
+        description="Whether a restore applies pending migrations to an older backup before the"
+        " swap. Requires `sysndd-migrator` in the worker's environment, and `MIGRATIONS_DIR`.",
     )
     load_user: str | None = Field(
         None,
         alias="BACKUP_LOAD_USER",
-        description="Account that backups are loaded by; may touch only `<DB_NAME>_shadow_…`."
-        " Empty: the worker makes one for each load, which takes CREATE USER.",
+        description="Database account that loads backups, with privileges only on"
+        " `<DB_NAME>_shadow_…`. If empty, the worker creates an account for each load, which"
+        " requires the CREATE USER privilege.",
     )
     load_password: SecretStr | None = Field(
-        None, alias="BACKUP_LOAD_PASSWORD", description="Password of that account."
+        None, alias="BACKUP_LOAD_PASSWORD", description="Password of `BACKUP_LOAD_USER`."
     )

@@ -1,8 +1,8 @@
-"""What a group of settings is, and how a service's groups are read from its environment.
+"""Groups of settings, and loading them from environment variables.
 
-Nothing here reads the environment. A service's ``__main__`` calls ``load(ItsSettings, os.environ)``
-once; every field is an environment variable ``NAME`` or, for anything better kept in a file,
-``NAME_FILE`` with the path of a file that holds the value.
+This module does not read the environment. A service's ``__main__`` calls
+``load(ItsSettings, os.environ)`` once. Each field is an environment variable ``NAME``, or
+``NAME_FILE`` with the path of a file that contains the value, which is safer for secrets.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,13 +16,13 @@ from sysndd_core.errors import SettingsError
 
 
 class SettingsGroup(BaseModel):
-    """A handful of related settings; each field's alias is its environment variable."""
+    """A group of related settings; the alias of each field is its environment variable."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, extra="forbid")
 
 
 class Settings(BaseModel):
-    """What one service reads: its fields are groups."""
+    """The settings of one service; its fields are groups."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,14 +34,14 @@ def load(settings: type[SettingsT], environ: Mapping[str, str]) -> SettingsT:
     """Build a service's settings from environment variables.
 
     Args:
-        settings: the service's composition of groups.
-        environ: usually ``os.environ``, read only in a ``__main__``.
+        settings: Class of the service's settings.
+        environ: Environment variables, usually ``os.environ``.
 
     Returns:
         The frozen settings.
 
     Raises:
-        SettingsError: naming every variable that is missing or wrong, all at once.
+        SettingsError: Variables are missing or invalid; names all of them.
     """
     problems: list[str] = []
     values: dict[str, Any] = {}
@@ -61,7 +61,7 @@ def load(settings: type[SettingsT], environ: Mapping[str, str]) -> SettingsT:
 
 
 def groups_of(settings: type[Settings]) -> Iterator[tuple[str, type[SettingsGroup]]]:
-    """Yield each group of a composition as (field name, class)."""
+    """Yield each group of a service's settings as (field name, class)."""
     for name, field in settings.model_fields.items():
         group = field.annotation
         assert isinstance(group, type), name
@@ -78,21 +78,21 @@ def variables_of(group: type[SettingsGroup]) -> Iterator[tuple[str, FieldInfo]]:
 
 def _read(variable: str, environ: Mapping[str, str], problems: list[str]) -> str | None:
     direct, path = environ.get(variable), environ.get(f"{variable}_FILE")
-    # An empty variable is how compose files and shells spell "not set".
+    # Compose files and shells set a variable to the empty string for "not set".
     if path:
         if direct:
-            problems.append(f"{variable} and {variable}_FILE are both set; keep one")
+            problems.append(f"{variable} and {variable}_FILE are both set. Set only one of them")
             return None
         try:
-            # An empty file is a secret that nobody has given, like an empty variable.
+            # An empty file counts as not set, like an empty variable.
             return Path(path).read_text(encoding="utf-8").rstrip("\r\n") or None
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            problems.append(f"{variable}_FILE={path} can't be read: {reason}")
+            problems.append(f"{variable}_FILE={path} cannot be read: {reason}")
             return None
     return direct or None
 
 
 def _sentences(error: ValidationError) -> list[str]:
-    # The rejected value itself is left out: it may be a secret in the wrong variable.
+    # The rejected value is left out, because it may be a secret in the wrong variable.
     return [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]

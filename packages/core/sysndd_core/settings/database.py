@@ -1,4 +1,4 @@
-"""The database server and the pool of connections to it."""
+"""The database server and the connection pool."""
 
 from pathlib import Path
 
@@ -8,44 +8,53 @@ from sysndd_core.settings.base import SettingsGroup
 
 
 class DatabaseSettings(SettingsGroup):
-    """Where the MySQL or MariaDB server is and how many connections to hold."""
+    """The MySQL or MariaDB server, its two schemas and the connection pool."""
 
     host: str = Field("127.0.0.1", alias="DB_HOST", description="Host of the database server.")
     port: int = Field(
         3306, alias="DB_PORT", ge=1, le=65535, description="Port of the database server."
     )
     socket: Path | None = Field(
-        None, alias="DB_SOCKET", description="Unix socket; used instead of host and port when set."
+        None,
+        alias="DB_SOCKET",
+        description="Path of the Unix socket of the database server. If set, `DB_HOST` and"
+        " `DB_PORT` are not used.",
     )
-    user: str = Field("sysndd", alias="DB_USER", description="Account of this service.")
+    user: str = Field("sysndd", alias="DB_USER", description="Database account of this service.")
     password: SecretStr = Field(
-        SecretStr(""), alias="DB_PASSWORD", description="Password of the account."
+        SecretStr(""), alias="DB_PASSWORD", description="Password of `DB_USER`."
     )
     name: str = Field(
         "sysndd",
         alias="DB_NAME",
         pattern=r"^[A-Za-z0-9_]{1,48}$",
-        description="Application schema: the site's own tables.",
+        description="Name of the application schema, which holds the site's own tables.",
     )
     ops_name: str = Field(
         "sysndd_ops",
         alias="OPS_DB_NAME",
         pattern=r"^[A-Za-z0-9_]{1,48}$",
-        description="Platform schema: jobs, mail, sessions, audit. Never backed up or restored.",
+        description="Name of the platform schema, which holds jobs, the outbox, sessions and the"
+        " audit log. It is never backed up or restored.",
     )
     pool_size: int = Field(
-        5, alias="DB_POOL_SIZE", ge=1, le=200, description="Connections held by one process."
+        5,
+        alias="DB_POOL_SIZE",
+        ge=1,
+        le=200,
+        description="Maximum number of database connections per process.",
     )
     pool_timeout: float = Field(
         2.0,
         alias="DB_POOL_TIMEOUT",
         gt=0,
         le=60,
-        description="Seconds a request waits for a connection before it answers 503.",
+        description="Seconds that a request waits for a database connection before it gets a 503"
+        " response.",
     )
     statement_timeout: float = Field(
         10.0,
         alias="DB_STATEMENT_TIMEOUT",
         gt=0,
-        description="Seconds after which the server itself ends a statement of a request.",
+        description="Seconds after which the database server ends a statement of a request.",
     )

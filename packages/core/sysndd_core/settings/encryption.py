@@ -10,19 +10,19 @@ from sysndd_core.settings.base import SettingsGroup
 
 
 class EncryptionSettings(SettingsGroup):
-    """Whom backups are encrypted to, and the key that reads them."""
+    """The recipients that backups are encrypted for, and the identity that decrypts them."""
 
     recipients: str | None = Field(
         None,
         alias="BACKUP_ENCRYPTION_RECIPIENTS",
-        description="age recipients (`age1…` or `ssh-ed25519 …`), separated by commas or lines;"
-        " empty: backups are not encrypted.",
+        description="age recipients (`age1…` or `ssh-ed25519 …`), separated by commas or line"
+        " breaks. If empty, backups are not encrypted.",
     )
     identity: SecretStr | None = Field(
         None,
         alias="BACKUP_ENCRYPTION_IDENTITY",
-        description="age identity (`AGE-SECRET-KEY-1…`, several in lines) that reads encrypted"
-        " backups: for proof, verify and restore.",
+        description="age identity (`AGE-SECRET-KEY-1…`, one per line) that decrypts backups for"
+        " verification and restore.",
     )
 
     @field_validator("recipients")
@@ -41,25 +41,25 @@ class EncryptionSettings(SettingsGroup):
 
 
 def split_recipients(text: str | None) -> list[str]:
-    """Return the recipients of a setting, which commas or lines separate."""
+    """Split a setting at commas and line breaks; return the recipients."""
     return [part.strip() for part in re.split(r"[,\n]", text or "") if part.strip()]
 
 
 def parse_recipient(text: str) -> Any:
-    """Return the library's recipient.
+    """Return the recipient as an object of the library.
 
     Raises:
-        ValueError: the text is neither an age nor an SSH recipient.
+        ValueError: The text is neither an age nor an SSH recipient.
     """
     kind = pyrage.ssh if text.startswith("ssh-") else pyrage.x25519
     try:
         return kind.Recipient.from_str(text)
     except pyrage.RecipientError as error:
-        raise ValueError(f"{text[:20]}… is no age recipient: {error}") from error
+        raise ValueError(f"{text[:20]}… is not an age recipient: {error}") from error
 
 
 def split_identities(value: SecretStr | None) -> list[str]:
-    """Return the identities of a setting: one each line, or one SSH key of many lines."""
+    """Split a setting into identities: one per line, or one SSH key of several lines."""
     text = value.get_secret_value() if value is not None else ""
     if text.startswith("-----BEGIN"):
         return [text]
@@ -67,15 +67,15 @@ def split_identities(value: SecretStr | None) -> list[str]:
 
 
 def parse_identity(text: str) -> Any:
-    """Return the library's identity.
+    """Return the identity as an object of the library.
 
     Raises:
-        ValueError: the text is neither an age nor an SSH identity.
+        ValueError: The text is neither an age nor an SSH identity.
     """
     try:
         if text.startswith("-----BEGIN"):
             return pyrage.ssh.Identity.from_buffer(text.encode())
         return pyrage.x25519.Identity.from_str(text)
     except pyrage.IdentityError as error:
-        # The text itself is a secret.
+        # The text is left out, because it is a secret.
         raise ValueError(f"not an age identity: {error}") from error

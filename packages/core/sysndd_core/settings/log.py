@@ -8,7 +8,7 @@ from sysndd_core.settings.base import SettingsGroup
 
 
 class LogLevel(StrEnum):
-    """The least serious record that is written."""
+    """The lowest level that is logged."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -17,18 +17,22 @@ class LogLevel(StrEnum):
 
 
 class LogFormat(StrEnum):
-    """JSON lines, or text for a person."""
+    """JSON lines or human-readable text."""
 
     JSON = "json"
     CONSOLE = "console"
 
 
 class LogSettings(SettingsGroup):
-    """What is logged, and in which shape."""
+    """The level and format of the log."""
 
     level: LogLevel = Field(
-        LogLevel.INFO, alias="LOG_LEVEL", description="debug, info, warning or error."
+        LogLevel.INFO,
+        alias="LOG_LEVEL",
+        description="Lowest level that is logged: `debug`, `info`, `warning` or `error`.",
     )
     format: LogFormat = Field(
-        LogFormat.JSON, alias="LOG_FORMAT", description="json for machines, console for people."
+        LogFormat.JSON,
+        alias="LOG_FORMAT",
+        description="Format of log lines: `json` or `console` (human-readable text).",
     )

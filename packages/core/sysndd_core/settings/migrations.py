@@ -8,10 +8,10 @@ from sysndd_core.settings.base import SettingsGroup
 
 
 class MigrationSettings(SettingsGroup):
-    """The application's migrations."""
+    """Where the application's migration files are."""
 
     directory: Path = Field(
         Path("db/migrations"),
         alias="MIGRATIONS_DIR",
-        description="Directory of NNN_name.sql files.",
+        description="Directory of the migrations (`NNN_name.sql`).",
     )

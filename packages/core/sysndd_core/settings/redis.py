@@ -1,4 +1,4 @@
-"""Redis, which carries wake-ups and counts rate limits."""
+"""Redis, which carries wake-ups and counts requests for the rate limits."""
 
 from pydantic import Field, SecretStr
 
@@ -6,10 +6,10 @@ from sysndd_core.settings.base import SettingsGroup
 
 
 class RedisSettings(SettingsGroup):
-    """Redis carries wake-ups only: losing it loses speed, never work."""
+    """The connection to Redis. Without Redis, work starts later, but none is lost."""
 
     url: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/0"),
         alias="REDIS_URL",
-        description="Address of Redis, with its password if it has one.",
+        description="URL of Redis, including the password if Redis requires one.",
     )

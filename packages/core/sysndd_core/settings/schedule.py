@@ -14,13 +14,14 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Keep:
-    """How many to keep.
+    """The retention policy: how many backups to keep.
 
     Attributes:
-        last: newest proven ones.
-        daily, weekly, monthly, yearly: periods, the newest proven one of each.
-        pre_restore: newest ones that were taken before a restore; they count nowhere else.
-        zone: where days, weeks, months and years begin.
+        last: Number of latest verified backups.
+        daily, weekly, monthly, yearly: Number of periods; the latest verified backup of each
+            period is kept.
+        pre_restore: Number of latest safety backups; they do not count towards the other limits.
+        zone: Time zone in which days, weeks, months and years begin.
     """
 
     last: int = 7
@@ -33,38 +34,53 @@ class Keep:
 
 
 class RoutineSettings(SettingsGroup):
-    """When backups are taken by themselves, and which ones stay."""
+    """When backups are created automatically, and which ones are kept."""
 
     schedule: str | None = Field(
         None,
         alias="BACKUP_SCHEDULE",
-        description="Cron expression of five fields, such as `0 3 * * *`; empty for none.",
+        description="Cron expression with five fields, such as `0 3 * * *`. If empty, no backups"
+        " are scheduled.",
     )
     timezone: str = Field(
         "UTC",
         alias="BACKUP_TIMEZONE",
-        description="IANA zone of the schedule, and of the days and weeks that are kept.",
+        description="IANA time zone of the schedule and of the retention policy's days, weeks,"
+        " months and years.",
     )
     keep_last: int = Field(
-        7, alias="BACKUP_KEEP_LAST", ge=0, description="Newest proven backups to keep."
+        7, alias="BACKUP_KEEP_LAST", ge=0, description="Number of latest verified backups to keep."
     )
     keep_daily: int = Field(
-        14, alias="BACKUP_KEEP_DAILY", ge=0, description="Days of which to keep the newest one."
+        14,
+        alias="BACKUP_KEEP_DAILY",
+        ge=0,
+        description="Number of days for which to keep the latest verified backup.",
     )
     keep_weekly: int = Field(
-        8, alias="BACKUP_KEEP_WEEKLY", ge=0, description="Weeks of which to keep the newest one."
+        8,
+        alias="BACKUP_KEEP_WEEKLY",
+        ge=0,
+        description="Number of weeks for which to keep the latest verified backup.",
     )
     keep_monthly: int = Field(
-        12, alias="BACKUP_KEEP_MONTHLY", ge=0, description="Months of which to keep the newest one."
+        12,
+        alias="BACKUP_KEEP_MONTHLY",
+        ge=0,
+        description="Number of months for which to keep the latest verified backup.",
     )
     keep_yearly: int = Field(
-        5, alias="BACKUP_KEEP_YEARLY", ge=0, description="Years of which to keep the newest one."
+        5,
+        alias="BACKUP_KEEP_YEARLY",
+        ge=0,
+        description="Number of years for which to keep the latest verified backup.",
     )
     keep_pre_restore: int = Field(
         5,
         alias="BACKUP_KEEP_PRE_RESTORE",
         ge=0,
-        description="Newest backups to keep of those that were taken before a restore.",
+        description="Number of latest safety backups to keep. They do not count towards the other"
+        " limits.",
     )
 
     @field_validator("schedule")
@@ -72,10 +88,10 @@ class RoutineSettings(SettingsGroup):
     def _check_schedule(cls, value: str | None) -> str | None:
         if value is not None:
             try:
-                # Five fields: one of six would have seconds, which nobody means here.
+                # CronSim also accepts six fields, the first of which are seconds.
                 if len(value.split()) != 5:
                     raise ValueError("a cron expression has five fields")
-                # Any moment will do: only the expression is checked.
+                # Only the expression is checked, so any start time will do.
                 CronSim(value, _EPOCH)
             except CronSimError as error:
                 raise ValueError(f"not a cron expression: {error}") from error
@@ -87,7 +103,7 @@ class RoutineSettings(SettingsGroup):
         try:
             ZoneInfo(value)
         except (OSError, ValueError, KeyError) as error:
-            raise ValueError("not a time zone that this machine knows") from error
+            raise ValueError("not a time zone that is known on this machine") from error
         return value
 
     @property
@@ -97,7 +113,7 @@ class RoutineSettings(SettingsGroup):
 
     @property
     def keep(self) -> Keep:
-        """What is kept."""
+        """The retention policy."""
         return Keep(
             last=self.keep_last,
             daily=self.keep_daily,

@@ -1,1 +1,1 @@
-"""The text of SQL: quoting of names."""
+"""SQL text: quoting of identifiers."""

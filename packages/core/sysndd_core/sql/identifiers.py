@@ -1,11 +1,11 @@
-"""Quoting of schema and object names.
+"""Quoting of identifiers.
 
 Source: MySQL Reference Manual, "Schema Object Names"; MariaDB Knowledge Base, "Identifier Names".
 """
 
 
 def quote_name(name: str) -> str:
-    """Return a name as a quoted identifier; a backtick inside is doubled."""
+    """Return a name as a quoted identifier, with backticks doubled."""
     return "`" + name.replace("`", "``") + "`"
 
 
