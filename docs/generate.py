@@ -89,14 +89,14 @@ def errors_table() -> str:
 
 
 def preflight_table() -> str:
-    """Render every check of the preflight: what is true when it passes, and what to do when not."""
+    """Render every check of the preflight with its remedy."""
     lines = [
-        "| phase | check | true when it passes | counts as | mend | limit |",
+        "| phase | check | true when it passes | severity | remedy | time limit |",
         "|---|---|---|---|---|---|",
     ]
     for one in CATALOG.values():
         lines.append(
-            f"| {one.phase} | `{one.id}` | {one.title} | {one.severity} | {one.mend} | {one.seconds:g} s |"
+            f"| {one.phase} | `{one.id}` | {one.title} | {one.severity} | {one.remedy} | {one.seconds:g} s |"
         )
     return "\n".join(lines)
 

@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.containers.base_images import IMAGES
-from tests.containers.stack import OURS, Stack, copied, production, system_json
+from tests.containers.stack import (
+    SERVICES,
+    Stack,
+    create_production_stack,
+    create_stack,
+    system_json,
+)
 
 
 @pytest.fixture(scope="session")
@@ -18,8 +24,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         or os.environ.get("DOCKER_CONTEXT")
         or Path("/var/run/docker.sock").exists()
     ), "run these by `make test-containers`, which has an engine"
-    stack = production(tmp_path_factory.mktemp("mariadb") / "site", subnet=241)
-    stack.compose("build", *OURS, seconds=1200)
+    stack = create_production_stack(tmp_path_factory.mktemp("mariadb") / "site", subnet=241)
+    stack.compose("build", *SERVICES, seconds=1200)
     with pytest.MonkeyPatch.context() as trusting:
         # For every client that these tests run, here and in other processes.
         trusting.setenv("SSL_CERT_FILE", str(stack.certificate))
@@ -34,11 +40,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def mysql(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The base file on MySQL, by one setting; the other images are there already."""
     assert stack
-    mysql = copied(
+    mysql = create_stack(
         tmp_path_factory.mktemp("mysql") / "site", subnet=243, DB_IMAGE=IMAGES["mysql"],
         SYSNDD_VERSION="lane-mysql", API_REPLICAS="1",
     )  # fmt: skip
-    mysql.compose("build", *OURS, seconds=1200)
+    mysql.compose("build", *SERVICES, seconds=1200)
     try:
         mysql.up()
         yield mysql

@@ -1,4 +1,4 @@
-"""The container engine of the lane: one that is there and pulls, else one of our own.
+"""The container engine of these tests: an installed one that can pull images, else a private one.
 
 Our own is the distribution's ``dockerd``, started as a child of the lane with its data, socket and
 process id in one folder below the user's cache, and the Compose plugin beside it. What was built

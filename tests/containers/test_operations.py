@@ -1,4 +1,4 @@
-"""The commands of docs/operations.md, run as they are written there, on the running deployment."""
+"""The commands in docs/operations.md, run on the running deployment exactly as written."""
 
 import re
 import subprocess
@@ -11,10 +11,10 @@ import httpx
 import pymysql
 import pytest
 
-from tests.containers.stack import OURS, REPOSITORY, Stack, docker, inspect
+from tests.containers.stack import REPOSITORY, SERVICES, Stack, docker, inspect
 from tests.containers.test_life import Load, client
 
-# git refuses a checkout of somebody else, and the lane may run as root.
+# git rejects a checkout of another user, and these tests may run as root.
 ANYBODYS = {
     "GIT_CONFIG_COUNT": "1",
     "GIT_CONFIG_KEY_0": "safe.directory",
@@ -31,7 +31,7 @@ def commands(heading: str) -> str:
 
 
 def run(stack: Stack, heading: str, note: Callable[[str, object], None]) -> str:
-    """Run the commands below a heading and return what they print; each one's time is noted."""
+    """Run the commands below a heading, record their durations, and return their output."""
     printed = ""
     for line in commands(heading).splitlines():
         begun = time.monotonic()
@@ -47,7 +47,7 @@ def run(stack: Stack, heading: str, note: Callable[[str, object], None]) -> str:
 
 @pytest.fixture(scope="module")
 def released(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    """The deployment as version 1.0.0 of a repository that has 1.1.0 as well."""
+    """The deployment at version 1.0.0 of a repository that also has 1.1.0."""
     remote = tmp_path_factory.mktemp("remote")
     git = ["git", "-c", "user.name=Lane", "-c", "user.email=lane@sysndd.example"]
     environ = stack.environ | ANYBODYS
@@ -68,11 +68,11 @@ def released(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Stack:
     in_site("tag", "v1.1.0")
     in_site("push", "--quiet", "--tags", "origin", "main")
     in_site("checkout", "--quiet", "v1.0.0")
-    for service in OURS:
+    for service in SERVICES:
         docker("tag", f"sysndd-{service}:lane", f"sysndd-{service}:1.0.0")
     stack.configure(SYSNDD_VERSION="1.0.0")
     stack.up("--no-build")
-    stack.hand_over()
+    stack.change_owner()
     return stack
 
 
@@ -83,7 +83,7 @@ def api_images(stack: Stack) -> set[str]:
 @pytest.mark.parametrize(
     ("heading", "version"), [("Upgrade", "1.1.0"), ("Rollback", "1.0.0")]
 )  # in this order
-def test_another_version_under_load_drops_no_request(
+def test_an_update_under_load_loses_no_request(
     released: Stack,
     system: Path,
     record_property: Callable[[str, object], None],
@@ -109,7 +109,7 @@ def test_another_version_under_load_drops_no_request(
     assert load.answers["POST", 401] > 20
 
 
-def test_a_restore_drill_ends_where_it_began(
+def test_a_restore_drill_restores_the_initial_state(
     released: Stack, system: Path, record_property: Callable[[str, object], None]
 ) -> None:
     genes = "/api/genes?page_size=100"
@@ -119,7 +119,7 @@ def test_a_restore_drill_ends_where_it_began(
     assert client(system).get(genes).json() == before
 
 
-def test_rotated_secrets_are_the_only_ones_that_open(
+def test_only_rotated_secrets_are_accepted(
     released: Stack, system: Path, record_property: Callable[[str, object], None]
 ) -> None:
     old = {name: released.secret(name) for name in ("db_password_api", "redis_password")}
