@@ -11,7 +11,7 @@ from tests.support.preflight import replace_in_file
 
 
 @pytest.mark.usefixtures("stack")  # the images
-def test_the_api_loads_changed_code_and_mails_are_shown(tmp_path: Path) -> None:
+def test_the_api_reloads_changed_code_and_emails_are_shown(tmp_path: Path) -> None:
     http, mail = free_port(), free_port()
     site = tmp_path / "site"
     developers = create_stack(site, subnet=244, HTTP_PORT=str(http), MAIL_HTTP_PORT=str(mail))

@@ -15,7 +15,7 @@ from tests.containers.stack import REPOSITORY, SERVICES, Stack, docker, inspect
 from tests.containers.test_life import Load, client
 
 # git rejects a checkout of another user, and these tests may run as root.
-ANYBODYS = {
+SAFE_DIRECTORY = {
     "GIT_CONFIG_COUNT": "1",
     "GIT_CONFIG_KEY_0": "safe.directory",
     "GIT_CONFIG_VALUE_0": "*",
@@ -34,12 +34,12 @@ def run(stack: Stack, heading: str, note: Callable[[str, object], None]) -> str:
     """Run the commands below a heading, record their durations, and return their output."""
     printed = ""
     for line in commands(heading).splitlines():
-        begun = time.monotonic()
+        started = time.monotonic()
         done = subprocess.run(
-            ["sh", "-euc", line], cwd=stack.site, env=stack.environ | ANYBODYS, stdin=subprocess.DEVNULL,
+            ["sh", "-euc", line], cwd=stack.site, env=stack.environ | SAFE_DIRECTORY, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=900, check=False,
         )  # fmt: skip
-        note(line, f"{time.monotonic() - begun:.1f} s")
+        note(line, f"{time.monotonic() - started:.1f} s")
         assert done.returncode == 0, f"{line}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
         printed += done.stdout
     return printed
@@ -50,7 +50,7 @@ def released(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Stack:
     """The deployment at version 1.0.0 of a repository that also has 1.1.0."""
     remote = tmp_path_factory.mktemp("remote")
     git = ["git", "-c", "user.name=Lane", "-c", "user.email=lane@sysndd.example"]
-    environ = stack.environ | ANYBODYS
+    environ = stack.environ | SAFE_DIRECTORY
 
     def in_site(*arguments: str) -> None:
         subprocess.run(

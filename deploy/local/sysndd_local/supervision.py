@@ -105,6 +105,8 @@ class Supervisor:
 
     def is_alive(self) -> bool:
         """Return whether this folder's supervisord answers."""
+        if not self._socket.exists():
+            return False
         try:
             self._call("getState")
         except LocalRunError:

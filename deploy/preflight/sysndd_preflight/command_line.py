@@ -106,11 +106,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--admin-login", metavar="NAME", help="administrator account of the target")
     add("--admin-password-file", type=Path, metavar="FILE", help="file with its password")
-    add("--ca-file", type=Path, help="CA certificate that signed the certificate of the target")
-    add("--replicas", type=int, default=None, help="number of API replicas (default 1)")
+    add(
+        "--ca-file",
+        type=Path,
+        metavar="FILE",
+        help="CA certificate that signed the certificate of the target",
+    )
+    add("--replicas", type=int, metavar="N", help="number of API replicas (default 1)")
     add(
         "--reserve",
         type=int,
+        metavar="N",
         default=10,
         help="database connections to reserve for people (default 10)",
     )
@@ -120,7 +126,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--strict", action="store_true", help="treat warnings as failures")
     add("--json", action="store_true", help="print the report as JSON")
     add("--junit", type=Path, metavar="FILE", help="also write the report as JUnit XML")
-    add("--repository", type=Path, default=Path(), help="the checkout (default: this directory)")
+    add(
+        "--repository",
+        type=Path,
+        metavar="DIRECTORY",
+        default=Path(),
+        help="the checkout (default: the current directory)",
+    )
     return parser
 
 

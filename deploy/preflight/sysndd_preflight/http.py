@@ -78,7 +78,10 @@ def send_request(
         found = {name.lower(): value for name, value in response.getheaders()}
         return Response(response.status, found, response.read(1_000_000))
     except (OSError, http.client.HTTPException) as error:
-        raise Problem(f"{url}{path}: {error or type(error).__name__}") from error
+        raise Problem(
+            f"{url}{path} does not answer: {error or type(error).__name__}",
+            "Check that the system is running and that its address is correct.",
+        ) from error
     finally:
         connection.close()
 

@@ -45,7 +45,9 @@ def load_settings(deployment: Deployment, name: str) -> Settings:
     try:
         return load(KINDS[name], service.environment)
     except SettingsError as error:
-        raise Problem(f"{name}: {error.detail}") from error
+        raise Problem(
+            f"{name}: {error.detail}", "Correct this setting first; see the check config.complete."
+        ) from error
 
 
 def api_settings(deployment: Deployment) -> ApiSettings:

@@ -12,6 +12,16 @@ from tests.support.local_run import REPOSITORY, LocalRun
 from tests.support.servers import TestMariadb, TestRedis
 
 
+def test_commands_before_the_first_up_say_how_to_start(tmp_path: Path) -> None:
+    run = LocalRun(tmp_path / "run")
+    for command in ("status", "logs", "seed", "admin"):
+        done = run.command(command)
+        assert done.returncode == 1, command
+        assert "`make up`" in done.stdout
+        assert "Traceback" not in done.stdout
+    assert not run.run_dir.exists()
+
+
 def test_a_port_in_use_is_reported_with_its_setting(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
