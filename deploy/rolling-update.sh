@@ -3,15 +3,16 @@
 #
 #   SYSNDD_VERSION=1.1.0 sh deploy/rolling-update.sh           builds the images unless they exist
 #
-# `docker compose up -d` alone stops all replicas of a service before it starts the new ones. This script
+# `docker compose up -d` alone stops all replicas of a service before it starts the new ones.
+# Instead, this script
 #   1. runs accounts and migrator of the new version; if one fails, nothing else changes;
-#   2. starts as many new API replicas as there are old ones; when all are healthy, it stops the old ones
-#      one by one, and each finishes its requests;
-#   3. replaces the remaining services with `docker compose up --wait`. A worker that stops finishes its
-#      job or releases it.
-# The previous version must work with the new schema: migrations add columns and tables in one release
-# and remove the old ones in a later release. Exit code 0 when the new version serves requests, 1 when
-# the old one still does.
+#   2. starts as many new API replicas as there are old ones; when all are healthy, it stops the old
+#      ones one by one, and each finishes its requests;
+#   3. replaces the remaining services with `docker compose up --wait`. A worker that stops finishes
+#      its job or releases it.
+# The previous version must work with the new schema: migrations add columns and tables in one
+# release and remove the old ones in a later release. Exit code 0 when the new version serves
+# requests, 1 when the old one still does.
 set -eu
 wait_seconds=${WAIT_SECONDS:-180}
 compose() { docker compose --ansi never --progress quiet "$@"; }
@@ -21,7 +22,8 @@ say() { printf 'update: %s\n' "$*" >&2; }
 old=$(compose ps --quiet api)
 replicas=$(printf '%s\n' "$old" | grep -c . || true)
 if [ "$replicas" -eq 0 ]; then
-    say "no API is running, so there is nothing to update. Start the deployment with: docker compose up --wait"
+    say "no API is running, so there is nothing to update. Start the deployment with:"
+    say "    docker compose up --wait"
     exit 1
 fi
 
@@ -36,7 +38,7 @@ for service in accounts migrator; do
     container=$(compose ps --all --quiet "$service")
     code=$(docker wait "$container")
     if [ "$code" -ne 0 ]; then
-        say "$service failed with exit code $code; the old version keeps running. Last log lines of $service:"
+        say "$service failed with exit code $code; the old version keeps running. Last log lines:"
         docker logs --tail 50 "$container" >&2
         exit 1
     fi
@@ -56,7 +58,8 @@ healthy() {
 deadline=$(($(date +%s) + wait_seconds))
 until healthy; do
     if [ "$(date +%s)" -ge "$deadline" ]; then
-        say "the new replicas did not become healthy within $wait_seconds s; the old ones keep running. Last log lines of the new ones:"
+        say "the new replicas did not become healthy within $wait_seconds s, and the old ones keep"
+        say "running. Last log lines of the new ones:"
         for container in $new; do docker logs --tail 20 "$container" >&2; done
         # shellcheck disable=SC2086 # one word each container
         docker rm --force $new >/dev/null

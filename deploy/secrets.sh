@@ -30,7 +30,8 @@ chmod 0700 "$dir"
 chmod 0755 "$dir/tls"
 for name in "$@"; do
     if [ "$name" = db_root_password ]; then
-        echo "secrets: db_root_password cannot be replaced here, because the server stores it. Change it with ALTER USER on the server, then write $dir/db_root_password." >&2
+        echo "secrets: db_root_password cannot be replaced here, because the server stores it." \
+            "Change it with ALTER USER on the server, then write $dir/db_root_password." >&2
         exit 2
     fi
     # shellcheck disable=SC2086 # one word each name
@@ -48,7 +49,10 @@ for name in $generated; do
     [ -s "$dir/$name" ] || { random | write "$name" && echo "secrets: wrote $dir/$name"; }
 done
 for name in $given; do
-    [ -e "$dir/$name" ] || { : | write "$name" && echo "secrets: wrote $dir/$name (empty; add the value if you have one)"; }
+    [ -e "$dir/$name" ] || {
+        : | write "$name" &&
+            echo "secrets: wrote $dir/$name (empty; add the value if you have one)"
+    }
 done
 # Derived from the others.
 redis=$(cat "$dir/redis_password")

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Fills in proxy/traefik.yml from the environment and starts Traefik; `run.sh render` only prints the
-# result. Requires a POSIX shell and awk, which the official image contains.
+# Fills in proxy/traefik.yml from the environment and starts Traefik; `run.sh render` only prints
+# the result. Requires a POSIX shell and awk, which the official image contains.
 set -eu
 here=$(dirname "$0")
 
@@ -14,17 +14,21 @@ check() {
     off) ;;
     files)
         [ -r "${SYSNDD_TLS_CERT_FILE:-}" ] && [ -r "${SYSNDD_TLS_KEY_FILE:-}" ] ||
-            die "SYSNDD_TLS=files requires SYSNDD_TLS_CERT_FILE and SYSNDD_TLS_KEY_FILE; at least one is not set or not readable"
+            die "SYSNDD_TLS=files requires readable SYSNDD_TLS_CERT_FILE and SYSNDD_TLS_KEY_FILE"
         ;;
     acme)
-        [ -n "${SYSNDD_DOMAIN:-}" ] || die "SYSNDD_TLS=acme requires SYSNDD_DOMAIN, the domain name of the site"
+        [ -n "${SYSNDD_DOMAIN:-}" ] || die "SYSNDD_TLS=acme requires SYSNDD_DOMAIN"
         [ -n "${SYSNDD_ACME_EMAIL:-}" ] || die "SYSNDD_TLS=acme requires SYSNDD_ACME_EMAIL"
         ;;
     *) die "SYSNDD_TLS must be off, files or acme" ;;
     esac
     case ${SYSNDD_TRUSTED_NETWORKS:-} in
-    *0.0.0.0/0* | *::/0*) die "SYSNDD_TRUSTED_NETWORKS must not include all addresses (0.0.0.0/0, ::/0); list the networks of your load balancers" ;;
-    *[!0-9A-Fa-f.:/,]*) die "SYSNDD_TRUSTED_NETWORKS must be a comma-separated list of networks" ;;
+    *0.0.0.0/0* | *::/0*)
+        die "SYSNDD_TRUSTED_NETWORKS must not include all addresses; list your load balancers"
+        ;;
+    *[!0-9A-Fa-f.:/,]*)
+        die "SYSNDD_TRUSTED_NETWORKS must be a comma-separated list of networks"
+        ;;
     esac
 }
 
@@ -51,7 +55,8 @@ render() {
             text = value(substr(name, 1, at - 1))
             if (text == "") text = substr(name, at + 2)
             if (text ~ /["\\\n${}]/) {
-                print "proxy: " substr(name, 1, at - 1) " contains a character that is not allowed" > "/dev/stderr"
+                name = substr(name, 1, at - 1)
+                print "proxy: " name " contains a character that is not allowed" > "/dev/stderr"
                 exit 64
             }
             # Lists of networks are the only values with commas; each network is quoted.

@@ -1,9 +1,9 @@
 -- Schemas and accounts; each account has only the privileges that its service needs.
 --
--- For MariaDB and MySQL; idempotent. `make up` fills in the names and passwords and runs this file on
--- its private server. To run it manually, replace every placeholder in double braces, and omit the
--- statements that require a privilege your server does not have (SHOW PRIVILEGES). A *_pattern is the
--- name of the schema with each _ written as \_, because _ matches any character in GRANT.
+-- For MariaDB and MySQL; idempotent. `make up` fills in the names and passwords and runs this file
+-- on its private server. To run it manually, replace every placeholder in double braces, and omit
+-- the statements that require a privilege your server does not have (SHOW PRIVILEGES). A *_pattern
+-- is the name of the schema with each _ written as \_, because _ matches any character in GRANT.
 --
 -- Each statement ends at the end of a line.
 
@@ -30,10 +30,10 @@ GRANT ALL PRIVILEGES ON {{ops_schema_pattern}}.* TO 'sysndd_migrator'@'%';
 GRANT ALL PRIVILEGES ON {{scratch_pattern}}.* TO 'sysndd_migrator'@'%';
 GRANT PROCESS ON *.* TO 'sysndd_migrator'@'%';
 
--- The backup worker dumps the application schema, loads dumps into scratch schemas, and replaces the
--- application schema by them. The platform schema is not restored, so access to its rows suffices.
--- (A server applies only the most specific grant, so the scratch pattern does not apply to
--- <schema>_ops.)
+-- The backup worker dumps the application schema, loads dumps into scratch schemas, and replaces
+-- the application schema by them. The platform schema is not restored, so access to its rows
+-- suffices. (A server applies only the most specific grant, so the scratch pattern does not apply
+-- to <schema>_ops.)
 CREATE USER IF NOT EXISTS 'sysndd_backup'@'%' IDENTIFIED BY {{backup_password}};
 ALTER USER 'sysndd_backup'@'%' IDENTIFIED BY {{backup_password}};
 GRANT ALL PRIVILEGES ON {{schema_pattern}}.* TO 'sysndd_backup'@'%';
@@ -42,8 +42,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON {{ops_schema_pattern}}.* TO 'sysndd_back
 GRANT RELOAD, PROCESS ON *.* TO 'sysndd_backup'@'%';
 
 -- A restore loads backups with an account that has no privileges outside of its scratch schemas,
--- because a dump may contain any statement. (BACKUP_LOAD_USER and BACKUP_LOAD_PASSWORD of the backup
--- worker.)
+-- because a dump may contain any statement. (BACKUP_LOAD_USER and BACKUP_LOAD_PASSWORD of the
+-- backup worker.)
 CREATE USER IF NOT EXISTS 'sysndd_load'@'%' IDENTIFIED BY {{load_password}};
 ALTER USER 'sysndd_load'@'%' IDENTIFIED BY {{load_password}};
 GRANT ALL PRIVILEGES ON {{shadow_pattern}}.* TO 'sysndd_load'@'%';

@@ -5,8 +5,8 @@
 #   install.sh locked services/api   the packages in its lock file
 #   install.sh own services/api      core and the service
 #
-# The environment does not contain pip. Every package is installed from a wheel whose hash is in a lock
-# file; nothing is compiled, so no compiler is needed.
+# The environment does not contain pip. Every package is installed from a wheel whose hash is in a
+# lock file; nothing is compiled, so no compiler is needed.
 set -eu
 what=$1 service=${2:-} venv=${VENV:-/opt/venv}
 export PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Copies the client programs out of a MariaDB or MySQL image, with all libraries that they are linked
-# to, because the image of the worker is based on another distribution.
+# Copies the client programs out of a MariaDB or MySQL image, with all libraries that they are
+# linked to, because the image of the worker is based on another distribution.
 #
 #   take-client.sh /opt/database-client
 #
@@ -11,7 +11,10 @@ mkdir -p "$target/bin" "$target/programs" "$target/lib"
 for loader in /lib64/ld-linux-x86-64.so.2 /lib/ld-linux-aarch64.so.1; do
     [ ! -e "$loader" ] || break
 done
-[ -e "$loader" ] || { echo "take-client.sh: no known dynamic loader for this architecture; x86-64 and aarch64 are supported" >&2; exit 1; }
+[ -e "$loader" ] || {
+    echo "take-client.sh: unsupported architecture; x86-64 and aarch64 are supported" >&2
+    exit 1
+}
 cp -L "$loader" "$target/lib/ld.so"
 
 copied=
@@ -33,7 +36,8 @@ done
 case $copied in
 *mariadb-dump* | *mysqldump*) ;;
 *)
-    echo "take-client.sh: this image contains neither mariadb-dump nor mysqldump; set DB_IMAGE to a MariaDB or MySQL image" >&2
+    echo "take-client.sh: this image contains neither mariadb-dump nor mysqldump;" \
+        "set DB_IMAGE to a MariaDB or MySQL image" >&2
     exit 1
     ;;
 esac

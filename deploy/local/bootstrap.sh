@@ -34,7 +34,8 @@ main() {
         return
     fi
     # A concurrent run waits here, then finds everything installed. The lock file of the packages
-    # also serves as the lock between processes: it exists in every checkout, and nothing is written.
+    # also serves as the lock between processes: it exists in every checkout, and nothing is
+    # written.
     if command -v flock >/dev/null; then
         exec 9<requirements/dev.lock
         flock 9
@@ -74,7 +75,7 @@ install_python_packages() {
         ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
         # An environment that this script did not create is not touched.
         if [ -e "$venv" ] && [ ! -f "$venv/.sysndd-folder" ] && [ -n "$(ls -A "$venv")" ]; then
-            die "$venv exists and was not created by this script. Move it away, or use another folder:" \
+            die "$venv exists and was not created by this script. Move it, or use another folder:" \
                 "make up VENV=.venv-sysndd"
         fi
         python=$(find_python)

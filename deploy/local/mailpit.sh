@@ -3,9 +3,9 @@
 #
 #   mailpit=$(bash deploy/local/mailpit.sh)
 #
-# Uses the one that MAILPIT_BIN names or that is on the PATH; else builds VERSION once and keeps it in
-# the user's cache folder. Building requires Go 1.25 or later and takes one to two minutes. The module
-# does not include the web page of Mailpit; SMTP, REST and /view/ID.html are included.
+# Uses the one that MAILPIT_BIN names or that is on the PATH; else builds VERSION once and keeps it
+# in the user's cache folder. Building requires Go 1.25 or later and takes one to two minutes. The
+# module does not include the web page of Mailpit; SMTP, REST and /view/ID.html are included.
 set -euo pipefail
 
 VERSION=v1.30.5
@@ -39,9 +39,10 @@ new_enough() {
 toolchain=local
 new_enough local || toolchain=go$GO_AT_LEAST.0+auto
 if ! new_enough "$toolchain"; then
-    say "building Mailpit $VERSION requires Go $GO_AT_LEAST or later; found: $(go version 2>/dev/null || echo none)."
-    say "Install Go (Debian 13 has 1.24: use golang-go from trixie-backports, or extract the vendor's archive"
-    say "to /usr/local/go), or put mailpit on the PATH, or set MAILPIT_BIN=/path/to/mailpit"
+    say "building Mailpit $VERSION requires Go $GO_AT_LEAST or later;" \
+        "found: $(go version 2>/dev/null || echo none)."
+    say "Install Go (Debian 13 has 1.24: use golang-go from trixie-backports, or extract the"
+    say "vendor's archive to /usr/local/go), or put mailpit on the PATH, or set MAILPIT_BIN."
     exit 1
 fi
 

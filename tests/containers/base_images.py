@@ -1,8 +1,8 @@
 """The base and third-party images: pulled, or stand-ins with the same names.
 
-A stand-in is the Debian package of the same program and series in the layout of the official image, as
-far as the shipped Dockerfiles and Compose files use it. Stand-ins are built in the private engine only,
-because elsewhere they could be mistaken for the official images.
+A stand-in is the Debian package of the same program and series in the layout of the official image,
+as far as the shipped Dockerfiles and Compose files use it. Stand-ins are built in the private
+engine only, because elsewhere they could be mistaken for the official images.
 """
 
 import hashlib
@@ -90,7 +90,8 @@ def _build_debian(engine: Engine) -> None:
         )  # fmt: skip
         if done.returncode != 0:
             raise NoEngine(f"debootstrap of trixie from {mirror} failed:\n{done.stdout[-2000:]}")
-        # Certificates of a gateway through which packages are installed are needed in the image, too.
+        # Certificates of a gateway through which packages are installed are needed in the image,
+        # too.
         if _CERTIFICATES.is_dir():
             shutil.copytree(
                 _CERTIFICATES, root / _CERTIFICATES.relative_to("/"), dirs_exist_ok=True

@@ -1,8 +1,7 @@
 """The container engine of these tests: an installed one that can pull images, else a private one.
 
 The private engine is the ``dockerd`` of the distribution, started as a child process with its data,
-socket, process id and the Compose plugin in one folder of the user's cache. Images stay there for the
-next run.
+socket, process id and the Compose plugin in one folder of the user's cache. Images are kept there.
 """
 
 import contextlib
@@ -86,7 +85,7 @@ def engine() -> Iterator[Engine]:
         return
     if os.geteuid() != 0:
         raise NoEngine(
-            "No container engine is running, or it cannot pull images, and a private one requires root."
+            "No container engine is running, or it cannot pull images; a private one requires root."
             " Start Docker (20.10 or later, Compose 2.24 or later) with access to a registry, or run"
             " this as root on Debian."
         )

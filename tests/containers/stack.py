@@ -212,7 +212,7 @@ def _on_this_machine() -> dict[str, Any]:
 
 
 def system_json(stack: Stack, folder: Path) -> Path:
-    """Create an administrator and an operator account, and write ``system.json`` as ``make up`` does."""
+    """Create administrator and operator accounts, and write ``system.json`` as ``make up`` does."""
     password = secrets.token_hex(12)
     created = subprocess.run(
         ["docker", "compose", "exec", "-T", "api", "sysndd-admin", "create-admin",
@@ -254,8 +254,8 @@ def system_json(stack: Stack, folder: Path) -> Path:
     return path
 
 
-# Those that only need ``system.json``; the others start, stop and kill a `make up`. The pages first,
-# because one of their tests requires that the list of restores is empty.
+# Those that only need ``system.json``; the others start, stop and kill a `make up`. The pages
+# first, because one of their tests requires that the list of restores is empty.
 _END_TO_END = tuple(f"tests/e2e/test_{name}.py" for name in (
     "pages", "pages_defences", "pages_mail", "pages_people", "pages_restores", "main_path",
     "accounts",

@@ -21,7 +21,8 @@ from tests.support.proxy import self_signed
 
 NAME = "sysndd.example.org"
 PASSWORD = "a walk along the river bank"
-# https://github.com/letsencrypt/pebble: it asks the names of containers at the ports that they have.
+# https://github.com/letsencrypt/pebble: it asks the names of containers at the ports that they
+# have.
 PEBBLE = {
     "pebble": {
         "listenAddress": "0.0.0.0:14000",
@@ -124,7 +125,7 @@ def run(line: str, site: Stack) -> str:
 
 
 def certificate(site: Stack, root: str) -> bytes | None:
-    """Return what the proxy shows when the site's name is asked for; None while it is not trusted."""
+    """Return the certificate for the name of the site; None while it is not trusted."""
     trusting = ssl.create_default_context(cadata=root)
     try:
         with (

@@ -28,7 +28,7 @@ def test_the_end_to_end_tests_through_the_proxy(system: Path) -> None:
 
 
 def test_every_worker_of_each_replica_answers_concurrently(stack: Stack, system: Path) -> None:
-    """Through the proxy and directly, until each of the eight has answered; no pool is exhausted."""
+    """Through the proxy and directly, until each of the eight has answered."""
     workers = {
         container["Name"]: [pid for pid in processes(container) if is_worker(pid)]
         for container in stack.containers("api")

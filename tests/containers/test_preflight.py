@@ -1,7 +1,7 @@
 """Preflight with a real container engine: it passes, and reports each fault.
 
-The faults are introduced one at a time: in the database, Redis, volumes, containers and files of the
-running deployment.
+The faults are introduced one at a time: in the database, Redis, volumes, containers and files of
+the running deployment.
 """
 
 import contextlib

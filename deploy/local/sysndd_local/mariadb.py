@@ -35,7 +35,7 @@ class MariadbServer:
         directory: holds ``data/``, ``tmp/`` and ``my.cnf``; created when missing.
         socket: path of the unix socket, at most 107 bytes (unix(7)).
         port: TCP port on the loopback address.
-        root_password: letters and digits; the password of ``root``, who can sign in over the socket only.
+        root_password: letters and digits; ``root`` can sign in over the socket only.
         max_connections: simultaneous connections of all services together.
         buffer_pool_mb: size of the InnoDB buffer pool, in MiB.
         durable: flush the log at each commit; tests turn this off.
@@ -81,8 +81,8 @@ def prepare(server: MariadbServer) -> None:
     """Write the configuration and, once, create the system tables. Existing data is kept.
 
     The initial administrator can sign in only over the socket and only as the current user of the
-    operating system, and the first statements of the first start set the password of ``root``. At no
-    time can an administrator sign in without a password
+    operating system, and the first statements of the first start set the password of ``root``. At
+    no time can an administrator sign in without a password
     (https://mariadb.com/kb/en/authentication-plugin-unix-socket/).
 
     Raises:
@@ -99,15 +99,16 @@ def prepare(server: MariadbServer) -> None:
     (server.directory / "tmp").mkdir(mode=0o700, exist_ok=True)
     write_private(server.config, render_config(server))
     write_private(server.directory / "init.sql", _render_init(server))
-    # Written under another name first, so that an interrupted start leaves nothing that looks like a
-    # usable data directory.
+    # Written under another name first, so that an interrupted start leaves nothing that looks like
+    # a usable data directory.
     if server.data.is_dir():
         return
     unfinished = server.directory / "data.partial"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
     with tempfile.TemporaryDirectory(prefix="sysndd-") as plain:
-        # mariadb-install-db fails on a path with a space, because it does not quote the path everywhere.
+        # mariadb-install-db fails on a path with a space, because it does not quote the path
+        # everywhere.
         link = Path(plain) / "data"
         link.symlink_to(unfinished)
         _install_system_tables(link, temporary=Path(plain))
@@ -136,7 +137,7 @@ def _install_system_tables(data: Path, *, temporary: Path) -> None:
     )
     if done.returncode != 0:
         raise LocalRunError(
-            f"the system tables could not be created: mariadb-install-db failed:\n{done.stdout}{done.stderr}"
+            f"mariadb-install-db could not create the system tables:\n{done.stdout}{done.stderr}"
         )
 
 
@@ -176,8 +177,8 @@ def _render_init(server: MariadbServer) -> str:
     user = getpass.getuser()
     lines = [f"ALTER USER 'root'@'localhost' IDENTIFIED BY '{server.root_password}';"]
     if user != "root":
-        # Created by mariadb-install-db in addition to root. If this user has the name of a service's
-        # account, it would be the more specific match and lock the service out.
+        # Created by mariadb-install-db in addition to root. If this user has the name of a
+        # service's account, it would be the more specific match and lock the service out.
         lines.append(f"DROP USER IF EXISTS '{user}'@'localhost';")
     return "\n".join(lines) + "\n"
 

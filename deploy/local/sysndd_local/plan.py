@@ -307,7 +307,8 @@ def _proxy(settings: LocalSettings, folder: RunFolder, ports: dict[str, int]) ->
         "SYSNDD_DYNAMIC_DIR": str(settings.repository / "proxy" / "dynamic"),
         "SYSNDD_API_URL": f"http://{LOOPBACK}:{ports['API_PORT']}",
         "SYSNDD_TLS": "off",
-        # No load balancer is in front of this proxy, whatever the environment of `make up` contains.
+        # No load balancer is in front of this proxy, whatever the environment of `make up`
+        # contains.
         "SYSNDD_TRUSTED_NETWORKS": "",
         # All clients of this run have the same address, the loopback address.
         "SYSNDD_RATE_FACTOR": str(settings.rate_factor),

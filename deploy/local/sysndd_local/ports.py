@@ -9,7 +9,8 @@ LOOPBACK = "127.0.0.1"
 # A database installed on this machine listens here; the private one never does.
 MYSQL_DEFAULT_PORT = 3306
 # Below the ports that Linux uses for outgoing connections (32768 and up, see ip_local_port_range),
-# so that a port is still free when its server restarts, and above the registered ports in common use.
+# so that a port is still free when its server restarts, and above the registered ports in common
+# use.
 _FIRST, _END = 15000, 32768
 _ATTEMPTS = 50
 
@@ -17,8 +18,8 @@ _ATTEMPTS = 50
 def free_port() -> int:
     """Return a port that no process listens on.
 
-    It is chosen at random, so that two systems that start at the same time get different ports, from
-    a range that is not used for outgoing connections, so that it stays free until it is used.
+    It is chosen at random, so that two systems that start at the same time get different ports,
+    from a range that is not used for outgoing connections, so that it stays free until it is used.
     """
     for _ in range(_ATTEMPTS):
         candidate = _FIRST + secrets.randbelow(_END - _FIRST)

@@ -93,7 +93,7 @@ class RunFolder:
                 if time.monotonic() > deadline:
                     os.close(descriptor)
                     raise LocalRunError(
-                        f"another make command has been using {self.root} for more than {timeout:g} s. "
+                        f"another make command has been using {self.root} for {timeout:g} s. "
                         "Wait for it to end or interrupt it, then try again."
                     ) from None
                 time.sleep(0.1)

@@ -27,8 +27,8 @@ from sysndd_local.run_folder import RunFolder, read_json, write_private
 
 LOG_BYTES = "10MB"
 LOG_FILES = 3
-# The delay between attempts grows by a second each time, so this number spans days: supervisord must
-# not give up during an outage of the database.
+# The delay between attempts grows by a second each time, so this number spans days: supervisord
+# must not give up during an outage of the database.
 START_RETRIES = 1000
 CONTROL_USER = "make"
 

@@ -1,8 +1,8 @@
 """A temporary Compose project with the files and secrets of the deployment and empty volumes.
 
 Its name, ports and subnet differ from those of the deployment, so that it does not affect a running
-project. On Linux, containers can be reached by their addresses, even on internal networks; the checks
-connect to database and Redis from this machine, with the account of each service.
+project. On Linux, containers can be reached by their addresses, even on internal networks; the
+checks connect to database and Redis from this machine, with the account of each service.
 """
 
 import contextlib
@@ -172,7 +172,8 @@ class Project:
                 f"{restored} of {_ROWS} rows exist after the restore (expected {_ROWS}) and"
                 f" {self._count()} after the undo (expected 0)"
             )
-        return f"{name}: created, {backup['result'].get('proof') or 'proven'}, restored, restore undone"
+        proof = backup["result"].get("proof") or "proven"
+        return f"{name}: created, {proof}, restored, restore undone"
 
     def _count(self) -> int:
         with self.sql() as cursor:
@@ -181,7 +182,7 @@ class Project:
         return int(count)
 
     def services(self) -> dict[str, Service]:
-        """Return the settings of each service, with addresses and paths as seen from this machine."""
+        """Return the settings of each service, with addresses and paths of this machine."""
         hosts = {
             name: addresses[0] for name in self.config["services"]
             if (addresses := self.addresses(name))

@@ -1,9 +1,9 @@
 """Live: create, verify and restore a backup and undo the restore, in temporary schemas.
 
-The schemas are named ``<DB_NAME>_shadow_pf…``, because the accounts of migrator and backup worker have
-privileges there, and the load account in their shadow schemas. A second backup worker is started with
-the settings of the deployment, a temporary backup directory and an unused Redis database. In a
-temporary project, the check uses the application schema through the API.
+The schemas are named ``<DB_NAME>_shadow_pf…``, because the accounts of migrator and backup worker
+have privileges there, and the load account in their shadow schemas. A second backup worker is
+started with the settings of the deployment, a temporary backup directory and an unused Redis
+database. In a temporary project, the check uses the application schema through the API.
 """
 
 import asyncio

@@ -1,5 +1,7 @@
-"""Static: the Compose files, merged and validated by `docker compose`, or by a YAML parser where it is
-not installed."""
+"""Static: the Compose files.
+
+They are merged and validated by `docker compose`, or by a YAML parser where it is not installed.
+"""
 
 import json
 import re
@@ -34,7 +36,8 @@ Rule = Callable[[str, dict[str, Any]], Iterator[str]]
     "compose.files",
     Phase.STATIC,
     "The Compose files are valid.",
-    remedy="Correct the file that is named; `docker compose config` shows the merged configuration.",
+    remedy="Correct the file that is named; `docker compose config` shows the merged"
+    " configuration.",
     seconds=40,
 )
 async def files(deployment: Deployment) -> str:

@@ -34,7 +34,8 @@ WELL_KNOWN = {
     "config.complete",
     Phase.STATIC,
     "The settings of every service are complete and valid.",
-    remedy="Set the variable that is named, in .env or the environment of the service; see docs/settings.md.",
+    remedy="Set the variable that is named, in .env or the environment of the service; see"
+    " docs/settings.md.",
 )
 async def complete(deployment: Deployment) -> str:
     """Load the settings of every service."""
@@ -107,7 +108,8 @@ def _of_group(group: object) -> Iterator[tuple[str, str, str]]:
     "config.token_key",
     Phase.STATIC,
     "API and mailer use the same key for the links in emails.",
-    remedy="Set the same TOKEN_KEY_FILE for both; without it, users cannot register or reset a password.",
+    remedy="Set the same TOKEN_KEY_FILE for both; without it, users cannot register or reset a"
+    " password.",
 )
 async def token_key(deployment: Deployment) -> str:
     """Compare the keys of both."""
@@ -138,7 +140,8 @@ def _value(environment: Mapping[str, str], name: str) -> str:
     "config.same_schemas",
     Phase.STATIC,
     "All services use the same two schemas.",
-    remedy="Set DB_NAME and OPS_DB_NAME to two different names, which are the same for every service.",
+    remedy="Set DB_NAME and OPS_DB_NAME to two different names, which are the same for every"
+    " service.",
 )
 async def same_schemas(deployment: Deployment) -> str:
     """Compare the names."""

@@ -46,7 +46,8 @@ async def fetch_row(
     "database.sign_in",
     Phase.CONNECT,
     "The server accepts the account of each service.",
-    remedy="Check DB_HOST, DB_PORT, DB_USER and the password file; run deploy/accounts/accounts.sql.",
+    remedy="Check DB_HOST, DB_PORT, DB_USER and the password file; run"
+    " deploy/accounts/accounts.sql.",
     logs=("mariadb", "db"),
 )
 async def sign_in(deployment: Deployment) -> str:
@@ -172,7 +173,8 @@ async def time_zone(deployment: Deployment) -> str:
     "database.wait_timeout",
     Phase.CONNECT,
     "wait_timeout is longer than the lifetime of pooled connections.",
-    remedy=f"Set wait_timeout to more than {2 * RECYCLE_SECONDS} s in the configuration of the server.",
+    remedy=f"Set wait_timeout to more than {2 * RECYCLE_SECONDS} s in the configuration of the"
+    " server.",
 )
 async def wait_timeout(deployment: Deployment) -> str:
     """Compare it with the recycle time of the pools."""
@@ -206,7 +208,7 @@ async def lock(deployment: Deployment) -> str:
         async with open_connection(settings) as first:
             if (await fetch_row(first, "SELECT GET_LOCK(%s, 5) AS l", (_LOCK,)))["l"] != 1:
                 raise Problem(
-                    "the lock was not granted; GET_LOCK is not supported, or another preflight is running"
+                    "the lock was not granted: another preflight is running, or GET_LOCK fails"
                 )
             if (await fetch_row(second, "SELECT GET_LOCK(%s, 0) AS l", (_LOCK,)))["l"] != 0:
                 raise Problem("two connections hold the same lock at the same time")

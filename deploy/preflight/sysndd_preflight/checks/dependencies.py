@@ -86,7 +86,8 @@ async def client(deployment: Deployment) -> str:
     "backup.directory",
     Phase.CONNECT,
     "The backup directory is writable and has enough free space.",
-    remedy="Make the user of the backup worker its owner, with mode 0700; free space or use a larger volume.",
+    remedy="Make the user of the backup worker its owner, with mode 0700; free space or use a"
+    " larger volume.",
 )
 async def backup_directory(deployment: Deployment) -> str:
     """Write, flush and delete a file; compare free space and size of the data."""
@@ -187,8 +188,8 @@ def _skew(time_there: float, started: float, resolution: float) -> float:
     "tls.certificate",
     Phase.CONNECT,
     "The certificate matches the name, is trusted, and is valid for at least three weeks.",
-    remedy="With SYSNDD_TLS=acme, look for `acme` in the log of Traefik (port 443 must be reachable from the"
-    " internet); with SYSNDD_TLS=files, renew SYSNDD_TLS_CERT_FILE.",
+    remedy="With SYSNDD_TLS=acme, look for `acme` in the log of Traefik (port 443 must be reachable"
+    " from the internet); with SYSNDD_TLS=files, renew SYSNDD_TLS_CERT_FILE.",
     logs=("traefik",),
 )
 async def certificate(deployment: Deployment) -> str:
@@ -228,7 +229,8 @@ async def certificate(deployment: Deployment) -> str:
     "disk.free_space",
     Phase.CONNECT,
     "The disks have enough free space.",
-    remedy="Delete old logs and images (`docker image prune`), or keep fewer backups (BACKUP_KEEP_…).",
+    remedy="Delete old logs and images (`docker image prune`), or keep fewer backups"
+    " (BACKUP_KEEP_…).",
 )
 async def disk(deployment: Deployment) -> str:
     """Check the disks of this checkout, of temporary files and of the backups."""

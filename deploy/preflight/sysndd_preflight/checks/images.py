@@ -24,7 +24,8 @@ def dockerfiles(deployment: Deployment) -> list[Path]:
     "images.lint",
     Phase.STATIC,
     "hadolint reports no problems in the Dockerfiles.",
-    remedy="Correct the line that is named; see https://github.com/hadolint/hadolint/wiki for the rule.",
+    remedy="Correct the line that is named; see https://github.com/hadolint/hadolint/wiki for"
+    " the rule.",
     seconds=60,
 )
 async def lint(deployment: Deployment) -> str:

@@ -23,7 +23,8 @@ _GRACE_MARGIN = 5
     "proxy.files",
     Phase.STATIC,
     "Traefik accepts the files of the proxy and routes only /api, /admin and /account.",
-    remedy="Check `sh proxy/run.sh render` and proxy/dynamic; the log contains the errors of Traefik.",
+    remedy="Check `sh proxy/run.sh render` and proxy/dynamic; the log contains the errors of"
+    " Traefik.",
     seconds=40,
 )
 async def proxy_files(deployment: Deployment) -> str:

@@ -1,7 +1,7 @@
 """Live: an API with the settings of the deployment reports correctly whether it is ready.
 
-The running API is not touched: a second one is started on a free port, with a copy of the migrations
-and with a relay to the database that can be interrupted.
+The running API is not touched: a second one is started on a free port, with a copy of the
+migrations and with a relay to the database that can be interrupted.
 """
 
 import asyncio
@@ -75,7 +75,8 @@ async def start_second_api(deployment: Deployment) -> AsyncIterator[SecondApi]:
     "ready.pending",
     Phase.LIVE,
     "With a pending migration, the API is not ready and names the migration.",
-    remedy="Readiness compares MIGRATIONS_DIR with the ledger: check that the API has all migration files.",
+    remedy="Readiness compares MIGRATIONS_DIR with the ledger: check that the API has all"
+    " migration files.",
     seconds=90,
 )
 async def pending(deployment: Deployment) -> str:
@@ -100,11 +101,12 @@ async def pending(deployment: Deployment) -> str:
     "ready.database_down",
     Phase.LIVE,
     "Without the database, the API is live but not ready, and it recovers by itself.",
-    remedy="/api/health/live must not use the database; /api/health/ready must, within its time limit.",
+    remedy="/api/health/live must not use the database; /api/health/ready must, within its time"
+    " limit.",
     seconds=90,
 )
 async def database_down(deployment: Deployment) -> str:
-    """Interrupt the database connection of a second API; in a temporary project, pause the server."""
+    """Interrupt the connection of a second API; in a temporary project, pause the server."""
     if deployment.project is not None:
         base = deployment.project.api_urls()[0]
         with deployment.project.paused("db"):

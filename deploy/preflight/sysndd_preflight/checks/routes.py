@@ -37,7 +37,8 @@ async def ready(deployment: Deployment) -> str:
     "workers.serving",
     Phase.LIVE,
     "Every worker process of the API answers requests.",
-    remedy="Look in the log of the API for a worker that ends at start; check API_WORKERS and limits.",
+    remedy="Look in the log of the API for a worker that ends at start; check API_WORKERS and"
+    " limits.",
     seconds=60,
     logs=("api",),
 )

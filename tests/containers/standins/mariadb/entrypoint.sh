@@ -1,7 +1,7 @@
 #!/bin/sh
-# The features of the official entrypoint that docker-compose.yml uses: arguments that start with a dash
-# are passed to the server, and a temporary server without network sets the password of a new data
-# directory from *_ROOT_PASSWORD_FILE.
+# The features of the official entrypoint that docker-compose.yml uses: arguments that start with a
+# dash are passed to the server, and a temporary server without network sets the password of a new
+# data directory from *_ROOT_PASSWORD_FILE.
 set -eu
 [ "${1#-}" = "$1" ] || set -- mariadbd "$@"
 if [ "$1" = mariadbd ] && [ ! -d /var/lib/mysql/mysql ]; then
