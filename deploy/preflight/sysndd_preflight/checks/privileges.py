@@ -25,16 +25,13 @@ async def sufficient(deployment: Deployment) -> str:
     """Report missing privileges."""
     problems, passed = [], []
     async for account, needed, found in _accounts(deployment):
-        if _has_all(found):
-            passed.append(account)
-            continue
-        missing = needed.without(found)
+        missing = [] if _has_all(found) else needed.without(found)
         if missing:
             problems.append(f"{account} lacks {', '.join(missing)}")
         passed.append(account)
     if problems:
         raise Problem("; ".join(problems))
-    return f"{', '.join(passed)}"
+    return f"sufficient for {', '.join(passed)}"
 
 
 @check(
@@ -54,7 +51,7 @@ async def minimal(deployment: Deployment) -> str:
         passed.append(account)
     if problems:
         raise Problem("excess privileges: " + "; ".join(problems))
-    return f"{', '.join(passed)}"
+    return f"no excess privileges for {', '.join(passed)}"
 
 
 def _has_all(privileges: Privileges) -> bool:
