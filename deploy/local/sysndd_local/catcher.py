@@ -12,6 +12,7 @@ program can be used (https://mailpit.axllent.org/docs/api-v1/):
 
 import argparse
 import asyncio
+import contextlib
 import json
 import re
 import sys
@@ -206,7 +207,7 @@ def create_app(store: MailStore) -> Starlette:
         store: the emails to show.
     """
     return Starlette(
-        routes=list(CatcherApi(store).routes()),
+        routes=CatcherApi(store).routes(),
         middleware=[Middleware(BaseHTTPMiddleware, dispatch=guard)],
         exception_handlers={HTTPException: show_error},
     )
@@ -282,13 +283,15 @@ async def serve(store: MailStore, *, smtp_port: int, http_port: int) -> None:
             timeout_graceful_shutdown=5,
         )
     )
-    async with await asyncio.get_running_loop().create_server(smtp, LOOPBACK, smtp_port):
-        print(
-            f"catching emails on {LOOPBACK}:{smtp_port}, "
-            f"showing them on http://{LOOPBACK}:{http_port}/",
-            flush=True,
-        )
-        await http.serve()
+    server = await asyncio.get_running_loop().create_server(smtp, LOOPBACK, smtp_port)
+    print(
+        f"catching emails on {LOOPBACK}:{smtp_port}, "
+        f"showing them on http://{LOOPBACK}:{http_port}/",
+        flush=True,
+    )
+    await http.serve()
+    # Not awaited: a client that keeps its connection open must not delay the end.
+    server.close()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -306,7 +309,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     chosen = parser.parse_args(arguments)
     store = MailStore(chosen.directory, keep=chosen.keep)
-    asyncio.run(serve(store, smtp_port=chosen.smtp_port, http_port=chosen.http_port))
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve(store, smtp_port=chosen.smtp_port, http_port=chosen.http_port))
     return 0
 
 
