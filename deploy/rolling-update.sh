@@ -1,16 +1,18 @@
 #!/bin/sh
-# Replaces a running deployment by the version that SYSNDD_VERSION names, and drops no request.
+# Updates a running deployment to the version that SYSNDD_VERSION names, without losing requests.
 #
-#   SYSNDD_VERSION=1.1.0 sh deploy/rolling-update.sh           images are built, or taken if they are there
+#   SYSNDD_VERSION=1.1.0 sh deploy/rolling-update.sh           builds the images unless they exist
 #
-# `docker compose up -d` alone stops all replicas of a service before it starts the new ones. Here:
-#   1. accounts and migrator of the new version run; if one fails, everything stays as it is;
-#   2. as many new API replicas start beside the old ones; when all are healthy, the old ones are
-#      stopped one after the other: each finishes what it has in hand;
-#   3. `docker compose up --wait` replaces the rest. A worker that stops hands its job back or
-#      finishes it.
-# The previous version must be able to work on the new schema: db/migrations only adds, and takes away
-# one release later. Exit code 0 when the new version serves; 1 when the old one still does.
+# `docker compose up -d` alone stops all replicas of a service before it starts the new ones.
+# Instead, this script
+#   1. runs accounts and migrator of the new version; if one fails, nothing else changes;
+#   2. starts as many new API replicas as there are old ones; when all are healthy, it stops the old
+#      ones one by one, and each finishes its requests;
+#   3. replaces the remaining services with `docker compose up --wait`. A worker that stops finishes
+#      its job or releases it.
+# The previous version must work with the new schema: migrations add columns and tables in one
+# release and remove the old ones in a later release. Exit code 0 when the new version serves
+# requests, 1 when the old one still does.
 set -eu
 wait_seconds=${WAIT_SECONDS:-180}
 compose() { docker compose --ansi never --progress quiet "$@"; }
@@ -20,29 +22,30 @@ say() { printf 'update: %s\n' "$*" >&2; }
 old=$(compose ps --quiet api)
 replicas=$(printf '%s\n' "$old" | grep -c . || true)
 if [ "$replicas" -eq 0 ]; then
-    say "nothing runs here yet; start it with: docker compose up --wait"
+    say "no API is running, so there is nothing to update. Start the deployment with:"
+    say "    docker compose up --wait"
     exit 1
 fi
 
-# Whoever can't build (a server that pulls) has the images already.
+# A machine that pulls its images has them already.
 for service in migrator api backup-worker mailer; do
     docker image inspect "$(image_of "$service")" >/dev/null 2>&1 || compose build "$service"
 done
 
 say "accounts and migrations"
-compose up --detach --no-build migrator || true  # said below, with its log
+compose up --detach --no-build migrator || true  # reported below, with its log
 for service in accounts migrator; do
     container=$(compose ps --all --quiet "$service")
     code=$(docker wait "$container")
     if [ "$code" -ne 0 ]; then
-        say "$service ended with exit code $code; the old version goes on. Its last lines:"
+        say "$service failed with exit code $code; the old version keeps running. Last log lines:"
         docker logs --tail 50 "$container" >&2
         exit 1
     fi
 done
 
-say "starting $replicas new API replicas beside the $replicas old ones"
-# Without --no-deps: it would make containers that the last step takes for outdated.
+say "starting $replicas new API replicas in addition to the $replicas old ones"
+# Without --no-deps, which would create containers that the last step considers outdated.
 compose up --detach --no-recreate --no-build --scale "api=$((2 * replicas))" api
 all=$(compose ps --all --quiet api)
 new=$(printf '%s\n' "$all" | grep -vxF "$old")
@@ -55,7 +58,8 @@ healthy() {
 deadline=$(($(date +%s) + wait_seconds))
 until healthy; do
     if [ "$(date +%s)" -ge "$deadline" ]; then
-        say "the new replicas were not healthy within $wait_seconds s; the old ones go on. Their last lines:"
+        say "the new replicas did not become healthy within $wait_seconds s, and the old ones keep"
+        say "running. Last log lines of the new ones:"
         for container in $new; do docker logs --tail 20 "$container" >&2; done
         # shellcheck disable=SC2086 # one word each container
         docker rm --force $new >/dev/null
@@ -66,11 +70,11 @@ done
 
 for container in $old; do
     say "stopping $(docker inspect --format '{{.Name}}' "$container" | tr -d /)"
-    # The engine knows the service's grace period.
+    # The engine applies the grace period of the service.
     docker stop "$container" >/dev/null
     docker rm "$container" >/dev/null
 done
 
-say "the rest"
+say "replacing the remaining services"
 compose up --detach --wait --no-build --scale "api=$replicas"
-say "done: $(image_of api) serves"
+say "done: $(image_of api) is serving requests"

@@ -99,7 +99,7 @@ def preflight_table() -> str:
     ]
     for one in CATALOG.values():
         lines.append(
-            f"| {one.phase} | `{one.id}` | {one.title} | {one.severity} | {one.mend} | {one.seconds:g} s |"
+            f"| {one.phase} | `{one.id}` | {one.title} | {one.severity} | {one.remedy} | {one.seconds:g} s |"
         )
     return "\n".join(lines)
 

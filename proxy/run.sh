@@ -1,6 +1,6 @@
 #!/bin/sh
-# Starts Traefik with proxy/traefik.yml filled in from the environment; `run.sh render` prints the
-# result and starts nothing. Needs a POSIX shell and awk, which the official image has.
+# Fills in proxy/traefik.yml from the environment and starts Traefik; `run.sh render` only prints
+# the result. Requires a POSIX shell and awk, which the official image contains.
 set -eu
 here=$(dirname "$0")
 
@@ -14,24 +14,28 @@ check() {
     off) ;;
     files)
         [ -r "${SYSNDD_TLS_CERT_FILE:-}" ] && [ -r "${SYSNDD_TLS_KEY_FILE:-}" ] ||
-            die "SYSNDD_TLS=files needs SYSNDD_TLS_CERT_FILE and SYSNDD_TLS_KEY_FILE, readable"
+            die "SYSNDD_TLS=files requires readable SYSNDD_TLS_CERT_FILE and SYSNDD_TLS_KEY_FILE"
         ;;
     acme)
-        [ -n "${SYSNDD_DOMAIN:-}" ] || die "SYSNDD_TLS=acme needs SYSNDD_DOMAIN, the site's name"
-        [ -n "${SYSNDD_ACME_EMAIL:-}" ] || die "SYSNDD_TLS=acme needs SYSNDD_ACME_EMAIL"
+        [ -n "${SYSNDD_DOMAIN:-}" ] || die "SYSNDD_TLS=acme requires SYSNDD_DOMAIN"
+        [ -n "${SYSNDD_ACME_EMAIL:-}" ] || die "SYSNDD_TLS=acme requires SYSNDD_ACME_EMAIL"
         ;;
     *) die "SYSNDD_TLS must be off, files or acme" ;;
     esac
     case ${SYSNDD_TRUSTED_NETWORKS:-} in
-    *0.0.0.0/0* | *::/0*) die "SYSNDD_TRUSTED_NETWORKS must name networks, not everybody" ;;
-    *[!0-9A-Fa-f.:/,]*) die "SYSNDD_TRUSTED_NETWORKS must be networks with commas between them" ;;
+    *0.0.0.0/0* | *::/0*)
+        die "SYSNDD_TRUSTED_NETWORKS must not include all addresses; list your load balancers"
+        ;;
+    *[!0-9A-Fa-f.:/,]*)
+        die "SYSNDD_TRUSTED_NETWORKS must be a comma-separated list of networks"
+        ;;
     esac
 }
 
 render() {
     awk '
     function value(name) { return (name in ENVIRON) ? ENVIRON[name] : "" }
-    function wanted(condition,    at, name, options, i) {
+    function holds(condition,    at, name, options, i) {
         at = index(condition, "=")
         if (!at) return value(condition) != ""
         name = substr(condition, 1, at - 1)
@@ -40,7 +44,7 @@ render() {
         return 0
     }
     BEGIN { depth = 0; hidden = 0 }
-    /^ *#if / { depth++; if (!hidden && !wanted($2)) hidden = depth; next }
+    /^ *#if / { depth++; if (!hidden && !holds($2)) hidden = depth; next }
     /^ *#end$/ { if (hidden == depth) hidden = 0; depth--; next }
     hidden || /^ *#/ { next }
     {
@@ -51,10 +55,11 @@ render() {
             text = value(substr(name, 1, at - 1))
             if (text == "") text = substr(name, at + 2)
             if (text ~ /["\\\n${}]/) {
-                print "proxy: " substr(name, 1, at - 1) " has a character that it may not have" > "/dev/stderr"
+                name = substr(name, 1, at - 1)
+                print "proxy: " name " contains a character that is not allowed" > "/dev/stderr"
                 exit 64
             }
-            # Lists of networks are the only values with commas; each is quoted by itself.
+            # Lists of networks are the only values with commas; each network is quoted.
             gsub(/,/, "\", \"", text)
             line = substr(line, 1, RSTART - 1) text substr(line, RSTART + RLENGTH)
         }

@@ -1,9 +1,15 @@
 #!/bin/bash
-# Schemas and accounts of deploy/accounts/accounts.sql, with the passwords of the secrets; may run at
-# any time. An account whose secret this container does not have is left out with its grants.
+# Creates the schemas and accounts of deploy/accounts/accounts.sql with the passwords of the
+# secrets; idempotent. The operator account, for which there is no secret, is omitted with its
+# grants.
 set -euo pipefail
 . /sysndd/client.sh
 template=${1:-/accounts.sql}
+
+die() {
+    echo "accounts: $*" >&2
+    exit 1
+}
 
 pattern() { printf '%s' "${1//_/\\_}"; }
 
@@ -15,11 +21,14 @@ declare -A value=(
     [scratch_pattern]="\`$(pattern "$DB_NAME")\\_%\`"
     [shadow_pattern]="\`$(pattern "${DB_NAME}_shadow")\\_%\`"
 )
-[[ $DB_NAME$OPS_DB_NAME =~ ^[A-Za-z0-9_]+$ ]] || { echo "accounts: DB_NAME and OPS_DB_NAME: letters, digits and _" >&2; exit 1; }
-absent="'sysndd'@"
+[[ $DB_NAME$OPS_DB_NAME =~ ^[A-Za-z0-9_]+$ ]] ||
+    die "DB_NAME and OPS_DB_NAME must consist of letters, digits and _"
+omitted="'sysndd'@"
 for role in api migrator backup load mailer; do
     password=$(<"/run/secrets/db_password_$role")
-    [[ $password =~ ^[A-Za-z0-9]{16,}$ ]] || { echo "accounts: db_password_$role: at least 16 letters and digits" >&2; exit 1; }
+    [[ $password =~ ^[A-Za-z0-9]{16,}$ ]] ||
+        die "db_password_$role must have at least 16 letters and digits and nothing else." \
+            "Generate it with: make secrets NEW=db_password_$role"
     value[${role}_password]="'$password'"
 done
 
@@ -27,15 +36,15 @@ privileges=$(sql --execute='SHOW PRIVILEGES' | cut -f 1 | tr ' a-z' '_A-Z')
 statements= piece= condition=
 while IFS= read -r line; do
     case $line in
-    "-- only where the server knows: "*) condition=${line#*: } ;;
+    "-- requires privilege: "*) condition=${line#*: } ;;
     --* | '') ;;
     *)
         piece+="$line"$'\n'
         [[ $line == *\; ]] || continue
-        if [[ $piece != *"$absent"* ]] &&
+        if [[ $piece != *"$omitted"* ]] &&
             { [ -z "$condition" ] || grep -qxF "${condition// /_}" <<<"$privileges"; }; then
             for name in "${!value[@]}"; do piece=${piece//"{{$name}}"/"${value[$name]}"}; done
-            [[ $piece != *"{{"* ]] || { echo "accounts: not filled in: ${piece%%\}*}" >&2; exit 1; }
+            [[ $piece != *"{{"* ]] || die "$template has an unknown placeholder: ${piece%%\}*}"
             statements+=$piece
         fi
         piece= condition=
@@ -44,4 +53,4 @@ while IFS= read -r line; do
 done <"$template"
 
 printf '%s' "$statements" | sql
-echo "accounts: schemas $DB_NAME and $OPS_DB_NAME, and the accounts of api, migrator, backup, load and mailer are as the secrets say"
+echo "accounts: schemas $DB_NAME and $OPS_DB_NAME and all accounts are up to date"

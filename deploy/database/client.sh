@@ -1,6 +1,6 @@
-# Read by the other scripts: `sql` runs the database's own client as its administrator, over the
-# socket; statements come from --execute or standard input. The password goes by a descriptor of its
-# own: neither the arguments nor the environment show it.
+# Sourced by the other scripts: `sql` runs the client of the database as its administrator, over the
+# socket; statements come from --execute or standard input. The password is passed through a file
+# descriptor, so that neither the arguments nor the environment contain it.
 client=$(command -v mariadb || command -v mysql)
 
 sql() {

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Healthy when the administrator may sign in and the server takes connections over the network: while
-# an image sets up a new data directory, a server runs that does not.
+# Healthy when the administrator can sign in and the server accepts network connections. While the
+# image initializes a new data directory, a temporary server runs that does not accept them.
 set -eu
 . /sysndd/client.sh
 [ "$(sql --connect-timeout=3 --execute='SELECT @@skip_networking')" = 0 ]

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Last stage of every service's image: takes out what could install or build, and adds the one user
-# that the service runs as (10001, so that a volume's owner is the same on every host).
+# Last stage of every service's image: removes the programs that install or build packages, and adds
+# the user that the service runs as (10001, so that the owner of a volume is the same on every
+# host).
 set -eu
 python3 - <<'PY'
 import importlib.util, pathlib, shutil, sys

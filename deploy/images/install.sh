@@ -1,12 +1,12 @@
 #!/bin/sh
 # First stage of every service's image: fills /opt/venv (or $VENV).
 #
-#   install.sh backend               what builds our own packages
-#   install.sh locked services/api   the packages of its lock file
-#   install.sh own services/api      core and the service itself
+#   install.sh backend               the build tools for our own packages
+#   install.sh locked services/api   the packages in its lock file
+#   install.sh own services/api      core and the service
 #
-# The environment gets no pip of its own, and every package comes as a wheel whose hash is in a lock
-# file: nothing is compiled, so no compiler is ever needed.
+# The environment does not contain pip. Every package is installed from a wheel whose hash is in a
+# lock file; nothing is compiled, so no compiler is needed.
 set -eu
 what=$1 service=${2:-} venv=${VENV:-/opt/venv}
 export PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
@@ -28,7 +28,7 @@ own)
     into_venv --no-deps --no-index /tmp/wheels/*.whl
     ;;
 *)
-    echo "install.sh: backend, locked or own, not $what" >&2
+    echo "install.sh: usage: install.sh backend | locked SERVICE | own SERVICE (not: $what)" >&2
     exit 2
     ;;
 esac

@@ -1,23 +1,26 @@
 #!/bin/sh
-# Takes the client programs out of a database image, MariaDB's or MySQL's, with all they are linked
-# to: the distribution of the database image is not that of the worker's.
+# Copies the client programs out of a MariaDB or MySQL image, with all libraries that they are
+# linked to, because the image of the worker is based on another distribution.
 #
 #   take-client.sh /opt/database-client
 #
-# bin/ gets a script for each program, which starts it with the C library it was built for.
+# bin/ contains a script for each program, which starts it with the C library it was built for.
 set -eu
 target=$1
 mkdir -p "$target/bin" "$target/programs" "$target/lib"
 for loader in /lib64/ld-linux-x86-64.so.2 /lib/ld-linux-aarch64.so.1; do
     [ ! -e "$loader" ] || break
 done
-[ -e "$loader" ] || { echo "take-client.sh: no dynamic loader is known for this machine" >&2; exit 1; }
+[ -e "$loader" ] || {
+    echo "take-client.sh: unsupported architecture; x86-64 and aarch64 are supported" >&2
+    exit 1
+}
 cp -L "$loader" "$target/lib/ld.so"
 
-taken=
+copied=
 for name in mariadb mariadb-dump mysql mysqldump; do
     program=$(command -v "$name") || continue
-    # MariaDB's images keep MySQL's names as links: the same program, taken once.
+    # MariaDB images have the MySQL names as links to the same programs, which are copied only once.
     real=$(readlink -f "$program")
     [ "${real##*/}" = "$name" ] || continue
     cp "$real" "$target/programs/$name"
@@ -28,12 +31,13 @@ for name in mariadb mariadb-dump mysql mysqldump; do
         "$target" "$target" "$name" "$target" "$name" >"$target/bin/$name"
     chmod 755 "$target/bin/$name"
     "$target/bin/$name" --version
-    taken="$taken $name"
+    copied="$copied $name"
 done
-case $taken in
+case $copied in
 *mariadb-dump* | *mysqldump*) ;;
 *)
-    echo "take-client.sh: this image has neither mariadb-dump nor mysqldump" >&2
+    echo "take-client.sh: this image contains neither mariadb-dump nor mysqldump;" \
+        "set DB_IMAGE to a MariaDB or MySQL image" >&2
     exit 1
     ;;
 esac

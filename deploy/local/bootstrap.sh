@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# Makes this machine able to run the system: virtual environment, Python packages, server programs.
+# Prepares this machine for running the system: virtual environment, Python packages, servers.
 #
-#   bootstrap.sh python   the Python side only, with the tools of the tests (make check)
-#   bootstrap.sh tools    the Python side only, without those (make preflight of containers)
-#   bootstrap.sh up       and the servers that `make up` starts itself
-#   bootstrap.sh test     and the servers that the tests start themselves
+#   bootstrap.sh python   Python packages, including the test tools (make check)
+#   bootstrap.sh tools    Python packages without the test tools (make preflight of containers)
+#   bootstrap.sh up       Python packages, and the servers that `make up` starts
+#   bootstrap.sh test     Python packages, and the servers that the tests start
 #
-# Needs python3 (3.11 or later) and nothing else. Does nothing, quickly, when nothing is missing;
-# may run twice at once. Settings: PYTHON=<interpreter>, VENV=<directory, default .venv>.
+# Requires python3 (3.11 or later) only. Ends quickly when nothing is missing, and is safe to run
+# concurrently. Settings: PYTHON=<interpreter>, VENV=<directory, default .venv>.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 purpose=${1:-up}
 venv=${VENV:-.venv}
 stamp=$venv/.sysndd-installed
-# Running the system needs less than testing it: requirements/test.in includes dev.in.
+# Running the system requires less than testing it: requirements/test.in includes dev.in.
 lock=test
 case $purpose in up | tools) lock=dev ;; esac
 PATH=$PATH:/usr/sbin:/usr/local/sbin:/sbin
@@ -33,8 +33,9 @@ main() {
     if [ -z "$missing" ] && is_installed; then
         return
     fi
-    # Whoever comes second waits here, then finds everything done. The lock file of the packages
-    # is also the lock between processes: it is there on every checkout and nothing is written.
+    # A concurrent run waits here, then finds everything installed. The lock file of the packages
+    # also serves as the lock between processes: it exists in every checkout, and nothing is
+    # written.
     if command -v flock >/dev/null; then
         exec 9<requirements/dev.lock
         flock 9
@@ -44,12 +45,12 @@ main() {
         # shellcheck disable=SC2086 # one word each package
         install_packages $missing
     fi
-    is_installed || install_python_side
+    is_installed || install_python_packages
 }
 
-# --- the Python side -------------------------------------------------------------------------------
+# --- Python packages -------------------------------------------------------------------------------
 
-# What the environment was made from; console scripts hold absolute paths, hence the folder.
+# What the environment was created from. Includes the folder, as console scripts contain its path.
 fingerprint() {
     {
         pwd -P
@@ -68,28 +69,28 @@ is_installed() {
     esac
 }
 
-install_python_side() {
+install_python_packages() {
     local python print
     print=$(fingerprint)
     if [ ! -f "$venv/.sysndd-folder" ] || [ "$(cat "$venv/.sysndd-folder")" != "$(pwd -P)" ] ||
         ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
-        # Whoever keeps an environment of their own under this name keeps its content.
+        # An environment that this script did not create is not touched.
         if [ -e "$venv" ] && [ ! -f "$venv/.sysndd-folder" ] && [ -n "$(ls -A "$venv")" ]; then
-            die "$venv is there already and was not made by this; move it away, or choose another:" \
+            die "$venv exists and was not created by this script. Move it, or use another folder:" \
                 "make up VENV=.venv-sysndd"
         fi
         python=$(find_python)
         "$python" -c 'import ensurepip, venv' 2>/dev/null || install_venv_module "$python"
-        say "making the virtual environment $venv with $("$python" --version)"
+        say "creating the virtual environment $venv with $("$python" --version)"
         "$python" -m venv --clear "$venv"
         pwd -P >"$venv/.sysndd-folder"
     fi
     local lock_print
     lock_print=$(cksum <requirements/$lock.lock)
     if [ "$(cat "$venv/.sysndd-lock" 2>/dev/null)" != "$lock_print" ]; then
-        say "installing the locked Python packages (once; a minute or so)"
+        say "installing the locked Python packages (once; takes about a minute)"
         in_venv_pip install --require-hashes -r requirements/$lock.lock ||
-            die "the Python packages could not be installed; pip says why above"
+            die "the Python packages could not be installed; see the message of pip above"
         printf '%s\n' "$lock_print" >"$venv/.sysndd-lock"
     fi
     local project editable=()
@@ -99,7 +100,7 @@ install_python_side() {
     if [ ${#editable[@]} -gt 0 ]; then
         say "linking our own packages into $venv"
         in_venv_pip install --no-deps --no-build-isolation --no-index "${editable[@]}" ||
-            die "our own packages could not be installed; pip says why above"
+            die "our own packages could not be installed; see the message of pip above"
     fi
     printf '%s %s\n' "$print" $lock >"$stamp"
 }
@@ -117,7 +118,7 @@ find_python() {
             return
         fi
     done
-    die "no Python 3.11 or later was found${PYTHON:+ as $PYTHON}; install one, or name it:" \
+    die "Python 3.11 or later was not found${PYTHON:+ as $PYTHON}. Install it, or give its path:" \
         "make up PYTHON=/path/to/python3.11"
 }
 
@@ -127,9 +128,9 @@ install_venv_module() {
     install_packages "python$version-venv"
 }
 
-# --- the server programs ---------------------------------------------------------------------------
+# --- servers ---------------------------------------------------------------------------
 
-# Prints the distribution's packages that are needed and not there.
+# Prints the missing packages of the distribution.
 missing_packages() {
     local server=yes redis=yes
     case $purpose in
@@ -148,13 +149,13 @@ missing_packages() {
         { have mariadbd && have mariadb-install-db; } || printf 'mariadb-server-core '
         { have mariadb && have mariadb-dump; } || printf 'mariadb-client '
     else
-        # The client of the server's own flavour makes the dumps.
+        # Dumps are created by the client of the server's vendor.
         { have mariadb-dump || have mysqldump; } || printf 'mariadb-client '
     fi
     if [ $redis = yes ]; then
         have redis-server || printf 'redis-server '
     fi
-    # The browser that the tests of the pages click in.
+    # The browser for the tests of the pages.
     [ $purpose != test ] || have chromium || printf 'chromium '
 }
 
@@ -163,14 +164,14 @@ have() { command -v "$1" >/dev/null; }
 install_packages() {
     local command="apt-get install -y --no-install-recommends $*"
     if ! have apt-get; then
-        die "these are missing: $*. This machine has no apt-get; on Debian or Ubuntu it would be" \
+        die "missing packages: $*. This machine has no apt-get. On Debian or Ubuntu, run" \
             "sudo $command" \
-            "or use servers that are there: make up DB_HOST=… DB_USER=… DB_PASSWORD=… REDIS_URL=…"
+            "or use existing servers: make up DB_HOST=… DB_USER=… DB_PASSWORD=… REDIS_URL=…"
     fi
     as_root=()
     if [ "$(id -u)" -ne 0 ]; then
         if ! have sudo || { ! sudo -n true 2>/dev/null && [ ! -t 0 ]; }; then
-            die "these are missing: $*. Run this, as somebody who may, and try again:" \
+            die "missing packages: $*. Run this as an administrator, then try again:" \
                 "sudo $command"
         fi
         as_root=(sudo)
@@ -179,27 +180,27 @@ install_packages() {
     local redis_was_there=no
     ! have redis-server || redis_was_there=yes
     keep_services_stopped
-    # An old or empty package list is the usual reason for a failure.
+    # An outdated or empty package list is the usual reason for a failure.
     if ! apt "$@" && ! { apt_update && apt "$@"; }; then
         printf '%s\n' "$failure" | tail -n 20 >&2
-        die "apt-get could not install them; it says why above. The command was:" "sudo $command"
+        die "apt-get failed; see its message above. The command was:" "sudo $command"
     fi
-    # The distribution would start its own Redis at the next boot: we brought it, and need only
-    # its program. One that was there before is left as it is.
+    # The package would start Redis at the next boot, but only its program is needed. A Redis that
+    # was installed before is not changed.
     if [ $redis_was_there = no ] && have redis-server && have systemctl; then
         "${as_root[@]}" systemctl --quiet disable redis-server >/dev/null 2>&1 || true
     fi
     allow_services
 }
 
-# Their output is shown when they fail, and then only.
+# Shows the output of apt-get only when it fails.
 apt() {
     quietly "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
         -o DPkg::Lock::Timeout=300 --no-install-recommends install "$@"
 }
 
 apt_update() {
-    say "fetching the distribution's package lists"
+    say "updating the package lists of the distribution"
     quietly "${as_root[@]}" apt-get -q -o DPkg::Lock::Timeout=300 update
 }
 
@@ -208,21 +209,21 @@ quietly() {
 }
 
 # invoke-rc.d asks /usr/sbin/policy-rc.d whether a package may start its service; 101 means no
-# (Debian's README.policy-rc.d). A policy that is there already stays.
+# (Debian's README.policy-rc.d). An existing policy is not changed.
 policy=/usr/sbin/policy-rc.d
-policy_is_ours=no
+created_policy=no
 
 keep_services_stopped() {
     [ ! -e $policy ] || return 0
     trap allow_services EXIT
-    policy_is_ours=yes
+    created_policy=yes
     printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee $policy >/dev/null
     "${as_root[@]}" chmod 755 $policy
 }
 
 allow_services() {
-    [ $policy_is_ours = yes ] || return 0
-    policy_is_ours=no
+    [ $created_policy = yes ] || return 0
+    created_policy=no
     "${as_root[@]}" rm -f $policy
 }
 

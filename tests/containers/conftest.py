@@ -1,4 +1,4 @@
-"""The images, built once, and one running deployment that the tests share."""
+"""The images, built once, and running deployments shared by the tests."""
 
 import os
 from collections.abc import Iterator
@@ -7,22 +7,28 @@ from pathlib import Path
 import pytest
 
 from tests.containers.base_images import IMAGES
-from tests.containers.stack import OURS, Stack, copied, production, system_json
+from tests.containers.stack import (
+    SERVICES,
+    Stack,
+    create_production_stack,
+    create_stack,
+    system_json,
+)
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Production's files on MariaDB, with TLS and two API replicas, up and healthy."""
+    """The production deployment on MariaDB, with TLS and two API replicas; all services healthy."""
     assert (
         os.environ.get("DOCKER_HOST")
         or os.environ.get("DOCKER_CONTEXT")
         or Path("/var/run/docker.sock").exists()
-    ), "run these by `make lane LANE=containers`, which has an engine"
-    stack = production(tmp_path_factory.mktemp("mariadb") / "site", subnet=241)
-    stack.compose("build", *OURS, seconds=1200)
-    with pytest.MonkeyPatch.context() as trusting:
-        # For every client that these tests run, here and in other processes.
-        trusting.setenv("SSL_CERT_FILE", str(stack.certificate))
+    ), "no container engine; run these tests with `make lane LANE=containers`"
+    stack = create_production_stack(tmp_path_factory.mktemp("mariadb") / "site", subnet=241)
+    stack.compose("build", *SERVICES, seconds=1200)
+    with pytest.MonkeyPatch.context() as environment:
+        # For all clients in this and in other processes.
+        environment.setenv("SSL_CERT_FILE", str(stack.certificate))
         try:
             stack.up()
             yield stack
@@ -32,13 +38,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def mysql(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The base file on MySQL, by one setting; the other images are there already."""
+    """The base file on MySQL; only DB_IMAGE differs."""
     assert stack
-    mysql = copied(
+    mysql = create_stack(
         tmp_path_factory.mktemp("mysql") / "site", subnet=243, DB_IMAGE=IMAGES["mysql"],
         SYSNDD_VERSION="lane-mysql", API_REPLICAS="1",
     )  # fmt: skip
-    mysql.compose("build", *OURS, seconds=1200)
+    mysql.compose("build", *SERVICES, seconds=1200)
     try:
         mysql.up()
         yield mysql

@@ -1,8 +1,7 @@
-"""The container engine of the lane: one that is there and pulls, else one of our own.
+"""The container engine of these tests: an installed one that can pull images, else a private one.
 
-Our own is the distribution's ``dockerd``, started as a child of the lane with its data, socket and
-process id in one folder below the user's cache, and the Compose plugin beside it. What was built
-there stays for the next run.
+The private engine is the ``dockerd`` of the distribution, started as a child process with its data,
+socket, process id and the Compose plugin in one folder of the user's cache. Images are kept there.
 """
 
 import contextlib
@@ -24,7 +23,7 @@ from tests.servers.unpacking import NotUnpacked, download
 
 ENGINE_SETTING = "TEST_ENGINE_DIR"
 _PACKAGES = {"dockerd": "docker.io", "iptables": "iptables", "debootstrap": "debootstrap"}
-# Older ones have no `required: false` of env_file.
+# Older versions do not support `required: false` of env_file.
 _COMPOSE = Recipe(
     name="compose",
     series="2.",
@@ -38,7 +37,7 @@ _STOP_SECONDS = 60
 
 
 class NoEngine(Exception):
-    """No engine can be had on this machine; the message says what is missing."""
+    """No container engine is available; the message says what is missing."""
 
 
 @dataclass(frozen=True)
@@ -46,20 +45,20 @@ class Engine:
     """A running engine.
 
     Attributes:
-        environ: what ``docker`` and ``docker compose`` need to reach it.
-        is_ours: started by the lane, so nothing in it is anybody else's.
+        environ: environment for ``docker`` and ``docker compose``.
+        is_private: started by these tests and used by nothing else.
     """
 
     environ: dict[str, str]
-    is_ours: bool
+    is_private: bool
 
     def docker(
         self, *arguments: str | Path, seconds: float = 600, check: bool = True
     ) -> "subprocess.CompletedProcess[str]":
-        """Run the client, bounded in time.
+        """Run the Docker client with a time limit.
 
         Raises:
-            NoEngine: it failed; the message holds what it said.
+            NoEngine: it failed; the message contains its output.
         """
         command = ["docker", *map(str, arguments)]
         done = subprocess.run(
@@ -75,38 +74,38 @@ class Engine:
 
 @contextlib.contextmanager
 def engine() -> Iterator[Engine]:
-    """Yield an engine with Compose; one of our own is stopped at the end, by its process id.
+    """Yield an engine with Compose; a private one is stopped at the end.
 
     Raises:
-        NoEngine: there is none that pulls, and none can be started here.
+        NoEngine: no installed engine can pull images, and none can be started.
     """
-    theirs = _that_pulls()
-    if theirs is not None:
-        yield theirs
+    installed = _find_installed()
+    if installed is not None:
+        yield installed
         return
     if os.geteuid() != 0:
         raise NoEngine(
-            "No container engine answers here, or it pulls no images, and this is not root: an engine"
-            " of our own can't be started. Start Docker (20.10 or later, Compose 2.24 or later) with"
-            " a registry in reach, or run this as root on Debian."
+            "No container engine is running, or it cannot pull images; a private one requires root."
+            " Start Docker (20.10 or later, Compose 2.24 or later) with access to a registry, or run"
+            " this as root on Debian."
         )
     folder = cache_directory()
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("a") as lock:
-        # Two engines would share bridges and packet filters.
+        # Two engines would use the same bridges and packet filters.
         fcntl.flock(lock, fcntl.LOCK_EX)
         _install_programs()
         environ = _environment(folder)
         with _running(folder):
-            ours = Engine(environ, is_ours=True)
-            _wait_until_ready(ours, folder)
-            _remove_leftovers(ours)
-            yield ours
-            _remove_leftovers(ours)
+            private = Engine(environ, is_private=True)
+            _wait_until_ready(private, folder)
+            _remove_resources(private)
+            yield private
+            _remove_resources(private)
 
 
 def cache_directory() -> Path:
-    """Return where our engine keeps its data."""
+    """Return the folder of the private engine."""
     chosen = os.environ.get(ENGINE_SETTING)
     if chosen:
         return Path(chosen).absolute()
@@ -114,14 +113,14 @@ def cache_directory() -> Path:
     return Path(home) / "sysndd" / "engine"
 
 
-def _that_pulls() -> Engine | None:
-    """Return the engine of this machine when it has Compose and reaches a registry."""
-    theirs = Engine(dict(os.environ), is_ours=False)
+def _find_installed() -> Engine | None:
+    """Return the installed engine if it has Compose and can pull images."""
+    installed = Engine(dict(os.environ), is_private=False)
     with contextlib.suppress(NoEngine, OSError, subprocess.TimeoutExpired):
-        theirs.docker("info", seconds=20)
-        theirs.docker("compose", "version", seconds=20)
-        theirs.docker("pull", "--quiet", "redis:8.0", seconds=180)
-        return theirs
+        installed.docker("info", seconds=20)
+        installed.docker("compose", "version", seconds=20)
+        installed.docker("pull", "--quiet", "redis:8.0", seconds=180)
+        return installed
     return None
 
 
@@ -131,11 +130,11 @@ def _install_programs() -> None:
     if not missing:
         return
     if shutil.which("apt-get") is None:
-        raise NoEngine(f"These are missing, and there is no apt-get: {' '.join(missing)}")
-    # Asked by invoke-rc.d whether a package may start its service; 101 means no.
+        raise NoEngine(f"Missing packages, and no apt-get to install them: {' '.join(missing)}")
+    # Tells invoke-rc.d whether a package may start its service; 101 means no.
     policy = Path("/usr/sbin/policy-rc.d")
-    is_ours = not policy.exists()
-    if is_ours:
+    created = not policy.exists()
+    if created:
         policy.write_text("#!/bin/sh\nexit 101\n")
         policy.chmod(0o755)
     install = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=300", "--no-install-recommends",
@@ -148,12 +147,12 @@ def _install_programs() -> None:
             if done.returncode != 0:
                 raise NoEngine(f"{' '.join(install)} failed:\n{done.stderr[-2000:]}")
     finally:
-        if is_ours:
+        if created:
             policy.unlink()
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """Return the clients' environment; the Compose plugin is put in place once."""
+    """Return the environment of the client; the Compose plugin is installed once."""
     plugin = folder / "client" / "cli-plugins" / "docker-compose"
     if not plugin.exists():
         plugin.parent.mkdir(parents=True, exist_ok=True)
@@ -161,7 +160,9 @@ def _environment(folder: Path) -> dict[str, str]:
             try:
                 packages = download(_COMPOSE, Path(partial))
             except NotUnpacked as failure:
-                raise NoEngine(f"The Compose plugin can't be had: {failure}") from failure
+                raise NoEngine(
+                    f"The Compose plugin could not be downloaded: {failure}"
+                ) from failure
             (package,) = [path for path in packages if path.name.startswith("docker-compose_")]
             subprocess.run(
                 ["dpkg-deb", "--extract", str(package), str(Path(partial, "root"))], check=True
@@ -172,7 +173,7 @@ def _environment(folder: Path) -> dict[str, str]:
         **{name: value for name, value in os.environ.items() if not name.startswith("DOCKER_")},
         "DOCKER_HOST": f"unix://{folder / 'docker.sock'}",
         "DOCKER_CONFIG": str(folder / "client"),
-        # The distribution has no BuildKit.
+        # The package of the distribution does not include BuildKit.
         "DOCKER_BUILDKIT": "0",
         "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin",
     }
@@ -189,7 +190,7 @@ def _running(folder: Path) -> Iterator[None]:
             list(map(str, command)),
             env={**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"},
             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            preexec_fn=_ended_with_parent,  # noqa: PLW1509 - one system call, no lock taken
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 - one system call, no lock taken
         )  # fmt: skip
     try:
         yield
@@ -202,32 +203,32 @@ def _running(folder: Path) -> Iterator[None]:
             process.wait()
 
 
-def _ended_with_parent() -> None:
-    """Runs in the child before its program: should the lane be killed, the engine stops too."""
+def _end_with_parent() -> None:
+    """Run in the child before its program: the engine stops when the tests are killed."""
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
-def _wait_until_ready(ours: Engine, folder: Path) -> None:
+def _wait_until_ready(private: Engine, folder: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    while ours.docker("info", seconds=20, check=False).returncode != 0:
+    while private.docker("info", seconds=20, check=False).returncode != 0:
         if time.monotonic() > deadline:
-            said = (folder / "dockerd.log").read_text(encoding="utf-8", errors="replace")[-2000:]
-            raise NoEngine(f"dockerd does not answer after {_START_SECONDS} s. It says:\n{said}")
+            log = (folder / "dockerd.log").read_text(encoding="utf-8", errors="replace")[-2000:]
+            raise NoEngine(f"dockerd did not answer within {_START_SECONDS} s. Its log:\n{log}")
         time.sleep(0.2)
 
 
-def _remove_leftovers(ours: Engine) -> None:
-    """Of a run that was killed, and of this one: containers, volumes and networks, never images."""
-    containers = ours.docker("ps", "--all", "--quiet").stdout.split()
+def _remove_resources(private: Engine) -> None:
+    """Remove containers, volumes and networks, including those of a killed run; keep images."""
+    containers = private.docker("ps", "--all", "--quiet").stdout.split()
     if containers:
-        ours.docker("rm", "--force", "--volumes", *containers)
-    ours.docker("volume", "prune", "--force")
-    ours.docker("network", "prune", "--force")
+        private.docker("rm", "--force", "--volumes", *containers)
+    private.docker("volume", "prune", "--force")
+    private.docker("network", "prune", "--force")
 
 
-def image_label(ours: Engine, image: str, label: str) -> str | None:
-    """Return a label of an image; None when the image is not there or has none."""
-    found = ours.docker("image", "inspect", image, check=False)
+def image_label(engine: Engine, image: str, label: str) -> str | None:
+    """Return a label of an image; None if image or label does not exist."""
+    found = engine.docker("image", "inspect", image, check=False)
     if found.returncode != 0:
         return None
     labels: dict[str, str] = json.loads(found.stdout)[0]["Config"]["Labels"] or {}

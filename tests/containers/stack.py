@@ -1,4 +1,4 @@
-"""One deployment of the shipped compose files: a copy of the repository, secrets, a project name."""
+"""A deployment of the shipped Compose files: a copy of the repository, secrets, a project name."""
 
 import json
 import os
@@ -19,24 +19,24 @@ from tests.support.proxy import self_signed
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHIPPED = (".dockerignore", "Makefile", "db", "deploy", "docker-compose.override.yml", "docker-compose.yml",
            "packages", "proxy", "requirements", "services")  # fmt: skip
-OURS = ("migrator", "api", "backup-worker", "mailer")
+SERVICES = ("migrator", "api", "backup-worker", "mailer")
 PRODUCTION = "docker-compose.yml:deploy/docker-compose.production.yml:on-this-machine.yml"
-# A checkout belongs to a person, and its files to nobody inside of a container.
-_PERSON = 1000
-# For the database's operator of the end-to-end tests, who comes from outside; production has neither.
+# An ordinary user owns the checkout; this user does not exist in the containers.
+_USER_ID = 1000
+# Account for the end-to-end tests, which connect to the database from outside; production has none.
 OPERATOR = "operator"
 UP_SECONDS = 600
 
 
 @dataclass
 class Stack:
-    """A compose project.
+    """A Compose project.
 
     Attributes:
-        site: the copy it runs from.
-        name: of the project, so that it can't touch another one.
-        settings: what its ``.env`` says.
-        exported: variables of the environment, which come before those of ``.env``.
+        site: the copy of the repository.
+        name: of the project, different from all others.
+        settings: the content of ``.env``.
+        exported: environment variables, which take precedence over ``.env``.
     """
 
     site: Path
@@ -47,7 +47,7 @@ class Stack:
     def compose(
         self, *arguments: str, seconds: float = UP_SECONDS, check: bool = True
     ) -> "subprocess.CompletedProcess[str]":
-        """Run ``docker compose`` on it; a failure shows the last lines of every service."""
+        """Run ``docker compose``; a failure shows the last log lines of every service."""
         command = ["docker", "compose", "--ansi", "never", *arguments]
         done = subprocess.run(
             command, cwd=self.site, env=self.environ, stdin=subprocess.DEVNULL,
@@ -60,20 +60,20 @@ class Stack:
 
     @property
     def base_url(self) -> str:
-        """Where the proxy is."""
+        """Address of the proxy."""
         public = self.settings.get("PUBLIC_URL")
         return public or f"http://127.0.0.1:{self.port('traefik', 80)}"
 
     @property
     def certificate(self) -> Path:
-        """What has to be trusted."""
+        """The certificate that clients have to trust."""
         return self.site / "secrets" / "tls" / "fullchain.pem"
 
     @property
     def environ(self) -> dict[str, str]:
-        """The clients' environment: of this process's nothing is a setting of the deployment."""
-        kept = {name: value for name, value in os.environ.items() if name not in self.settings}
-        return {**kept, "COMPOSE_PROJECT_NAME": self.name, **self.exported}
+        """Environment of the Docker client, without this process's settings of the deployment."""
+        inherited = {name: value for name, value in os.environ.items() if name not in self.settings}
+        return {**inherited, "COMPOSE_PROJECT_NAME": self.name, **self.exported}
 
     def configure(self, **settings: str) -> None:
         """Write ``.env``."""
@@ -81,14 +81,14 @@ class Stack:
         lines = [f"{name}={value}" for name, value in self.settings.items()]
         (self.site / ".env").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
-    def hand_over(self) -> None:
-        """Let a person own the checkout, as everywhere but in a lane that runs as root."""
+    def change_owner(self) -> None:
+        """Make an ordinary user the owner of the checkout if these tests run as root."""
         if os.geteuid() == 0:
             for path in (self.site, *self.site.rglob("*")):
-                os.chown(path, _PERSON, _PERSON)
+                os.chown(path, _USER_ID, _USER_ID)
 
     def up(self, *arguments: str) -> None:
-        """Start it and wait until all of it is healthy."""
+        """Start it and wait until every service is healthy."""
         self.compose("up", "--wait", *arguments)
 
     def down(self) -> None:
@@ -96,12 +96,12 @@ class Stack:
         self.compose("down", "--volumes", "--timeout", "20", check=False)
 
     def containers(self, service: str | None = None) -> list[dict[str, Any]]:
-        """Return ``docker inspect`` of its containers, the ended ones too."""
+        """Return ``docker inspect`` of its containers, including those that have ended."""
         ids = self.compose("ps", "--all", "--quiet", *([service] if service else [])).stdout.split()
         return inspect(*ids) if ids else []
 
     def port(self, service: str, inside: int) -> int:
-        """Return where a port is published on the loopback address."""
+        """Return the port of the loopback address at which a container port is published."""
         address = self.compose("port", service, str(inside)).stdout.strip()
         return int(address.rpartition(":")[2])
 
@@ -110,14 +110,14 @@ class Stack:
         return (self.site / "secrets" / name).read_text(encoding="utf-8").strip()
 
     def secrets(self) -> list[str]:
-        """Return everything that must be seen nowhere."""
+        """Return every secret."""
         found = {path.read_text(encoding="utf-8").strip() for path in
                  (self.site / "secrets").iterdir() if path.is_file()}  # fmt: skip
         return [text for text in found if text]
 
 
 def docker(*arguments: str, check: bool = True) -> str:
-    """Run the client and return what it printed."""
+    """Run the Docker client and return its output."""
     return subprocess.run(
         ["docker", *arguments], capture_output=True, text=True, timeout=300, check=check
     ).stdout
@@ -143,13 +143,13 @@ def processes(container: dict[str, Any]) -> list[int]:
     return found
 
 
-def copied(folder: Path, *, subnet: int, **settings: str) -> Stack:
-    """Make a deployment of the base file with what a test on this machine needs beside it.
+def create_stack(folder: Path, *, subnet: int, **settings: str) -> Stack:
+    """Create a deployment from the base file and the additions for tests on this machine.
 
-    Arguments:
-        folder: where the copy goes.
-        subnet: third byte of the network between proxy and API, another one for each stack.
-        settings: of its ``.env``.
+    Args:
+        folder: where to copy the repository to.
+        subnet: third byte of the network between proxy and API; different for each stack.
+        settings: additional content of ``.env``.
     """
     for name in SHIPPED:
         source = REPOSITORY / name
@@ -161,7 +161,7 @@ def copied(folder: Path, *, subnet: int, **settings: str) -> Stack:
     subprocess.run(["sh", "deploy/secrets.sh"], cwd=folder, check=True, capture_output=True)
     (folder / "on-this-machine.yml").write_text(yaml.safe_dump(_on_this_machine()))
     stack = Stack(folder, f"lane{secrets.token_hex(3)}")
-    ours = {
+    defaults = {
         "COMPOSE_FILE": "docker-compose.yml:on-this-machine.yml",
         "SYSNDD_VERSION": "lane",
         "EDGE_SUBNET": f"172.29.{subnet}.0/24",
@@ -172,38 +172,38 @@ def copied(folder: Path, *, subnet: int, **settings: str) -> Stack:
         "SYSNDD_RATE_FACTOR": "1000",
         "DB_BUFFER_POOL": "128M",
     }
-    stack.configure(**{**ours, **settings})
-    stack.hand_over()
+    stack.configure(**{**defaults, **settings})
+    stack.change_owner()
     return stack
 
 
-def production(folder: Path, *, subnet: int) -> Stack:
-    """Make a deployment as docs/runbooks/first-deployment.md says, with a certificate for localhost.
+def create_production_stack(folder: Path, *, subnet: int) -> Stack:
+    """Create a deployment by docs/runbooks/first-deployment.md, with a certificate for localhost.
 
-    Its address is ``PUBLIC_URL`` of the settings; whoever calls it has to trust ``certificate()``.
+    Its address is the setting ``PUBLIC_URL``; clients have to trust ``certificate``.
     """
     http, https = free_port(), free_port()
-    stack = copied(
+    stack = create_stack(
         folder, subnet=subnet, COMPOSE_FILE=PRODUCTION, SYSNDD_TLS="files",
         HTTP_ADDRESS=f"127.0.0.1:{http}", HTTPS_ADDRESS=f"127.0.0.1:{https}",
         SYSNDD_HTTPS_PORT=str(https), PUBLIC_URL=f"https://localhost:{https}",
     )  # fmt: skip
-    made = self_signed(folder)
+    files = self_signed(folder)
     for variable, name in (("CERT", "fullchain.pem"), ("KEY", "privkey.pem")):
         target = stack.site / "secrets" / "tls" / name
-        Path(made[f"SYSNDD_TLS_{variable}_FILE"]).replace(target)
+        Path(files[f"SYSNDD_TLS_{variable}_FILE"]).replace(target)
         target.chmod(0o444)
-    stack.hand_over()
+    stack.change_owner()
     return stack
 
 
 def _on_this_machine() -> dict[str, Any]:
-    """Free ports of the loopback address, and the mail catcher of development."""
+    """Return additions: free ports of the loopback address, and the mail catcher of development."""
     development = yaml.safe_load((REPOSITORY / "docker-compose.override.yml").read_text())
     return {
         "services": {
             "traefik": {"ports": ["127.0.0.1::80"]},
-            # The end-to-end tests compare with the database itself.
+            # The end-to-end tests connect to the database.
             "db": {"ports": ["127.0.0.1::3306"], "networks": ["lane"]},
             "mailpit": {**development["services"]["mailpit"], "ports": ["127.0.0.1::8025"]},
         },
@@ -212,7 +212,7 @@ def _on_this_machine() -> dict[str, Any]:
 
 
 def system_json(stack: Stack, folder: Path) -> Path:
-    """Make an administrator and the operator's account; write what ``make up`` writes."""
+    """Create administrator and operator accounts, and write ``system.json`` as ``make up`` does."""
     password = secrets.token_hex(12)
     created = subprocess.run(
         ["docker", "compose", "exec", "-T", "api", "sysndd-admin", "create-admin",
@@ -242,7 +242,7 @@ def system_json(stack: Stack, folder: Path) -> Path:
         },
         "backup_dir": mount["Source"],
         "processes": [],
-        # By the names that they have in a local run.
+        # By their names in a local run.
         "pausable": {
             name: processes(stack.containers(service)[0])
             for name, service in (("backup-worker",) * 2, ("mailer",) * 2, ("mail-catcher", "mailpit"))
@@ -254,8 +254,8 @@ def system_json(stack: Stack, folder: Path) -> Path:
     return path
 
 
-# What needs nothing but ``system.json``; the rest of tests/e2e starts, stops and kills a `make up`.
-# The pages first: one of their tests looks at the list of restores, which is empty then.
+# Those that only need ``system.json``; the others start, stop and kill a `make up`. The pages
+# first, because one of their tests requires that the list of restores is empty.
 _END_TO_END = tuple(f"tests/e2e/test_{name}.py" for name in (
     "pages", "pages_defences", "pages_mail", "pages_people", "pages_restores", "main_path",
     "accounts",
@@ -263,7 +263,7 @@ _END_TO_END = tuple(f"tests/e2e/test_{name}.py" for name in (
 
 
 def run_end_to_end(system: Path) -> "subprocess.CompletedProcess[str]":
-    """Load the example data and run the end-to-end tests, as `make walk` does on a local run."""
+    """Load the example data and run the end-to-end tests, as `make walk` does for a local run."""
     database = json.loads(system.read_text())["database"]
     paths = ("packages/core", "services/migrator", "services/api", "deploy/local", ".")
     environ = {
@@ -284,7 +284,7 @@ def run_end_to_end(system: Path) -> "subprocess.CompletedProcess[str]":
 
 
 def preflight(site: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run the command as a person does."""
+    """Run ``sysndd-preflight``."""
     program = Path(sys.executable).with_name("sysndd-preflight")
     return subprocess.run(
         [program, "--repository", site, *arguments],
@@ -293,8 +293,8 @@ def preflight(site: Path, *arguments: str) -> "subprocess.CompletedProcess[str]"
 
 
 def eventually(what: str, seconds: float, condition: Any) -> None:
-    """Wait until ``condition()`` is true; fail with ``what`` when it has not come in time."""
+    """Wait until ``condition()`` is true; fail with ``what`` after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        assert time.monotonic() < deadline, f"timed out after {seconds:g} s: {what}"
         time.sleep(0.3)

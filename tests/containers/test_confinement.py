@@ -1,4 +1,4 @@
-"""What the running containers may do, and what can be seen of their secrets."""
+"""Privileges of the running containers, and visibility of their secrets."""
 
 import time
 from pathlib import Path
@@ -18,7 +18,7 @@ def by_service(stack: Stack) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def test_all_are_up_and_the_one_shots_succeeded(stack: Stack) -> None:
+def test_all_services_are_healthy_and_the_one_shot_services_succeeded(stack: Stack) -> None:
     services = by_service(stack)
     assert len(services["api"]) == 2
     for name, containers in services.items():
@@ -31,7 +31,7 @@ def test_all_are_up_and_the_one_shots_succeeded(stack: Stack) -> None:
 
 
 def test_every_process_is_confined(stack: Stack) -> None:
-    """By the kernel's own word, for each process of each container."""
+    """As enforced by the kernel, for each process of each container."""
     for name, containers in by_service(stack).items():
         for container in containers:
             host = container["HostConfig"]
@@ -53,7 +53,7 @@ def test_every_process_is_confined(stack: Stack) -> None:
                 assert (uid == 0) == (name == "traefik"), name
 
 
-def test_nothing_of_an_image_can_be_written_to(stack: Stack) -> None:
+def test_the_root_file_systems_are_read_only(stack: Stack) -> None:
     for service in ("api", "backup-worker", "mailer"):
         tried = stack.compose(
             "exec", "-T", service, "python", "-c", "open('/opt/venv/x', 'w')", check=False
@@ -68,7 +68,7 @@ def test_only_proxy_and_catcher_are_published_and_the_data_network_is_closed(sta
         for name, (container, *_) in services.items()
         if container["HostConfig"]["PortBindings"]
     }
-    # The database's port is this lane's own addition (stack.py).
+    # The port of the database is an addition for these tests (stack.py).
     assert published == {"traefik", "mailpit", "db"}
     (network,) = inspect(f"{stack.name}_data")
     assert network["Internal"] is True
@@ -77,8 +77,8 @@ def test_only_proxy_and_catcher_are_published_and_the_data_network_is_closed(sta
     assert set(services["accounts"][0]["NetworkSettings"]["Networks"]) == {"none"}
 
 
-def test_the_database_can_be_reached_by_no_administrator_over_the_network(stack: Stack) -> None:
-    # Kept off the command line like everything else: the script reads the secret itself.
+def test_the_database_administrator_cannot_sign_in_over_the_network(stack: Stack) -> None:
+    # The script reads the secret itself, so that it is not on the command line.
     root = stack.secret("db_root_password")
     tried = stack.compose(
         "exec", "-T", "backup-worker", "python", "-c",
@@ -95,7 +95,7 @@ def test_the_database_can_be_reached_by_no_administrator_over_the_network(stack:
     assert root
 
 
-def test_no_secret_is_in_any_argument_or_description(stack: Stack) -> None:
+def test_no_secret_is_in_arguments_or_container_descriptions(stack: Stack) -> None:
     secrets = stack.secrets()
     described = str(stack.containers())
     assert not [secret for secret in secrets if secret in described]

@@ -1,4 +1,4 @@
-"""`docker compose up` as a developer types it: changed code is loaded, mails are on a page."""
+"""`docker compose up` in development: changed code is reloaded, emails are shown."""
 
 from pathlib import Path
 
@@ -6,16 +6,16 @@ import httpx
 import pytest
 
 from sysndd_local.ports import free_port
-from tests.containers.stack import copied, eventually
-from tests.support.preflight import spoil
+from tests.containers.stack import create_stack, eventually
+from tests.support.preflight import replace_in_file
 
 
 @pytest.mark.usefixtures("stack")  # the images
-def test_the_api_loads_changed_code_and_mails_are_shown(tmp_path: Path) -> None:
+def test_the_api_reloads_changed_code_and_emails_are_shown(tmp_path: Path) -> None:
     http, mail = free_port(), free_port()
     site = tmp_path / "site"
-    developers = copied(site, subnet=244, HTTP_PORT=str(http), MAIL_HTTP_PORT=str(mail))
-    # What a developer's `.env` does not say: compose takes the two files by itself.
+    developers = create_stack(site, subnet=244, HTTP_PORT=str(http), MAIL_HTTP_PORT=str(mail))
+    # Compose uses the base file and the override file by default.
     for name in ("COMPOSE_FILE", "SMTP_HOST", "SMTP_PORT", "SMTP_SECURITY"):
         del developers.settings[name]
     developers.configure()
@@ -24,14 +24,14 @@ def test_the_api_loads_changed_code_and_mails_are_shown(tmp_path: Path) -> None:
         assert httpx.get(f"http://localhost:{mail}/api/v1/messages").json()["total"] == 0
         assert title(http) == "SysNDD"
         code = site / "services" / "api" / "sysndd_api" / "openapi.py"
-        spoil(code, '"SysNDD"', '"Changed while it runs"')
+        replace_in_file(code, '"SysNDD"', '"Changed while it runs"')
         eventually("it is loaded", 60, lambda: title(http) == "Changed while it runs")
     finally:
         developers.down()
 
 
 def title(port: int) -> str:
-    """Return the title of the API's own description; nothing while it starts."""
+    """Return the title in the OpenAPI description; empty while the API starts."""
     try:
         answer = httpx.get(f"http://localhost:{port}/api/openapi.json", timeout=60)
         found: str = answer.json()["info"]["title"]

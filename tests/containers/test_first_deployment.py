@@ -16,13 +16,14 @@ import pytest
 import yaml
 
 from tests.containers.base_images import IMAGES
-from tests.containers.stack import PRODUCTION, Stack, copied, eventually
+from tests.containers.stack import PRODUCTION, Stack, create_stack, eventually
 from tests.support.proxy import self_signed
 from tests.support.runbooks import commands
 
 NAME = "sysndd.example.org"
 PASSWORD = "a walk along the river bank"
-# https://github.com/letsencrypt/pebble: it asks the names of containers at the ports that they have.
+# https://github.com/letsencrypt/pebble: it asks the names of containers at the ports that they
+# have.
 PEBBLE = {
     "pebble": {
         "listenAddress": "0.0.0.0:14000",
@@ -44,9 +45,9 @@ def steps() -> list[str]:
 
 @pytest.fixture
 def site(stack: Stack, tmp_path: Path) -> Iterator[Stack]:
-    """A fresh checkout, and around it what the world has: names, an authority, a mail server."""
+    """A new checkout with its environment: DNS names, a certificate authority, a mail server."""
     assert stack  # has the images
-    site = copied(tmp_path / "site", subnet=244)
+    site = create_stack(tmp_path / "site", subnet=244)
     (site.site / ".env").unlink()
     folder = site.site / "pebble"
     folder.mkdir()
@@ -56,10 +57,10 @@ def site(stack: Stack, tmp_path: Path) -> Iterator[Stack]:
     mail = {"SMTP_HOST": "mailpit", "SMTP_PORT": "1025", "SMTP_SECURITY": "none"}
     (site.site / "world.yml").write_text(yaml.safe_dump({"services": {
         "traefik": {
-            # Traefik's ACME client trusts this authority's own address.
+            # Traefik's ACME client trusts the certificate of this authority.
             "environment": {"LEGO_CA_CERTIFICATES": "/pebble/cert.pem"},
             "volumes": ["./pebble:/pebble:ro"],
-            # Instead of the DNS: the authority asks who answers by the site's name.
+            # Instead of DNS: the authority connects to the name of the site.
             "networks": {"edge": {"aliases": [NAME]}},
         },
         "api": {"environment": mail},
@@ -88,7 +89,7 @@ def site(stack: Stack, tmp_path: Path) -> Iterator[Stack]:
 
 
 def on_a_terminal(line: str, site: Stack) -> str:
-    """Run a command that asks for a password, as a person does; return what it showed."""
+    """Run a command that prompts for a password; return its output."""
     main, inner = pty.openpty()
     with subprocess.Popen(
         ["sh", "-euc", line], cwd=site.site, env=site.environ,
@@ -110,7 +111,7 @@ def on_a_terminal(line: str, site: Stack) -> str:
 
 
 def run(line: str, site: Stack) -> str:
-    """Run one command; return what it printed."""
+    """Run one command; return its output."""
     if "create-admin" in line:
         return on_a_terminal(line, site)
     done = subprocess.run(
@@ -122,7 +123,7 @@ def run(line: str, site: Stack) -> str:
 
 
 def certificate(site: Stack, root: str) -> bytes | None:
-    """Return what the proxy shows when the site's name is asked for; None while it is not trusted."""
+    """Return the certificate for the name of the site; None while it is not trusted."""
     trusting = ssl.create_default_context(cadata=root)
     try:
         with (
@@ -136,7 +137,9 @@ def certificate(site: Stack, root: str) -> bytes | None:
         return None
 
 
-def test_as_it_is_written(site: Stack, record_property: Callable[[str, object], None]) -> None:
+def test_the_first_deployment_works_as_documented(
+    site: Stack, record_property: Callable[[str, object], None]
+) -> None:
     *before, admin, curl, mail = steps()
     assert [line.split()[0] for line in before] == ["make", "cat", "docker"]
     for line in (*before, admin):
@@ -157,13 +160,13 @@ def test_as_it_is_written(site: Stack, record_property: Callable[[str, object], 
 
 
 def assert_kept_and_renewed(site: Stack, root: str) -> None:
-    """A restart goes on with the certificate; one whose time comes is replaced."""
+    """A restart keeps the certificate; an expiring one is renewed."""
     again = "docker compose up --detach --wait --no-deps --force-recreate traefik"
     issued = certificate(site, root)
     run(again, site)
-    eventually("it serves again", 60, lambda: certificate(site, root))
-    # Out of its volume: an authority gives a name a handful of certificates a week.
+    eventually("the proxy answers again", 60, lambda: certificate(site, root))
+    # From its volume: an authority issues only a few certificates per name and week.
     assert certificate(site, root) == issued
-    # Of certificates that live for a year, one that ends in 90 days is due.
+    # With a validity of one year, a certificate that expires in 90 days is due for renewal.
     run(f"SYSNDD_ACME_HOURS=8760 {again}", site)
     eventually("a new certificate", 90, lambda: certificate(site, root) not in {None, issued})

@@ -1,13 +1,13 @@
-"""What is in an image, and what is not."""
+"""The content of the images."""
 
 import json
 from typing import Any
 
 import pytest
 
-from tests.containers.stack import OURS, Stack, docker, inspect
+from tests.containers.stack import SERVICES, Stack, docker, inspect
 
-# Whatever could fetch, build or install something.
+# Programs that download, build or install software.
 TOOLS = ("gcc", "cc", "make", "pip", "pip3", "curl", "wget", "git", "uv")
 LOOK = (
     f"TOOLS = {TOOLS!r}"
@@ -31,8 +31,8 @@ def seen(image: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("service", OURS)
-def test_an_image_holds_core_its_own_service_and_no_tools(stack: Stack, service: str) -> None:
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_image_contains_core_and_its_service_but_no_tools(stack: Stack, service: str) -> None:
     inside = seen(f"sysndd-{service}:lane")
     assert inside["ours"] == sorted(["sysndd-core", f"sysndd-{service}"])
     assert (inside["tools"], inside["modules"], inside["writable"]) == ([], [], [])
@@ -40,8 +40,8 @@ def test_an_image_holds_core_its_own_service_and_no_tools(stack: Stack, service:
     assert inside["clients"] == wanted
 
 
-@pytest.mark.parametrize("service", OURS)
-def test_an_image_says_what_it_is_and_runs_as_nobody_special(stack: Stack, service: str) -> None:
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_image_has_labels_and_runs_as_an_ordinary_user(stack: Stack, service: str) -> None:
     (image,) = inspect(f"sysndd-{service}:lane")
     assert image["Config"]["User"] == "10001:10001"
     labels = image["Config"]["Labels"]
@@ -52,7 +52,7 @@ def test_an_image_says_what_it_is_and_runs_as_nobody_special(stack: Stack, servi
     assert "curl" not in check
 
 
-@pytest.mark.parametrize("service", OURS)
+@pytest.mark.parametrize("service", SERVICES)
 def test_no_secret_is_in_an_image(stack: Stack, service: str) -> None:
     image = f"sysndd-{service}:lane"
     text = docker("history", "--no-trunc", image) + json.dumps(inspect(image))
@@ -65,7 +65,7 @@ def test_no_secret_is_in_an_image(stack: Stack, service: str) -> None:
     assert files.strip() == "[]"
 
 
-def test_the_worker_has_the_migrator_as_a_program_and_the_same_migrations(stack: Stack) -> None:
+def test_the_worker_image_contains_the_migrator_and_the_same_migrations(stack: Stack) -> None:
     plan = stack.compose(
         "exec", "-T", "backup-worker", "sysndd-migrator", "wait", "--timeout", "20"
     )
@@ -77,7 +77,7 @@ def test_the_worker_has_the_migrator_as_a_program_and_the_same_migrations(stack:
     assert listed[0] == listed[1] != ""
 
 
-def test_the_dump_client_is_the_servers_own(stack: Stack) -> None:
+def test_the_dump_client_is_from_the_vendor_of_the_server(stack: Stack) -> None:
     ours = stack.compose("exec", "-T", "backup-worker", "mariadb-dump", "--version").stdout
     theirs = stack.compose("exec", "-T", "db", "mariadb-dump", "--version").stdout
     assert ours.split()[1:] == theirs.split()[1:]

@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from tests.containers.stack import (
-    OURS,
+    SERVICES,
     Stack,
-    copied,
+    create_stack,
     docker,
     eventually,
     processes,
@@ -27,8 +27,8 @@ def test_the_end_to_end_tests_through_the_proxy(system: Path) -> None:
     assert walked.returncode == 0, walked.stdout[-6000:]
 
 
-def test_four_workers_of_each_replica_serve_at_once(stack: Stack, system: Path) -> None:
-    """Through the proxy and past it, until each of the eight has worked; no pool runs dry."""
+def test_every_worker_of_each_replica_answers_concurrently(stack: Stack, system: Path) -> None:
+    """Through the proxy and directly, until each of the eight has answered."""
     workers = {
         container["Name"]: [pid for pid in processes(container) if is_worker(pid)]
         for container in stack.containers("api")
@@ -43,8 +43,8 @@ def test_four_workers_of_each_replica_serve_at_once(stack: Stack, system: Path) 
         return enough and all(cpu_ticks(pid) > ticks + 10 for pid, ticks in before.items())
 
     with load:
-        eventually("all eight have worked", 120, all_worked)
-    # A pool that ran dry would have answered 503.
+        eventually("all eight have answered", 120, all_worked)
+    # An exhausted pool would have answered 503.
     assert load.failures == []
 
 
@@ -53,31 +53,31 @@ def is_worker(pid: int) -> bool:
 
 
 def cpu_ticks(pid: int) -> int:
-    """Return the processor time that a process has used, in hundredths of a second."""
+    """Return the CPU time of a process in hundredths of a second."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
     return int(fields[11]) + int(fields[12])
 
 
 def api_addresses(stack: Stack) -> list[str]:
-    """Return where each replica can be reached from this machine."""
+    """Return the address of each replica as seen from this machine."""
     edge = f"{stack.name}_edge"
     networks = [one["NetworkSettings"]["Networks"] for one in stack.containers("api")]
     return [network[edge]["IPAddress"] for network in networks]
 
 
-def test_three_replicas_by_scale(stack: Stack) -> None:
+def test_scaling_to_three_replicas(stack: Stack) -> None:
     stack.up("--no-recreate", "--scale", "api=3")
     states = [one["State"]["Health"]["Status"] for one in stack.containers("api")]
     assert states == ["healthy"] * 3
     stack.up("--scale", "api=2")
 
 
-def test_plain_up_of_a_new_version_under_load_drops_no_request(
+def test_up_with_a_new_version_under_load_loses_no_request(
     stack: Stack, system: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    """Compose stops both replicas before it starts the new ones: the proxy holds what comes."""
+    """Compose stops both replicas before it starts the new ones; the proxy holds the requests."""
     before = {container["Id"] for container in stack.containers("api")}
-    for service in OURS:
+    for service in SERVICES:
         docker("tag", f"sysndd-{service}:lane", f"sysndd-{service}:1.0.0")
     load = Load(system, clients=6)
     with load:
@@ -94,23 +94,23 @@ def test_plain_up_of_a_new_version_under_load_drops_no_request(
     assert load.answers["POST", 401] > 20
 
 
-def test_a_stopping_worker_hands_its_job_back_or_finishes_it(stack: Stack, system: Path) -> None:
+def test_a_stopping_worker_releases_or_finishes_its_job(stack: Stack, system: Path) -> None:
     admin = client(system)
     accepted = admin.post("/api/admin/backups")
     assert accepted.status_code == 202, accepted.text
     status = accepted.json()["status_url"]
-    eventually("it runs", 60, lambda: admin.get(status).json()["state"] != "queued")
+    eventually("the job runs", 60, lambda: admin.get(status).json()["state"] != "queued")
     stack.compose("stop", "backup-worker")
     job = admin.get(status).json()
     assert job["state"] in {"queued", "succeeded"}, job
     stack.up()
-    eventually("it is done", 120, lambda: admin.get(status).json()["finished_at"])
+    eventually("the job has finished", 120, lambda: admin.get(status).json()["finished_at"])
     assert admin.get(status).json()["state"] == "succeeded"
 
 
 @pytest.mark.usefixtures("stack")  # the images
-def test_when_the_migrator_fails_nobody_else_starts(tmp_path: Path) -> None:
-    broken = copied(tmp_path / "site", subnet=242)
+def test_no_service_starts_after_a_failed_migration(tmp_path: Path) -> None:
+    broken = create_stack(tmp_path / "site", subnet=242)
     (broken.site / "db" / "migrations" / "900_broken.sql").write_text(
         "ALTER TABLE no_such_table ADD COLUMN x INT;\n"
     )
@@ -136,7 +136,7 @@ def test_when_the_migrator_fails_nobody_else_starts(tmp_path: Path) -> None:
 
 
 def client(system: Path) -> httpx.Client:
-    """A client with the administrator's token."""
+    """A client with the token of the administrator."""
     described = json.loads(system.read_text())
     answer = httpx.post(
         f"{described['base_url']}/api/auth/login", json=described["admin"], timeout=60
@@ -183,7 +183,7 @@ class Load:
                 begun = time.monotonic()
                 try:
                     if turn % 3 == 0:
-                        # A write that nobody repeats, and that no limit on sign-ins counts.
+                        # A write that is not retried and not rate limited.
                         answer, expected = one.post("/api/auth/logout"), 401
                     elif self._direct and turn % 3 == 1:
                         url = f"{self._direct[turn % len(self._direct)]}/api/genes?page_size=5"

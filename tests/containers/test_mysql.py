@@ -1,4 +1,4 @@
-"""The same deployment on MySQL, by one setting."""
+"""The same deployment on MySQL; only DB_IMAGE differs."""
 
 import json
 from pathlib import Path

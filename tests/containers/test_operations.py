@@ -1,4 +1,4 @@
-"""The commands of the runbooks, run exactly as written, on the running deployment."""
+"""The commands of the runbooks, run on the running deployment exactly as written."""
 
 import subprocess
 import time
@@ -10,12 +10,12 @@ import httpx
 import pymysql
 import pytest
 
-from tests.containers.stack import OURS, Stack, docker, inspect
+from tests.containers.stack import SERVICES, Stack, docker, inspect
 from tests.containers.test_life import Load, client
 from tests.support.runbooks import commands
 
-# git refuses a checkout of somebody else, and the lane may run as root.
-ANYBODYS = {
+# git rejects a checkout of another user, and these tests may run as root.
+SAFE_DIRECTORY = {
     "GIT_CONFIG_COUNT": "1",
     "GIT_CONFIG_KEY_0": "safe.directory",
     "GIT_CONFIG_VALUE_0": "*",
@@ -23,15 +23,15 @@ ANYBODYS = {
 
 
 def run(stack: Stack, page: str, heading: str, note: Callable[[str, object], None]) -> str:
-    """Run the commands of a section and return what they print; each one's time is noted."""
+    """Run the commands of a section, record their durations, and return their output."""
     printed = ""
     for line in commands(page, heading):
-        begun = time.monotonic()
+        started = time.monotonic()
         done = subprocess.run(
-            ["sh", "-euc", line], cwd=stack.site, env=stack.environ | ANYBODYS, stdin=subprocess.DEVNULL,
+            ["sh", "-euc", line], cwd=stack.site, env=stack.environ | SAFE_DIRECTORY, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=900, check=False,
         )  # fmt: skip
-        note(line, f"{time.monotonic() - begun:.1f} s")
+        note(line, f"{time.monotonic() - started:.1f} s")
         assert done.returncode == 0, f"{line}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
         printed += done.stdout
     return printed
@@ -39,10 +39,10 @@ def run(stack: Stack, page: str, heading: str, note: Callable[[str, object], Non
 
 @pytest.fixture(scope="module")
 def released(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    """The deployment as version 1.0.0 of a repository that has 1.1.0 as well."""
+    """The deployment at version 1.0.0 of a repository that also has 1.1.0."""
     remote = tmp_path_factory.mktemp("remote")
     git = ["git", "-c", "user.name=Lane", "-c", "user.email=lane@sysndd.example"]
-    environ = stack.environ | ANYBODYS
+    environ = stack.environ | SAFE_DIRECTORY
 
     def in_site(*arguments: str) -> None:
         subprocess.run(
@@ -60,11 +60,11 @@ def released(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Stack:
     in_site("tag", "v1.1.0")
     in_site("push", "--quiet", "--tags", "origin", "main")
     in_site("checkout", "--quiet", "v1.0.0")
-    for service in OURS:
+    for service in SERVICES:
         docker("tag", f"sysndd-{service}:lane", f"sysndd-{service}:1.0.0")
     stack.configure(SYSNDD_VERSION="1.0.0")
     stack.up("--no-build")
-    stack.hand_over()
+    stack.change_owner()
     return stack
 
 
@@ -75,7 +75,7 @@ def api_images(stack: Stack) -> set[str]:
 @pytest.mark.parametrize(
     ("heading", "version"), [("Upgrade", "1.1.0"), ("Rollback", "1.0.0")]
 )  # in this order
-def test_another_version_under_load_drops_no_request(
+def test_an_update_under_load_loses_no_request(
     released: Stack,
     system: Path,
     record_property: Callable[[str, object], None],
@@ -101,7 +101,7 @@ def test_another_version_under_load_drops_no_request(
     assert load.answers["POST", 401] > 20
 
 
-def test_a_restore_drill_ends_where_it_began(
+def test_a_restore_drill_restores_the_initial_state(
     released: Stack, system: Path, record_property: Callable[[str, object], None]
 ) -> None:
     genes = "/api/genes?page_size=100"
@@ -111,7 +111,7 @@ def test_a_restore_drill_ends_where_it_began(
     assert client(system).get(genes).json() == before
 
 
-def test_rotated_secrets_are_the_only_ones_that_open(
+def test_only_rotated_secrets_are_accepted(
     released: Stack, system: Path, record_property: Callable[[str, object], None]
 ) -> None:
     old = {name: released.secret(name) for name in ("db_password_api", "redis_password")}

@@ -1,4 +1,4 @@
-"""The preflight of a running system: it passes, touches nothing, and catches what is wrong live."""
+"""The preflight of a running system: it passes, changes nothing, and reports faults."""
 
 import dataclasses
 import http.server
@@ -18,7 +18,7 @@ import pytest
 from sysndd_preflight.command_line import main
 from sysndd_preflight.deployment import Deployment, from_run_folder
 from tests.e2e.conftest import System
-from tests.support.preflight import assert_caught, changed, copy_of_files, look
+from tests.support.preflight import assert_problem, copy_checked_files, run_check, with_settings
 from tests.support.proxy import start_proxy
 from tests.support.site import REPOSITORY
 
@@ -52,7 +52,7 @@ def preflight(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_sound_system_passes_and_is_left_as_it_was(
+def test_a_valid_system_passes_and_is_not_changed(
     system: System, system_file: Path, tmp_path: Path
 ) -> None:
     def state() -> tuple[Any, ...]:
@@ -62,7 +62,7 @@ def test_a_sound_system_passes_and_is_left_as_it_was(
             schemas = cursor.fetchall()
             cursor.execute(f"SELECT COUNT(*) FROM {system.description['database']['ops_name']}.job")
             jobs = cursor.fetchall()
-        # A sign-in is written down with its time: the one thing that is not as it was.
+        # Signing in changes the time of the last sign-in.
         tables = {name: sum_ for name, sum_ in system.checksums().items() if name != "user"}
         return schemas, jobs, backups, tables
 
@@ -73,28 +73,28 @@ def test_a_sound_system_passes_and_is_left_as_it_was(
     document = json.loads(done.stdout)
     assert document["status"] == "pass"
     for check in document["checks"]:
-        assert set(check) == {"id", "severity", "status", "saw", "mend", "ms"}
+        assert set(check) == {"id", "severity", "status", "finding", "remedy", "ms"}
         assert check["status"] in {"pass", "skip"}, check
     passed = {check["id"] for check in document["checks"] if check["status"] == "pass"}
     assert set(LIVE) <= passed
-    suite = ElementTree.fromstring(junit.read_text())  # noqa: S314 - our own file
+    suite = ElementTree.fromstring(junit.read_text())  # noqa: S314 - a trusted file
     assert int(suite.attrib["tests"]) == len(document["checks"])
     assert suite.attrib["failures"] == "0"
     secrets = json.loads((system_file.parent / "secrets.json").read_text()).values()
     assert not any(secret in done.stdout + junit.read_text() for secret in secrets)
 
 
-def test_from_outside_with_nothing_but_an_address(
+def test_an_address_alone_is_enough_for_checks_from_outside(
     system: System, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--target", system.base_url, "--only", "live"]) == 0
-    told = capsys.readouterr().out
-    assert "ok    routes.closed" in told
-    assert "--    workers.serving" in told
-    assert told.splitlines()[-1].startswith("PASS: ")
+    output = capsys.readouterr().out
+    assert "ok    routes.closed" in output
+    assert "--    workers.serving" in output
+    assert output.splitlines()[-1].startswith("PASS: ")
 
 
-def test_exit_codes_and_what_a_person_reads(
+def test_exit_codes_and_text_output(
     system_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     environment = tmp_path / "api.env"
@@ -108,10 +108,10 @@ def test_exit_codes_and_what_a_person_reads(
     assert main([*warned, "--skip", "config.public_url"]) == 0
     capsys.readouterr()
     assert main(["--target", "http://127.0.0.1:1", "--only", "ready"]) == 3
-    told = capsys.readouterr().out
-    assert "FAIL  ready" in told
-    assert "mend:" in told
-    assert told.splitlines()[-1].startswith("FAIL: 0 passed, 1 failed")
+    output = capsys.readouterr().out
+    assert "FAIL  ready" in output
+    assert "remedy:" in output
+    assert output.splitlines()[-1].startswith("FAIL: 0 passed, 1 failed")
     for call in (
         ["--only", "no.such.check", "--target", "http://127.0.0.1:1"],
         ["--target", "localhost"],
@@ -126,25 +126,27 @@ def test_exit_codes_and_what_a_person_reads(
     assert capsys.readouterr().out.count("\n") > 40
 
 
-def test_a_system_that_is_not_ready_is_caught_with_its_log(
+def test_a_system_that_is_not_ready_is_reported_with_its_log(
     system: System, running: Deployment
 ) -> None:
     with system.paused("mariadb"):
-        result = assert_caught(running, "ready", "answers 503")
+        result = assert_problem(running, "ready", "answers 503")
     assert 0 < len(result.log) <= 50
     assert any(line.startswith("api: ") for line in result.log)
 
 
-def test_a_worker_that_does_not_serve_is_caught(running: Deployment) -> None:
-    assert_caught(changed(running, "api", API_WORKERS="5"), "workers.serving", "4 of 5 workers")
+def test_a_missing_api_worker_is_reported(running: Deployment) -> None:
+    assert_problem(
+        with_settings(running, "api", API_WORKERS="5"), "workers.serving", "4 of 5 workers"
+    )
 
 
 @contextmanager
 def another_proxy(
     running: Deployment, directory: Path, change: Callable[[str], str] = str, **settings: str
 ) -> Iterator[Deployment]:
-    """Run a second proxy in front of the same API, with its file changed."""
-    path = copy_of_files(directory / "files") / "proxy" / "dynamic" / "site.yml"
+    """Run a second proxy in front of the same API, with a changed configuration."""
+    path = copy_checked_files(directory / "files") / "proxy" / "dynamic" / "site.yml"
     path.write_text(change(path.read_text()))
     api_url = running.services["traefik"].environment["SYSNDD_API_URL"]
     dynamic = {"SYSNDD_DYNAMIC_DIR": str(path.parent), "SYSNDD_RATE_FACTOR": "100"}
@@ -152,7 +154,7 @@ def another_proxy(
         yield dataclasses.replace(running, base_url=proxy.url)
 
 
-def test_a_proxy_that_routes_everything_is_caught(running: Deployment, tmp_path: Path) -> None:
+def test_a_proxy_that_routes_every_path_is_reported(running: Deployment, tmp_path: Path) -> None:
     everything = r"rule: 'PathPrefix(`/`)'\n      priority: 10"
     pattern = r"rule: 'PathRegexp\(`\^/\(api\|admin\|account\)\(/\|\$\)`\)'\n      priority: 10"
 
@@ -162,22 +164,22 @@ def test_a_proxy_that_routes_everything_is_caught(running: Deployment, tmp_path:
         return changed_text
 
     with another_proxy(running, tmp_path, change) as open_system:
-        assert_caught(open_system, "routes.closed", "is answered 200")
+        assert_problem(open_system, "routes.closed", "is answered with 200")
 
 
-def test_a_proxy_without_security_headers_is_caught(running: Deployment, tmp_path: Path) -> None:
+def test_a_proxy_without_security_headers_is_reported(running: Deployment, tmp_path: Path) -> None:
     with another_proxy(
         running, tmp_path, lambda text: text.replace("security-headers, ", "")
     ) as bare:
-        assert_caught(bare, "headers.security", "x-content-type-options is missing")
+        assert_problem(bare, "headers.security", "x-content-type-options is missing")
 
 
-def test_a_proxy_that_believes_everybody_is_caught(running: Deployment, tmp_path: Path) -> None:
+def test_a_proxy_that_trusts_every_client_is_reported(running: Deployment, tmp_path: Path) -> None:
     with another_proxy(running, tmp_path, SYSNDD_TRUSTED_NETWORKS="127.0.0.0/8") as trusting:
-        assert_caught(trusting, "forwarded.spoofed", "203.0.113.66 was recorded")
+        assert_problem(trusting, "forwarded.spoofed", "203.0.113.66 was recorded")
 
 
-def test_an_api_that_shows_everything_is_caught(running: Deployment) -> None:
+def test_an_api_with_public_details_is_reported(running: Deployment) -> None:
     class Open(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = json.dumps({"status": "pass", "checks": {"database": {"status": "pass"}}})
@@ -194,38 +196,36 @@ def test_an_api_that_shows_everything_is_caught(running: Deployment) -> None:
     try:
         base = f"http://127.0.0.1:{server.server_address[1]}"
         shown = dataclasses.replace(running, base_url=base)
-        assert_caught(shown, "health.details", "anyone sees database")
-        assert_caught(shown, "routes.admin", "is answered 200")
+        assert_problem(shown, "health.details", "the details of database are public")
+        assert_problem(shown, "routes.admin", "is answered with 200")
     finally:
         server.shutdown()
         server.server_close()
 
 
-def test_an_administrator_who_cannot_sign_in_is_caught(running: Deployment) -> None:
+def test_an_administrator_who_cannot_sign_in_is_reported(running: Deployment) -> None:
     wrong = dataclasses.replace(running, admin=("admin", "not-the-password"))
-    assert_caught(wrong, "account.known", "signing in as admin was answered 401")
+    assert_problem(wrong, "account.known", "signing in as admin was answered with 401")
 
 
 @pytest.mark.parametrize("name", ["ready.pending", "ready.database_down"])
-def test_an_api_that_does_not_start_with_these_settings_is_caught(
-    running: Deployment, name: str
-) -> None:
-    broken = changed(running, "api", API_START_TIMEOUT="0", LOG_LEVEL="loud")
-    result = look(broken, name)
+def test_an_api_that_does_not_start_is_reported(running: Deployment, name: str) -> None:
+    broken = with_settings(running, "api", API_START_TIMEOUT="0", LOG_LEVEL="loud")
+    result = run_check(broken, name)
     assert (result.status, result.check.id) == ("fail", name), result
-    assert "LOG_LEVEL" in result.saw
+    assert "LOG_LEVEL" in result.finding
 
 
-def test_backups_that_cannot_be_restored_are_caught(running: Deployment) -> None:
-    """The account that loads backups has another password: nothing is proven, nothing restored."""
-    broken = changed(running, "backup-worker", BACKUP_LOAD_PASSWORD="not-the-password")
-    result = assert_caught(broken, "backup.cycle", "sysndd-admin restore: Job")
+def test_backups_that_cannot_be_restored_are_reported(running: Deployment) -> None:
+    """With a wrong password of the load account, no backup can be verified or restored."""
+    broken = with_settings(running, "backup-worker", BACKUP_LOAD_PASSWORD="not-the-password")
+    result = assert_problem(broken, "backup.cycle", "sysndd-admin restore: Job")
     assert result.log
 
 
-def test_a_migrator_that_may_not_is_caught(running: Deployment) -> None:
+def test_a_migrator_without_privileges_is_reported(running: Deployment) -> None:
     api = running.services["api"].environment
     account = {"DB_USER": api["DB_USER"], "DB_PASSWORD": api["DB_PASSWORD"]}
-    broken = changed(running, "migrator", **account)
-    result = assert_caught(broken, "backup.cycle", "the migrator ends with")
+    broken = with_settings(running, "migrator", **account)
+    result = assert_problem(broken, "backup.cycle", "the migrator failed with")
     assert result.log

@@ -1,4 +1,4 @@
-"""Mail catchers: the built-in one, or the real Mailpit that ``TEST_MAILPIT=/path/of/mailpit`` names."""
+"""Mail catchers: the built-in one, or the Mailpit program that ``TEST_MAILPIT`` names."""
 
 import os
 import sys
@@ -17,10 +17,10 @@ from tests.support.processes import RealProcess
 class TestCatcher:
     """A mail catcher.
 
-    Arguments:
-        host: address of its SMTP side.
-        port: TCP port of its SMTP side.
-        rest_url: where its REST interface is, without a slash at the end.
+    Args:
+        host: address of its SMTP server.
+        port: TCP port of its SMTP server.
+        rest_url: address of its REST API, without a trailing slash.
         process: the catcher's process.
     """
 
@@ -32,21 +32,21 @@ class TestCatcher:
     process: RealProcess = field(repr=False)
 
     def environ(self) -> dict[str, str]:
-        """Return the settings by which the mailer finds it."""
+        """Return the settings of the mailer for this catcher."""
         return {"SMTP_HOST": self.host, "SMTP_PORT": str(self.port), "SMTP_SECURITY": "none"}
 
     def stop(self) -> None:
-        """Stop the catcher; ``start()`` brings it and its mails back."""
+        """Stop the catcher; its emails are still there after ``start()``."""
         self.process.stop()
 
     def start(self) -> None:
-        """Start the catcher again; nothing happens when it runs."""
+        """Start the catcher again; no effect when it runs."""
         self.process.start()
 
 
 @pytest.fixture(scope="session")
 def smtp_catcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCatcher]:
-    """A mail catcher: Mailpit when ``TEST_MAILPIT`` names it, else the built-in one."""
+    """A mail catcher: Mailpit if ``TEST_MAILPIT`` is set, else the built-in one."""
     mailpit = os.environ.get("TEST_MAILPIT")
     folder = tmp_path_factory.mktemp("catcher")
     with start_mailpit(Path(mailpit), folder) if mailpit else start_catcher(folder) as catcher:
@@ -55,14 +55,14 @@ def smtp_catcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCatch
 
 @pytest.fixture(scope="session")
 def builtin_catcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCatcher]:
-    """The built-in mail catcher, for the tests of itself."""
+    """The built-in mail catcher, for its own tests."""
     with start_catcher(tmp_path_factory.mktemp("builtin_catcher")) as catcher:
         yield catcher
 
 
 @contextmanager
 def start_catcher(directory: Path) -> Iterator[TestCatcher]:
-    """Run the mail catcher with its mails under ``directory``."""
+    """Run the mail catcher with its emails in ``directory``."""
     smtp_port, http_port = free_port(), free_port()
     process = RealProcess(
         "catcher",
@@ -85,7 +85,7 @@ def start_catcher(directory: Path) -> Iterator[TestCatcher]:
 
 @contextmanager
 def start_mailpit(program: Path, directory: Path) -> Iterator[TestCatcher]:
-    """Run Mailpit with its mails under ``directory``."""
+    """Run Mailpit with its emails in ``directory``."""
     smtp_port, http_port = free_port(), free_port()
     process = RealProcess(
         "mailpit",

@@ -1,4 +1,4 @@
-"""The whole system as `make up` starts it, in a run folder of a test's own."""
+"""The whole system as started by `make up`, in its own run folder."""
 
 import json
 import os
@@ -10,16 +10,16 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMMAND_TIMEOUT = 300  # seconds
-# What somebody exported for a system of their own must not reach a test's.
+# Settings that were exported for another system must not reach the one under test.
 OWN_PREFIXES = ("DB_", "OPS_DB_", "REDIS_", "SMTP_", "MAIL", "BACKUP_", "API_", "HTTP_PORT", "RUN_")
 
 
 class LocalRun:
     """One run folder and the commands on it.
 
-    Arguments:
+    Args:
         run_dir: the run folder.
-        settings: environment variables of every command; ports are free ones unless named here.
+        settings: environment variables of every command; ports are free ones unless given here.
     """
 
     def __init__(self, run_dir: Path, settings: Mapping[str, str] | None = None) -> None:
@@ -35,7 +35,7 @@ class LocalRun:
         }
 
     def command(self, name: str, **settings: str) -> subprocess.CompletedProcess[str]:
-        """Run what ``make <name>`` runs and return its output, stderr included, and exit code."""
+        """Run the command of ``make <name>``; stdout of the result includes stderr."""
         return subprocess.run(
             [sys.executable, "-m", "sysndd_local", name],
             cwd=REPOSITORY,
@@ -49,13 +49,13 @@ class LocalRun:
         )
 
     def up(self, **settings: str) -> str:
-        """Start the system and return what that printed."""
+        """Start the system and return the output."""
         done = self.command("up", **settings)
         assert done.returncode == 0, done.stdout
         return done.stdout
 
     def down(self) -> str:
-        """Stop the system and return what that printed."""
+        """Stop the system and return the output."""
         done = self.command("down")
         assert done.returncode == 0, done.stdout
         return done.stdout
@@ -67,7 +67,7 @@ class LocalRun:
         return document
 
     def admin(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run ``sysndd-admin`` with what the API of this run was given."""
+        """Run ``sysndd-admin`` with the settings of the API of this run."""
         return self._tool("sysndd-admin", *arguments)
 
     def migrator(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -92,6 +92,6 @@ class LocalRun:
         )
 
     def pid(self, program: str) -> int:
-        """Return the process id that a program has now."""
+        """Return the current process id of a program."""
         started = json.loads((self.run_dir / "programs" / f"{program}.started").read_text())
         return int(started["pid"])

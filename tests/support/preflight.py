@@ -1,4 +1,4 @@
-"""Single checks of the preflight, and a deployment on the test session's servers to sabotage."""
+"""Runs single preflight checks; creates a deployment on the servers of the test session."""
 
 import asyncio
 import re
@@ -17,31 +17,33 @@ PASSWORDS = {role: f"{role}Passw0rd{'x' * 12}" for role in
              ("api", "migrator", "backup", "mailer", "operator", "load")}  # fmt: skip
 
 
-def look(deployment: Deployment, name: str) -> Result:
+def run_check(deployment: Deployment, name: str) -> Result:
     """Run one check."""
     (result,) = asyncio.run(run(deployment, [CATALOG[name]], lambda _: None))
     return result
 
 
-def assert_caught(deployment: Deployment, name: str, saw: str, *, status: str = "fail") -> Result:
-    """Assert that a check fails with these words, and says how to mend it."""
-    result = look(deployment, name)
+def assert_problem(
+    deployment: Deployment, name: str, finding: str, *, status: str = "fail"
+) -> Result:
+    """Assert that a check reports a problem with this text in its finding, and a remedy."""
+    result = run_check(deployment, name)
     assert (result.status, result.check.id) == (status, name), result
-    assert saw in result.saw, result.saw
-    assert result.mend
-    assert not any(password in result.saw for password in PASSWORDS.values())
+    assert finding in result.finding, result.finding
+    assert result.remedy
+    assert not any(password in result.finding for password in PASSWORDS.values())
     return result
 
 
-def changed(deployment: Deployment, service: str, **settings: str) -> Deployment:
-    """Return the deployment with some of a service's settings changed."""
+def with_settings(deployment: Deployment, service: str, **settings: str) -> Deployment:
+    """Return the deployment with changed settings of one service."""
     old = deployment.services[service]
     new = replace(old, environment={**old.environment, **settings})
     return replace(deployment, services={**deployment.services, service: new})
 
 
-def copy_of_files(directory: Path) -> Path:
-    """Copy what the static checks read, to be changed."""
+def copy_checked_files(directory: Path) -> Path:
+    """Copy the files that the static checks read."""
     for name in ("proxy", "deploy/accounts", "deploy/docker-compose.production.yml"):
         source, target = REPOSITORY / name, directory / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -57,17 +59,17 @@ def copy_of_files(directory: Path) -> Path:
     return directory
 
 
-def spoil(file: Path, pattern: str, replacement: str) -> str:
-    """Change a file as a fault does; return what it was."""
+def replace_in_file(file: Path, pattern: str, replacement: str) -> str:
+    """Replace a pattern in a file; return the previous content."""
     text = file.read_text()
     changed_text, count = re.subn(pattern, lambda _: replacement, text)
-    assert count, f"{file} has changed: {pattern}"
+    assert count, f"{file} does not contain {pattern}"
     file.write_text(changed_text)
     return text
 
 
 def make_deployment(site: Site, catcher: TestCatcher) -> Deployment:
-    """Make the accounts of a deployment on a site, and describe it."""
+    """Create the accounts of a deployment for a site, and describe the deployment."""
     server = site.server
     passwords = {role: accounts.Account(f"sysndd_{role}", password)
                  for role, password in PASSWORDS.items()}  # fmt: skip
@@ -90,7 +92,7 @@ def make_deployment(site: Site, catcher: TestCatcher) -> Deployment:
 
 
 def remove_accounts(site: Site) -> None:
-    """Drop the accounts again: their grants name a site that is gone."""
+    """Drop the accounts, whose grants refer to the schemas of this site."""
     for role in PASSWORDS:
         name = "sysndd" if role == "operator" else f"sysndd_{role}"
         site.server.execute(f"DROP USER IF EXISTS '{name}'@'%'")

@@ -1,4 +1,4 @@
-"""The whole system on one machine without containers: what `make up` and the tests run.
+"""The whole system on one machine without containers, as run by `make up` and the tests.
 
-Development and tests only: no service imports this package and no image holds it.
+For development and tests only: no service imports this package, and no image contains it.
 """

@@ -1,4 +1,4 @@
-"""SQL accounts: one for each service, made from the templates in deploy/accounts."""
+"""Database accounts, one per service, created from the template in deploy/accounts."""
 
 import re
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from pymysql.cursors import Cursor
 from sysndd_local.errors import LocalRunError
 
 PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
-CONDITION = re.compile(r"^-- only where the server knows: (.+)$", re.MULTILINE)
+CONDITION = re.compile(r"^-- requires privilege: (.+)$", re.MULTILINE)
 ACCESS_DENIED = {1044, 1045, 1142, 1227, 1698}
 
 Connection: TypeAlias = "pymysql.Connection[Cursor]"
@@ -19,7 +19,7 @@ Connection: TypeAlias = "pymysql.Connection[Cursor]"
 
 @dataclass(frozen=True)
 class Account:
-    """A name and a password."""
+    """The name and password of an account."""
 
     user: str
     password: str = field(repr=False)
@@ -27,17 +27,17 @@ class Account:
 
 @dataclass(frozen=True)
 class DatabaseAccess:
-    """Where the database is and who signs in for what.
+    """The database server, its schemas and its accounts.
 
-    Arguments:
+    Args:
         host: address for TCP.
         port: TCP port.
-        socket: unix socket; used in place of TCP when it is set.
+        socket: unix socket; used instead of TCP when set.
         schema: the application schema.
         ops_schema: the platform schema.
         api, migrator, backup, mailer: the services' accounts.
-        load: the account that a restore loads backups by; None where there is none of its own.
-        operator: may do everything; people and `make seed` use it.
+        load: the account that a restore loads backups with; None if there is no separate one.
+        operator: has all privileges; used by people and `make seed`.
     """
 
     host: str
@@ -68,7 +68,7 @@ class DatabaseAccess:
         """Open a connection with autocommit.
 
         Raises:
-            pymysql.err.OperationalError: the server does not answer, or not to this account.
+            pymysql.err.OperationalError: the server does not answer or rejects the account.
         """
         return pymysql.connect(
             host=self.host,
@@ -83,15 +83,15 @@ class DatabaseAccess:
 
 
 def create_accounts(root: Connection, template: Path, access: DatabaseAccess) -> None:
-    """Make schemas and accounts, or bring them up to date. May run again at any time.
+    """Create or update schemas and accounts; idempotent.
 
-    Arguments:
-        root: a connection that may create accounts.
+    Args:
+        root: a connection that is allowed to create accounts.
         template: a file like deploy/accounts/accounts.sql.
         access: names and passwords.
 
     Raises:
-        LocalRunError: a statement fails; the message names it without its password.
+        LocalRunError: a statement fails; the message contains it without its password.
     """
     text = template.read_text(encoding="utf-8")
     values = {
@@ -120,34 +120,36 @@ def create_accounts(root: Connection, template: Path, access: DatabaseAccess) ->
 
 
 def check_access(access: DatabaseAccess, account: Account) -> None:
-    """Find out whether an account of a server that is there already can do what the system needs.
+    """Check that an account of an existing server has the privileges that the system needs.
 
-    The schemas are created when they are missing and may be created.
+    Missing schemas are created.
 
     Raises:
-        LocalRunError: it can't; the message holds the statements that a database administrator
-            has to run.
+        LocalRunError: privileges are missing; the message contains the statements that an
+            administrator of the database has to run.
     """
     try:
         connection = access.connect(account)
     except pymysql.err.Error as error:
         where = access.socket or f"{access.host}:{access.port}"
         raise LocalRunError(
-            f"the database server at {where} does not let in {account.user}: {error.args[-1]}\n"
+            f"signing in to the database server at {where} as {account.user} failed: "
+            f"{error.args[-1]}\n"
             "    Check DB_HOST, DB_PORT or DB_SOCKET, DB_USER and DB_PASSWORD."
         ) from error
     with connection, connection.cursor() as cursor:
         probes = (access.schema, access.ops_schema, f"{access.schema}_sysndd_probe")
-        refused = [name for name in probes if not _may_use(cursor, name)]
-    if refused:
+        denied = [name for name in probes if not _has_privileges(cursor, name)]
+    if denied:
         raise LocalRunError(
-            f"the account {account.user} may not do enough on this database server. "
-            "Its administrator has to run\n" + "\n".join(f"    {line}" for line in _wanted(access))
+            f"the account {account.user} lacks privileges on this database server. "
+            "Ask its administrator to run\n"
+            + "\n".join(f"    {line}" for line in _required_statements(access))
         )
 
 
-def _may_use(cursor: Cursor, schema: str) -> bool:
-    """Create and drop a table in ``schema``; a scratch schema is dropped too."""
+def _has_privileges(cursor: Cursor, schema: str) -> bool:
+    """Try to create and drop a table in ``schema``; a scratch schema is dropped, too."""
     name = _identifier(schema)
     try:
         cursor.execute(
@@ -163,11 +165,11 @@ def _may_use(cursor: Cursor, schema: str) -> bool:
     except pymysql.err.Error as error:
         if error.args[0] in ACCESS_DENIED:
             return False
-        raise LocalRunError(f"the database server refuses work in {schema}: {error}") from error
+        raise LocalRunError(f"creating a table in the schema {schema} failed: {error}") from error
     return True
 
 
-def _wanted(access: DatabaseAccess) -> list[str]:
+def _required_statements(access: DatabaseAccess) -> list[str]:
     account = f"{access.operator.user}@…"
     patterns = [
         _pattern(access.schema),
@@ -185,7 +187,7 @@ def _wanted(access: DatabaseAccess) -> list[str]:
 
 
 def _statements(text: str) -> list[tuple[str, str | None]]:
-    """Split a template, which ends each statement at the end of a line, into (SQL, condition)."""
+    """Split a template into (SQL, condition); each statement ends at the end of a line."""
     found = []
     for piece in re.split(r";[ \t]*$", text, flags=re.MULTILINE):
         condition = CONDITION.search(piece)
@@ -200,16 +202,19 @@ def _identifier(name: str) -> str:
 
 
 def _pattern(name: str) -> str:
-    """Quote a schema's name for GRANT, which reads ``_`` as "any character"."""
+    """Quote the name of a schema for GRANT, where ``_`` matches any character."""
     return "`" + name.replace("_", "\\_") + "`"
 
 
 def _scratch_pattern(name: str) -> str:
-    """Return what matches every schema named ``<name>_…``."""
+    """Return the pattern that matches every schema named ``<name>_…``."""
     return "`" + name.replace("_", "\\_") + "\\_%`"
 
 
 def _literal(password: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9]+", password):
-        raise LocalRunError("a generated password has letters and digits only; `make reset`")
+        raise LocalRunError(
+            "secrets.json contains a password with characters other than letters and digits. "
+            "Run `make reset` to generate new ones."
+        )
     return f"'{password}'"

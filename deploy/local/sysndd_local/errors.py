@@ -1,18 +1,18 @@
-"""What can go wrong in a way that the operator can mend.
+"""Errors that the operator can fix; the command line prints them without a traceback.
 
 LocalRunError
 ├── MissingProgram    a server program is not installed
-├── PortTaken         a port that somebody asked for is in use
-└── NotReady          something was started and does not answer
+├── PortTaken         a requested port is in use
+└── NotReady          a started process did not become ready
 """
 
 
 class LocalRunError(Exception):
-    """The command ends with this message on stderr, without a traceback, and exit code 1."""
+    """The command ends with this message on stderr and exit code 1."""
 
 
 class MissingProgram(LocalRunError):
-    """A server program is not installed; the message holds the line that installs it."""
+    """A server program is not installed; the message contains the command that installs it."""
 
     def __init__(self, program: str, packages: str) -> None:
         super().__init__(
@@ -22,13 +22,13 @@ class MissingProgram(LocalRunError):
 
 
 class PortTaken(LocalRunError):
-    """A port that was asked for by name is in use by another process."""
+    """A requested port is in use by another process."""
 
     def __init__(self, port: int, setting: str, purpose: str) -> None:
         super().__init__(
-            f"port {port} ({purpose}) is taken by another process.\n"
-            f"    Free it, or choose another with {setting}=<port> "
-            f"({setting}=0 takes any free one), for example:\n"
+            f"port {port} ({purpose}) is in use by another process.\n"
+            f"    Free the port, or choose another one with {setting}=<port>. "
+            f"{setting}=0 picks a free port:\n"
             f"    make up {setting}=0"
         )
         self.port = port
@@ -36,4 +36,4 @@ class PortTaken(LocalRunError):
 
 
 class NotReady(LocalRunError):
-    """A process was started and did not become ready in time."""
+    """A started process did not become ready in time."""

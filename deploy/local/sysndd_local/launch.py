@@ -1,12 +1,13 @@
-"""Becomes one program: ``python launch.py <program>.json``, run by supervisord.
+"""Become one program: ``python launch.py <program>.json``, run by supervisord.
 
-The file holds the command and the settings, so that passwords are in no configuration of
-supervisord and in no list of processes. Before it becomes the program it
+The file contains the command and the settings, so that passwords appear neither in the
+configuration of supervisord nor in the process list. Before it becomes the program, it
 - ends what a killed predecessor left behind: workers that still hold its port, a dump client;
 - asks the kernel to end the program when supervisord dies, so that nothing runs unsupervised;
-- writes down which process this is, for `make status` and for the start after a crash.
+- records the process, for `make status` and for the start after a crash.
 
-Standard library only, and not imported from a package: this runs at every restart.
+Standard library only, and run as a file rather than imported from the package, because this code
+runs at every restart.
 """
 
 import contextlib
@@ -16,11 +17,12 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
-# What belongs to the shell that ran make, or would lead a program to other packages.
+# Variables of the shell that ran make, and those that would lead Python to other packages.
 FOREIGN = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "PYTHONPATH", "PYTHONHOME"}
 
 
@@ -33,30 +35,34 @@ def main(path: Path) -> None:
         record = json.loads(record_path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         record = {}
-    end_leftover_group(record)
+    end_orphaned_group(record)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != supervisor:
-            sys.exit("supervisord died while this was starting")
+            sys.exit("supervisord died before this program started")
     partial = record_path.with_suffix(".partial")
     partial.write_text(json.dumps({**identity(os.getpid()), "starts": record.get("starts", 0) + 1}))
     partial.replace(record_path)
-    settings = program["environment"]
-    # NAME_FILE beside NAME would be two answers to one question.
-    hidden = FOREIGN | set(settings) | {f"{name}_FILE" for name in settings}
-    inherited = {name: value for name, value in os.environ.items() if name not in hidden}
     os.chdir(program["directory"])
-    os.execve(program["command"][0], program["command"], {**inherited, **settings})  # noqa: S606 - no shell on purpose
+    command, environment = program["command"], program_environment(program["environment"])
+    os.execve(command[0], command, environment)  # noqa: S606 - no shell on purpose
+
+
+def program_environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return this process's environment with the settings of a program added."""
+    # The inherited NAME_FILE and a NAME in the settings would contradict each other.
+    hidden = FOREIGN | set(settings) | {f"{name}_FILE" for name in settings}
+    return {**{k: v for k, v in os.environ.items() if k not in hidden}, **settings}
 
 
 def identity(pid: int) -> dict[str, Any]:
-    """Return what tells this process from a later one with the same number.
+    """Return what distinguishes this process from a later one with the same process id.
 
-    That is its start time since the boot (field 22 of /proc/<pid>/stat, proc(5)) and the boot.
-    Empty values where there is no /proc.
+    That is its start time since boot (field 22 of /proc/<pid>/stat, proc(5)) and the id of the
+    boot; None for both where there is no /proc.
     """
     try:
-        # The second field is the program's name in parentheses and may hold anything.
+        # The second field is the program's name in parentheses, which may contain any character.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -65,7 +71,7 @@ def identity(pid: int) -> dict[str, Any]:
 
 
 def is_alive(record: dict[str, Any]) -> bool:
-    """Tell whether the very process that ``record`` is about still runs."""
+    """Return whether the process that ``record`` identifies still runs."""
     pid = record.get("pid")
     if not pid or record.get("started") is None:
         return False
@@ -73,11 +79,12 @@ def is_alive(record: dict[str, Any]) -> bool:
     return bool(now["started"] == record["started"] and now["boot"] == record["boot"])
 
 
-def end_leftover_group(record: dict[str, Any]) -> None:
-    """End the process group of a program that is gone itself.
+def end_orphaned_group(record: dict[str, Any]) -> None:
+    """End the process group of a program that has ended itself.
 
-    supervisord makes each program the leader of a group, and the number of a group that still has
-    members is not given to a new process. A leader with that number is another program's: hands off.
+    supervisord makes each program the leader of a group, and the kernel does not reuse the id of a
+    group that still has members. When a process with that id exists, it belongs to another
+    program, and nothing is ended.
     """
     pid = record.get("pid")
     if not pid or record.get("boot") != identity(os.getpid())["boot"]:
@@ -86,7 +93,7 @@ def end_leftover_group(record: dict[str, Any]) -> None:
         return
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
-        for _ in range(100):  # until their ports are free, two seconds at most
+        for _ in range(100):  # until their ports are free; two seconds at most
             os.killpg(pid, 0)
             time.sleep(0.02)
 

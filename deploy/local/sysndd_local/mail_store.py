@@ -1,4 +1,4 @@
-"""The caught mails: one file each, so that a restart of the catcher loses none."""
+"""The caught emails: one pair of files each, so that a restart of the catcher loses none."""
 
 import email
 import email.policy
@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import string
-import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -14,7 +13,7 @@ from email.utils import getaddresses, parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
-# As Mailpit's: short enough to read out, long enough never to meet another.
+# As in Mailpit: short enough to read aloud, long enough to be unique.
 ID_ALPHABET = string.ascii_letters + string.digits
 ID_LENGTH = 22
 SNIPPET_LENGTH = 250
@@ -24,15 +23,15 @@ Json = dict[str, Any]
 
 @dataclass
 class CaughtMail:
-    """One mail as it came in.
+    """One email as it was received.
 
-    Arguments:
+    Args:
         id: 22 letters and digits.
-        received: when the server took it.
+        received: when the server accepted it.
         sender: the envelope's MAIL FROM.
         recipients: the envelope's RCPT TO, in order.
-        raw: the message, octet for octet.
-        read: whether somebody fetched it since the catcher started.
+        raw: the message, byte for byte.
+        read: whether it has been fetched since the catcher started.
     """
 
     id: str
@@ -64,7 +63,7 @@ class CaughtMail:
         return str(self.message.get("Subject", ""))
 
     def summary(self) -> Json:
-        """Return what Mailpit's ``GET /api/v1/messages`` says about one message."""
+        """Return what Mailpit's ``GET /api/v1/messages`` returns for one message."""
         return {
             "ID": self.id,
             "MessageID": str(self.message.get("Message-ID", "")).strip().strip("<>"),
@@ -80,7 +79,7 @@ class CaughtMail:
         }
 
     def details(self) -> Json:
-        """Return what Mailpit's ``GET /api/v1/message/{id}`` says."""
+        """Return what Mailpit's ``GET /api/v1/message/{id}`` returns."""
         return {
             "ID": self.id,
             "MessageID": str(self.message.get("Message-ID", "")).strip().strip("<>"),
@@ -102,7 +101,7 @@ class CaughtMail:
         }
 
     def headers(self) -> dict[str, list[str]]:
-        """Return what Mailpit's ``GET /api/v1/message/{id}/headers`` says."""
+        """Return what Mailpit's ``GET /api/v1/message/{id}/headers`` returns."""
         collected: dict[str, list[str]] = {}
         for name, value in self.message.items():
             collected.setdefault(name, []).append(str(value))
@@ -114,7 +113,7 @@ class CaughtMail:
             return ""
         try:
             return str(part.get_content())
-        except (LookupError, ValueError):  # an unknown charset or encoding: show what came
+        except (LookupError, ValueError):  # an unknown charset or encoding
             return (part.get_payload(decode=True) or b"").decode("utf-8", "replace")  # type: ignore[union-attr]
 
     def _addresses(self) -> Json:
@@ -128,8 +127,10 @@ class CaughtMail:
             for name in ("From", "To", "Cc", "Bcc", "Reply-To")
         }
         seen = {entry["Address"] for entries in named.values() for entry in entries}
-        # As Mailpit does: whoever is in the envelope and in no header got a blind copy.
-        blind = [{"Name": "", "Address": who} for who in self.recipients if who not in seen]
+        # As in Mailpit: a recipient that no header names received a blind copy.
+        blind = [
+            {"Name": "", "Address": address} for address in self.recipients if address not in seen
+        ]
         return {
             "From": named["From"][0] if named["From"] else {"Name": "", "Address": self.sender},
             "To": named["To"],
@@ -146,17 +147,16 @@ class CaughtMail:
 
 
 class MailStore:
-    """The mails in one directory, newest first, never more than ``keep``.
+    """The emails in one directory, at most ``keep``.
 
-    Arguments:
-        directory: made when missing; one ``.eml`` and one ``.json`` file for each mail.
-        keep: how many mails; the oldest go first.
+    Args:
+        directory: created when missing; one ``.eml`` and one ``.json`` file per email.
+        keep: number of emails to keep; the oldest are deleted first.
     """
 
     def __init__(self, directory: Path, *, keep: int) -> None:
         self._directory = directory
         self._keep = keep
-        self._lock = threading.Lock()
         self._mails: dict[str, CaughtMail] = {}  # oldest first
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for leftover in directory.glob("*.partial"):
@@ -164,7 +164,7 @@ class MailStore:
         self._load()
 
     def add(self, *, sender: str, recipients: list[str], raw: bytes) -> CaughtMail:
-        """Keep a mail; it is on the disk when this returns."""
+        """Keep an email; it is on disk when this returns."""
         mail = CaughtMail(
             id="".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH)),
             received=datetime.now(UTC),
@@ -177,34 +177,29 @@ class MailStore:
             "sender": sender,
             "recipients": recipients,
         }
-        # The .json comes last: a mail without one was never acknowledged.
+        # The .json file is written last: an email without one was never acknowledged.
         self._write(f"{mail.id}.eml", raw)
         self._write(f"{mail.id}.json", json.dumps(envelope).encode())
-        with self._lock:
-            self._mails[mail.id] = mail
-            surplus = list(self._mails)[: max(0, len(self._mails) - self._keep)]
-            for old in surplus:
-                self._forget(old)
+        self._mails[mail.id] = mail
+        for old in list(self._mails)[: max(0, len(self._mails) - self._keep)]:
+            self._forget(old)
         return mail
 
     def newest_first(self) -> list[CaughtMail]:
-        """Return all mails."""
-        with self._lock:
-            return list(reversed(self._mails.values()))
+        """Return all emails."""
+        return list(reversed(self._mails.values()))
 
     def get(self, mail_id: str) -> CaughtMail | None:
-        """Return one mail; ``latest`` is the newest."""
-        with self._lock:
-            if mail_id == "latest":
-                return next(reversed(self._mails.values()), None)
-            return self._mails.get(mail_id)
+        """Return one email, or None; ``latest`` is the newest."""
+        if mail_id == "latest":
+            return next(reversed(self._mails.values()), None)
+        return self._mails.get(mail_id)
 
-    def delete(self, ids: list[str] | None) -> None:
-        """Delete the named mails; all when ``ids`` is None or empty. Unknown ids are ignored."""
-        with self._lock:
-            for mail_id in ids or list(self._mails):
-                if mail_id in self._mails:
-                    self._forget(mail_id)
+    def delete(self, ids: list[str]) -> None:
+        """Delete the named emails; all when ``ids`` is empty. Unknown ids are ignored."""
+        for mail_id in ids or list(self._mails):
+            if mail_id in self._mails:
+                self._forget(mail_id)
 
     def _load(self) -> None:
         found = []

@@ -1,7 +1,7 @@
-"""A private MariaDB server: its own data directory, socket, port and configuration file.
+"""A private MariaDB server with its own data directory, socket, port and configuration file.
 
-Nothing of a server that the machine has already is read or written: the program is started with
-``--defaults-file``, so the distribution's configuration does not apply, and the port is never 3306.
+It is independent of a server that is installed on this machine: ``--defaults-file`` keeps the
+distribution's configuration out, and the port is never 3306.
 """
 
 import getpass
@@ -20,7 +20,7 @@ from sysndd_local.ports import LOOPBACK, MYSQL_DEFAULT_PORT
 from sysndd_local.run_folder import write_private
 
 PACKAGES = "mariadb-server-core mariadb-client"
-# Strict: a value that does not fit is an error, never a silent change.
+# Strict: a value that does not fit is an error; it is never changed silently.
 SQL_MODE = (
     "STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE,"
     "NO_ENGINE_SUBSTITUTION"
@@ -31,14 +31,14 @@ SQL_MODE = (
 class MariadbServer:
     """Where a private server lives.
 
-    Arguments:
-        directory: holds ``data/``, ``tmp/`` and ``my.cnf``; made when missing.
+    Args:
+        directory: holds ``data/``, ``tmp/`` and ``my.cnf``; created when missing.
         socket: path of the unix socket, at most 107 bytes (unix(7)).
         port: TCP port on the loopback address.
-        root_password: letters and digits; the password of ``root``, over the socket only.
-        max_connections: connections at once, all services together.
-        buffer_pool_mb: memory for InnoDB's pages, in MiB.
-        durable: flush the log at each commit; tests switch it off.
+        root_password: letters and digits; ``root`` can sign in over the socket only.
+        max_connections: simultaneous connections of all services together.
+        buffer_pool_mb: size of the InnoDB buffer pool, in MiB.
+        durable: flush the log at each commit; tests turn this off.
     """
 
     directory: Path
@@ -61,7 +61,7 @@ class MariadbServer:
 
 
 def server_path() -> str:
-    """Return the PATH on which servers are found: an ordinary user's own leaves out some folders."""
+    """Return the PATH for servers; it includes folders that an ordinary user's PATH omits."""
     return os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
 
 
@@ -78,36 +78,37 @@ def program(name: str) -> str:
 
 
 def prepare(server: MariadbServer) -> None:
-    """Write the configuration and, once, the system tables. Existing data is kept.
+    """Write the configuration and, once, create the system tables. Existing data is kept.
 
-    The system tables are made with an administrator who signs in over the socket as the operating
-    system's user and in no other way, and the first statements of the first start give ``root`` its
-    password: there is no moment in which an administrator without one can be reached
+    The initial administrator can sign in only over the socket and only as the current user of the
+    operating system, and the first statements of the first start set the password of ``root``. At
+    no time can an administrator sign in without a password
     (https://mariadb.com/kb/en/authentication-plugin-unix-socket/).
 
     Raises:
         MissingProgram: MariaDB is not installed.
-        LocalRunError: the port is 3306, or the system tables can't be made.
+        LocalRunError: the port is 3306, or the system tables could not be created.
     """
     if server.port == MYSQL_DEFAULT_PORT:
         raise LocalRunError(
-            f"the private database never listens on {MYSQL_DEFAULT_PORT}: choose another DB_PORT"
+            f"the private database never listens on {MYSQL_DEFAULT_PORT}, the default port of other "
+            "servers. Choose another DB_PORT."
         )
     program("mariadbd")
     server.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     (server.directory / "tmp").mkdir(mode=0o700, exist_ok=True)
     write_private(server.config, render_config(server))
     write_private(server.directory / "init.sql", _render_init(server))
-    # The system schema is written into a neighbour and renamed: a power cut in the middle leaves
-    # nothing that looks like a usable data directory.
+    # Written under another name first, so that an interrupted start leaves nothing that looks like
+    # a usable data directory.
     if server.data.is_dir():
         return
     unfinished = server.directory / "data.partial"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
     with tempfile.TemporaryDirectory(prefix="sysndd-") as plain:
-        # mariadb-install-db does not quote the path where it hands the folder to its user: a blank
-        # in it, and it gives up. It gets to see one without.
+        # mariadb-install-db fails on a path with a space, because it does not quote the path
+        # everywhere.
         link = Path(plain) / "data"
         link.symlink_to(unfinished)
         _install_system_tables(link, temporary=Path(plain))
@@ -116,7 +117,7 @@ def prepare(server: MariadbServer) -> None:
 
 def _install_system_tables(data: Path, *, temporary: Path) -> None:
     user = getpass.getuser()
-    made = subprocess.run(
+    done = subprocess.run(
         [
             program("mariadb-install-db"),
             "--no-defaults",
@@ -130,18 +131,20 @@ def _install_system_tables(data: Path, *, temporary: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        # A server that starts deletes every temporary table it finds in its folder for them: of two
-        # that are installed at the same moment, the second would break the first.
+        # A starting server deletes all temporary tables in its temporary folder, including those of
+        # another installation that runs at the same time.
         env={**os.environ, "TMPDIR": str(temporary)},
     )
-    if made.returncode != 0:
-        raise LocalRunError(f"mariadb-install-db failed:\n{made.stdout}{made.stderr}")
+    if done.returncode != 0:
+        raise LocalRunError(
+            f"mariadb-install-db could not create the system tables:\n{done.stdout}{done.stderr}"
+        )
 
 
 def render_config(server: MariadbServer) -> str:
     """Return the text of ``my.cnf``."""
     return f"""\
-# Written by sysndd_local at every start; changes are lost.
+# Written by sysndd_local at every start; changes are overwritten.
 [mariadbd]
 user = {getpass.getuser()}
 datadir = "{server.data}"
@@ -163,19 +166,19 @@ innodb-buffer-pool-size = {server.buffer_pool_mb}M
 innodb-log-file-size = 96M
 innodb-flush-log-at-trx-commit = {1 if server.durable else 2}
 innodb-doublewrite = {1 if server.durable else 0}
-# Statements of one long transaction do not hold up others for ever.
+# A long transaction must not block others indefinitely.
 innodb-lock-wait-timeout = 20
 performance-schema = OFF
 """
 
 
 def _render_init(server: MariadbServer) -> str:
-    """Return what the server runs at every start before it takes connections."""
+    """Return the statements that the server runs at every start before it accepts connections."""
     user = getpass.getuser()
     lines = [f"ALTER USER 'root'@'localhost' IDENTIFIED BY '{server.root_password}';"]
     if user != "root":
-        # mariadb-install-db made it beside root. With a user named like one of our accounts, it
-        # would be the more exact match and keep that one out.
+        # Created by mariadb-install-db in addition to root. If this user has the name of a
+        # service's account, it would be the more specific match and lock the service out.
         lines.append(f"DROP USER IF EXISTS '{user}'@'localhost';")
     return "\n".join(lines) + "\n"
 
@@ -186,9 +189,9 @@ def command(server: MariadbServer) -> list[str]:
 
 
 def connect_as_root(server: MariadbServer, *, timeout: float = 5) -> "pymysql.Connection[Cursor]":
-    """Open a connection as the database's administrator, over the socket.
+    """Connect as the administrator of the database, over the socket.
 
-    Arguments:
+    Args:
         server: a running server.
         timeout: seconds for the connection.
 
@@ -206,7 +209,7 @@ def connect_as_root(server: MariadbServer, *, timeout: float = 5) -> "pymysql.Co
 
 
 def answers(server: MariadbServer) -> bool:
-    """Tell whether the server runs statements."""
+    """Return whether the server executes statements."""
     try:
         with connect_as_root(server, timeout=2) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT 1")

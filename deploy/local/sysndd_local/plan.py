@@ -1,4 +1,4 @@
-"""What runs in one system, on which ports and with which settings."""
+"""The programs of one run, their ports and their settings."""
 
 import os
 import sys
@@ -15,15 +15,15 @@ from sysndd_local.supervision import Program
 
 ADMINISTRATOR = "admin"
 PURPOSES = {
-    "HTTP_PORT": "the proxy in front, for browsers and API clients",
-    "MAIL_HTTP_PORT": "the caught mail, for browsers",
+    "HTTP_PORT": "the proxy, for browsers and API clients",
+    "MAIL_HTTP_PORT": "the caught emails, for browsers",
     "API_PORT": "the API, for the proxy",
     "DB_PORT": "the private database",
     "REDIS_PORT": "the private Redis",
     "SMTP_PORT": "the mail catcher, for the mailer",
 }
-KEPT_MAILS = 2000
-# Beside the services: a person with a client, a dump's connections, the preflight checks.
+KEPT_EMAILS = 2000
+# In addition to the services: people with a client, the connections of a dump, preflight checks.
 SPARE_CONNECTIONS = 40
 
 
@@ -31,15 +31,14 @@ SPARE_CONNECTIONS = 40
 class Plan:
     """Everything that ``up`` sets up.
 
-    Arguments:
+    Args:
         ports: by setting.
         access: the database and its accounts.
-        database: the private database server; None for one that is there already.
-        redis: the private Redis server; None for one that is there already.
-        redis_url: what the services use.
-        catcher: the mail catcher; None when mail goes to a real server.
-        traefik: the proxy's configuration file and program.
-        services: our own programs in the order in which they are started, the proxy last.
+        database: the private database server; None if an existing one is used.
+        redis: the private Redis server; None if an existing one is used.
+        redis_url: the Redis server that the services use.
+        catcher: the mail catcher; None if emails are sent to a real server.
+        services: our own programs and the proxy, in start order.
         migrator_environment: settings of the one-shot migrator.
         backups: directory of the backups.
     """
@@ -56,7 +55,7 @@ class Plan:
 
     @property
     def servers(self) -> list[Program]:
-        """The programs that the services need, in the order in which they are started."""
+        """The servers that the services need, in start order."""
         found = []
         if self.database is not None:
             found.append(Program("mariadb", mariadb.command(self.database), stop_seconds=120))
@@ -68,33 +67,33 @@ class Plan:
 
     @property
     def base_url(self) -> str:
-        """The proxy's address."""
+        """Address of the proxy."""
         return f"http://{LOOPBACK}:{self.ports['HTTP_PORT']}"
 
     @property
     def mail_url(self) -> str | None:
-        """Where caught mail is read; None when mail goes to a real server."""
+        """Address of the mail catcher; None if emails are sent to a real server."""
         return f"http://{LOOPBACK}:{self.ports['MAIL_HTTP_PORT']}" if self.catcher else None
 
 
-def choose_ports(settings: LocalSettings, remembered: Json, *, running: bool) -> dict[str, int]:
+def choose_ports(settings: LocalSettings, previous: Json, *, running: bool) -> dict[str, int]:
     """Choose a port for each purpose.
 
-    Arguments:
-        settings: what somebody asked for.
-        remembered: what the last run had; kept where that is possible.
-        running: that run still runs, so its ports are taken by itself.
+    Args:
+        settings: the requested ports.
+        previous: the ports of the last run; reused where possible.
+        running: the last run still runs and uses its ports itself.
 
     Raises:
-        PortTaken: a port that was asked for, or a default, is in use.
+        PortTaken: a requested or default port is in use.
     """
     chosen: dict[str, int] = {}
     for setting, purpose in PURPOSES.items():
-        wanted, last = settings.ports[setting], remembered.get(setting)
+        requested, last = settings.ports[setting], previous.get(setting)
         if running and last:
             chosen[setting] = last
-        elif wanted:
-            chosen[setting] = claim(wanted, setting=setting, purpose=purpose)
+        elif requested:
+            chosen[setting] = claim(requested, setting=setting, purpose=purpose)
         elif last and is_free(last) and last not in chosen.values():
             chosen[setting] = last
         else:
@@ -105,22 +104,37 @@ def choose_ports(settings: LocalSettings, remembered: Json, *, running: bool) ->
 def make_plan(
     settings: LocalSettings, folder: RunFolder, sockets: Path, ports: dict[str, int]
 ) -> Plan:
-    """Work out what to run; nothing is started or written, but for passwords.
+    """Determine what to run; nothing is started, and only passwords are written.
 
     Raises:
-        LocalRunError: a program of ours is not installed.
+        LocalRunError: one of our programs is not installed.
         MissingProgram: a server program is not installed.
     """
-    database = None if settings.database else _private_database(settings, folder, sockets, ports)
     access = _database_access(settings, folder, sockets, ports)
-    redis_server = None
-    if settings.redis_url is None:
-        redis_server = redis.RedisServer(
-            folder.root / "redis", ports["REDIS_PORT"], folder.password("redis")
-        )
-    redis_url = redis_server.url if redis_server else settings.redis_url or ""
+    own_redis = None if settings.redis_url else _private_redis(folder, ports)
+    redis_url = own_redis.url if own_redis else settings.redis_url or ""
     backups = settings.backups or folder.root / "backups"
-    common = {
+    common = _common_environment(settings, ports, redis_url=redis_url, backups=backups)
+    return Plan(
+        ports=ports,
+        access=access,
+        database=None if settings.database else _private_database(settings, folder, sockets, ports),
+        redis=own_redis,
+        redis_url=redis_url,
+        catcher=_catcher(settings, folder, ports) if settings.smtp_host is None else None,
+        services=[
+            *_own_services(settings, folder, ports, access, common),
+            _proxy(settings, folder, ports),
+        ],
+        migrator_environment={**common, **access.environment(access.migrator)},
+        backups=backups,
+    )
+
+
+def _common_environment(
+    settings: LocalSettings, ports: dict[str, int], *, redis_url: str, backups: Path
+) -> dict[str, str]:
+    return {
         "PATH": _path(),
         "LOG_FORMAT": settings.log_format,
         "DB_POOL_SIZE": str(settings.pool_size),
@@ -130,36 +144,16 @@ def make_plan(
         "ENVIRONMENT": "development",
         "PUBLIC_URL": settings.public_url or f"http://localhost:{ports['HTTP_PORT']}",
     }
-    services = [
-        *_workers(settings, folder, ports, access, common),
-        Program(
-            "traefik",
-            proxy.command(folder.root / "proxy" / "traefik.yml"),
-            _proxy_environment(settings, ports),
-            stop_seconds=30,
-        ),
-    ]
-    return Plan(
-        ports=ports,
-        access=access,
-        database=database,
-        redis=redis_server,
-        redis_url=redis_url,
-        catcher=_catcher(settings, folder, ports) if settings.smtp_host is None else None,
-        services=services,
-        migrator_environment={**common, **access.environment(access.migrator)},
-        backups=backups,
-    )
 
 
-def _workers(
+def _own_services(
     settings: LocalSettings,
     folder: RunFolder,
     ports: dict[str, int],
     access: DatabaseAccess,
     common: dict[str, str],
 ) -> list[Program]:
-    """Our own services, each with its account and with what it needs of the rest."""
+    """Return API, backup worker and mailer, each with its own database account."""
     mail = _mail_environment(settings, folder, ports)
     api = {
         "API_HOST": LOOPBACK,
@@ -191,7 +185,7 @@ def _workers(
 def _mail_environment(
     settings: LocalSettings, folder: RunFolder, ports: dict[str, int]
 ) -> dict[str, str]:
-    # Derives the links in mails; API and mailer must have the same, and nobody else any.
+    # Derives the links in emails: API and mailer need the same key, and no other service needs it.
     key = {"TOKEN_KEY": folder.password("token_key")}
     if settings.smtp_host is not None:
         return key
@@ -205,7 +199,7 @@ def _mail_environment(
 
 
 def script(name: str) -> str:
-    """Return the path of one of our console scripts, beside this Python.
+    """Return the path of one of our console scripts, next to this Python.
 
     Raises:
         LocalRunError: it is not installed.
@@ -213,7 +207,7 @@ def script(name: str) -> str:
     path = Path(sys.executable).parent / name
     if not path.exists():
         raise LocalRunError(
-            f"{name} is not installed in {path.parent}. `make up` installs it; by hand:\n"
+            f"{name} is not installed in {path.parent}. Install it with\n"
             "    bash deploy/local/bootstrap.sh"
         )
     return str(path)
@@ -222,7 +216,7 @@ def script(name: str) -> str:
 def _private_database(
     settings: LocalSettings, folder: RunFolder, sockets: Path, ports: dict[str, int]
 ) -> mariadb.MariadbServer:
-    # Each API worker, the backup worker and the mailer have a pool of their own.
+    # Each API worker, the backup worker and the mailer has its own pool.
     pools = settings.api_workers + 2
     return mariadb.MariadbServer(
         directory=folder.root / "mariadb",
@@ -231,6 +225,10 @@ def _private_database(
         root_password=folder.password("database_root"),
         max_connections=pools * settings.pool_size + SPARE_CONNECTIONS,
     )
+
+
+def _private_redis(folder: RunFolder, ports: dict[str, int]) -> redis.RedisServer:
+    return redis.RedisServer(folder.root / "redis", ports["REDIS_PORT"], folder.password("redis"))
 
 
 def _database_access(
@@ -286,7 +284,7 @@ def _catcher(settings: LocalSettings, folder: RunFolder, ports: dict[str, int]) 
                 "MP_SMTP_BIND_ADDR": f"{LOOPBACK}:{ports['SMTP_PORT']}",
                 "MP_UI_BIND_ADDR": f"{LOOPBACK}:{ports['MAIL_HTTP_PORT']}",
                 "MP_DATABASE": str(directory / "mailpit.db"),
-                "MP_MAX_MESSAGES": str(KEPT_MAILS),
+                "MP_MAX_MESSAGES": str(KEPT_EMAILS),
                 "MP_DISABLE_VERSION_CHECK": "true",
             },
         )
@@ -297,27 +295,30 @@ def _catcher(settings: LocalSettings, folder: RunFolder, ports: dict[str, int]) 
             *("--smtp-port", str(ports["SMTP_PORT"])),
             *("--http-port", str(ports["MAIL_HTTP_PORT"])),
             *("--directory", str(directory)),
-            *("--keep", str(KEPT_MAILS)),
+            *("--keep", str(KEPT_EMAILS)),
         ],
         {"PYTHONPATH": str(Path(__file__).parents[1])},
     )
 
 
-def _proxy_environment(settings: LocalSettings, ports: dict[str, int]) -> dict[str, str]:
-    return {
+def _proxy(settings: LocalSettings, folder: RunFolder, ports: dict[str, int]) -> Program:
+    environment = {
         "SYSNDD_HTTP_ADDRESS": f"{LOOPBACK}:{ports['HTTP_PORT']}",
         "SYSNDD_DYNAMIC_DIR": str(settings.repository / "proxy" / "dynamic"),
         "SYSNDD_API_URL": f"http://{LOOPBACK}:{ports['API_PORT']}",
         "SYSNDD_TLS": "off",
-        # Nobody is in front of this proxy, whatever the shell says.
+        # No load balancer is in front of this proxy, whatever the environment of `make up`
+        # contains.
         "SYSNDD_TRUSTED_NETWORKS": "",
-        # Everybody who uses this run has one address, the loopback's.
+        # All clients of this run have the same address, the loopback address.
         "SYSNDD_RATE_FACTOR": str(settings.rate_factor),
     }
+    command = proxy.command(folder.root / "proxy" / "traefik.yml")
+    return Program("traefik", command, environment, stop_seconds=30)
 
 
 def _path() -> str:
-    """Return a PATH on which programs find our console scripts and the servers' clients."""
+    """Return a PATH with our console scripts and the clients of the servers."""
     return os.pathsep.join([str(Path(sys.executable).parent), mariadb.server_path()])
 
 

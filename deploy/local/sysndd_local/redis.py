@@ -16,10 +16,10 @@ PACKAGES = "redis-server"
 class RedisServer:
     """Where a private server lives.
 
-    Arguments:
-        directory: holds ``data/`` and ``redis.conf``; made when missing.
+    Args:
+        directory: holds ``data/`` and ``redis.conf``; created when missing.
         port: TCP port on the loopback address.
-        password: what clients sign in with.
+        password: of its clients.
     """
 
     directory: Path
@@ -33,7 +33,7 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """What goes into ``REDIS_URL``."""
+        """The value of ``REDIS_URL``."""
         return f"redis://:{self.password}@{LOOPBACK}:{self.port}/0"
 
 
@@ -61,7 +61,7 @@ def prepare(server: RedisServer) -> None:
     write_private(
         server.config,
         f"""\
-# Written by sysndd_local at every start; changes are lost.
+# Written by sysndd_local at every start; changes are overwritten.
 bind {LOOPBACK}
 port {server.port}
 protected-mode yes
@@ -72,7 +72,7 @@ logfile ""
 appendonly yes
 appendfsync everysec
 save ""
-# Waking somebody up is all that Redis does here, and losing that silently is worse than an error.
+# Redis carries wake-ups only. An error is better than a wake-up that is lost silently.
 maxmemory 256mb
 maxmemory-policy noeviction
 """,

@@ -1,6 +1,6 @@
-"""The folder that one run lives in: data, generated passwords, logs, and what was chosen.
+"""The folder of one run: data, generated passwords, logs and chosen ports.
 
-Two commands on one folder wait for each other; two folders never meet.
+Commands on the same folder wait for each other; different folders are independent.
 """
 
 import fcntl
@@ -19,11 +19,11 @@ from typing import Any
 
 from sysndd_local.errors import LocalRunError
 
-# unix(7): sun_path holds 108 bytes with the closing zero. supervisord binds a name with its process
-# id added before it renames the socket.
+# unix(7): sun_path has 108 bytes, including the terminating null byte. supervisord creates its
+# socket with its process id as a suffix and then renames it.
 LONGEST_SOCKET_PATH = 107
 LONGEST_SOCKET_NAME = len("supervisor.sock.4194304")
-# Letters that no shell, URL, configuration file or SQL literal treats specially.
+# Without special meaning in shells, URLs, configuration files and SQL literals.
 LETTERS = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 PASSWORD_LENGTH = 24
 
@@ -34,64 +34,67 @@ Json = dict[str, Any]
 class RunFolder:
     """Paths in the folder of one run.
 
-    Arguments:
-        root: absolute path; made by ``prepare()``.
+    Args:
+        root: absolute path; created by ``prepare()``.
     """
 
     root: Path
 
     @property
     def logs(self) -> Path:
-        """One log file for each program."""
+        """One log file per program."""
         return self.root / "logs"
 
     @property
     def programs(self) -> Path:
-        """What supervisord starts: command and environment of each program, and its last start."""
+        """Command, environment and last start of each program."""
         return self.root / "programs"
 
     @property
     def system_file(self) -> Path:
-        """What runs where, for people and tests; there only while the system runs."""
+        """Description of the running system, for people and scripts; deleted by `down`."""
         return self.root / "system.json"
 
     def prepare(self) -> None:
-        """Make the folder and its parts, readable by nobody else.
+        """Create the folder and its subfolders, accessible to the owner only.
 
         Raises:
-            LocalRunError: it can't be made.
+            LocalRunError: it could not be created.
         """
         try:
             for directory in (self.root, self.logs, self.programs):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise LocalRunError(f"can't make the run folder {self.root}: {error}") from error
+            raise LocalRunError(
+                f"the run folder {self.root} could not be created: {error}"
+            ) from error
 
     @contextmanager
-    def locked(self, *, patience: float = 300) -> Iterator[None]:
-        """Keep every other command of this folder waiting.
+    def locked(self, *, timeout: float = 300) -> Iterator[None]:
+        """Hold the lock of this folder; other commands wait for it.
 
-        Arguments:
-            patience: seconds to wait for another command.
+        Args:
+            timeout: seconds to wait for another command.
 
         Raises:
-            LocalRunError: another command holds the folder for longer than that.
+            LocalRunError: another command still holds the lock.
         """
         self.prepare()
         path = self.root / "lock"
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         while True:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # `reset` deletes the file: what we locked may be a file that is gone.
+                # `reset` deletes the file; the locked one may be that deleted file.
                 if path.exists() and os.fstat(descriptor).st_ino == path.stat().st_ino:
                     break
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     os.close(descriptor)
                     raise LocalRunError(
-                        f"another make command has been working on {self.root} for too long"
+                        f"another make command has been using {self.root} for {timeout:g} s. "
+                        "Wait for it to end or interrupt it, then try again."
                     ) from None
                 time.sleep(0.1)
             os.close(descriptor)
@@ -102,15 +105,15 @@ class RunFolder:
             os.close(descriptor)
 
     def read_state(self) -> Json:
-        """Return what the last ``up`` chose; empty when there was none."""
+        """Return the choices of the last ``up``; empty when there was none."""
         return read_json(self.root / "state.json")
 
     def write_state(self, state: Json) -> None:
-        """Remember what was chosen."""
+        """Save the choices of this ``up``."""
         write_private(self.root / "state.json", json.dumps(state, indent=2))
 
     def password(self, purpose: str) -> str:
-        """Return the password kept for ``purpose``; generated the first time."""
+        """Return the password for ``purpose``; it is generated on first use."""
         path = self.root / "secrets.json"
         kept = read_json(path)
         if purpose not in kept:
@@ -119,10 +122,10 @@ class RunFolder:
         return str(kept[purpose])
 
     def sockets(self, state: Json) -> Path:
-        """Return a private directory whose path is short enough for sockets.
+        """Return a private directory whose path is short enough for unix sockets.
 
-        The run folder itself where that is short; else a directory in the system's folder for
-        temporary files, remembered in ``state`` and deleted by ``release_sockets``.
+        It is in the run folder if that path is short enough, else in the temporary folder of the
+        system; the latter is saved in ``state`` and deleted by ``release_sockets``.
         """
         own = self.root / "sockets"
         if len(os.fsencode(own)) + 1 + LONGEST_SOCKET_NAME <= LONGEST_SOCKET_PATH:
@@ -132,15 +135,15 @@ class RunFolder:
         remembered = state.get("sockets")
         if remembered and _is_private_directory(Path(remembered)):
             return Path(remembered)
-        made = Path(tempfile.mkdtemp(prefix="sysndd-"))
-        if len(os.fsencode(made)) + 1 + LONGEST_SOCKET_NAME > LONGEST_SOCKET_PATH:
-            made.rmdir()
-            made = Path(tempfile.mkdtemp(prefix="sysndd-", dir="/tmp"))
-        state["sockets"] = str(made)
-        return made
+        created = Path(tempfile.mkdtemp(prefix="sysndd-"))
+        if len(os.fsencode(created)) + 1 + LONGEST_SOCKET_NAME > LONGEST_SOCKET_PATH:
+            created.rmdir()
+            created = Path(tempfile.mkdtemp(prefix="sysndd-", dir="/tmp"))
+        state["sockets"] = str(created)
+        return created
 
     def release_sockets(self, state: Json) -> None:
-        """Delete the sockets; nothing listens on them any more."""
+        """Delete the sockets of processes that have ended."""
         shutil.rmtree(self.root / "sockets", ignore_errors=True)
         remembered = state.pop("sockets", None)
         if remembered and _is_private_directory(Path(remembered)):
@@ -148,22 +151,24 @@ class RunFolder:
 
 
 def read_json(path: Path) -> Json:
-    """Return the object in a JSON file; empty when there is none.
+    """Return the object in a JSON file; empty when the file does not exist.
 
     Raises:
-        LocalRunError: the file is damaged.
+        LocalRunError: the file is not valid JSON.
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except ValueError as error:
-        raise LocalRunError(f"{path} is damaged ({error}); delete it or `make reset`") from error
+        raise LocalRunError(
+            f"{path} is not valid JSON ({error}). Delete the file, or run `make reset`."
+        ) from error
     return found if isinstance(found, dict) else {}
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file as one step; nobody else may read it, at no moment."""
+    """Replace a file atomically; it is never readable by other users."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:

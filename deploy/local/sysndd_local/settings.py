@@ -1,7 +1,7 @@
-"""What can be chosen about a run: environment variables, read once by the command line.
+"""The settings of a run: environment variables, read once by the command line.
 
-Everything that the services understand (DB_POOL_SIZE, LOG_LEVEL, BACKUP_KEEP_…) reaches them as it
-is; this holds what the run itself decides with.
+The settings of the services (DB_POOL_SIZE, LOG_LEVEL, BACKUP_KEEP_…) are passed on unchanged; this
+module contains those that the run itself uses.
 """
 
 import re
@@ -12,16 +12,15 @@ from urllib.parse import urlsplit
 
 from sysndd_local.errors import LocalRunError
 
-DEFAULT_HTTP_PORT = 8080
-DEFAULT_MAIL_HTTP_PORT = 8025
-# Tests and people share the loopback address, which would be one visitor to the proxy.
+DEFAULT_PORTS = {"HTTP_PORT": 8080, "MAIL_HTTP_PORT": 8025}
+# All requests of a local run come from the loopback address, which the proxy counts as one client.
 DEFAULT_RATE_FACTOR = 100
 SCHEMA_NAME = re.compile(r"[A-Za-z0-9_]{1,48}")
 
 
 @dataclass(frozen=True)
 class ExternalDatabase:
-    """A database server that is there already; its one account is used for everything."""
+    """An existing database server; its one account is used for everything."""
 
     host: str
     port: int
@@ -34,22 +33,23 @@ class ExternalDatabase:
 
 @dataclass(frozen=True)
 class LocalSettings:
-    """What somebody chose for this run; None for a port stands for "not chosen".
+    """The settings of one run.
 
-    Arguments:
+    Args:
         repository: absolute path of the checkout.
         run_dir: absolute path of the run folder.
-        ports: by setting: HTTP_PORT, MAIL_HTTP_PORT, API_PORT, DB_PORT, REDIS_PORT, SMTP_PORT.
+        ports: HTTP_PORT, MAIL_HTTP_PORT, API_PORT, DB_PORT, REDIS_PORT and SMTP_PORT; None if not
+            requested.
         schema: the application schema.
         ops_schema: the platform schema.
-        database: a server to use in place of a private one.
-        redis_url: a server to use in place of a private one.
-        smtp_host: a mail server to use in place of the catcher.
-        mailpit: program to catch mail with in place of the built-in catcher.
-        api_workers: processes of the API.
-        pool_size: database connections of one process.
-        rate_factor: multiplies the proxy's rate limits.
-        public_url: what links in mails start with; None for the proxy's address.
+        database: an existing server to use instead of a private one.
+        redis_url: an existing server to use instead of a private one.
+        smtp_host: a mail server to use instead of the mail catcher.
+        mailpit: a Mailpit program to use instead of the built-in mail catcher.
+        api_workers: worker processes of the API.
+        pool_size: database connections per process.
+        rate_factor: multiplies the rate limits of the proxy.
+        public_url: start of the links in emails; None for the address of the proxy.
         migrations: directory of the application's migrations.
         backups: directory of the backups; None for one in the run folder.
         log_format: json or console.
@@ -78,51 +78,65 @@ class LocalSettings:
 def read_settings(environ: Mapping[str, str], *, repository: Path) -> LocalSettings:
     """Build the settings from environment variables.
 
-    Arguments:
+    Args:
         environ: usually ``os.environ``.
-        repository: absolute path of the checkout; relative paths start there.
+        repository: absolute path of the checkout; the base of relative paths.
 
     Raises:
-        LocalRunError: a variable makes no sense; the message names it.
+        LocalRunError: a variable has an invalid value; the message names it.
     """
     reader = _Reader(environ, repository)
-    external = _external_database(reader)
+    database = _external_database(reader)
     smtp_host = reader.text("SMTP_HOST")
-    ports = {
-        "HTTP_PORT": reader.port("HTTP_PORT", DEFAULT_HTTP_PORT),
-        "MAIL_HTTP_PORT": reader.port("MAIL_HTTP_PORT", DEFAULT_MAIL_HTTP_PORT),
-        "API_PORT": reader.port("API_PORT"),
-        "REDIS_PORT": reader.port("REDIS_PORT"),
-        # With a server that is there already, these two say where that one listens.
-        "DB_PORT": None if external else reader.port("DB_PORT"),
-        "SMTP_PORT": None if smtp_host else reader.port("SMTP_PORT"),
-    }
-    mailpit = reader.path("MAILPIT_BIN") or reader.on_path("mailpit")
-    if mailpit is not None and not mailpit.is_file():
-        raise LocalRunError(f"MAILPIT_BIN={mailpit}: there is no such program")
-    migrations = reader.path("MIGRATIONS_DIR") or repository / "db" / "migrations"
-    if not migrations.is_dir():
-        raise LocalRunError(f"MIGRATIONS_DIR={migrations}: there is no such folder")
     return LocalSettings(
         repository=repository,
         run_dir=reader.path("RUN_DIR") or repository / ".run",
-        ports=ports,
+        ports=_ports(reader, own_database=database is None, own_smtp=smtp_host is None),
         schema=reader.schema("DB_NAME", "sysndd"),
         ops_schema=reader.schema("OPS_DB_NAME", "sysndd_ops"),
-        database=external,
+        database=database,
         redis_url=reader.url("REDIS_URL", {"redis", "rediss", "unix"}),
         smtp_host=smtp_host,
-        mailpit=mailpit,
+        mailpit=_mailpit(reader),
         api_workers=reader.number("API_WORKERS", 4, most=64),
         pool_size=reader.number("DB_POOL_SIZE", 5, most=200),
         rate_factor=reader.number("SYSNDD_RATE_FACTOR", DEFAULT_RATE_FACTOR, most=100_000),
         public_url=reader.url("PUBLIC_URL", {"http", "https"}),
-        migrations=migrations,
+        migrations=_migrations(reader, repository),
         backups=reader.path("BACKUP_DIR"),
-        # People read these logs, not machines.
+        # These logs are read by people.
         log_format=reader.text("LOG_FORMAT") or "console",
         start_timeout=float(reader.number("START_TIMEOUT", 120, most=3600)),
     )
+
+
+def _ports(reader: "_Reader", *, own_database: bool, own_smtp: bool) -> dict[str, int | None]:
+    return {
+        "HTTP_PORT": reader.port("HTTP_PORT", DEFAULT_PORTS["HTTP_PORT"]),
+        "MAIL_HTTP_PORT": reader.port("MAIL_HTTP_PORT", DEFAULT_PORTS["MAIL_HTTP_PORT"]),
+        "API_PORT": reader.port("API_PORT"),
+        "REDIS_PORT": reader.port("REDIS_PORT"),
+        # With an existing server, these two are the ports of that server.
+        "DB_PORT": reader.port("DB_PORT") if own_database else None,
+        "SMTP_PORT": reader.port("SMTP_PORT") if own_smtp else None,
+    }
+
+
+def _mailpit(reader: "_Reader") -> Path | None:
+    program = reader.path("MAILPIT_BIN") or reader.on_path("mailpit")
+    if program is not None and not program.is_file():
+        raise LocalRunError(
+            f"MAILPIT_BIN={program}: no such file. Correct the path, or unset MAILPIT_BIN to use "
+            "the built-in mail catcher."
+        )
+    return program
+
+
+def _migrations(reader: "_Reader", repository: Path) -> Path:
+    directory = reader.path("MIGRATIONS_DIR") or repository / "db" / "migrations"
+    if not directory.is_dir():
+        raise LocalRunError(f"MIGRATIONS_DIR={directory}: no such directory. Correct the path.")
+    return directory
 
 
 def _external_database(reader: "_Reader") -> ExternalDatabase | None:
@@ -132,8 +146,8 @@ def _external_database(reader: "_Reader") -> ExternalDatabase | None:
     user = reader.text("DB_USER")
     if not user:
         raise LocalRunError(
-            "DB_HOST or DB_SOCKET names a database server; say with DB_USER and DB_PASSWORD (or "
-            "DB_PASSWORD_FILE) which account to use there"
+            "DB_HOST or DB_SOCKET names an existing database server, but DB_USER is not set.\n"
+            "    Set DB_USER and DB_PASSWORD (or DB_PASSWORD_FILE) to an account of that server."
         )
     return ExternalDatabase(
         host=host or "127.0.0.1",
@@ -147,7 +161,7 @@ def _external_database(reader: "_Reader") -> ExternalDatabase | None:
 
 
 class _Reader:
-    """Reads variables; an empty one is one that is not set, as in compose files."""
+    """Reads variables; an empty one counts as not set, as in compose files."""
 
     def __init__(self, environ: Mapping[str, str], repository: Path) -> None:
         self._environ = environ
@@ -163,7 +177,7 @@ class _Reader:
         try:
             return path.read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise LocalRunError(f"{name}_FILE={path} can't be read: {error}") from error
+            raise LocalRunError(f"{name}_FILE={path} could not be read: {error}") from error
 
     def path(self, name: str) -> Path | None:
         text = self.text(name)
@@ -197,6 +211,6 @@ class _Reader:
     def url(self, name: str, schemes: set[str]) -> str | None:
         text = self.text(name)
         if text and urlsplit(text).scheme not in schemes:
-            # The value may hold a password: it is not repeated.
+            # The value may contain a password and is not printed.
             raise LocalRunError(f"{name} must start with {' or '.join(sorted(schemes))} and ://")
         return text

@@ -1,4 +1,4 @@
-"""``up``: from nothing, from a half-started system or from a crash to one that is ready."""
+"""``up``: bring the system to ready, from scratch, from a partial start or after a crash."""
 
 import json
 import subprocess
@@ -10,46 +10,49 @@ from contextlib import contextmanager
 from redis import Redis
 from redis.exceptions import RedisError
 
-from sysndd_local import accounts, mariadb, ports, proxy, redis, reporting, system
+from sysndd_local import accounts, mariadb, ports, proxy, redis, reporting
 from sysndd_local.errors import LocalRunError, NotReady
+from sysndd_local.launch import program_environment
 from sysndd_local.plan import ADMINISTRATOR, Plan, choose_ports, make_plan, script
-from sysndd_local.readiness import not_ready_because
 from sysndd_local.run_folder import Json, RunFolder, read_json, write_private
-from sysndd_local.settings import LocalSettings
-from sysndd_local.supervision import ProcessState, Supervisor, last_lines, wait_until
+from sysndd_local.settings import DEFAULT_PORTS, LocalSettings
+from sysndd_local.supervision import Supervisor, last_lines, wait_until
 
-SERVER_TIMEOUT = 120  # seconds; a database that was killed reads its log first
+SERVER_TIMEOUT = 120  # seconds; a database that was killed recovers first
 LOG_LINES = 15
 
 
 def up(settings: LocalSettings) -> None:
-    """Start everything that does not run, wait until it is ready, and say what there is.
+    """Start every process that does not run, wait until the system is ready, and print it.
+
+    Args:
+        settings: the settings of the run.
 
     Raises:
-        LocalRunError: something can't be started; what runs is left running, to be looked at.
+        LocalRunError: something does not start; running processes are left running.
     """
     folder = RunFolder(settings.run_dir)
     with folder.locked():
         state = folder.read_state()
         sockets = folder.sockets(state)
-        # Before anything can fail: `down` must find the folder of the sockets.
+        # Written before anything can fail, so that `down` finds the folder of the sockets.
         folder.write_state(state)
         supervisor = Supervisor(folder, sockets)
         running = supervisor.is_alive()
-        if running and _all_is_well(supervisor, state):
-            _tell_what_is_not_applied(settings, state)
+        if running and _is_ready(supervisor, state):
+            _print_ignored_ports(settings, state)
             reporting.print_system(read_json(folder.system_file), folder, supervisor.processes())
             return
         print(f"Starting SysNDD in {folder.root}", flush=True)
-        for name in [] if running else supervisor.end_leftovers():
-            print(f"  {name} was left over from a run whose supervisor is gone; ended it")
+        for name in [] if running else supervisor.end_orphans():
+            print(f"  {name} was still running without its supervisor; stopped it")
         chosen = choose_ports(settings, state.get("ports", {}), running=running)
         plan = make_plan(settings, folder, sockets, chosen)
         _Start(settings, folder, supervisor, plan, state).run(supervisor_runs=running)
 
 
 class _Start:
-    """The steps, each of which may find its work done already."""
+    """The steps of a start; each one may find its work already done."""
 
     def __init__(
         self,
@@ -74,12 +77,12 @@ class _Start:
         self._supervisor.configure(programs, self._settings.repository)
         if not supervisor_runs:
             self._supervisor.launch()
-        self._check_programs(programs_wanted=self._state["programs"])
+        self._check_programs(expected=self._state["programs"])
         for program in self._plan.servers:
             self._supervisor.start(program.name)
         self._wait_for_servers()
         with _step("accounts"):
-            self._prepare_accounts()
+            self._create_accounts()
         with _step("migrations"):
             self._migrate()
         for program in self._plan.services:
@@ -89,8 +92,8 @@ class _Start:
         with _step("ready"):
             self._wait_until_ready()
         processes = self._supervisor.processes()
-        document = system.describe(self._plan, self._folder, processes)
-        system.write(self._folder, document)
+        document = reporting.describe_system(self._plan, self._folder, processes)
+        write_private(self._folder.system_file, json.dumps(document, indent=2) + "\n")
         print()
         reporting.print_system(document, self._folder, processes)
 
@@ -105,12 +108,13 @@ class _Start:
         static = proxy.render_static(self._settings.repository / "proxy", traefik.environment)
         (self._folder.root / "proxy" / "traefik.yml").write_text(static, encoding="utf-8")
 
-    def _check_programs(self, *, programs_wanted: list[str]) -> None:
+    def _check_programs(self, *, expected: list[str]) -> None:
         known = {process.name for process in self._supervisor.processes()}
-        if known != set(programs_wanted):
+        if known != set(expected):
             raise LocalRunError(
-                "a system with other servers is running in this folder (DB_HOST, REDIS_URL or "
-                "SMTP_HOST changed).\n    Run `make down` first, then `make up` again."
+                "the system that runs in this folder uses other servers, because DB_HOST, "
+                "REDIS_URL or SMTP_HOST has changed.\n"
+                "    Run `make down`, then `make up` again."
             )
 
     def _wait_for_servers(self) -> None:
@@ -134,12 +138,12 @@ class _Start:
                     answers,
                     timeout=SERVER_TIMEOUT,
                     what=name,
-                    give_up=lambda: self._hopeless(name),
+                    find_failure=lambda: self._find_crash(name),
                 )
             except NotReady as error:
                 raise NotReady(self._with_log(str(error), name)) from error
 
-    def _prepare_accounts(self) -> None:
+    def _create_accounts(self) -> None:
         plan = self._plan
         if plan.database is None:
             accounts.check_access(plan.access, plan.access.operator)
@@ -150,14 +154,14 @@ class _Start:
 
     def _migrate(self) -> None:
         log = self._folder.logs / "migrator.log"
-        # For the preflight, which looks at every account and not only at those that keep running.
-        described = {"environment": self._plan.migrator_environment}
-        write_private(self._folder.programs / "migrator.json", json.dumps(described, indent=2))
+        # For the preflight, which checks every account, not only those of running programs.
+        program = {"environment": self._plan.migrator_environment}
+        write_private(self._folder.programs / "migrator.json", json.dumps(program, indent=2))
         with log.open("ab") as stream:
             done = subprocess.run(
                 [script("sysndd-migrator"), "up"],
                 cwd=self._settings.repository,
-                env=reporting.inherited_environment(self._plan.migrator_environment),
+                env=program_environment(self._plan.migrator_environment),
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
@@ -165,7 +169,7 @@ class _Start:
             )
         if done.returncode != 0:
             raise NotReady(
-                self._with_log(f"the migrator ended with exit code {done.returncode}", "migrator")
+                self._with_log(f"the migrator failed with exit code {done.returncode}", "migrator")
             )
 
     def _create_administrator(self) -> None:
@@ -180,48 +184,48 @@ class _Start:
         done = subprocess.run(
             command,
             cwd=self._settings.repository,
-            env=reporting.inherited_environment(api.environment),
+            env=program_environment(api.environment),
             input=self._folder.password("administrator") + "\n",
             capture_output=True,
             text=True,
             check=False,
         )
         if done.returncode != 0:
-            raise NotReady(f"the administrator could not be created:\n{done.stdout}{done.stderr}")
+            raise NotReady(f"the administrator was not created:\n{done.stdout}{done.stderr}")
 
     def _wait_until_ready(self) -> None:
         port = self._plan.ports["HTTP_PORT"]
-        reason: str | None = "it was not asked yet"
+        reason: str | None = None
 
         def ready() -> bool:
             nonlocal reason
-            reason = not_ready_because(port)
+            reason = reporting.find_unready_reason(port)
             if reason is None and any(p.state != "RUNNING" for p in self._supervisor.processes()):
-                reason = "not every process runs for two seconds yet"
+                reason = "a process has been running for less than two seconds"
             return reason is None
 
         try:
             wait_until(
                 ready,
                 timeout=self._settings.start_timeout,
-                what="the system to be ready",
-                give_up=self._any_hopeless,
+                what="the system to become ready",
+                find_failure=self._find_any_crash,
             )
         except NotReady as error:
-            culprits = [p.name for p in self._supervisor.processes() if p.state != "RUNNING"]
+            failed = [p.name for p in self._supervisor.processes() if p.state != "RUNNING"]
             raise NotReady(
-                self._with_log(f"{error}\n    {reason}", *(culprits or ["api"]))
+                self._with_log(f"{error}\n    {reason}", *(failed or ["api"]))
             ) from error
 
-    def _any_hopeless(self) -> str | None:
-        found = (self._hopeless(process.name) for process in self._supervisor.processes())
+    def _find_any_crash(self) -> str | None:
+        found = (self._find_crash(process.name) for process in self._supervisor.processes())
         return next((reason for reason in found if reason), None)
 
-    def _hopeless(self, name: str) -> str | None:
-        """Say so when a program ended three times in a row, or was given up."""
+    def _find_crash(self, name: str) -> str | None:
+        """Return a message when a program crashed three times in a row or was given up."""
         process = next(p for p in self._supervisor.processes() if p.name == name)
         if process.state == "FATAL" or (process.state == "BACKOFF" and process.restarts >= 2):
-            return f"{name} ends again and again"
+            return f"{name} keeps crashing"
         return None
 
     def _with_log(self, message: str, *names: str) -> str:
@@ -230,12 +234,15 @@ class _Start:
             log = self._folder.logs / f"{name}.log"
             lines = last_lines(log, LOG_LINES) or ["(empty)"]
             pieces.append(f"\nlast lines of {log}:\n" + "\n".join(f"    {line}" for line in lines))
-        pieces.append("\nWhat runs was left running: `make status`, `make logs`, `make down`.")
+        pieces.append(
+            "\nProcesses that started are still running. "
+            "Inspect them with `make status` and `make logs`; stop them with `make down`."
+        )
         return "\n".join(pieces)
 
 
 def redis_answers(url: str) -> bool:
-    """Tell whether a Redis server answers."""
+    """Return whether a Redis server answers."""
     try:
         _ping(url)
     except RedisError:
@@ -247,7 +254,7 @@ def _check_redis(url: str) -> None:
     try:
         _ping(url)
     except (RedisError, ValueError) as error:
-        raise LocalRunError(f"the server of REDIS_URL does not answer: {error}") from error
+        raise LocalRunError(f"the Redis server of REDIS_URL does not answer: {error}") from error
 
 
 def _ping(url: str) -> None:
@@ -255,28 +262,29 @@ def _ping(url: str) -> None:
         client.ping()
 
 
-def _all_is_well(supervisor: Supervisor, state: Json) -> bool:
-    processes: list[ProcessState] = supervisor.processes()
+def _is_ready(supervisor: Supervisor, state: Json) -> bool:
     port = state.get("ports", {}).get("HTTP_PORT")
     return (
         bool(port)
-        and all(process.state == "RUNNING" for process in processes)
-        and not_ready_because(port) is None
+        and all(process.state == "RUNNING" for process in supervisor.processes())
+        and reporting.find_unready_reason(port) is None
     )
 
 
-def _tell_what_is_not_applied(settings: LocalSettings, state: Json) -> None:
-    """Say so when somebody asks a running system for another port."""
-    for setting, wanted in settings.ports.items():
-        running = state["ports"].get(setting)
-        default = {"HTTP_PORT": 8080, "MAIL_HTTP_PORT": 8025}.get(setting)
-        if wanted and running and wanted not in {running, default}:
-            print(f"{setting}={wanted} is not applied: it runs on {running}. `make down` first.\n")
+def _print_ignored_ports(settings: LocalSettings, state: Json) -> None:
+    """Print the ports that were requested of a running system, which keeps its own."""
+    for setting, requested in settings.ports.items():
+        current = state["ports"].get(setting)
+        if requested and current and requested not in {current, DEFAULT_PORTS.get(setting)}:
+            print(
+                f"{setting}={requested} is not applied: the running system uses {current}. "
+                "To change it, run `make down` first.\n"
+            )
 
 
 @contextmanager
 def _step(name: str) -> Iterator[None]:
-    """Print a line for a step: its name at once, how long it took at its end."""
+    """Print a line for a step: its name at the start, its duration at the end."""
     started = time.monotonic()
     print(f"  {name:<16}", end="", flush=True)
     try:

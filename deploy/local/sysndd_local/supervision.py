@@ -1,6 +1,6 @@
-"""supervisord of the PyPI package ``supervisor``: its configuration, its start, and its control.
+"""supervisord: its configuration, start and control.
 
-It keeps the programs running, rotates their logs and answers over a unix socket
+It keeps the programs running, rotates their logs and is controlled over a unix socket
 (http://supervisord.org/api.html).
 """
 
@@ -27,22 +27,21 @@ from sysndd_local.run_folder import RunFolder, read_json, write_private
 
 LOG_BYTES = "10MB"
 LOG_FILES = 3
-# The delay between two attempts grows by a second each, so this many span days: an outage of the
-# database must never end in "given up".
+# The delay between attempts grows by a second each time, so this number spans days: supervisord
+# must not give up during an outage of the database.
 START_RETRIES = 1000
 CONTROL_USER = "make"
-WELL = {"RUNNING", "STARTING"}
 
 
 @dataclass(frozen=True)
 class Program:
     """One supervised program.
 
-    Arguments:
+    Args:
         name: as in ``make status``.
-        command: path of the program and its arguments; it stays in the foreground.
+        command: path of the program and its arguments; the program stays in the foreground.
         environment: its settings.
-        stop_seconds: how long it may take to end before it is killed.
+        stop_seconds: time to end after SIGTERM before it is killed.
     """
 
     name: str
@@ -53,14 +52,14 @@ class Program:
 
 @dataclass(frozen=True)
 class ProcessState:
-    """What supervisord knows about one program.
+    """The state of one program.
 
-    Arguments:
+    Args:
         name: the program.
-        state: RUNNING, STARTING, BACKOFF (it keeps ending), STOPPED, STOPPING, EXITED or FATAL.
+        state: RUNNING, STARTING, BACKOFF (it keeps crashing), STOPPED, STOPPING, EXITED or FATAL.
         pid: its process id; 0 when it does not run.
-        uptime: seconds since it was started.
-        restarts: how often it came back by itself since it was started on purpose.
+        uptime: seconds since its start.
+        restarts: number of automatic restarts since `up` started it.
         log: its log file.
     """
 
@@ -75,9 +74,9 @@ class ProcessState:
 class Supervisor:
     """The supervisord of one run folder.
 
-    Arguments:
+    Args:
         folder: the run folder.
-        sockets: where its control socket is.
+        sockets: folder of its control socket.
     """
 
     def __init__(self, folder: RunFolder, sockets: Path) -> None:
@@ -86,7 +85,12 @@ class Supervisor:
         self._directory = folder.root / "supervisor"
 
     def configure(self, programs: list[Program], repository: Path) -> None:
-        """Write the configuration and each program's file."""
+        """Write the configuration of supervisord and of each program.
+
+        Args:
+            programs: in the order in which they are started.
+            repository: working directory of the programs.
+        """
         self._directory.mkdir(mode=0o700, exist_ok=True)
         for program in programs:
             document = {
@@ -100,7 +104,9 @@ class Supervisor:
         write_private(self._directory / "supervisord.conf", "\n".join(sections))
 
     def is_alive(self) -> bool:
-        """Tell whether this folder's supervisord answers."""
+        """Return whether this folder's supervisord answers."""
+        if not self._socket.exists():
+            return False
         try:
             self._call("getState")
         except LocalRunError:
@@ -108,7 +114,7 @@ class Supervisor:
         return True
 
     def launch(self) -> None:
-        """Start supervisord in the background; no program is started yet.
+        """Start supervisord in the background; it starts no program yet.
 
         Raises:
             LocalRunError: it does not start.
@@ -139,30 +145,30 @@ class Supervisor:
         return [self._state_of(known[name]) for name in [*order, *sorted(set(known) - set(order))]]
 
     def start(self, name: str) -> None:
-        """Start a program and return at once; nothing happens when it runs."""
+        """Start a program without waiting; no effect when it runs."""
         self._record_file(name).unlink(missing_ok=True)
         self._call_ignoring("startProcess", name, False, ignore=Faults.ALREADY_STARTED)
 
     def stop(self, name: str) -> None:
-        """Stop a program and wait for its end; nothing happens when it does not run."""
+        """Stop a program and wait for its end; no effect when it does not run."""
         self._call_ignoring("stopProcess", name, True, ignore=Faults.NOT_RUNNING)
-        launch.end_leftover_group(read_json(self._record_file(name)))
+        launch.end_orphaned_group(read_json(self._record_file(name)))
 
     def shut_down(self) -> None:
-        """End supervisord and wait for that."""
+        """Shut supervisord down and wait for its end."""
         pid_file = self._directory / "supervisord.pid"
         self._call("shutdown")
         wait_until(
             lambda: not pid_file.exists() and not self._socket.exists(),
             timeout=60,
-            what="the end of supervisord",
+            what="supervisord to end",
         )
 
-    def end_leftovers(self) -> list[str]:
-        """End programs whose supervisord is gone (it was killed), and return their names.
+    def end_orphans(self) -> list[str]:
+        """End programs whose supervisord was killed, and return their names.
 
-        They are told by process id, start time and boot, so a stranger who got the number of one
-        of them is left alone.
+        A program is identified by process id, start time and boot, so that an unrelated process
+        with the same id is not touched.
         """
         ended = []
         for record_file in sorted(self._folder.programs.glob("*.started")):
@@ -170,11 +176,11 @@ class Supervisor:
             if launch.is_alive(record):
                 ended.append(record_file.stem)
                 _end(record)
-            launch.end_leftover_group(record)
+            launch.end_orphaned_group(record)
         return ended
 
     def _state_of(self, info: dict[str, Any]) -> ProcessState:
-        runs = info["statename"] in {*WELL, "STOPPING"}
+        runs = info["statename"] in {"RUNNING", "STARTING", "STOPPING"}
         record = read_json(self._record_file(info["name"]))
         return ProcessState(
             name=info["name"],
@@ -201,9 +207,8 @@ class Supervisor:
             self._call(method, *arguments)
         except Fault as fault:
             if fault.faultCode != ignore:
-                raise LocalRunError(
-                    f"supervisord: {method} {arguments}: {fault.faultString}"
-                ) from (fault)
+                call = f"{method} {arguments}"
+                raise LocalRunError(f"supervisord: {call}: {fault.faultString}") from fault
 
     def _program_file(self, name: str) -> Path:
         return self._folder.programs / f"{name}.json"
@@ -214,43 +219,43 @@ class Supervisor:
     def _log_file(self, name: str) -> Path:
         return self._folder.logs / f"{name}.log"
 
-    def _named(self, path: Path) -> str:
-        """Return a path as supervisord is told it, which runs in the run folder.
+    def _relative(self, path: Path) -> str:
+        """Return a path for the configuration, relative to the run folder.
 
-        It expands ``%`` in paths, once in some and twice in others, so a folder that somebody named
-        with one must not appear.
+        supervisord runs there. It expands ``%`` in paths, once in some and twice in others, so the
+        name of the run folder, which may contain one, must not appear.
         """
         root = self._folder.root
         return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
     def _main_section(self) -> str:
         return f"""\
-; Written by sysndd_local at every start; changes are lost.
+; Written by sysndd_local at every start; changes are overwritten.
 [unix_http_server]
-file={self._named(self._socket)}
+file={self._relative(self._socket)}
 chmod=0700
-; The mode keeps others out already; without a password, supervisord's log begins with a warning.
+; The file mode restricts access; the password only prevents a warning in supervisord's log.
 username={CONTROL_USER}
 password={self._folder.password("supervisor")}
 
 [supervisord]
-; Without a name, supervisord warns about running as root; this is whoever ran make.
+; Without a user, supervisord warns when it runs as root.
 user={getpass.getuser()}
 umask=077
-pidfile={self._named(self._directory / "supervisord.pid")}
-logfile={self._named(self._folder.logs / "supervisord.log")}
+pidfile={self._relative(self._directory / "supervisord.pid")}
+logfile={self._relative(self._folder.logs / "supervisord.log")}
 logfile_maxbytes={LOG_BYTES}
 logfile_backups={LOG_FILES}
-childlogdir={self._named(self._folder.logs)}
+childlogdir={self._relative(self._folder.logs)}
 
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 """
 
     def _program_section(self, program: Program) -> str:
-        program_file = self._named(self._program_file(program.name))
+        program_file = self._relative(self._program_file(program.name))
         launcher = [sys.executable, "-P", launch.__file__, program_file]
-        # `up` starts the programs in order; from then on they are kept running.
+        # `up` starts the programs in order; supervisord restarts them from then on.
         return f"""\
 [program:{program.name}]
 command={shlex.join(launcher).replace("%", "%%")}
@@ -262,7 +267,7 @@ stopsignal=TERM
 stopwaitsecs={program.stop_seconds}
 killasgroup=true
 redirect_stderr=true
-stdout_logfile={self._named(self._log_file(program.name))}
+stdout_logfile={self._relative(self._log_file(program.name))}
 stdout_logfile_maxbytes={LOG_BYTES}
 stdout_logfile_backups={LOG_FILES}
 """
@@ -273,30 +278,30 @@ def wait_until(
     *,
     timeout: float,
     what: str,
-    give_up: Callable[[], str | None] = lambda: None,
+    find_failure: Callable[[], str | None] = lambda: None,
 ) -> None:
-    """Wait for something.
+    """Poll a condition until it is true.
 
-    Arguments:
-        is_true: asked again and again.
+    Args:
+        is_true: the condition.
         timeout: seconds.
-        what: what is waited for, for the message.
-        give_up: returns the reason when there is no hope any more.
+        what: name of the condition, for the message.
+        find_failure: returns a message when waiting longer is pointless.
 
     Raises:
-        NotReady: it did not become true in time, or there is no hope.
+        NotReady: the condition did not become true in time, or ``find_failure`` returned a message.
     """
     deadline = time.monotonic() + timeout
     while not is_true():
-        if reason := give_up():
+        if reason := find_failure():
             raise NotReady(reason)
         if time.monotonic() > deadline:
-            raise NotReady(f"waited {timeout:.0f} seconds for {what}, in vain")
+            raise NotReady(f"timed out after {timeout:.0f} s waiting for {what}")
         time.sleep(0.05)
 
 
 def last_lines(path: Path, count: int) -> list[str]:
-    """Return the last lines of a log, at most ``count``; none when there is no file."""
+    """Return at most the last ``count`` lines of a log; none when it does not exist."""
     try:
         with path.open("rb") as stream:
             size = stream.seek(0, os.SEEK_END)
@@ -306,9 +311,9 @@ def last_lines(path: Path, count: int) -> list[str]:
         return []
 
 
-def _end(record: dict[str, Any], *, patience: float = 60) -> None:
+def _end(record: dict[str, Any], *, timeout: float = 60) -> None:
     pid = record["pid"]
-    for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, 5.0)):
+    for number, seconds in ((signal.SIGTERM, timeout), (signal.SIGKILL, 5.0)):
         try:
             os.kill(pid, number)
         except ProcessLookupError:

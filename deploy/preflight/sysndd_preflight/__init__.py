@@ -1,1 +1,1 @@
-"""Says whether a deployment may go live: one command, many checks, PASS or FAIL."""
+"""Checks whether a deployment is ready for production."""

@@ -1,8 +1,8 @@
-"""What a check is, what it may find, and the list of all of them.
+"""Checks: their type, their possible outcomes, and the list of all of them.
 
-A check is an async function of the deployment. It returns what it saw when all is well, and raises
-``Problem`` when not; how to mend it stands at the check, or comes with the problem. A check that
-can't be made here raises ``NotHere``.
+A check is an async function of the deployment. It returns its finding when all is well and raises
+``Problem`` when not; the remedy is that of the check unless the problem has its own. A check that
+cannot be made for this deployment raises ``Skipped``.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,22 +13,25 @@ from sysndd_preflight.deployment import Deployment
 
 
 class Phase(StrEnum):
-    """From what only reads files to what asks the running system for work."""
+    """The phases, in order."""
 
     STATIC = "static"
+    """Reads files and settings only."""
     CONNECT = "connect"
+    """Connects to the servers."""
     LIVE = "live"
+    """Sends requests to the running system."""
 
 
 class Severity(StrEnum):
-    """What a problem counts as."""
+    """How serious a problem is."""
 
     ERROR = "error"
     WARNING = "warning"
 
 
 class Status(StrEnum):
-    """How a check ended."""
+    """The outcome of a check."""
 
     PASS = "pass"  # noqa: S105 - a status, not a password
     WARN = "warn"
@@ -37,27 +40,32 @@ class Status(StrEnum):
 
 
 class Problem(Exception):
-    """Something is not as it must be.
+    """A check found a problem.
 
     Args:
-        saw: what was found, for a person.
-        mend: what to do; the check's own line by default.
-        warning: count it as a warning, whatever the check's severity is.
-        log: last lines of a program that the check ran itself.
+        finding: what was found, as text for people.
+        remedy: what to do; that of the check by default.
+        warning: report a warning, whatever the severity of the check.
+        log: last log lines of a program that the check ran itself.
     """
 
     def __init__(
-        self, saw: str, mend: str | None = None, *, warning: bool = False, log: Sequence[str] = ()
+        self,
+        finding: str,
+        remedy: str | None = None,
+        *,
+        warning: bool = False,
+        log: Sequence[str] = (),
     ) -> None:
-        super().__init__(saw)
-        self.saw = saw
-        self.mend = mend
+        super().__init__(finding)
+        self.finding = finding
+        self.remedy = remedy
         self.warning = warning
         self.log = list(log)
 
 
-class NotHere(Exception):
-    """The check can't be made with what is known of this deployment; says what it would take."""
+class Skipped(Exception):
+    """The check cannot be made for this deployment; the message says what it requires."""
 
 
 Function = Callable[[Deployment], Awaitable[str]]
@@ -68,17 +76,20 @@ class Check:
     """One check.
 
     Attributes:
-        id: stable name, ``part.what``.
-        title: what is true when it passes.
-        mend: what to do when not.
+        id: stable name, ``group.name``.
+        phase: when it runs.
+        title: the statement that is true when it passes.
+        remedy: what to do when it fails.
+        function: makes the check.
+        severity: how serious a problem is.
         seconds: time limit.
-        logs: services whose last log lines help when it fails.
+        logs: services whose last log lines are shown when it fails.
     """
 
     id: str
     phase: Phase
     title: str
-    mend: str
+    remedy: str
     function: Function = field(repr=False)
     severity: Severity = Severity.ERROR
     seconds: float = 20
@@ -94,16 +105,16 @@ def check(
     phase: Phase,
     title: str,
     *,
-    mend: str,
+    remedy: str,
     severity: Severity = Severity.ERROR,
     seconds: float = 20,
     logs: tuple[str, ...] = (),
 ) -> Callable[[Function], Function]:
-    """Put a function into the catalog."""
+    """Register a function as a check; the arguments are the attributes of ``Check``."""
 
     def register(function: Function) -> Function:
         assert name not in CATALOG, name
-        CATALOG[name] = Check(name, phase, title, mend, function, severity, seconds, logs)
+        CATALOG[name] = Check(name, phase, title, remedy, function, severity, seconds, logs)
         return function
 
     return register

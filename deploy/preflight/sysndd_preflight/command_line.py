@@ -1,4 +1,8 @@
-"""``sysndd-preflight``: may this deployment go live?"""
+"""Check whether a deployment is ready for production.
+
+Without --system, --target or --env, the checks run in a temporary Compose project that is created
+from the files of the deployment and removed at the end.
+"""
 
 import argparse
 import asyncio
@@ -9,20 +13,26 @@ from dataclasses import replace
 from pathlib import Path
 
 from sysndd_preflight import engine, report
-from sysndd_preflight.catalog import Check, Phase, Status
+from sysndd_preflight.catalog import Check, Status
 from sysndd_preflight.checks import CATALOG
-from sysndd_preflight.deployment import Deployment, Service, from_run_folder, read_environment
+from sysndd_preflight.deployment import (
+    SERVICES,
+    Deployment,
+    Service,
+    from_run_folder,
+    read_environment,
+)
 from sysndd_preflight.runner import Result, run
 
-PASSED, BAD_CALL, FAILED, WARNED = 0, 2, 3, 4
+PASSED, USAGE_ERROR, FAILED, WARNED = 0, 2, 3, 4
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse, check, report.
+    """Run the checks and print the report.
 
     Returns:
-        0 when everything passed, 3 when something failed, 4 when there are warnings only, 2 when
-        the call makes no sense.
+        0 when all checks passed, 3 when a check failed, 4 when there are only warnings, 2 for a
+        usage error.
     """
     options = _parser().parse_args(arguments)
     if options.list:
@@ -32,112 +42,140 @@ def main(arguments: Sequence[str] | None = None) -> int:
         checks = choose(options.only, options.skip)
         with ExitStack() as stack:
             deployment = _deployment(options, stack)
-            tell = _say if not options.json else _say_nothing
-            if not options.json:
+            if options.json:
+                results = asyncio.run(run(deployment, checks, lambda _: None))
+            else:
                 print(f"Preflight of {deployment.base_url or 'a deployment'}\n", flush=True)
-            results = asyncio.run(run(deployment, checks, tell))
+                results = asyncio.run(run(deployment, checks, report.Progress().show))
             status = report.overall(results, strict=options.strict)
             _write(options, results, status)
     except (OSError, ValueError, KeyError) as error:
         print(f"sysndd-preflight: {error}", file=sys.stderr)
-        return BAD_CALL
-    except engine.NotUp as error:
+        return USAGE_ERROR
+    except engine.StartFailed as error:
         print(f"sysndd-preflight: {error}", file=sys.stderr)
         return FAILED
     return {Status.PASS: PASSED, Status.WARN: WARNED}.get(status, FAILED)
 
 
 def choose(only: Sequence[str], skip: Sequence[str]) -> list[Check]:
-    """Return the checks that were asked for.
+    """Return the selected checks.
 
     Args:
-        only: ids, ``part.`` prefixes or phases; all when empty.
-        skip: likewise, taken out.
+        only: ids, groups or phases to select; all when empty.
+        skip: ids, groups or phases to omit.
 
     Raises:
-        ValueError: a name is none of a check.
+        ValueError: a name matches no check, or no check is left.
     """
     for name in (*only, *skip):
-        if not any(_names(name, check) for check in CATALOG.values()):
-            raise ValueError(f"{name}: there is no such check; see sysndd-preflight --list")
+        if not any(_matches(name, check) for check in CATALOG.values()):
+            raise ValueError(f"{name}: no such check; list them with sysndd-preflight --list")
     chosen = [
         check
         for check in CATALOG.values()
-        if (not only or any(_names(name, check) for name in only))
-        and not any(_names(name, check) for name in skip)
+        if (not only or any(_matches(name, check) for name in only))
+        and not any(_matches(name, check) for name in skip)
     ]
     if not chosen:
-        raise ValueError("no check is left")
+        raise ValueError("--only and --skip leave no check to run")
     return chosen
 
 
-def _names(name: str, check: Check) -> bool:
+def _matches(name: str, check: Check) -> bool:
     return name in (check.id, check.phase.value) or check.id.startswith(name.rstrip(".") + ".")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="sysndd-preflight", description=__doc__)
-    parser.add_argument("--list", action="store_true", help="list the checks and end")
-    parser.add_argument("--target", metavar="URL", help="a running system; none is started")
-    parser.add_argument(
-        "--system", type=Path, metavar="FILE", help="system.json of a running `make up`"
+    parser = argparse.ArgumentParser(
+        prog="sysndd-preflight",
+        description=__doc__,
+        epilog="Exit codes: 0 passed, 2 usage error, 3 failed, 4 warnings only.",
     )
-    parser.add_argument(
+    add = parser.add_argument
+    add("--list", action="store_true", help="list the checks and exit")
+    add("--target", metavar="URL", help="check the running system at this address")
+    add("--system", type=Path, metavar="FILE", help="check a running `make up` (its system.json)")
+    add(
         "--env",
         action="append",
         default=[],
         metavar="SERVICE=FILE",
-        help="a service's settings, NAME=value; SERVICE: migrator, api, backup-worker, mailer, traefik",
+        help="file with the settings of a service (NAME=value); SERVICE is migrator, api, "
+        "backup-worker, mailer or traefik; repeatable",
     )
-    parser.add_argument("--admin-login", metavar="NAME", help="an administrator of the target")
-    parser.add_argument("--admin-password-file", type=Path, metavar="FILE")
-    parser.add_argument("--ca-file", type=Path, help="what signed the target's certificate")
-    parser.add_argument("--replicas", type=int, default=None, help="APIs that run (1)")
-    parser.add_argument(
-        "--reserve", type=int, default=10, help="database connections kept for people (10)"
+    add("--admin-login", metavar="NAME", help="administrator account of the target")
+    add("--admin-password-file", type=Path, metavar="FILE", help="file with its password")
+    add(
+        "--ca-file",
+        type=Path,
+        metavar="FILE",
+        help="CA certificate that signed the certificate of the target",
     )
-    parser.add_argument("--only", action="append", default=[], metavar="CHECK")
-    parser.add_argument("--skip", action="append", default=[], metavar="CHECK")
-    parser.add_argument("--strict", action="store_true", help="a warning is a failure")
-    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
-    parser.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit's XML as well")
-    parser.add_argument("--repository", type=Path, default=Path(), help="the checkout (.)")
+    add("--replicas", type=int, metavar="N", help="number of API replicas (default 1)")
+    add(
+        "--reserve",
+        type=int,
+        metavar="N",
+        default=10,
+        help="database connections to reserve for people (default 10)",
+    )
+    name = "an id, a group or a phase; repeatable"
+    add("--only", action="append", default=[], metavar="CHECK", help=f"run only these: {name}")
+    add("--skip", action="append", default=[], metavar="CHECK", help=f"omit these: {name}")
+    add("--strict", action="store_true", help="treat warnings as failures")
+    add("--json", action="store_true", help="print the report as JSON")
+    add("--junit", type=Path, metavar="FILE", help="also write the report as JUnit XML")
+    add(
+        "--repository",
+        type=Path,
+        metavar="DIRECTORY",
+        default=Path(),
+        help="the checkout (default: the current directory)",
+    )
     return parser
 
 
 def _deployment(options: argparse.Namespace, stack: ExitStack) -> Deployment:
     repository = options.repository.resolve()
     if not (repository / "proxy" / "traefik.yml").is_file():
-        raise ValueError(f"--repository {repository}: there is no proxy/traefik.yml in it")
+        raise ValueError(f"--repository {repository}: not a checkout; proxy/traefik.yml is missing")
     target = options.target
     if target and not target.startswith(("http://", "https://")):
-        raise ValueError("--target must start with http:// or https://")
+        raise ValueError(f"--target {target}: must start with http:// or https://")
     if options.system is not None:
         found = from_run_folder(options.system, repository, target)
     elif target or options.env:
         found = Deployment(repository, base_url=target.rstrip("/") if target else None)
     else:
-        found = stack.enter_context(engine.own_project(repository))
-    services = dict(found.services)
-    for named in options.env:
-        name, equals, path = named.partition("=")
-        if not equals or name not in (*engine.OWN, "traefik"):
-            raise ValueError(f"--env {named}: SERVICE=FILE is wanted")
-        services[name] = Service(read_environment(Path(path)))
-    admin = found.admin
-    if options.admin_login:
-        if options.admin_password_file is None:
-            raise ValueError("--admin-login needs --admin-password-file")
-        password = options.admin_password_file.read_text(encoding="utf-8").rstrip("\r\n")
-        admin = (options.admin_login, password)
+        found = stack.enter_context(engine.temporary_project(repository))
     return replace(
         found,
-        services=services,
-        admin=admin,
+        services={**found.services, **_named_services(options.env)},
+        admin=_administrator(options) or found.admin,
         ca_file=options.ca_file or found.ca_file,
         replicas=options.replicas or found.replicas,
         reserve=options.reserve,
     )
+
+
+def _named_services(options: Sequence[str]) -> dict[str, Service]:
+    services = {}
+    for option in options:
+        name, equals, path = option.partition("=")
+        if not equals or name not in (*SERVICES, "traefik"):
+            raise ValueError(f"--env {option}: expected SERVICE=FILE, such as api=api.env")
+        services[name] = Service(read_environment(Path(path)))
+    return services
+
+
+def _administrator(options: argparse.Namespace) -> tuple[str, str] | None:
+    if not options.admin_login:
+        return None
+    if options.admin_password_file is None:
+        raise ValueError("--admin-login requires --admin-password-file")
+    password = options.admin_password_file.read_text(encoding="utf-8").rstrip("\r\n")
+    return options.admin_login, password
 
 
 def _write(options: argparse.Namespace, results: list[Result], status: Status) -> None:
@@ -147,20 +185,6 @@ def _write(options: argparse.Namespace, results: list[Result], status: Status) -
         print(report.summary(results, status))
     if options.junit is not None:
         options.junit.write_text(report.as_junit(results), encoding="utf-8")
-
-
-_phases_told: set[Phase] = set()
-
-
-def _say(result: Result) -> None:
-    if result.check.phase not in _phases_told:
-        _phases_told.add(result.check.phase)
-        print(f"{result.check.phase}", flush=True)
-    print(report.line(result), flush=True)
-
-
-def _say_nothing(_: Result) -> None:
-    """JSON is printed as one document at the end."""
 
 
 def _list() -> None:

@@ -1,10 +1,11 @@
-"""What is known of the deployment that is looked at: where it is, and its services' settings.
+"""What is known about the deployment: its address and the settings of its services.
 
-From a run folder of ``make up``, from files of settings, from a compose project of our own, or
-nothing but an address.
+The source is a run folder of ``make up``, settings files, a temporary Compose project, or only an
+address.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +19,9 @@ class Service:
     """One program of the deployment.
 
     Attributes:
-        environment: its settings; secrets are in it.
-        log: where it writes; None when that is not on this machine.
-        stop_seconds: how long its supervisor waits before it kills; None when not known.
+        environment: its settings, including secrets.
+        log: its log file; None if it is not on this machine.
+        stop_seconds: time between SIGTERM and SIGKILL when it is stopped; None if unknown.
     """
 
     environment: Mapping[str, str] = field(repr=False)
@@ -30,18 +31,18 @@ class Service:
 
 @dataclass(frozen=True)
 class Deployment:
-    """Everything that checks may look at; what is not known is None or empty.
+    """Everything that the checks use; what is unknown is None or empty.
 
     Attributes:
-        repository: the files that it was made from.
-        base_url: the proxy's address, without a slash at the end.
+        repository: the checkout that it was created from.
+        base_url: address of the proxy, without a trailing slash.
         services: by name; ``traefik`` is the proxy.
         admin: login and password of an administrator.
-        backup_dir: the backup directory as this machine sees it.
-        ca_file: certificate that the proxy's may be signed by.
-        replicas: how many APIs run.
-        reserve: connections to keep for people and their tools.
-        project: the compose project of our own that it runs in.
+        backup_dir: path of the backup directory on this machine.
+        ca_file: CA certificate that signed the certificate of the proxy.
+        replicas: number of API replicas.
+        reserve: database connections to reserve for people and their tools.
+        project: the Compose project (``engine.Project``) that it runs in.
     """
 
     repository: Path
@@ -56,10 +57,15 @@ class Deployment:
 
 
 def from_run_folder(system_file: Path, repository: Path, base_url: str | None) -> Deployment:
-    """Describe the system of ``make up`` by its ``system.json`` and what lies beside it.
+    """Describe the system of ``make up`` from its ``system.json`` and the files next to it.
+
+    Args:
+        system_file: path of ``system.json``.
+        repository: the checkout.
+        base_url: address to use instead of the one in the file.
 
     Raises:
-        OSError, ValueError: the file can't be read.
+        OSError, ValueError: the file could not be read.
     """
     system = json.loads(system_file.read_text(encoding="utf-8"))
     folder = system_file.resolve().parent
@@ -81,11 +87,11 @@ def from_run_folder(system_file: Path, repository: Path, base_url: str | None) -
 
 
 def read_environment(path: Path) -> dict[str, str]:
-    """Read a file of ``NAME=value`` lines, as service managers and compose do.
+    """Read a file of ``NAME=value`` lines, as service managers and Compose do.
 
     Raises:
-        OSError: it can't be read.
-        ValueError: a line is none of those; the message has its number and not its content.
+        OSError: it could not be read.
+        ValueError: a line has another format; the message contains its number, not its content.
     """
     found = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
@@ -94,6 +100,12 @@ def read_environment(path: Path) -> dict[str, str]:
             continue
         name, equals, value = text.partition("=")
         if not equals or not name.strip().isidentifier():
-            raise ValueError(f"{path}:{number}: not NAME=value")
+            raise ValueError(f"{path}, line {number}: expected NAME=value")
         found[name.strip()] = value.strip().strip("\"'")
     return found
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds of a Compose duration such as ``1m30s``."""
+    units = {"h": 3600.0, "m": 60.0, "s": 1.0}
+    return sum(float(n) * units[u] for n, u in re.findall(r"([\d.]+)([hms])", text))

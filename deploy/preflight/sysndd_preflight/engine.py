@@ -1,8 +1,8 @@
-"""A compose project of our own: the deployment's files and secrets, empty volumes, other networks.
+"""A temporary Compose project with the files and secrets of the deployment and empty volumes.
 
-It has a name, ports and a subnet of its own, so it never touches a project that runs. Linux lets this
-machine reach containers by their addresses, also on internal networks: the checks look at database
-and Redis from here, with each service's own account.
+Its name, ports and subnet differ from those of the deployment, so that it does not affect a running
+project. On Linux, containers can be reached by their addresses, even on internal networks; the
+checks connect to database and Redis from this machine, with the account of each service.
 """
 
 import contextlib
@@ -24,16 +24,22 @@ import yaml
 
 from sysndd_preflight import http, programs
 from sysndd_preflight.catalog import Problem
-from sysndd_preflight.deployment import SERVICES, Deployment, Service, read_environment
+from sysndd_preflight.deployment import (
+    SERVICES,
+    Deployment,
+    Service,
+    parse_duration,
+    read_environment,
+)
 
-OWN = SERVICES
 _UP_SECONDS = 900
+_JOB_SECONDS = 180
 _ROWS = 20
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
-class NotUp(Exception):
-    """The project could not be started; says at which step, why, and what to do."""
+class StartFailed(Exception):
+    """The project could not be started; the message says why and what to do."""
 
 
 @dataclass
@@ -41,8 +47,8 @@ class Project:
     """The running project.
 
     Attributes:
-        command: `docker compose` with the project's name and files.
-        environment: with what compose fills the files in.
+        command: `docker compose` with the name and files of the project.
+        environment: the variables that Compose substitutes in the files.
         config: the merged configuration.
     """
 
@@ -51,7 +57,7 @@ class Project:
     config: dict[str, Any]
 
     def run(self, *arguments: str, seconds: float = 120, text: str | None = None) -> str:
-        """Run one compose command and return its output.
+        """Run one Compose command and return its output.
 
         Raises:
             Problem: it failed.
@@ -68,21 +74,21 @@ class Project:
         if done.returncode != 0:
             lines = (done.stderr + done.stdout).strip().splitlines()
             reason = lines[-1] if lines else f"exit code {done.returncode}"
-            raise Problem(f"docker compose {arguments[0]}: {reason}", log=lines[-50:])
+            raise Problem(f"docker compose {arguments[0]} failed: {reason}", log=lines[-50:])
         return done.stdout
 
     def build(self) -> None:
-        """Build every image; what is cached costs nothing."""
+        """Build every image; cached layers are reused."""
         self.run("build", seconds=_UP_SECONDS)
 
     def logs(self, service: str, lines: int) -> list[str]:
-        """Return a service's last log lines."""
+        """Return the last log lines of a service."""
         try:
-            told = self.run("logs", "--no-color", f"--tail={lines}", service)
+            output = self.run("logs", "--no-color", f"--tail={lines}", service)
         except Problem:
             return []
-        # So many of each replica, and cursor movements although nobody asked for colours.
-        return _ESCAPES.sub("", told).splitlines()[-lines:]
+        # Compose prints this many lines per replica, and cursor movements even with --no-color.
+        return _ESCAPES.sub("", output).splitlines()[-lines:]
 
     def addresses(self, service: str) -> list[str]:
         """Return the address of each container of a service."""
@@ -97,24 +103,24 @@ class Project:
         return found
 
     def api_urls(self) -> list[str]:
-        """Return the address of each API."""
+        """Return the address of each API replica."""
         return [f"http://{address}:8000" for address in self.addresses("api")]
 
     def dump_client(self) -> str:
-        """Let the backup worker find its dump client, in its container."""
+        """Return the server and the dump client that the backup worker finds in its container."""
         return self.run("exec", "-T", "backup-worker", "python", "-c", _FIND_CLIENT).strip()
 
     def backup_directory(self) -> str:
-        """Let the backup worker write into its directory, in its container."""
-        told = self.run("exec", "-T", "backup-worker", "python", "-c", _WRITE_BACKUP).strip()
-        directory, free = told.rsplit(" ", 1)
+        """Write to the backup directory in the container of the backup worker."""
+        output = self.run("exec", "-T", "backup-worker", "python", "-c", _WRITE_BACKUP).strip()
+        directory, free = output.rsplit(" ", 1)
         if int(free) < 1 << 30:
-            raise Problem(f"{directory}: {int(free) >> 20} MiB free, 1 GiB is wanted")
+            raise Problem(f"{directory}: {int(free) >> 20} MiB free, at least 1 GiB is required")
         return f"{directory}: {int(free) >> 30} GiB free"
 
     @contextlib.contextmanager
-    def frozen(self, service: str) -> Iterator[None]:
-        """Let a service hang."""
+    def paused(self, service: str) -> Iterator[None]:
+        """Pause a service."""
         self.run("pause", service)
         try:
             yield
@@ -123,7 +129,7 @@ class Project:
 
     @contextlib.contextmanager
     def sql(self) -> Iterator["pymysql.cursors.Cursor"]:
-        """Open a cursor of the migrator's account in the application schema."""
+        """Open a cursor in the application schema with the account of the migrator."""
         settings = self.services()["migrator"].environment
         with pymysql.connect(
             host=settings["DB_HOST"], port=3306, user=settings["DB_USER"], autocommit=True,
@@ -134,38 +140,40 @@ class Project:
 
     @contextlib.contextmanager
     def pending_migration(self) -> Iterator[None]:
-        """Let the newest migration look as if it had not been applied."""
+        """Mark the latest migration as not applied."""
         with self.sql() as cursor:
             cursor.execute("SELECT MAX(filename) FROM schema_version")
-            ((newest,),) = cursor.fetchall()
+            ((latest,),) = cursor.fetchall()
             change = "UPDATE schema_version SET success = %s WHERE filename = %s"
-            cursor.execute(change, (0, newest))
+            cursor.execute(change, (0, latest))
             try:
                 yield
             finally:
-                cursor.execute(change, (1, newest))
+                cursor.execute(change, (1, latest))
 
     def backup_cycle(self, deployment: Deployment) -> str:
-        """Take a backup through the API, lose rows, restore and undo."""
+        """Create a backup through the API, delete rows, restore, and undo the restore."""
         login, password = deployment.admin or ("", "")
         body = {"login": login, "password": password}
-        answer = http.ask_now(deployment, "/api/auth/login", method="POST", body=body)
-        token = str(answer.json()["access_token"])
+        response = http.send_request(deployment, "/api/auth/login", method="POST", body=body)
+        token = str(response.json()["access_token"])
         with self.sql() as cursor:
             cursor.execute("CREATE TABLE preflight (id INT PRIMARY KEY)")
             cursor.executemany("INSERT INTO preflight VALUES (%s)", [(n,) for n in range(_ROWS)])
-        taken = _job(deployment, token, "/api/admin/backups", {})
-        name = taken["result"]["name"]
+        backup = _run_job(deployment, token, "/api/admin/backups", {})
+        name = backup["result"]["name"]
         with self.sql() as cursor:
             cursor.execute("DELETE FROM preflight")
-        _job(deployment, token, f"/api/admin/backups/{name}/restore", {"confirm": "RESTORE"})
+        _run_job(deployment, token, f"/api/admin/backups/{name}/restore", {"confirm": "RESTORE"})
         restored = self._count()
-        _job(deployment, token, "/api/admin/restores/undo", {"confirm": "UNDO"})
+        _run_job(deployment, token, "/api/admin/restores/undo", {"confirm": "UNDO"})
         if (restored, self._count()) != (_ROWS, 0):
             raise Problem(
-                f"{restored} of {_ROWS} rows were restored, {self._count()} after the undo"
+                f"{restored} of {_ROWS} rows exist after the restore (expected {_ROWS}) and"
+                f" {self._count()} after the undo (expected 0)"
             )
-        return f"{name}: taken, {taken['result'].get('proof') or 'proven'}, restored, undone"
+        proof = backup["result"].get("proof") or "proven"
+        return f"{name}: created, {proof}, restored, restore undone"
 
     def _count(self) -> int:
         with self.sql() as cursor:
@@ -174,7 +182,7 @@ class Project:
         return int(count)
 
     def services(self) -> dict[str, Service]:
-        """Return each service's settings as this machine can use them."""
+        """Return the settings of each service, with addresses and paths of this machine."""
         hosts = {
             name: addresses[0] for name in self.config["services"]
             if (addresses := self.addresses(name))
@@ -192,14 +200,15 @@ class Project:
                 elif value in hosts:
                     settings[variable] = hosts[value]
                 else:
-                    settings[variable] = _on_this_machine(value, content)
+                    settings[variable] = _host_path(value, content)
             if path := settings.pop("REDIS_URL_FILE", None):
-                settings["REDIS_URL"] = _at(Path(path).read_text(encoding="utf-8").strip(), hosts)
+                settings["REDIS_URL"] = _replace_host(
+                    Path(path).read_text(encoding="utf-8").strip(), hosts
+                )
             if "MIGRATIONS_DIR" in settings:
                 settings["MIGRATIONS_DIR"] = str(self._repository() / "db" / "migrations")
-            grace = re.fullmatch(r"(?:(\d+)m)?(\d+)s", str(content.get("stop_grace_period", "")))
-            seconds = int(grace[1] or 0) * 60 + int(grace[2]) if grace else 10
-            found[name] = Service(settings, stop_seconds=seconds)
+            grace = parse_duration(str(content.get("stop_grace_period", "10s")))
+            found[name] = Service(settings, stop_seconds=grace)
         return found
 
     def _repository(self) -> Path:
@@ -207,35 +216,36 @@ class Project:
 
 
 @contextlib.contextmanager
-def own_project(repository: Path) -> Iterator[Deployment]:
-    """Start the deployment under a name of our own; everything of it is gone at the end.
+def temporary_project(repository: Path) -> Iterator[Deployment]:
+    """Start the deployment under another name, and remove it at the end.
 
     Raises:
-        NotUp: there is no engine, or a step failed.
+        StartFailed: there is no container engine, or a step failed.
     """
     docker = programs.find("docker")
     if docker is None:
-        raise NotUp(
-            "there is no container engine here. Name a running system instead:\n"
+        raise StartFailed(
+            "no container engine was found, so the deployment cannot be started for the checks.\n"
+            "Install Docker, or check a running system instead:\n"
             "    sysndd-preflight --system .run/system.json      (after `make up`)\n"
             "    sysndd-preflight --target https://your.site --env api=/etc/sysndd/api.env"
         )
     with tempfile.TemporaryDirectory(prefix="sysndd-preflight-") as folder:
         project = _project(docker, repository, Path(folder))
         try:
-            _complete(project, repository, Path(folder))
+            _load_config(project, repository, Path(folder))
             project.build()
             project.run("up", "--wait", "--detach", "--no-build", seconds=_UP_SECONDS)
-            yield described(project, repository)
+            yield describe(project, repository)
         except (Problem, subprocess.TimeoutExpired) as problem:
-            raise NotUp(_explained(project, problem)) from problem
+            raise StartFailed(_explain(project, problem)) from problem
         finally:
             with contextlib.suppress(Problem, subprocess.TimeoutExpired):
                 project.run("down", "--volumes", "--remove-orphans", "--timeout=5", seconds=300)
 
 
 def _project(docker: str, repository: Path, folder: Path) -> Project:
-    """Name a project of our own, of the deployment's files and one with what differs."""
+    """Return a project with a random name, the files of the deployment, and one with overrides."""
     command = [docker, "compose", "-p", f"sysndd-preflight-{secrets.token_hex(3)}"]
     command += ["--project-directory", str(repository)]
     for path in (*_files(repository), _override(folder)):
@@ -245,7 +255,7 @@ def _project(docker: str, repository: Path, folder: Path) -> Project:
 
 
 def _files(repository: Path) -> list[Path]:
-    """Return the deployment's compose files: those of COMPOSE_FILE, else without development's."""
+    """Return the Compose files of COMPOSE_FILE, or by default the base file only."""
     settings = repository / ".env"
     chosen = os.environ.get("COMPOSE_FILE")
     if not chosen and settings.is_file():
@@ -254,7 +264,7 @@ def _files(repository: Path) -> list[Path]:
 
 
 def _override(folder: Path) -> Path:
-    """Write what differs: a free port and no certificate."""
+    """Write the overrides: a free port and no certificate."""
     path = folder / "preflight.yml"
     path.write_text(
         "services:\n"
@@ -266,8 +276,8 @@ def _override(folder: Path) -> Path:
     return path
 
 
-def _complete(project: Project, repository: Path, folder: Path) -> None:
-    """Read the merged configuration; where mail has no server, add development's mail catcher."""
+def _load_config(project: Project, repository: Path, folder: Path) -> None:
+    """Load the merged configuration; without SMTP_HOST, add the mail catcher of development."""
     project.config = json.loads(project.run("config", "--format", "json"))
     development = repository / "docker-compose.override.yml"
     mailer = project.config["services"]["mailer"]
@@ -275,7 +285,7 @@ def _complete(project: Project, repository: Path, folder: Path) -> None:
         return
     content = yaml.safe_load(development.read_text(encoding="utf-8"))["services"]
     catcher = {**content["mailpit"], "ports": []}
-    # What development tells the services about it.
+    # The settings of the services for it.
     mail = {k: v for k, v in content["mailer"]["environment"].items() if k.startswith("SMTP_")}
     services = {"mailpit": catcher, "api": {"environment": mail}, "mailer": {"environment": mail}}
     path = folder / "mail.yml"
@@ -284,16 +294,18 @@ def _complete(project: Project, repository: Path, folder: Path) -> None:
     project.config = json.loads(project.run("config", "--format", "json"))
 
 
-def _explained(project: Project, problem: Exception) -> str:
+def _explain(project: Project, problem: Exception) -> str:
     lines = [f"the deployment does not start: {problem}"]
-    lines.append("    mend: `make secrets` when a secret is missing; `docker compose logs SERVICE`")
+    lines.append(
+        "    remedy: run `make secrets` if a secret is missing; otherwise see the log lines below"
+    )
     for service in ("accounts", "migrator", "api"):
         lines += [f"    {line}" for line in project.logs(service, 50)]
     return "\n".join(lines)
 
 
-def described(project: Project, repository: Path) -> Deployment:
-    """Describe a project that runs, with an administrator of our own.
+def describe(project: Project, repository: Path) -> Deployment:
+    """Describe a running project, and create an administrator in it.
 
     Raises:
         Problem: it does not run.
@@ -315,8 +327,8 @@ def described(project: Project, repository: Path) -> Deployment:
     )
 
 
-def _on_this_machine(value: str, content: dict[str, Any]) -> str:
-    """Return where a path inside of a container is outside, when it is below a mounted folder."""
+def _host_path(value: str, content: dict[str, Any]) -> str:
+    """Return the path on this machine of a path in a container, if it is in a bind mount."""
     for mount in content.get("volumes") or ():
         inside = str(mount["target"]).rstrip("/") + "/"
         if mount["type"] == "bind" and value.startswith(inside):
@@ -324,7 +336,7 @@ def _on_this_machine(value: str, content: dict[str, Any]) -> str:
     return value
 
 
-def _at(url: str, hosts: dict[str, str]) -> str:
+def _replace_host(url: str, hosts: dict[str, str]) -> str:
     parts = urlsplit(url)
     host = parts.hostname or ""
     return urlunsplit(
@@ -332,19 +344,24 @@ def _at(url: str, hosts: dict[str, str]) -> str:
     )
 
 
-def _job(deployment: Deployment, token: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    accepted = http.ask_now(deployment, path, method="POST", token=token, body=body)
+def _run_job(deployment: Deployment, token: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    accepted = http.send_request(deployment, path, method="POST", token=token, body=body)
     if accepted.status != 202:
-        raise Problem(f"POST {path} is answered {accepted.status}: {accepted.json().get('detail')}")
-    deadline = time.monotonic() + 180
+        raise Problem(
+            f"POST {path} was answered with {accepted.status}: {accepted.json().get('detail')}"
+        )
+    deadline = time.monotonic() + _JOB_SECONDS
     while time.monotonic() < deadline:
-        job = http.ask_now(deployment, accepted.json()["status_url"], token=token).json()
+        job = http.send_request(deployment, accepted.json()["status_url"], token=token).json()
         if job.get("finished_at"):
             if job["state"] != "succeeded":
-                raise Problem(f"{path}: {job['error']}")
+                raise Problem(f"{path}: the job failed: {job['error']}")
             return job
         time.sleep(0.5)
-    raise Problem(f"{path}: the job did not end; is the backup worker running?")
+    raise Problem(
+        f"{path}: the job did not end within {_JOB_SECONDS} s",
+        "Check that the backup worker is running: `docker compose logs backup-worker`.",
+    )
 
 
 _FIND_CLIENT = """
@@ -357,7 +374,7 @@ from sysndd_core.settings.base import load
 async def main():
     async with Database(load(BackupWorkerSettings, os.environ).database) as database:
         server = await identify(database)
-        print(server.version, "is dumped by", (await find_clients(server)).version)
+        print(server.version, "with dump client", (await find_clients(server)).version)
 asyncio.run(main())
 """
 _WRITE_BACKUP = """

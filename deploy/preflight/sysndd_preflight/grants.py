@@ -1,4 +1,4 @@
-"""What each account should be allowed, read from deploy/accounts/accounts.sql, and what it is."""
+"""The privileges that each account needs (deploy/accounts/accounts.sql), and those that it has."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -6,51 +6,52 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _STATEMENT = re.compile(
-    r"(?P<condition>(?:^-- only where the server knows: .+\n)?)"
-    r"(?P<maria>/\*M!\d+ )?GRANT (?P<rights>[A-Z_, ]+?) ON (?P<scope>\S+)"
+    r"(?P<condition>(?:^-- requires privilege: .+\n)?)"
+    r"(?P<maria>/\*M!\d+ )?GRANT (?P<privileges>[A-Z_, ]+?) ON (?P<scope>\S+)"
     r" TO 'sysndd_(?P<role>\w+)'@'%'",
     re.MULTILINE,
 )
 _HELD = re.compile(
-    r"GRANT (?P<rights>.+?) ON (?P<scope>\S+) TO .*?(?P<option> WITH GRANT OPTION)?$"
+    r"GRANT (?P<privileges>.+?) ON (?P<scope>\S+) TO .*?(?P<option> WITH GRANT OPTION)?$"
 )
 _ALL = "ALL PRIVILEGES"
 
 
 @dataclass
-class Rights:
+class Privileges:
     """Privileges by scope: ``*.*``, ``schema.*`` or ``schema.table``, without quotes."""
 
     by_scope: dict[str, set[str]] = field(default_factory=dict)
 
-    def add(self, scope: str, rights: Iterable[str]) -> None:
+    def add(self, scope: str, privileges: Iterable[str]) -> None:
         """Add privileges on a scope."""
-        self.by_scope.setdefault(scope, set()).update(rights)
+        self.by_scope.setdefault(scope, set()).update(privileges)
 
-    def without(self, other: "Rights") -> list[str]:
-        """Return, as sentences' ends, what these have and others have not."""
-        left = []
-        for scope, rights in sorted(self.by_scope.items()):
-            theirs = other.by_scope.get(scope, set())
-            if _ALL in theirs:
+    def without(self, other: "Privileges") -> list[str]:
+        """Return the privileges that ``other`` lacks, as texts such as ``SELECT on schema.*``."""
+        missing = []
+        for scope, privileges in sorted(self.by_scope.items()):
+            held = other.by_scope.get(scope, set())
+            if _ALL in held:
                 continue
-            left += [f"{right} on {scope}" for right in sorted(rights - theirs)]
-        return left
+            missing += [f"{privilege} on {scope}" for privilege in sorted(privileges - held)]
+        return missing
 
 
 def expected(
     template: Path, *, schema: str, ops_schema: str, mariadb: bool, known: set[str]
-) -> dict[str, Rights]:
-    """Read the template's grants.
+) -> dict[str, Privileges]:
+    """Read the grants in the template.
 
     Args:
         template: deploy/accounts/accounts.sql.
-        schema, ops_schema: the deployment's names.
-        mariadb: the server's vendor: some grants are for one alone.
-        known: the server's privileges (SHOW PRIVILEGES), upper case with ``_`` for blanks.
+        schema: the application schema.
+        ops_schema: the platform schema.
+        mariadb: whether the server is MariaDB; some grants are for one vendor only.
+        known: the privileges of the server (SHOW PRIVILEGES), upper case with ``_`` for spaces.
 
     Returns:
-        Rights by role: api, migrator, backup, load, mailer.
+        Privileges by role: api, migrator, backup, load, mailer.
     """
     names: Mapping[str, str] = {
         "{{schema_pattern}}": schema,
@@ -58,7 +59,7 @@ def expected(
         "{{scratch_pattern}}": f"{schema}_%",
         "{{shadow_pattern}}": f"{schema}_shadow_%",
     }
-    found: dict[str, Rights] = {}
+    found: dict[str, Privileges] = {}
     for match in _STATEMENT.finditer(template.read_text(encoding="utf-8")):
         condition = match["condition"].rpartition(": ")[2].strip().upper().replace(" ", "_")
         if (match["maria"] and not mariadb) or (condition and condition not in known):
@@ -66,26 +67,26 @@ def expected(
         scope = match["scope"].replace("`", "")
         for placeholder, name in names.items():
             scope = scope.replace(placeholder, name)
-        rights = {right.strip() for right in match["rights"].split(",")}
-        found.setdefault(match["role"], Rights()).add(scope, rights)
+        privileges = {name.strip() for name in match["privileges"].split(",")}
+        found.setdefault(match["role"], Privileges()).add(scope, privileges)
     return found
 
 
-def held(lines: Iterable[str]) -> Rights:
-    """Read lines of SHOW GRANTS."""
-    rights = Rights()
+def held(lines: Iterable[str]) -> Privileges:
+    """Read the lines of SHOW GRANTS."""
+    found = Privileges()
     for line in lines:
         match = _HELD.match(line)
         if match is None:
             if line.startswith("GRANT "):
-                rights.add("*.*", {f"the role {line.split()[1]}"})
+                found.add("*.*", {f"the role {line.split()[1]}"})
             continue
-        # `_` is escaped or not: GRANT reads it as "any character" when it is not.
+        # `_` may be escaped or not; unescaped, it matches any character.
         scope = match["scope"].replace("`", "").replace("\\", "")
-        given = {part.strip() for part in re.sub(r"\(.*?\)", "", match["rights"]).split(",")}
+        given = {part.strip() for part in re.sub(r"\(.*?\)", "", match["privileges"]).split(",")}
         given.discard("USAGE")
         if match["option"]:
             given.add("GRANT OPTION")
         if given:
-            rights.add(scope, given)
-    return rights
+            found.add(scope, given)
+    return found

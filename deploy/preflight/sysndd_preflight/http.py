@@ -1,4 +1,4 @@
-"""Asks over HTTP, with each path exactly as it is written: other clients clean it first."""
+"""HTTP requests with each path exactly as written; other clients normalize it first."""
 
 import asyncio
 import http.client
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from sysndd_preflight.catalog import NotHere, Problem
+from sysndd_preflight.catalog import Problem, Skipped
 from sysndd_preflight.deployment import Deployment
 
 
 @dataclass(frozen=True)
-class Answer:
-    """Status, headers in lower case, body."""
+class Response:
+    """Status, headers with lower-case names, body."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
 
     def json(self) -> dict[str, Any]:
-        """Return the body as an object; empty when it is none."""
+        """Return the body as a JSON object; empty if it is none."""
         try:
             found = json.loads(self.body)
         except ValueError:
@@ -31,33 +31,33 @@ class Answer:
 
 
 def base_url(deployment: Deployment) -> str:
-    """Return the target's address.
+    """Return the address of the system.
 
     Raises:
-        NotHere: there is none.
+        Skipped: it is unknown.
     """
     if deployment.base_url is None:
-        raise NotHere("there is no running system to ask (--target)")
+        raise Skipped("no running system is known; use --system or --target")
     return deployment.base_url
 
 
-def context(deployment: Deployment) -> ssl.SSLContext:
-    """Return what the target's certificate is checked by."""
+def tls_context(deployment: Deployment) -> ssl.SSLContext:
+    """Return the TLS context that verifies the certificate of the system."""
     return ssl.create_default_context(
         cafile=str(deployment.ca_file) if deployment.ca_file else None
     )
 
 
-def ask_now(
+def send_request(
     deployment: Deployment, path: str, *, method: str = "GET", token: str | None = None,
     headers: Mapping[str, str] | None = None, body: dict[str, Any] | None = None,
     base: str | None = None, timeout: float = 10,
-) -> Answer:  # fmt: skip
-    """Send one request on a connection of its own.
+) -> Response:  # fmt: skip
+    """Send one request on a new connection.
 
     Raises:
-        NotHere: there is no target.
-        Problem: nobody answers.
+        Skipped: no running system is known.
+        Problem: there is no answer.
     """
     url = base or base_url(deployment)
     parts = urlsplit(url)
@@ -65,7 +65,7 @@ def ask_now(
     connection: http.client.HTTPConnection
     if parts.scheme == "https":
         connection = http.client.HTTPSConnection(
-            host, parts.port, timeout=timeout, context=context(deployment)
+            host, parts.port, timeout=timeout, context=tls_context(deployment)
         )
     else:
         connection = http.client.HTTPConnection(host, parts.port, timeout=timeout)
@@ -76,44 +76,48 @@ def ask_now(
         connection.request(method, path, json.dumps(body) if body is not None else None, sent)
         response = connection.getresponse()
         found = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, found, response.read(1_000_000))
+        return Response(response.status, found, response.read(1_000_000))
     except (OSError, http.client.HTTPException) as error:
-        raise Problem(f"{url}{path}: {error or type(error).__name__}") from error
+        raise Problem(
+            f"{url}{path} does not answer: {error or type(error).__name__}",
+            "Check that the system is running and that its address is correct.",
+        ) from error
     finally:
         connection.close()
 
 
-async def ask(deployment: Deployment, path: str, **options: Any) -> Answer:
-    """Send one request, in a thread; as ``ask_now``."""
-    return await asyncio.to_thread(ask_now, deployment, path, **options)
+async def request(deployment: Deployment, path: str, **options: Any) -> Response:
+    """Send one request in a thread; arguments as for ``send_request``."""
+    return await asyncio.to_thread(send_request, deployment, path, **options)
 
 
 async def sign_in(deployment: Deployment, headers: Mapping[str, str] | None = None) -> str:
-    """Sign in as the administrator and return the token.
+    """Sign in as the administrator and return the session token.
 
     Raises:
-        NotHere: no administrator is known.
-        Problem: it did not work.
+        Skipped: no administrator is known.
+        Problem: signing in failed.
     """
     if deployment.admin is None:
-        raise NotHere("no administrator is known (--system, or --admin-login)")
+        raise Skipped("no administrator is known; use --system or --admin-login")
     login, password = deployment.admin
-    answer = await ask(
+    response = await request(
         deployment,
         "/api/auth/login",
         method="POST",
         body={"login": login, "password": password},
         headers=headers,
     )
-    if answer.status != 200:
+    if response.status != 200:
         raise Problem(
-            f"signing in as {login} was answered {answer.status}",
-            "Check --admin-login and its password file, or `sysndd-admin set-password`.",
+            f"signing in as {login} was answered with {response.status}",
+            "Check --admin-login and --admin-password-file, or set a new password with"
+            " `sysndd-admin set-password`.",
         )
-    token: str = answer.json()["access_token"]
+    token: str = response.json()["access_token"]
     return token
 
 
 async def sign_out(deployment: Deployment, token: str) -> None:
-    """End the session again; nothing of a preflight stays."""
-    await ask(deployment, "/api/auth/logout", method="POST", token=token)
+    """End the session, so that preflight leaves none."""
+    await request(deployment, "/api/auth/logout", method="POST", token=token)

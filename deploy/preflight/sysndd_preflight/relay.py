@@ -1,4 +1,4 @@
-"""A way to the database that can be cut: an API of our own goes through it, the deployment does not."""
+"""An interruptible connection to the database for the API that preflight starts itself."""
 
 import asyncio
 import contextlib
@@ -8,10 +8,10 @@ from sysndd_core.settings.database import DatabaseSettings
 
 
 class Relay:
-    """Passes bytes between a port of our own and the database server.
+    """Forwards connections from a port of its own to the database server.
 
     Attributes:
-        port: where it listens.
+        port: the port that it listens on.
     """
 
     def __init__(self, settings: DatabaseSettings) -> None:
@@ -21,13 +21,13 @@ class Relay:
         self.port = 0
 
     def cut(self) -> None:
-        """End every connection and let no other through."""
+        """Close every connection and refuse new ones."""
         self._cut = True
         for writer in self._open:
             writer.transport.abort()
 
-    def mend(self) -> None:
-        """Let connections through again."""
+    def restore(self) -> None:
+        """Accept connections again."""
         self._cut = False
 
     @contextlib.asynccontextmanager
@@ -48,20 +48,20 @@ class Relay:
         settings = self._settings
         try:
             if settings.socket is not None:
-                theirs = await asyncio.open_unix_connection(str(settings.socket))
+                server = await asyncio.open_unix_connection(str(settings.socket))
             else:
-                theirs = await asyncio.open_connection(settings.host, settings.port)
+                server = await asyncio.open_connection(settings.host, settings.port)
         except OSError:
             writer.transport.abort()
             return
-        self._open |= {writer, theirs[1]}
+        self._open |= {writer, server[1]}
         try:
-            await asyncio.gather(_pump(reader, theirs[1]), _pump(theirs[0], writer))
+            await asyncio.gather(_copy(reader, server[1]), _copy(server[0], writer))
         finally:
-            self._open -= {writer, theirs[1]}
+            self._open -= {writer, server[1]}
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with contextlib.suppress(OSError):
         while data := await reader.read(65536):
             writer.write(data)

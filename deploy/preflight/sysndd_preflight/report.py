@@ -1,13 +1,27 @@
-"""What a person, a script and a CI system get to read."""
+"""The report, as text for people, as JSON and as JUnit XML."""
 
 import json
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from sysndd_preflight.catalog import Severity, Status
+from sysndd_preflight.catalog import Phase, Severity, Status
 from sysndd_preflight.runner import Result
 
-_MARKS = {Status.PASS: "ok", Status.WARN: "WARN", Status.FAIL: "FAIL", Status.SKIP: "--"}
+_LABELS = {Status.PASS: "ok", Status.WARN: "WARN", Status.FAIL: "FAIL", Status.SKIP: "--"}
+
+
+class Progress:
+    """Prints each result under the heading of its phase."""
+
+    def __init__(self) -> None:
+        self._phase: Phase | None = None
+
+    def show(self, result: Result) -> None:
+        """Print one result."""
+        if result.check.phase is not self._phase:
+            self._phase = result.check.phase
+            print(f"{self._phase}", flush=True)
+        print(line(result), flush=True)
 
 
 def overall(results: Sequence[Result], *, strict: bool) -> Status:
@@ -15,59 +29,59 @@ def overall(results: Sequence[Result], *, strict: bool) -> Status:
 
     Args:
         results: of all checks.
-        strict: a warning is a failure.
+        strict: treat warnings as failures.
     """
     found = {result.status for result in results}
     if Status.FAIL in found or (strict and Status.WARN in found):
         return Status.FAIL
     if found <= {Status.SKIP}:
-        # Nothing was looked at: that is not a pass.
+        # Nothing was checked, so the deployment did not pass.
         return Status.FAIL
     return Status.WARN if Status.WARN in found else Status.PASS
 
 
 def line(result: Result) -> str:
-    """Render one result as one line, and what is to be done under it."""
-    text = f"  {_MARKS[result.status]:<4}  {result.check.id:<24} {result.saw}"
-    if result.mend:
-        text += f"\n        {'mend:':<24} {result.mend}"
+    """Render one result as a line, followed by its remedy if there is a problem."""
+    text = f"  {_LABELS[result.status]:<4}  {result.check.id:<24} {result.finding}"
+    if result.remedy:
+        text += f"\n        {'remedy:':<24} {result.remedy}"
     return text
 
 
 def summary(results: Sequence[Result], status: Status) -> str:
-    """Render what failed, with its log, and the verdict as the last line."""
+    """Render the logs of the failures, the list of remedies, and the verdict as the last line."""
     parts = []
     for result in results:
         if result.status is Status.FAIL and result.log:
             parts.append(
-                f"\n{result.check.id} ({result.check.phase}): the last log lines\n"
+                f"\n{result.check.id} ({result.check.phase}): last log lines\n"
                 + "\n".join(f"    {text}" for text in result.log)
             )
-    bad = [result for result in results if result.status in (Status.FAIL, Status.WARN)]
-    if bad:
-        parts.append("\nTo do, in this order:")
+    problems = [result for result in results if result.status in (Status.FAIL, Status.WARN)]
+    if problems:
+        parts.append("\nFix these problems in this order:")
         parts += [
-            f"  {number}. [{result.check.id}] {result.saw}\n     → {result.mend}"
-            for number, result in enumerate(bad, 1)
+            f"  {number}. [{result.check.id}] {result.finding}\n     → {result.remedy}"
+            for number, result in enumerate(problems, 1)
         ]
     counted = {kind: sum(result.status is kind for result in results) for kind in Status}
-    verdict = {Status.PASS: "PASS", Status.WARN: "PASS, with warnings"}.get(status, "FAIL")
+    verdict = {Status.PASS: "PASS", Status.WARN: "PASS with warnings"}.get(status, "FAIL")
     parts.append(
         f"\n{verdict}: {counted[Status.PASS]} passed, {counted[Status.FAIL]} failed,"
-        f" {counted[Status.WARN]} warned, {counted[Status.SKIP]} not made here"
+        f" {counted[Status.WARN]} warnings, {counted[Status.SKIP]} skipped"
     )
     return "\n".join(parts)
 
 
 def as_json(results: Sequence[Result], status: Status) -> str:
-    """Render the documented object: status and checks."""
+    """Render the documented JSON object: status and checks."""
     checks = [
         {
             "id": result.check.id,
             "severity": result.severity.value,
             "status": result.status.value,
-            "saw": result.saw,
-            "mend": result.mend,
+            "finding": result.finding,
+            "remedy": result.remedy,
             "ms": result.ms,
         }
         for result in results
@@ -76,7 +90,7 @@ def as_json(results: Sequence[Result], status: Status) -> str:
 
 
 def as_junit(results: Sequence[Result]) -> str:
-    """Render the XML that CI systems read; a warning is a success with its text."""
+    """Render JUnit XML for CI systems; a warning is a success with its text as output."""
     suite = ElementTree.Element(
         "testsuite",
         name="sysndd-preflight",
@@ -94,17 +108,17 @@ def as_junit(results: Sequence[Result]) -> str:
             time=f"{result.ms / 1000:.3f}",
         )
         if result.status is Status.FAIL:
-            failure = ElementTree.SubElement(case, "failure", message=_xml(result.saw))
-            failure.text = _xml(f"mend: {result.mend}")
+            failure = ElementTree.SubElement(case, "failure", message=_xml(result.finding))
+            failure.text = _xml(f"remedy: {result.remedy}")
         elif result.status is Status.SKIP:
-            ElementTree.SubElement(case, "skipped", message=_xml(result.saw))
-        output = [result.saw, *result.log]
-        if result.severity is Severity.WARNING and result.mend:
-            output.insert(1, f"mend: {result.mend}")
+            ElementTree.SubElement(case, "skipped", message=_xml(result.finding))
+        output = [result.finding, *result.log]
+        if result.severity is Severity.WARNING and result.remedy:
+            output.insert(1, f"remedy: {result.remedy}")
         ElementTree.SubElement(case, "system-out").text = _xml("\n".join(output))
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True)
 
 
 def _xml(text: str) -> str:
-    """Leave out what XML 1.0 can't hold: log lines may have terminal codes."""
+    """Remove characters that XML 1.0 does not allow, such as terminal codes in logs."""
     return "".join(c for c in text if c in "\t\n\r" or ord(c) >= 0x20)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints the path of a Pebble program, Let's Encrypt's own ACME server for tests; builds it from its Go
-# module when there is none yet. Needs Go as deploy/local/mailpit.sh does.
+# Prints the path of Pebble, the ACME test server of Let's Encrypt; builds it from its Go
+# module if there is none. Requires Go like deploy/local/mailpit.sh.
 set -eu
 
 VERSION=v2.10.1

@@ -1,4 +1,4 @@
-"""The set-up script leaves alone what is not its own, and says what it can't do itself."""
+"""The setup script keeps foreign environments and reports what it cannot install."""
 
 import shutil
 import subprocess
@@ -11,7 +11,7 @@ from tests.support.local_run import REPOSITORY
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout with just what the script reads."""
+    """A checkout with only the files that the script reads."""
     (tmp_path / "deploy" / "local").mkdir(parents=True)
     (tmp_path / "requirements").mkdir()
     shutil.copy(REPOSITORY / "deploy/local/bootstrap.sh", tmp_path / "deploy/local")
@@ -19,17 +19,17 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_an_environment_of_somebody_else_is_left_alone(checkout: Path) -> None:
+def test_an_existing_virtual_environment_is_not_touched(checkout: Path) -> None:
     mine = checkout / ".venv" / "mine.txt"
     mine.parent.mkdir()
     mine.write_text("mine")
     done = _bootstrap(checkout, "python")
     assert done.returncode == 1
-    assert ".venv is there already" in done.stderr
+    assert ".venv exists and was not created by this script" in done.stderr
     assert mine.read_text() == "mine"
 
 
-def test_without_apt_get_it_prints_the_command(checkout: Path) -> None:
+def test_the_install_command_is_printed_where_apt_get_is_missing(checkout: Path) -> None:
     tools = checkout / "tools"
     tools.mkdir()
     for name in ("bash", "cat", "cksum", "dirname", "flock", "id", "ls"):
@@ -43,7 +43,7 @@ def test_without_apt_get_it_prints_the_command(checkout: Path) -> None:
     assert not (checkout / ".venv").exists()
 
 
-def test_no_python_that_is_new_enough(checkout: Path) -> None:
+def test_an_unsuitable_python_is_reported(checkout: Path) -> None:
     done = _bootstrap(checkout, "python", PYTHON="/nonexistent/python3")
     assert done.returncode == 1
     assert "Python 3.11 or later" in done.stderr

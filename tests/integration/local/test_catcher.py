@@ -1,4 +1,4 @@
-"""The built-in mail catcher answers Mailpit's reads and shows mails to people."""
+"""The built-in mail catcher answers like Mailpit and shows emails as web pages."""
 
 import smtplib
 from datetime import UTC, datetime
@@ -14,11 +14,11 @@ from tests.support.catchers import TestCatcher
 
 
 @pytest.fixture(autouse=True)
-def _empty(builtin_catcher: TestCatcher) -> None:
+def _delete_all_emails(builtin_catcher: TestCatcher) -> None:
     assert httpx.delete(f"{builtin_catcher.rest_url}/api/v1/messages").text == "ok"
 
 
-def test_a_mail_as_mailpit_shows_it(builtin_catcher: TestCatcher) -> None:
+def test_an_email_is_returned_in_the_format_of_mailpit(builtin_catcher: TestCatcher) -> None:
     _send(builtin_catcher)
     listed = httpx.get(f"{builtin_catcher.rest_url}/api/v1/messages").json()
     assert {
@@ -49,7 +49,7 @@ def test_a_mail_as_mailpit_shows_it(builtin_catcher: TestCatcher) -> None:
     assert httpx.get(f"{builtin_catcher.rest_url}/api/v1/messages").json()["unread"] == 0
 
 
-def test_pages_and_latest(builtin_catcher: TestCatcher) -> None:
+def test_messages_are_paged_and_the_latest_can_be_fetched(builtin_catcher: TestCatcher) -> None:
     for number in range(5):
         _send(builtin_catcher, subject=f"number {number}")
     url = f"{builtin_catcher.rest_url}/api/v1/messages"
@@ -62,7 +62,7 @@ def test_pages_and_latest(builtin_catcher: TestCatcher) -> None:
     assert httpx.get(url).json()["total"] == 4
 
 
-def test_a_restart_loses_no_mail(builtin_catcher: TestCatcher) -> None:
+def test_a_killed_catcher_loses_no_email(builtin_catcher: TestCatcher) -> None:
     for number in range(3):
         _send(builtin_catcher, subject=f"number {number}")
     before = httpx.get(f"{builtin_catcher.rest_url}/api/v1/messages").json()["messages"]
@@ -71,7 +71,7 @@ def test_a_restart_loses_no_mail(builtin_catcher: TestCatcher) -> None:
     assert httpx.get(f"{builtin_catcher.rest_url}/api/v1/messages").json()["messages"] == before
 
 
-def test_the_pages_escape_everything(builtin_catcher: TestCatcher) -> None:
+def test_the_web_pages_escape_the_content_of_emails(builtin_catcher: TestCatcher) -> None:
     _send(
         builtin_catcher, subject="<script>alert(1)</script>", text='"<img src=x onerror=alert(2)>'
     )
@@ -85,7 +85,7 @@ def test_the_pages_escape_everything(builtin_catcher: TestCatcher) -> None:
         assert "default-src 'none'" in page.headers["Content-Security-Policy"]
 
 
-def test_a_link_in_a_text_can_be_clicked(builtin_catcher: TestCatcher) -> None:
+def test_a_url_in_the_text_becomes_a_link(builtin_catcher: TestCatcher) -> None:
     _send(builtin_catcher)
     mail_id = httpx.get(f"{builtin_catcher.rest_url}/api/v1/message/latest").json()["ID"]
     page = httpx.get(f"{builtin_catcher.rest_url}/view/{mail_id}.html").text
@@ -103,13 +103,13 @@ def test_a_link_in_a_text_can_be_clicked(builtin_catcher: TestCatcher) -> None:
         ("DELETE", "/nothing", 404),
     ],
 )
-def test_what_is_not_there(
+def test_an_unknown_path_or_id_and_a_malformed_query_are_errors(
     builtin_catcher: TestCatcher, method: str, path: str, status: int
 ) -> None:
     assert httpx.request(method, f"{builtin_catcher.rest_url}{path}").status_code == status
 
 
-def test_another_name_for_this_address_is_not_answered(builtin_catcher: TestCatcher) -> None:
+def test_a_request_for_another_host_name_is_refused(builtin_catcher: TestCatcher) -> None:
     url = f"{builtin_catcher.rest_url}/api/v1/messages"
     assert httpx.get(url, headers={"Host": "attacker.example"}).status_code == 403
     assert httpx.get(url, headers={"Host": "localhost:1"}).status_code == 200
@@ -125,7 +125,7 @@ def test_another_name_for_this_address_is_not_answered(builtin_catcher: TestCatc
         b"Content-Transfer-Encoding: base64\r\n\r\n!!!",
     ],
 )
-def test_damaged_mails_are_caught_and_shown(builtin_catcher: TestCatcher, raw: bytes) -> None:
+def test_malformed_emails_are_caught_and_shown(builtin_catcher: TestCatcher, raw: bytes) -> None:
     with smtplib.SMTP(builtin_catcher.host, builtin_catcher.port) as client:
         client.sendmail("a@site.example", ["b@site.example"], raw)
     mail = httpx.get(f"{builtin_catcher.rest_url}/api/v1/message/latest")
@@ -134,7 +134,7 @@ def test_damaged_mails_are_caught_and_shown(builtin_catcher: TestCatcher, raw: b
     assert httpx.get(f"{builtin_catcher.rest_url}/").status_code == 200
 
 
-def test_the_oldest_mails_make_room(tmp_path: Path) -> None:
+def test_the_oldest_emails_are_deleted_above_the_limit(tmp_path: Path) -> None:
     store = MailStore(tmp_path, keep=3)
     for number in range(5):
         store.add(sender="a@x", recipients=["b@x"], raw=b"Subject: %d\r\n\r\n" % number)
@@ -143,7 +143,7 @@ def test_the_oldest_mails_make_room(tmp_path: Path) -> None:
     assert [mail.subject for mail in MailStore(tmp_path, keep=3).newest_first()] == ["4", "3", "2"]
 
 
-def test_a_mail_that_was_cut_off_by_a_crash_is_not_shown(tmp_path: Path) -> None:
+def test_an_email_that_was_not_acknowledged_is_not_shown_after_a_crash(tmp_path: Path) -> None:
     (tmp_path / "cut.eml.partial").write_bytes(b"Subject: half")
     (tmp_path / "unacknowledged.eml").write_bytes(b"Subject: no envelope\r\n\r\n")
     assert MailStore(tmp_path, keep=3).newest_first() == []

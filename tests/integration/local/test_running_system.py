@@ -1,4 +1,4 @@
-"""`make up` and its companions, with every real program."""
+"""`make up` and the commands on the running system, with every real program."""
 
 import http.client
 import json
@@ -19,7 +19,7 @@ from tests.support.local_run import LocalRun
 PROGRAMS = ["mariadb", "redis", "mail-catcher", "api", "backup-worker", "mailer", "traefik"]
 
 
-def test_up_writes_what_a_script_needs(local_run: LocalRun) -> None:
+def test_up_describes_the_system_for_scripts(local_run: LocalRun) -> None:
     path = local_run.run_dir / "system.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     system = local_run.system
@@ -38,20 +38,20 @@ def test_up_writes_what_a_script_needs(local_run: LocalRun) -> None:
     assert login.status_code == 200, login.text
 
 
-def test_files_with_secrets_are_private(local_run: LocalRun) -> None:
+def test_secrets_are_in_private_files_only(local_run: LocalRun) -> None:
     for name in ("secrets.json", "state.json", "supervisor/supervisord.conf", "redis/redis.conf"):
         assert stat.S_IMODE((local_run.run_dir / name).stat().st_mode) == 0o600, name
     for path in (local_run.run_dir / "programs").glob("*.json"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
     secrets = json.loads((local_run.run_dir / "secrets.json").read_text()).values()
     for process in local_run.system["processes"]:
-        shown = Path(f"/proc/{process['pid']}/cmdline").read_bytes().decode()
-        assert not any(secret in shown for secret in secrets), process["name"]
+        arguments = Path(f"/proc/{process['pid']}/cmdline").read_bytes().decode()
+        assert not any(secret in arguments for secret in secrets), process["name"]
         logged = Path(process["log"]).read_text(errors="replace")
         assert not any(secret in logged for secret in secrets), process["name"]
 
 
-def test_second_up_is_a_no_op_that_prints_the_same(local_run: LocalRun) -> None:
+def test_a_second_up_changes_nothing_and_prints_the_same(local_run: LocalRun) -> None:
     before = local_run.system
     started = time.monotonic()
     printed = local_run.up()
@@ -61,7 +61,7 @@ def test_second_up_is_a_no_op_that_prints_the_same(local_run: LocalRun) -> None:
     assert all(name in printed for name in PROGRAMS)
 
 
-def test_asking_a_running_system_for_another_port_says_that_it_is_not_applied(
+def test_up_of_a_running_system_reports_that_another_port_is_not_applied(
     local_run: LocalRun,
 ) -> None:
     before = local_run.system
@@ -70,7 +70,7 @@ def test_asking_a_running_system_for_another_port_says_that_it_is_not_applied(
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_killed_program_comes_back(local_run: LocalRun, program: str) -> None:
+def test_a_killed_program_is_restarted(local_run: LocalRun, program: str) -> None:
     killed = local_run.pid(program)
     os.kill(killed, signal.SIGKILL)
     _wait_until(lambda: local_run.pid(program) != killed)
@@ -84,35 +84,35 @@ def test_a_killed_program_comes_back(local_run: LocalRun, program: str) -> None:
     assert int(line[4]) >= 1  # restarts
 
 
-def test_a_stopped_database_makes_status_fail_and_say_why(local_run: LocalRun) -> None:
+def test_status_fails_with_the_reason_when_the_database_hangs(local_run: LocalRun) -> None:
     os.kill(local_run.pid("mariadb"), signal.SIGSTOP)
     try:
-        told = local_run.command("status")
+        result = local_run.command("status")
     finally:
         os.kill(local_run.pid("mariadb"), signal.SIGCONT)
-    assert told.returncode == 1
-    assert "Ready: no: /api/health/ready answers 503" in told.stdout
+    assert result.returncode == 1
+    assert "Ready: no: /api/health/ready answers 503" in result.stdout
     _wait_until(lambda: local_run.command("status").returncode == 0)
 
 
-def test_logs(local_run: LocalRun) -> None:
-    told = local_run.command("logs", LINES="3")
-    assert told.returncode == 0
-    assert all(f"{name}.log" in told.stdout for name in [*PROGRAMS, "migrator", "supervisord"])
+def test_logs_shows_all_logs_or_one(local_run: LocalRun) -> None:
+    result = local_run.command("logs", LINES="3")
+    assert result.returncode == 0
+    assert all(f"{name}.log" in result.stdout for name in [*PROGRAMS, "migrator", "supervisord"])
     assert "ready for connections" in local_run.command("logs", SERVICE="mariadb").stdout
     unknown = local_run.command("logs", SERVICE="nginx")
     assert unknown.returncode == 1
     assert "backup-worker" in unknown.stdout
 
 
-def test_seed_may_run_twice(local_run: LocalRun) -> None:
+def test_seed_is_idempotent(local_run: LocalRun) -> None:
     for _ in range(2):
-        told = local_run.command("seed")
-        assert told.returncode == 0, told.stdout
-        assert "gene" in told.stdout
+        result = local_run.command("seed")
+        assert result.returncode == 0, result.stdout
+        assert "gene" in result.stdout
 
 
-def test_each_account_may_do_its_work_and_no_more(local_run: LocalRun) -> None:
+def test_each_account_has_only_the_privileges_it_needs(local_run: LocalRun) -> None:
     secrets = json.loads((local_run.run_dir / "secrets.json").read_text())
     database = local_run.system["database"]
 
@@ -142,7 +142,7 @@ def test_each_account_may_do_its_work_and_no_more(local_run: LocalRun) -> None:
     assert attempt("mailer", "UPDATE sysndd.gene SET symbol = symbol WHERE FALSE") in denied
 
 
-def test_the_backup_account_gives_routines_back_to_who_defined_them(local_run: LocalRun) -> None:
+def test_the_backup_account_can_recreate_routines_with_their_definer(local_run: LocalRun) -> None:
     secrets = json.loads((local_run.run_dir / "secrets.json").read_text())
     database = local_run.system["database"]
     body = "CREATE DEFINER='sysndd_migrator'@'%' PROCEDURE sysndd_try.p() SELECT 1"
@@ -154,7 +154,7 @@ def test_the_backup_account_gives_routines_back_to_who_defined_them(local_run: L
             with _connect({**database, **account}) as backup, backup.cursor() as dumping:
                 dumping.execute("SHOW CREATE PROCEDURE sysndd_try.p")
                 ((_, _, shown, *_),) = dumping.fetchall()
-                assert shown is not None, "a dump would silently leave the routine's text out"
+                assert shown is not None, "a dump would silently omit the text of the routine"
                 dumping.execute("DROP PROCEDURE sysndd_try.p")
                 dumping.execute(body)
         finally:
@@ -162,10 +162,10 @@ def test_the_backup_account_gives_routines_back_to_who_defined_them(local_run: L
 
 
 @pytest.mark.parametrize("path", ["/apix", "/", "/metrics", "/health/live", "/api/../metrics"])
-def test_the_proxy_routes_nothing_else(local_run: LocalRun, path: str) -> None:
+def test_the_proxy_routes_no_other_paths(local_run: LocalRun, path: str) -> None:
     status, content_type, _ = _get(local_run, path)
     assert status == 404
-    assert content_type.startswith("text/plain")  # the proxy's own answer
+    assert content_type.startswith("text/plain")  # answered by the proxy itself
 
 
 def test_an_encoded_slash_reaches_the_api(local_run: LocalRun) -> None:
@@ -191,7 +191,7 @@ def test_the_proxy_adds_security_headers_and_logs_no_secret(local_run: LocalRun)
         assert secret not in log.read_text(errors="replace"), log
 
 
-def test_up_after_the_supervisor_was_killed(local_run: LocalRun) -> None:
+def test_up_recovers_from_a_killed_supervisor(local_run: LocalRun) -> None:
     before = local_run.system
     supervisor = int((local_run.run_dir / "supervisor" / "supervisord.pid").read_text())
     os.kill(supervisor, signal.SIGKILL)
@@ -202,17 +202,17 @@ def test_up_after_the_supervisor_was_killed(local_run: LocalRun) -> None:
     assert local_run.command("status").returncode == 0
 
 
-def test_down_leaves_nothing_and_up_goes_on_with_the_data(local_run: LocalRun) -> None:
+def test_down_stops_everything_and_up_continues_with_the_data(local_run: LocalRun) -> None:
     before = local_run.system
     pids = [process["pid"] for process in before["processes"]]
     sockets = Path(before["database"]["socket"]).parent
-    assert len(os.fsencode(sockets)) < 80  # the run folder's own path is too long for a socket
+    assert len(os.fsencode(sockets)) < 80  # the path of the run folder is too long for a socket
     printed = local_run.down()
     assert all(f"{name} " in printed for name in PROGRAMS)
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
     assert not sockets.exists()
     assert not (local_run.run_dir / "system.json").exists()
-    assert "Nothing runs" in local_run.down()
+    assert "is not running in" in local_run.down()
     assert local_run.command("status").returncode == 1
     local_run.up()
     assert local_run.system["admin"] == before["admin"]
@@ -220,7 +220,7 @@ def test_down_leaves_nothing_and_up_goes_on_with_the_data(local_run: LocalRun) -
     assert login.status_code == 200, login.text
 
 
-def test_reset_asks_and_then_deletes(local_run: LocalRun) -> None:
+def test_reset_requires_confirmation_and_deletes_its_own_files_only(local_run: LocalRun) -> None:
     refused = local_run.command("reset")
     assert refused.returncode == 1
     assert "CONFIRM=yes" in refused.stdout
@@ -241,7 +241,7 @@ def _connect(database: dict[str, Any]) -> "pymysql.Connection[pymysql.cursors.Cu
 
 
 def _get(local_run: LocalRun, path: str) -> tuple[int, str, bytes]:
-    """Ask for a path exactly as it is written; other clients clean it first."""
+    """Request a path exactly as written; other clients normalize it first."""
     host = local_run.system["base_url"].removeprefix("http://")
     connection = http.client.HTTPConnection(host, timeout=10)
     try:
@@ -252,8 +252,8 @@ def _get(local_run: LocalRun, path: str) -> tuple[int, str, bytes]:
         connection.close()
 
 
-def _wait_until(is_true: Callable[[], bool], *, timeout: float = 60) -> None:
+def _wait_until(condition: Callable[[], bool], *, timeout: float = 60) -> None:
     deadline = time.monotonic() + timeout
-    while not is_true():
+    while not condition():
         assert time.monotonic() < deadline, f"not within {timeout} seconds"
         time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""`make up` where something is in the way, or there already."""
+"""`make up` with taken ports, invalid settings, failing migrations and existing servers."""
 
 import json
 import shutil
@@ -12,7 +12,17 @@ from tests.support.local_run import REPOSITORY, LocalRun
 from tests.support.servers import TestMariadb, TestRedis
 
 
-def test_a_taken_port_is_named_with_its_setting(tmp_path: Path) -> None:
+def test_commands_before_the_first_up_say_how_to_start(tmp_path: Path) -> None:
+    run = LocalRun(tmp_path / "run")
+    for command in ("status", "logs", "seed", "admin"):
+        done = run.command(command)
+        assert done.returncode == 1, command
+        assert "`make up`" in done.stdout
+        assert "Traceback" not in done.stdout
+    assert not run.run_dir.exists()
+
+
+def test_a_port_in_use_is_reported_with_its_setting(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         run = LocalRun(tmp_path / ("d" * 90), {"HTTP_PORT": str(port)})
@@ -23,32 +33,34 @@ def test_a_taken_port_is_named_with_its_setting(tmp_path: Path) -> None:
         assert "Traceback" not in done.stdout
         sockets = Path(json.loads((run.run_dir / "state.json").read_text())["sockets"])
         assert sockets.is_dir()
-        assert "Nothing runs" in run.down()
+        assert "is not running in" in run.down()
         assert not sockets.exists()
 
 
 @pytest.mark.parametrize(
-    ("setting", "value", "told"),
+    ("setting", "value", "message"),
     [
         ("HTTP_PORT", "eighty", "HTTP_PORT=eighty: must be a number from 0 to 65535"),
         ("DB_PORT", "3306", "never listens on 3306"),
         ("DB_NAME", "my-site", "DB_NAME=my-site"),
-        ("DB_HOST", "127.0.0.1", "DB_USER and DB_PASSWORD"),
+        ("DB_HOST", "127.0.0.1", "DB_USER is not set"),
         ("REDIS_URL", "http://:secret@x", "REDIS_URL must start with"),
-        ("MIGRATIONS_DIR", "nowhere", "there is no such folder"),
-        ("MAILPIT_BIN", "nowhere", "there is no such program"),
+        ("MIGRATIONS_DIR", "nowhere", "no such directory"),
+        ("MAILPIT_BIN", "nowhere", "no such file"),
     ],
 )
-def test_a_setting_that_makes_no_sense(tmp_path: Path, setting: str, value: str, told: str) -> None:
+def test_an_invalid_setting_is_rejected(
+    tmp_path: Path, setting: str, value: str, message: str
+) -> None:
     run = LocalRun(tmp_path / "run", {setting: value})
     done = run.command("up")
     assert done.returncode == 1
-    assert told in done.stdout
+    assert message in done.stdout
     assert "secret" not in done.stdout
     assert "Traceback" not in done.stdout
 
 
-def test_a_broken_migration_is_shown_and_the_next_up_goes_on(tmp_path: Path) -> None:
+def test_a_failed_migration_is_reported_and_the_next_up_continues(tmp_path: Path) -> None:
     migrations = tmp_path / "migrations"
     shutil.copytree(REPOSITORY / "db" / "migrations", migrations)
     broken = migrations / "900_broken.sql"
@@ -69,7 +81,7 @@ def test_a_broken_migration_is_shown_and_the_next_up_goes_on(tmp_path: Path) -> 
         run.command("reset", CONFIRM="yes")
 
 
-def test_servers_that_are_there_already(
+def test_existing_servers_are_used_and_left_running(
     tmp_path: Path, mariadb: TestMariadb, redis_server: TestRedis, smtp_catcher: TestCatcher
 ) -> None:
     with mariadb.temporary_schema("site") as name, mariadb.temporary_schema("ops") as ops_name:
@@ -100,7 +112,9 @@ def test_servers_that_are_there_already(
         assert mariadb.execute(f"SELECT COUNT(*) > 0 FROM `{name}`.gene") == ((1,),)
 
 
-def test_an_account_that_may_not_do_enough(tmp_path: Path, mariadb: TestMariadb) -> None:
+def test_an_account_without_privileges_is_rejected_with_the_grants_to_run(
+    tmp_path: Path, mariadb: TestMariadb
+) -> None:
     mariadb.execute("CREATE USER 'weak'@'%%' IDENTIFIED BY 'weakpass'", ())
     try:
         run = LocalRun(

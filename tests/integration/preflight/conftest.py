@@ -1,4 +1,4 @@
-"""A sound deployment on the session's servers."""
+"""A valid deployment on the servers of the test session."""
 
 from collections.abc import Iterator
 
@@ -15,14 +15,14 @@ from tests.support.site import Site, make_site
 def site(
     mariadb: TestMariadb, redis_server: TestRedis, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
-    """One migrated site for all checks: they change nothing, and the tests put back what they do."""
+    """One migrated site for all tests; checks change nothing, and tests revert their changes."""
     directory = tmp_path_factory.mktemp("preflight")
     yield from make_site(mariadb, redis_server, directory, pytest.MonkeyPatch())
 
 
 @pytest.fixture
 def deployment(site: Site, smtp_catcher: TestCatcher) -> Iterator[Deployment]:
-    """Accounts are made anew for each test, so that each may spoil them."""
+    """A deployment whose accounts are created for each test, so that a test can change them."""
     site.backup_dir.chmod(0o700)
     yield make_deployment(site, smtp_catcher)
     remove_accounts(site)

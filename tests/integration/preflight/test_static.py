@@ -1,4 +1,4 @@
-"""Each static check lets a sound deployment pass and catches its faults by name."""
+"""Each static check passes on a valid deployment and reports faults."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from sysndd_preflight.deployment import Deployment, Service
-from tests.support.preflight import assert_caught, changed, copy_of_files, look, spoil
+from tests.support.preflight import (
+    assert_problem,
+    copy_checked_files,
+    replace_in_file,
+    run_check,
+    with_settings,
+)
 from tests.support.preflight_faults import PROXY, WRONG_FILES, WRONG_PROXIES, WRONG_SETTINGS
 from tests.support.site import MIGRATIONS, REPOSITORY
 
@@ -31,7 +37,7 @@ FILES = [
 
 
 @pytest.fixture
-def sound() -> Deployment:
+def valid_deployment() -> Deployment:
     services = {
         name: Service(
             COMMON | {"DB_USER": f"sysndd_{name}", "DB_PASSWORD": f"{name}-0123456789abcdef"},
@@ -43,69 +49,69 @@ def sound() -> Deployment:
 
 
 @pytest.mark.parametrize("name", [*STATIC, *FILES])
-def test_the_sound_deployment_passes(sound: Deployment, name: str) -> None:
-    result = look(sound, name)
+def test_a_valid_deployment_passes(valid_deployment: Deployment, name: str) -> None:
+    result = run_check(valid_deployment, name)
     assert result.status == "pass", result
-    assert result.mend is None
+    assert result.remedy is None
 
 
-@pytest.mark.parametrize(("name", "service", "settings", "saw"), WRONG_SETTINGS)
-def test_a_wrong_setting_is_caught(
-    sound: Deployment, name: str, service: str, settings: dict[str, str], saw: str
+@pytest.mark.parametrize(("name", "service", "settings", "finding"), WRONG_SETTINGS)
+def test_a_wrong_setting_is_reported(
+    valid_deployment: Deployment, name: str, service: str, settings: dict[str, str], finding: str
 ) -> None:
-    assert_caught(changed(sound, service, **settings), name, saw)
+    assert_problem(with_settings(valid_deployment, service, **settings), name, finding)
 
 
-def test_a_site_without_tls_is_warned_of(sound: Deployment) -> None:
-    """In development; in production neither service would start, and the first check says so."""
-    in_clear = {"PUBLIC_URL": "http://site.example"}
-    broken = changed(sound, "api", **in_clear, ENVIRONMENT="development")
-    assert_caught(broken, "config.public_url", "in clear", status="warn")
+def test_a_site_without_tls_causes_a_warning(valid_deployment: Deployment) -> None:
+    """In development; in production the services would not start, as config.complete reports."""
+    without_tls = {"PUBLIC_URL": "http://site.example"}
+    broken = with_settings(valid_deployment, "api", **without_tls, ENVIRONMENT="development")
+    assert_problem(broken, "config.public_url", "sent unencrypted", status="warn")
 
 
-def test_a_supervisor_that_kills_too_early_is_caught(sound: Deployment) -> None:
-    api = replace(sound.services["api"], stop_seconds=20)
-    broken = replace(sound, services={**sound.services, "api": api})
-    assert_caught(broken, "timeouts.order", "killed 20 s")
+def test_a_too_short_stop_grace_period_is_reported(valid_deployment: Deployment) -> None:
+    api = replace(valid_deployment.services["api"], stop_seconds=20)
+    broken = replace(valid_deployment, services={**valid_deployment.services, "api": api})
+    assert_problem(broken, "timeouts.order", "killed 20 s")
 
 
-@pytest.mark.parametrize(("name", "file", "pattern", "replacement", "saw"), WRONG_FILES)
-def test_a_wrong_file_is_caught(  # noqa: PLR0917 - a row of the table
-    sound: Deployment,
+@pytest.mark.parametrize(("name", "file", "pattern", "replacement", "finding"), WRONG_FILES)
+def test_a_wrong_file_is_reported(  # noqa: PLR0917 - a row of the table
+    valid_deployment: Deployment,
     tmp_path: Path,
     name: str,
     file: str,
     pattern: str,
     replacement: str,
-    saw: str,
+    finding: str,
 ) -> None:
-    spoil(copy_of_files(tmp_path) / file, pattern, replacement)
-    assert_caught(replace(sound, repository=tmp_path), name, saw)
+    replace_in_file(copy_checked_files(tmp_path) / file, pattern, replacement)
+    assert_problem(replace(valid_deployment, repository=tmp_path), name, finding)
 
 
-def test_the_proxys_files_are_taken(sound: Deployment) -> None:
-    result = look(sound, "proxy.files")
+def test_the_files_of_the_proxy_are_accepted(valid_deployment: Deployment) -> None:
+    result = run_check(valid_deployment, "proxy.files")
     assert result.status == "pass", result
 
 
-@pytest.mark.parametrize(("pattern", "replacement", "saw"), WRONG_PROXIES)
-def test_a_broken_proxy_is_caught(
-    sound: Deployment, tmp_path: Path, pattern: str, replacement: str, saw: str
+@pytest.mark.parametrize(("pattern", "replacement", "finding"), WRONG_PROXIES)
+def test_a_wrong_proxy_configuration_is_reported(
+    valid_deployment: Deployment, tmp_path: Path, pattern: str, replacement: str, finding: str
 ) -> None:
-    spoil(copy_of_files(tmp_path) / PROXY, pattern, replacement)
-    result = assert_caught(replace(sound, repository=tmp_path), "proxy.files", saw)
+    replace_in_file(copy_checked_files(tmp_path) / PROXY, pattern, replacement)
+    result = assert_problem(replace(valid_deployment, repository=tmp_path), "proxy.files", finding)
     assert result.log, "Traefik's own words help"
 
 
-def test_proxy_settings_that_make_no_sense_are_caught(sound: Deployment) -> None:
+def test_proxy_settings_that_make_no_sense_are_caught(valid_deployment: Deployment) -> None:
     proxy = Service({"SYSNDD_TLS": "acme", "SYSNDD_DOMAIN": "site.example"})
-    broken = replace(sound, services={**sound.services, "traefik": proxy})
-    assert_caught(broken, "proxy.files", "SYSNDD_ACME_EMAIL")
+    broken = replace(valid_deployment, services={**valid_deployment.services, "traefik": proxy})
+    assert_problem(broken, "proxy.files", "SYSNDD_ACME_EMAIL")
 
 
 def test_what_is_not_known_is_not_called_sound(tmp_path: Path) -> None:
     nothing = Deployment(tmp_path)
     for name in (*STATIC[:-1], *FILES, "images.build", "database.lock", "ready", "backup.cycle"):
-        result = look(nothing, name)
+        result = run_check(nothing, name)
         assert result.status == "skip", result
-        assert result.saw
+        assert result.finding

@@ -1,9 +1,9 @@
-"""Live: a backup, its proof, a restore and an undo, on schemas of our own.
+"""Live: create, verify and restore a backup and undo the restore, in temporary schemas.
 
-The schemas are named ``<DB_NAME>_shadow_pf…``: the accounts of migrator and backup worker may use
-them, and the account that loads backups may use their shadows. Their worker is one of our own, with
-the deployment's settings, a backup directory beside the real one and a Redis database that nobody
-uses. A project of ours has only schemas of our own: there it is done through the API.
+The schemas are named ``<DB_NAME>_shadow_pf…``, because the accounts of migrator and backup worker
+have privileges there, and the load account in their shadow schemas. A second backup worker is
+started with the settings of the deployment, a temporary backup directory and an unused Redis
+database. In a temporary project, the check uses the application schema through the API.
 """
 
 import asyncio
@@ -23,23 +23,27 @@ from redis.exceptions import RedisError
 
 from sysndd_core.settings.database import DatabaseSettings
 from sysndd_preflight import programs
-from sysndd_preflight.catalog import NotHere, Phase, Problem, check
-from sysndd_preflight.checks.database import row, session
+from sysndd_preflight.catalog import Phase, Problem, Skipped, check
+from sysndd_preflight.checks.database import fetch_row, open_connection
 from sysndd_preflight.deployment import Deployment
-from sysndd_preflight.runner import tail
-from sysndd_preflight.service_settings import api, backup_worker, databases
+from sysndd_preflight.runner import last_lines
+from sysndd_preflight.service_settings import (
+    api_settings,
+    backup_worker_settings,
+    database_accounts,
+)
 
-_LONGEST_SCHEMA = 48
+_MAX_SCHEMA_LENGTH = 48
 _ROWS = 20
-_MEND = (
-    "Repeat it by hand on a test system: sysndd-admin backup, verify, restore, undo-restore;"
-    " docs/runbooks/restore.md explains each error code."
+_REMEDY = (
+    "Repeat the steps on a test system with sysndd-admin backup, verify, restore and undo-restore;"
+    " docs/runbooks/restore.md explains the error codes."
 )
 
 
 @dataclass(frozen=True)
-class Site:
-    """Schemas of our own, and how programs of ours find them."""
+class TemporarySite:
+    """Temporary schemas, and the settings of the programs that use them."""
 
     name: str
     environment: Mapping[str, str]
@@ -48,44 +52,46 @@ class Site:
     database: DatabaseSettings
 
     async def admin(self, *arguments: str) -> dict[str, Any]:
-        """Run one command of sysndd-admin and return what it printed."""
+        """Run one command of sysndd-admin and return its JSON output."""
         program = programs.find("sysndd-admin")
         assert program is not None
         done = await programs.run([program, *arguments, "--json"], self.environment, seconds=120)
         if done.returncode != 0:
-            said = [line for line in done.stdout.splitlines() if line.startswith("sysndd-admin")]
+            errors = [line for line in done.stdout.splitlines() if line.startswith("sysndd-admin")]
             raise Problem(
-                " ".join(said) or f"sysndd-admin {arguments[0]} ended with {done.returncode}",
-                log=tail(self.worker_log),
+                " ".join(errors) or f"sysndd-admin {arguments[0]} ended with {done.returncode}",
+                log=last_lines(self.worker_log),
             )
         document = json.loads(done.stdout[done.stdout.index("{"):])  # fmt: skip
         assert isinstance(document, dict)
         return document
 
     async def count(self) -> int:
-        """Return how many rows our table has."""
-        async with session(self.database) as connection:
-            found = await row(connection, f"SELECT COUNT(*) AS n FROM `{self.name}`.preflight")
+        """Return the number of rows in the test table."""
+        async with open_connection(self.database) as connection:
+            found = await fetch_row(
+                connection, f"SELECT COUNT(*) AS n FROM `{self.name}`.preflight"
+            )
         return int(found["n"])
 
 
 @check(
     "backup.cycle",
     Phase.LIVE,
-    "A backup is taken, proven, restored and undone.",
-    mend=_MEND,
+    "A backup can be created, verified and restored, and the restore undone.",
+    remedy=_REMEDY,
     seconds=300,
     logs=("backup-worker",),
 )
 async def cycle(deployment: Deployment) -> str:
-    """Take a backup, lose rows, restore, see them; undo, see them gone again."""
+    """Create a backup, delete rows, restore, and undo the restore; count the rows each time."""
     if deployment.project is not None:
-        told: str = await asyncio.to_thread(deployment.project.backup_cycle, deployment)
-        return told
+        finding: str = await asyncio.to_thread(deployment.project.backup_cycle, deployment)
+        return finding
     async with _site(deployment) as site:
-        async with session(site.database) as connection, connection.cursor() as cursor:
+        async with open_connection(site.database) as connection, connection.cursor() as cursor:
             await _fill(cursor, site.name)
-        # A backup without an administrator is not restored.
+        # A backup without an administrator cannot be restored.
         await site.admin(
             *("create-admin", "--user-name", "preflight"),
             *("--email", "preflight@localhost.localdomain"),
@@ -97,17 +103,22 @@ async def cycle(deployment: Deployment) -> str:
         proof = result.get("proof")
         if proof != "proven":
             proof = (await site.admin("verify", name))["result"].get("proof", "proven")
-        async with session(site.database) as connection, connection.cursor() as cursor:
+        async with open_connection(site.database) as connection, connection.cursor() as cursor:
             await cursor.execute(f"DELETE FROM `{site.name}`.preflight")
         await site.admin("restore", name, "--confirm", "RESTORE")
         restored = await site.count()
         if restored != _ROWS:
-            raise Problem(f"{restored} of {_ROWS} rows are there after the restore")
+            raise Problem(f"{restored} of {_ROWS} rows exist after the restore")
         await site.admin("undo-restore", "--confirm", "UNDO")
         undone = await site.count()
         if undone != 0:
-            raise Problem(f"the undo left {undone} rows that were not there before the restore")
-    return f"{result['table_count']} tables, {result['row_count']} rows: taken, {proof}, restored, undone"
+            raise Problem(
+                f"after the undo, {undone} rows exist that did not exist before the restore"
+            )
+    return (
+        f"{result['table_count']} tables, {result['row_count']} rows: created, {proof}, restored,"
+        " restore undone"
+    )
 
 
 async def _fill(cursor: aiomysql.Cursor, schema: str) -> None:
@@ -121,19 +132,23 @@ async def _fill(cursor: aiomysql.Cursor, schema: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _site(deployment: Deployment) -> AsyncIterator[Site]:
-    accounts = dict(databases(deployment))
+async def _site(deployment: Deployment) -> AsyncIterator[TemporarySite]:
+    accounts = dict(database_accounts(deployment))
     if "migrator" not in accounts:
-        raise NotHere("the settings of migrator and backup-worker are not known")
-    worker = backup_worker(deployment)
+        raise Skipped(
+            "the settings of migrator or backup-worker are unknown; use --system or --env"
+        )
+    worker = backup_worker_settings(deployment)
     name = f"{worker.database.name}_shadow_pf{secrets.token_hex(3)}"
-    if len(f"{name}_ops") > _LONGEST_SCHEMA:
-        raise NotHere(f"DB_NAME {worker.database.name} is too long for schemas beside it")
+    if len(f"{name}_ops") > _MAX_SCHEMA_LENGTH:
+        raise Skipped(
+            f"DB_NAME {worker.database.name} is too long for the names of temporary schemas"
+        )
     program = programs.find("sysndd-backup-worker")
     if program is None:
-        raise NotHere("sysndd-backup-worker is not installed here")
+        raise Skipped("sysndd-backup-worker is not installed on this machine")
     with tempfile.TemporaryDirectory(prefix="sysndd-preflight-") as folder:
-        async with _own_redis(deployment) as redis_url:
+        async with _unused_redis(deployment) as redis_url:
             changes = {
                 "DB_NAME": name,
                 "OPS_DB_NAME": f"{name}_ops",
@@ -146,48 +161,48 @@ async def _site(deployment: Deployment) -> AsyncIterator[Site]:
             environment = {
                 **deployment.services["api"].environment,
                 **deployment.services["backup-worker"].environment,
-                **_without_copies(changes),
+                **_without_files(changes),
             }
-            environment = {k: v for k, v in environment.items() if not _leads_away(k, environment)}
+            environment = {k: v for k, v in environment.items() if not _is_omitted(k, environment)}
             try:
                 await _migrate(deployment, changes)
                 password = Path(folder) / ".password"
                 password.write_text(secrets.token_urlsafe(24), encoding="utf-8")
                 async with programs.running([program], environment) as (_, log):
-                    yield Site(name, environment, log, password, worker.database)
+                    yield TemporarySite(name, environment, log, password, worker.database)
             finally:
                 await _drop(accounts["migrator"], name)
 
 
-def _leads_away(name: str, environment: Mapping[str, str]) -> bool:
-    """Tell which settings our worker does without: copies elsewhere, and keys nobody here can open."""
+def _is_omitted(name: str, environment: Mapping[str, str]) -> bool:
+    """Return whether the second worker omits a setting: off-site storage, unreadable encryption."""
     if name.startswith("BACKUP_S3_"):
         return True
     readable = any(environment.get(f"BACKUP_ENCRYPTION_IDENTITY{end}") for end in ("", "_FILE"))
     return name.startswith("BACKUP_ENCRYPTION_") and not readable
 
 
-def _without_copies(changes: Mapping[str, str]) -> dict[str, str]:
-    """Let a value count although the deployment hands the setting over as a file."""
+def _without_files(changes: Mapping[str, str]) -> dict[str, str]:
+    """Clear the NAME_FILE of each setting, which would contradict its value."""
     return {**changes, **{f"{name}_FILE": "" for name in changes}}
 
 
 async def _migrate(deployment: Deployment, changes: Mapping[str, str]) -> None:
     program = programs.find("sysndd-migrator")
     if program is None:
-        raise NotHere("sysndd-migrator is not installed here")
-    environment = {**deployment.services["migrator"].environment, **_without_copies(changes)}
+        raise Skipped("sysndd-migrator is not installed on this machine")
+    environment = {**deployment.services["migrator"].environment, **_without_files(changes)}
     done = await programs.run([program, "up"], environment, seconds=120)
     if done.returncode != 0:
         raise Problem(
-            f"the migrator ends with {done.returncode} on an empty schema",
+            f"the migrator failed with exit code {done.returncode} on an empty schema",
             log=done.stdout.splitlines()[-50:],
         )
 
 
 async def _drop(settings: DatabaseSettings, name: str) -> None:
-    """Drop our schemas and everything that was made beside them."""
-    async with session(settings) as connection, connection.cursor() as cursor:
+    """Drop the temporary schemas and their shadow schemas."""
+    async with open_connection(settings) as connection, connection.cursor() as cursor:
         await cursor.execute(
             "SELECT schema_name AS name FROM information_schema.schemata"
             " WHERE schema_name = %s OR LEFT(schema_name, %s) = %s",
@@ -198,9 +213,9 @@ async def _drop(settings: DatabaseSettings, name: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _own_redis(deployment: Deployment) -> AsyncIterator[str]:
-    """Yield the address of a database of the deployment's Redis that nobody uses."""
-    parts = urlsplit(api(deployment).redis.url.get_secret_value())
+async def _unused_redis(deployment: Deployment) -> AsyncIterator[str]:
+    """Yield the URL of an empty Redis database, and empty it at the end."""
+    parts = urlsplit(api_settings(deployment).redis.url.get_secret_value())
     for number in range(15, 0, -1):
         url = urlunsplit(parts._replace(path=f"/{number}"))
         try:
@@ -209,9 +224,8 @@ async def _own_redis(deployment: Deployment) -> AsyncIterator[str]:
                     try:
                         yield url
                     finally:
-                        # It was empty: what is in it is ours.
                         await client.flushdb()
                     return
         except RedisError as error:
-            raise Problem(f"Redis: {error}", "See redis.durable.") from error
-    raise NotHere("every database of Redis is in use")
+            raise Problem(f"Redis: {error}", "See the check redis.durable.") from error
+    raise Skipped("all databases of Redis are in use")

@@ -1,4 +1,4 @@
-"""Connect: the database server, asked with each service's own account."""
+"""Connect: the database server, with the account of each service."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -9,17 +9,22 @@ import aiomysql
 from sysndd_core.db.database import RECYCLE_SECONDS, Database, connect
 from sysndd_core.db.schema_version import pending
 from sysndd_core.settings.database import DatabaseSettings
-from sysndd_preflight.catalog import NotHere, Phase, Problem, Severity, check
+from sysndd_preflight.catalog import Phase, Problem, Severity, Skipped, check
 from sysndd_preflight.deployment import Deployment
-from sysndd_preflight.service_settings import api, built, databases, load_account
+from sysndd_preflight.service_settings import (
+    api_settings,
+    database_accounts,
+    load_account,
+    load_settings,
+)
 
 _MIGRATOR_CONNECTIONS = 4
 _LOCK = "sysndd-preflight"
 
 
 @contextlib.asynccontextmanager
-async def session(settings: DatabaseSettings) -> AsyncIterator[aiomysql.Connection]:
-    """Open a connection of our own, with no default schema."""
+async def open_connection(settings: DatabaseSettings) -> AsyncIterator[aiomysql.Connection]:
+    """Open a connection without a default schema."""
     connection = await connect(settings, timeout=8)
     try:
         yield connection
@@ -27,8 +32,10 @@ async def session(settings: DatabaseSettings) -> AsyncIterator[aiomysql.Connecti
         connection.close()
 
 
-async def row(connection: aiomysql.Connection, sql: str, arguments: Any = None) -> dict[str, Any]:
-    """Run one query and return its first row, with names in lower case."""
+async def fetch_row(
+    connection: aiomysql.Connection, sql: str, arguments: Any = None
+) -> dict[str, Any]:
+    """Run one query and return its first row, with lower-case column names."""
     async with connection.cursor() as cursor:
         await cursor.execute(sql, arguments)
         found = await cursor.fetchone()
@@ -38,81 +45,85 @@ async def row(connection: aiomysql.Connection, sql: str, arguments: Any = None) 
 @check(
     "database.sign_in",
     Phase.CONNECT,
-    "The server lets in each service's account.",
-    mend="Check DB_HOST, DB_PORT, DB_USER and the password file; run deploy/accounts/accounts.sql.",
+    "The server accepts the account of each service.",
+    remedy="Check DB_HOST, DB_PORT, DB_USER and the password file; run"
+    " deploy/accounts/accounts.sql.",
     logs=("mariadb", "db"),
 )
 async def sign_in(deployment: Deployment) -> str:
-    """Sign in once with each."""
-    told, problems = [], []
-    accounts = list(databases(deployment))
-    loading = load_account(deployment)
-    if loading is not None:
-        accounts.append(("loading", loading))
+    """Sign in with each account."""
+    passed, problems = [], []
+    accounts = list(database_accounts(deployment))
+    load = load_account(deployment)
+    if load is not None:
+        accounts.append(("load account", load))
     for name, settings in accounts:
         try:
-            async with session(settings) as connection:
-                version = (await row(connection, "SELECT VERSION() AS v"))["v"]
-            told.append(name)
-        except Exception as error:  # noqa: BLE001 - told, for every account
+            async with open_connection(settings) as connection:
+                version = (await fetch_row(connection, "SELECT VERSION() AS v"))["v"]
+            passed.append(name)
+        except Exception as error:  # noqa: BLE001 - reported for every account
             cause = error.__cause__ or error
             problems.append(f"{name} as {settings.user}: {cause.args[-1] if cause.args else error}")
     if problems:
         raise Problem("; ".join(problems))
-    return f"{version}: {', '.join(told)}"
+    return f"{version}: {', '.join(passed)}"
 
 
 @check(
     "database.connections",
     Phase.CONNECT,
-    "All pools together fit into the server's max_connections.",
-    mend="Raise max_connections of the server, or lower DB_POOL_SIZE or API_WORKERS.",
+    "max_connections is large enough for all connection pools.",
+    remedy="Raise max_connections of the server, or lower DB_POOL_SIZE or API_WORKERS.",
 )
 async def connections(deployment: Deployment) -> str:
-    """Add up the budget: replicas x (workers + 1) x pool + workers' pools + migrator + reserve."""
-    settings = api(deployment)
+    """Compare with replicas x (API workers + 1) x pool + other pools + migrator + reserve."""
+    settings = api_settings(deployment)
     pool, workers = settings.database.pool_size, settings.server.workers
     others = 0
     for name in ("backup-worker", "mailer"):
         if name in deployment.services:
-            others += getattr(built(deployment, name), "database").pool_size  # noqa: B009 - typed as its base
+            others += getattr(load_settings(deployment, name), "database").pool_size  # noqa: B009 - typed as its base
     replicas, reserve = deployment.replicas, deployment.reserve
     needed = replicas * (workers + 1) * pool + others + _MIGRATOR_CONNECTIONS + reserve
-    async with session(settings.database) as connection:
-        live = int((await row(connection, "SELECT @@max_connections AS n"))["n"])
-    told = (
-        f"{replicas} × ({workers} + 1) × {pool} + {others} for the workers"
-        f" + {_MIGRATOR_CONNECTIONS} for the migrator + {reserve} in reserve = {needed}"
+    async with open_connection(settings.database) as connection:
+        limit = int((await fetch_row(connection, "SELECT @@max_connections AS n"))["n"])
+    budget = (
+        f"{replicas} × ({workers} + 1) × {pool} (API) + {others} (worker and mailer)"
+        f" + {_MIGRATOR_CONNECTIONS} (migrator) + {reserve} (reserve) = {needed}"
     )
-    if needed > live:
-        raise Problem(f"{told}, but max_connections is {live}: error 1040 under load")
-    return f"{told} ≤ max_connections {live}"
+    if needed > limit:
+        raise Problem(
+            f"{budget}, but max_connections is {limit}; under load, connections would fail with"
+            " error 1040"
+        )
+    return f"{budget} ≤ max_connections {limit}"
 
 
 @check(
     "database.character_set",
     Phase.CONNECT,
-    "Server and schemas speak utf8mb4.",
-    mend="Set character-set-server=utf8mb4 in the server's configuration;"
+    "Server and schemas use utf8mb4.",
+    remedy="Set character-set-server=utf8mb4 in the configuration of the server; for a schema, run"
     " ALTER DATABASE … CHARACTER SET utf8mb4.",
 )
 async def character_set(deployment: Deployment) -> str:
-    """Look at the server's default and at both schemas."""
-    settings = api(deployment).database
-    async with session(settings) as connection:
-        server = (await row(connection, "SELECT @@GLOBAL.character_set_server AS c"))["c"]
+    """Check the default of the server and of both schemas."""
+    settings = api_settings(deployment).database
+    async with open_connection(settings) as connection:
+        server = (await fetch_row(connection, "SELECT @@GLOBAL.character_set_server AS c"))["c"]
         found = {"the server": server}
         for name in (settings.name, settings.ops_name):
-            schema = await row(
+            schema = await fetch_row(
                 connection,
                 "SELECT default_character_set_name AS c FROM information_schema.schemata"
                 " WHERE schema_name = %s",
                 (name,),
             )
             if not schema:
-                raise Problem(f"there is no schema {name}", "Run `sysndd-migrator up`.")
+                raise Problem(f"the schema {name} does not exist", "Run `sysndd-migrator up`.")
             found[name] = schema["c"]
-    wrong = [f"{what} has {value}" for what, value in found.items() if value != "utf8mb4"]
+    wrong = [f"{what} uses {value}" for what, value in found.items() if value != "utf8mb4"]
     if wrong:
         raise Problem("; ".join(wrong))
     return f"utf8mb4: {', '.join(found)}"
@@ -121,54 +132,58 @@ async def character_set(deployment: Deployment) -> str:
 @check(
     "database.sql_mode",
     Phase.CONNECT,
-    "A value that does not fit is an error, never a silent change.",
-    mend="Add STRICT_TRANS_TABLES to sql-mode in the server's configuration.",
+    "sql_mode is strict: a value that does not fit is an error.",
+    remedy="Add STRICT_TRANS_TABLES to sql-mode in the configuration of the server.",
 )
 async def sql_mode(deployment: Deployment) -> str:
-    """Look at what a new session gets."""
-    async with session(api(deployment).database) as connection:
-        modes = str((await row(connection, "SELECT @@GLOBAL.sql_mode AS m"))["m"]).split(",")
+    """Check the default of new sessions."""
+    async with open_connection(api_settings(deployment).database) as connection:
+        modes = str((await fetch_row(connection, "SELECT @@GLOBAL.sql_mode AS m"))["m"]).split(",")
     if not {"STRICT_TRANS_TABLES", "STRICT_ALL_TABLES"} & set(modes):
         raise Problem(f"sql_mode is not strict: {','.join(modes) or '(empty)'}")
-    odd = {"ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "PIPES_AS_CONCAT"} & set(modes)
-    if odd:
-        raise Problem(f"sql_mode has {', '.join(sorted(odd))}", "Take it out of sql-mode.")
+    unsupported = {"ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "PIPES_AS_CONCAT"} & set(modes)
+    if unsupported:
+        raise Problem(
+            f"sql_mode contains {', '.join(sorted(unsupported))}",
+            "Remove it from sql-mode in the configuration of the server.",
+        )
     return "strict"
 
 
 @check(
     "database.time_zone",
     Phase.CONNECT,
-    "The server's clock says UTC.",
-    mend="Set default-time-zone=+00:00 in the server's configuration.",
+    "The time zone of the server is UTC.",
+    remedy="Set default-time-zone=+00:00 in the configuration of the server.",
     severity=Severity.WARNING,
 )
 async def time_zone(deployment: Deployment) -> str:
-    """Look at the default of new sessions (our own services set theirs to UTC)."""
-    async with session(api(deployment).database) as connection:
-        found = await row(
+    """Check the default of new sessions (the services set theirs to UTC)."""
+    async with open_connection(api_settings(deployment).database) as connection:
+        found = await fetch_row(
             connection, "SELECT @@GLOBAL.time_zone AS zone, @@system_time_zone AS machine"
         )
     zone = found["machine"] if found["zone"] == "SYSTEM" else found["zone"]
     if zone not in ("+00:00", "UTC", "Etc/UTC", "GMT"):
-        raise Problem(f"time_zone is {zone}: people at a client would read shifted times")
+        raise Problem(f"time_zone is {zone}, so other clients show times in that zone")
     return str(zone)
 
 
 @check(
     "database.wait_timeout",
     Phase.CONNECT,
-    "The server hangs up later than our pools do.",
-    mend=f"Set wait_timeout above {2 * RECYCLE_SECONDS} s in the server's configuration.",
+    "wait_timeout is longer than the lifetime of pooled connections.",
+    remedy=f"Set wait_timeout to more than {2 * RECYCLE_SECONDS} s in the configuration of the"
+    " server.",
 )
 async def wait_timeout(deployment: Deployment) -> str:
-    """Compare it with the pools' recycle time."""
-    async with session(api(deployment).database) as connection:
-        seconds = int((await row(connection, "SELECT @@GLOBAL.wait_timeout AS s"))["s"])
+    """Compare it with the recycle time of the pools."""
+    async with open_connection(api_settings(deployment).database) as connection:
+        seconds = int((await fetch_row(connection, "SELECT @@GLOBAL.wait_timeout AS s"))["s"])
     if seconds <= RECYCLE_SECONDS:
         raise Problem(
-            f"wait_timeout is {seconds} s, pools keep connections {RECYCLE_SECONDS} s: requests"
-            " would meet connections that the server has closed"
+            f"wait_timeout is {seconds} s, but pools keep connections for {RECYCLE_SECONDS} s:"
+            " requests could use connections that the server has closed"
         )
     return f"{seconds} s > recycle {RECYCLE_SECONDS} s"
 
@@ -176,39 +191,43 @@ async def wait_timeout(deployment: Deployment) -> str:
 @check(
     "database.lock",
     Phase.CONNECT,
-    "GET_LOCK keeps a second connection out, and lets go with its connection.",
-    mend="Connect to the server itself: a proxy that shares connections between sessions breaks this.",
+    "GET_LOCK excludes other connections and is released with its connection.",
+    remedy="Connect to the server directly: a database proxy that shares connections breaks locks.",
 )
 async def lock(deployment: Deployment) -> str:
-    """Take a lock of our own on two connections."""
+    """Request a lock on two connections."""
     for name in ("migrator", "api"):
         if name in deployment.services:
-            settings = dict(databases(deployment))[name]
+            settings = dict(database_accounts(deployment))[name]
             break
     else:
-        raise NotHere("the settings of the migrator are not known")
-    async with session(settings) as second:
-        async with session(settings) as first:
-            if (await row(first, "SELECT GET_LOCK(%s, 5) AS l", (_LOCK,)))["l"] != 1:
-                raise Problem("GET_LOCK is refused, or another preflight runs")
-            if (await row(second, "SELECT GET_LOCK(%s, 0) AS l", (_LOCK,)))["l"] != 0:
-                raise Problem("two connections hold the same lock")
-        if (await row(second, "SELECT GET_LOCK(%s, 5) AS l", (_LOCK,)))["l"] != 1:
-            raise Problem("a lock outlives its connection")
-        await row(second, "SELECT RELEASE_LOCK(%s) AS l", (_LOCK,))
-    return "held by one connection at a time, gone with it"
+        raise Skipped(
+            "the settings of the migrator are unknown; use --system or --env migrator=FILE"
+        )
+    async with open_connection(settings) as second:
+        async with open_connection(settings) as first:
+            if (await fetch_row(first, "SELECT GET_LOCK(%s, 5) AS l", (_LOCK,)))["l"] != 1:
+                raise Problem(
+                    "the lock was not granted: another preflight is running, or GET_LOCK fails"
+                )
+            if (await fetch_row(second, "SELECT GET_LOCK(%s, 0) AS l", (_LOCK,)))["l"] != 0:
+                raise Problem("two connections hold the same lock at the same time")
+        if (await fetch_row(second, "SELECT GET_LOCK(%s, 5) AS l", (_LOCK,)))["l"] != 1:
+            raise Problem("a lock is not released when its connection ends")
+        await fetch_row(second, "SELECT RELEASE_LOCK(%s) AS l", (_LOCK,))
+    return "held by one connection at a time and released with it"
 
 
 @check(
     "database.schema",
     Phase.CONNECT,
     "No migration is pending.",
-    mend="Run `sysndd-migrator up`, and look at `sysndd-migrator status`.",
+    remedy="Run `sysndd-migrator up`; `sysndd-migrator status` shows what is pending.",
     logs=("migrator",),
 )
 async def schema(deployment: Deployment) -> str:
-    """Compare files and ledger, as the API's readiness does."""
-    settings = api(deployment)
+    """Compare files and ledger, as the readiness of the API does."""
+    settings = api_settings(deployment)
     names = settings.database
     async with Database(names) as database:
         state = await pending(
@@ -218,6 +237,9 @@ async def schema(deployment: Deployment) -> str:
             platform=names.ops_name,
         )
     if not state.is_current:
-        behind = [*state.pending, *(["the platform's own"] if state.platform_behind else [])]
+        behind = [
+            *state.pending,
+            *(["those of the platform schema"] if state.platform_behind else []),
+        ]
         raise Problem(f"pending: {', '.join(behind[:5])}")
     return f"{state.current}, platform {state.platform}"

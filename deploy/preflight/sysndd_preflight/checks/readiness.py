@@ -1,7 +1,7 @@
-"""Live: an API with the deployment's settings must call itself not ready when it is not.
+"""Live: an API with the settings of the deployment reports correctly whether it is ready.
 
-The running API is left alone: one of our own starts beside it on a free port, with a copy of the
-migrations, and reaches the database through a relay that can be cut.
+The running API is not touched: a second one is started on a free port, with a copy of the
+migrations and with a relay to the database that can be interrupted.
 """
 
 import asyncio
@@ -16,19 +16,19 @@ from typing import Any
 
 from sysndd_core.db.schema_version import list_migrations
 from sysndd_preflight import programs
-from sysndd_preflight.catalog import NotHere, Phase, Problem, check
+from sysndd_preflight.catalog import Phase, Problem, Skipped, check
 from sysndd_preflight.deployment import Deployment
-from sysndd_preflight.http import ask_now
+from sysndd_preflight.http import send_request
 from sysndd_preflight.relay import Relay
-from sysndd_preflight.runner import tail
-from sysndd_preflight.service_settings import api
+from sysndd_preflight.runner import last_lines
+from sysndd_preflight.service_settings import api_settings
 
-_PATIENCE = 30.0
+_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
-class OwnApi:
-    """An API of ours: where it is, its migrations, its way to the database, its log."""
+class SecondApi:
+    """The API that was started for a check."""
 
     base: str
     migrations: Path
@@ -37,12 +37,12 @@ class OwnApi:
 
 
 @contextlib.asynccontextmanager
-async def own_api(deployment: Deployment) -> AsyncIterator[OwnApi]:
-    """Start one, and wait until it is ready."""
-    settings = api(deployment)
+async def start_second_api(deployment: Deployment) -> AsyncIterator[SecondApi]:
+    """Start an API with the settings of the deployment, and wait until it is ready."""
+    settings = api_settings(deployment)
     program = programs.find("sysndd-api")
     if program is None:
-        raise NotHere("sysndd-api is not installed here")
+        raise Skipped("sysndd-api is not installed on this machine")
     port = programs.free_port()
     with tempfile.TemporaryDirectory(prefix="sysndd-preflight-") as folder:
         migrations = Path(folder) / "migrations"
@@ -65,66 +65,68 @@ async def own_api(deployment: Deployment) -> AsyncIterator[OwnApi]:
                 base = f"http://{programs.LOOPBACK}:{port}"
                 await programs.wait_until(
                     lambda: _status(deployment, base) == 200, process, log,
-                    what="an API of our own with these settings does not get ready",
-                    seconds=_PATIENCE,
+                    what="an API with these settings does not become ready",
+                    seconds=_TIMEOUT,
                 )  # fmt: skip
-                yield OwnApi(base, migrations, relay, log)
+                yield SecondApi(base, migrations, relay, log)
 
 
 @check(
     "ready.pending",
     Phase.LIVE,
-    "With a migration pending, the API is not ready and says which.",
-    mend="Readiness compares MIGRATIONS_DIR with the ledger: check that the API's own copy is complete.",
+    "With a pending migration, the API is not ready and names the migration.",
+    remedy="Readiness compares MIGRATIONS_DIR with the ledger: check that the API has all"
+    " migration files.",
     seconds=90,
 )
 async def pending(deployment: Deployment) -> str:
-    """Add a file to the copy of an API of ours; in a project of ours, take a row out of the ledger."""
+    """Add a migration to a second API; in a temporary project, mark one as not applied."""
     if deployment.project is not None:
         with deployment.project.pending_migration():
             reason = await _until_not_ready(deployment, deployment.project.api_urls()[0])
         return f"503: {reason}"
-    async with own_api(deployment) as ours:
-        number = max(file.number for file in list_migrations(ours.migrations).files) + 1
-        added = ours.migrations / f"{number:03}_preflight.sql"
+    async with start_second_api(deployment) as second:
+        number = max(file.number for file in list_migrations(second.migrations).files) + 1
+        added = second.migrations / f"{number:03}_preflight.sql"
         added.write_text("SELECT 1;\n", encoding="utf-8")
-        reason = await _until_not_ready(deployment, ours.base, ours.log)
+        reason = await _until_not_ready(deployment, second.base, second.log)
         if added.name not in reason:
-            raise Problem(f"not ready, but for another reason: {reason}")
+            raise Problem(f"the reason does not name the pending migration {added.name}: {reason}")
         added.unlink()
-        await _until_ready(deployment, ours.base, ours.log)
+        await _until_ready(deployment, second.base, second.log)
     return f"503: {reason}"
 
 
 @check(
     "ready.database_down",
     Phase.LIVE,
-    "Without its database the API is not ready, lives on, and comes back by itself.",
-    mend="/api/health/live must not ask the database; /api/health/ready must, within its deadline.",
+    "Without the database, the API is live but not ready, and it recovers by itself.",
+    remedy="/api/health/live must not use the database; /api/health/ready must, within its time"
+    " limit.",
     seconds=90,
 )
 async def database_down(deployment: Deployment) -> str:
-    """Cut the way to the database of an API of ours; in a project of ours, freeze the server."""
+    """Interrupt the connection of a second API; in a temporary project, pause the server."""
     if deployment.project is not None:
         base = deployment.project.api_urls()[0]
-        with deployment.project.frozen("db"):
+        with deployment.project.paused("db"):
             reason = await _until_not_ready(deployment, base)
         await _until_ready(deployment, base)
         return f"503: {reason}; ready again afterwards"
-    async with own_api(deployment) as ours:
-        ours.relay.cut()
-        reason = await _until_not_ready(deployment, ours.base, ours.log)
-        live = _status(deployment, ours.base, "/health/live")
+    async with start_second_api(deployment) as second:
+        second.relay.cut()
+        reason = await _until_not_ready(deployment, second.base, second.log)
+        live = _status(deployment, second.base, "/health/live")
         if live != 200:
-            raise Problem(f"without the database even /health/live answers {live}")
-        ours.relay.mend()
-        await _until_ready(deployment, ours.base, ours.log)
+            raise Problem(f"without the database, /health/live answers with {live} instead of 200")
+        second.relay.restore()
+        await _until_ready(deployment, second.base, second.log)
     return f"503: {reason}; ready again afterwards"
 
 
 def _status(deployment: Deployment, base: str, path: str = "/health/ready") -> int:
     try:
-        return ask_now(deployment, path, base=base, timeout=5).status
+        return send_request(deployment, path, base=base, timeout=5).status
     except Problem:
         return 0
 
@@ -134,33 +136,29 @@ async def _until_not_ready(deployment: Deployment, base: str, log: Path | None =
 
     def not_ready() -> bool:
         try:
-            answer = ask_now(deployment, "/health/ready", base=base, timeout=5)
+            response = send_request(deployment, "/health/ready", base=base, timeout=5)
         except Problem:
             return False
-        found.update(answer.json())
-        return answer.status == 503
+        found.update(response.json())
+        return response.status == 503
 
-    if not await _eventually(not_ready):
-        raise Problem("/health/ready goes on answering 200", log=_tail(log))
+    if not await _becomes_true(not_ready):
+        raise Problem("/health/ready still answers with 200", log=last_lines(log))
     reason = str(found.get("reason") or "")
     if not reason:
-        raise Problem("/health/ready answers 503 without a reason", log=_tail(log))
+        raise Problem("/health/ready answers with 503 without a reason", log=last_lines(log))
     return reason
 
 
 async def _until_ready(deployment: Deployment, base: str, log: Path | None = None) -> None:
-    if not await _eventually(lambda: _status(deployment, base) == 200):
-        raise Problem("it does not get ready again", log=_tail(log))
+    if not await _becomes_true(lambda: _status(deployment, base) == 200):
+        raise Problem("the API does not become ready again", log=last_lines(log))
 
 
-async def _eventually(is_true: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + _PATIENCE
+async def _becomes_true(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + _TIMEOUT
     while time.monotonic() < deadline:
-        if await asyncio.to_thread(is_true):
+        if await asyncio.to_thread(condition):
             return True
         await asyncio.sleep(0.2)
     return False
-
-
-def _tail(log: Path | None) -> list[str]:
-    return tail(log) if log is not None else []

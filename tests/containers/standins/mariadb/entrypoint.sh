@@ -1,7 +1,7 @@
 #!/bin/sh
-# What docker-compose.yml uses of the official entrypoint: arguments that begin with a dash go to the
-# server, and a new data directory gets its administrator from *_ROOT_PASSWORD_FILE by a temporary
-# server without the network.
+# The features of the official entrypoint that docker-compose.yml uses: arguments that start with a
+# dash are passed to the server, and a temporary server without network sets the password of a new
+# data directory from *_ROOT_PASSWORD_FILE.
 set -eu
 [ "${1#-}" = "$1" ] || set -- mariadbd "$@"
 if [ "$1" = mariadbd ] && [ ! -d /var/lib/mysql/mysql ]; then

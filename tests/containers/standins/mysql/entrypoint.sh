@@ -1,5 +1,5 @@
 #!/bin/sh
-# What docker-compose.yml uses of the official entrypoint; see mariadb/entrypoint.sh.
+# The features of the official entrypoint that docker-compose.yml uses; see mariadb/entrypoint.sh.
 set -eu
 [ "${1#-}" = "$1" ] || set -- mysqld "$@"
 if [ "$1" = mysqld ] && [ ! -d /var/lib/mysql/mysql ]; then
