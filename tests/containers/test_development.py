@@ -23,7 +23,7 @@ def test_the_api_loads_changed_code_and_mails_are_shown(tmp_path: Path) -> None:
         developers.up("--no-build")
         assert httpx.get(f"http://localhost:{mail}/api/v1/messages").json()["total"] == 0
         assert title(http) == "SysNDD"
-        code = site / "services" / "api" / "sysndd_api" / "openapi.py"
+        code = site / "services" / "api" / "sysndd_api" / "web" / "openapi.py"
         spoil(code, '"SysNDD"', '"Changed while it runs"')
         eventually("it is loaded", 60, lambda: title(http) == "Changed while it runs")
     finally:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from sysndd_api.limits import Limit, Limiter, Use, client_of
+from sysndd_api.security.rate_limits import Limit, Limiter, Use, client_of
 from sysndd_api.settings import ApiSettings
 from tests.support.accounts import NEW_PASSWORD, Lifecycle, about, token_of
 from tests.support.http import PASSWORD, problem, served

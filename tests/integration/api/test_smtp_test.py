@@ -17,6 +17,7 @@ import pytest
 
 from sysndd_api.context import open_context
 from sysndd_api.settings import ApiSettings
+from sysndd_api.users.administrators import Administrators
 from sysndd_core.mail.outbox import MailState
 from sysndd_core.settings.smtp import SmtpSecurity, SmtpSettings
 from tests.support.certificates import make_authority, self_signed
@@ -148,7 +149,9 @@ async def administrating(site: Site, **transport: Any) -> AsyncIterator[Api]:
     } | transport  # fmt: skip
     settings = site.load(ApiSettings).model_copy(update={"smtp": SmtpSettings(**given)})
     async with open_context(settings) as context, served(settings) as base_url:
-        await context.accounts.create_administrator("admin", "admin@sysndd.example", PASSWORD)
+        await context[Administrators].create_administrator(
+            "admin", "admin@sysndd.example", PASSWORD
+        )
         async with httpx.AsyncClient(base_url=base_url, timeout=30) as client:
             client.headers["Authorization"] = f"Bearer {await sign_in(client, 'admin')}"
             yield Api(httpx.AsyncClient(base_url=base_url), client, context)

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from sysndd_api.http import PageQuery
+from sysndd_api.web.models import PageQuery
 from sysndd_core.db.database import Row, utc
 
 

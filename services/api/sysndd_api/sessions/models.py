@@ -1,12 +1,14 @@
 """Bodies and replies of sign-in and of sessions."""
 
+from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, Field, SecretStr
 
-from sysndd_api.http import RequestModel
-from sysndd_core.db.database import utc
+from sysndd_api.accounts.models import UserView
+from sysndd_api.sessions.store import OpenSession
+from sysndd_api.web.models import RequestModel
 
 
 class LoginRequest(RequestModel):
@@ -14,16 +16,6 @@ class LoginRequest(RequestModel):
 
     login: str = Field(min_length=1, max_length=254)
     password: SecretStr = Field(min_length=1, max_length=128)
-
-
-class UserView(BaseModel):
-    """An account as others may see it."""
-
-    user_id: int
-    user_name: str
-    email: str
-    role: str
-    state: str
 
 
 class LoginReply(BaseModel):
@@ -47,10 +39,9 @@ class SessionView(BaseModel):
     current: bool
 
     @classmethod
-    def from_row(cls, row: dict[str, Any], current: str | None) -> "SessionView":
-        """Build it from a row of the store."""
-        times = {name: utc(row[name]) for name in ("created_at", "last_seen_at", "expires_at")}
-        return cls.model_validate(row | times | {"current": row["id"] == current})
+    def of(cls, session: OpenSession, current: str | None) -> "SessionView":
+        """Build it from the store's; ``current`` is the id of the session that asks."""
+        return cls(**asdict(session), current=session.id == current)
 
 
 class SessionList(BaseModel):
