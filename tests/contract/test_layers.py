@@ -297,7 +297,7 @@ def test_stores_of_the_api_return_no_bare_rows() -> None:
                 assert not re.search(r"\bRow\b|dict\[str, Any\]", returned), f"{path}: {node.name}"
 
 
-def test_pages_ask_services_and_nothing_below_them() -> None:
+def test_handlers_and_pages_ask_services_and_nothing_below_them() -> None:
     """Whatever a page does, the API could refuse: no SQL, no store, no HTTP to ourselves."""
     below = (
         "sysndd_core.db.database",
@@ -307,7 +307,7 @@ def test_pages_ask_services_and_nothing_below_them() -> None:
         "urllib.request",
         "http.client",
     )
-    for path in modules(API / "pages"):
+    for path in (*modules(API / "pages"), *API.glob("*/handlers.py")):
         names = set(imports(path))
         assert not [
             name for name in names if name.startswith(below) or is_store(name.rpartition(".")[2])

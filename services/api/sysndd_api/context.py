@@ -126,6 +126,9 @@ def _services(
     )  # fmt: skip
 
 
+# Below, what a service is given stays together on its lines; hence `fmt: skip`.
+
+
 def _backup_services(
     settings: ApiSettings,
     database: Database,

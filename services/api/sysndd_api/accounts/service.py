@@ -133,9 +133,15 @@ class Accounts:
         purpose, minutes = TokenPurpose.CONFIRM, self._confirm_minutes
         token_id = await self._tokens.issue(tx, purpose, user_id, minutes=minutes)
         await self._mails.link(
-            tx, purpose, token_id, user_id=user_id, user_name=user_name, recipient=email,
-            minutes=minutes, again=again,
-        )  # fmt: skip
+            tx,
+            purpose,
+            token_id,
+            user_id=user_id,
+            user_name=user_name,
+            recipient=email,
+            minutes=minutes,
+            again=again,
+        )
 
     async def resend(self, email: str, *, remote: str | None) -> None:
         """Mail the link once more to an address that nobody has confirmed.

@@ -1,19 +1,16 @@
 """``sysndd-admin``'s commands around accounts; the same services as the API."""
 
 import argparse
-from collections.abc import Awaitable, Callable
 from typing import Any
 
+from sysndd_api.cli.command import AddCommand
 from sysndd_api.context import Context
 from sysndd_api.security.access import COMMAND_LINE, Role
 from sysndd_api.users.models import UserQuery
 from sysndd_api.users.service import Users
 
-Command = Callable[[Context, argparse.Namespace], Awaitable[dict[str, Any]]]
-Add = Callable[[str, Command, str], argparse.ArgumentParser]
 
-
-def add_account_commands(add: Add) -> None:
+def add_account_commands(add: AddCommand) -> None:
     """Add the commands to the parser."""
     users = add("users", _users, "list accounts")
     users.add_argument("--search", help="part of a user name, address or name")

@@ -2,26 +2,23 @@
 
 import argparse
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 from sysndd_api.backups.models import BackupView
 from sysndd_api.backups.service import Backups
+from sysndd_api.cli.command import AddCommand, WatchJob
 from sysndd_api.context import Context
 from sysndd_api.jobs.models import JobView
 from sysndd_api.security.access import COMMAND_LINE
 from sysndd_core.errors import SysnddError
 from sysndd_core.jobs.models import AdoptBackup
 
-Watch = Callable[[Context, str, argparse.Namespace], Awaitable[JobView]]
-Command = Callable[[Context, argparse.Namespace], Awaitable[dict[str, Any]]]
 _CHUNK = 1 << 20
 
 
-def add_backup_commands(
-    add: Callable[[str, Command, str], argparse.ArgumentParser], watch: Watch
-) -> None:
+def add_backup_commands(add: AddCommand, watch: WatchJob) -> None:
     """Add the commands to the parser.
 
     Args:
@@ -40,7 +37,7 @@ def add_backup_commands(
 
 
 class _Backups:
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: WatchJob) -> None:
         self._watch = watch
 
     async def backup(self, context: Context, options: argparse.Namespace) -> dict[str, Any]:

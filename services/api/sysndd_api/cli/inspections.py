@@ -1,23 +1,18 @@
 """``sysndd-admin`` commands that look into a backup before it is restored."""
 
 import argparse
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sysndd_api.backups.inspections import Inspections
 from sysndd_api.backups.restore import Restores
+from sysndd_api.cli.command import AddCommand, WatchJob
 from sysndd_api.context import Context
-from sysndd_api.jobs.models import JobView
 from sysndd_api.security.access import COMMAND_LINE
 
-Watch = Callable[[Context, str, argparse.Namespace], Awaitable[JobView]]
-Command = Callable[[Context, argparse.Namespace], Awaitable[dict[str, Any]]]
 _SHOWN = 20
 
 
-def add_inspection_commands(
-    add: Callable[[str, Command, str], argparse.ArgumentParser], watch: Watch
-) -> None:
+def add_inspection_commands(add: AddCommand, watch: WatchJob) -> None:
     """Add the commands to the parser.
 
     Args:
@@ -36,7 +31,7 @@ def add_inspection_commands(
 
 
 class _Looks:
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: WatchJob) -> None:
         self._watch = watch
 
     async def dry_run(self, context: Context, options: argparse.Namespace) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from sysndd_api.backups.restore import RESTORE_WORD, SECOND_WORD, UNDO_WORD, Res
 from sysndd_api.backups.service import Backups
 from sysndd_api.cli.accounts import add_account_commands
 from sysndd_api.cli.backups import add_backup_commands
+from sysndd_api.cli.command import Command
 from sysndd_api.cli.inspections import add_inspection_commands
 from sysndd_api.context import Context, open_context
 from sysndd_api.jobs.models import JobQuery, JobView
@@ -35,8 +36,6 @@ from sysndd_core.settings.base import load
 from sysndd_core.settings.log import LogLevel
 
 _POLL_SECONDS = 0.5
-
-Command = Callable[[Context, argparse.Namespace], Awaitable[dict[str, Any]]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

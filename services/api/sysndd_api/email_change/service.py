@@ -76,16 +76,27 @@ class EmailChanges:
         old, new = ids
         await self._store.insert(tx, user.user_id, email, old_token=old, new_token=new)
         await self._mails.link(
-            tx, TokenPurpose.EMAIL_OLD, old, user_id=user.user_id, user_name=user.user_name,
-            recipient=user.email, minutes=self._minutes, new_email=email,
-        )  # fmt: skip
+            tx,
+            TokenPurpose.EMAIL_OLD,
+            old,
+            user_id=user.user_id,
+            user_name=user.user_name,
+            recipient=user.email,
+            minutes=self._minutes,
+            new_email=email,
+        )
         if not may_mail:
             return
         if other is None or other.user_id == user.user_id:
             await self._mails.link(
-                tx, TokenPurpose.EMAIL_NEW, new, user_id=user.user_id, user_name=user.user_name,
-                recipient=email, minutes=self._minutes,
-            )  # fmt: skip
+                tx,
+                TokenPurpose.EMAIL_NEW,
+                new,
+                user_id=user.user_id,
+                user_name=user.user_name,
+                recipient=email,
+                minutes=self._minutes,
+            )
         else:
             await self._mails.notice(tx, "registered_again", other.email, other.user_name)
 

@@ -79,9 +79,14 @@ class PasswordReset:
         purpose, minutes = TokenPurpose.RESET, self._minutes
         token_id = await self._tokens.issue(tx, purpose, user.user_id, minutes=minutes)
         await self._mails.link(
-            tx, purpose, token_id, user_id=user.user_id, user_name=user.user_name,
-            recipient=user.email, minutes=minutes,
-        )  # fmt: skip
+            tx,
+            purpose,
+            token_id,
+            user_id=user.user_id,
+            user_name=user.user_name,
+            recipient=user.email,
+            minutes=minutes,
+        )
 
     async def reset(self, token: str, password: str, *, remote: str | None) -> Account:
         """Set a new password; every session and every pending link of the account ends.

@@ -1,14 +1,36 @@
-"""Bodies and replies of sign-in and of sessions."""
+"""Sessions as they are stored, and the bodies and replies around them."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, Field, SecretStr
 
 from sysndd_api.accounts.models import UserView
-from sysndd_api.sessions.store import OpenSession
+from sysndd_api.security.access import Role
 from sysndd_api.web.models import RequestModel
+
+
+@dataclass(frozen=True)
+class SessionOwner:
+    """The active account behind a living session."""
+
+    user_id: int
+    user_name: str
+    role: Role
+    session_id: str
+
+
+@dataclass(frozen=True)
+class OpenSession:
+    """A living session; ``id`` is public, times are UTC."""
+
+    id: str
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    remote: str | None
+    user_agent: str | None
 
 
 class LoginRequest(RequestModel):

@@ -12,7 +12,8 @@ from sysndd_api.security.access import Access, Actor, Role, anyone, new_token, t
 from sysndd_api.security.passwords import PasswordHashing
 from sysndd_api.security.rate_limits import client_of
 from sysndd_api.security.sign_in_limits import Attempts, same_time
-from sysndd_api.sessions.store import KnownClientStore, OpenSession, SessionStore
+from sysndd_api.sessions.models import OpenSession
+from sysndd_api.sessions.store import KnownClientStore, SessionStore
 from sysndd_core.db.database import Database
 from sysndd_core.errors import NotAllowed, NotSignedIn, SessionNotFound, WrongCredentials
 

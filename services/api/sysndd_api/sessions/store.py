@@ -1,9 +1,9 @@
 """Open sessions, joined with the account behind each, and the clients that an account knows."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sysndd_api.security.access import Role
+from sysndd_api.sessions.models import OpenSession, SessionOwner
 from sysndd_core.db.database import Database, Transaction
 from sysndd_core.mail.link_tokens import fingerprint
 
@@ -14,28 +14,6 @@ _KNOWN_CLIENT_DAYS = 90
 
 _ID = "LOWER(LEFT(HEX(s.token_hash), 32))"
 """A session's public id. Half of the hash of a 256-bit token: unique, and good for nothing else."""
-
-
-@dataclass(frozen=True)
-class SessionOwner:
-    """The active account behind a living session."""
-
-    user_id: int
-    user_name: str
-    role: Role
-    session_id: str
-
-
-@dataclass(frozen=True)
-class OpenSession:
-    """A living session; ``id`` is public, times are UTC."""
-
-    id: str
-    created_at: datetime
-    last_seen_at: datetime
-    expires_at: datetime
-    remote: str | None
-    user_agent: str | None
 
 
 class SessionStore:

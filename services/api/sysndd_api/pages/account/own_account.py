@@ -5,8 +5,8 @@ from starlette.responses import Response
 
 from sysndd_api.email_change.models import AddressChange
 from sysndd_api.email_change.service import EmailChanges
+from sysndd_api.pages.confirm_dialog import Question, ask
 from sysndd_api.pages.page_route import SIGN_IN, done, form_of, page
-from sysndd_api.pages.questions import Question, ask
 from sysndd_api.password_reset.models import PasswordChange
 from sysndd_api.password_reset.service import PasswordReset
 from sysndd_api.security.credentials import clear_session_cookie

@@ -14,9 +14,9 @@ from sysndd_api.jobs.service import RETRYABLE, Jobs
 from sysndd_api.pages import page_route
 from sysndd_api.pages.admin.backup_charts import size_chart
 from sysndd_api.pages.admin.progress import DATABASE_KINDS, Shown, shown
+from sysndd_api.pages.confirm_dialog import Question, ask
 from sysndd_api.pages.listing import Listing
 from sysndd_api.pages.page_route import Form, done, form_of, view_of
-from sysndd_api.pages.questions import Question, ask
 from sysndd_api.pages.rendering import go_to, is_fragment, render
 from sysndd_api.settings import ApiSettings
 from sysndd_api.web.http import actor_of, service

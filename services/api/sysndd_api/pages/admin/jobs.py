@@ -11,9 +11,9 @@ from sysndd_api.jobs.service import RETRYABLE, Jobs
 from sysndd_api.pages import page_route
 from sysndd_api.pages.admin.cancelling import effects_of, undo_of
 from sysndd_api.pages.admin.progress import TITLES, shown
+from sysndd_api.pages.confirm_dialog import Question, ask
 from sysndd_api.pages.listing import Listing
 from sysndd_api.pages.page_route import done, view_of
-from sysndd_api.pages.questions import Question, ask
 from sysndd_api.pages.rendering import go_to, render
 from sysndd_api.web.http import actor_of, service
 from sysndd_core.errors import JobNotCancellable

@@ -14,9 +14,9 @@ from sysndd_api.mail.service import (
 )
 from sysndd_api.pages import page_route
 from sysndd_api.pages.admin.mail_html import inert
+from sysndd_api.pages.confirm_dialog import Question, ask
 from sysndd_api.pages.listing import Listing
 from sysndd_api.pages.page_route import done, view_of
-from sysndd_api.pages.questions import Question, ask
 from sysndd_api.pages.rendering import go_to, is_fragment, render
 from sysndd_api.settings import ApiSettings
 from sysndd_api.smtp_diagnostics.models import SmtpTest

@@ -4,9 +4,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sysndd_api.pages import page_route
+from sysndd_api.pages.confirm_dialog import Question, ask
 from sysndd_api.pages.listing import Listing
 from sysndd_api.pages.page_route import View, done, form_of, view_of
-from sysndd_api.pages.questions import Question, ask
 from sysndd_api.security.access import Role
 from sysndd_api.sessions.models import SessionView
 from sysndd_api.sessions.service import Sessions
