@@ -22,8 +22,8 @@ from sysndd_core.settings.server import GRACEFUL_SECONDS, KEEP_ALIVE_SECONDS
 
 log = get_logger(__name__)
 
-# A worker that does not answer its parent for so long is replaced. uvicorn's own 5 s are less than a
-# start takes on a busy machine: the workers were killed while they started, for ever.
+# A worker that does not answer its parent for so long is replaced. uvicorn's own 5 s are less than
+# a start takes on a busy machine: the workers were killed while they started, for ever.
 _HUNG_SECONDS = 60
 
 

@@ -1,4 +1,4 @@
-"""What one process holds: opened and closed in one place, for the API and the command line alike."""
+"""What one process holds: opened and closed in one place, for the API and the CLI alike."""
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -160,6 +160,7 @@ def _account_services(
     tokens, clients = TokenStore(database, settings.token.key), KnownClientStore(database)
     open_sessions = SessionStore(database, idle_minutes=account.session_idle_minutes)
     attempts = Attempts(limiter, settings.limit, clients, audit)
+    maintenance = MaintenanceMode(BackupStore(database))
     sessions = Sessions(
         database=database, store=open_sessions, clients=clients, users=users, tokens=tokens,
         hashing=hashing, attempts=attempts, audit=audit, hours=account.session_hours,
@@ -173,20 +174,36 @@ def _account_services(
         clients=clients, hashing=hashing, mails=mails, attempts=attempts, audit=audit,
         minutes=account.reset_minutes,
     )  # fmt: skip
-    email_changes = EmailChanges(
+    yield from (sessions, accounts, passwords)
+    yield EmailChanges(
         database=database, store=EmailChangeStore(database), users=users, tokens=tokens,
         mails=mails, attempts=attempts, audit=audit, passwords=passwords,
         minutes=account.confirm_hours * 60,
     )  # fmt: skip
-    maintenance = MaintenanceMode(BackupStore(database))
-    guard = Guard(sessions.authenticate, maintenance, public_url=settings.site.public_url)
-    yield from (sessions, accounts, passwords, email_changes, guard)
-    administration = AdministrationStore(database)
+    yield Guard(sessions.authenticate, maintenance, public_url=settings.site.public_url)
+    yield from _administration_services(
+        database, accounts=accounts, users=users, sessions=open_sessions, tokens=tokens,
+        hashing=hashing, mails=mails, audit=audit,
+    )  # fmt: skip
+
+
+def _administration_services(
+    database: Database,
+    *,
+    accounts: Accounts,
+    users: UserStore,
+    sessions: SessionStore,
+    tokens: TokenStore,
+    hashing: PasswordHashing,
+    mails: AccountMails,
+    audit: Audit,
+) -> Iterator[object]:
+    store = AdministrationStore(database)
     yield Administrators(
-        database=database, store=administration, users=users, sessions=open_sessions,
-        tokens=tokens, hashing=hashing, mails=mails, audit=audit,
+        database=database, store=store, users=users, sessions=sessions, tokens=tokens,
+        hashing=hashing, mails=mails, audit=audit,
     )  # fmt: skip
     yield Users(
-        database=database, store=administration, accounts=accounts, users=users,
-        sessions=open_sessions, tokens=tokens, mails=mails, audit=audit,
+        database=database, store=store, accounts=accounts, users=users, sessions=sessions,
+        tokens=tokens, mails=mails, audit=audit,
     )  # fmt: skip

@@ -45,7 +45,8 @@ class UserStore:
         """Find an account by user name or e-mail address."""
         return _account(
             await self._database.fetch_one(
-                f"SELECT {ACCOUNT_COLUMNS} FROM {self._table} WHERE user_name = %s OR email = %s LIMIT 1",
+                f"SELECT {ACCOUNT_COLUMNS} FROM {self._table}"
+                " WHERE user_name = %s OR email = %s LIMIT 1",
                 (login, login),
             )
         )

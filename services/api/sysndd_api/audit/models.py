@@ -11,7 +11,7 @@ from sysndd_core.db.database import Row, utc
 
 
 class AuditQuery(PageQuery):
-    """Which events. ``search`` looks in what it was done to; ``since`` and ``until`` are UTC days."""
+    """Which events. ``search`` looks in the object; ``since`` and ``until`` are UTC days."""
 
     action: str | None = Field(None, max_length=64, pattern=r"^[a-z_]+$")
     outcome: str | None = Field(None, max_length=64, pattern=r"^[a-z_]+$")

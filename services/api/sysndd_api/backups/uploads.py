@@ -1,4 +1,4 @@
-"""Takes in a dump from elsewhere, as a stream; the worker reads it to its end before it is listed."""
+"""Takes in a dump from elsewhere, as a stream; the worker reads it whole before it is listed."""
 
 import asyncio
 import errno

@@ -24,7 +24,7 @@ class LockedMail:
 
 
 class MailStore:
-    """Reads pages of the ``mail`` table, and changes the state of rows that no mailer has in hand."""
+    """Reads the ``mail`` table, and changes the state of rows that no mailer has in hand."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

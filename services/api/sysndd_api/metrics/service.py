@@ -1,9 +1,10 @@
 """What Prometheus scrapes: counted by each worker process, or read when it asks.
 
-A scrape reaches one of several workers. What they count (requests, their pools) goes through files in a
-directory that all of them share, so that any of them can answer for all: counters are summed, pools are
-told apart by ``pid``. What is true of the whole system (queues, breaker, backups, migrations) is read from
-the database and the store at the moment of the scrape, so it is the same whoever answers.
+A scrape reaches one of several workers. What they count (requests, their pools) goes through files
+in a directory that all of them share, so that any of them can answer for all: counters are summed,
+pools are told apart by ``pid``. What is true of the whole system (queues, breaker, backups,
+migrations) is read from the database and the store at the moment of the scrape, so it is the same
+whoever answers.
 """
 
 import asyncio

@@ -1,7 +1,8 @@
 """How often something may be tried: counted in Redis for all workers, and here when it is away.
 
-Redis counts for all workers together. Each worker also counts for itself: when Redis is down, frozen
-or was emptied, that count goes on with this worker's share of the limit. So nothing is ever open.
+Redis counts for all workers together. Each worker also counts for itself: when Redis is down,
+frozen or was emptied, that count goes on with this worker's share of the limit. So nothing is ever
+open.
 """
 
 import asyncio

@@ -1,1 +1,1 @@
-"""HTTP: parsing and replies, the guard of every route, errors, middleware and the API's documents."""
+"""HTTP: parsing and replies, the guard of every route, errors, middleware, OpenAPI."""

@@ -1,4 +1,4 @@
-"""Search text and exact values as a condition of SQL; the values are bound, never written into it."""
+"""Search text and exact values as a condition of SQL; the values are bound."""
 
 from collections.abc import Mapping
 from typing import Any
