@@ -4,6 +4,8 @@ Settings, routes, jobs and error codes are rendered from the code between two ma
 and ``.env.example`` as a whole. A contract test fails when a page is not what this writes.
 """
 
+import importlib
+import pkgutil
 import re
 import sys
 from collections.abc import Callable
@@ -12,10 +14,8 @@ from pathlib import Path
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
-# Imported for their error classes, which the table of error codes lists.
-import sysndd_mailer.compose
-import sysndd_mailer.links  # noqa: F401
-from sysndd_api.admin.routes import PAGES as PAGES_LISTED
+import sysndd_mailer
+from sysndd_api.pages.routes import PAGES as PAGES_LISTED
 from sysndd_api.routes import ENDPOINTS
 from sysndd_api.settings import ApiSettings
 from sysndd_backup.settings import BackupWorkerSettings
@@ -85,6 +85,10 @@ def pages_table() -> str:
 def errors_table() -> str:
     """Render every error code of requests, jobs and commands."""
     lines = ["| code | where | title |", "|---|---|---|"]
+    # An error is known once its module was imported; the mailer's are raised in the mailer alone.
+    for module in pkgutil.iter_modules(sysndd_mailer.__path__, "sysndd_mailer."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
     # By code: the order of classes depends on what was imported first.
     for error in sorted(all_errors(), key=lambda error: error.code):
         lines.append(f"| `{error.code}` | {_where(error)} | {error.title} |")

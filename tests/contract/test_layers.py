@@ -1,7 +1,9 @@
-"""Who may import whom, and who may read the environment."""
+"""Who may import whom, who may read the environment, and who may write SQL."""
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,73 @@ SERVICES = {
     "sysndd_mailer": REPOSITORY / "services" / "mailer",
     "sysndd_migrator": REPOSITORY / "services" / "migrator",
 }
+# Where the modules of each package are that we import by its name.
+ROOTS = {
+    "sysndd_core": CORE.parent,
+    **SERVICES,
+    "sysndd_local": REPOSITORY / "deploy" / "local",
+    "sysndd_preflight": REPOSITORY / "deploy" / "preflight",
+}
 # The processes' entry points: the only places that read the environment.
-ENTRY_POINTS = {"__main__.py", "command_line.py", "main.py"}
+ENTRY_POINTS = ("__main__.py", "command_line.py", "cli/main.py", "sysndd_api/asgi.py")
+API = SERVICES["sysndd_api"] / "sysndd_api"
+API_ROOT_MODULES = {"__init__", "__main__", "app", "asgi", "context", "routes", "settings"}
+API_NOT_FEATURES = {"security", "web", "pages", "cli"}
+FEATURE_FILES = {"handlers", "service", "store", "models"}
+# What a feature has besides the four files or lacks of them, and why.
+FEATURE_EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
+    "accounts": {
+        "mail": "queues the mails of an account's life, for four features",
+        "token_store": "links in mails are used by four features; a table of its own",
+    },
+    "backups": {
+        "restore": "restoring and undoing; one file with service.py would be too long to read",
+        "inspections": "single tables beside live; likewise",
+        "maintenance": "asked at every request that writes, so it keeps its answer for a second",
+        "uploads": "receives a file as a stream, before there is a backup",
+    },
+    "health": {"drift": "runs in the background and keeps its answer for a minute"},
+    "metrics": {"-store": "reads the health report and counts in memory; no table"},
+    "password_reset": {"-store": "works on accounts, tokens and sessions; no table of its own"},
+    "request_stats": {"-handlers": "read by the overview page alone"},
+    "users": {"administrators": "made at the command line, without anyone being signed in"},
+}
+# What each part of the API may import of it; a part that is not named is a feature.
+API_LAYERS: Mapping[str, set[str]] = {
+    "settings": set(),
+    "security": set(),
+    "web": {"security"},
+    "context": {"features", "web", "security", "settings"},
+    "pages": {"features", "web", "security", "settings"},
+    "cli": {"features", "web", "security", "settings", "context"},
+    "routes": {"features", "web", "security"},
+    "app": {"features", "web", "security", "settings", "context", "pages", "routes"},
+    "asgi": {"app", "web", "settings"},
+    "__main__": {"asgi", "web", "settings"},
+    "features": {"features", "web", "security", "settings"},
+}
+# SQL stands in stores. These are stores by another name, or the machinery below the stores.
+SQL_OUTSIDE_STORES: Mapping[str, str] = {
+    "sysndd_core/db/database.py": "sets up the session of a fresh connection",
+    "sysndd_core/db/schema_lock.py": "the server's named lock is taken by SELECT GET_LOCK",
+    "sysndd_core/db/schema_objects.py": "reads definitions from information_schema",
+    "sysndd_core/db/schema_version.py": "reads the migrator's ledger",
+    "sysndd_core/jobs/leases.py": "the leased tables: claiming and fencing are SQL",
+    "sysndd_core/jobs/liveness.py": "one question to the worker table, by a program of its own",
+    "sysndd_core/jobs/log.py": "the job_log table",
+    "sysndd_core/jobs/outcomes.py": "how jobs ended, into the audit log",
+    "sysndd_core/jobs/rows.py": "the job table",
+    "sysndd_core/jobs/worker.py": "signs on in the worker table",
+    "sysndd_core/mail/outbox.py": "the mail table",
+    "sysndd_core/mail/transport.py": "the mail_transport table",
+    "sysndd_mailer/links.py": "one question to the account_token table",
+    "sysndd_mailer/outbox_rows.py": "the mail table as the mailer writes it",
+}
+_STATEMENT = re.compile(
+    r"\s*(SELECT\b|INSERT\b.*\bINTO\b|REPLACE INTO\b|UPDATE (\S+ SET\b|$)|DELETE FROM\b|DO \w"
+    r"|(CREATE|ALTER|DROP|TRUNCATE|LOCK|ANALYZE) (TABLES?|DATABASE|SCHEMA|VIEW|INDEX|USER)\b"
+    r"|SHOW [A-Z]|SET (SESSION|GLOBAL|TRANSACTION)\b|GRANT |REVOKE |KILL |EXPLAIN |CALL )"
+)
 # Named in the design as shared; its second user is the preflight.
 USED_ONCE_ON_PURPOSE = {"sysndd_core.health"}
 
@@ -71,7 +138,8 @@ def test_core_holds_only_what_two_services_use() -> None:
 
 
 def dotted(path: Path) -> str:
-    parts = path.relative_to(CORE.parent).with_suffix("").parts
+    root = next(root for root in ROOTS.values() if path.is_relative_to(root))
+    parts = path.relative_to(root).with_suffix("").parts
     return ".".join(part for part in parts if part != "__init__")
 
 
@@ -83,7 +151,7 @@ def location(module: str) -> Path:
 def test_only_entry_points_read_the_environment() -> None:
     for root in (CORE, *SERVICES.values()):
         for path in modules(root):
-            if path.name in ENTRY_POINTS:
+            if path.as_posix().endswith(tuple(f"/{name}" for name in ENTRY_POINTS)):
                 continue
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 named = isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
@@ -102,16 +170,131 @@ def test_nothing_reads_the_environment_at_import() -> None:
                     assert not (isinstance(node, ast.Attribute) and node.attr == "environ"), path
 
 
-def test_features_have_the_same_file_names() -> None:
-    allowed = {"__init__", "handlers", "service", "store", "models"}
-    api = SERVICES["sysndd_api"] / "sysndd_api"
-    for feature in (path for path in api.iterdir() if (path / "__init__.py").exists()):
-        if feature.name == "admin":
-            continue  # the pages: one file of handlers for each area
-        assert {path.stem for path in feature.glob("*.py")} <= allowed, feature
+@cache
+def graph() -> dict[str, set[str]]:
+    """Return which of our modules imports which; an import for type checkers alone counts."""
+    paths = {dotted(path): path for root in ROOTS for path in modules(ROOTS[root] / root)}
+    return {
+        module: {name for name in imports(path) if name in paths} - {module}
+        for module, path in paths.items()
+    }
 
 
-def test_pages_ask_services_and_nothing_below_them() -> None:
+def package_of(module: str) -> str:
+    """Return the folder of the first level, or the module that stands beside these."""
+    return ".".join(module.split(".")[:2])
+
+
+def circles(edges: Mapping[str, Iterable[str]]) -> set[tuple[str, ...]]:
+    """Return the groups that reach each other, each sorted."""
+
+    def reached(start: str) -> set[str]:
+        seen, todo = set[str](), list(edges[start])
+        while todo:
+            name = todo.pop()
+            if name not in seen:
+                seen.add(name)
+                todo += edges.get(name, ())
+        return seen
+
+    reach = {name: reached(name) for name in edges}
+    return {
+        tuple(sorted({name} | {other for other in reach[name] if name in reach.get(other, ())}))
+        for name in edges
+        if name in reach[name]
+    }
+
+
+def test_modules_import_each_other_without_a_circle() -> None:
+    # Importing a module runs the __init__ above it, which here never imports anything of its own.
+    edges = {
+        module: {name for name in names if not module.startswith(f"{name}.")}
+        for module, names in graph().items()
+    }
+    assert circles(edges) == set()
+
+
+def test_packages_import_each_other_without_a_circle() -> None:
+    edges: dict[str, set[str]] = {}
+    for module, names in graph().items():
+        package = package_of(module)
+        others = {package_of(name) for name in names} - {package, package.partition(".")[0]}
+        edges.setdefault(package, set()).update(others)
+    assert circles(edges) == set()
+
+
+def part_of(module: str) -> str:
+    """Return which part of the API a module belongs to."""
+    name = module.split(".")[1]
+    return name if name in API_LAYERS else "features"
+
+
+def test_parts_of_the_api_import_only_what_is_below_them() -> None:
+    for module, names in graph().items():
+        if not module.startswith("sysndd_api."):
+            continue
+        part = part_of(module)
+        used = {part_of(name) for name in names if name.startswith("sysndd_api.")}
+        assert used - {part} <= API_LAYERS[part], module
+
+
+def test_nothing_imports_a_process() -> None:
+    for module, names in graph().items():
+        assert not [name for name in names if name.endswith(".__main__")], module
+
+
+def test_the_root_of_the_api_holds_the_process_and_nothing_else() -> None:
+    assert {path.stem for path in API.glob("*.py")} == API_ROOT_MODULES
+
+
+def test_every_feature_has_the_four_files_or_a_reason() -> None:
+    features = {
+        path.name for path in API.iterdir() if (path / "__init__.py").exists()
+    } - API_NOT_FEATURES
+    assert set(FEATURE_EXCEPTIONS) <= features
+    for feature in sorted(features):
+        found = {path.stem for path in (API / feature).glob("*.py")} - {"__init__"}
+        exceptions = {
+            *(found - FEATURE_FILES),
+            *(f"-{name}" for name in FEATURE_FILES - found),
+        }
+        assert exceptions == set(FEATURE_EXCEPTIONS.get(feature, ())), feature
+
+
+def is_store(module: str) -> bool:
+    """Tell whether a module, given by its last name, is a store."""
+    return module == "store" or module.endswith("_store")
+
+
+def statements(path: Path) -> Iterator[str]:
+    """Yield the string literals that begin like an SQL statement."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        first = node.values[:1] if isinstance(node, ast.JoinedStr) else [node]
+        for part in first:
+            text = part.value if isinstance(part, ast.Constant) else None
+            if isinstance(text, str) and _STATEMENT.match(text):
+                yield text
+
+
+def test_sql_stands_in_stores() -> None:
+    found = set()
+    for package in ("sysndd_api", "sysndd_core", "sysndd_mailer"):
+        for path in modules(ROOTS[package] / package):
+            if not is_store(path.stem) and any(statements(path)):
+                found.add(path.relative_to(ROOTS[package]).as_posix())
+    assert found == set(SQL_OUTSIDE_STORES)
+
+
+def test_stores_of_the_api_return_no_bare_rows() -> None:
+    """What a store returns is typed, so that a renamed column is found by the type checker."""
+    for path in (path for path in modules(API) if is_store(path.stem)):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns:
+                returned = ast.unparse(node.returns)
+                assert not re.search(r"\bRow\b|dict\[str, Any\]", returned), f"{path}: {node.name}"
+
+
+def test_handlers_and_pages_ask_services_and_nothing_below_them() -> None:
     """Whatever a page does, the API could refuse: no SQL, no store, no HTTP to ourselves."""
     below = (
         "sysndd_core.db.database",
@@ -121,8 +304,8 @@ def test_pages_ask_services_and_nothing_below_them() -> None:
         "urllib.request",
         "http.client",
     )
-    for path in modules(SERVICES["sysndd_api"] / "sysndd_api" / "admin"):
-        names = set(imports(path)) - {"sysndd_core.db.database", "sysndd_core.db.database.Row"}
-        assert not [name for name in names if name.startswith(below) or name.endswith(".store")], (
-            path
-        )
+    for path in (*modules(API / "pages"), *API.glob("*/handlers.py")):
+        names = set(imports(path))
+        assert not [
+            name for name in names if name.startswith(below) or is_store(name.rpartition(".")[2])
+        ], path

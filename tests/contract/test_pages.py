@@ -5,13 +5,13 @@ import json
 import re
 from pathlib import Path
 
-from sysndd_api.admin.rendering import ENVIRONMENT, SECURITY_HEADERS
-from sysndd_api.admin.routes import PAGES
-from sysndd_api.auth import Access
+from sysndd_api.pages.rendering import ENVIRONMENT, SECURITY_HEADERS
+from sysndd_api.pages.routes import PAGES
+from sysndd_api.security.access import Access
 
-ADMIN = Path(__file__).resolve().parents[2] / "services" / "api" / "sysndd_api" / "admin"
-VENDORED = ADMIN / "static" / "vendored"
-TEMPLATES = ADMIN / "templates"
+PAGES_PACKAGE = Path(__file__).resolve().parents[2] / "services" / "api" / "sysndd_api" / "pages"
+VENDORED = PAGES_PACKAGE / "static" / "vendored"
+TEMPLATES = PAGES_PACKAGE / "templates"
 
 
 def test_vendored_files_have_the_recorded_checksum() -> None:

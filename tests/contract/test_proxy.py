@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from sysndd_api.middleware import UPLOAD_PATH
 from sysndd_api.routes import ENDPOINTS
+from sysndd_api.web.middleware import UPLOAD_PATH
 
 SITE = Path(__file__).resolve().parents[2] / "proxy" / "dynamic" / "site.yml"
 

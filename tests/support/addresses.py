@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pymysql.cursors import Cursor
 
-from sysndd_api.admin.routes import PAGES
-from sysndd_api.auth import Access
+from sysndd_api.pages.routes import PAGES
+from sysndd_api.security.access import Access
 from tests.support.pages import MARKUP
 
 _ID = "0a9e0000-0000-4000-8000-000000000000"

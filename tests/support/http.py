@@ -13,6 +13,7 @@ import uvicorn
 from sysndd_api.app import create_app
 from sysndd_api.context import Context, open_context
 from sysndd_api.settings import ApiSettings
+from sysndd_api.users.administrators import Administrators
 from tests.support.site import Site
 
 PASSWORD = "correct horse battery staple"
@@ -45,7 +46,9 @@ async def api(site: Site) -> AsyncIterator[Api]:
     """Serve the site's API on a free port of the loopback address."""
     settings = site.load(ApiSettings)
     async with open_context(settings) as context, served(settings) as base_url:
-        await context.accounts.create_administrator("admin", "admin@sysndd.example", PASSWORD)
+        await context[Administrators].create_administrator(
+            "admin", "admin@sysndd.example", PASSWORD
+        )
         async with httpx.AsyncClient(base_url=base_url) as client:
             token = await sign_in(client, "admin")
             headers = {"Authorization": f"Bearer {token}"}

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sysndd_api.credentials import SESSION_COOKIE
+from sysndd_api.security.credentials import SESSION_COOKIE
 from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.backups.manifest import BackupManifest
 from sysndd_core.jobs.models import BackupKind

@@ -7,14 +7,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
 import uvicorn
-from starlette.types import ASGIApp
 
-from sysndd_api.app import create_app
-from sysndd_api.serving import Connection, Supervisor, draining
+from sysndd_api.asgi import METRICS_DIRECTORY
 from sysndd_api.settings import ApiSettings
+from sysndd_api.web.supervisor import Connection, Supervisor
 from sysndd_core.db.database import Database
 from sysndd_core.db.schema_version import pending
 from sysndd_core.errors import SysnddError
@@ -24,10 +22,9 @@ from sysndd_core.settings.server import GRACEFUL_SECONDS, KEEP_ALIVE_SECONDS
 
 log = get_logger(__name__)
 
-# A worker that does not answer its parent for so long is replaced. uvicorn's own 5 s are less than a
-# start takes on a busy machine: the workers were killed while they started, for ever.
+# A worker that does not answer its parent for so long is replaced. uvicorn's own 5 s are less than
+# a start takes on a busy machine: the workers were killed while they started, for ever.
 _HUNG_SECONDS = 60
-_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def main() -> int:
@@ -49,15 +46,6 @@ def main() -> int:
         print(f"sysndd-api: {error.detail}", file=sys.stderr)
         return 1
     return _serve(settings)
-
-
-def build() -> ASGIApp:
-    """Build the application inside a worker process, which has only its environment."""
-    settings = load(ApiSettings, os.environ)
-    configure(settings.log, service="api")
-    metrics = os.environ.get(_METRICS)
-    app = create_app(settings, metrics_directory=Path(metrics) if metrics else None)
-    return draining(app)
 
 
 def _migrate() -> None:
@@ -119,7 +107,7 @@ def _serve(settings: ApiSettings) -> int:
         return _run(settings)
     with tempfile.TemporaryDirectory(prefix="sysndd-metrics-") as directory:
         # Read by prometheus-client itself when the workers import it.
-        os.environ[_METRICS] = directory
+        os.environ[METRICS_DIRECTORY] = directory
         return _run(settings)
 
 
@@ -127,7 +115,7 @@ def _run(settings: ApiSettings) -> int:
     server = settings.server
     log.info("api_starting", host=server.host, port=server.port, workers=server.workers)
     config = uvicorn.Config(
-        "sysndd_api.__main__:build",
+        "sysndd_api.asgi:build",
         factory=True,
         host=server.host,
         port=server.port,

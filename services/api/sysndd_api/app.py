@@ -2,25 +2,34 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from sysndd_api.admin.routes import PAGES
-from sysndd_api.context import Context, open_context
-from sysndd_api.errors import EXCEPTION_HANDLERS
-from sysndd_api.middleware import BodyLimit, RequestLog
+from sysndd_api.backups.service import Backups
+from sysndd_api.context import open_context
+from sysndd_api.metrics.service import Metrics
+from sysndd_api.pages.routes import PAGES
+from sysndd_api.request_stats.service import RequestStats
 from sysndd_api.routes import ENDPOINTS
 from sysndd_api.settings import ApiSettings
+from sysndd_api.web.errors import EXCEPTION_HANDLERS
+from sysndd_api.web.middleware import BodyLimit, RequestLog, RequestObserver
 
 
 class State(TypedDict):
-    """What every request sees as ``request.state``."""
+    """What every request sees as ``request.state``.
 
-    context: Context
+    Attributes:
+        services: the context's, by type; ``sysndd_api.web.http.service`` looks them up.
+        observers: called for each request that was answered.
+    """
+
+    services: Mapping[type[Any], Any]
+    observers: tuple[RequestObserver, ...]
 
 
 def create_app(settings: ApiSettings, *, metrics_directory: Path | None = None) -> Starlette:
@@ -37,23 +46,28 @@ def create_app(settings: ApiSettings, *, metrics_directory: Path | None = None) 
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
         async with (
             open_context(settings, metrics_directory=metrics_directory) as context,
-            context.activity.kept(),
+            context[RequestStats].kept(),
         ):
             beside = [
-                asyncio.create_task(context.metrics.watch(context.database)),
+                asyncio.create_task(context[Metrics].watch()),
                 # A thousand manifests take a while to parse and are kept then; nobody waits for it.
-                asyncio.create_task(context.backups.list_all()),
+                asyncio.create_task(context[Backups].list_all()),
             ]
             try:
-                yield {"context": context}
+                yield {
+                    "services": context.services,
+                    "observers": (context[RequestStats].observe, context[Metrics].observe),
+                }
             finally:
                 for task in beside:
                     task.cancel()
                 await asyncio.gather(*beside, return_exceptions=True)
 
-    return Starlette(
+    app = Starlette(
         routes=[*(one.route() for one in ENDPOINTS), *(one.route() for one in PAGES)],
         middleware=[Middleware(RequestLog), Middleware(BodyLimit)],
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=lifespan,
     )
+    app.state.endpoints = ENDPOINTS
+    return app

@@ -1,40 +1,50 @@
-"""What one process holds: opened and closed in one place, for the API and the command line alike."""
+"""What one process holds: opened and closed in one place, for the API and the CLI alike."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from sysndd_api.account_parts import account_parts
+from sysndd_api.accounts.mail import AccountMails
 from sysndd_api.accounts.service import Accounts
-from sysndd_api.activity.service import Activity
-from sysndd_api.activity.store import ActivityStore
-from sysndd_api.addresses.service import Addresses
+from sysndd_api.accounts.store import UserStore
+from sysndd_api.accounts.token_store import TokenStore
 from sysndd_api.audit.service import Audit
 from sysndd_api.audit.store import AuditStore
+from sysndd_api.backups.inspections import Inspections
+from sysndd_api.backups.maintenance import MaintenanceMode
+from sysndd_api.backups.restore import Restores
 from sysndd_api.backups.service import Backups
+from sysndd_api.backups.store import BackupStore
 from sysndd_api.curation.service import Curation
 from sysndd_api.curation.store import CurationStore
+from sysndd_api.email_change.service import EmailChanges
+from sysndd_api.email_change.store import EmailChangeStore
 from sysndd_api.health.service import Health
-from sysndd_api.inspections.service import Inspections
 from sysndd_api.jobs.service import Jobs
 from sysndd_api.jobs.store import JobStore
-from sysndd_api.limits import Limiter
 from sysndd_api.mail.service import Mails
 from sysndd_api.mail.store import MailStore
-from sysndd_api.maintenance import MaintenanceMode
 from sysndd_api.metrics.service import Metrics
 from sysndd_api.migrations.service import Migrations
 from sysndd_api.migrations.store import MigrationStore
-from sysndd_api.passwords import PasswordHashing
-from sysndd_api.recovery.service import Recovery
-from sysndd_api.restores.service import Restores
+from sysndd_api.password_reset.service import PasswordReset
+from sysndd_api.request_stats.service import RequestStats
+from sysndd_api.request_stats.store import RequestStatsStore
+from sysndd_api.security.passwords import PasswordHashing
+from sysndd_api.security.rate_limits import Limiter
+from sysndd_api.security.sign_in_limits import Attempts
 from sysndd_api.sessions.service import Sessions
+from sysndd_api.sessions.store import KnownClientStore, SessionStore
 from sysndd_api.settings import ApiSettings
-from sysndd_api.smtp.service import SmtpTests
-from sysndd_api.smtp.store import SmtpTestStore
+from sysndd_api.smtp_diagnostics.service import SmtpDiagnostics
+from sysndd_api.smtp_diagnostics.store import SmtpTestStore
+from sysndd_api.users.administrators import Administrators
 from sysndd_api.users.service import Users
+from sysndd_api.users.store import AdministrationStore
+from sysndd_api.web.guard import Guard
 from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.backups.s3 import S3Copies
 from sysndd_core.db.database import Database
@@ -42,101 +52,158 @@ from sysndd_core.jobs.rows import JobRows
 from sysndd_core.jobs.wake_up import WakeUp
 from sysndd_core.mail.outbox import MailRows
 
+ServiceT = TypeVar("ServiceT")
+
 
 @dataclass(frozen=True)
 class Context:
-    """Every service of this process."""
+    """Every service of this process, by its type: ``context[Backups]``."""
 
-    settings: ApiSettings
-    database: Database
-    accounts: Accounts
-    activity: Activity
-    addresses: Addresses
-    audit: Audit
-    backups: Backups
-    curation: Curation
-    health: Health
-    jobs: Jobs
-    mails: Mails
-    metrics: Metrics
-    maintenance: MaintenanceMode
-    migrations: Migrations
-    recovery: Recovery
-    restores: Restores
-    inspections: Inspections
-    sessions: Sessions
-    smtp_tests: SmtpTests
-    users: Users
+    services: Mapping[type[Any], Any]
+
+    def __getitem__(self, kind: type[ServiceT]) -> ServiceT:
+        """Return the service of a type."""
+        found: ServiceT = self.services[kind]
+        return found
 
 
 @contextlib.asynccontextmanager
 async def open_context(
     settings: ApiSettings, *, metrics_directory: Path | None = None
 ) -> AsyncIterator[Context]:
-    """Open the pool and the wake-up, put the services together, and close both at the end."""
-    wake_up = WakeUp(settings.redis)
-    hashing = PasswordHashing(
-        memory_kib=settings.account.password_memory_kib,
-        passes=settings.account.password_passes,
-        threads=settings.account.password_threads,
-    )
-    limiter = Limiter(
-        settings.redis,
-        site=settings.database.ops_name,
-        secret=settings.token.key.get_secret_value() if settings.token.key else "",
-        workers=settings.server.workers,
-    )
+    """Open the pool, the wake-up, the limiter and the hashing threads; close all at the end."""
+    account, key = settings.account, settings.token.key
+    async with contextlib.AsyncExitStack() as stack:
+        wake_up = WakeUp(settings.redis)
+        stack.push_async_callback(wake_up.close)
+        limiter = Limiter(
+            settings.redis,
+            site=settings.database.ops_name,
+            secret=key.get_secret_value() if key else "",
+            workers=settings.server.workers,
+        )
+        stack.push_async_callback(limiter.close)
+        hashing = PasswordHashing(
+            memory_kib=account.password_memory_kib,
+            passes=account.password_passes,
+            threads=account.password_threads,
+        )
+        stack.callback(hashing.close)
+        database = await stack.enter_async_context(Database(settings.database))
+        services = (
+            settings, database, Metrics(database, metrics_directory),
+            *_services(settings, database, wake_up, limiter, hashing),
+        )  # fmt: skip
+        yield Context({type(one): one for one in services})
+
+
+def _services(
+    settings: ApiSettings,
+    database: Database,
+    wake_up: WakeUp,
+    limiter: Limiter,
+    hashing: PasswordHashing,
+) -> Iterator[object]:
+    audit = Audit(database, AuditStore(database))
+    jobs = JobRows(database, wake_up)
     domain = urlsplit(settings.site.public_url).hostname or "localhost"
-    try:
-        async with Database(settings.database) as database:
-            audit = Audit(database, AuditStore(database))
-            job_rows = JobRows(database, wake_up)
-            mail_rows = MailRows(database, wake_up, domain=domain)
-            store = BackupDirectory(settings.backup.directory)
-            parts = account_parts(
-                settings,
-                database,
-                audit=audit,
-                mail_rows=mail_rows,
-                hashing=hashing,
-                limiter=limiter,
-            )
-            accounts = Accounts(parts)
-            recovery = Recovery(parts, accounts)
-            yield Context(
-                settings=settings,
-                database=database,
-                activity=Activity(database, ActivityStore(database)),
-                accounts=accounts,
-                addresses=Addresses(parts, recovery),
-                audit=audit,
-                backups=Backups(
-                    database,
-                    store,
-                    job_rows,
-                    audit,
-                    copies=S3Copies.configured(settings.s3),
-                    upload_limit=settings.backup.upload_max_bytes,
-                ),
-                curation=Curation(CurationStore(database)),
-                health=Health(
-                    settings, database, wake_up, jobs=job_rows, mails=mail_rows, backups=store
-                ),
-                jobs=Jobs(database, job_rows, JobStore(database), audit),
-                maintenance=MaintenanceMode(database),
-                migrations=Migrations(
-                    database, MigrationStore(database), settings.migrations.directory
-                ),
-                mails=Mails(database, mail_rows, MailStore(database), parts.users, audit),
-                metrics=Metrics(metrics_directory),
-                recovery=recovery,
-                restores=Restores(database, store, job_rows, audit),
-                inspections=Inspections(database, store, job_rows, audit),
-                smtp_tests=SmtpTests(database, SmtpTestStore(database), audit, settings.smtp),
-                sessions=Sessions(parts),
-                users=Users(parts, accounts),
-            )
-    finally:
-        hashing.close()
-        await limiter.close()
-        await wake_up.close()
+    mails = MailRows(database, wake_up, domain=domain)
+    users, directory = UserStore(database), BackupDirectory(settings.backup.directory)
+    yield audit
+    yield RequestStats(database, RequestStatsStore(database))
+    yield Curation(CurationStore(database))
+    yield Migrations(database, MigrationStore(database), settings.migrations.directory)
+    yield Jobs(database=database, rows=jobs, store=JobStore(database), audit=audit)
+    yield Mails(database=database, rows=mails, store=MailStore(database), users=users, audit=audit)
+    yield SmtpDiagnostics(
+        database=database, store=SmtpTestStore(database), audit=audit, settings=settings.smtp
+    )
+    yield Health(settings, database, wake_up, jobs=jobs, mails=mails, backups=directory)
+    yield from _backup_services(settings, database, directory, jobs, audit)
+    yield from _account_services(
+        settings, database, users=users, mails=AccountMails(mails), limiter=limiter,
+        hashing=hashing, audit=audit,
+    )  # fmt: skip
+
+
+# Below, what a service is given stays together on its lines; hence `fmt: skip`.
+
+
+def _backup_services(
+    settings: ApiSettings,
+    database: Database,
+    directory: BackupDirectory,
+    rows: JobRows,
+    audit: Audit,
+) -> Iterator[object]:
+    store = BackupStore(database)
+    backups = Backups(
+        database=database, store=store, directory=directory, rows=rows, audit=audit,
+        copies=S3Copies.configured(settings.s3), upload_limit=settings.backup.upload_max_bytes,
+    )  # fmt: skip
+    yield backups
+    yield Restores(database=database, store=store, backups=backups, rows=rows, audit=audit)
+    yield Inspections(database=database, store=store, backups=backups, rows=rows, audit=audit)
+
+
+def _account_services(
+    settings: ApiSettings,
+    database: Database,
+    *,
+    users: UserStore,
+    mails: AccountMails,
+    limiter: Limiter,
+    hashing: PasswordHashing,
+    audit: Audit,
+) -> Iterator[object]:
+    account = settings.account
+    tokens, clients = TokenStore(database, settings.token.key), KnownClientStore(database)
+    open_sessions = SessionStore(database, idle_minutes=account.session_idle_minutes)
+    attempts = Attempts(limiter, settings.limit, clients, audit)
+    maintenance = MaintenanceMode(BackupStore(database))
+    sessions = Sessions(
+        database=database, store=open_sessions, clients=clients, users=users, tokens=tokens,
+        hashing=hashing, attempts=attempts, audit=audit, hours=account.session_hours,
+    )  # fmt: skip
+    accounts = Accounts(
+        database=database, users=users, tokens=tokens, hashing=hashing, mails=mails,
+        attempts=attempts, audit=audit, settings=account,
+    )  # fmt: skip
+    passwords = PasswordReset(
+        database=database, accounts=accounts, users=users, sessions=open_sessions, tokens=tokens,
+        clients=clients, hashing=hashing, mails=mails, attempts=attempts, audit=audit,
+        minutes=account.reset_minutes,
+    )  # fmt: skip
+    yield from (sessions, accounts, passwords)
+    yield EmailChanges(
+        database=database, store=EmailChangeStore(database), users=users, tokens=tokens,
+        mails=mails, attempts=attempts, audit=audit, passwords=passwords,
+        minutes=account.confirm_hours * 60,
+    )  # fmt: skip
+    yield Guard(sessions.authenticate, maintenance, public_url=settings.site.public_url)
+    yield from _administration_services(
+        database, accounts=accounts, users=users, sessions=open_sessions, tokens=tokens,
+        hashing=hashing, mails=mails, audit=audit,
+    )  # fmt: skip
+
+
+def _administration_services(
+    database: Database,
+    *,
+    accounts: Accounts,
+    users: UserStore,
+    sessions: SessionStore,
+    tokens: TokenStore,
+    hashing: PasswordHashing,
+    mails: AccountMails,
+    audit: Audit,
+) -> Iterator[object]:
+    store = AdministrationStore(database)
+    yield Administrators(
+        database=database, store=store, users=users, sessions=sessions, tokens=tokens,
+        hashing=hashing, mails=mails, audit=audit,
+    )  # fmt: skip
+    yield Users(
+        database=database, store=store, accounts=accounts, users=users, sessions=sessions,
+        tokens=tokens, mails=mails, audit=audit,
+    )  # fmt: skip

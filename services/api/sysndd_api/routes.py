@@ -1,14 +1,5 @@
 """Every address of the API, in one list, with who may call it and what travels."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-
-from pydantic import BaseModel
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
-
-from sysndd_api import docs_page, openapi
 from sysndd_api.accounts import handlers as accounts
 from sysndd_api.accounts.models import (
     Confirmed,
@@ -16,96 +7,54 @@ from sysndd_api.accounts.models import (
     MailOnItsWay,
     RegisterRequest,
     TokenRequest,
+    UserView,
 )
-from sysndd_api.addresses import handlers as addresses
-from sysndd_api.addresses.models import AddressChange, AddressConfirmed
 from sysndd_api.audit import handlers as audit
 from sysndd_api.audit.models import AuditEvent, AuditQuery
-from sysndd_api.auth import Access
 from sysndd_api.backups import handlers as backups
 from sysndd_api.backups.models import (
     BackupList,
     BackupQuery,
     DeleteRequest,
+    InspectionView,
+    InspectRequest,
     RestorePreview,
     RestoreRequest,
     UndoRequest,
     UploadQuery,
 )
-from sysndd_api.credentials import presented_token
 from sysndd_api.curation import handlers as curation
 from sysndd_api.curation.models import EntityQuery, EntityView, GeneQuery, GeneView
+from sysndd_api.email_change import handlers as email_change
+from sysndd_api.email_change.models import AddressChange, AddressConfirmed
 from sysndd_api.health import handlers as health
 from sysndd_api.health.models import HealthReport, Live, Ready
-from sysndd_api.http import Page, PageQuery, context_of, remote_of
-from sysndd_api.inspections import handlers as inspections
-from sysndd_api.inspections.models import InspectionView, InspectRequest
 from sysndd_api.jobs import handlers as jobs
 from sysndd_api.jobs.models import JobAccepted, JobLines, JobQuery, JobView
 from sysndd_api.mail import handlers as mail
 from sysndd_api.mail.models import MailDetail, MailQuery, MailQueued, MailView
 from sysndd_api.metrics import handlers as metrics
-from sysndd_api.middleware import UPLOAD_PATH
 from sysndd_api.migrations import handlers as migrations
 from sysndd_api.migrations.models import MigrationList
-from sysndd_api.recovery import handlers as recovery
-from sysndd_api.recovery.models import PasswordChange, ResetRequest
+from sysndd_api.password_reset import handlers as password_reset
+from sysndd_api.password_reset.models import PasswordChange, ResetRequest
+from sysndd_api.security.access import Access
 from sysndd_api.sessions import handlers as sessions
 from sysndd_api.sessions.models import (
     LoginReply,
     LoginRequest,
     SessionList,
     SessionsEnded,
-    UserView,
 )
-from sysndd_api.smtp import handlers as smtp
-from sysndd_api.smtp.models import SmtpTest
+from sysndd_api.smtp_diagnostics import handlers as smtp_diagnostics
+from sysndd_api.smtp_diagnostics.models import SmtpTest
 from sysndd_api.users import handlers as users
 from sysndd_api.users.models import AccountView, RoleRequest, UserQuery
+from sysndd_api.web import docs_page, openapi
+from sysndd_api.web.endpoint import Endpoint
+from sysndd_api.web.middleware import UPLOAD_PATH
+from sysndd_api.web.models import Page, PageQuery
 from sysndd_core.backups.manifest import BackupManifest
-
-Handler = Callable[[Request], Awaitable[Response]]
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """One method of one address.
-
-    Attributes:
-        access: who may call it; checked before the handler runs.
-        answer: model of the successful answer, None for one without a JSON document.
-        status: of the successful answer.
-        body, query: models of what is sent.
-        in_maintenance: whether a method that writes goes on while a restore replaces the tables;
-            for those that write to the platform alone.
-    """
-
-    method: str
-    path: str
-    handler: Handler
-    access: Access
-    answer: type[BaseModel] | None
-    status: int = 200
-    body: type[BaseModel] | None = None
-    query: type[BaseModel] | None = None
-    in_maintenance: bool = False
-
-    def route(self) -> Route:
-        """Build the framework's route, with the access check in front of the handler."""
-        return Route(self.path, self._checked, methods=[self.method], name=self.handler.__name__)
-
-    async def _checked(self, request: Request) -> Response:
-        if self.access is not Access.ANYONE:
-            request.state.actor = await context_of(request).sessions.authenticate(
-                presented_token(request),
-                self.access,
-                remote=remote_of(request),
-                asked=f"{self.method} {request.scope['path']}",
-            )
-        if self.method != "GET" and not self.in_maintenance:
-            await context_of(request).maintenance.refuse_writes()
-        return await self.handler(request)
-
 
 ANYONE, SIGNED_IN, ADMIN = Access.ANYONE, Access.SIGNED_IN, Access.ADMINISTRATOR
 
@@ -146,22 +95,22 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         body=EmailRequest,
     ),
     Endpoint(
-        "POST", "/api/auth/password-reset", recovery.request_reset, ANYONE, MailOnItsWay, 202,
+        "POST", "/api/auth/password-reset", password_reset.request_reset, ANYONE, MailOnItsWay, 202,
         body=EmailRequest,
     ),
     Endpoint(
-        "POST", "/api/auth/password-reset/confirm", recovery.reset, ANYONE, UserView,
+        "POST", "/api/auth/password-reset/confirm", password_reset.reset, ANYONE, UserView,
         body=ResetRequest,
     ),
     Endpoint(
-        "POST", "/api/auth/password", recovery.change, SIGNED_IN, None, 204, body=PasswordChange
+        "POST", "/api/auth/password", password_reset.change, SIGNED_IN, None, 204, body=PasswordChange
     ),
     Endpoint(
-        "POST", "/api/auth/email", addresses.request_change, SIGNED_IN, MailOnItsWay, 202,
+        "POST", "/api/auth/email", email_change.request_change, SIGNED_IN, MailOnItsWay, 202,
         body=AddressChange,
     ),
     Endpoint(
-        "POST", "/api/auth/email/confirm", addresses.confirm, ANYONE, AddressConfirmed,
+        "POST", "/api/auth/email/confirm", email_change.confirm, ANYONE, AddressConfirmed,
         body=TokenRequest,
     ),
     Endpoint("GET", "/api/auth/sessions", sessions.list_own, SIGNED_IN, SessionList),
@@ -194,18 +143,18 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         body=UndoRequest, in_maintenance=True,
     ),
     Endpoint(
-        "POST", _BACKUP + "/dry-run", inspections.dry_run, ADMIN, JobAccepted, 202, in_maintenance=True
+        "POST", _BACKUP + "/dry-run", backups.dry_run, ADMIN, JobAccepted, 202, in_maintenance=True
     ),
     Endpoint(
-        "POST", _BACKUP + "/inspect", inspections.inspect_table, ADMIN, JobAccepted, 202,
+        "POST", _BACKUP + "/inspect", backups.inspect_table, ADMIN, JobAccepted, 202,
         body=InspectRequest, in_maintenance=True,
     ),
     Endpoint(
-        "GET", "/api/admin/inspections", inspections.list_inspections, ADMIN, Page[InspectionView],
+        "GET", "/api/admin/inspections", backups.list_inspections, ADMIN, Page[InspectionView],
         query=PageQuery,
     ),
     Endpoint(
-        "DELETE", "/api/admin/inspections/{schema}", inspections.drop_inspection, ADMIN, JobAccepted,
+        "DELETE", "/api/admin/inspections/{schema}", backups.drop_inspection, ADMIN, JobAccepted,
         202, in_maintenance=True,
     ),
     Endpoint("POST", _BACKUP + "/verify", backups.verify_backup, ADMIN, JobAccepted, 202),
@@ -229,9 +178,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "POST", "/api/admin/mail/{mail_id}/cancel", mail.cancel_mail, ADMIN, MailDetail,
         in_maintenance=True,
     ),
-    Endpoint("GET", "/api/admin/smtp/test", smtp.run_test, ADMIN, SmtpTest),
+    Endpoint("GET", "/api/admin/smtp/test", smtp_diagnostics.run_test, ADMIN, SmtpTest),
     Endpoint(
-        "POST", "/api/admin/smtp/test-message", smtp.send_test_message, ADMIN, MailQueued, 202,
+        "POST", "/api/admin/smtp/test-message", smtp_diagnostics.send_test_message, ADMIN, MailQueued, 202,
         in_maintenance=True,
     ),
     Endpoint("GET", "/api/admin/jobs/{job_id}/log", jobs.job_lines, ADMIN, JobLines),

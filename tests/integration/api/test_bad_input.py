@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from sysndd_api.settings import ApiSettings
+from sysndd_api.users.administrators import Administrators
 from tests.support.http import PASSWORD, Api, problem, served
 from tests.support.site import Site
 from tests.support.workers import eventually
@@ -140,7 +141,9 @@ async def test_missing_token(api: Api) -> None:
 
 @pytest.mark.parametrize("role", ["Curator", "Reviewer", "Viewer"])
 async def test_wrong_role(api: Api, site: Site, role: str) -> None:
-    await api.context.accounts.create_administrator("other", "other@sysndd.example", PASSWORD)
+    await api.context[Administrators].create_administrator(
+        "other", "other@sysndd.example", PASSWORD
+    )
     site.server.execute(
         f"UPDATE `{site.app}`.`user` SET role = %s WHERE user_name = 'other'", (role,)
     )

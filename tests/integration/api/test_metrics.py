@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from sysndd_api.mail.service import Mails
 from sysndd_local.ports import free_port
 from tests.support.http import Api
 from tests.support.site import Site
@@ -48,7 +49,7 @@ async def test_figures_of_the_system_and_of_requests(api: Api) -> None:
     assert figures["sysndd_pool_connections", (("state", "size"),)] > 0
     # There is no backup: its age is left out, not zero.
     assert not any(name == "sysndd_backup_newest_age_hours" for name, _ in figures)
-    mail_id = await api.context.mails.queue_test("person@sysndd.example", requested_by=None)
+    mail_id = await api.context[Mails].queue_test("person@sysndd.example", requested_by=None)
     figures = read((await api.client.get("/metrics")).text)
     assert figures["sysndd_queue_depth", (("queue", "mail"), ("state", "queued"))] == 1
     assert mail_id not in str(figures)

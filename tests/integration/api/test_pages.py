@@ -7,8 +7,10 @@ from datetime import timedelta
 
 import httpx
 
-from sysndd_api.credentials import SESSION_COOKIE
+from sysndd_api.jobs.service import Jobs
+from sysndd_api.security.credentials import SESSION_COOKIE
 from sysndd_core.backups.directory import BackupDirectory
+from sysndd_core.db.database import Database
 from sysndd_core.jobs.models import CreateBackup, RestoreBackup
 from tests.support.http import PASSWORD, Api, sign_in
 from tests.support.pages import FROM_HERE, MARKUP, put_backup
@@ -155,8 +157,8 @@ async def test_failed_work_can_be_asked_for_again_but_never_a_restore(
 ) -> None:
     ids = []
     for job in (CreateBackup(), RestoreBackup(name="manual_x.sql.zst")):
-        async with api.context.database.transaction() as tx:
-            ids.append(await api.context.jobs._rows.submit(tx, job, requested_by=None))
+        async with api.context[Database].transaction() as tx:
+            ids.append(await api.context[Jobs]._rows.submit(tx, job, requested_by=None))
         site.server.execute(
             f"UPDATE `{site.ops}`.job SET state = 'failed', error_code = 'dump_failed',"
             " error = 'The disk is full.', finished_at = UTC_TIMESTAMP(6) WHERE id = %s",

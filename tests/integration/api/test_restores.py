@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from sysndd_api.restores import service
+from sysndd_api.backups import restore as service
 from sysndd_core.jobs.models import CreateBackup
 from tests.support.http import Api, problem, sign_in
 from tests.support.site import Site

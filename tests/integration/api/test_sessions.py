@@ -3,8 +3,9 @@
 import httpx
 import pytest
 
-from sysndd_api.credentials import SESSION_COOKIE
+from sysndd_api.security.credentials import SESSION_COOKIE
 from sysndd_api.settings import ApiSettings
+from sysndd_api.users.administrators import Administrators
 from tests.support.http import PASSWORD, Api, problem, served, sign_in
 from tests.support.site import Site
 
@@ -105,7 +106,9 @@ async def test_list_and_end_one(api: Api) -> None:
 
 
 async def test_nobody_ends_another_accounts_session(api: Api) -> None:
-    await api.context.accounts.create_administrator("other", "other@sysndd.example", PASSWORD)
+    await api.context[Administrators].create_administrator(
+        "other", "other@sysndd.example", PASSWORD
+    )
     (theirs,) = (await api.admin.get(SESSIONS)).json()["data"]
     async with await api.signed_in("other") as other:
         problem(await other.delete(f"{SESSIONS}/{theirs['id']}"), 404, "session_not_found")

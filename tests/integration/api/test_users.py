@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 from sysndd_api.settings import ApiSettings
+from sysndd_api.users.administrators import Administrators
 from tests.support.accounts import Lifecycle, token_of
 from tests.support.http import PASSWORD, Api, problem, served, sign_in
 from tests.support.site import REPOSITORY, Site
@@ -111,7 +112,9 @@ async def test_last_administrator_stays(api: Api, site: Site) -> None:
     answer = await api.admin.post(f"{path}/role", json={"role": "Viewer"})
     problem(answer, 409, "last_administrator")
     # One that can't sign in any more is no second one.
-    await api.context.accounts.create_administrator("other", "other@sysndd.example", PASSWORD)
+    await api.context[Administrators].create_administrator(
+        "other", "other@sysndd.example", PASSWORD
+    )
     site.server.execute(
         f"UPDATE `{site.app}`.`user` SET state = 'deactivated' WHERE user_name = 'other'"
     )
@@ -162,7 +165,9 @@ async def test_one_administrator_is_left_of_twenty_who_remove_each_other(
 
 
 async def test_twenty_tries_at_the_last_two(api: Api, site: Site) -> None:
-    await api.context.accounts.create_administrator("other", "other@sysndd.example", PASSWORD)
+    await api.context[Administrators].create_administrator(
+        "other", "other@sysndd.example", PASSWORD
+    )
     for _ in range(3):
         site.server.execute(
             f"UPDATE `{site.app}`.`user` SET role = 'Administrator', state = 'active'"
@@ -196,7 +201,7 @@ async def test_command_line(api: Api, lifecycle: Lifecycle, site: Site) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         paths = os.pathsep.join(str(REPOSITORY / package) for package in PACKAGES)
         return subprocess.run(
-            [sys.executable, "-m", "sysndd_api.command_line", *arguments],
+            [sys.executable, "-m", "sysndd_api.cli.main", *arguments],
             env={**os.environ, **site.environ, "PYTHONPATH": paths},
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip

@@ -21,7 +21,7 @@ def on_a_terminal(site: Site, *arguments: str) -> tuple[int, str]:
     main, other = pty.openpty()
     paths = os.pathsep.join(str(REPOSITORY / package) for package in PACKAGES)
     process = subprocess.Popen(
-        [sys.executable, "-m", "sysndd_api.command_line", *arguments],
+        [sys.executable, "-m", "sysndd_api.cli.main", *arguments],
         env={**os.environ, **site.environ, "PYTHONPATH": paths},
         stdin=subprocess.DEVNULL,
         stdout=other,

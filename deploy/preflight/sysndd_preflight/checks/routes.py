@@ -5,8 +5,8 @@ import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from sysndd_api.auth import Access
 from sysndd_api.routes import ENDPOINTS
+from sysndd_api.security.access import Access
 from sysndd_preflight.catalog import Phase, Problem, Severity, Skipped, check
 from sysndd_preflight.deployment import Deployment
 from sysndd_preflight.http import base_url, request, send_request, sign_in, sign_out

@@ -1,1 +1,1 @@
-"""Sign-in, sessions and administrators."""
+"""Registering and confirming accounts; the ``user`` table and the tokens of mailed links."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr
 
-from sysndd_api.http import RequestModel
+from sysndd_api.web.models import RequestModel
 
 _EMAIL = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
@@ -78,6 +78,16 @@ class TokenRequest(RequestModel):
     """The token of a link."""
 
     token: Token
+
+
+class UserView(BaseModel):
+    """An account as others may see it."""
+
+    user_id: int
+    user_name: str
+    email: str
+    role: str
+    state: str
 
 
 class MailOnItsWay(BaseModel):

@@ -6,12 +6,12 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from sysndd_api.http import PageQuery
+from sysndd_api.web.models import PageQuery
 from sysndd_core.db.database import Row, utc
 
 
 class AuditQuery(PageQuery):
-    """Which events. ``search`` looks in what it was done to; ``since`` and ``until`` are UTC days."""
+    """Which events. ``search`` looks in the object; ``since`` and ``until`` are UTC days."""
 
     action: str | None = Field(None, max_length=64, pattern=r"^[a-z_]+$")
     outcome: str | None = Field(None, max_length=64, pattern=r"^[a-z_]+$")

@@ -6,10 +6,10 @@ from typing import Any
 
 from structlog.contextvars import get_contextvars
 
-from sysndd_api.audit.models import AuditQuery
+from sysndd_api.audit.models import AuditEvent, AuditQuery
 from sysndd_api.audit.store import AuditStore
-from sysndd_api.auth import Actor
-from sysndd_core.db.database import Database, Row, Transaction
+from sysndd_api.security.access import Actor
+from sysndd_core.db.database import Database, Transaction
 from sysndd_core.errors import SysnddError
 
 EXPORT_LIMIT = 100_000
@@ -66,7 +66,7 @@ class Audit:
             await self.record(actor, action, outcome=error.code)
             raise
 
-    async def page(self, query: AuditQuery) -> tuple[list[Row], int]:
+    async def page(self, query: AuditQuery) -> tuple[list[AuditEvent], int]:
         """List events that fit, newest first, with the number of all that do."""
         return await self._store.page(query)
 
@@ -74,13 +74,13 @@ class Audit:
         """Return every action that there is an event of."""
         return await self._store.actions()
 
-    async def export(self, query: AuditQuery) -> AsyncIterator[Row]:
+    async def export(self, query: AuditQuery) -> AsyncIterator[AuditEvent]:
         """Yield every event that fits, newest first, up to ``EXPORT_LIMIT``."""
         last: int | None = None
         for _ in range(EXPORT_LIMIT // _EXPORT_BATCH):
-            rows = await self._store.before(query, last, limit=_EXPORT_BATCH)
-            for row in rows:
-                yield row
-            if len(rows) < _EXPORT_BATCH:
+            events = await self._store.before(query, last, limit=_EXPORT_BATCH)
+            for event in events:
+                yield event
+            if len(events) < _EXPORT_BATCH:
                 return
-            last = rows[-1]["id"]
+            last = events[-1].id

@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from sysndd_api.audit.models import AuditQuery
-from sysndd_api.auth import Actor
-from sysndd_core.db.database import Database, Row, Transaction
+from sysndd_api.audit.models import AuditEvent, AuditQuery
+from sysndd_api.security.access import Actor
+from sysndd_core.db.database import Database, Transaction
 
 
 class AuditStore:
@@ -35,7 +35,7 @@ class AuditStore:
              json.dumps(detail) if detail is not None else None),
         )  # fmt: skip
 
-    async def page(self, query: AuditQuery) -> tuple[list[Row], int]:
+    async def page(self, query: AuditQuery) -> tuple[list[AuditEvent], int]:
         """Read events that fit, newest first, with the number of all that do."""
         where, arguments = _where(query)
         async with self._database.connection() as connection:
@@ -46,17 +46,20 @@ class AuditStore:
                 f"SELECT * FROM {self._table}{where} ORDER BY id DESC LIMIT %s OFFSET %s",
                 [*arguments, query.page_size, query.offset],
             )
-        return rows, int(total["n"]) if total else 0
+        return [AuditEvent.from_row(row) for row in rows], int(total["n"]) if total else 0
 
-    async def before(self, query: AuditQuery, event_id: int | None, *, limit: int) -> list[Row]:
+    async def before(
+        self, query: AuditQuery, event_id: int | None, *, limit: int
+    ) -> list[AuditEvent]:
         """Read events that fit and are older than one, newest first."""
         where, arguments = _where(query)
         if event_id is not None:
             where = f"{where} AND id < %s" if where else " WHERE id < %s"
             arguments.append(event_id)
-        return await self._database.fetch_all(
+        rows = await self._database.fetch_all(
             f"SELECT * FROM {self._table}{where} ORDER BY id DESC LIMIT %s", [*arguments, limit]
         )
+        return [AuditEvent.from_row(row) for row in rows]
 
     async def actions(self) -> list[str]:
         """Return every action that there is an event of."""

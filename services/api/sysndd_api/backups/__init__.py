@@ -1,1 +1,1 @@
-"""Backups: list, take, download, restore."""
+"""Backups and restores: create, verify, restore, undo, dry run, and inspect single tables."""

@@ -1,26 +1,32 @@
-"""List, take, inspect, download and restore backups."""
+"""Create, list, verify, download, restore and inspect backups."""
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from sysndd_api.backups.inspections import Inspections
 from sysndd_api.backups.models import (
     BackupList,
     BackupQuery,
     BackupView,
     DeleteRequest,
+    InspectionView,
+    InspectRequest,
     RestoreRequest,
     UndoRequest,
     UploadQuery,
 )
-from sysndd_api.http import actor_of, body_of, context_of, query_of, reply
+from sysndd_api.backups.restore import Restores
+from sysndd_api.backups.service import Backups
 from sysndd_api.jobs.handlers import accepted
+from sysndd_api.web.http import actor_of, body_of, query_of, reply, service
+from sysndd_api.web.models import Page, PageQuery
 from sysndd_core.errors import UnsupportedMediaType
 
 
 async def list_backups(request: Request) -> Response:
     """List complete backups, newest first; search, filter and sort."""
     query = query_of(request, BackupQuery)
-    found = await context_of(request).backups.search(query)
+    found = await service(request, Backups).search(query)
     shown = found[query.offset : query.offset + query.page_size]
     return reply(
         BackupList(
@@ -29,14 +35,14 @@ async def list_backups(request: Request) -> Response:
             page=query.page,
             page_size=query.page_size,
             total_bytes=sum(one.size_bytes for one in found),
-            without_manifest=await context_of(request).backups.strays(),
+            without_manifest=await service(request, Backups).strays(),
         )
     )
 
 
 async def create_backup(request: Request) -> Response:
     """Start a backup."""
-    return accepted(await context_of(request).backups.create(actor_of(request)))
+    return accepted(await service(request, Backups).create_backup(actor_of(request)))
 
 
 async def upload_backup(request: Request) -> Response:
@@ -46,7 +52,7 @@ async def upload_backup(request: Request) -> Response:
     if media_type == "multipart":
         raise UnsupportedMediaType("Send the bytes of the file as they are, without a form.")
     announced = request.headers.get("content-length", "0")
-    job_id = await context_of(request).backups.upload(
+    job_id = await service(request, Backups).upload_backup(
         actor_of(request), query.filename, request.stream(),
         int(announced) if announced.isdecimal() else 0,
     )  # fmt: skip
@@ -55,12 +61,12 @@ async def upload_backup(request: Request) -> Response:
 
 async def get_backup(request: Request) -> Response:
     """Return a backup's whole manifest."""
-    return reply(await context_of(request).backups.get(request.path_params["name"]))
+    return reply(await service(request, Backups).get(request.path_params["name"]))
 
 
 async def download_backup(request: Request) -> Response:
     """Stream the file; answers Range and If-None-Match; its ETag is the file's SHA-256."""
-    download = await context_of(request).backups.open_for_download(
+    download = await service(request, Backups).download_backup(
         actor_of(request), request.path_params["name"]
     )
     return download.response(request.headers)
@@ -69,7 +75,7 @@ async def download_backup(request: Request) -> Response:
 async def restore_backup(request: Request) -> Response:
     """Start a restore."""
     body = await body_of(request, RestoreRequest)
-    job_id = await context_of(request).backups.restore(
+    job_id = await service(request, Restores).restore_backup(
         actor_of(request),
         request.path_params["name"],
         body.confirm,
@@ -80,37 +86,72 @@ async def restore_backup(request: Request) -> Response:
 
 async def preview_restore(request: Request) -> Response:
     """Show what a restore would change."""
-    return reply(await context_of(request).restores.preview(request.path_params["name"]))
+    return reply(await service(request, Restores).preview_restore(request.path_params["name"]))
 
 
 async def undo_restore(request: Request) -> Response:
     """Start to take the last restore back."""
     body = await body_of(request, UndoRequest)
-    return accepted(await context_of(request).restores.undo(actor_of(request), body.confirm))
+    return accepted(await service(request, Restores).undo_restore(actor_of(request), body.confirm))
 
 
 async def verify_backup(request: Request) -> Response:
     """Start a proof: load the backup beside live and dump it again."""
     name = request.path_params["name"]
-    return accepted(await context_of(request).backups.verify(actor_of(request), name))
+    return accepted(await service(request, Backups).verify_backup(actor_of(request), name))
 
 
 async def pin_backup(request: Request) -> Response:
     """Keep a backup whatever retention says; no harm in repeating it."""
     name = request.path_params["name"]
-    return reply(await context_of(request).backups.pin(actor_of(request), name, pinned=True))
+    return reply(await service(request, Backups).pin(actor_of(request), name, pinned=True))
 
 
 async def unpin_backup(request: Request) -> Response:
     """Let retention decide again."""
     name = request.path_params["name"]
-    return reply(await context_of(request).backups.pin(actor_of(request), name, pinned=False))
+    return reply(await service(request, Backups).pin(actor_of(request), name, pinned=False))
 
 
 async def delete_backup(request: Request) -> Response:
     """Delete a backup for good."""
     body = await body_of(request, DeleteRequest)
-    await context_of(request).backups.delete(
+    await service(request, Backups).delete_backup(
         actor_of(request), request.path_params["name"], body.confirm
     )
     return Response(status_code=204)
+
+
+async def dry_run(request: Request) -> Response:
+    """Start to compare a backup with live, accounts included; the job's result tells."""
+    name = request.path_params["name"]
+    return accepted(await service(request, Restores).dry_run(actor_of(request), name))
+
+
+async def inspect_table(request: Request) -> Response:
+    """Start to load one table of a backup into a schema of its own."""
+    body = await body_of(request, InspectRequest)
+    name = request.path_params["name"]
+    return accepted(
+        await service(request, Inspections).inspect_table(actor_of(request), name, body.table)
+    )
+
+
+async def list_inspections(request: Request) -> Response:
+    """List the schemas that hold a table for inspection, newest first."""
+    query = query_of(request, PageQuery)
+    views = await service(request, Inspections).list_inspections()
+    return reply(
+        Page[InspectionView](
+            data=views[query.offset : query.offset + query.page_size],
+            total=len(views),
+            page=query.page,
+            page_size=query.page_size,
+        )
+    )
+
+
+async def drop_inspection(request: Request) -> Response:
+    """Start to drop one of them."""
+    schema = request.path_params["schema"]
+    return accepted(await service(request, Inspections).drop_inspection(actor_of(request), schema))

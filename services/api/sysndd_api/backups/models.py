@@ -1,11 +1,11 @@
-"""Bodies and replies of the backup routes."""
+"""Bodies and replies of the routes of backups, restores and inspections."""
 
 from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sysndd_api.http import PageQuery, RequestModel
+from sysndd_api.web.models import PageQuery, RequestModel
 from sysndd_core.backups.manifest import StrayFile
 from sysndd_core.jobs.models import BackupKind
 
@@ -114,3 +114,20 @@ class BackupList(BaseModel):
     page_size: int
     total_bytes: int
     without_manifest: list[StrayFile]
+
+
+class InspectRequest(RequestModel):
+    """``table`` as the backup's manifest lists it."""
+
+    table: str = Field(min_length=1, max_length=64)
+
+
+class InspectionView(BaseModel):
+    """A schema that holds one table of a backup; ``row_count`` is None until it is loaded."""
+
+    schema_name: str
+    backup: str
+    table_name: str
+    row_count: int | None
+    created_at: datetime
+    kept_until: datetime

@@ -1,4 +1,4 @@
-"""What administrators do with backups: the same for the API, the pages and the command line."""
+"""Creating, verifying and deleting backups: the same for the API, the pages and the CLI."""
 
 import asyncio
 import contextlib
@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sysndd_api.audit.service import Audit
-from sysndd_api.auth import Actor
 from sysndd_api.backups.models import BackupQuery
-from sysndd_api.backups.store import discard, receive
-from sysndd_api.file_download import Download
+from sysndd_api.backups.store import BackupStore
+from sysndd_api.backups.uploads import discard, receive
+from sysndd_api.security.access import Actor
+from sysndd_api.web.downloads import Download
 from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.backups.manifest import BackupManifest, StrayFile
 from sysndd_core.backups.s3 import S3Copies, locked
@@ -26,26 +27,24 @@ from sysndd_core.jobs.models import (
     AdoptBackup,
     BackupKind,
     CreateBackup,
-    RestoreBackup,
     VerifyBackup,
 )
 from sysndd_core.jobs.rows import JobRows
 
-RESTORE_WORD = "RESTORE"
-SECOND_WORD = "WITHOUT ADMINISTRATOR"
 DELETE_WORD = "DELETE"
 
 
 class Backups:
-    """Lists backups from their manifests and submits the jobs that make and restore them."""
+    """Lists backups from their manifests and submits the jobs that make and verify them."""
 
     def __init__(
         self,
+        *,
         database: Database,
-        store: BackupDirectory,
+        store: BackupStore,
+        directory: BackupDirectory,
         rows: JobRows,
         audit: Audit,
-        *,
         copies: S3Copies | None,
         upload_limit: int,
     ) -> None:
@@ -53,12 +52,13 @@ class Backups:
         self._copies = copies
         self._database = database
         self._store = store
+        self._directory = directory
         self._rows = rows
         self._audit = audit
 
     async def list_all(self) -> list[BackupManifest]:
         """Return the manifest of every complete backup, newest first."""
-        return await asyncio.to_thread(self._store.manifests)
+        return await asyncio.to_thread(self._directory.manifests)
 
     async def search(
         self, query: BackupQuery, among: list[BackupManifest] | None = None
@@ -82,9 +82,9 @@ class Backups:
         Raises:
             InvalidBackupName, BackupNotFound.
         """
-        return await asyncio.to_thread(self._store.manifest, name)
+        return await asyncio.to_thread(self._directory.manifest, name)
 
-    async def open_for_download(self, actor: Actor, name: str) -> Download:
+    async def download_backup(self, actor: Actor, name: str) -> Download:
         """Return a backup's bytes, and note who took a copy.
 
         Raises:
@@ -97,23 +97,23 @@ class Backups:
         detail = {"sha256": manifest.sha256}
         async with self._database.transaction() as tx:
             await self._audit.write(tx, actor, "download_backup", obj=manifest.name, detail=detail)
-        return Download(manifest, self._store.path(manifest.name), self._copies)
+        return Download(manifest, self._directory.path(manifest.name), self._copies)
 
-    async def create(self, actor: Actor) -> str:
+    async def create_backup(self, actor: Actor) -> str:
         """Submit a manual backup; return the job's id.
 
         Raises:
             OperationInProgress: another job holds the database.
             InsufficientStorage: the directory has less room than the data take.
         """
-        await self._check_room()
+        await self.check_room()
         async with self._database.transaction() as tx:
             job = CreateBackup(kind=BackupKind.MANUAL)
             job_id = await self._rows.submit(tx, job, requested_by=actor.user_id)
             await self._audit.write(tx, actor, "create_backup", obj=job_id)
         return job_id
 
-    async def upload(
+    async def upload_backup(
         self, actor: Actor, filename: str, chunks: AsyncIterator[bytes], announced: int
     ) -> str:
         """Take in a dump from elsewhere; return the id of the job that reads and lists it.
@@ -127,14 +127,14 @@ class Backups:
         Raises:
             InvalidBackupName, BodyTooLarge, InsufficientStorage: nothing stays.
         """
-        free = await asyncio.to_thread(self._store.free_bytes)
+        free = await asyncio.to_thread(self._directory.free_bytes)
         if announced > free:
             raise InsufficientStorage(
                 f"The file has {announced:,} bytes and the backup directory has {free:,} free.",
                 needed_bytes=announced,
                 free_bytes=free,
             )
-        received = await receive(self._store, filename, chunks, self._upload_limit)
+        received = await receive(self._directory, filename, chunks, self._upload_limit)
         try:
             async with self._database.transaction() as tx:
                 job = AdoptBackup(name=received.name, uploaded=True)
@@ -147,7 +147,7 @@ class Backups:
                     tx, actor, "upload_backup", obj=received.name, detail=detail
                 )
         except BaseException:
-            discard(self._store, received)
+            discard(self._directory, received)
             raise
         return job_id
 
@@ -157,38 +157,9 @@ class Backups:
         Args:
             among: every manifest, from a caller that has read them already.
         """
-        return await asyncio.to_thread(self._store.strays, among)
+        return await asyncio.to_thread(self._directory.strays, among)
 
-    async def restore(self, actor: Actor, name: str, confirm: Any, second: Any = None) -> str:
-        """Submit a restore; return the job's id.
-
-        Args:
-            actor: who asked.
-            name: of a listed backup.
-            confirm: what the person typed.
-            second: what was typed for a backup without an active Administrator, None for nothing.
-                Whether it is needed is known once the backup is loaded: the job fails without it.
-
-        Raises:
-            ConfirmationRequired: they are anything but exactly ``RESTORE`` and
-                ``WITHOUT ADMINISTRATOR``.
-            InvalidBackupName, BackupNotFound, OperationInProgress, InsufficientStorage.
-        """
-        _check_word(confirm, RESTORE_WORD)
-        if second is not None:
-            _check_word(second, SECOND_WORD, field="confirm_without_administrator")
-        manifest = await self.get(name)
-        name = manifest.name
-        # The safety backup needs room too.
-        await self._check_room()
-        async with self._database.transaction() as tx:
-            job = RestoreBackup(name=name, without_administrator=second is not None)
-            job_id = await self._rows.submit(tx, job, requested_by=actor.user_id)
-            detail = {"job_id": job_id, "sha256": manifest.sha256}
-            await self._audit.write(tx, actor, "restore_backup", obj=name, detail=detail)
-        return job_id
-
-    async def verify(self, actor: Actor, name: str) -> str:
+    async def verify_backup(self, actor: Actor, name: str) -> str:
         """Submit the proof of a backup, or the reading of a file without a manifest.
 
         Returns:
@@ -224,9 +195,9 @@ class Backups:
         action = "pin_backup" if pinned else "unpin_backup"
         async with self._database.transaction() as tx:
             await self._audit.write(tx, actor, action, obj=name, detail={"sha256": manifest.sha256})
-            return await asyncio.to_thread(self._store.amend, name, {"pinned": pinned})
+            return await asyncio.to_thread(self._directory.amend, name, {"pinned": pinned})
 
-    async def delete(self, actor: Actor, name: str, confirm: Any) -> None:
+    async def delete_backup(self, actor: Actor, name: str, confirm: Any) -> None:
         """Delete a backup for good.
 
         Args:
@@ -242,7 +213,7 @@ class Backups:
             CopyFailed: its second copy could not be deleted; nothing was.
             OperationInProgress: a job of backups is queued or running and may be reading it.
         """
-        _check_word(confirm, DELETE_WORD)
+        check_word(confirm, DELETE_WORD)
         manifest = await self.get(name)
         name = manifest.name
         async with self._database.transaction() as tx:
@@ -251,8 +222,19 @@ class Backups:
                 tx, actor, "delete_backup", obj=name, detail={"sha256": manifest.sha256}
             )
             await asyncio.to_thread(
-                self._store.remove_unless_last_proven, name, lambda: self._remove_copy(manifest)
+                self._directory.remove_unless_last_proven, name, lambda: self._remove_copy(manifest)
             )
+
+    async def check_room(self) -> None:
+        """Make sure that the directory has room for another backup of the live data.
+
+        Raises:
+            InsufficientStorage.
+        """
+        needed = await self._store.data_bytes()
+        # The worker makes the directory; until then only it can say whether there is room.
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(self._directory.check_room, needed)
 
     def _remove_copy(self, manifest: BackupManifest) -> None:
         if manifest.remote is None:
@@ -263,17 +245,6 @@ class Backups:
         if self._copies is None:
             raise _elsewhere(manifest)
         self._copies.remove(manifest.name)
-
-    async def _check_room(self) -> None:
-        row = await self._database.fetch_one(
-            "SELECT COALESCE(SUM(data_length), 0) AS bytes FROM information_schema.tables"
-            " WHERE table_schema = %s",
-            (self._database.settings.name,),
-        )
-        needed = int(row["bytes"]) if row else 0
-        # The worker makes the directory; until then only it can say whether there is room.
-        with contextlib.suppress(OSError):
-            await asyncio.to_thread(self._store.check_room, needed)
 
 
 def _fits(one: BackupManifest, query: BackupQuery) -> bool:
@@ -291,6 +262,11 @@ def _elsewhere(manifest: BackupManifest) -> CopyFailed:
     return CopyFailed(f"{manifest.name} is in the bucket {bucket}; set BACKUP_S3_* here as well.")
 
 
-def _check_word(confirm: Any, word: str, *, field: str = "confirm") -> None:
+def check_word(confirm: Any, word: str, *, field: str = "confirm") -> None:
+    """Let pass what a person typed when it is exactly ``word``.
+
+    Raises:
+        ConfirmationRequired: it is anything else.
+    """
     if not isinstance(confirm, str) or not hmac.compare_digest(confirm.encode(), word.encode()):
         raise ConfirmationRequired(f'Send {{"{field}": "{word}"}}, exactly.')

@@ -1,104 +1,106 @@
-"""Takes in a dump from elsewhere, as a stream; the worker reads it to its end before it is listed."""
+"""What is read of both schemas about backups and restores; the worker writes it."""
 
-import asyncio
-import errno
-import hashlib
-import os
-import re
-import secrets
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import IO
 
-from sysndd_core.backups.directory import UPLOAD_SUFFIX, BackupDirectory
-from sysndd_core.backups.manifest import backup_name
-from sysndd_core.errors import BodyTooLarge, InsufficientStorage, InvalidBackupName
-from sysndd_core.jobs.models import BackupKind
-
-_SUFFIX = re.compile(r"\.sql(\.zst|\.gz)?$", re.IGNORECASE)
-_BUFFER = 1 << 20
+from sysndd_api.backups.models import InspectionView
+from sysndd_core.db.database import Connection, Database
 
 
 @dataclass(frozen=True)
-class Received:
-    """A file that has come in whole: the backup's name to be, and what was counted."""
+class Undoable:
+    """A restore that can be taken back: of which backup, and until when (UTC)."""
+
+    backup: str
+    kept_until: datetime
+
+
+@dataclass(frozen=True)
+class LiveTable:
+    """A table of the application, with the server's estimate of its rows."""
 
     name: str
-    size_bytes: int
-    sha256: str
+    estimated_rows: int
 
 
-async def receive(
-    store: BackupDirectory, filename: str, chunks: AsyncIterator[bytes], limit: int
-) -> Received:
-    """Write a stream to a file of mode 0600 and flush it to the disk.
+class BackupStore:
+    """Reads the restore journal, the inspections, and the sizes of the live tables."""
 
-    Args:
-        store: where.
-        filename: as the sender calls it; only its ending counts.
-        chunks: the bytes.
-        limit: bytes at most.
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._journal = f"{database.ops}.restore_journal"
+        self._inspections = f"{database.ops}.inspection"
+        self._live = database.settings.name
 
-    Raises:
-        InvalidBackupName: the ending is not .sql, .sql.gz or .sql.zst.
-        BodyTooLarge, InsufficientStorage: nothing stays.
-    """
-    name = _name_for(filename)
-    path = store.path(name)
-    path = path.with_name(path.name + UPLOAD_SUFFIX)
-    try:
-        return await _receive(path, name, chunks, limit)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise InsufficientStorage("The backup directory was full before the end.") from error
-        raise
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+    async def data_bytes(self) -> int:
+        """Return how many bytes the live tables' data take."""
+        row = await self._database.fetch_one(
+            "SELECT COALESCE(SUM(data_length), 0) AS bytes FROM information_schema.tables"
+            " WHERE table_schema = %s",
+            (self._live,),
+        )
+        return int(row["bytes"]) if row else 0
 
+    async def live_tables(self) -> list[LiveTable]:
+        """List the live tables, the smallest first."""
+        rows = await self._database.fetch_all(
+            "SELECT table_name AS name, table_rows AS about FROM information_schema.tables"
+            " WHERE table_schema = %s AND table_type = 'BASE TABLE' ORDER BY table_rows",
+            (self._live,),
+        )
+        return [LiveTable(row["name"], int(row["about"] or 0)) for row in rows]
 
-def discard(store: BackupDirectory, received: Received) -> None:
-    """Delete a file that came in and is not wanted."""
-    path = store.path(received.name)
-    path.with_name(path.name + UPLOAD_SUFFIX).unlink(missing_ok=True)
+    async def count_rows(self, table: str) -> int:
+        """Count the rows of a live table.
 
+        Raises:
+            DatabaseBusy: it takes longer than a statement may.
+        """
+        quoted = table.replace("`", "``")
+        row = await self._database.fetch_one(
+            f"SELECT COUNT(*) AS n FROM {self._database.app}.`{quoted}`"
+        )
+        return int(row["n"]) if row else 0
 
-def _name_for(filename: str) -> str:
-    match = _SUFFIX.search(filename)
-    if match is None:
-        raise InvalidBackupName("A file to upload is named .sql, .sql.gz or .sql.zst.")
-    return backup_name(
-        BackupKind.UPLOADED, datetime.now(UTC), secrets.token_hex(4), match[0].lower()
-    )
+    async def undoable(self, tx: Connection) -> Undoable | None:
+        """Read the restore whose previous tables are still kept, if it is the last exchange."""
+        last = await tx.fetch_one(
+            f"SELECT purpose, backup, kept_until FROM {self._journal}"
+            " WHERE live = %s AND kept_until > UTC_TIMESTAMP(6) ORDER BY id DESC LIMIT 1",
+            (self._live,),
+        )
+        if last is None or last["purpose"] != "restore":
+            return None
+        return Undoable(last["backup"], last["kept_until"].replace(tzinfo=UTC))
 
+    async def is_in_maintenance(self) -> bool:
+        """Tell whether a restore has asked for writes to be refused."""
+        row = await self._database.fetch_one(
+            f"SELECT 1 FROM {self._journal}"
+            " WHERE finished_at IS NULL AND maintenance = 1 AND live = %s LIMIT 1",
+            (self._live,),
+        )
+        return row is not None
 
-async def _receive(path: Path, name: str, chunks: AsyncIterator[bytes], limit: int) -> Received:
-    digest, size, buffer = hashlib.sha256(), 0, bytearray()
-    with await asyncio.to_thread(_open, path) as file:
-        async for chunk in chunks:
-            size += len(chunk)
-            if size > limit:
-                raise BodyTooLarge(
-                    f"At most {limit:,} bytes are accepted (BACKUP_UPLOAD_MAX_BYTES).", limit=limit
-                )
-            buffer += chunk
-            if len(buffer) >= _BUFFER:
-                await asyncio.to_thread(_write, file, digest, bytes(buffer))
-                buffer.clear()
-        await asyncio.to_thread(_write, file, digest, bytes(buffer))
-        await asyncio.to_thread(os.fsync, file.fileno())
-    return Received(name, size, digest.hexdigest())
+    async def inspections(self) -> list[InspectionView]:
+        """List the schemas that hold a table for inspection, newest first."""
+        rows = await self._database.fetch_all(
+            f"SELECT * FROM {self._inspections} WHERE live = %s"
+            " ORDER BY created_at DESC, schema_name",
+            (self._live,),
+        )
+        times = ("created_at", "kept_until")
+        return [
+            InspectionView.model_validate(
+                row | {name: row[name].replace(tzinfo=UTC) for name in times}
+            )
+            for row in rows
+        ]
 
-
-def _open(path: Path) -> IO[bytes]:
-    return open(path, "xb", buffering=0, opener=lambda name, flags: os.open(name, flags, 0o600))
-
-
-def _write(file: IO[bytes], digest: "hashlib._Hash", data: bytes) -> None:
-    digest.update(data)
-    rest = memoryview(data)
-    while rest:
-        rest = rest[file.write(rest) :]
+    async def has_inspection(self, schema: str) -> bool:
+        """Tell whether a schema was made for an inspection."""
+        row = await self._database.fetch_one(
+            f"SELECT 1 FROM {self._inspections} WHERE schema_name = %s AND live = %s",
+            (schema, self._live),
+        )
+        return row is not None

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from sysndd_api.http import PageQuery
+from sysndd_api.web.models import PageQuery
 
 
 class GeneQuery(PageQuery):

@@ -1,11 +1,12 @@
 """Reads ``gene`` and ``entity``. Only published entities are seen: active and approved."""
 
-from typing import Any
+from sysndd_api.curation.models import EntityQuery, EntityView, GeneQuery, GeneView
+from sysndd_api.web.search import matching
+from sysndd_core.db.database import Database
 
-from sysndd_core.db.database import Database, Row
-
-Where = tuple[str, tuple[Any, ...]]
-
+# The only expressions that ever reach ORDER BY; the last one makes pages stable.
+_GENE_ORDER = {"symbol": "g.symbol", "hgnc_id": "g.hgnc_id", "name": "g.name"}
+_ENTITY_ORDER = {"entity_id": "e.entity_id", "symbol": "g.symbol", "created_at": "e.created_at"}
 _PUBLISHED = "e.is_active = 1 AND e.status = 'approved'"
 
 
@@ -33,11 +34,14 @@ class CurationStore:
         }
         self._all_joins = "".join(self._joins.values())
 
-    async def genes(
-        self, where: Where, order: str, *, limit: int, offset: int
-    ) -> tuple[list[Row], int]:
+    async def genes(self, query: GeneQuery) -> tuple[list[GeneView], int]:
         """Read one page of genes and the number of all that match."""
-        condition, arguments = where
+        condition, arguments = matching(
+            {"g.chromosome": query.chromosome},
+            search=query.search,
+            columns=("g.symbol", "g.name", "g.hgnc_id"),
+        )
+        order = _order(query.sort, _GENE_ORDER, "g.hgnc_id")
         async with self._database.connection() as connection:
             total = await connection.fetch_one(
                 f"SELECT COUNT(*) AS n FROM {self._genes} WHERE {condition}", arguments
@@ -45,39 +49,55 @@ class CurationStore:
             rows = await connection.fetch_all(
                 f"SELECT {self._gene_columns} FROM {self._genes} WHERE {condition}"
                 f" ORDER BY {order} LIMIT %s OFFSET %s",
-                (*arguments, limit, offset),
+                (*arguments, query.page_size, query.offset),
             )
-        return rows, int(total["n"]) if total else 0
+        return [GeneView.model_validate(row) for row in rows], int(total["n"]) if total else 0
 
-    async def gene(self, hgnc_id: str) -> Row | None:
+    async def gene(self, hgnc_id: str) -> GeneView | None:
         """Read one gene by HGNC id, or None."""
-        return await self._database.fetch_one(
+        row = await self._database.fetch_one(
             f"SELECT {self._gene_columns} FROM {self._genes} WHERE g.hgnc_id = %s", (hgnc_id,)
         )
+        return GeneView.model_validate(row) if row is not None else None
 
-    async def entities(
-        self, where: Where, order: str, *, limit: int, offset: int
-    ) -> tuple[list[Row], int]:
+    async def entities(self, query: EntityQuery) -> tuple[list[EntityView], int]:
         """Read one page of published entities and the number of all that match."""
+        condition, arguments = matching(
+            {
+                "e.category": query.category,
+                "e.hgnc_id": query.hgnc_id,
+                "e.disease_id": query.disease_id,
+                "e.inheritance_id": query.inheritance_id,
+                "e.ndd_phenotype": query.ndd_phenotype,
+            },
+            search=query.search,
+            columns=("g.symbol", "d.name"),
+        )
+        order = _order(query.sort, _ENTITY_ORDER, "e.entity_id")
         # The page's ids are found first, joining only what the conditions and the order name:
         # joining all four tables for every row before sorting takes fifteen times as long.
-        condition, arguments = where
         needed = [join for alias, join in self._joins.items() if alias in condition + order]
-        matching = f"{self._entity}{''.join(needed)} WHERE {_PUBLISHED} AND {condition}"
+        found = f"{self._entity}{''.join(needed)} WHERE {_PUBLISHED} AND {condition}"
         async with self._database.connection() as connection:
-            total = await connection.fetch_one(f"SELECT COUNT(*) AS n FROM {matching}", arguments)
+            total = await connection.fetch_one(f"SELECT COUNT(*) AS n FROM {found}", arguments)
             rows = await connection.fetch_all(
-                f"SELECT {self._entity_columns} FROM (SELECT e.entity_id AS id FROM {matching}"
+                f"SELECT {self._entity_columns} FROM (SELECT e.entity_id AS id FROM {found}"
                 f" ORDER BY {order} LIMIT %s OFFSET %s) AS page"
                 f" JOIN {self._entity} ON e.entity_id = page.id{self._all_joins} ORDER BY {order}",
-                (*arguments, limit, offset),
+                (*arguments, query.page_size, query.offset),
             )
-        return rows, int(total["n"]) if total else 0
+        return [EntityView.model_validate(row) for row in rows], int(total["n"]) if total else 0
 
-    async def entity(self, entity_id: int) -> Row | None:
+    async def entity(self, entity_id: int) -> EntityView | None:
         """Read one published entity, or None."""
-        return await self._database.fetch_one(
+        row = await self._database.fetch_one(
             f"SELECT {self._entity_columns} FROM {self._entity}{self._all_joins}"
             f" WHERE e.entity_id = %s AND {_PUBLISHED}",
             (entity_id,),
         )
+        return EntityView.model_validate(row) if row is not None else None
+
+
+def _order(sort: str, expressions: dict[str, str], last: str) -> str:
+    direction = "DESC" if sort.startswith("-") else "ASC"
+    return f"{expressions[sort.removeprefix('-')]} {direction}, {last}"

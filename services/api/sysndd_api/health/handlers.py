@@ -3,12 +3,12 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sysndd_api.auth import Access
-from sysndd_api.credentials import presented_token
 from sysndd_api.health.models import HealthReport, Live, Ready
-from sysndd_api.http import context_of, remote_of, reply
+from sysndd_api.health.service import Health
+from sysndd_api.security.access import Access
+from sysndd_api.web.guard import Guard
+from sysndd_api.web.http import reply, service
 from sysndd_core import __version__
-from sysndd_core.errors import SysnddError
 from sysndd_core.health import Status
 
 
@@ -19,7 +19,7 @@ async def live(_: Request) -> Response:
 
 async def ready(request: Request) -> Response:
     """Answer 200 only when the database answers and no migration is pending."""
-    found = await context_of(request).health.readiness()
+    found = await service(request, Health).readiness()
     if found.ready:
         return reply(Ready(status="pass", pending_migrations=0))
     answer = Ready(status="fail", reason=found.reason, pending_migrations=found.pending_migrations)
@@ -28,8 +28,8 @@ async def ready(request: Request) -> Response:
 
 async def report(request: Request) -> Response:
     """Report status and numbers; every part with its reason for administrators."""
-    found = await context_of(request).health.report()
-    details = await _is_administrator(request)
+    found = await service(request, Health).report()
+    details = await service(request, Guard).admits(request, Access.ADMINISTRATOR)
     answer = HealthReport(
         status=found.status.value,
         version=__version__,
@@ -41,14 +41,3 @@ async def report(request: Request) -> Response:
     )
     status = 503 if found.status is Status.FAIL else 200
     return reply(answer, status, media_type="application/health+json")
-
-
-async def _is_administrator(request: Request) -> bool:
-    try:
-        await context_of(request).sessions.authenticate(
-            presented_token(request), Access.ADMINISTRATOR, remote=remote_of(request)
-        )
-    except SysnddError:
-        # Also when the database is down: the report must still come, without its details.
-        return False
-    return True

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sysndd_api.health.store import WorkerStore
-from sysndd_api.schema_drift import DriftWatch
+from sysndd_api.health.drift import DriftWatch
+from sysndd_api.health.store import HealthStore
 from sysndd_api.settings import ApiSettings
 from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.db.database import Database, PoolState, utc
@@ -77,7 +77,7 @@ class Health:
         self._jobs = jobs
         self._mails = mails
         self._backups = backups
-        self._workers = WorkerStore(database)
+        self._store = HealthStore(database)
         names = settings.database
         self._drift = DriftWatch(
             database, platform=names.ops_name, schemas=(names.ops_name, names.name)
@@ -143,9 +143,9 @@ class Health:
 
     async def _check_database(self) -> Check:
         begun = asyncio.get_running_loop().time()
-        row = await self._database.fetch_one("SELECT VERSION() AS version")
+        version = await self._store.server_version()
         ms = round((asyncio.get_running_loop().time() - begun) * 1000, 1)
-        return Check(Status.PASS, observed={"version": row["version"] if row else None, "ms": ms})
+        return Check(Status.PASS, observed={"version": version, "ms": ms})
 
     async def _check_migrations(self) -> Check:
         state = await self._schema()
@@ -200,8 +200,8 @@ class Health:
         return Check(Status.WARN, reason, observed)
 
     async def _check_workers(self) -> Check:
-        seen = await self._workers.seen_within(_WORKER_SEEN_SECONDS)
-        counts = {queue.value: 0 for queue in Queue} | {row["queue"]: row["n"] for row in seen}
+        seen = await self._store.workers_seen_within(_WORKER_SEEN_SECONDS)
+        counts = {queue.value: 0 for queue in Queue} | seen
         missing = [queue for queue, count in counts.items() if not count]
         if missing:
             named = " and ".join(missing)

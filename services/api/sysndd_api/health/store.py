@@ -1,18 +1,27 @@
-"""What health asks of the platform schema."""
+"""What health asks of the database server and of the platform schema."""
 
-from sysndd_core.db.database import Database, Row
+from sysndd_core.db.database import Database
 
 
-class WorkerStore:
-    """The ``worker`` table: each worker process signs on every ten seconds."""
+class HealthStore:
+    """Reads the server's version and the ``worker`` table.
+
+    Each worker process signs on there every ten seconds.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def seen_within(self, seconds: int) -> list[Row]:
-        """List workers that were seen lately, by queue: ``queue`` and ``n``."""
-        return await self._database.fetch_all(
+    async def server_version(self) -> str | None:
+        """Ask the server for its version."""
+        row = await self._database.fetch_one("SELECT VERSION() AS version")
+        return row["version"] if row else None
+
+    async def workers_seen_within(self, seconds: int) -> dict[str, int]:
+        """Count the workers that were seen lately, by queue."""
+        rows = await self._database.fetch_all(
             f"SELECT queue, COUNT(*) AS n FROM {self._database.ops}.worker"
             " WHERE seen_at > UTC_TIMESTAMP(6) - INTERVAL %s SECOND GROUP BY queue",
             (seconds,),
         )
+        return {row["queue"]: row["n"] for row in rows}

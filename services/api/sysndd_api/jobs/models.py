@@ -1,12 +1,13 @@
 """Jobs as administrators see them."""
 
 import json
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, Field
 
-from sysndd_api.http import PageQuery
+from sysndd_api.web.models import PageQuery
 from sysndd_core.db.database import Row, utc
 from sysndd_core.jobs.rows import JobState
 
@@ -44,29 +45,34 @@ class JobView(BaseModel):
     started_at: datetime | None
     finished_at: datetime | None
 
+
+class StoredJob(JobView):
+    """One job's row with what only the pages show."""
+
+    worker: str | None = Field(exclude=True)
+    request_id: str | None = Field(exclude=True)
+    cancel_requested: bool = Field(exclude=True)
+
     @classmethod
-    def from_row(cls, row: Row) -> "JobView":
-        """Build it from the ``job`` table's columns."""
+    def from_row(cls, row: Row) -> "StoredJob":
+        """Build it from the ``job`` table's columns and ``requested_by_name``."""
         failed = row["error_code"] is not None
-        created = utc(row["created_at"])
-        assert created is not None
-        return cls(
-            id=row["id"],
-            kind=row["kind"],
-            state=row["state"],
-            step=row["step"],
-            percent=row["percent"],
-            message=row["message"],
-            attempt=row["attempt"],
-            payload=json.loads(row["payload"]),
-            result=json.loads(row["result"]) if row["result"] else None,
-            error=JobError(code=row["error_code"], detail=row["error"] or "") if failed else None,
-            requested_by=row["requested_by"],
-            requested_by_name=row.get("requested_by_name"),
-            created_at=created,
-            started_at=utc(row["started_at"]),
-            finished_at=utc(row["finished_at"]),
-        )
+        times = ("created_at", "started_at", "finished_at")
+        documents = {
+            "payload": json.loads(row["payload"]),
+            "result": json.loads(row["result"]) if row["result"] else None,
+            "error": {"code": row["error_code"], "detail": row["error"] or ""} if failed else None,
+        }
+        return cls.model_validate(row | documents | {name: utc(row[name]) for name in times})
+
+
+@dataclass(frozen=True)
+class EndedJob:
+    """How long a job took that ran to its end."""
+
+    kind: str
+    state: str
+    seconds: float
 
 
 class JobLine(BaseModel):

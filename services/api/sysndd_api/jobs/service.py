@@ -1,9 +1,10 @@
 """Reading, cancelling and retrying jobs. The row is the truth, so polling works with Redis down."""
 
 from sysndd_api.audit.service import Audit
-from sysndd_api.auth import Actor
+from sysndd_api.jobs.models import EndedJob, JobLine, JobQuery, StoredJob
 from sysndd_api.jobs.store import JobStore
-from sysndd_core.db.database import Database, Row
+from sysndd_api.security.access import Actor
+from sysndd_core.db.database import Database
 from sysndd_core.errors import JobNotFound, JobNotRetryable
 from sysndd_core.jobs.models import CreateBackup, VerifyBackup, job_type
 from sysndd_core.jobs.rows import JobRows, JobState
@@ -17,46 +18,44 @@ _LINES_SHOWN = 500
 class Jobs:
     """What administrators do with jobs."""
 
-    def __init__(self, database: Database, rows: JobRows, store: JobStore, audit: Audit) -> None:
+    def __init__(self, *, database: Database, rows: JobRows, store: JobStore, audit: Audit) -> None:
         self._database = database
         self._rows = rows
         self._store = store
         self._audit = audit
 
-    async def get(self, job_id: str) -> Row:
+    async def get(self, job_id: str) -> StoredJob:
         """Read one job, with ``requested_by_name``.
 
         Raises:
             JobNotFound.
         """
-        row = await self._store.get(job_id) if job_id.isascii() else None
-        if row is None:
+        job = await self._store.get(job_id) if job_id.isascii() else None
+        if job is None:
             raise JobNotFound()
-        return row
+        return job
 
-    async def page(
-        self, *, limit: int, offset: int, state: JobState | None = None, kind: str | None = None
-    ) -> tuple[list[Row], int]:
+    async def page(self, query: JobQuery) -> tuple[list[StoredJob], int]:
         """List jobs, newest first, with the number of all that fit."""
-        return await self._store.page(state=state, kind=kind, limit=limit, offset=offset)
+        return await self._store.page(query)
 
-    async def active(self) -> list[Row]:
+    async def active(self) -> list[StoredJob]:
         """List the jobs that are queued or running, oldest first."""
         return await self._store.active()
 
-    async def newest_ended(self, *kinds: str) -> Row | None:
+    async def newest_ended(self, *kinds: str) -> StoredJob | None:
         """Return the job of these kinds that ended last, or None."""
         return await self._store.newest_ended(kinds)
 
-    async def ended_lately(self, *, limit: int = 40) -> list[Row]:
+    async def ended_lately(self, *, limit: int = 40) -> list[EndedJob]:
         """List the last jobs that ran to an end, oldest first."""
         return await self._store.ended_lately(limit=limit)
 
-    async def lines(self, job_id: str) -> list[Row]:
+    async def lines(self, job_id: str) -> list[JobLine]:
         """List the newest log lines of a job, oldest of them first."""
         return await self._store.lines(job_id, limit=_LINES_SHOWN)
 
-    async def cancel(self, actor: Actor, job_id: str) -> Row:
+    async def cancel(self, actor: Actor, job_id: str) -> StoredJob:
         """Cancel a queued job, or ask the worker of a running one to break it off.
 
         Raises:
@@ -65,7 +64,7 @@ class Jobs:
         async with self._database.transaction() as tx:
             await self._rows.request_cancel(tx, job_id)
             await self._audit.write(tx, actor, "cancel_job", obj=job_id)
-        return await self._rows.get(job_id)
+        return await self.get(job_id)
 
     async def retry(self, actor: Actor, job_id: str) -> str:
         """Submit the same work as a new job; return that one's id.
@@ -75,13 +74,13 @@ class Jobs:
             JobNotRetryable: it has not failed, or it is one that a person must ask for anew.
             OperationInProgress: another job holds the database.
         """
-        row = await self.get(job_id)
-        model = job_type(row["kind"])
-        if model is None or row["kind"] not in RETRYABLE:
+        failed = await self.get(job_id)
+        model = job_type(failed.kind)
+        if model is None or failed.kind not in RETRYABLE:
             raise JobNotRetryable()
-        if row["state"] not in (JobState.FAILED, JobState.CANCELLED):
+        if failed.state not in (JobState.FAILED, JobState.CANCELLED):
             raise JobNotRetryable("Only a job that failed or was cancelled can be retried.")
-        job = model.model_validate_json(row["payload"])
+        job = model.model_validate(failed.payload)
         async with self._database.transaction() as tx:
             new_id = await self._rows.submit(tx, job, requested_by=actor.user_id)
             await self._audit.write(tx, actor, "retry_job", obj=job_id, detail={"job_id": new_id})

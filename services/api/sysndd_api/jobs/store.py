@@ -1,8 +1,7 @@
 """What is read of the ``job`` and ``job_log`` tables for people; workers write them."""
 
-from typing import Any
-
-from sysndd_core.db.database import Database, Row
+from sysndd_api.jobs.models import EndedJob, JobLine, JobQuery, StoredJob
+from sysndd_core.db.database import Database, Row, utc
 
 
 class JobStore:
@@ -20,12 +19,10 @@ class JobStore:
             f" LEFT JOIN {database.app}.`user` AS u ON u.user_id = j.requested_by"
         )
 
-    async def page(
-        self, *, state: str | None, kind: str | None, limit: int, offset: int
-    ) -> tuple[list[Row], int]:
+    async def page(self, query: JobQuery) -> tuple[list[StoredJob], int]:
         """Read jobs, newest first, with the number of all that fit."""
         terms, arguments = [], []
-        for column, value in (("state", state), ("kind", kind)):
+        for column, value in (("state", query.state), ("kind", query.kind)):
             if value is not None:
                 terms.append(f"j.{column} = %s")
                 arguments.append(value)
@@ -36,44 +33,60 @@ class JobStore:
             )
             rows = await connection.fetch_all(
                 f"{self._named}{where} ORDER BY j.created_at DESC, j.id DESC LIMIT %s OFFSET %s",
-                [*arguments, limit, offset],
+                [*arguments, query.page_size, query.offset],
             )
-        return rows, int(total["n"]) if total else 0
+        return [StoredJob.from_row(row) for row in rows], int(total["n"]) if total else 0
 
-    async def get(self, job_id: str) -> Row | None:
+    async def get(self, job_id: str) -> StoredJob | None:
         """Read one job, or None."""
-        return await self._database.fetch_one(f"{self._named} WHERE j.id = %s", (job_id,))
+        return _job(await self._database.fetch_one(f"{self._named} WHERE j.id = %s", (job_id,)))
 
-    async def active(self) -> list[Row]:
+    async def active(self) -> list[StoredJob]:
         """Read the jobs that are queued or running, oldest first."""
-        return await self._database.fetch_all(
+        rows = await self._database.fetch_all(
             f"{self._named} WHERE j.state IN ('queued', 'running') ORDER BY j.created_at, j.id"
         )
+        return [StoredJob.from_row(row) for row in rows]
 
-    async def newest_ended(self, kinds: tuple[str, ...]) -> Row | None:
+    async def newest_ended(self, kinds: tuple[str, ...]) -> StoredJob | None:
         """Read the job of these kinds that ended last, or None."""
-        return await self._database.fetch_one(
+        row = await self._database.fetch_one(
             f"{self._named} WHERE j.state IN ('succeeded', 'failed', 'cancelled')"
             f" AND j.kind IN ({', '.join(['%s'] * len(kinds))})"
             " ORDER BY j.created_at DESC, j.id DESC LIMIT 1",
             kinds,
         )
+        return _job(row)
 
-    async def ended_lately(self, *, limit: int) -> list[Row]:
-        """Read how long the last jobs took: ``id``, ``kind``, ``state``, times, oldest first."""
+    async def ended_lately(self, *, limit: int) -> list[EndedJob]:
+        """Read how long the last jobs took, oldest first."""
         rows = await self._database.fetch_all(
-            f"SELECT id, kind, state, started_at, finished_at FROM {self._jobs}"
+            f"SELECT kind, state, started_at, finished_at FROM {self._jobs}"
             " WHERE state IN ('succeeded', 'failed') AND started_at IS NOT NULL"
             " AND finished_at IS NOT NULL ORDER BY created_at DESC LIMIT %s",
             (limit,),
         )
-        return rows[::-1]
+        return [
+            EndedJob(
+                row["kind"],
+                row["state"],
+                (row["finished_at"] - row["started_at"]).total_seconds(),
+            )
+            for row in reversed(rows)
+        ]
 
-    async def lines(self, job_id: str, *, limit: int) -> list[dict[str, Any]]:
+    async def lines(self, job_id: str, *, limit: int) -> list[JobLine]:
         """Read the newest log lines of a job, oldest of them first."""
         rows = await self._database.fetch_all(
             f"SELECT attempt, logged_at, level, line FROM {self._lines}"
             " WHERE job_id = %s ORDER BY id DESC LIMIT %s",
             (job_id, limit),
         )
-        return rows[::-1]
+        return [
+            JobLine.model_validate(row | {"logged_at": utc(row["logged_at"])})
+            for row in reversed(rows)
+        ]
+
+
+def _job(row: Row | None) -> StoredJob | None:
+    return StoredJob.from_row(row) if row is not None else None

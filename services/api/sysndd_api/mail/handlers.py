@@ -3,41 +3,32 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sysndd_api.http import Page, actor_of, context_of, query_of, reply
-from sysndd_api.mail.models import MailDetail, MailQuery, MailView
+from sysndd_api.mail.models import MailQuery, MailView
+from sysndd_api.mail.service import Mails
+from sysndd_api.web.http import actor_of, query_of, reply, service
+from sysndd_api.web.models import Page
 
 
 async def list_mails(request: Request) -> Response:
     """List mails, newest first; `state` and `search` choose."""
     query = query_of(request, MailQuery)
-    rows, total = await context_of(request).mails.page(
-        state=query.state, search=query.search, limit=query.page_size, offset=query.offset
-    )
-    return reply(
-        Page[MailView](
-            data=[MailView.from_row(row) for row in rows],
-            total=total,
-            page=query.page,
-            page_size=query.page_size,
-        )
-    )
+    mails, total = await service(request, Mails).page(query)
+    page = Page[MailView](data=mails, total=total, page=query.page, page_size=query.page_size)
+    return reply(page)
 
 
 async def get_mail(request: Request) -> Response:
     """Return one mail with its texts, links masked."""
-    row = await context_of(request).mails.detail(request.path_params["mail_id"])
-    return reply(MailDetail.from_row(row))
+    return reply(await service(request, Mails).detail(request.path_params["mail_id"]))
 
 
 async def replay_mail(request: Request) -> Response:
     """Send a dead, held or cancelled mail again, or a waiting one now; same Message-ID."""
-    mails = context_of(request).mails
-    row = await mails.replay(actor_of(request), request.path_params["mail_id"])
-    return reply(MailDetail.from_row(row), 202)
+    mails, mail_id = service(request, Mails), request.path_params["mail_id"]
+    return reply(await mails.replay(actor_of(request), mail_id), 202)
 
 
 async def cancel_mail(request: Request) -> Response:
     """Cancel a mail that waits or is held."""
-    mails = context_of(request).mails
-    row = await mails.cancel(actor_of(request), request.path_params["mail_id"])
-    return reply(MailDetail.from_row(row))
+    mails, mail_id = service(request, Mails), request.path_params["mail_id"]
+    return reply(await mails.cancel(actor_of(request), mail_id))

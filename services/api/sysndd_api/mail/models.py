@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from sysndd_api.http import PageQuery
+from sysndd_api.web.models import PageQuery
 from sysndd_core.db.database import Row, utc
 from sysndd_core.mail.outbox import MailState
 

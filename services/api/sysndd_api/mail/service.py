@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 from sysndd_api.accounts.store import UserStore
 from sysndd_api.audit.service import Audit
-from sysndd_api.auth import Actor
-from sysndd_api.mail.store import MailStore
-from sysndd_core.db.database import Database, Row, Transaction
+from sysndd_api.mail.models import MailDetail, MailQuery, MailView
+from sysndd_api.mail.store import LockedMail, MailStore
+from sysndd_api.security.access import Actor
+from sysndd_core.db.database import Database, Transaction
 from sysndd_core.errors import MailNotCancellable, MailNotFound, MailNotReplayable, NotAllowed
 from sysndd_core.mail.outbox import MailRows, MailState, NewMail
 
@@ -40,7 +41,13 @@ class Mails:
     """
 
     def __init__(
-        self, database: Database, rows: MailRows, store: MailStore, users: UserStore, audit: Audit
+        self,
+        *,
+        database: Database,
+        rows: MailRows,
+        store: MailStore,
+        users: UserStore,
+        audit: Audit,
     ) -> None:
         self._database = database
         self._rows = rows
@@ -64,67 +71,61 @@ class Mails:
             raise NotAllowed("Only an administrator with an account has an address of their own.")
         async with self._database.transaction() as tx:
             mail_id = await self._rows.enqueue(
-                tx, _test_mail(user["email"]), requested_by=actor.user_id
+                tx, _test_mail(user.email), requested_by=actor.user_id
             )
             await self._audit.write(tx, actor, "smtp_test_message", obj=mail_id)
         return mail_id
 
-    async def page(
-        self, *, state: MailState | None, search: str | None, limit: int, offset: int
-    ) -> tuple[list[Row], int]:
+    async def page(self, query: MailQuery) -> tuple[list[MailView], int]:
         """List mails, newest first."""
-        return await self._store.page(state=state, search=search, limit=limit, offset=offset)
+        return await self._store.page(query)
 
-    async def get(self, mail_id: str) -> Row | None:
-        """Read one mail's row, or None."""
-        return await self._rows.get(mail_id)
-
-    async def detail(self, mail_id: str) -> Row:
+    async def detail(self, mail_id: str) -> MailDetail:
         """Read one mail with its texts.
 
         Raises:
             MailNotFound.
         """
-        row = await self._store.get(mail_id) if mail_id.isascii() else None
-        if row is None:
+        mail = await self._store.get(mail_id) if mail_id.isascii() else None
+        if mail is None:
             raise MailNotFound()
-        return row
+        return mail
 
-    async def cancel(self, actor: Actor, mail_id: str) -> Row:
+    async def cancel(self, actor: Actor, mail_id: str) -> MailDetail:
         """Cancel a mail that waits or is held.
 
         Raises:
             MailNotFound, MailNotCancellable.
         """
         async with self._database.transaction() as tx:
-            row = await self._locked(tx, mail_id)
-            check_cancellable(row["state"])
+            mail = await self._locked(tx, mail_id)
+            check_cancellable(mail.state)
             await self._store.cancel(tx, mail_id)
             await self._audit.write(tx, actor, "cancel_mail", obj=mail_id)
         return await self.detail(mail_id)
 
-    async def replay(self, actor: Actor, mail_id: str) -> Row:
+    async def replay(self, actor: Actor, mail_id: str) -> MailDetail:
         """Send a mail again, or now: same Message-ID, new tries.
 
         Raises:
             MailNotFound, MailNotReplayable.
         """
         async with self._database.transaction() as tx:
-            row = await self._locked(tx, mail_id)
-            check_replayable(row["state"])
-            await self._store.replay(tx, mail_id, row["recipient"])
+            mail = await self._locked(tx, mail_id)
+            check_replayable(mail.state)
+            await self._store.replay(tx, mail_id, mail.recipient)
             await self._audit.write(
-                tx, actor, "replay_mail", obj=mail_id, detail={"state": row["state"]}
+                tx, actor, "replay_mail", obj=mail_id, detail={"state": mail.state}
             )
             tx.after_commit(lambda: self._rows.announce(mail_id))
         return await self.detail(mail_id)
 
-    async def _locked(self, tx: Transaction, mail_id: str) -> Row:
+    async def _locked(self, tx: Transaction, mail_id: str) -> LockedMail:
         # Also because comparing an ASCII column with other letters is an error to the server (1267).
-        row = await self._store.lock(tx, mail_id) if mail_id.isascii() else None
-        if row is None:
+        mail = await self._store.lock(tx, mail_id) if mail_id.isascii() else None
+        if mail is None:
             raise MailNotFound()
-        return row
+        return mail
 
 
 def _test_mail(recipient: str) -> NewMail:

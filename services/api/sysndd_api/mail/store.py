@@ -1,8 +1,10 @@
 """The outbox as administrators read and steer it. Sending it is the mailer's."""
 
+from dataclasses import dataclass
 from typing import Any
 
-from sysndd_core.db.database import Database, Row, Transaction
+from sysndd_api.mail.models import MailDetail, MailQuery, MailView
+from sysndd_core.db.database import Database, Transaction
 from sysndd_core.mail.outbox import MailState
 
 _LISTED = (
@@ -13,19 +15,25 @@ _TRIES = 200
 """As many as a new mail has."""
 
 
+@dataclass(frozen=True)
+class LockedMail:
+    """What an administrator's step needs to know of a mail."""
+
+    state: MailState
+    recipient: str
+
+
 class MailStore:
-    """Reads pages of the ``mail`` table, and changes the state of rows that no mailer has in hand."""
+    """Reads the ``mail`` table, and changes the state of rows that no mailer has in hand."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._table = f"{database.ops}.mail"
         self._undeliverable = f"{database.ops}.undeliverable_address"
 
-    async def page(
-        self, *, state: MailState | None, search: str | None, limit: int, offset: int
-    ) -> tuple[list[Row], int]:
+    async def page(self, query: MailQuery) -> tuple[list[MailView], int]:
         """Read mails, newest first, with the number of all that fit."""
-        where, arguments = _condition(state, search)
+        where, arguments = _condition(query.state, query.search)
         async with self._database.connection() as connection:
             total = await connection.fetch_one(
                 f"SELECT COUNT(*) AS n FROM {self._table}{where}", arguments
@@ -33,24 +41,26 @@ class MailStore:
             rows = await connection.fetch_all(
                 f"SELECT {_LISTED} FROM {self._table}{where}"
                 " ORDER BY created_at DESC, id DESC LIMIT %s OFFSET %s",
-                (*arguments, limit, offset),
+                (*arguments, query.page_size, query.offset),
             )
-        return rows, int(total["n"]) if total else 0
+        return [MailView.from_row(row) for row in rows], int(total["n"]) if total else 0
 
-    async def get(self, mail_id: str) -> Row | None:
+    async def get(self, mail_id: str) -> MailDetail | None:
         """Read one mail with its texts and ``undeliverable_since``."""
-        return await self._database.fetch_one(
+        row = await self._database.fetch_one(
             f"SELECT {_LISTED}, preview, (SELECT since FROM {self._undeliverable} AS bad"
             f" WHERE bad.recipient = mail.recipient) AS undeliverable_since"
             f" FROM {self._table} WHERE id = %s",
             (mail_id,),
         )
+        return MailDetail.from_row(row) if row is not None else None
 
-    async def lock(self, tx: Transaction, mail_id: str) -> Row | None:
+    async def lock(self, tx: Transaction, mail_id: str) -> LockedMail | None:
         """Read state and recipient of one mail, and keep mailers from claiming it meanwhile."""
-        return await tx.fetch_one(
+        row = await tx.fetch_one(
             f"SELECT state, recipient FROM {self._table} WHERE id = %s FOR UPDATE", (mail_id,)
         )
+        return LockedMail(MailState(row["state"]), row["recipient"]) if row is not None else None
 
     async def cancel(self, tx: Transaction, mail_id: str) -> None:
         """Close a locked mail."""

@@ -4,14 +4,15 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sysndd_api.http import context_of
+from sysndd_api.health.service import Health
+from sysndd_api.metrics.service import Metrics
+from sysndd_api.web.http import service
 
 
 async def scrape(request: Request) -> Response:
     """Return every figure in Prometheus' text format; the proxy does not route this address."""
-    context = context_of(request)
-    report = await context.health.report()
-    text = context.metrics.exposition(report.checks, context.database.state)
+    report = await service(request, Health).report()
+    text = service(request, Metrics).exposition(report.checks)
     return Response(
         text, headers={"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"}
     )

@@ -1,9 +1,10 @@
 """What Prometheus scrapes: counted by each worker process, or read when it asks.
 
-A scrape reaches one of several workers. What they count (requests, their pools) goes through files in a
-directory that all of them share, so that any of them can answer for all: counters are summed, pools are
-told apart by ``pid``. What is true of the whole system (queues, breaker, backups, migrations) is read from
-the database and the store at the moment of the scrape, so it is the same whoever answers.
+A scrape reaches one of several workers. What they count (requests, their pools) goes through files
+in a directory that all of them share, so that any of them can answer for all: counters are summed,
+pools are told apart by ``pid``. What is true of the whole system (queues, breaker, backups,
+migrations) is read from the database and the store at the moment of the scrape, so it is the same
+whoever answers.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from sysndd_api.metrics.models import SystemFigures
+from sysndd_api.web.middleware import ObservedRequest
 from sysndd_core.db.database import Database, PoolState
 from sysndd_core.health import Check
 
@@ -28,11 +30,13 @@ class Metrics:
     """Counts, and renders what was counted.
 
     Args:
+        database: the process's pool, whose figures it shows.
         directory: shared by the worker processes, from PROMETHEUS_MULTIPROC_DIR; None when there is
             only one.
     """
 
-    def __init__(self, directory: Path | None = None) -> None:
+    def __init__(self, database: Database, directory: Path | None = None) -> None:
+        self._database = database
         self._directory = directory
         self._registry = CollectorRegistry()
         self._requests = Counter(
@@ -56,34 +60,29 @@ class Metrics:
             registry=self._registry,
         )
 
-    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one request.
+    def observe(self, request: ObservedRequest) -> None:
+        """Count one request."""
+        known = request.method if request.method in _METHODS else "OTHER"
+        self._requests.labels(known, request.route, str(request.status)).inc()
+        self._seconds.labels(request.route).observe(request.seconds)
 
-        Args:
-            route: the address as it is in the list of routes, never as it was asked for.
-        """
-        known = method if method in _METHODS else "OTHER"
-        self._requests.labels(known, route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
-
-    async def watch(self, database: Database) -> None:
+    async def watch(self) -> None:
         """Keep this worker's pool figures fresh until cancelled: the scrape may reach another."""
         try:
             while True:
-                self._sample(database.state)
+                self._sample(self._database.state)
                 await asyncio.sleep(_SAMPLE_SECONDS)
         finally:
             if self._directory is not None:
                 mark_process_dead(os.getpid(), str(self._directory))  # type: ignore[no-untyped-call]
 
-    def exposition(self, checks: Mapping[str, Check], pool: PoolState) -> bytes:
+    def exposition(self, checks: Mapping[str, Check]) -> bytes:
         """Return the text.
 
         Args:
             checks: of ``Health.report``, run for this scrape.
-            pool: this worker's.
         """
-        self._sample(pool)
+        self._sample(self._database.state)
         counted = self._registry
         if self._directory is not None:
             self._forget_dead_workers(self._directory)

@@ -1,9 +1,38 @@
 """The migrator's ledger, journal and last plan, read only."""
 
+import json
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 
-from sysndd_core.db.database import Database, Row
+from sysndd_api.migrations.models import PlanView, StatementView
+from sysndd_core.db.database import Database, utc
 from sysndd_core.errors import SchemaChanging
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """One file in a schema's ledger; ``run_id`` leads to its statements."""
+
+    filename: str
+    checksum: str
+    applied_at: datetime | None
+    duration_ms: int | None
+    statements: int | None
+    success: bool
+    applied_by: str | None
+    tool_version: str | None
+    run_id: str | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class MeasuredPlan:
+    """What ``sysndd-migrator plan`` kept of a file with this checksum."""
+
+    filename: str
+    checksum: str
+    plan: PlanView
 
 
 class MigrationStore:
@@ -12,24 +41,30 @@ class MigrationStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def ledger(self, schema: str) -> list[Row]:
+    async def ledger(self, schema: str) -> list[LedgerEntry]:
         """Read every row of a schema's ledger; none when there is no ledger yet."""
         quoted = schema.replace("`", "``")
         try:
-            return await self._database.fetch_all(
+            rows = await self._database.fetch_all(
                 "SELECT filename, checksum, applied_at, duration_ms, statements, success,"
                 f" applied_by, tool_version, run_id, error FROM `{quoted}`.schema_version"
             )
         except SchemaChanging:
             return []
+        return [
+            LedgerEntry(
+                **row | {"applied_at": utc(row["applied_at"]), "success": bool(row["success"])}
+            )
+            for row in rows
+        ]
 
-    async def statements(self, runs: Iterable[str]) -> list[Row]:
-        """Read what the journal holds of these runs, in the order of the statements."""
+    async def statements(self, runs: Iterable[str]) -> dict[str, list[StatementView]]:
+        """Read what the journal holds of these runs, by run, in the order of the statements."""
         wanted = list(runs)
         if not wanted:
-            return []
+            return {}
         try:
-            return await self._database.fetch_all(
+            rows = await self._database.fetch_all(
                 "SELECT run_id, position, last_position, line, kind, rows_changed, warnings,"
                 " objects, started_at, finished_at, error"
                 f" FROM {self._database.ops}.migration_journal"
@@ -37,15 +72,31 @@ class MigrationStore:
                 wanted,
             )
         except SchemaChanging:
-            return []
+            return {}
+        found: dict[str, list[StatementView]] = {}
+        for row in rows:
+            times = {"started_at": utc(row["started_at"]), "finished_at": utc(row["finished_at"])}
+            found.setdefault(row["run_id"], []).append(StatementView.model_validate(row | times))
+        return found
 
-    async def plans(self, schema: str) -> list[Row]:
-        """Read what ``sysndd-migrator plan`` kept for a schema: by file, with its checksum."""
+    async def plans(self, schema: str) -> list[MeasuredPlan]:
+        """Read what ``sysndd-migrator plan`` kept for a schema."""
         try:
-            return await self._database.fetch_all(
+            rows = await self._database.fetch_all(
                 "SELECT filename, checksum, measured_at, server, document"
                 f" FROM {self._database.ops}.migration_plan WHERE schema_name = %s",
                 (schema,),
             )
         except SchemaChanging:
             return []
+        return [
+            MeasuredPlan(
+                row["filename"],
+                row["checksum"],
+                PlanView.model_validate(
+                    json.loads(row["document"])
+                    | {"measured_at": utc(row["measured_at"]), "server": row["server"]}
+                ),
+            )
+            for row in rows
+        ]

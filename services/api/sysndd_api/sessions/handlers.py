@@ -3,23 +3,24 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sysndd_api.credentials import clear_session_cookie, presented_token
-from sysndd_api.http import actor_of, body_of, context_of, remote_of, reply
+from sysndd_api.accounts.models import UserView
+from sysndd_api.security.credentials import clear_session_cookie
 from sysndd_api.sessions.models import (
     LoginReply,
     LoginRequest,
     SessionList,
     SessionsEnded,
     SessionView,
-    UserView,
 )
+from sysndd_api.sessions.service import Sessions
+from sysndd_api.web.http import actor_of, body_of, remote_of, reply, service, token_of
 from sysndd_core.errors import NotSignedIn
 
 
 async def login(request: Request) -> Response:
     """Open a session."""
     body = await body_of(request, LoginRequest)
-    signed_in = await context_of(request).sessions.sign_in(
+    signed_in = await service(request, Sessions).sign_in(
         body.login,
         body.password.get_secret_value(),
         remote=remote_of(request),
@@ -29,14 +30,14 @@ async def login(request: Request) -> Response:
         LoginReply(
             access_token=signed_in.token,
             expires_at=signed_in.expires_at,
-            user=UserView(**signed_in.user),
+            user=UserView.model_validate(signed_in.user, from_attributes=True),
         )
     )
 
 
 async def logout(request: Request) -> Response:
     """End the session of this request."""
-    await context_of(request).sessions.sign_out(actor_of(request), presented_token(request) or "")
+    await service(request, Sessions).sign_out(actor_of(request), token_of(request))
     return _signed_out(Response(status_code=204))
 
 
@@ -45,22 +46,22 @@ async def list_own(request: Request) -> Response:
     actor = actor_of(request)
     if actor.user_id is None:
         raise NotSignedIn()
-    rows = await context_of(request).sessions.of_user(actor.user_id)
-    views = [SessionView.from_row(row, actor.session_id) for row in rows]
+    sessions = await service(request, Sessions).of_user(actor.user_id)
+    views = [SessionView.of(session, actor.session_id) for session in sessions]
     return reply(SessionList(data=views, total=len(views)))
 
 
 async def end_one(request: Request) -> Response:
     """End one of one's own sessions."""
     actor, session_id = actor_of(request), request.path_params["session_id"]
-    await context_of(request).sessions.end(actor, session_id)
+    await service(request, Sessions).end(actor, session_id)
     answer = Response(status_code=204)
     return _signed_out(answer) if session_id == actor.session_id else answer
 
 
 async def end_all(request: Request) -> Response:
     """End every session of one's own, this one too."""
-    ended = await context_of(request).sessions.end_all(actor_of(request))
+    ended = await service(request, Sessions).end_all(actor_of(request))
     return _signed_out(reply(SessionsEnded(ended=ended)))
 
 

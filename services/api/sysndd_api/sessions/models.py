@@ -1,12 +1,36 @@
-"""Bodies and replies of sign-in and of sessions."""
+"""Sessions as they are stored, and the bodies and replies around them."""
 
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, Field, SecretStr
 
-from sysndd_api.http import RequestModel
-from sysndd_core.db.database import utc
+from sysndd_api.accounts.models import UserView
+from sysndd_api.security.access import Role
+from sysndd_api.web.models import RequestModel
+
+
+@dataclass(frozen=True)
+class SessionOwner:
+    """The active account behind a living session."""
+
+    user_id: int
+    user_name: str
+    role: Role
+    session_id: str
+
+
+@dataclass(frozen=True)
+class OpenSession:
+    """A living session; ``id`` is public, times are UTC."""
+
+    id: str
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    remote: str | None
+    user_agent: str | None
 
 
 class LoginRequest(RequestModel):
@@ -14,16 +38,6 @@ class LoginRequest(RequestModel):
 
     login: str = Field(min_length=1, max_length=254)
     password: SecretStr = Field(min_length=1, max_length=128)
-
-
-class UserView(BaseModel):
-    """An account as others may see it."""
-
-    user_id: int
-    user_name: str
-    email: str
-    role: str
-    state: str
 
 
 class LoginReply(BaseModel):
@@ -47,10 +61,9 @@ class SessionView(BaseModel):
     current: bool
 
     @classmethod
-    def from_row(cls, row: dict[str, Any], current: str | None) -> "SessionView":
-        """Build it from a row of the store."""
-        times = {name: utc(row[name]) for name in ("created_at", "last_seen_at", "expires_at")}
-        return cls.model_validate(row | times | {"current": row["id"] == current})
+    def of(cls, session: OpenSession, current: str | None) -> "SessionView":
+        """Build it from the store's; ``current`` is the id of the session that asks."""
+        return cls(**asdict(session), current=session.id == current)
 
 
 class SessionList(BaseModel):

@@ -4,13 +4,17 @@ import asyncio
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sysndd_api.account_parts import AccountParts
-from sysndd_api.attempts import same_time
-from sysndd_api.auth import Access, Actor, Role, anyone, new_token, token_hash
-from sysndd_api.limits import client_of
-from sysndd_core.db.database import Row, utc
+from sysndd_api.accounts.store import Account, UserStore
+from sysndd_api.accounts.token_store import TokenStore
+from sysndd_api.audit.service import Audit
+from sysndd_api.security.access import Access, Actor, Role, anyone, new_token, token_hash
+from sysndd_api.security.passwords import PasswordHashing
+from sysndd_api.security.rate_limits import client_of
+from sysndd_api.security.sign_in_limits import Attempts, same_time
+from sysndd_api.sessions.models import OpenSession
+from sysndd_api.sessions.store import KnownClientStore, SessionStore
+from sysndd_core.db.database import Database
 from sysndd_core.errors import NotAllowed, NotSignedIn, SessionNotFound, WrongCredentials
 
 _REFUSAL_SECONDS = 0.15
@@ -25,22 +29,34 @@ class SignedIn:
 
     token: str
     expires_at: datetime
-    user: dict[str, Any]
+    user: Account
 
 
 class Sessions:
     """What can be done with sessions."""
 
-    def __init__(self, parts: AccountParts) -> None:
-        self._database = parts.database
-        self._users = parts.users
-        self._store = parts.sessions
-        self._clients = parts.clients
-        self._tokens = parts.tokens
-        self._hashing = parts.hashing
-        self._attempts = parts.attempts
-        self._audit = parts.audit
-        self._hours = parts.settings.session_hours
+    def __init__(
+        self,
+        *,
+        database: Database,
+        store: SessionStore,
+        clients: KnownClientStore,
+        users: UserStore,
+        tokens: TokenStore,
+        hashing: PasswordHashing,
+        attempts: Attempts,
+        audit: Audit,
+        hours: int,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._clients = clients
+        self._users = users
+        self._tokens = tokens
+        self._hashing = hashing
+        self._attempts = attempts
+        self._audit = audit
+        self._hours = hours
 
     async def sign_in(
         self, login: str, password: str, *, remote: str | None, user_agent: str | None
@@ -57,8 +73,8 @@ class Sessions:
         user = await self._users.by_login(login)
         await self._attempts.sign_in(login, remote, account=user)
         # No connection is held while the hash is computed.
-        fits = await self._hashing.verify(password, user["password_hash"] if user else None)
-        if user is None or not fits or user["state"] != "active":
+        fits = await self._hashing.verify(password, user.password_hash if user else None)
+        if user is None or not fits or user.state != "active":
             async with same_time(_REFUSAL_SECONDS - (loop.time() - began)):
                 who = anyone(remote, login)
                 await self._audit.record(who, "sign_in", outcome=WrongCredentials.code)
@@ -68,16 +84,17 @@ class Sessions:
         return signed_in
 
     async def _open(
-        self, user: Row, password: str, *, remote: str | None, user_agent: str | None
+        self, user: Account, password: str, *, remote: str | None, user_agent: str | None
     ) -> SignedIn:
-        user_id, stored = user["user_id"], user["password_hash"]
+        user_id, stored = user.user_id, user.password_hash
+        assert stored is not None
         better = await self._hashing.hash(password) if self._hashing.is_outdated(stored) else None
         token = new_token()
-        actor = Actor(user_id, user["user_name"], Role(user["role"]), remote)
+        actor = Actor(user_id, user.user_name, user.role, remote)
         async with self._database.transaction() as tx:
             # What was read before the hash was computed may be over: a reset, a deactivation.
             now = await self._users.lock(tx, user_id)
-            if now is None or (now["password_hash"], now["state"]) != (stored, "active"):
+            if now is None or (now.password_hash, now.state) != (stored, "active"):
                 raise WrongCredentials()
             if better is not None:
                 await self._users.set_password(tx, user_id, better)
@@ -94,9 +111,7 @@ class Sessions:
             await self._users.touch_login(tx, user_id)
             await self._clients.note(tx, user_id, client_of(remote))
             await self._audit.write(tx, actor, "sign_in")
-        ends = utc(expires_at)
-        assert ends is not None
-        return SignedIn(token, ends, {key: user[key] for key in user if key != "password_hash"})
+        return SignedIn(token, expires_at, user)
 
     async def sign_out(self, actor: Actor, token: str) -> None:
         """End the session behind ``token``."""
@@ -118,19 +133,17 @@ class Sessions:
         """
         if not token:
             raise NotSignedIn()
-        user = await self._store.find(token_hash(token))
-        if user is None:
+        owner = await self._store.find(token_hash(token))
+        if owner is None:
             raise NotSignedIn("The session has ended or never was; sign in again.")
-        actor = Actor(
-            user["user_id"], user["user_name"], Role(user["role"]), remote, user["session_id"]
-        )
+        actor = Actor(owner.user_id, owner.user_name, owner.role, remote, owner.session_id)
         if access is Access.ADMINISTRATOR and actor.role is not Role.ADMINISTRATOR:
             if asked is not None:
                 await self._audit.record(actor, "access", outcome=NotAllowed.code, obj=asked[:255])
             raise NotAllowed()
         return actor
 
-    async def of_user(self, user_id: int) -> list[Row]:
+    async def of_user(self, user_id: int) -> list[OpenSession]:
         """List the open sessions of an account, the newest first."""
         return await self._store.of_user(user_id)
 

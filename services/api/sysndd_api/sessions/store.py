@@ -1,11 +1,16 @@
-"""The ``session`` table of the platform, joined with the account behind each session."""
+"""Open sessions, joined with the account behind each, and the clients that an account knows."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
-from sysndd_core.db.database import Database, Row, Transaction
+from sysndd_api.security.access import Role
+from sysndd_api.sessions.models import OpenSession, SessionOwner
+from sysndd_core.db.database import Database, Transaction
+from sysndd_core.mail.link_tokens import fingerprint
 
 _TOUCH_SECONDS = 60
 """How exact ``last_seen_at`` is: not every request is worth a write."""
+
+_KNOWN_CLIENT_DAYS = 90
 
 _ID = "LOWER(LEFT(HEX(s.token_hash), 32))"
 """A session's public id. Half of the hash of a 256-bit token: unique, and good for nothing else."""
@@ -56,14 +61,14 @@ class SessionStore:
         )
         if row is None:
             raise LookupError("the session just written is gone")
-        expires_at: datetime = row["expires_at"]
+        expires_at: datetime = row["expires_at"].replace(tzinfo=UTC)
         return expires_at
 
-    async def find(self, token_hash: str) -> Row | None:
+    async def find(self, token_hash: str) -> SessionOwner | None:
         """Find the active account behind a living session, and note that it was used."""
         async with self._database.connection() as connection:
             row = await connection.fetch_one(
-                f"SELECT u.user_id, u.user_name, u.email, u.role, u.state, {_ID} AS session_id,"
+                f"SELECT u.user_id, u.user_name, u.role, {_ID} AS session_id,"
                 f" s.last_seen_at < UTC_TIMESTAMP(6) - INTERVAL {_TOUCH_SECONDS} SECOND AS stale"
                 f" {self._living} AND s.token_hash = UNHEX(%s)",
                 (token_hash,),
@@ -74,15 +79,22 @@ class SessionStore:
                     " WHERE token_hash = UNHEX(%s)",
                     (token_hash,),
                 )
-        return row
+        if row is None:
+            return None
+        return SessionOwner(row["user_id"], row["user_name"], Role(row["role"]), row["session_id"])
 
-    async def of_user(self, user_id: int) -> list[Row]:
+    async def of_user(self, user_id: int) -> list[OpenSession]:
         """Read the living sessions of an account, the newest first."""
-        return await self._database.fetch_all(
+        rows = await self._database.fetch_all(
             f"SELECT {_ID} AS id, s.created_at, s.last_seen_at, s.expires_at, s.remote,"
             f" s.user_agent {self._living} AND s.user_id = %s ORDER BY s.created_at DESC, id",
             (user_id,),
         )
+        times = ("created_at", "last_seen_at", "expires_at")
+        return [
+            OpenSession(**row | {name: row[name].replace(tzinfo=UTC) for name in times})
+            for row in rows
+        ]
 
     async def delete(self, tx: Transaction, token_hash: str) -> int:
         """End the session of a token; return how many that were."""
@@ -117,3 +129,35 @@ class SessionStore:
             f"DELETE FROM {self._table} WHERE expires_at < UTC_TIMESTAMP(6) OR last_seen_at <"
             f" UTC_TIMESTAMP(6) - INTERVAL {self._idle_minutes} MINUTE"
         )
+
+
+class KnownClientStore:
+    """Clients that an account has signed in from."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._table = f"{database.ops}.known_client"
+        # An id is given out again after a restore; who then has it is younger than the row.
+        self._users = f"{database.app}.`user`"
+
+    async def note(self, tx: Transaction, user_id: int, client: str) -> None:
+        """Remember a client, and forget those not seen for long."""
+        await tx.execute(
+            f"INSERT INTO {self._table} (user_id, client, seen_at)"
+            " VALUES (%s, UNHEX(%s), UTC_TIMESTAMP(6))"
+            " ON DUPLICATE KEY UPDATE seen_at = UTC_TIMESTAMP(6)",
+            (user_id, fingerprint(client)),
+        )
+        await tx.execute(
+            f"DELETE FROM {self._table} WHERE seen_at < UTC_TIMESTAMP(6) - INTERVAL"
+            f" {_KNOWN_CLIENT_DAYS} DAY"
+        )
+
+    async def knows(self, user_id: int | None, client: str) -> bool:
+        """Tell whether an account has signed in from a client before; None is no account."""
+        row = await self._database.fetch_one(
+            f"SELECT 1 FROM {self._table} AS c JOIN {self._users} AS u ON u.user_id = c.user_id"
+            " WHERE c.user_id = %s AND c.client = UNHEX(%s) AND c.seen_at >= u.created_at",
+            (user_id or 0, fingerprint(client)),
+        )
+        return row is not None

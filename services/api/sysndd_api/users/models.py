@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from sysndd_api.auth import Role
-from sysndd_api.http import PageQuery, RequestModel
+from sysndd_api.security.access import Role
+from sysndd_api.web.models import PageQuery, RequestModel
 from sysndd_core.db.database import utc
 
 State = Literal["unconfirmed", "awaiting_approval", "active", "deactivated"]

@@ -2,12 +2,16 @@
 
 from typing import Any
 
-from sysndd_api.account_parts import AccountParts
+from sysndd_api.accounts.mail import AccountMails
 from sysndd_api.accounts.service import Accounts
-from sysndd_api.auth import Actor, Role
-from sysndd_api.searching import matching
-from sysndd_api.users.models import UserQuery
-from sysndd_core.db.database import Row, Transaction
+from sysndd_api.accounts.store import Account, UserStore
+from sysndd_api.accounts.token_store import TokenStore
+from sysndd_api.audit.service import Audit
+from sysndd_api.security.access import Actor, Role
+from sysndd_api.sessions.store import SessionStore
+from sysndd_api.users.models import AccountView, UserQuery
+from sysndd_api.users.store import AdministrationStore
+from sysndd_core.db.database import Database, Transaction
 from sysndd_core.errors import (
     LastAdministrator,
     LinksNotPossible,
@@ -15,35 +19,36 @@ from sysndd_core.errors import (
     WrongAccountState,
 )
 
-_SEARCHED = ("user_name", "email", "first_name", "family_name")
-# The only expressions that ever reach ORDER BY.
-_ORDER = {"user_name": "user_name", "created_at": "created_at", "email": "email"}
-
 
 class Users:
     """Administration of accounts."""
 
-    def __init__(self, parts: AccountParts, accounts: Accounts) -> None:
-        self._database = parts.database
-        self._store = parts.users
-        self._sessions = parts.sessions
-        self._tokens = parts.tokens
-        self._mails = parts.mails
-        self._audit = parts.audit
+    def __init__(
+        self,
+        *,
+        database: Database,
+        store: AdministrationStore,
+        accounts: Accounts,
+        users: UserStore,
+        sessions: SessionStore,
+        tokens: TokenStore,
+        mails: AccountMails,
+        audit: Audit,
+    ) -> None:
+        self._database = database
+        self._store = store
         self._accounts = accounts
+        self._users = users
+        self._sessions = sessions
+        self._tokens = tokens
+        self._mails = mails
+        self._audit = audit
 
-    async def page(self, query: UserQuery) -> tuple[list[Row], int]:
+    async def page(self, query: UserQuery) -> tuple[list[AccountView], int]:
         """Return one page of accounts and the number of all that match."""
-        where = matching(
-            {"role": query.role and query.role.value, "state": query.state},
-            search=query.search,
-            columns=_SEARCHED,
-        )
-        direction = "DESC" if query.sort.startswith("-") else "ASC"
-        order = f"{_ORDER[query.sort.removeprefix('-')]} {direction}, user_id"
-        return await self._store.page(where, order, limit=query.page_size, offset=query.offset)
+        return await self._store.page(query)
 
-    async def get(self, user_id: str) -> Row:
+    async def get(self, user_id: str) -> AccountView:
         """Return one account.
 
         Args:
@@ -52,11 +57,10 @@ class Users:
         Raises:
             UserNotFound.
         """
-        where = ("user_id = %s", (_number(user_id),))
-        rows, _ = await self._store.page(where, "user_id", limit=1, offset=0)
-        if not rows:
+        user = await self._store.get(_number(user_id))
+        if user is None:
             raise UserNotFound()
-        return rows[0]
+        return user
 
     async def by_name(self, user_name: str) -> str:
         """Return the id of the account with a user name, for the command line.
@@ -64,10 +68,10 @@ class Users:
         Raises:
             UserNotFound.
         """
-        found = await self._store.by_login(user_name)
+        found = await self._users.by_login(user_name)
         if found is None:
             raise UserNotFound(f"There is no account named {user_name}.")
-        return str(found["user_id"])
+        return str(found.user_id)
 
     async def approve(self, actor: Actor, user_id: str) -> None:
         """Open an account whose address is confirmed; harmless when it is open.
@@ -78,13 +82,13 @@ class Users:
         """
         async with self._database.transaction() as tx:
             user = await self._locked(tx, user_id)
-            if user["state"] == "active":
+            if user.state == "active":
                 return
-            if user["state"] != "awaiting_approval":
-                raise WrongAccountState(f"The account is {user['state']}.")
-            await self._store.set_state(tx, user["user_id"], "active")
-            await self._mails.notice(tx, "approved", user["email"], user["user_name"])
-            await self._audit.write(tx, actor, "approve_user", obj=user["user_name"])
+            if user.state != "awaiting_approval":
+                raise WrongAccountState(f"The account is {user.state}.")
+            await self._store.set_state(tx, user.user_id, "active")
+            await self._mails.notice(tx, "approved", user.email, user.user_name)
+            await self._audit.write(tx, actor, "approve_user", obj=user.user_name)
 
     async def deactivate(self, actor: Actor, user_id: str) -> None:
         """Close an account; its sessions and pending links end at once.
@@ -95,17 +99,17 @@ class Users:
         async with self._database.transaction() as tx:
             await self._store.lock_administrators(tx)
             user = await self._locked(tx, user_id)
-            if user["state"] == "deactivated":
+            if user.state == "deactivated":
                 return
             await self._refuse_last(tx, user)
-            await self._store.set_state(tx, user["user_id"], "deactivated")
-            await self._tokens.revoke(tx, user["user_id"])
-            ended = await self._sessions.delete_of_user(tx, user["user_id"])
+            await self._store.set_state(tx, user.user_id, "deactivated")
+            await self._tokens.revoke(tx, user.user_id)
+            ended = await self._sessions.delete_of_user(tx, user.user_id)
             await self._audit.write(
                 tx,
                 actor,
                 "deactivate_user",
-                obj=user["user_name"],
+                obj=user.user_name,
                 detail={"sessions_ended": ended},
             )
 
@@ -117,12 +121,12 @@ class Users:
         """
         async with self._database.transaction() as tx:
             user = await self._locked(tx, user_id)
-            if user["state"] != "deactivated":
+            if user.state != "deactivated":
                 return
-            state = "active" if user["confirmed_at"] is not None else "unconfirmed"
-            await self._store.set_state(tx, user["user_id"], state)
+            state = "active" if user.confirmed_at is not None else "unconfirmed"
+            await self._store.set_state(tx, user.user_id, state)
             await self._audit.write(
-                tx, actor, "reactivate_user", obj=user["user_name"], detail={"state": state}
+                tx, actor, "reactivate_user", obj=user.user_name, detail={"state": state}
             )
 
     async def change_role(self, actor: Actor, user_id: str, role: Role) -> None:
@@ -134,15 +138,15 @@ class Users:
         async with self._database.transaction() as tx:
             await self._store.lock_administrators(tx)
             user = await self._locked(tx, user_id)
-            if user["role"] == role:
+            if user.role == role:
                 return
             await self._refuse_last(tx, user)
-            await self._store.set_role(tx, user["user_id"], role)
-            ended = await self._sessions.delete_of_user(tx, user["user_id"])
+            await self._store.set_role(tx, user.user_id, role)
+            ended = await self._sessions.delete_of_user(tx, user.user_id)
             if role is Role.ADMINISTRATOR:
                 await self._announce_administrator(tx, actor, user)
-            detail = {"from": user["role"], "to": str(role), "sessions_ended": ended}
-            await self._audit.write(tx, actor, "change_role", obj=user["user_name"], detail=detail)
+            detail = {"from": user.role, "to": str(role), "sessions_ended": ended}
+            await self._audit.write(tx, actor, "change_role", obj=user.user_name, detail=detail)
 
     async def resend_confirmation(self, actor: Actor, user_id: str) -> None:
         """Mail the link that confirms the address once more.
@@ -155,9 +159,9 @@ class Users:
             raise LinksNotPossible()
         async with self._database.transaction() as tx:
             user = await self._locked(tx, user_id)
-            if not await self._accounts.send_link(tx, user["email"]):
-                raise WrongAccountState(f"The account is {user['state']}.")
-            await self._audit.write(tx, actor, "resend_confirmation", obj=user["user_name"])
+            if not await self._accounts.send_link(tx, user.email):
+                raise WrongAccountState(f"The account is {user.state}.")
+            await self._audit.write(tx, actor, "resend_confirmation", obj=user.user_name)
 
     async def end_sessions(self, actor: Actor, user_id: str) -> int:
         """End every session of an account; return how many that were.
@@ -167,28 +171,28 @@ class Users:
         """
         async with self._database.transaction() as tx:
             user = await self._locked(tx, user_id)
-            ended = await self._sessions.delete_of_user(tx, user["user_id"])
+            ended = await self._sessions.delete_of_user(tx, user.user_id)
             detail: dict[str, Any] = {"ended": ended}
-            await self._audit.write(tx, actor, "end_sessions", obj=user["user_name"], detail=detail)
+            await self._audit.write(tx, actor, "end_sessions", obj=user.user_name, detail=detail)
         return ended
 
-    async def _locked(self, tx: Transaction, user_id: str) -> Row:
-        user = await self._store.lock(tx, _number(user_id))
+    async def _locked(self, tx: Transaction, user_id: str) -> Account:
+        user = await self._users.lock(tx, _number(user_id))
         if user is None:
             raise UserNotFound()
         return user
 
-    async def _refuse_last(self, tx: Transaction, user: Row) -> None:
+    async def _refuse_last(self, tx: Transaction, user: Account) -> None:
         # Under the lock of account_guard: nobody else is deciding at the same time.
-        active = [one["user_id"] for one in await self._store.administrators(tx)]
-        if active == [user["user_id"]]:
+        active = [one.user_id for one in await self._store.administrators(tx)]
+        if active == [user.user_id]:
             raise LastAdministrator()
 
-    async def _announce_administrator(self, tx: Transaction, actor: Actor, user: Row) -> None:
-        told = {one["email"] for one in await self._store.administrators(tx)} | {user["email"]}
+    async def _announce_administrator(self, tx: Transaction, actor: Actor, user: Account) -> None:
+        told = {one.email for one in await self._store.administrators(tx)} | {user.email}
         for email in sorted(told):
             await self._mails.notice(
-                tx, "new_administrator", email, user["user_name"], granted_by=actor.user_name
+                tx, "new_administrator", email, user.user_name, granted_by=actor.user_name
             )
 
 

@@ -1,0 +1,178 @@
+"""Restoring a backup, seeing first what that would change, and taking the last restore back."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from sysndd_api.audit.service import Audit
+from sysndd_api.backups.models import RestorePreview, TablePreview
+from sysndd_api.backups.service import Backups, check_word
+from sysndd_api.backups.store import BackupStore, LiveTable, Undoable
+from sysndd_api.security.access import Actor
+from sysndd_core.db.database import Database
+from sysndd_core.db.schema_version import current_version
+from sysndd_core.errors import DatabaseBusy, NothingToUndo
+from sysndd_core.jobs.models import PreviewRestore, RestoreBackup, UndoRestore
+from sysndd_core.jobs.rows import JobRows
+
+RESTORE_WORD = "RESTORE"
+SECOND_WORD = "WITHOUT ADMINISTRATOR"
+UNDO_WORD = "UNDO"
+
+# A preview has to answer within a request's time: of what takes longer to count, the server's own
+# estimate is given. InnoDB counts some million rows a second in memory, far fewer from a disk.
+_COUNTED_ROWS = 2_000_000
+_COUNTING_SECONDS = 5.0
+
+
+class Restores:
+    """Compares live with a backup, and submits restores and their undo."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        store: BackupStore,
+        backups: Backups,
+        rows: JobRows,
+        audit: Audit,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._backups = backups
+        self._rows = rows
+        self._audit = audit
+
+    async def restore_backup(
+        self, actor: Actor, name: str, confirm: Any, second: Any = None
+    ) -> str:
+        """Submit a restore; return the job's id.
+
+        Args:
+            actor: who asked.
+            name: of a listed backup.
+            confirm: what the person typed.
+            second: what was typed for a backup without an active Administrator, None for nothing.
+                Whether it is needed is known once the backup is loaded: the job fails without it.
+
+        Raises:
+            ConfirmationRequired: they are anything but exactly ``RESTORE`` and
+                ``WITHOUT ADMINISTRATOR``.
+            InvalidBackupName, BackupNotFound, OperationInProgress, InsufficientStorage.
+        """
+        check_word(confirm, RESTORE_WORD)
+        if second is not None:
+            check_word(second, SECOND_WORD, field="confirm_without_administrator")
+        manifest = await self._backups.get(name)
+        name = manifest.name
+        # The safety backup needs room too.
+        await self._backups.check_room()
+        async with self._database.transaction() as tx:
+            job = RestoreBackup(name=name, without_administrator=second is not None)
+            job_id = await self._rows.submit(tx, job, requested_by=actor.user_id)
+            detail = {"job_id": job_id, "sha256": manifest.sha256}
+            await self._audit.write(tx, actor, "restore_backup", obj=name, detail=detail)
+        return job_id
+
+    async def preview_restore(self, name: str) -> RestorePreview:
+        """Compare the rows of each table, live against backup. Nothing is changed.
+
+        Raises:
+            InvalidBackupName, BackupNotFound.
+        """
+        manifest = await self._backups.get(name)
+        live = await self._live_rows()
+        then = manifest.rows_per_table
+        return RestorePreview(
+            name=name,
+            created_at=manifest.created_at,
+            schema_version=manifest.schema_version,
+            live_schema_version=await current_version(
+                self._database, application=self._database.settings.name
+            ),
+            table_count=manifest.table_count,
+            live_table_count=len(live),
+            row_count=manifest.row_count,
+            live_row_count=sum(rows.number for rows in live.values()),
+            differing=_differing(live, then),
+        )
+
+    async def dry_run(self, actor: Actor, name: str) -> str:
+        """Submit the comparison of a backup with live, accounts included; return the job's id.
+
+        Raises:
+            InvalidBackupName, BackupNotFound, OperationInProgress.
+        """
+        manifest = await self._backups.get(name)
+        async with self._database.transaction() as tx:
+            job = PreviewRestore(name=name)
+            job_id = await self._rows.submit(tx, job, requested_by=actor.user_id)
+            detail = {"job_id": job_id, "sha256": manifest.sha256}
+            await self._audit.write(tx, actor, job.job_kind, obj=manifest.name, detail=detail)
+        return job_id
+
+    async def undoable(self) -> Undoable | None:
+        """Tell which restore could be undone, and until when; None when there is none."""
+        async with self._database.connection() as connection:
+            return await self._store.undoable(connection)
+
+    async def undo_restore(self, actor: Actor, confirm: Any) -> str:
+        """Submit the undo of the last restore; return the job's id.
+
+        Args:
+            actor: who asked.
+            confirm: what the person typed.
+
+        Raises:
+            ConfirmationRequired: it is anything but exactly ``UNDO``.
+            NothingToUndo: there was no restore, its time is over, or it was undone already.
+            OperationInProgress: another job holds the database.
+        """
+        check_word(confirm, UNDO_WORD)
+        async with self._database.transaction() as tx:
+            last = await self._store.undoable(tx)
+            if last is None:
+                raise NothingToUndo()
+            job_id = await self._rows.submit(tx, UndoRestore(), requested_by=actor.user_id)
+            await self._audit.write(
+                tx, actor, "undo_restore", obj=last.backup, detail={"job_id": job_id}
+            )
+        return job_id
+
+    async def _live_rows(self) -> "dict[str, _Rows]":
+        until = time.monotonic() + _COUNTING_SECONDS
+        return {
+            table.name: await self._rows_of(table, until)
+            for table in await self._store.live_tables()
+        }
+
+    async def _rows_of(self, table: LiveTable, until: float) -> "_Rows":
+        if table.estimated_rows <= _COUNTED_ROWS and time.monotonic() < until:
+            try:
+                return _Rows(await self._store.count_rows(table.name), False)
+            except DatabaseBusy:
+                pass
+        return _Rows(table.estimated_rows, True)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    number: int
+    estimated: bool
+
+
+def _differing(live: dict[str, _Rows], then: dict[str, int]) -> list[TablePreview]:
+    def differs(table: str) -> bool:
+        now = live.get(table)
+        return now is None or now.estimated or now.number != then.get(table)
+
+    return [
+        TablePreview(
+            table=table,
+            live_rows=live[table].number if table in live else None,
+            live_rows_estimated=table in live and live[table].estimated,
+            backup_rows=then.get(table),
+        )
+        for table in sorted(live.keys() | then.keys())
+        if differs(table)
+    ]

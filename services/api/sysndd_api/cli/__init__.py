@@ -1,0 +1,1 @@
+"""``sysndd-admin``: the services of the API, from a shell."""

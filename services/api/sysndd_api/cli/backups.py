@@ -1,0 +1,106 @@
+"""``sysndd-admin`` commands that take, list, prove and take in backups."""
+
+import argparse
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from sysndd_api.backups.models import BackupView
+from sysndd_api.backups.service import Backups
+from sysndd_api.cli.command import AddCommand, WatchJob
+from sysndd_api.context import Context
+from sysndd_api.jobs.models import JobView
+from sysndd_api.security.access import COMMAND_LINE
+from sysndd_core.errors import SysnddError
+from sysndd_core.jobs.models import AdoptBackup
+
+_CHUNK = 1 << 20
+
+
+def add_backup_commands(add: AddCommand, watch: WatchJob) -> None:
+    """Add the commands to the parser.
+
+    Args:
+        add: makes a sub-parser of name, command and summary.
+        watch: polls a job to its end.
+    """
+    commands = _Backups(watch)
+    add("backup", commands.backup, "take a backup and wait for it")
+    add("list", commands.list, "list backups, newest first")
+    verify = add(
+        "verify", commands.verify, "prove a backup by loading it beside live, and wait for it"
+    )
+    verify.add_argument("backup", help="name as in `sysndd-admin list`, or `latest`")
+    upload = add("upload", commands.upload, "take in a .sql, .sql.gz or .sql.zst as a backup")
+    upload.add_argument("file", type=Path)
+
+
+class _Backups:
+    def __init__(self, watch: WatchJob) -> None:
+        self._watch = watch
+
+    async def backup(self, context: Context, options: argparse.Namespace) -> dict[str, Any]:
+        job_id = await context[Backups].create_backup(COMMAND_LINE)
+        job = await self._watch(context, job_id, options)
+        return job.model_dump(mode="json") | {"say": _made(job)}
+
+    async def verify(self, context: Context, options: argparse.Namespace) -> dict[str, Any]:
+        job_id = await context[Backups].verify_backup(COMMAND_LINE, options.backup)
+        job = await self._watch(context, job_id, options)
+        if job.kind == AdoptBackup.job_kind:
+            say = f"Read to its end, and listed now: {_made(job)}"
+        else:
+            name = (job.result or {}).get("name")
+            say = f"{name} is proven: loaded and dumped again, it is the same."
+        return job.model_dump(mode="json") | {"say": say}
+
+    async def upload(self, context: Context, options: argparse.Namespace) -> dict[str, Any]:
+        path: Path = options.file
+        try:
+            size = (await asyncio.to_thread(path.stat)).st_size
+            job_id = await context[Backups].upload_backup(
+                COMMAND_LINE, path.name, _chunks(path), size
+            )
+        except OSError as error:
+            raise SysnddError(f"{path}: {error.strerror}") from error
+        job = await self._watch(context, job_id, options)
+        return job.model_dump(mode="json") | {"say": _made(job)}
+
+    async def list(self, context: Context, _: argparse.Namespace) -> dict[str, Any]:
+        manifests, strays = await context[Backups].list_all(), await context[Backups].strays()
+        views = [BackupView.model_validate(one, from_attributes=True) for one in manifests]
+        lines = [
+            f"{view.created_at:%Y-%m-%d %H:%M:%S}  {view.kind:<11}  {view.size_bytes:>14,}"
+            f"  {view.table_count:>4} tables  {view.proof or '-':<6}  {'+'.join(view.places):<8}"
+            f"  {view.name}"
+            for view in views
+        ]
+        lines += [
+            f"{stray.modified_at:%Y-%m-%d %H:%M:%S}  {'no manifest':<11}  {stray.size_bytes:>14,}"
+            f"  {'':<29}  {stray.name}"
+            for stray in strays
+        ]
+        say = "\n".join(lines) or "There is no backup yet. Take one with: sysndd-admin backup"
+        return {
+            "data": [view.model_dump(mode="json") for view in views],
+            "without_manifest": [stray.model_dump(mode="json") for stray in strays],
+            "say": say,
+        }
+
+
+def _made(job: JobView) -> str:
+    result = job.result or {}
+    say = (
+        f"{result['name']}: {result['size_bytes']:,} bytes, {result['table_count']} tables,"
+        f" {result['row_count']:,} rows."
+    )
+    if result.get("copy_error"):
+        say += f" There is no second copy: {result['copy_error']}"
+    return say
+
+
+async def _chunks(path: Path) -> AsyncIterator[bytes]:
+    with await asyncio.to_thread(path.open, "rb") as file:
+        while chunk := await asyncio.to_thread(file.read, _CHUNK):
+            yield chunk

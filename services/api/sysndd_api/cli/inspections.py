@@ -1,0 +1,96 @@
+"""``sysndd-admin`` commands that look into a backup before it is restored."""
+
+import argparse
+from typing import Any
+
+from sysndd_api.backups.inspections import Inspections
+from sysndd_api.backups.restore import Restores
+from sysndd_api.cli.command import AddCommand, WatchJob
+from sysndd_api.context import Context
+from sysndd_api.security.access import COMMAND_LINE
+
+_SHOWN = 20
+
+
+def add_inspection_commands(add: AddCommand, watch: WatchJob) -> None:
+    """Add the commands to the parser.
+
+    Args:
+        add: makes a sub-parser of name, command and summary.
+        watch: polls a job to its end.
+    """
+    looks = _Looks(watch)
+    dry_run = add("dry-run", looks.dry_run, "show what a restore would change, and wait for it")
+    inspect = add("inspect", looks.inspect, "load one table of a backup into a schema of its own")
+    for parser in (dry_run, inspect):
+        parser.add_argument("backup", help="name as in `sysndd-admin list`")
+    inspect.add_argument("table", help="name of the table")
+    add("inspections", looks.inspections, "list the schemas that `inspect` has made")
+    drop = add("drop-inspection", looks.drop, "drop one of them")
+    drop.add_argument("schema", help="name as in `sysndd-admin inspections`")
+
+
+class _Looks:
+    def __init__(self, watch: WatchJob) -> None:
+        self._watch = watch
+
+    async def dry_run(self, context: Context, options: argparse.Namespace) -> dict[str, Any]:
+        job_id = await context[Restores].dry_run(COMMAND_LINE, options.backup)
+        job = await self._watch(context, job_id, options)
+        return job.model_dump(mode="json") | {"say": told(job.result or {})}
+
+    async def inspect(self, context: Context, options: argparse.Namespace) -> dict[str, Any]:
+        job_id = await context[Inspections].inspect_table(
+            COMMAND_LINE, options.backup, options.table
+        )
+        job = await self._watch(context, job_id, options)
+        result = job.result or {}
+        say = (
+            f"{result['rows']:,} rows of {result['table']} are in the schema {result['schema']};"
+            f" end it with: sysndd-admin drop-inspection {result['schema']}"
+        )
+        return job.model_dump(mode="json") | {"say": say}
+
+    async def inspections(self, context: Context, _: argparse.Namespace) -> dict[str, Any]:
+        views = await context[Inspections].list_inspections()
+        lines = [
+            f"{view.schema_name}  {view.table_name} of {view.backup}"
+            f"  until {view.kept_until:%Y-%m-%d %H:%M} UTC"
+            for view in views
+        ]
+        data = [view.model_dump(mode="json") for view in views]
+        return {"data": data, "say": "\n".join(lines) or "There is none."}
+
+    async def drop(self, context: Context, options: argparse.Namespace) -> dict[str, Any]:
+        job_id = await context[Inspections].drop_inspection(COMMAND_LINE, options.schema)
+        job = await self._watch(context, job_id, options)
+        return job.model_dump(mode="json") | {"say": f"{options.schema} is gone."}
+
+
+def told(result: dict[str, Any]) -> str:
+    """Say in lines what a dry run has found."""
+    lines = [
+        f"Rows: {result['live_row_count']:,} in {result['live_table_count']} tables are live,"
+        f" {result['row_count']:,} in {result['table_count']} are in the backup."
+    ]
+    for one in result["tables"]:
+        live, then = (
+            "no table" if count is None else f"{count:,}"
+            for count in (one["live_rows"], one["backup_rows"])
+        )
+        lines.append(f"  {one['table']}: {live} → {then}")
+    accounts = result["accounts"]
+    for word, key in (("vanish", "vanish"), ("come back", "come_back")):
+        if names := accounts[key]:
+            lines.append(f"Accounts that {word}: {_names(names, accounts[f'{key}_count'])}")
+    for one in accounts["changed"][:_SHOWN]:
+        role = f" ({one['role'][0]} → {one['role'][1]})" if one["role"] else ""
+        lines.append(f"  {one['user_name']} gets an older {', '.join(one['older'])}{role}")
+    if result["needs_second_word"]:
+        lines.append("It holds no active Administrator: a restore wants the second word too.")
+    return "\n".join(lines)
+
+
+def _names(names: list[str], count: int) -> str:
+    more = count - min(len(names), _SHOWN)
+    return ", ".join(names[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")

@@ -1,0 +1,257 @@
+"""``sysndd-admin``: the same services as the API, from a shell.
+
+Exit codes: 0 done; 1 refused or failed, with the reason on stderr; 2 called wrongly.
+"""
+
+import argparse
+import asyncio
+import getpass
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sysndd_api.backups.restore import RESTORE_WORD, SECOND_WORD, UNDO_WORD, Restores
+from sysndd_api.backups.service import Backups
+from sysndd_api.cli.accounts import add_account_commands
+from sysndd_api.cli.backups import add_backup_commands
+from sysndd_api.cli.command import Command
+from sysndd_api.cli.inspections import add_inspection_commands
+from sysndd_api.context import Context, open_context
+from sysndd_api.jobs.models import JobQuery, JobView
+from sysndd_api.jobs.service import Jobs
+from sysndd_api.mail.service import Mails
+from sysndd_api.security.access import COMMAND_LINE
+from sysndd_api.security.passwords import check_password
+from sysndd_api.settings import ApiSettings
+from sysndd_api.users.administrators import Administrators
+from sysndd_core.errors import MailNotFound, SysnddError
+from sysndd_core.jobs.rows import JobState
+from sysndd_core.logging import configure
+from sysndd_core.mail.outbox import MailState
+from sysndd_core.settings.base import load
+from sysndd_core.settings.log import LogLevel
+
+_POLL_SECONDS = 0.5
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the arguments, run one command, print what came of it."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = load(ApiSettings, os.environ)
+        configure(
+            settings.log.model_copy(update={"level": LogLevel.WARNING}), service="sysndd-admin"
+        )
+        result = asyncio.run(_run(settings, options))
+    except SysnddError as error:
+        _complain(options, error)
+        return 1
+    except KeyboardInterrupt:
+        # The job goes on in the worker; only the watching ends.
+        print("Interrupted. A job that was started goes on.", file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps(result, indent=2, default=str))
+    elif "say" in result:
+        print(result["say"])
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sysndd-admin", description="Operate SysNDD.")
+    commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
+
+    def add(name: str, command: Command, summary: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=summary, description=summary)
+        sub.add_argument("--json", action="store_true", help="print JSON")
+        sub.set_defaults(command=command)
+        return sub
+
+    for name, command, summary in (
+        ("create-admin", _create_admin, "create an Administrator; safe to repeat"),
+        ("set-password", _set_password, "set an Administrator's password, end its sessions"),
+    ):
+        sub = add(name, command, summary)
+        sub.add_argument("--user-name", required=True)
+        if name == "create-admin":
+            sub.add_argument("--email", required=True)
+        source = sub.add_mutually_exclusive_group()
+        source.add_argument("--password-stdin", action="store_true", help="read it from stdin")
+        source.add_argument("--password-file", type=Path, help="read it from a file")
+    add_account_commands(add)
+    add_backup_commands(add, _watch)
+    restore = add("restore", _restore, "restore a backup and wait for it")
+    restore.add_argument("backup", help="name as in `sysndd-admin list`")
+    restore.add_argument("--confirm", help=f"the word {RESTORE_WORD}; asked for when left out")
+    restore.add_argument(
+        "--confirm-without-administrator",
+        help=f"the words {SECOND_WORD}, for a backup without an active Administrator",
+    )
+    add_inspection_commands(add, _watch)
+    undo = add("undo-restore", _undo_restore, "bring back what the last restore replaced")
+    undo.add_argument("--confirm", help=f"the word {UNDO_WORD}; asked for when left out")
+    jobs = add("jobs", _jobs, "list jobs, newest first")
+    jobs.add_argument("--limit", type=int, default=20, choices=range(1, 501), metavar="1-500")
+    mail = add("test-mail", _test_mail, "send a test mail and wait for the mail server's answer")
+    mail.add_argument("--to", required=True, help="address of the recipient")
+    mail.add_argument("--timeout", type=float, default=60, help="seconds to wait")
+    return parser
+
+
+async def _run(settings: ApiSettings, options: argparse.Namespace) -> dict[str, Any]:
+    async with open_context(settings) as context:
+        command: Command = options.command
+        return await command(context, options)
+
+
+def _complain(options: argparse.Namespace, error: SysnddError) -> None:
+    if options.json:
+        print(json.dumps({"code": error.code, "detail": error.detail, **error.extra}))
+    print(f"sysndd-admin {options.name}: {error.detail}", file=sys.stderr)
+
+
+async def _create_admin(context: Context, options: argparse.Namespace) -> dict[str, Any]:
+    password = _password(options)
+    name, email = options.user_name, options.email
+    created = await context[Administrators].create_administrator(name, email, password)
+    say = (
+        f"Administrator {name} was created."
+        if created
+        else f"Administrator {name} is there already; nothing was changed."
+    )
+    return {"user_name": name, "created": created, "say": say}
+
+
+async def _set_password(context: Context, options: argparse.Namespace) -> dict[str, Any]:
+    await context[Administrators].set_password(options.user_name, _password(options))
+    say = f"The password of {options.user_name} was set and all its sessions were ended."
+    return {"user_name": options.user_name, "say": say}
+
+
+def _password(options: argparse.Namespace) -> str:
+    if options.password_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    elif options.password_file is not None:
+        try:
+            password = options.password_file.read_text(encoding="utf-8").rstrip("\r\n")
+        except OSError as error:
+            raise SysnddError(f"{options.password_file}: {error.strerror}") from error
+    else:
+        password = getpass.getpass("Password: ")
+        if getpass.getpass("Again: ") != password:
+            raise SysnddError("The two are not the same.")
+    check_password(password, own=(options.user_name, getattr(options, "email", "")))
+    return password
+
+
+async def _restore(context: Context, options: argparse.Namespace) -> dict[str, Any]:
+    confirm = options.confirm
+    if confirm is None and sys.stdin.isatty():
+        manifest = await context[Backups].get(options.backup)
+        print(
+            f"This replaces the live database by {manifest.name} of"
+            f" {manifest.created_at:%Y-%m-%d %H:%M} UTC ({manifest.row_count:,} rows)."
+            " A safety backup is taken first.",
+            file=sys.stderr,
+        )
+        confirm = await asyncio.to_thread(input, f"Type {RESTORE_WORD} to go on: ")
+    job_id = await context[Restores].restore_backup(
+        COMMAND_LINE, options.backup, confirm, options.confirm_without_administrator
+    )
+    job = await _watch(context, job_id, options)
+    result = job.result or {}
+    return job.model_dump(mode="json") | {
+        "say": f"Restored {result['restored']}. What was there before is {result['safety_backup']}."
+        + (" Pending migrations were applied to it." if result.get("migrated") else "")
+    }
+
+
+async def _undo_restore(context: Context, options: argparse.Namespace) -> dict[str, Any]:
+    confirm = options.confirm
+    if confirm is None and sys.stdin.isatty():
+        print(
+            "This brings back the tables that the last restore replaced. What was written since"
+            " goes out of sight.",
+            file=sys.stderr,
+        )
+        confirm = await asyncio.to_thread(input, f"Type {UNDO_WORD} to go on: ")
+    job_id = await context[Restores].undo_restore(COMMAND_LINE, confirm)
+    job = await _watch(context, job_id, options)
+    result = job.result or {}
+    if "undone" not in result:
+        return job.model_dump(mode="json") | {"say": job.message or "Done."}
+    return job.model_dump(mode="json") | {
+        "say": f"Took back the restore of {result['undone']}. Since then {result['rows_added']:,}"
+        f" rows had been added and {result['rows_removed']:,} removed; they are in the schema"
+        f" {result['kept_in']}."
+    }
+
+
+async def _watch(context: Context, job_id: str, options: argparse.Namespace) -> JobView:
+    """Poll a job to its end, with a bar on a terminal.
+
+    Raises:
+        SysnddError: it failed or was cancelled.
+    """
+    bar = sys.stderr.isatty() and not options.json
+    while True:
+        job = await context[Jobs].get(job_id)
+        if bar:
+            done = "#" * (job.percent // 4)
+            line = f"[{done:<25}] {job.percent:3} % {job.step or job.state}  {job.message or ''}"
+            print(f"\r{line[:100]:<100}", end="", file=sys.stderr, flush=True)
+        if job.finished_at is not None:
+            break
+        await asyncio.sleep(_POLL_SECONDS)
+    if bar:
+        print(file=sys.stderr)
+    if job.state != JobState.SUCCEEDED:
+        reason = job.error.detail if job.error else "no reason was recorded"
+        raise SysnddError(f"Job {job.id} {job.state}: {reason}")
+    return job
+
+
+async def _jobs(context: Context, options: argparse.Namespace) -> dict[str, Any]:
+    views, total = await context[Jobs].page(JobQuery(page_size=options.limit))
+    lines = [
+        f"{view.created_at:%Y-%m-%d %H:%M:%S}  {view.state:<9}  {view.percent:>3} %"
+        f"  {view.kind:<14}  {view.id}  {view.error.detail if view.error else ''}".rstrip()
+        for view in views
+    ]
+    return {
+        "data": [view.model_dump(mode="json") for view in views],
+        "total": total,
+        "say": "\n".join(lines) or "There is no job yet.",
+    }
+
+
+async def _test_mail(context: Context, options: argparse.Namespace) -> dict[str, Any]:
+    mail_id = await context[Mails].queue_test(options.to, requested_by=None)
+    deadline = time.monotonic() + options.timeout
+    while True:
+        try:
+            mail = await context[Mails].detail(mail_id)
+        except MailNotFound as error:
+            raise SysnddError(f"The mail {mail_id} is gone from the outbox.") from error
+        if mail.state == MailState.SENT:
+            say = f"Sent to {options.to}; the mail server said: {mail.last_reply}"
+            return {"id": mail_id, "message_id": mail.message_id, "state": "sent", "say": say}
+        if mail.state in (MailState.DEAD, MailState.CANCELLED):
+            raise SysnddError(
+                f"Not sent: {mail.last_code or ''} {mail.last_reply or mail.state}".strip()
+            )
+        if time.monotonic() > deadline:
+            last = mail.last_reply or "no mailer has taken it"
+            raise SysnddError(
+                f"Not sent after {options.timeout:g} s ({last}). The mail {mail_id} stays in the"
+                " outbox and will be tried again."
+            )
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

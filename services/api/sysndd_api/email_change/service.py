@@ -1,0 +1,167 @@
+"""A change of address: done when both the old and the new mailbox have agreed."""
+
+import pymysql.err
+
+from sysndd_api.accounts.mail import AccountMails
+from sysndd_api.accounts.service import EVEN_SECONDS
+from sysndd_api.accounts.store import Account, UserStore
+from sysndd_api.accounts.token_store import LinkToken, TokenStore
+from sysndd_api.audit.service import Audit
+from sysndd_api.email_change.store import EmailChange, EmailChangeStore
+from sysndd_api.password_reset.service import PasswordReset
+from sysndd_api.security.access import Actor, anyone
+from sysndd_api.security.sign_in_limits import Attempts, same_time
+from sysndd_core.db.database import Database, Transaction
+from sysndd_core.errors import LinkNotValid, LinksNotPossible, TooManyAttempts
+from sysndd_core.mail.link_tokens import TokenPurpose
+
+_SIDES = (TokenPurpose.EMAIL_OLD, TokenPurpose.EMAIL_NEW)
+
+
+class EmailChanges:
+    """What can be done about the address of an account."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        store: EmailChangeStore,
+        users: UserStore,
+        tokens: TokenStore,
+        mails: AccountMails,
+        attempts: Attempts,
+        audit: Audit,
+        passwords: PasswordReset,
+        minutes: int,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._users = users
+        self._tokens = tokens
+        self._mails = mails
+        self._attempts = attempts
+        self._audit = audit
+        self._passwords = passwords
+        self._minutes = minutes
+
+    async def request(self, actor: Actor, email: str, password: str) -> None:
+        """Mail a link to the present address and one to the new one.
+
+        Whether the new one belongs to another account is told to its owner only.
+
+        Raises:
+            WrongOldPassword, TooManyAttempts, LinksNotPossible, SignInBusy.
+        """
+        if not self._tokens.can_issue:
+            raise LinksNotPossible()
+        user = await self._passwords.check_old(actor, password, "request_email_change")
+        if not await self._attempts.may_mail("email", user.email):
+            raise TooManyAttempts()
+        async with same_time(EVEN_SECONDS):
+            may_mail = await self._attempts.may_mail("email", email)
+            async with self._database.transaction() as tx:
+                other = await self._users.lock_by_email(tx, email)
+                for purpose in _SIDES:
+                    await self._tokens.revoke(tx, user.user_id, purpose)
+                await self._send(tx, user, email, other, may_mail=may_mail)
+                await self._audit.write(tx, actor, "request_email_change", obj=email)
+
+    async def _send(
+        self, tx: Transaction, user: Account, email: str, other: Account | None, *, may_mail: bool
+    ) -> None:
+        ids = [
+            await self._tokens.issue(tx, purpose, user.user_id, minutes=self._minutes)
+            for purpose in _SIDES
+        ]
+        old, new = ids
+        await self._store.insert(tx, user.user_id, email, old_token=old, new_token=new)
+        await self._mails.link(
+            tx,
+            TokenPurpose.EMAIL_OLD,
+            old,
+            user_id=user.user_id,
+            user_name=user.user_name,
+            recipient=user.email,
+            minutes=self._minutes,
+            new_email=email,
+        )
+        if not may_mail:
+            return
+        if other is None or other.user_id == user.user_id:
+            await self._mails.link(
+                tx,
+                TokenPurpose.EMAIL_NEW,
+                new,
+                user_id=user.user_id,
+                user_name=user.user_name,
+                recipient=email,
+                minutes=self._minutes,
+            )
+        else:
+            await self._mails.notice(tx, "registered_again", other.email, other.user_name)
+
+    async def confirm(self, token: str, *, remote: str | None) -> str:
+        """Note that one mailbox agrees; with the second the address changes.
+
+        Returns:
+            ``changed`` or ``waiting_for_the_other``.
+
+        Raises:
+            LinkNotValid: used for a change that is over, expired, made for something else, forged;
+                or the address has been taken meanwhile.
+            TooManyAttempts.
+        """
+        await self._attempts.ask("confirm_email_change", remote)
+        actor = anyone(remote)
+        async with self._audit.refusals(actor, "confirm_email_change", LinkNotValid):
+            try:
+                async with self._database.transaction() as tx:
+                    return await self._confirm(tx, token, remote)
+            except pymysql.err.IntegrityError as error:
+                raise LinkNotValid() from error
+
+    async def _confirm(self, tx: Transaction, token: str, remote: str | None) -> str:
+        fresh = False
+        row: LinkToken | None = None
+        for purpose in _SIDES:
+            fresh = await self._tokens.use(tx, token, purpose)
+            row = await self._tokens.find(tx, token, purpose)
+            if row is not None:
+                break
+        change = await self._store.lock(tx, row.id) if row is not None else None
+        user = await self._users.lock(tx, row.user_id) if row is not None else None
+        if (
+            row is None
+            or change is None
+            or user is None
+            or user.state != "active"
+            or row.created_at < user.created_at
+        ):
+            raise LinkNotValid()
+        if not fresh:
+            # Pressed twice: say how things stand, as long as this is still the latest word.
+            if row.used_at is not None and change.finished_at is not None:
+                if user.email == change.new_email:
+                    return "changed"
+            elif row.used_at is not None and not await self._is_over(tx, change):
+                return "waiting_for_the_other"
+            raise LinkNotValid()
+        actor = Actor(user.user_id, user.user_name, user.role, remote)
+        if not await self._store.confirm(tx, change, row.id):
+            await self._audit.write(tx, actor, "confirm_email_change", obj=change.new_email)
+            return "waiting_for_the_other"
+        await self._users.set_email(tx, user.user_id, change.new_email)
+        await self._store.finish(tx, change.id)
+        await self._tokens.revoke(tx, user.user_id)
+        await self._mails.notice(
+            tx, "email_changed", user.email, user.user_name, new_email=change.new_email
+        )
+        detail = {"from": user.email, "to": change.new_email}
+        await self._audit.write(tx, actor, "change_email", obj=user.user_name, detail=detail)
+        return "changed"
+
+    async def _is_over(self, tx: Transaction, change: EmailChange) -> bool:
+        """Tell whether the link in the other mailbox can't be used any more."""
+        done = change.old_confirmed_at is not None
+        other = change.new_token if done else change.old_token
+        return not await self._tokens.is_pending(tx, other)

@@ -1,1 +1,0 @@
-"""Looking before a restore: a dry run, and single tables beside live."""

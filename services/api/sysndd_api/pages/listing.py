@@ -1,0 +1,67 @@
+"""One page of a list: what is on it, how to get to the others, and how to sort it."""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+
+from sysndd_api.web.models import PageQuery
+
+
+class Listing:
+    """What a table and its pager need.
+
+    Args:
+        request: for the address and the query that the links keep.
+        items: of this page.
+        total: of all pages.
+        query: which page, and of what size.
+        path: of the list, when a form's answer shows it at another one.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        items: Sequence[Any],
+        total: int,
+        query: PageQuery,
+        *,
+        path: str | None = None,
+    ) -> None:
+        self.items = items
+        self.total = total
+        self.page = query.page
+        self.pages = max(1, -(-total // query.page_size))
+        self.first = query.offset + 1 if items else 0
+        self.last = query.offset + len(items)
+        self.sort: str = getattr(query, "sort", "")
+        self._path = path or request.scope["path"]
+        self._query = {
+            key: value
+            for key, value in request.query_params.items()
+            if value and key not in ("page", "done")
+        }
+
+    @property
+    def is_filtered(self) -> bool:
+        """Tell whether something was searched for, so that an empty list means no match."""
+        return bool(self._query.keys() - {"sort"})
+
+    def to(self, page: int) -> str:
+        """Return the address of another page of the same list."""
+        return self.address(page=str(page))
+
+    def sorted_by(self, field: str, *, largest_first: bool = True) -> str:
+        """Return the address of the list sorted by a field; a second time turns it round."""
+        down, up = f"-{field}", field
+        first, second = (down, up) if largest_first else (up, down)
+        return self.address(sort=second if self.sort == first else first)
+
+    def order_of(self, field: str) -> str:
+        """Return the value of ``aria-sort`` for a field's column."""
+        return {field: "ascending", f"-{field}": "descending"}.get(self.sort, "none")
+
+    def address(self, **changes: str) -> str:
+        """Return this list's address with parts of its query changed."""
+        return f"{self._path}?{urlencode(self._query | changes)}"

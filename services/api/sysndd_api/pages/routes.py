@@ -1,0 +1,133 @@
+"""Every page's address, in one list; the application puts it beside the API's."""
+
+from sysndd_api.backups.handlers import download_backup
+from sysndd_api.pages.account import account, own_account
+from sysndd_api.pages.account.account import MAIL_SENT
+from sysndd_api.pages.admin import audit, backups, jobs, mail, migrations, overview, users
+from sysndd_api.pages.page_route import PageRoute, nothing_here
+from sysndd_api.pages.static_files import static_file
+from sysndd_api.security.access import Access
+
+ANYONE, SIGNED_IN, ADMIN = Access.ANYONE, Access.SIGNED_IN, Access.ADMINISTRATOR
+
+_BACKUP = "/admin/backups/{name}"
+_JOB = "/admin/jobs/{job_id}"
+_MAIL = "/admin/mail/{mail_id}"
+_USER = "/admin/users/{user_id}"
+
+PAGES: tuple[PageRoute, ...] = (
+    PageRoute("GET", "/admin/static/{name:path}", static_file, ANYONE),
+    PageRoute("GET", "/account/sign-in", account.sign_in_page, ANYONE),
+    PageRoute(
+        "POST", "/account/sign-in", account.sign_in, ANYONE, account.sign_in_page,
+        in_maintenance=True,
+    ),
+    PageRoute("POST", "/account/sign-out", account.sign_out, SIGNED_IN, in_maintenance=True),
+    PageRoute("GET", "/account/register", account.register_page, ANYONE),
+    PageRoute("POST", "/account/register", account.register, ANYONE, account.register_page),
+    PageRoute("GET", MAIL_SENT, account.mail_sent_page, ANYONE),
+    PageRoute("GET", "/account/confirm", account.confirm_page, ANYONE),
+    PageRoute("POST", "/account/confirm", account.confirm, ANYONE, account.confirm_page),
+    PageRoute("POST", "/account/confirm/resend", account.resend, ANYONE, account.confirm_page),
+    PageRoute("GET", "/account/reset", account.reset_page, ANYONE),
+    PageRoute("POST", "/account/reset", account.request_reset, ANYONE, account.reset_page),
+    PageRoute("POST", "/account/reset/confirm", account.reset, ANYONE, account.reset_page),
+    PageRoute("GET", "/account/email", account.address_page, ANYONE),
+    PageRoute("POST", "/account/email", account.confirm_address, ANYONE, account.address_page),
+    PageRoute("GET", "/account", own_account.account_page, SIGNED_IN),
+    PageRoute(
+        "POST", "/account/password", own_account.change_password, SIGNED_IN,
+        own_account.account_page,
+    ),
+    PageRoute(
+        "POST", "/account/change-email", own_account.change_address, SIGNED_IN,
+        own_account.account_page,
+    ),
+    PageRoute("GET", "/account/sessions/end", own_account.ask_end_sessions, SIGNED_IN),
+    PageRoute(
+        "POST", "/account/sessions/end", own_account.end_sessions, SIGNED_IN, in_maintenance=True
+    ),
+    PageRoute("GET", "/account/sessions/{session_id}/end", own_account.ask_end_session, SIGNED_IN),
+    PageRoute(
+        "POST", "/account/sessions/{session_id}/end", own_account.end_session, SIGNED_IN,
+        own_account.account_page, in_maintenance=True,
+    ),
+    PageRoute("GET", "/admin", overview.page, ADMIN),
+    PageRoute("GET", "/admin/backups", backups.list_page, ADMIN),
+    PageRoute(
+        "POST", "/admin/backups", backups.create, ADMIN, backups.list_page, in_maintenance=True
+    ),
+    PageRoute("GET", "/admin/backups/upload", backups.upload_page, ADMIN),
+    PageRoute("GET", _BACKUP, backups.detail_page, ADMIN),
+    PageRoute("GET", _BACKUP + "/download", download_backup, ADMIN),
+    PageRoute("POST", _BACKUP + "/verify", backups.verify, ADMIN, backups.detail_page),
+    PageRoute("POST", _BACKUP + "/pin", backups.pin, ADMIN, backups.detail_page),
+    PageRoute("GET", _BACKUP + "/unpin", backups.ask_unpin, ADMIN),
+    PageRoute("POST", _BACKUP + "/unpin", backups.unpin, ADMIN, backups.detail_page),
+    PageRoute("GET", _BACKUP + "/delete", backups.delete_page, ADMIN),
+    PageRoute("POST", _BACKUP + "/delete", backups.delete, ADMIN, backups.delete_page),
+    PageRoute("GET", _BACKUP + "/restore", backups.restore_page, ADMIN),
+    PageRoute(
+        "POST", _BACKUP + "/restore", backups.restore, ADMIN, backups.restore_page,
+        in_maintenance=True,
+    ),
+    PageRoute(
+        "POST", _BACKUP + "/dry-run", backups.dry_run, ADMIN, backups.restore_page,
+        in_maintenance=True,
+    ),
+    PageRoute("GET", _JOB + "/dry-run", backups.dry_run_part, ADMIN),
+    PageRoute(
+        "POST", _BACKUP + "/inspect", backups.inspect, ADMIN, backups.detail_page,
+        in_maintenance=True,
+    ),
+    PageRoute("GET", "/admin/inspections/{schema}/drop", backups.ask_drop_inspection, ADMIN),
+    PageRoute(
+        "POST", "/admin/inspections/{schema}/drop", backups.drop_inspection, ADMIN,
+        in_maintenance=True,
+    ),
+    PageRoute("GET", "/admin/restores/undo", backups.undo_page, ADMIN),
+    PageRoute(
+        "POST", "/admin/restores/undo", backups.undo, ADMIN, backups.undo_page,
+        in_maintenance=True,
+    ),
+    PageRoute("GET", "/admin/jobs", jobs.list_page, ADMIN),
+    PageRoute("GET", _JOB, jobs.detail_page, ADMIN),
+    PageRoute("GET", _JOB + "/live", jobs.live_part, ADMIN),
+    PageRoute("GET", _JOB + "/progress", jobs.progress_part, ADMIN),
+    PageRoute("GET", _JOB + "/cancel", jobs.ask_cancel, ADMIN),
+    PageRoute("POST", _JOB + "/cancel", jobs.cancel, ADMIN, jobs.detail_page, in_maintenance=True),
+    PageRoute("POST", _JOB + "/retry", jobs.retry, ADMIN, jobs.detail_page, in_maintenance=True),
+    PageRoute("GET", "/admin/migrations", migrations.page, ADMIN),
+    PageRoute("GET", "/admin/mail", mail.list_page, ADMIN),
+    PageRoute(
+        "POST", "/admin/mail/smtp-test", mail.smtp_test, ADMIN, mail.list_page,
+        in_maintenance=True,
+    ),
+    PageRoute(
+        "POST", "/admin/mail/test-message", mail.test_message, ADMIN, mail.list_page,
+        in_maintenance=True,
+    ),
+    PageRoute("GET", _MAIL, mail.detail_page, ADMIN),
+    PageRoute("GET", _MAIL + "/replay", mail.ask_replay, ADMIN),
+    PageRoute("POST", _MAIL + "/replay", mail.replay, ADMIN, mail.detail_page, in_maintenance=True),
+    PageRoute("GET", _MAIL + "/cancel", mail.ask_cancel, ADMIN),
+    PageRoute("POST", _MAIL + "/cancel", mail.cancel, ADMIN, mail.detail_page, in_maintenance=True),
+    PageRoute("GET", "/admin/users", users.list_page, ADMIN),
+    PageRoute("GET", _USER, users.detail_page, ADMIN),
+    PageRoute("POST", _USER + "/approve", users.approve, ADMIN, users.detail_page),
+    PageRoute("GET", _USER + "/deactivate", users.ask_deactivate, ADMIN),
+    PageRoute("POST", _USER + "/deactivate", users.deactivate, ADMIN, users.detail_page),
+    PageRoute("POST", _USER + "/reactivate", users.reactivate, ADMIN, users.detail_page),
+    PageRoute("GET", _USER + "/role", users.ask_change_role, ADMIN),
+    PageRoute("POST", _USER + "/role", users.change_role, ADMIN, users.detail_page),
+    PageRoute("POST", _USER + "/resend", users.resend_confirmation, ADMIN, users.detail_page),
+    PageRoute("GET", _USER + "/end-sessions", users.ask_end_sessions, ADMIN),
+    PageRoute(
+        "POST", _USER + "/end-sessions", users.end_sessions, ADMIN, users.detail_page,
+        in_maintenance=True,
+    ),
+    PageRoute("GET", "/admin/audit", audit.page, ADMIN),
+    PageRoute("GET", "/admin/audit.csv", audit.export, ADMIN),
+    PageRoute("GET", "/admin/{rest:path}", nothing_here, ADMIN),
+    PageRoute("GET", "/account/{rest:path}", nothing_here, ANYONE),
+)  # fmt: skip

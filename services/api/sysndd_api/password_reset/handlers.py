@@ -1,0 +1,37 @@
+"""Asking for a new password, choosing it, and changing a known one."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sysndd_api.accounts.models import EmailRequest, MailOnItsWay, UserView
+from sysndd_api.password_reset.models import PasswordChange, ResetRequest
+from sysndd_api.password_reset.service import PasswordReset
+from sysndd_api.web.http import actor_of, body_of, remote_of, reply, service, token_of
+
+
+async def request_reset(request: Request) -> Response:
+    """Ask for a mail with a link to a new password."""
+    body = await body_of(request, EmailRequest)
+    await service(request, PasswordReset).request(body.email, remote=remote_of(request))
+    return reply(MailOnItsWay(), 202)
+
+
+async def reset(request: Request) -> Response:
+    """Choose a new password by the token of the link; every session ends."""
+    body = await body_of(request, ResetRequest)
+    user = await service(request, PasswordReset).reset(
+        body.token.get_secret_value(), body.password.get_secret_value(), remote=remote_of(request)
+    )
+    return reply(UserView.model_validate(user, from_attributes=True))
+
+
+async def change(request: Request) -> Response:
+    """Change one's password; every other session ends."""
+    body = await body_of(request, PasswordChange)
+    await service(request, PasswordReset).change(
+        actor_of(request),
+        token_of(request),
+        body.old_password.get_secret_value(),
+        body.new_password.get_secret_value(),
+    )
+    return Response(status_code=204)

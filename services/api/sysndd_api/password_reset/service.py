@@ -1,0 +1,185 @@
+"""A new password: by the link in a mail, or by the present one."""
+
+from sysndd_api.accounts.mail import AccountMails
+from sysndd_api.accounts.service import EVEN_SECONDS, Accounts
+from sysndd_api.accounts.store import Account, UserStore, as_often
+from sysndd_api.accounts.token_store import TokenStore
+from sysndd_api.audit.service import Audit
+from sysndd_api.security.access import Actor, anyone, token_hash
+from sysndd_api.security.passwords import PasswordHashing, check_password
+from sysndd_api.security.rate_limits import client_of
+from sysndd_api.security.sign_in_limits import Attempts, same_time
+from sysndd_api.sessions.store import KnownClientStore, SessionStore
+from sysndd_core.db.database import Database, Transaction
+from sysndd_core.errors import LinkNotValid, LinksNotPossible, NotSignedIn, WrongOldPassword
+from sysndd_core.mail.link_tokens import TokenPurpose
+
+_MAY_RESET = ("active", "awaiting_approval")
+
+
+class PasswordReset:
+    """What can be done about passwords."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        accounts: Accounts,
+        users: UserStore,
+        sessions: SessionStore,
+        tokens: TokenStore,
+        clients: KnownClientStore,
+        hashing: PasswordHashing,
+        mails: AccountMails,
+        attempts: Attempts,
+        audit: Audit,
+        minutes: int,
+    ) -> None:
+        self._database = database
+        self._accounts = accounts
+        self._users = users
+        self._sessions = sessions
+        self._tokens = tokens
+        self._clients = clients
+        self._hashing = hashing
+        self._mails = mails
+        self._attempts = attempts
+        self._audit = audit
+        self._minutes = minutes
+
+    async def request(self, email: str, *, remote: str | None) -> None:
+        """Mail a link to a new password, or the link that confirms an address not yet confirmed.
+
+        Raises:
+            TooManyAttempts, LinksNotPossible: for every address alike.
+        """
+        if not self._tokens.can_issue:
+            raise LinksNotPossible()
+        async with same_time(EVEN_SECONDS):
+            found = await self._users.by_email(email)
+            await self._attempts.ask("request_reset", remote, account=found)
+            sent = await self._send(email, remote, await self._attempts.may_mail("reset", email))
+            if not sent:
+                await self._mails.nothing()
+
+    async def _send(self, email: str, remote: str | None, may_mail: bool) -> bool:
+        async with self._database.transaction() as tx:
+            user = await self._users.lock_by_email(tx, email) if may_mail else None
+            sent = user is not None and user.state in _MAY_RESET
+            if user is not None and sent:
+                await self._link(tx, user)
+            elif user is not None:
+                sent = await self._accounts.send_link(tx, email)
+            await as_often(tx, 0 if sent else 2)
+            outcome = "ok" if sent else "nothing_sent"
+            await self._audit.write(tx, anyone(remote), "request_reset", outcome=outcome, obj=email)
+        return sent
+
+    async def _link(self, tx: Transaction, user: Account) -> None:
+        purpose, minutes = TokenPurpose.RESET, self._minutes
+        token_id = await self._tokens.issue(tx, purpose, user.user_id, minutes=minutes)
+        await self._mails.link(
+            tx,
+            purpose,
+            token_id,
+            user_id=user.user_id,
+            user_name=user.user_name,
+            recipient=user.email,
+            minutes=minutes,
+        )
+
+    async def reset(self, token: str, password: str, *, remote: str | None) -> Account:
+        """Set a new password; every session and every pending link of the account ends.
+
+        Returns:
+            The account.
+
+        Raises:
+            LinkNotValid: used, expired, made for something else, forged.
+            PasswordRefused: the token stays good for another password.
+            TooManyAttempts, SignInBusy.
+        """
+        await self._attempts.ask("reset", remote)
+        check_password(password)
+        async with self._audit.refusals(anyone(remote), "reset", LinkNotValid):
+            # First without using it up: hashing for every made-up token would be a gift.
+            if not await self._tokens.is_good(token, TokenPurpose.RESET):
+                raise LinkNotValid()
+            encoded = await self._hashing.hash(password)
+            async with self._database.transaction() as tx:
+                user = await self._owner(tx, token)
+                check_password(password, own=(user.user_name, user.email))
+                await self._replace(tx, user, encoded, remote)
+        await self._attempts.recovered((user.user_name, user.email), remote)
+        return user
+
+    async def _owner(self, tx: Transaction, token: str) -> Account:
+        """Use a token up and lock the account that it was made for."""
+        fresh = await self._tokens.use(tx, token, TokenPurpose.RESET)
+        row = await self._tokens.find(tx, token, TokenPurpose.RESET) if fresh else None
+        user = await self._users.lock(tx, row.user_id) if row is not None else None
+        if (
+            row is None
+            or user is None
+            # An id is given out again after a restore.
+            or row.created_at < user.created_at
+            or user.state not in _MAY_RESET
+        ):
+            raise LinkNotValid()
+        return user
+
+    async def _replace(
+        self, tx: Transaction, user: Account, encoded: str, remote: str | None
+    ) -> None:
+        user_id = user.user_id
+        await self._users.set_password(tx, user_id, encoded)
+        ended = await self._sessions.delete_of_user(tx, user_id)
+        await self._tokens.revoke(tx, user_id)
+        await self._clients.note(tx, user_id, client_of(remote))
+        await self._mails.notice(tx, "password_changed", user.email, user.user_name)
+        actor = Actor(user_id, user.user_name, user.role, remote)
+        await self._audit.write(tx, actor, "reset", detail={"sessions_ended": ended})
+
+    async def change(self, actor: Actor, token: str, old: str, new: str) -> None:
+        """Replace the actor's password; every other session and every pending link ends.
+
+        Args:
+            token: of the session that asks, which goes on.
+
+        Raises:
+            WrongOldPassword, PasswordRefused, TooManyAttempts, SignInBusy.
+        """
+        user = await self.check_old(actor, old, "change_password")
+        assert user.password_hash is not None
+        check_password(new, own=(user.user_name, user.email))
+        encoded = await self._hashing.hash(new)
+        async with self._database.transaction() as tx:
+            changed = await self._users.set_password(
+                tx, user.user_id, encoded, instead_of=user.password_hash
+            )
+            if not changed:
+                raise WrongOldPassword("It was changed by somebody else just now.")
+            await self._sessions.delete_of_user(tx, user.user_id, but=token_hash(token))
+            await self._tokens.revoke(tx, user.user_id)
+            await self._mails.notice(tx, "password_changed", user.email, user.user_name)
+            await self._audit.write(tx, actor, "change_password")
+
+    async def check_old(self, actor: Actor, password: str, action: str) -> Account:
+        """Make sure that it is the owner who asks, not somebody at an open screen.
+
+        Returns:
+            The account.
+
+        Raises:
+            WrongOldPassword, TooManyAttempts, SignInBusy, NotSignedIn.
+        """
+        user = await self._users.by_id(actor.user_id) if actor.user_id is not None else None
+        if user is None:
+            raise NotSignedIn()
+        login = user.user_name
+        await self._attempts.sign_in(login, actor.remote, account=user)
+        if not await self._hashing.verify(password, user.password_hash):
+            await self._audit.record(actor, action, outcome=WrongOldPassword.code)
+            raise WrongOldPassword()
+        await self._attempts.succeeded(login, actor.remote)
+        return user

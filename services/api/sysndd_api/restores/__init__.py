@@ -1,1 +1,0 @@
-"""Undoing a restore, and seeing what one would change."""

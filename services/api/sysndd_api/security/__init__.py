@@ -1,0 +1,1 @@
+"""Access levels, credentials, passwords and rate limits; knows neither routes nor features."""

@@ -1,0 +1,177 @@
+"""How often people may try: who is refused, and who is let pass although others overdo it.
+
+Nobody can lock a person out of their account: an account's own limit does not hold for clients
+that it has signed in from before; a reset by mail makes the client one of those; and mails with a
+link are limited so that the newest in the mailbox always works for more than half an hour.
+"""
+
+import asyncio
+import contextlib
+import unicodedata
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from sysndd_api.security.access import Actor, anyone
+from sysndd_api.security.rate_limits import Limit, Limiter, Use, client_of
+from sysndd_core.errors import TooManyAttempts
+from sysndd_core.settings.accounts import LimitSettings
+
+_HOUR = 3600
+_QUARTER = 900
+_MAIL_WINDOW = 1200
+"""Below the life of a reset link, so that whoever floods a mailbox leaves a working link in it."""
+
+
+@contextlib.asynccontextmanager
+async def same_time(seconds: float) -> AsyncIterator[None]:
+    """Let the block take at least ``seconds``: how long it really took tells of what it found."""
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + seconds
+    try:
+        yield
+    finally:
+        await asyncio.sleep(max(0.0, ends - loop.time()))
+
+
+def folded(text: str) -> str:
+    """Return one spelling for all that the database takes for the same name.
+
+    Its collation ignores case, accents, what can't be seen, and blanks at the end.
+    """
+    letters = unicodedata.normalize("NFKD", text).casefold()
+    return "".join(one for one in letters if unicodedata.category(one)[0] not in "CM").strip()
+
+
+class LimitedAccount(Protocol):
+    """What is asked of the account that a try is about."""
+
+    @property
+    def user_id(self) -> int:
+        """Its id."""
+        ...
+
+
+class KnownClients(Protocol):
+    """Tells which clients an account has signed in from."""
+
+    async def knows(self, user_id: int | None, client: str) -> bool:
+        """Tell whether an account has signed in from a client before; None is no account."""
+        ...
+
+
+class RefusalLog(Protocol):
+    """Takes a note of a refusal."""
+
+    async def record(
+        self, actor: Actor, action: str, *, outcome: str, obj: str | None = None
+    ) -> None:
+        """Append an event that has no transaction of its own."""
+        ...
+
+
+class Attempts:
+    """Decides about tries.
+
+    Args:
+        limiter: counts them.
+        clients: whom an account knows.
+        audit: gets the first try over each limit.
+    """
+
+    def __init__(
+        self, limiter: Limiter, settings: LimitSettings, clients: KnownClients, audit: RefusalLog
+    ) -> None:
+        self._limiter = limiter
+        self._clients = clients
+        self._audit = audit
+        self._mails = settings.mails_per_address
+        self._requests = (
+            Limit("requests_per_client", settings.requests_per_client, _HOUR),
+            Limit("requests_in_all", settings.requests_in_all, _HOUR),
+        )
+        self._failures = (
+            Limit("failures_per_pair", settings.failures_per_pair, _QUARTER),
+            Limit("failures_per_client", settings.failures_per_client, _QUARTER),
+            Limit("failures_per_login", settings.failures_per_login, _QUARTER),
+            Limit("failures_in_all", settings.failures_in_all, _QUARTER),
+        )
+
+    async def ask(
+        self, action: str, remote: str | None, *, account: LimitedAccount | None = None
+    ) -> None:
+        """Count one registration, request for a link or use of one.
+
+        Args:
+            action: for the audit log.
+            remote: the client's address.
+            account: that it is about, if any; a client that it knows is always let pass.
+
+        Raises:
+            TooManyAttempts.
+        """
+        per_client, in_all = self._requests
+        uses = (Use(per_client, client_of(remote)), Use(in_all))
+        await self._take(action, uses, remote, account=account)
+
+    async def may_mail(self, kind: str, address: str) -> bool:
+        """Count one mail with a link; tell whether it is sent."""
+        limit = Limit(f"mail_{kind}", self._mails, _MAIL_WINDOW)
+        (verdict,) = await self._limiter.take(Use(limit, folded(address)))
+        return not verdict.over
+
+    async def sign_in(
+        self, login: str, remote: str | None, *, account: LimitedAccount | None
+    ) -> None:
+        """Count one try of a password, as if it failed.
+
+        Raises:
+            TooManyAttempts.
+        """
+        pair, *others = self._sign_in_uses(login, remote)
+        await self._take("sign_in", (pair,), remote, account=None)
+        await self._take("sign_in", tuple(others), remote, account=account)
+
+    async def succeeded(self, login: str, remote: str | None) -> None:
+        """Take back what ``sign_in`` counted: it did not fail."""
+        await self._limiter.give_back(*self._sign_in_uses(login, remote))
+
+    async def recovered(self, logins: tuple[str, ...], remote: str | None) -> None:
+        """Forget failures: the password was chosen anew by who reads the account's mail."""
+        pair, _, per_login, _ = self._failures
+        client = client_of(remote)
+        for login in map(folded, logins):
+            await self._limiter.forget(Use(pair, f"{client} {login}"), Use(per_login, login))
+
+    def _sign_in_uses(self, login: str, remote: str | None) -> tuple[Use, ...]:
+        pair, per_client, per_login, in_all = self._failures
+        client, name = client_of(remote), folded(login)
+        return (
+            Use(pair, f"{client} {name}"),
+            Use(per_client, client),
+            Use(per_login, name),
+            Use(in_all),
+        )
+
+    async def _take(
+        self,
+        action: str,
+        uses: tuple[Use, ...],
+        remote: str | None,
+        *,
+        account: LimitedAccount | None,
+    ) -> None:
+        verdicts = await self._limiter.take(*uses)
+        over = [(v, use) for v, use in zip(verdicts, uses, strict=True) if v.over]
+        if not over:
+            return
+        for verdict, use in over:
+            if verdict.first:
+                await self._audit.record(
+                    anyone(remote), action, outcome=TooManyAttempts.code, obj=use.limit.name
+                )
+        user_id = account.user_id if account is not None else None
+        if await self._clients.knows(user_id, client_of(remote)):
+            return
+        error = TooManyAttempts()
+        error.retry_after = max(verdict.retry_after for verdict, _ in over)
+        raise error

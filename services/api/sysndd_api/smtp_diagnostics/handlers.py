@@ -1,0 +1,26 @@
+"""Test the mail server."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sysndd_api.mail.models import MailQueued
+from sysndd_api.mail.service import Mails
+from sysndd_api.smtp_diagnostics.models import SmtpTest
+from sysndd_api.smtp_diagnostics.service import SmtpDiagnostics
+from sysndd_api.web.http import actor_of, query_of, reply, service
+from sysndd_api.web.models import RequestModel
+
+
+async def run_test(request: Request) -> Response:
+    """Talk to the mail server of the settings, step by step; sends no mail. At most 10 s, 6 a minute."""
+    # No parameter is taken: whoever sends a host is told so.
+    query_of(request, RequestModel)
+    found = await service(request, SmtpDiagnostics).run(actor_of(request))
+    return reply(SmtpTest.from_diagnosis(found))
+
+
+async def send_test_message(request: Request) -> Response:
+    """Queue a test mail to the asking administrator's own address."""
+    mail_id = await service(request, Mails).queue_test_to(actor_of(request))
+    url = f"/api/admin/mail/{mail_id}"
+    return reply(MailQueued(mail_id=mail_id, status_url=url), 202, headers={"Location": url})

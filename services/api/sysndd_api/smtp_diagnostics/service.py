@@ -1,0 +1,74 @@
+"""Tests the mail server as an administrator asks: one test at a time, six a minute, audited."""
+
+from sysndd_api.audit.service import Audit
+from sysndd_api.security.access import Actor
+from sysndd_api.smtp_diagnostics.store import SmtpTestStore
+from sysndd_core.db.database import Database
+from sysndd_core.errors import SmtpTestLimit, SmtpTestRunning
+from sysndd_core.mail.smtp_probe import PROBE_SECONDS, Diagnosis, probe
+from sysndd_core.settings.smtp import SmtpSettings
+
+_A_MINUTE = 6
+_LEASE_SECONDS = int(PROBE_SECONDS) + 6
+
+
+class SmtpDiagnostics:
+    """What administrators do with the mail server.
+
+    Args:
+        database: the process's pool.
+        store: which tests ran lately; for all workers, so Redis is not needed.
+        audit: the audit log.
+        settings: the transport; nothing about it comes from a request.
+    """
+
+    def __init__(
+        self, *, database: Database, store: SmtpTestStore, audit: Audit, settings: SmtpSettings
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._audit = audit
+        self._settings = settings
+
+    async def run(self, actor: Actor) -> Diagnosis:
+        """Talk to the mail server up to MAIL FROM.
+
+        Raises:
+            SmtpTestRunning: one runs, here or in another worker.
+            SmtpTestLimit: six were begun within the last minute.
+        """
+        number = await self._begin(actor)
+        try:
+            found = await probe(self._settings)
+        except BaseException:
+            # The client went away; the next one need not wait for the lease.
+            await self._end(actor, number, "broken_off", None)
+            raise
+        await self._end(actor, number, found.code or "ok", found.stage)
+        return found
+
+    async def _begin(self, actor: Actor) -> int:
+        refused: SmtpTestRunning | SmtpTestLimit | None = None
+        number = 0
+        async with self._database.transaction() as tx:
+            await self._store.lock(tx)
+            begun, running = await self._store.recent(tx)
+            if running:
+                refused = SmtpTestRunning()
+            elif begun >= _A_MINUTE:
+                refused = SmtpTestLimit(f"At most {_A_MINUTE} tests a minute; wait for one.")
+            else:
+                number = await self._store.begin(tx, lease_seconds=_LEASE_SECONDS)
+            if refused is not None:
+                await self._audit.write(tx, actor, "smtp_test", outcome=refused.code)
+        if refused is not None:
+            raise refused
+        return number
+
+    async def _end(self, actor: Actor, number: int, outcome: str, stage: str | None) -> None:
+        where = f"{self._settings.host}:{self._settings.port}"
+        async with self._database.transaction() as tx:
+            await self._store.end(tx, number)
+            await self._audit.write(
+                tx, actor, "smtp_test", outcome=outcome, obj=where[:255], detail={"stage": stage}
+            )

@@ -1,0 +1,92 @@
+"""The ``user`` table of the application, as administrators read and change it."""
+
+from sysndd_api.accounts.store import ACCOUNT_COLUMNS, Account
+from sysndd_api.users.models import AccountView, UserQuery
+from sysndd_api.web.search import matching
+from sysndd_core.db.database import Database, Transaction
+
+_SEARCHED = ("user_name", "email", "first_name", "family_name")
+# The only expressions that ever reach ORDER BY.
+_ORDER = {"user_name": "user_name", "created_at": "created_at", "email": "email"}
+
+
+class AdministrationStore:
+    """Lists accounts, and writes what only an administrator decides."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._table = f"{database.app}.`user`"
+        self._guard = f"{database.ops}.account_guard"
+
+    async def lock_by_name(self, tx: Transaction, user_name: str, email: str) -> Account | None:
+        """Find an account by name or address and lock its row until the transaction ends."""
+        row = await tx.fetch_one(
+            f"SELECT {ACCOUNT_COLUMNS} FROM {self._table}"
+            " WHERE user_name = %s OR email = %s LIMIT 1 FOR UPDATE",
+            (user_name, email),
+        )
+        return Account.from_row(row) if row is not None else None
+
+    async def insert_administrator(
+        self, tx: Transaction, *, user_name: str, email: str, password_hash: str
+    ) -> int:
+        """Write a new, active Administrator; return its id."""
+        return await tx.insert(
+            f"INSERT INTO {self._table} (user_name, email, password_hash, role, state,"
+            " created_at, confirmed_at) VALUES"
+            " (%s, %s, %s, 'Administrator', 'active', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
+            (user_name, email, password_hash),
+        )
+
+    async def set_state(self, tx: Transaction, user_id: int, state: str) -> None:
+        """Change the state of an account."""
+        await tx.execute(
+            f"UPDATE {self._table} SET state = %s WHERE user_id = %s", (state, user_id)
+        )
+
+    async def set_role(self, tx: Transaction, user_id: int, role: str) -> None:
+        """Change the role of an account."""
+        await tx.execute(f"UPDATE {self._table} SET role = %s WHERE user_id = %s", (role, user_id))
+
+    async def lock_administrators(self, tx: Transaction) -> None:
+        """Let nobody else decide about Administrators until the transaction ends."""
+        row = await tx.fetch_one(
+            f"SELECT name FROM {self._guard} WHERE name = 'administrators' FOR UPDATE"
+        )
+        if row is None:
+            raise LookupError("account_guard has lost its row")
+
+    async def administrators(self, tx: Transaction) -> list[Account]:
+        """Read the active Administrators."""
+        rows = await tx.fetch_all(
+            f"SELECT {ACCOUNT_COLUMNS} FROM {self._table}"
+            " WHERE role = 'Administrator' AND state = 'active' ORDER BY user_id"
+        )
+        return [Account.from_row(row) for row in rows]
+
+    async def get(self, user_id: int) -> AccountView | None:
+        """Read one account, or None."""
+        row = await self._database.fetch_one(
+            f"SELECT * FROM {self._table} WHERE user_id = %s", (user_id,)
+        )
+        return AccountView.from_row(row) if row is not None else None
+
+    async def page(self, query: UserQuery) -> tuple[list[AccountView], int]:
+        """Read one page of accounts and the number of all that match."""
+        condition, arguments = matching(
+            {"role": query.role and query.role.value, "state": query.state},
+            search=query.search,
+            columns=_SEARCHED,
+        )
+        direction = "DESC" if query.sort.startswith("-") else "ASC"
+        order = f"{_ORDER[query.sort.removeprefix('-')]} {direction}, user_id"
+        async with self._database.connection() as connection:
+            total = await connection.fetch_one(
+                f"SELECT COUNT(*) AS n FROM {self._table} WHERE {condition}", arguments
+            )
+            rows = await connection.fetch_all(
+                f"SELECT * FROM {self._table} WHERE {condition} ORDER BY {order}"
+                " LIMIT %s OFFSET %s",
+                (*arguments, query.page_size, query.offset),
+            )
+        return [AccountView.from_row(row) for row in rows], int(total["n"]) if total else 0

@@ -1,0 +1,1 @@
+"""HTTP: parsing and replies, the guard of every route, errors, middleware, OpenAPI."""

@@ -1,0 +1,247 @@
+"""Limits: counted for all workers, never open, and no way to lock a person out."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from sysndd_api.security.rate_limits import Limit, Limiter, Use, client_of
+from sysndd_api.settings import ApiSettings
+from tests.support.accounts import NEW_PASSWORD, Lifecycle, about, token_of
+from tests.support.http import PASSWORD, problem, served
+from tests.support.servers import TestRedis
+from tests.support.site import Site
+
+LOGIN = "/api/auth/login"
+MARIE = "marie@lab.example"
+WRONG = "not the password"
+
+
+async def try_password(
+    client: httpx.AsyncClient, login: str, password: str = WRONG, *, remote: str = "192.0.2.1"
+) -> int:
+    """Try to sign in from a client's address, as the trusted proxy gives it; return the status."""
+    body = {"login": login, "password": password}
+    headers = {"X-Forwarded-For": remote}
+    return (await client.post(LOGIN, json=body, headers=headers)).status_code
+
+
+@pytest.fixture
+async def strict(site: Site, lifecycle: Lifecycle) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an API with low limits, and marie's account."""
+    await lifecycle.active()
+    settings = site.load(
+        ApiSettings,
+        LIMIT_FAILURES_PER_PAIR="3", LIMIT_FAILURES_PER_CLIENT="6", LIMIT_FAILURES_PER_LOGIN="8",
+        LIMIT_FAILURES_IN_ALL="30", LIMIT_REQUESTS_PER_CLIENT="5", LIMIT_REQUESTS_IN_ALL="40",
+        # Alone a worker has the whole limit, should Redis be slow on a busy machine.
+        API_WORKERS="1",
+    )  # fmt: skip
+    async with served(settings) as base_url, httpx.AsyncClient(base_url=base_url) as client:
+        yield client
+
+
+@pytest.mark.parametrize("login", ["marie", "nobody"])
+async def test_failures_of_one_client_at_one_account(strict: httpx.AsyncClient, login: str) -> None:
+    # However it is spelled, it is one account to the database, and must be one to the limit.
+    spelled = [login, login.upper(), f"{login} ", login.replace("e", "é").replace("o", "ö")]
+    statuses = [await try_password(strict, name) for name in spelled]
+    assert statuses == [401, 401, 401, 429]
+    answer = await strict.post(LOGIN, json={"login": login, "password": PASSWORD},
+                               headers={"X-Forwarded-For": "192.0.2.1"})  # fmt: skip
+    problem(answer, 429, "too_many_attempts")
+    assert 1 <= int(answer.headers["retry-after"]) <= 900
+    assert await try_password(strict, "somebody") == 401
+
+
+async def test_success_does_not_count(strict: httpx.AsyncClient) -> None:
+    statuses = [await try_password(strict, "marie", PASSWORD) for _ in range(20)]
+    assert statuses == [200] * 20
+
+
+async def test_failures_of_one_client_at_many_accounts(strict: httpx.AsyncClient) -> None:
+    # One IPv6 host has a whole /64 to itself.
+    for remotes in (["192.0.2.7"] * 7, [f"2001:db8:1:2::{number}" for number in range(1, 8)]):
+        statuses = [
+            await try_password(strict, f"user{number}{remote}", remote=remote)
+            for number, remote in enumerate(remotes)
+        ]
+        assert statuses == [401] * 6 + [429]
+    assert await try_password(strict, "somebody", remote="2001:db8:1:3::1") == 401
+
+
+async def test_guessing_from_everywhere_locks_nobody_out(
+    strict: httpx.AsyncClient, lifecycle: Lifecycle
+) -> None:
+    home = "198.51.100.1"
+    assert await try_password(strict, "marie", PASSWORD, remote=home) == 200
+    statuses = [
+        await try_password(strict, "marie", remote=f"192.0.2.{number}") for number in range(12)
+    ]
+    assert statuses == [401] * 8 + [429] * 4
+    # A client that the account knows goes on; its own mistakes still count.
+    assert await try_password(strict, "marie", PASSWORD, remote=home) == 200
+    assert await try_password(strict, "marie", remote=home) == 401
+    # Another of marie's machines is unknown; a reset by mail opens it.
+    away = "203.0.113.5"
+    assert await try_password(strict, "marie", PASSWORD, remote=away) == 429
+    headers = {"X-Forwarded-For": away}
+    await strict.post("/api/auth/password-reset", json={"email": MARIE}, headers=headers)
+    token = token_of(about(await lifecycle.mails(MARIE), "Reset your SysNDD password"))
+    body = {"token": token, "password": NEW_PASSWORD}
+    answer = await strict.post("/api/auth/password-reset/confirm", json=body, headers=headers)
+    assert answer.status_code == 200
+    for _ in range(12):
+        await try_password(strict, "marie", remote="192.0.2.99")
+    assert await try_password(strict, "marie", NEW_PASSWORD, remote=away) == 200
+
+
+async def test_forwarded_address_of_strangers_is_not_believed(site: Site) -> None:
+    """Behind a proxy that is not in TRUSTED_PROXIES everybody is that proxy."""
+    settings = site.load(ApiSettings, LIMIT_FAILURES_PER_PAIR="3", TRUSTED_PROXIES="192.0.2.200")
+    async with served(settings) as base_url, httpx.AsyncClient(base_url=base_url) as client:
+        statuses = [
+            await try_password(client, "nobody", remote=f"192.0.2.{number}") for number in range(4)
+        ]
+    assert statuses == [401, 401, 401, 429]
+
+
+async def test_requests_of_one_client(strict: httpx.AsyncClient) -> None:
+    headers = {"X-Forwarded-For": "192.0.2.1"}
+    body = {"email": "nobody@lab.example"}
+    statuses = [
+        (await strict.post(f"/api/auth/{path}", json=body, headers=headers)).status_code
+        for path in ("password-reset", "confirm/resend") * 3
+    ]
+    assert statuses == [202] * 5 + [429]
+    token = {"token": "x"}
+    answer = await strict.post("/api/auth/confirm", json=token, headers=headers)
+    problem(answer, 429, "too_many_attempts")
+    other = await strict.post("/api/auth/confirm", json=token)
+    problem(other, 410, "link_not_valid")
+
+
+async def test_all_clients_together_and_one_that_is_known(
+    strict: httpx.AsyncClient, lifecycle: Lifecycle
+) -> None:
+    await try_password(strict, "marie", PASSWORD, remote="198.51.100.1")
+    for number in range(40):
+        await strict.post("/api/auth/confirm", json={"token": "x"},
+                          headers={"X-Forwarded-For": f"192.0.2.{number}"})  # fmt: skip
+    body = {"email": MARIE}
+    answer = await strict.post("/api/auth/password-reset", json=body)
+    problem(answer, 429, "too_many_attempts")
+    known = {"X-Forwarded-For": "198.51.100.1"}
+    answer = await strict.post("/api/auth/password-reset", json=body, headers=known)
+    assert answer.status_code == 202
+    # The first one over a limit is in the audit log, and no flood of the others.
+    refused = [event for event in lifecycle.audited() if event[1] == "too_many_attempts"]
+    assert refused == [("confirm", "too_many_attempts")]
+
+
+async def test_two_workers_share_one_count(strict: httpx.AsyncClient, site: Site) -> None:
+    settings = site.load(ApiSettings, LIMIT_FAILURES_PER_PAIR="3")
+    async with served(settings) as base_url, httpx.AsyncClient(base_url=base_url) as second:
+        statuses = [
+            await try_password(client, "marie") for client in (strict, second, strict, second)
+        ]
+    assert statuses == [401, 401, 401, 429]
+
+
+@pytest.mark.parametrize("fault", ["stopped", "frozen", "flushed"])
+async def test_never_open_without_redis(
+    strict: httpx.AsyncClient, redis_server: TestRedis, fault: str
+) -> None:
+    assert await try_password(strict, "nobody") == 401
+    if fault == "stopped":
+        redis_server.stop()
+    elif fault == "frozen":
+        redis_server.freeze()
+    try:
+        statuses = []
+        for _ in range(5):
+            if fault == "flushed":
+                redis_server.flush()
+            statuses.append(await try_password(strict, "nobody"))
+        assert statuses[-1] == 429
+        assert statuses.count(401) <= 2
+        # Who has the right password gets in.
+        assert await try_password(strict, "marie", PASSWORD) == 200
+    finally:
+        if fault == "stopped":
+            redis_server.start()
+        elif fault == "frozen":
+            redis_server.thaw()
+
+
+async def test_redis_holds_no_address_and_forgets(
+    strict: httpx.AsyncClient, redis_server: TestRedis
+) -> None:
+    await try_password(strict, MARIE)
+    await strict.post("/api/auth/password-reset", json={"email": MARIE})
+    with redis_server.client() as redis:
+        keys = [key.decode() for key in redis.keys("sysndd:limit:*")]
+        assert len(keys) >= 7
+        assert not any("marie" in key or "192.0.2" in key for key in keys)
+        assert all(0 < redis.ttl(key) <= 3601 for key in keys)
+
+
+async def test_a_worker_alone_takes_its_share(site: Site) -> None:
+    limiter = Limiter(site.redis, site="t", secret="s", workers=4)
+    limiter._away_until = float("inf")  # Redis is away all the time
+    limit = Limit("share", 10, 3600)
+    verdicts = [(await limiter.take(Use(limit)))[0].over for _ in range(5)]
+    assert verdicts == [False, False, False, True, True]
+    await limiter.close()
+
+
+async def test_own_counts_are_bounded(site: Site) -> None:
+    limiter = Limiter(site.redis, site="t", secret="s", workers=1)
+    limiter._away_until = float("inf")  # Redis is away all the time
+    limit = Limit("bounded", 2, 3600)
+    for number in range(30_000):
+        await limiter.take(Use(limit, str(number)))
+    assert len(limiter._counts) <= 20_001
+    verdicts = [(await limiter.take(Use(limit, "x")))[0].over for _ in range(3)]
+    assert verdicts == [False, False, True]
+    await limiter.close()
+
+
+def test_clients() -> None:
+    assert client_of("192.0.2.1") == client_of("::ffff:192.0.2.1") == "192.0.2.1"
+    assert client_of("2001:db8::1") == client_of("2001:db8::ffff") == "2001:db8::/64"
+    assert client_of(None) == "unknown"
+
+
+ENUMERATION = [
+    ("login", {"login": MARIE, "password": WRONG}, {"login": "no@lab.example", "password": WRONG}),
+    ("login", {"login": "marie", "password": WRONG}, {"login": "noman", "password": WRONG}),
+    ("password-reset", {"email": MARIE}, {"email": "nobody@lab.example"}),
+    ("confirm/resend", {"email": MARIE}, {"email": "nobody@lab.example"}),
+    (
+        "register",
+        {"user_name": "m1", "email": MARIE, "password": NEW_PASSWORD},
+        {"user_name": "m2", "email": "m2@lab.example", "password": NEW_PASSWORD},
+    ),
+]
+
+
+@pytest.mark.parametrize("state", ["active", "unconfirmed", "deactivated"])
+async def test_known_and_unknown_look_the_same(lifecycle: Lifecycle, state: str) -> None:
+    """Status, headers and body; the time is measured by `make lane LANE=kills-accounts`."""
+    await lifecycle.active()
+    lifecycle.site.server.execute(
+        f"UPDATE `{lifecycle.site.app}`.`user` SET state = %s WHERE user_name = 'marie'", (state,)
+    )
+    for path, known, unknown in ENUMERATION:
+        seen = []
+        for body in (known, unknown):
+            answer = await lifecycle.post(path, **body)
+            headers = {k: v for k, v in answer.headers.items() if k not in ("date", "x-request-id")}
+            content = answer.json()
+            content.pop("request_id", None)
+            seen.append((answer.status_code, headers, content))
+        assert seen[0] == seen[1], path
+    # The right password of an account that is not active is no better than a wrong one.
+    if state != "active":
+        assert await lifecycle.status_of_login("marie", PASSWORD) == 401
