@@ -23,7 +23,7 @@ from sysndd_api.curation.store import CurationStore
 from sysndd_api.email_change.service import EmailChanges
 from sysndd_api.email_change.store import EmailChangeStore
 from sysndd_api.health.service import Health
-from sysndd_api.jobs.service import Jobs
+from sysndd_api.jobs.service import JobRequests, Jobs
 from sysndd_api.jobs.store import JobStore
 from sysndd_api.mail.service import Mails
 from sysndd_api.mail.store import MailStore
@@ -113,13 +113,16 @@ def _services(
     yield RequestStats(database, RequestStatsStore(database))
     yield Curation(CurationStore(database))
     yield Migrations(database, MigrationStore(database), settings.migrations.directory)
-    yield Jobs(database=database, rows=jobs, store=JobStore(database), audit=audit)
+    requests = JobRequests(rows=jobs, audit=audit)
+    yield Jobs(
+        database=database, rows=jobs, requests=requests, store=JobStore(database), audit=audit
+    )
     yield Mails(database=database, rows=mails, store=MailStore(database), users=users, audit=audit)
     yield SmtpDiagnostics(
         database=database, store=SmtpTestStore(database), audit=audit, settings=settings.smtp
     )
     yield Health(settings, database, wake_up, jobs=jobs, mails=mails, backups=directory)
-    yield from _backup_services(settings, database, directory, jobs, audit)
+    yield from _backup_services(settings, database, directory, jobs, requests, audit)
     yield from _account_services(
         settings, database, users=users, mails=AccountMails(mails), limiter=limiter,
         hashing=hashing, audit=audit,
@@ -134,16 +137,18 @@ def _backup_services(
     database: Database,
     directory: BackupDirectory,
     rows: JobRows,
+    requests: JobRequests,
     audit: Audit,
 ) -> Iterator[object]:
     store = BackupStore(database)
     backups = Backups(
-        database=database, store=store, directory=directory, rows=rows, audit=audit,
+        database=database, store=store, directory=directory, rows=rows, requests=requests,
+        audit=audit,
         copies=S3Copies.configured(settings.s3), upload_limit=settings.backup.upload_max_bytes,
     )  # fmt: skip
     yield backups
-    yield Restores(database=database, store=store, backups=backups, rows=rows, audit=audit)
-    yield Inspections(database=database, store=store, backups=backups, rows=rows, audit=audit)
+    yield Restores(database=database, store=store, backups=backups, requests=requests)
+    yield Inspections(database=database, store=store, backups=backups, requests=requests)
 
 
 def _account_services(

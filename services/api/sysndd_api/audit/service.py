@@ -32,8 +32,8 @@ class Audit:
         outcome: str = "ok",
         obj: str | None = None,
         detail: dict[str, Any] | None = None,
-    ) -> None:
-        """Append an event to the caller's transaction.
+    ) -> int:
+        """Append an event to the caller's transaction; return its id.
 
         Args:
             tx: the event is there exactly when the deed is.
@@ -44,7 +44,7 @@ class Audit:
             detail: further JSON values; never a secret.
         """
         request_id = get_contextvars().get("request_id")
-        await self._store.insert(
+        return await self._store.insert(
             tx, actor, action, outcome=outcome, obj=obj, request_id=request_id, detail=detail
         )
 

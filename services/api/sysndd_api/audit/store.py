@@ -25,9 +25,9 @@ class AuditStore:
         obj: str | None,
         request_id: str | None,
         detail: dict[str, Any] | None,
-    ) -> None:
-        """Append one event."""
-        await tx.execute(
+    ) -> int:
+        """Append one event; return its id."""
+        return await tx.insert(
             f"INSERT INTO {self._table} (happened_at, action, outcome, actor_id, actor_name,"
             " remote, object, request_id, detail)"
             " VALUES (UTC_TIMESTAMP(6), %s, %s, %s, %s, %s, %s, %s, %s)",

@@ -1,14 +1,13 @@
 """Single tables of a backup, loaded into schemas of their own to be looked at."""
 
-from sysndd_api.audit.service import Audit
 from sysndd_api.backups.models import InspectionView
 from sysndd_api.backups.service import Backups
 from sysndd_api.backups.store import BackupStore
+from sysndd_api.jobs.service import JobRequests
 from sysndd_api.security.access import Actor
 from sysndd_core.db.database import Database
 from sysndd_core.errors import InspectionNotFound, TableNotInBackup
 from sysndd_core.jobs.models import DropInspection, InspectTable
-from sysndd_core.jobs.rows import JobRows
 
 
 class Inspections:
@@ -20,14 +19,12 @@ class Inspections:
         database: Database,
         store: BackupStore,
         backups: Backups,
-        rows: JobRows,
-        audit: Audit,
+        requests: JobRequests,
     ) -> None:
         self._database = database
         self._store = store
         self._backups = backups
-        self._rows = rows
-        self._audit = audit
+        self._requests = requests
 
     async def inspect_table(self, actor: Actor, name: str, table: str) -> str:
         """Submit the load of one table into a schema of its own; return the job's id.
@@ -41,10 +38,9 @@ class Inspections:
             raise TableNotInBackup()
         job = InspectTable(name=name, table=table)
         async with self._database.transaction() as tx:
-            job_id = await self._rows.submit(tx, job, requested_by=actor.user_id)
-            detail = {"job_id": job_id, "sha256": manifest.sha256}
-            await self._audit.write(tx, actor, job.job_kind, obj=manifest.name, detail=detail)
-        return job_id
+            return await self._requests.submit(
+                tx, actor, job, obj=manifest.name, detail={"sha256": manifest.sha256}
+            )
 
     async def list_inspections(self) -> list[InspectionView]:
         """List the schemas that were made, newest first."""
@@ -61,7 +57,4 @@ class Inspections:
             raise InspectionNotFound()
         job = DropInspection(schema_name=schema)
         async with self._database.transaction() as tx:
-            job_id = await self._rows.submit(tx, job, requested_by=actor.user_id)
-            detail = {"job_id": job_id}
-            await self._audit.write(tx, actor, job.job_kind, obj=schema, detail=detail)
-        return job_id
+            return await self._requests.submit(tx, actor, job, obj=schema)

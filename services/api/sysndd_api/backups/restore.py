@@ -4,16 +4,15 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from sysndd_api.audit.service import Audit
 from sysndd_api.backups.models import RestorePreview, TablePreview
 from sysndd_api.backups.service import Backups, check_word
 from sysndd_api.backups.store import BackupStore, LiveTable, Undoable
+from sysndd_api.jobs.service import JobRequests
 from sysndd_api.security.access import Actor
 from sysndd_core.db.database import Database
 from sysndd_core.db.schema_version import current_version
 from sysndd_core.errors import DatabaseBusy, NothingToUndo
 from sysndd_core.jobs.models import PreviewRestore, RestoreBackup, UndoRestore
-from sysndd_core.jobs.rows import JobRows
 
 RESTORE_WORD = "RESTORE"
 SECOND_WORD = "WITHOUT ADMINISTRATOR"
@@ -34,14 +33,12 @@ class Restores:
         database: Database,
         store: BackupStore,
         backups: Backups,
-        rows: JobRows,
-        audit: Audit,
+        requests: JobRequests,
     ) -> None:
         self._database = database
         self._store = store
         self._backups = backups
-        self._rows = rows
-        self._audit = audit
+        self._requests = requests
 
     async def restore_backup(
         self, actor: Actor, name: str, confirm: Any, second: Any = None
@@ -69,10 +66,9 @@ class Restores:
         await self._backups.check_room()
         async with self._database.transaction() as tx:
             job = RestoreBackup(name=name, without_administrator=second is not None)
-            job_id = await self._rows.submit(tx, job, requested_by=actor.user_id)
-            detail = {"job_id": job_id, "sha256": manifest.sha256}
-            await self._audit.write(tx, actor, "restore_backup", obj=name, detail=detail)
-        return job_id
+            return await self._requests.submit(
+                tx, actor, job, obj=name, detail={"sha256": manifest.sha256}
+            )
 
     async def preview_restore(self, name: str) -> RestorePreview:
         """Compare the rows of each table, live against backup. Nothing is changed.
@@ -106,10 +102,9 @@ class Restores:
         manifest = await self._backups.get(name)
         async with self._database.transaction() as tx:
             job = PreviewRestore(name=name)
-            job_id = await self._rows.submit(tx, job, requested_by=actor.user_id)
-            detail = {"job_id": job_id, "sha256": manifest.sha256}
-            await self._audit.write(tx, actor, job.job_kind, obj=manifest.name, detail=detail)
-        return job_id
+            return await self._requests.submit(
+                tx, actor, job, obj=manifest.name, detail={"sha256": manifest.sha256}
+            )
 
     async def undoable(self) -> Undoable | None:
         """Tell which restore could be undone, and until when; None when there is none."""
@@ -133,11 +128,7 @@ class Restores:
             last = await self._store.undoable(tx)
             if last is None:
                 raise NothingToUndo()
-            job_id = await self._rows.submit(tx, UndoRestore(), requested_by=actor.user_id)
-            await self._audit.write(
-                tx, actor, "undo_restore", obj=last.backup, detail={"job_id": job_id}
-            )
-        return job_id
+            return await self._requests.submit(tx, actor, UndoRestore(), obj=last.backup)
 
     async def _live_rows(self) -> "dict[str, _Rows]":
         until = time.monotonic() + _COUNTING_SECONDS

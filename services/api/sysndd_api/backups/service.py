@@ -11,6 +11,7 @@ from sysndd_api.audit.service import Audit
 from sysndd_api.backups.models import BackupQuery
 from sysndd_api.backups.store import BackupStore
 from sysndd_api.backups.uploads import discard, receive
+from sysndd_api.jobs.service import JobRequests
 from sysndd_api.security.access import Actor
 from sysndd_api.web.downloads import Download
 from sysndd_core.backups.directory import BackupDirectory
@@ -44,6 +45,7 @@ class Backups:
         store: BackupStore,
         directory: BackupDirectory,
         rows: JobRows,
+        requests: JobRequests,
         audit: Audit,
         copies: S3Copies | None,
         upload_limit: int,
@@ -54,6 +56,7 @@ class Backups:
         self._store = store
         self._directory = directory
         self._rows = rows
+        self._requests = requests
         self._audit = audit
 
     async def list_all(self) -> list[BackupManifest]:
@@ -109,9 +112,7 @@ class Backups:
         await self.check_room()
         async with self._database.transaction() as tx:
             job = CreateBackup(kind=BackupKind.MANUAL)
-            job_id = await self._rows.submit(tx, job, requested_by=actor.user_id)
-            await self._audit.write(tx, actor, "create_backup", obj=job_id)
-        return job_id
+            return await self._requests.submit(tx, actor, job)
 
     async def upload_backup(
         self, actor: Actor, filename: str, chunks: AsyncIterator[bytes], announced: int
@@ -138,18 +139,17 @@ class Backups:
         try:
             async with self._database.transaction() as tx:
                 job = AdoptBackup(name=received.name, uploaded=True)
-                job_id = await self._rows.submit(tx, job, requested_by=actor.user_id)
                 detail = {
-                    "job_id": job_id, "sha256": received.sha256, "filename": filename[:200],
+                    "sha256": received.sha256,
+                    "filename": filename[:200],
                     "size_bytes": received.size_bytes,
-                }  # fmt: skip
-                await self._audit.write(
-                    tx, actor, "upload_backup", obj=received.name, detail=detail
+                }
+                return await self._requests.submit(
+                    tx, actor, job, action="upload_backup", obj=received.name, detail=detail
                 )
         except BaseException:
             discard(self._directory, received)
             raise
-        return job_id
 
     async def strays(self, among: list[BackupManifest] | None = None) -> list[StrayFile]:
         """Return the dumps that lie in the directory without a manifest.
@@ -179,10 +179,9 @@ class Backups:
                 raise
             job = AdoptBackup(name=name)
         async with self._database.transaction() as tx:
-            job_id = await self._rows.submit(tx, job, requested_by=actor.user_id)
-            detail["job_id"] = job_id
-            await self._audit.write(tx, actor, "verify_backup", obj=name, detail=detail)
-        return job_id
+            return await self._requests.submit(
+                tx, actor, job, action="verify_backup", obj=name, detail=detail
+            )
 
     async def pin(self, actor: Actor, name: str, *, pinned: bool) -> BackupManifest:
         """Keep a backup whatever retention says, or let retention decide again.

@@ -1,12 +1,15 @@
 """Reading, cancelling and retrying jobs. The row is the truth, so polling works with Redis down."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from sysndd_api.audit.service import Audit
 from sysndd_api.jobs.models import EndedJob, JobLine, JobQuery, StoredJob
 from sysndd_api.jobs.store import JobStore
 from sysndd_api.security.access import Actor
-from sysndd_core.db.database import Database
+from sysndd_core.db.database import Database, Transaction
 from sysndd_core.errors import JobNotFound, JobNotRetryable
-from sysndd_core.jobs.models import CreateBackup, VerifyBackup, job_type
+from sysndd_core.jobs.models import CreateBackup, Job, VerifyBackup, job_type
 from sysndd_core.jobs.rows import JobRows, JobState
 
 RETRYABLE = {CreateBackup.job_kind, VerifyBackup.job_kind}
@@ -15,12 +18,63 @@ RETRYABLE = {CreateBackup.job_kind, VerifyBackup.job_kind}
 _LINES_SHOWN = 500
 
 
+class JobRequests:
+    """Submits the jobs that people ask for, each with the audit entry that it points at."""
+
+    def __init__(self, *, rows: JobRows, audit: Audit) -> None:
+        self._rows = rows
+        self._audit = audit
+
+    async def submit(
+        self,
+        tx: Transaction,
+        actor: Actor,
+        job: Job,
+        *,
+        action: str | None = None,
+        obj: str | None = None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Submit a job and record who asked for it; return the job's id.
+
+        Args:
+            tx: job and entry are there together or not at all.
+            actor: who asks.
+            job: what to do.
+            action: the entry's action; the job's kind by default.
+            obj: what it is done to; the job's id by default.
+            detail: further JSON values of the entry.
+
+        Raises:
+            OperationInProgress: a job that it must not overlap is queued or running.
+        """
+        job_id = await self._rows.submit(tx, job, requested_by=actor.user_id)
+        audit_id = await self._audit.write(
+            tx,
+            actor,
+            action or job.job_kind,
+            obj=obj or job_id,
+            detail={"job_id": job_id, **(detail or {})},
+        )
+        await self._rows.link_audit_entry(tx, job_id, audit_id)
+        return job_id
+
+
 class Jobs:
     """What administrators do with jobs."""
 
-    def __init__(self, *, database: Database, rows: JobRows, store: JobStore, audit: Audit) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        rows: JobRows,
+        requests: JobRequests,
+        store: JobStore,
+        audit: Audit,
+    ) -> None:
         self._database = database
         self._rows = rows
+        self._requests = requests
         self._store = store
         self._audit = audit
 
@@ -82,6 +136,4 @@ class Jobs:
             raise JobNotRetryable("Only a job that failed or was cancelled can be retried.")
         job = model.model_validate(failed.payload)
         async with self._database.transaction() as tx:
-            new_id = await self._rows.submit(tx, job, requested_by=actor.user_id)
-            await self._audit.write(tx, actor, "retry_job", obj=job_id, detail={"job_id": new_id})
-        return new_id
+            return await self._requests.submit(tx, actor, job, action="retry_job", obj=job_id)
