@@ -19,10 +19,10 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from sysndd_backup.backup import BackupOrder, BackupTools, take_backup
-from sysndd_backup.clients import find_clients
-from sysndd_backup.dump import flags_for
-from sysndd_backup.server import Server, identify
+from sysndd_backup.dump.create_backup import BackupOrder, BackupTools, take_backup
+from sysndd_backup.dump.dump import flags_for
+from sysndd_backup.server.clients import find_clients
+from sysndd_backup.server.server import Server, identify
 from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.db.database import Database
 from sysndd_core.jobs.models import BackupKind

@@ -25,11 +25,11 @@ from pydantic import SecretStr
 from bench.backup import swapping
 from bench.backup.dumping import server_processor_seconds
 from bench.server import POOL_MB, running_server
-from sysndd_backup.backup import BackupOrder, BackupTools, take_backup
-from sysndd_backup.checking import check_backup
-from sysndd_backup.clients import find_clients
-from sysndd_backup.server import identify
-from sysndd_backup.shadow import load_shadow
+from sysndd_backup.dump.create_backup import BackupOrder, BackupTools, take_backup
+from sysndd_backup.restore.check_file import check_backup
+from sysndd_backup.restore.shadow import load_shadow
+from sysndd_backup.server.clients import find_clients
+from sysndd_backup.server.server import identify
 from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.backups.manifest import BackupManifest
 from sysndd_core.db.database import Database

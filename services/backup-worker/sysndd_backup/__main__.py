@@ -8,18 +8,18 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from sysndd_backup.backup import BackupTools
-from sysndd_backup.clients import find_clients
-from sysndd_backup.confinement import LoadAccount
-from sysndd_backup.encryption import Keys
-from sysndd_backup.handlers import BackupHandlers
-from sysndd_backup.job_runs import job_performer
-from sysndd_backup.older_backup import Migrator, find_migrator
-from sysndd_backup.recovery import Recovery
+from sysndd_backup.archive.encryption import Keys
+from sysndd_backup.archive.off_site import SecondPlace
+from sysndd_backup.dump.create_backup import BackupTools
+from sysndd_backup.jobs import BackupHandlers
+from sysndd_backup.load.confined_account import LoadAccount
+from sysndd_backup.progress import job_performer
+from sysndd_backup.restore.migrate_backup import Migrator, find_migrator
+from sysndd_backup.restore.recovery import Recovery
 from sysndd_backup.schedule import Schedule
-from sysndd_backup.server import identify
+from sysndd_backup.server.clients import find_clients
+from sysndd_backup.server.server import identify
 from sysndd_backup.settings import BackupWorkerSettings
-from sysndd_backup.store.s3 import SecondPlace
 from sysndd_backup.whole_backup import BackupPolicy
 from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.backups.s3 import S3Copies

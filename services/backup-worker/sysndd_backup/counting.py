@@ -1,6 +1,6 @@
 """Counts the rows of every table of a schema."""
 
-from sysndd_backup.server import quoted
+from sysndd_backup.server.server import quoted
 from sysndd_core.db.database import Database
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from sysndd_backup.job_runs import Progress
+from sysndd_backup.progress import Progress
 from sysndd_core.errors import JobCancelled, Unavailable
 
 ResultT = TypeVar("ResultT")

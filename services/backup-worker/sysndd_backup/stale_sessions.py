@@ -4,9 +4,9 @@ Ids are given out again: user 7 of the backup may be somebody else than user 7 o
 goes on only where id, name, address, role, state and password are the same on both sides.
 """
 
-from sysndd_backup.accounts import SAME, has_accounts
-from sysndd_backup.server import quoted
-from sysndd_backup.session import SchemaSession
+from sysndd_backup.restore.accounts import SAME, has_accounts
+from sysndd_backup.server.server import quoted
+from sysndd_backup.server.session import SchemaSession
 
 
 async def end_changed_sessions(

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from sysndd_backup.backup import BackupOrder, BackupTools, take_backup
-from sysndd_backup.job_runs import Progress
-from sysndd_backup.proof import prove
-from sysndd_backup.retention import apply
+from sysndd_backup.archive.retention import apply
+from sysndd_backup.dump.create_backup import BackupOrder, BackupTools, take_backup
+from sysndd_backup.progress import Progress
+from sysndd_backup.verify.verify import prove
 from sysndd_core.backups.manifest import BackupManifest, Proof
 from sysndd_core.db.schema_lock import schema_lock
 from sysndd_core.settings.backup import ProofPolicy

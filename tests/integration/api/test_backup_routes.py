@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from sysndd_api.settings import ApiSettings
-from sysndd_backup.store.s3 import SecondPlace
+from sysndd_backup.archive.off_site import SecondPlace
 from sysndd_backup.whole_backup import BackupPolicy
 from sysndd_core.backups.manifest import Proof
 from sysndd_core.jobs.models import BackupKind, CreateBackup

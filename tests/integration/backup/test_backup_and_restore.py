@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sysndd_backup.backup import BackupTools
-from sysndd_backup.clients import Clients
+from sysndd_backup.dump.create_backup import BackupTools
+from sysndd_backup.server.clients import Clients
 from sysndd_core.errors import OperationInProgress
 from sysndd_core.jobs.models import BackupKind, CreateBackup, RestoreBackup
 from sysndd_core.settings.backup import BackupCompression

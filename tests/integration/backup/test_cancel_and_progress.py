@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from sysndd_backup.backup import BackupOrder, BackupTools
-from sysndd_backup.clients import Clients
-from sysndd_backup.store.s3 import SecondPlace
+from sysndd_backup.archive.off_site import SecondPlace
+from sysndd_backup.dump.create_backup import BackupOrder, BackupTools
+from sysndd_backup.server.clients import Clients
 from sysndd_backup.whole_backup import BackupPolicy, back_up
 from sysndd_core.backups.s3 import S3Copies
 from sysndd_core.db.schema_lock import schema_lock

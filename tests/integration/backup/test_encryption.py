@@ -7,8 +7,8 @@ import pyrage
 import pytest
 import zstandard
 
-from sysndd_backup.backup import BackupTools
-from sysndd_backup.encryption import Keys
+from sysndd_backup.archive.encryption import Keys
+from sysndd_backup.dump.create_backup import BackupTools
 from sysndd_backup.whole_backup import BackupPolicy
 from sysndd_core.errors import SettingsError
 from sysndd_core.jobs.models import CreateBackup, RestoreBackup, VerifyBackup

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from sysndd_backup.confinement import LoadAccount, WithoutDefiners
-from sysndd_backup.encryption import Keys
-from sysndd_backup.packing import open_reader, open_writer
+from sysndd_backup.archive.compression import open_reader, open_writer
+from sysndd_backup.archive.encryption import Keys
+from sysndd_backup.load.confined_account import LoadAccount, WithoutDefiners
 from sysndd_core.backups.manifest import BackupManifest
 from sysndd_core.jobs.models import CreateBackup, RestoreBackup
 from sysndd_core.settings.backup import BackupCompression

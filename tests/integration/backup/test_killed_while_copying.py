@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sysndd_backup.encryption import Keys
-from sysndd_backup.packing import open_reader
-from sysndd_backup.store.s3 import SecondPlace
+from sysndd_backup.archive.compression import open_reader
+from sysndd_backup.archive.encryption import Keys
+from sysndd_backup.archive.off_site import SecondPlace
 from sysndd_core.backups.directory import UPLOAD_SUFFIX
 from sysndd_core.jobs.models import AdoptBackup, CreateBackup
 from tests.integration.backup.test_encryption import MINE, OURS

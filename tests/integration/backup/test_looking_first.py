@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from sysndd_backup.journal import Purpose
-from sysndd_backup.older_backup import Migrator
-from sysndd_backup.recovery import Recovery
+from sysndd_backup.restore.journal import Purpose
+from sysndd_backup.restore.migrate_backup import Migrator
+from sysndd_backup.restore.recovery import Recovery
 from sysndd_core.jobs.models import (
     CreateBackup,
     DropInspection,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sysndd_backup.clients import Clients
+from sysndd_backup.server.clients import Clients
 from sysndd_backup.whole_backup import BackupPolicy
 from sysndd_core.backups.manifest import Proof
 from sysndd_core.jobs.models import CreateBackup, VerifyBackup

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sysndd_backup.content import NeutralReader, difference
-from sysndd_backup.encryption import Keys
-from sysndd_backup.packing import open_reader
+from sysndd_backup.archive.compression import open_reader
+from sysndd_backup.archive.encryption import Keys
+from sysndd_backup.verify.dump_digest import NeutralReader, difference
 from sysndd_backup.whole_backup import BackupPolicy
 from sysndd_core.jobs.models import CreateBackup, RestoreBackup
 from tests.support.site import Site

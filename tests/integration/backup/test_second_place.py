@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sysndd_backup.backup import BackupTools
-from sysndd_backup.store.s3 import SecondPlace
+from sysndd_backup.archive.off_site import SecondPlace
+from sysndd_backup.dump.create_backup import BackupTools
 from sysndd_backup.whole_backup import BackupPolicy
 from sysndd_core.backups.manifest import BackupManifest, Proof
 from sysndd_core.errors import BackupLocked, CopyFailed

@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sysndd_backup.checking import check_backup
-from sysndd_backup.content import NeutralReader, difference
-from sysndd_backup.load_plan import Planner
-from sysndd_backup.load_queue import LoadQueue, Rows
-from sysndd_backup.packing import open_reader
-from sysndd_backup.scan import DumpScan
+from sysndd_backup.archive.compression import open_reader
+from sysndd_backup.dump.scanner import DumpScan
+from sysndd_backup.load.plan import Planner
+from sysndd_backup.load.queue import LoadQueue, Rows
+from sysndd_backup.restore.check_file import check_backup
+from sysndd_backup.verify.dump_digest import NeutralReader, difference
 from sysndd_core.jobs.models import CreateBackup, RestoreBackup
 from tests.integration.backup.test_backup_and_restore import TRICKY
 from tests.integration.backup.test_hostile_dumps import forged
@@ -143,7 +143,7 @@ async def test_a_large_table_is_loaded_in_pieces_by_both_lanes(
         server.execute(f"INSERT INTO `{app}`.{table} VALUES {rows}")
     await bench.run(CreateBackup())
     manifest = bench.store.manifests()[0]
-    monkeypatch.setattr("sysndd_backup.load_plan._PIECE_BYTES", 1)
+    monkeypatch.setattr("sysndd_backup.load.plan._PIECE_BYTES", 1)
     checked = await check_backup(bench.tools, manifest)
     assert checked.plan is not None
     tables = {table.name: table for table in checked.plan.tables}

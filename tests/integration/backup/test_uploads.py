@@ -10,8 +10,8 @@ import httpx
 import pytest
 import zstandard
 
-from sysndd_backup.encryption import Keys
-from sysndd_backup.packing import open_reader
+from sysndd_backup.archive.compression import open_reader
+from sysndd_backup.archive.encryption import Keys
 from sysndd_backup.whole_backup import BackupPolicy
 from sysndd_core.jobs.models import BackupKind, CreateBackup, RestoreBackup
 from tests.integration.backup.test_backup_and_restore import TRICKY

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from sysndd_backup.backup import BackupTools
-from sysndd_backup.clients import find_clients
-from sysndd_backup.encryption import Keys
-from sysndd_backup.rights import missing_rights
-from sysndd_backup.server import Server
+from sysndd_backup.archive.encryption import Keys
+from sysndd_backup.dump.create_backup import BackupTools
+from sysndd_backup.dump.privileges import missing_rights
+from sysndd_backup.server.clients import find_clients
+from sysndd_backup.server.server import Server
 from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.db.database import Database
 from sysndd_core.errors import DumpClientMismatch

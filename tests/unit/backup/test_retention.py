@@ -6,7 +6,7 @@ from typing import NamedTuple
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sysndd_backup.retention import expired
+from sysndd_backup.archive.retention import expired
 from sysndd_core.backups.manifest import BackupManifest, Proof
 from sysndd_core.jobs.models import BackupKind
 from sysndd_core.settings.backup import BackupCompression

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sysndd_backup.census import Census, object_of
-from sysndd_backup.scan import DumpScan
+from sysndd_backup.dump.scanner import DumpScan
+from sysndd_backup.dump.statistics import Census, object_of
 
 PROGRAMS = rb"""DELIMITER ;;
 CREATE DEFINER=`a`@`%` PROCEDURE `p``q`()

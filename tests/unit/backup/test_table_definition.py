@@ -1,6 +1,6 @@
 """Which keys wait until the rows are there, and which must be there before."""
 
-from sysndd_backup.table_definition import deferred
+from sysndd_backup.load.deferred_keys import deferred
 
 TABLE = b"""CREATE TABLE `a ``b` (
   `id` int(11) NOT NULL AUTO_INCREMENT,
