@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import cast
 
-from sysndd_backup.dump.create_backup import BackupTools
+from sysndd_backup.context import BackupTools
 from sysndd_backup.jobs import BackupHandlers
 from sysndd_core.jobs.models import JOBS, Queue, job_type
 

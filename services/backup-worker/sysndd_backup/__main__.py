@@ -9,18 +9,16 @@ from typing import Any
 from pydantic import SecretStr
 
 from sysndd_backup.archive.encryption import Keys
-from sysndd_backup.archive.off_site import SecondPlace
-from sysndd_backup.dump.create_backup import BackupTools
-from sysndd_backup.jobs import BackupHandlers
+from sysndd_backup.archive.off_site import OffsiteStorage
+from sysndd_backup.context import BackupTools
+from sysndd_backup.jobs import BackupHandlers, BackupPolicy, job_performer
 from sysndd_backup.load.confined_account import LoadAccount
-from sysndd_backup.progress import job_performer
 from sysndd_backup.restore.migrate_backup import Migrator, find_migrator
 from sysndd_backup.restore.recovery import Recovery
 from sysndd_backup.schedule import Schedule
 from sysndd_backup.server.clients import find_clients
 from sysndd_backup.server.server import identify
 from sysndd_backup.settings import BackupWorkerSettings
-from sysndd_backup.whole_backup import BackupPolicy
 from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.backups.s3 import S3Copies
 from sysndd_core.db.database import Database
@@ -75,9 +73,9 @@ async def _serve(settings: BackupWorkerSettings, migrator: Migrator | None) -> N
                 compression=settings.backup.compression,
                 undo_hours=settings.backup.undo_hours,
                 load_account=_load_account(settings.backup),
-                migrator=migrator,
                 keys=Keys.configured(settings.encryption),
-                second=_second_place(store, settings.s3),
+                offsite=_offsite_storage(store, settings.s3),
+                migrate=None if migrator is None else migrator.apply,
             )
             rows = JobRows(database, wake_up, Queue.BACKUP)
             policy = BackupPolicy(
@@ -91,20 +89,20 @@ async def _serve(settings: BackupWorkerSettings, migrator: Migrator | None) -> N
                 perform=job_performer(rows, handlers.table()),
                 interruptible=_interruptible,
             )
-            beside = [Recovery(database, tools.undo_hours).keep()]
-            if tools.second is not None:
-                beside.append(tools.second.keep())
+            background = [Recovery(database, tools.undo_hours).run_forever()]
+            if tools.offsite is not None:
+                background.append(tools.offsite.run_forever())
             routine = settings.routine
             if routine.schedule is not None:
-                beside.append(Schedule(rows, routine.schedule, routine.zone).keep())
-            await _run_beside(worker, beside)
+                background.append(Schedule(rows, routine.schedule, routine.zone).run_forever())
+            await _run(worker, background)
     finally:
         await wake_up.close()
 
 
-async def _run_beside(worker: Worker, others: list[Coroutine[Any, Any, None]]) -> None:
-    """Serve the queue until SIGTERM; what goes on beside it ends with it."""
-    tasks = [asyncio.create_task(other) for other in others]
+async def _run(worker: Worker, background: list[Coroutine[Any, Any, None]]) -> None:
+    """Serve the queue until SIGTERM; the background tasks end with it."""
+    tasks = [asyncio.create_task(one) for one in background]
     try:
         await worker.run()
     finally:
@@ -119,9 +117,9 @@ def _load_account(settings: BackupSettings) -> LoadAccount | None:
     return LoadAccount(settings.load_user, settings.load_password or SecretStr(""))
 
 
-def _second_place(store: BackupDirectory, settings: S3Settings) -> SecondPlace | None:
+def _offsite_storage(store: BackupDirectory, settings: S3Settings) -> OffsiteStorage | None:
     copies = S3Copies.configured(settings)
-    return None if copies is None else SecondPlace(store, copies)
+    return None if copies is None else OffsiteStorage(store, copies)
 
 
 def _make_directory(store: BackupDirectory) -> None:

@@ -1,19 +1,18 @@
-"""What a worker of jobs does with a claimed row: run the typed job and record how it ended."""
+"""How far a job is: what its handler reports, and a watch over its long work."""
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from sysndd_core.errors import JobCancelled, LeaseLost, SysnddError
-from sysndd_core.jobs.leases import Claim, Ending
-from sysndd_core.jobs.models import Job, job_type
-from sysndd_core.jobs.rows import JobRows
-from sysndd_core.jobs.worker import Perform
-from sysndd_core.logging import get_logger
+from sysndd_core.errors import JobCancelled, Unavailable
 
-log = get_logger(__name__)
+ResultT = TypeVar("ResultT")
+
+_PROGRESS_SECONDS = 0.5
+_GRACE_SECONDS = 5.0
 
 
 class Progress(Protocol):
@@ -38,85 +37,132 @@ class JobRun:
     progress: Progress
 
 
-JobHandler = Callable[[Any, JobRun], Awaitable[dict[str, Any]]]
-"""Takes the job's model and its run; returns the result that goes into the row."""
-
-
-def job_performer(rows: JobRows, handlers: dict[type[Job], JobHandler]) -> Perform:
-    """Build the ``Perform`` that runs typed jobs and records how they ended.
+class ProgressReporter:
+    """Shows how far one step of a job is, with its speed and the time left.
 
     Args:
-        rows: the job table.
-        handlers: exactly one handler for each model of the queue.
+        progress: shown to the operator; None for work outside of jobs.
+        step: the job's step.
+        percent: where the step begins and ends within the job.
+        size: bytes in all; an estimate, which may be exceeded.
     """
 
-    async def perform(claim: Claim) -> None:
-        shown = ""
+    def __init__(
+        self, progress: Progress | None, step: str, percent: tuple[int, int], size: int
+    ) -> None:
+        self._progress = progress
+        self._step = step
+        self._low, self._high = percent
+        self._size = size
+        self._reached = self._low
 
-        async def progress(step: str, percent: int, message: str = "") -> None:
-            nonlocal shown
-            await rows.progress(claim, step=step, percent=percent, message=message)
-            if step != shown:
-                shown = step
-                log.info("job_step", step=step, percent=percent, message=message)
+    async def watch(
+        self,
+        work: Coroutine[Any, Any, ResultT],
+        done: Callable[[], int],
+        *,
+        message: Callable[[], str | None] = lambda: None,
+    ) -> ResultT:
+        """Run work as a task of its own; report how far it is, and cancel it with this one.
 
-        log.info("job_started", kind=claim.row["kind"])
+        Args:
+            work: stops and cleans up when it is cancelled.
+            done: returns how many bytes are done.
+            message: returns what to show instead of speed and time left, None to show those.
+
+        Raises:
+            LeaseLost: the job's row is no longer ours; the work was cancelled.
+            What ``work`` raises.
+        """
+        begun = time.monotonic()
+        task = asyncio.create_task(work)
         try:
-            job, handler = _resolve(claim, handlers)
-            result = await handler(job, JobRun(claim.id, claim.row["requested_by"], progress))
-            await _record(lambda: rows.succeed(claim, result))
-            log.info("job_succeeded", kind=claim.row["kind"])
-        except LeaseLost:
-            log.warning("job_lease_lost", kind=claim.row["kind"])
-        except asyncio.CancelledError:
-            await _broken_off(rows, claim)
-        except SysnddError as error:
-            log.error("job_failed", kind=claim.row["kind"], code=error.code, error=error.detail)
-            code, text = error.code, error.detail
-            await _record(lambda: rows.fail(claim, code, text))
-        except Exception as error:
-            log.exception("job_failed", kind=claim.row["kind"])
-            text = f"Unexpected {type(error).__name__}; see the worker's log for this job id."
-            await _record(lambda: rows.fail(claim, SysnddError.code, text))
-        finally:
-            # The sweep makes up what is missed here.
-            with contextlib.suppress(SysnddError):
-                await rows.outcomes.write()
+            while not task.done():
+                text = message() or pace(done(), self._size, time.monotonic() - begun)
+                await self._show(done(), text)
+                await asyncio.wait([task], timeout=_PROGRESS_SECONDS)
+        except BaseException:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            raise
+        return task.result()
 
-    return perform
+    async def _show(self, done: int, text: str) -> None:
+        if self._progress is None:
+            return
+        share = min(1.0, done / max(1, self._size))
+        # Work that is begun again does not take the percent back.
+        self._reached = max(self._reached, self._low + int((self._high - self._low) * share))
+        # A moment without the database is for the work itself to judge.
+        with contextlib.suppress(Unavailable):
+            await self._progress(self._step, self._reached, text)
 
 
-def _resolve(claim: Claim, handlers: dict[type[Job], JobHandler]) -> tuple[Job, JobHandler]:
-    model = job_type(claim.row["kind"])
-    if model is None or model not in handlers:
-        raise SysnddError(f"This version does not know the job kind {claim.row['kind']!r}.")
-    return model.model_validate_json(claim.row["payload"]), handlers[model]
+async def run_in_thread(
+    work: Callable[[], ResultT], stop: Callable[[], None], *, grace: float | None = None
+) -> ResultT:
+    """Run blocking work in a thread, and stop it with the task.
 
-
-async def _broken_off(rows: JobRows, claim: Claim) -> None:
-    log.warning("job_broken_off", kind=claim.row["kind"], reason=claim.ending)
-    with contextlib.suppress(LeaseLost):
-        if claim.ending is Ending.CANCEL_REQUESTED:
-            await rows.end(
-                claim, "cancelled", "error_code = %s, error = %s", JobCancelled.code,
-                "Cancelled on request.",
-            )  # fmt: skip
-        elif claim.ending is Ending.WORKER_STOPPING:
-            await rows.hand_back(claim)
-
-
-async def _record(outcome: Callable[[], Awaitable[None]]) -> None:
-    """Write how a job ended, patiently: the database may be what failed.
-
-    A success that could not be written must not become a failure. What can't be written in this
-    time is found by the sweep when the lease has run out, and done again.
+    Args:
+        work: what to run.
+        stop: makes it end soon; called when the task is cancelled.
+        grace: seconds to wait for that end; None to wait for as long as it takes.
     """
-    for pause in (0.5, 1, 2, 4, 0):
-        try:
-            await outcome()
-            return
-        except LeaseLost:
-            return
-        except SysnddError as problem:
-            log.warning("outcome_not_recorded", code=problem.code)
-            await asyncio.sleep(pause)
+    task = asyncio.create_task(asyncio.to_thread(work))
+    try:
+        await asyncio.wait([task])
+    except asyncio.CancelledError:
+        stop()
+        await asyncio.wait([task], timeout=grace)
+        task.add_done_callback(_retrieve_exception)
+        raise
+    return task.result()
+
+
+async def run_with_progress(
+    work: Callable[[Callable[[int], None]], ResultT], reporter: ProgressReporter
+) -> ResultT:
+    """Run blocking work that reports its own bytes.
+
+    Args:
+        work: is given a function to report how many bytes are done; that one raises
+            ``JobCancelled`` once the work is to end.
+        reporter: shows them.
+    """
+    done, stopped = 0, False
+
+    def report(count: int) -> None:
+        nonlocal done
+        if stopped:
+            raise JobCancelled()
+        done = count
+
+    def stop() -> None:
+        nonlocal stopped
+        stopped = True
+
+    # It ends at its next piece. Work that waits for a storage which does not answer is left behind:
+    # it can do no more than fail.
+    return await reporter.watch(
+        run_in_thread(lambda: work(report), stop, grace=_GRACE_SECONDS), lambda: done
+    )
+
+
+def pace(done: int, expected: int, seconds: float) -> str:
+    """Describe how far something is, its speed, and the time left.
+
+    Args:
+        done, expected: bytes; ``expected`` is an estimate and may be exceeded.
+        seconds: since it began.
+    """
+    if done == 0 or seconds <= 0:
+        return "Starting"
+    rate = done / seconds
+    left = max(0.0, expected - done) / rate
+    return f"{done:,} bytes, {rate / 1e6:.1f} MB/s, about {left:.0f} s left"
+
+
+def _retrieve_exception(task: "asyncio.Task[ResultT]") -> None:
+    """Keep asyncio from logging an exception that nobody waits for any more."""
+    if not task.cancelled():
+        task.exception()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sysndd_backup.dump.create_backup import BackupTools
+from sysndd_backup.context import BackupTools
 from sysndd_backup.server.clients import Clients
 from sysndd_core.errors import OperationInProgress
 from sysndd_core.jobs.models import BackupKind, CreateBackup, RestoreBackup

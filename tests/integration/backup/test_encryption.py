@@ -8,8 +8,8 @@ import pytest
 import zstandard
 
 from sysndd_backup.archive.encryption import Keys
-from sysndd_backup.dump.create_backup import BackupTools
-from sysndd_backup.whole_backup import BackupPolicy
+from sysndd_backup.context import BackupTools
+from sysndd_backup.jobs import BackupPolicy
 from sysndd_core.errors import SettingsError
 from sysndd_core.jobs.models import CreateBackup, RestoreBackup, VerifyBackup
 from sysndd_core.settings.backup import BackupCompression

@@ -11,7 +11,8 @@ from pydantic import SecretStr
 
 from sysndd_backup.archive.compression import open_reader, open_writer
 from sysndd_backup.archive.encryption import Keys
-from sysndd_backup.load.confined_account import LoadAccount, WithoutDefiners
+from sysndd_backup.load.confined_account import LoadAccount
+from sysndd_backup.load.definers import DefinerStripper
 from sysndd_core.backups.manifest import BackupManifest
 from sysndd_core.jobs.models import CreateBackup, RestoreBackup
 from sysndd_core.settings.backup import BackupCompression
@@ -216,6 +217,6 @@ def test_rewriting_does_not_depend_on_where_a_chunk_ends() -> None:
         b"INSERT INTO `t` VALUES\n('CREATE DEFINER=`a`@`%` x');\n-- end"
     )
     for size in (1, 7, 50, len(dump)):
-        rewrite = WithoutDefiners("old", "new")
+        rewrite = DefinerStripper("old", "new")
         pieces = [rewrite.feed(dump[at : at + size]) for at in range(0, len(dump), size)]
         assert b"".join(pieces) + rewrite.finish() == expected, size

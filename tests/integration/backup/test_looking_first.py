@@ -148,7 +148,7 @@ async def test_an_older_backup_is_brought_up_to_date(
 ) -> None:
     site, name = bench.site, newest(bench)
     await migrator.apply(site.app)
-    tools = dataclasses.replace(bench.tools, migrator=migrator)
+    tools = dataclasses.replace(bench.tools, migrate=migrator.apply)
     before = bench.checksums()
     assert "later_one" in before
     told = result_of(await bench.run(RestoreBackup(name=name), tools))
@@ -171,7 +171,7 @@ async def test_a_migration_that_fails_leaves_live_alone(
     directory = Path(migrator.variables["MIGRATIONS_DIR"])
     (directory / "900_later.sql").write_text("CREATE TABLE nonsense;\n")
     live = bench.checksums()
-    tools = dataclasses.replace(bench.tools, migrator=migrator)
+    tools = dataclasses.replace(bench.tools, migrate=migrator.apply)
     row = await bench.run(RestoreBackup(name=name), tools)
     assert (row["state"], row["error_code"]) == ("failed", "restore_failed")
     assert "migrations could not be applied" in str(row["error"])

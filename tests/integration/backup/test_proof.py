@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from sysndd_backup.jobs import BackupPolicy
 from sysndd_backup.server.clients import Clients
-from sysndd_backup.whole_backup import BackupPolicy
 from sysndd_core.backups.manifest import Proof
 from sysndd_core.jobs.models import CreateBackup, VerifyBackup
 from tests.integration.backup.test_backup_and_restore import TRICKY, lying

@@ -9,7 +9,7 @@ import pymysql.cursors
 import pymysql.err
 import pytest
 
-from sysndd_backup.whole_backup import BackupPolicy
+from sysndd_backup.jobs import BackupPolicy
 from sysndd_core.db.schema_lock import schema_lock
 from sysndd_core.jobs.models import CreateBackup
 from tests.integration.backup.test_backup_and_restore import lying
@@ -17,7 +17,7 @@ from tests.support.site import Site
 from tests.support.workers import backup_bench, eventually
 
 
-async def test_an_alter_meanwhile_has_the_dump_taken_again_or_waits_for_it(
+async def test_an_alter_meanwhile_has_the_dump_retried_or_waits_for_it(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The ALTER comes from somebody who knows nothing of our lock: error 1412, a real one."""
@@ -52,7 +52,7 @@ async def test_an_alter_meanwhile_has_the_dump_taken_again_or_waits_for_it(
         (manifest,) = bench.store.manifests()
         assert manifest.rows_per_table["altered"] == 2
         assert manifest.fenced is not site.server.is_mariadb
-        assert ("dump_taken_again" in caplog.text) is site.server.is_mariadb
+        assert ("dump_retried" in caplog.text) is site.server.is_mariadb
 
 
 @contextlib.asynccontextmanager

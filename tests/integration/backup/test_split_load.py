@@ -10,7 +10,7 @@ from sysndd_backup.dump.scanner import DumpScan
 from sysndd_backup.load.plan import Planner
 from sysndd_backup.load.queue import LoadQueue, Rows
 from sysndd_backup.restore.check_file import check_backup
-from sysndd_backup.verify.dump_digest import NeutralReader, difference
+from sysndd_backup.verify.dump_digest import NormalizedReader, difference
 from sysndd_core.jobs.models import CreateBackup, RestoreBackup
 from tests.integration.backup.test_backup_and_restore import TRICKY
 from tests.integration.backup.test_hostile_dumps import forged
@@ -73,10 +73,10 @@ def definitions(site: Site) -> dict[str, str]:
 
 def digests(bench: BackupBench, name: str) -> dict[str, str]:
     with open_reader(bench.store.path(name), bench.tools.keys) as source:
-        reader = NeutralReader(source)
+        reader = NormalizedReader(source)
         while reader.read():
             pass
-    return reader.content.digests()
+    return reader.digest.digests()
 
 
 async def test_the_same_to_the_letter(bench: BackupBench) -> None:

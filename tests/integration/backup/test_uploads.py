@@ -12,7 +12,7 @@ import zstandard
 
 from sysndd_backup.archive.compression import open_reader
 from sysndd_backup.archive.encryption import Keys
-from sysndd_backup.whole_backup import BackupPolicy
+from sysndd_backup.jobs import BackupPolicy
 from sysndd_core.jobs.models import BackupKind, CreateBackup, RestoreBackup
 from tests.integration.backup.test_backup_and_restore import TRICKY
 from tests.integration.backup.test_encryption import OURS

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from sysndd_backup.archive.encryption import Keys
-from sysndd_backup.dump.create_backup import BackupTools
-from sysndd_backup.dump.privileges import missing_rights
+from sysndd_backup.context import BackupTools
+from sysndd_backup.dump.privileges import missing_privileges
 from sysndd_backup.server.clients import find_clients
 from sysndd_backup.server.server import Server
 from sysndd_core.backups.directory import BackupDirectory
@@ -72,19 +72,25 @@ async def test_a_revoked_right_is_named(bench: BackupBench, revoked: str) -> Non
     rest = [right for right in RIGHTS if right != revoked]
     async with dumping_as(bench, *rest) as tools:
         row = await bench.run(CreateBackup(), tools)
-    assert (row["state"], row["error_code"]) == ("failed", "missing_rights")
+    assert (row["state"], row["error_code"]) == ("failed", "missing_privileges")
     assert f"lacks {revoked} on {bench.site.app}" in str(row["error"])
     assert list(bench.site.backup_dir.iterdir()) == []
 
 
 def test_grants_are_read_as_the_servers_write_them() -> None:
     whole = ["GRANT USAGE ON *.* TO `u`@`%`", r"GRANT ALL PRIVILEGES ON `a\_b`.* TO `u`@`%`"]
-    assert missing_rights(whole, "a_b") == []
-    assert missing_rights(whole, "axb") == ["SELECT", "SHOW VIEW", "TRIGGER", "EVENT", "EXECUTE"]
-    assert missing_rights(["GRANT ALL PRIVILEGES ON `a_b`.* TO `u`@`%`"], "axb") == []
+    assert missing_privileges(whole, "a_b") == []
+    assert missing_privileges(whole, "axb") == [
+        "SELECT",
+        "SHOW VIEW",
+        "TRIGGER",
+        "EVENT",
+        "EXECUTE",
+    ]
+    assert missing_privileges(["GRANT ALL PRIVILEGES ON `a_b`.* TO `u`@`%`"], "axb") == []
     partial = ["GRANT ALL PRIVILEGES ON *.* TO `u`@`%`", "REVOKE EVENT ON `a`.* FROM `u`@`%`"]
-    assert missing_rights(partial, "a") == ["EVENT"]
-    assert missing_rights(["GRANT TRIGGER ON `a`.`one table` TO `u`@`%`"], "a")[2] == "TRIGGER"
+    assert missing_privileges(partial, "a") == ["EVENT"]
+    assert missing_privileges(["GRANT TRIGGER ON `a`.`one table` TO `u`@`%`"], "a")[2] == "TRIGGER"
 
 
 LOSING_CLIENTS = {

@@ -3,8 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sysndd_backup.dump.scanner import DumpScan
-from sysndd_backup.dump.statistics import Census, object_of
+from sysndd_backup.dump.scanner import DumpScan, DumpStatistics, object_of
 
 PROGRAMS = rb"""DELIMITER ;;
 CREATE DEFINER=`a`@`%` PROCEDURE `p``q`()
@@ -22,7 +21,7 @@ DELIMITER ;
 TRAILER = b"-- Dump completed on 2026-01-01"
 
 
-class Copy(Census):
+class Copy(DumpStatistics):
     """Counts, and puts together again what it was told."""
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """Which keys wait until the rows are there, and which must be there before."""
 
-from sysndd_backup.load.deferred_keys import deferred
+from sysndd_backup.load.deferred_keys import defer_keys
 
 TABLE = b"""CREATE TABLE `a ``b` (
   `id` int(11) NOT NULL AUTO_INCREMENT,
@@ -18,7 +18,7 @@ PARTITIONS 2 */"""
 
 
 def test_keys_and_references_wait() -> None:
-    found = deferred(TABLE.split(b"\n"))
+    found = defer_keys(TABLE.split(b"\n"))
     assert found is not None
     assert found.table == b"`a ``b`"
     assert (
@@ -47,17 +47,17 @@ def test_what_must_be_there_from_the_beginning_stays() -> None:
     counted = TABLE.replace(b"PRIMARY KEY (`id`)", b"PRIMARY KEY (`t`,`id`)")
     strange = TABLE.replace(b"  FULLTEXT KEY `f1`", b"  VECTOR KEY `f1`")
     for text in (counted, strange, TABLE.replace(b"InnoDB", b"MyISAM")):
-        found = deferred(text.split(b"\n"))
+        found = defer_keys(text.split(b"\n"))
         assert found is not None
         assert found.keys == ()
         assert b"  KEY `k`" in found.create
     without = TABLE.replace(b"  PRIMARY KEY (`id`),\n", b"").replace(b" AUTO_INCREMENT,", b",")
-    found = deferred(without.split(b"\n"))
+    found = defer_keys(without.split(b"\n"))
     assert found is not None
     assert b"  UNIQUE KEY `u`" in found.create
     assert found.keys[0].startswith(b"ALTER TABLE `a ``b` ADD KEY `k`")
 
 
 def test_another_shape_is_refused() -> None:
-    assert deferred([b"CREATE TABLE `t` (`id` int)"]) is None
-    assert deferred([b"CREATE TABLE `t` (", b"  `id` int"]) is None
+    assert defer_keys([b"CREATE TABLE `t` (`id` int)"]) is None
+    assert defer_keys([b"CREATE TABLE `t` (", b"  `id` int"]) is None

@@ -28,16 +28,19 @@ _DEFINER = re.compile(r" DEFINER=(?:`(?:[^`]|``)*`@`(?:[^`]|``)*`|\S+)")
 _OF_THE_CLIENT = 2000
 _AT_ONCE = 50
 
-_LISTINGS = {
-    "table": "SELECT table_name AS n, table_type AS t FROM information_schema.tables "
-    "WHERE table_schema = %s",
-    "trigger": "SELECT trigger_name AS n, 'TRIGGER' AS t FROM information_schema.triggers "
-    "WHERE trigger_schema = %s",
-    "routine": "SELECT routine_name AS n, routine_type AS t FROM information_schema.routines "
-    "WHERE routine_schema = %s",
-    "event": "SELECT event_name AS n, 'EVENT' AS t FROM information_schema.events "
-    "WHERE event_schema = %s",
-}
+_TABLES = (
+    "SELECT table_name AS n, table_type AS t FROM information_schema.tables"
+    " WHERE table_schema = %s ORDER BY n"
+)
+_LISTINGS = (
+    _TABLES,
+    "SELECT trigger_name AS n, 'TRIGGER' AS t FROM information_schema.triggers"
+    " WHERE trigger_schema = %s ORDER BY n",
+    "SELECT routine_name AS n, routine_type AS t FROM information_schema.routines"
+    " WHERE routine_schema = %s ORDER BY n",
+    "SELECT event_name AS n, 'EVENT' AS t FROM information_schema.events"
+    " WHERE event_schema = %s ORDER BY n",
+)
 _SHOWN_AS = {"BASE TABLE": "TABLE", "SYSTEM VERSIONED": "TABLE", "SYSTEM VIEW": "VIEW"}
 # Which value of the row of SHOW CREATE … is the definition; the second one unless named here.
 _DEFINITION_AT = {
@@ -89,20 +92,52 @@ async def definitions(
     Returns:
         Such as ``table gene`` → its CREATE statement.
     """
-    objects: list[tuple[str, str]] = []
-    for kind, listing in _LISTINGS.items():
-        for row in await runner.fetch_all(listing, (schema,)):
-            name, shown_as = str(row["n"]), _SHOWN_AS.get(str(row["t"]), str(row["t"]))
-            if kind != "table" or name not in without:
-                objects.append((shown_as, name))
+    objects = await list_objects(runner, schema, without=without)
     found: dict[str, str] = {}
     ask = show or _one_by_one(runner)
     for at in range(0, len(objects), _AT_ONCE):
         some = objects[at : at + _AT_ONCE]
-        answers = await ask([f"SHOW CREATE {kind} {quoted(schema, name)}" for kind, name in some])
+        answers = await ask([show_create(kind, schema, name) for kind, name in some])
         for (kind, name), answer in zip(some, answers, strict=True):
             found[f"{kind.lower()} {name}"] = _definition(schema, kind, answer)
     return found
+
+
+async def list_objects(
+    runner: QueryRunner, schema: str, *, without: frozenset[str] = frozenset()
+) -> list[tuple[str, str]]:
+    """List every object of a schema as (kind, name), each kind in order of the names.
+
+    Args:
+        runner: where to ask.
+        schema: its name.
+        without: names of tables to leave out.
+
+    Returns:
+        Kinds as SHOW CREATE has them, such as TABLE, VIEW, TRIGGER, PROCEDURE or EVENT.
+    """
+    objects: list[tuple[str, str]] = []
+    for listing in _LISTINGS:
+        for row in await runner.fetch_all(listing, (schema,)):
+            name, kind = str(row["n"]), _SHOWN_AS.get(str(row["t"]), str(row["t"]))
+            if listing is not _TABLES or name not in without:
+                objects.append((kind, name))
+    return objects
+
+
+def show_create(kind: str, schema: str, name: str) -> str:
+    """Return the statement that shows how an object is defined."""
+    return f"SHOW CREATE {kind} {quoted(schema, name)}"
+
+
+def shown_definition(kind: str, row: Sequence[str | None]) -> str | None:
+    """Pick the definition from the row of a SHOW CREATE statement.
+
+    Returns:
+        None where the account lacks the privilege to see it.
+    """
+    at = _DEFINITION_AT.get(kind, 1)
+    return row[at] if len(row) > at else None
 
 
 def _one_by_one(runner: QueryRunner) -> Show:
@@ -135,8 +170,7 @@ def _definition(schema: str, kind: str, answer: Sequence[str | None] | int) -> s
     if isinstance(answer, int):
         # A view whose table was dropped can't be shown; that it can't is part of its state.
         return f"error {answer}"
-    at = _DEFINITION_AT.get(kind, 1)
-    text = str(answer[at] or "") if len(answer) > at else ""
+    text = str(shown_definition(kind, answer) or "")
     text = _DEFINER.sub("", _COUNTER.sub("", text))
     return text.replace(f"`{schema}`.", "")
 

@@ -1,4 +1,4 @@
-"""Keeps the second place of backups equal to the first, and brings back what is only there.
+"""Keeps the off-site storage in step with the directory, and downloads what is only there.
 
 Its failure never fails a backup: the local file stays, the manifest says what went wrong, and the
 copy is tried again every few minutes.
@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sysndd_backup.archive.directory import partial_file
-from sysndd_backup.pace import watched
-from sysndd_backup.progress import Progress
+from sysndd_backup.progress import Progress, ProgressReporter, run_with_progress
 from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.backups.manifest import BackupManifest
 from sysndd_core.backups.s3 import S3Copies
@@ -27,11 +26,11 @@ from sysndd_core.logging import get_logger
 
 log = get_logger(__name__)
 
-_LOOK_SECONDS = 300
+_SYNC_SECONDS = 300
 
 
-class SecondPlace:
-    """The bucket beside the directory.
+class OffsiteStorage:
+    """The bucket that holds a copy of every backup.
 
     Args:
         store: the directory.
@@ -45,15 +44,15 @@ class SecondPlace:
     async def copy(
         self, name: str, progress: Progress | None = None, *, percent: int = 0
     ) -> BackupManifest:
-        """Copy a local backup; return its manifest, which says what came of it.
+        """Copy a local backup; return its manifest, with the result of the copy.
 
-        Never raises for what the storage does. What another process is copying right now is left
-        to it.
+        Never raises for a failure of the storage. A backup that another process is copying right
+        now is skipped.
 
         Args:
             name: of a listed backup.
-            progress: shown to the operator; None for work beside the jobs.
-            percent: of the job, while this goes on.
+            progress: shown to the operator; None outside of jobs.
+            percent: of the job, during the copy.
 
         Raises:
             BackupNotFound: it was deleted meanwhile.
@@ -61,37 +60,37 @@ class SecondPlace:
         manifest = await asyncio.to_thread(self._store.manifest, name)
         path = self._store.path(name)
         try:
-            with _only_one(path) as ours:
+            with _exclusive(path) as ours:
                 if not ours:
                     return manifest
-                remote = await watched(
-                    lambda told: self.copies.put(manifest, path, told),
-                    progress, "copying", (percent, percent), manifest.size_bytes,
-                )  # fmt: skip
+                remote = await run_with_progress(
+                    lambda report: self.copies.put(manifest, path, report),
+                    ProgressReporter(progress, "copying", (percent, percent), manifest.size_bytes),
+                )
             changes = {"remote": remote, "remote_error": None}
             manifest = await asyncio.to_thread(self._store.amend, name, changes)
             await asyncio.to_thread(self.copies.put_manifest, manifest)
         except (CopyFailed, OSError) as error:
             detail = error.detail if isinstance(error, CopyFailed) else str(error)
-            log.error("second_copy_failed", name=name, reason=detail)
+            log.error("offsite_copy_failed", name=name, reason=detail)
             failed = {"remote": None, "remote_error": detail}
             return await asyncio.to_thread(self._store.amend, name, failed)
         return manifest
 
-    async def bring_manifest(self, name: str) -> None:
-        """Write the manifest of a copy again: its proof, say, has changed. Never raises."""
+    async def upload_manifest(self, name: str) -> None:
+        """Write the manifest of a copy again, after a verification for instance. Never raises."""
         with contextlib.suppress(BackupNotFound):
             manifest = await asyncio.to_thread(self._store.manifest, name)
             if manifest.remote is not None:
                 try:
                     await asyncio.to_thread(self.copies.put_manifest, manifest)
                 except CopyFailed as error:
-                    log.warning("manifest_not_copied", name=name, reason=error.detail)
+                    log.warning("offsite_manifest_not_written", name=name, reason=error.detail)
 
-    async def bring_home(
+    async def download(
         self, manifest: BackupManifest, progress: Progress | None = None, *, percent: int = 0
     ) -> None:
-        """Fetch a file that is only in the second place, and check its hash.
+        """Download a file that is only off-site, and check its hash.
 
         Raises:
             CopyFailed, BackupDamaged, InsufficientStorage: nothing is left of it.
@@ -104,29 +103,29 @@ class SecondPlace:
                 free_bytes=free,
             )
         with partial_file(self._store, manifest.name) as (partial, file):
-            await watched(
-                lambda told: self.copies.fetch(manifest, file, told),
-                progress, "fetching", (percent, percent), manifest.size_bytes,
-            )  # fmt: skip
+            await run_with_progress(
+                lambda report: self.copies.fetch(manifest, file, report),
+                ProgressReporter(progress, "fetching", (percent, percent), manifest.size_bytes),
+            )
             file.flush()
             await asyncio.to_thread(os.fsync, file.fileno())
             partial.rename(self._store.path(manifest.name))
         await asyncio.to_thread(self._store.sync)
-        log.info("copy_fetched", name=manifest.name)
+        log.info("offsite_copy_downloaded", name=manifest.name)
 
-    async def keep(self) -> None:
-        """Compare the two places now and every five minutes, for ever."""
+    async def run_forever(self) -> None:
+        """Bring both locations in step, now and every five minutes."""
         while True:
             try:
-                await self.compare()
+                await self.synchronize()
             except SysnddError as error:
-                log.warning("second_place_not_compared", code=error.code, reason=error.detail)
+                log.warning("offsite_sync_failed", code=error.code, reason=error.detail)
             except OSError as error:
-                log.warning("second_place_not_compared", reason=str(error))
-            await asyncio.sleep(_LOOK_SECONDS)
+                log.warning("offsite_sync_failed", reason=str(error))
+            await asyncio.sleep(_SYNC_SECONDS)
 
-    async def compare(self) -> None:
-        """List what is only there, forget what is gone there, and copy what is only here.
+    async def synchronize(self) -> None:
+        """List what is only off-site, forget what is gone there, and copy what is only here.
 
         Raises:
             CopyFailed: the storage does not answer; nothing was changed.
@@ -138,11 +137,13 @@ class SecondPlace:
                 await asyncio.to_thread(self._store.write_manifest, manifest)
         for name, manifest in here.items():
             with contextlib.suppress(BackupNotFound):
-                await self._settle(name, manifest, there.get(name))
+                await self._synchronize(name, manifest, there.get(name))
 
-    async def _settle(self, name: str, here: BackupManifest, there: BackupManifest | None) -> None:
+    async def _synchronize(
+        self, name: str, here: BackupManifest, there: BackupManifest | None
+    ) -> None:
         if there is None and not here.local:
-            log.warning("copy_gone", name=name)
+            log.warning("offsite_copy_missing", name=name)
             await asyncio.to_thread(self._store.remove, name)
         elif there is None:
             await self.copy(name)
@@ -150,11 +151,11 @@ class SecondPlace:
             if here.remote is None:
                 # Copied by a worker that was killed before it could note so.
                 await asyncio.to_thread(self._store.amend, name, {"remote": there.remote})
-            await self.bring_manifest(name)
+            await self.upload_manifest(name)
 
 
 @contextlib.contextmanager
-def _only_one(path: Path) -> Iterator[bool]:
+def _exclusive(path: Path) -> Iterator[bool]:
     """Hold a file's lock; yield False where another process does (flock(2)).
 
     The kernel frees it when a process dies. So whoever copies a file knows that an upload of it

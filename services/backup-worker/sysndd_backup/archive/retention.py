@@ -1,10 +1,10 @@
-"""Which backups may go. A pure rule; ``store`` is only touched by ``apply``."""
+"""Which backups have expired: a pure rule, and ``apply_retention``, which deletes them."""
 
 import asyncio
 from collections.abc import Callable, Iterable
 from datetime import datetime, tzinfo
 
-from sysndd_backup.archive.off_site import SecondPlace
+from sysndd_backup.archive.off_site import OffsiteStorage
 from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.backups.manifest import BackupManifest, Proof
 from sysndd_core.errors import BackupLocked, BackupNotFound, CopyFailed
@@ -65,22 +65,24 @@ def _newest_of_each(
     return set(list(newest.values())[:count])
 
 
-async def apply(store: BackupDirectory, keep: Keep, second: SecondPlace | None = None) -> list[str]:
-    """Delete what has expired, in both places; return the names.
+async def apply_retention(
+    store: BackupDirectory, keep: Keep, offsite: OffsiteStorage | None = None
+) -> list[str]:
+    """Delete expired backups in both locations; return their names.
 
-    Run only after a new backup was proven, by the job that took it: no restore is reading then.
-    What the second place does not give up (object lock, or it does not answer) stays in both, and
-    is tried again after the next backup.
+    Run only after a new backup was verified, by the job that created it: no restore is reading
+    then. A copy that can't be deleted off-site (Object Lock, or the storage does not answer) stays
+    in both locations until after the next backup.
     """
     manifests = await asyncio.to_thread(store.manifests)
     gone = []
     for name in expired(manifests, keep):
         try:
             # It may have been pinned since we looked.
-            if await asyncio.to_thread(_remove_unless_pinned, store, second, name):
+            if await asyncio.to_thread(_remove_unless_pinned, store, offsite, name):
                 gone.append(name)
         except (BackupLocked, CopyFailed) as error:
-            log.info("expired_backup_stays", name=name, reason=error.detail)
+            log.info("expired_backup_kept", name=name, reason=error.detail)
         except BackupNotFound:
             continue
     if gone:
@@ -88,12 +90,14 @@ async def apply(store: BackupDirectory, keep: Keep, second: SecondPlace | None =
     return gone
 
 
-def _remove_unless_pinned(store: BackupDirectory, second: SecondPlace | None, name: str) -> bool:
+def _remove_unless_pinned(
+    store: BackupDirectory, offsite: OffsiteStorage | None, name: str
+) -> bool:
     manifest = store.manifest(name)
     if manifest.pinned:
         return False
     if manifest.remote is not None:
-        if second is None:
+        if offsite is None:
             raise CopyFailed(f"The bucket {manifest.remote.bucket} is not known here.")
-        second.copies.remove(name)
+        offsite.copies.remove(name)
     return store.remove_unless_pinned(name)

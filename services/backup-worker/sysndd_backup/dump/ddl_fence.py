@@ -49,7 +49,7 @@ async def ddl_fence(settings: DatabaseSettings, server: Server) -> AsyncIterator
         settings, init_command=f"lock_wait_timeout = {_WAIT_SECONDS}, wait_timeout = 2147483"
     )
     try:
-        yield await _raise_fence(connection)
+        yield await _set_fence(connection)
     finally:
         # The server lifts it when the connection ends; asking for the end makes that now.
         with contextlib.suppress(aiomysql.Error, OSError, TimeoutError):
@@ -58,14 +58,14 @@ async def ddl_fence(settings: DatabaseSettings, server: Server) -> AsyncIterator
         connection.close()
 
 
-async def _raise_fence(connection: aiomysql.Connection) -> bool:
+async def _set_fence(connection: aiomysql.Connection) -> bool:
     try:
         async with connection.cursor() as cursor:
             await cursor.execute("LOCK INSTANCE FOR BACKUP")
     except aiomysql.Error as error:
         number = error.args[0] if error.args else 0
         if number == _ACCESS_DENIED:
-            log.warning("no_ddl_fence", reason=str(error))
+            log.warning("ddl_fence_unavailable", reason=str(error))
             return False
         if number == _LOCK_WAIT_TIMEOUT:
             raise DumpFailed(

@@ -1,8 +1,7 @@
-"""One pass from the dump client to a synced file: hashed, counted and packed on the way.
+"""One pass from the dump client to a synced file: hashed, counted and compressed on the way.
 
-One thread takes what the client writes, another one works on it. There is no shell: the client's
-exit code is read directly, and a dump whose client failed, whose trailer is missing or whose
-tables do not match never gets its final name.
+One thread reads what the client writes, another one processes it. There is no shell: the client's
+exit code is read directly, and a dump whose client failed or whose trailer is missing raises.
 """
 
 import contextlib
@@ -23,8 +22,7 @@ from typing import IO
 from sysndd_backup.archive.compression import open_writer
 from sysndd_backup.archive.directory import private
 from sysndd_backup.archive.encryption import Keys
-from sysndd_backup.dump.scanner import DumpScan
-from sysndd_backup.dump.statistics import Census
+from sysndd_backup.dump.scanner import TRAILER, DumpScan, DumpStatistics
 from sysndd_backup.server.clients import ClientRun, Clients, Ended, Process
 from sysndd_backup.server.server import Server
 from sysndd_core.errors import DumpFailed, InsufficientStorage, JobCancelled
@@ -43,7 +41,6 @@ _BATCHES_THAT_WAIT = 60
 # the site's requests.
 _GIVES_WAY_BY = 10
 _WRITE_OUT_BYTES = 8 << 20
-_TRAILER = b"-- Dump completed"
 _TABLE_DEFINITION_CHANGED = "1412"
 
 _OPTIONS = (
@@ -72,7 +69,7 @@ class DumpResult:
     sha256: str
     uncompressed_bytes: int
     uncompressed_sha256: str
-    census: Census
+    statistics: DumpStatistics
 
 
 class Dump:
@@ -86,7 +83,7 @@ class Dump:
         compression: how it is packed.
         keys: whom it is encrypted to.
 
-    ``run`` blocks and belongs into a thread; ``bytes_read`` may be watched from outside.
+    ``run`` blocks and belongs in a thread; ``bytes_done`` and ``stop`` may be called from another.
     """
 
     def __init__(
@@ -99,7 +96,7 @@ class Dump:
         *,
         keys: Keys,
     ) -> None:
-        self.bytes_read = 0
+        self._bytes_read = 0
         self._keys = keys
         self._target = target
         self._compression = compression
@@ -126,15 +123,19 @@ class Dump:
                 raise JobCancelled() from error
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise InsufficientStorage(
-                    f"The backup directory was full after {self.bytes_read:,} bytes of SQL; the"
+                    f"The backup directory was full after {self._bytes_read:,} bytes of SQL; the"
                     " unfinished file was removed."
                 ) from error
             raise DumpFailed(f"The backup could not be written: {error}") from error
-        self._judge(ended, result.census.last_line)
+        self._check_ended(ended, result.statistics.last_line)
         return result
 
+    def bytes_done(self) -> int:
+        """Return how many bytes of SQL were read so far."""
+        return self._bytes_read
+
     def stop(self) -> None:
-        """Break it off from another thread; ``run`` then raises ``JobCancelled``."""
+        """Stop it from another thread; ``run`` then raises ``JobCancelled``."""
         self._client.stop()
 
     def _pump(self, process: Process) -> DumpResult:
@@ -145,7 +146,7 @@ class Dump:
         batches: queue.Queue[list[bytes]] = queue.Queue(_BATCHES_THAT_WAIT)
 
         def emptied(_: Future[DumpResult]) -> None:
-            """Let go of a reader that waits for room; it will see that nobody packs any more."""
+            """Release a reader that waits for space; it then sees that nothing is packed any more."""
             with contextlib.suppress(queue.Empty):
                 while True:
                     batches.get_nowait()
@@ -163,8 +164,8 @@ class Dump:
             return packing.result()
 
     def _pack(self, chunks: Iterable[bytes]) -> DumpResult:
-        plain, census = hashlib.sha256(), Census()
-        scan = DumpScan(census)
+        plain, statistics = hashlib.sha256(), DumpStatistics()
+        scan = DumpScan(statistics)
         with open(self._target, "xb", opener=private) as file:
             packed = _HashingSink(file)
             with self._keys.encrypting(packed) as sink:
@@ -173,7 +174,7 @@ class Dump:
                     plain.update(chunk)
                     scan.feed(chunk)
                     writer.write(chunk)
-                    self.bytes_read += len(chunk)
+                    self._bytes_read += len(chunk)
                 writer.close()
             scan.finish()
             file.flush()
@@ -181,12 +182,12 @@ class Dump:
         return DumpResult(
             size_bytes=self._target.stat().st_size,
             sha256=packed.sha256.hexdigest(),
-            uncompressed_bytes=self.bytes_read,
+            uncompressed_bytes=self._bytes_read,
             uncompressed_sha256=plain.hexdigest(),
-            census=census,
+            statistics=statistics,
         )
 
-    def _judge(self, ended: Ended, last_line: bytes) -> None:
+    def _check_ended(self, ended: Ended, last_line: bytes) -> None:
         if self._client.stopped:
             raise JobCancelled()
         if ended.exit_code < 0:
@@ -201,7 +202,7 @@ class Dump:
             raise DumpFailed(
                 f"The dump client ended with exit code {ended.exit_code}: {ended.complaint}"
             )
-        if not last_line.startswith(_TRAILER):
+        if not last_line.startswith(TRAILER):
             raise DumpFailed('The dump was cut off: its last line is not "-- Dump completed".')
 
 

@@ -17,7 +17,7 @@ _SHOWS_ROUTINES = ("EXECUTE", "ALTER ROUTINE", "CREATE ROUTINE", "SHOW CREATE RO
 _LINE = re.compile(r"(GRANT|REVOKE) (.+?) ON (\*|`(?:[^`]|``)+`)\.\* (?:TO|FROM) ")
 
 
-async def check_rights(database: Database, server: Server, schema: str) -> None:
+async def check_privileges(database: Database, server: Server, schema: str) -> None:
     """Make sure that nothing of the schema is hidden from the account.
 
     Args:
@@ -28,7 +28,7 @@ async def check_rights(database: Database, server: Server, schema: str) -> None:
     Raises:
         MissingRights: naming every right that is missing.
     """
-    missing = missing_rights(await _grants(database, server), schema)
+    missing = missing_privileges(await _grants(database, server), schema)
     if missing:
         raise MissingRights(
             f"The account {database.settings.user} lacks {', '.join(missing)} on {schema}; without"
@@ -49,7 +49,7 @@ async def check_rights(database: Database, server: Server, schema: str) -> None:
         )
 
 
-def missing_rights(grants: Iterable[str], schema: str) -> list[str]:
+def missing_privileges(grants: Iterable[str], schema: str) -> list[str]:
     """Return which rights on a whole schema are not among some grants.
 
     Rights on single tables don't count: the next table would be hidden.

@@ -1,6 +1,6 @@
 """Makes a backup of a dump that comes from elsewhere: an upload, or a file without a manifest.
 
-It is read to its end first: unpacked, within a bound, counted, its trailer seen. Only then it gets
+It is read to its end first: unpacked, within a max_bytes, counted, its trailer seen. Only then it gets
 a manifest, and with that it is listed.
 """
 
@@ -17,21 +17,18 @@ from sysndd_backup.archive.compression import UNPACK_ERRORS, packing_of, unpack
 from sysndd_backup.archive.directory import partial_file, publish
 from sysndd_backup.archive.encryption import SUFFIX
 from sysndd_backup.archive.zstd_frames import check_whole
-from sysndd_backup.dump.create_backup import BackupTools
-from sysndd_backup.dump.manifest import BackupOrder
-from sysndd_backup.dump.scanner import DumpScan
-from sysndd_backup.dump.statistics import Census
-from sysndd_backup.pace import watched
-from sysndd_backup.progress import Progress
+from sysndd_backup.context import BackupRequest, BackupTools
+from sysndd_backup.dump.scanner import TRAILER, DumpScan, DumpStatistics
+from sysndd_backup.progress import Progress, ProgressReporter, run_with_progress
 from sysndd_core import tool_version
 from sysndd_core.backups.directory import UPLOAD_SUFFIX
 from sysndd_core.backups.manifest import BackupManifest
 from sysndd_core.errors import BackupDamaged, BackupNotFound, NotADump, UnpacksTooLarge
+from sysndd_core.jobs.models import AdoptBackup
 from sysndd_core.settings.backup import BackupCompression
 
 _CHUNK = 1 << 20
 _HEAD_BYTES = 4096
-_TRAILER = b"-- Dump completed"
 _TITLE = re.compile(
     # MariaDB's newer client (11.x) leaves the word Distrib out.
     rb"^(?:/\*M?!999999[^\n]*\n)?-- (MariaDB|MySQL) dump \d+\.\d+(?:\s+Distrib |-)([\w.-]+)",
@@ -41,76 +38,68 @@ _DATABASE = re.compile(rb"^-- Host: [^\n]*?Database: (\S+)", re.MULTILINE)
 _SERVER = re.compile(rb"^-- Server version\s+(\S+)", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Adoption:
-    """Which file.
-
-    Attributes:
-        name: of the backup that it becomes.
-        uploaded: whether it lies there as an upload; else under its own name.
-    """
-
-    name: str
-    uploaded: bool
-
-
 @dataclass
 class _Read:
-    """What a pass over the file found."""
+    """What one pass over the file found."""
 
     sha256: str
     plain_sha256: str
     plain_bytes: int
     head: bytes
-    census: Census
+    statistics: DumpStatistics
 
 
-async def adopt(
-    tools: BackupTools, adoption: Adoption, order: BackupOrder, progress: Progress, bound: int
+async def import_dump(
+    tools: BackupTools,
+    job: AdoptBackup,
+    request: BackupRequest,
+    progress: Progress,
+    *,
+    max_bytes: int,
 ) -> BackupManifest:
-    """Read a dump to its end and list it.
+    """Read a dump to its end and list it as a backup.
 
     Args:
         tools: keys and store.
-        adoption: which file.
-        order: kind, job and who asked.
+        job: which file.
+        request: kind, job and who asked.
         progress: shown to the operator.
-        bound: bytes that it may unpack to.
+        max_bytes: how large it may be uncompressed.
 
     Returns:
         The manifest. With encryption the backup's name has the suffix of that.
 
     Raises:
         BackupNotFound: there is no such file.
-        BackupDamaged, NotADump, UnpacksTooLarge: an upload is deleted; a file of somebody else's
-            stays as it was.
+        BackupDamaged, NotADump, UnpacksTooLarge: an upload is deleted; another file stays as it
+            was.
     """
-    source = tools.store.path(adoption.name)
-    if adoption.uploaded:
+    source = tools.store.path(job.name)
+    if job.uploaded:
         source = source.with_name(source.name + UPLOAD_SUFFIX)
     try:
-        done = await asyncio.to_thread(_adopted_already, tools, order)
+        done = await asyncio.to_thread(_imported_already, tools, request)
         if done is not None:
             return done
-        found = await asyncio.to_thread(source.stat)
-        await progress("reading", 0, f"Reading {adoption.name} to its end")
-        read = await watched(
-            lambda told: _read(tools, adoption.name, source, bound, told),
-            progress, "reading", (0, 80), found.st_size,
-        )  # fmt: skip
-        manifest = _manifest(adoption.name, read, order, found)
-        await progress("publishing", 90, f"Publishing {adoption.name}")
-        return await asyncio.to_thread(_publish, tools, source, manifest, adoption.uploaded)
+        status = await asyncio.to_thread(source.stat)
+        await progress("reading", 0, f"Reading {job.name} to its end")
+        read = await run_with_progress(
+            lambda report: _read(tools, job.name, source, max_bytes, report),
+            ProgressReporter(progress, "reading", (0, 80), status.st_size),
+        )
+        manifest = _manifest(job.name, read, request, status)
+        await progress("publishing", 90, f"Publishing {job.name}")
+        return await asyncio.to_thread(_publish, tools, source, manifest, job.uploaded)
     except FileNotFoundError as error:
         raise BackupNotFound() from error
     finally:
-        if adoption.uploaded:
+        if job.uploaded:
             source.unlink(missing_ok=True)
 
 
-def _adopted_already(tools: BackupTools, order: BackupOrder) -> BackupManifest | None:
-    """Find what an earlier attempt of this job has listed: its worker died before it could say so."""
-    return next((one for one in tools.store.manifests() if one.job_id == order.job_id), None)
+def _imported_already(tools: BackupTools, request: BackupRequest) -> BackupManifest | None:
+    """Find the result of an earlier attempt of this job, whose worker died after publishing it."""
+    return next((one for one in tools.store.manifests() if one.job_id == request.job_id), None)
 
 
 def _publish(
@@ -128,7 +117,7 @@ def _publish(
 def _publish_encrypted(
     tools: BackupTools, source: Path, manifest: BackupManifest
 ) -> BackupManifest:
-    """At rest it is encrypted like every other one."""
+    """Encrypt an upload: at rest it is like every other backup."""
     name = manifest.name + SUFFIX
     digest = hashlib.sha256()
     with partial_file(tools.store, name) as (partial, file):
@@ -154,34 +143,40 @@ def _publish_encrypted(
 
 
 def _read(
-    tools: BackupTools, name: str, source: Path, bound: int, told: Callable[[int], None]
+    tools: BackupTools, name: str, source: Path, max_bytes: int, report: Callable[[int], None]
 ) -> _Read:
-    compression = packing_of(Path(name))
-    packed, plain, census, count, head = hashlib.sha256(), hashlib.sha256(), Census(), 0, b""
-    scan = DumpScan(census)
+    compression, statistics = packing_of(Path(name)), DumpStatistics()
+    plain, count, head = hashlib.sha256(), 0, b""
+    scan = DumpScan(statistics)
     try:
-        with source.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                packed.update(chunk)
-                told(0)
+        sha256 = _hash_file(source, report)
         raw = tools.keys.open(source, name=name)
         with unpack(raw, compression) as reader:
             while chunk := reader.read(_CHUNK):
                 count += len(chunk)
-                if count > bound:
+                if count > max_bytes:
                     raise UnpacksTooLarge(
-                        f"It unpacks to more than {bound:,} bytes (BACKUP_UPLOAD_MAX_BYTES)."
+                        f"It unpacks to more than {max_bytes:,} bytes (BACKUP_UPLOAD_MAX_BYTES)."
                     )
                 head += chunk[: max(0, _HEAD_BYTES - len(head))]
                 plain.update(chunk)
                 scan.feed(chunk)
-                told(0 if raw.closed or not raw.seekable() else raw.tell())
+                report(0 if raw.closed or not raw.seekable() else raw.tell())
             scan.finish()
         _check_end(name, source, compression)
     except (*UNPACK_ERRORS, ValueError) as error:
         raise BackupDamaged(f"The file can't be read to its end: {error}") from error
-    _check_dump(head, census)
-    return _Read(packed.hexdigest(), plain.hexdigest(), count, head, census)
+    _check_dump(head, statistics)
+    return _Read(sha256, plain.hexdigest(), count, head, statistics)
+
+
+def _hash_file(source: Path, report: Callable[[int], None]) -> str:
+    packed = hashlib.sha256()
+    with source.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            packed.update(chunk)
+            report(0)
+    return packed.hexdigest()
 
 
 def _check_end(name: str, source: Path, compression: BackupCompression) -> None:
@@ -190,24 +185,26 @@ def _check_end(name: str, source: Path, compression: BackupCompression) -> None:
             check_whole(file)
 
 
-def _check_dump(head: bytes, census: Census) -> None:
+def _check_dump(head: bytes, statistics: DumpStatistics) -> None:
     if _TITLE.search(head) is None:
         raise NotADump("It does not begin like a dump of mariadb-dump or mysqldump.")
-    if not census.last_line.startswith(_TRAILER):
+    if not statistics.last_line.startswith(TRAILER):
         raise BackupDamaged('The dump was cut off: its last line is not "-- Dump completed".')
-    if not census.count("table"):
+    if not statistics.count("table"):
         raise NotADump("The dump holds no table.")
 
 
-def _manifest(name: str, read: _Read, order: BackupOrder, found: os.stat_result) -> BackupManifest:
-    tables = tuple(sorted({found for kind, found in read.census.objects if kind == "table"}))
-    rows, title = read.census.rows_of(tables), _TITLE.search(read.head)
-    now, count = datetime.now(UTC), read.census.count
+def _manifest(
+    name: str, read: _Read, request: BackupRequest, found: os.stat_result
+) -> BackupManifest:
+    tables = tuple(sorted({found for kind, found in read.statistics.objects if kind == "table"}))
+    rows, title = read.statistics.rows_of(tables), _TITLE.search(read.head)
+    now, count = datetime.now(UTC), read.statistics.count
     assert title is not None
     server = _found(_SERVER, read.head) or title[2].decode(errors="replace")
     return BackupManifest(
         name=name,
-        kind=order.kind,
+        kind=request.kind,
         created_at=datetime.fromtimestamp(found.st_mtime, UTC),
         finished_at=now,
         duration_ms=0,
@@ -230,8 +227,8 @@ def _manifest(name: str, read: _Read, order: BackupOrder, found: os.stat_result)
         client_version=title[0].decode(errors="replace").rpartition("-- ")[2],
         schema_version=None,
         application_version=tool_version(),
-        job_id=order.job_id,
-        requested_by=order.requested_by,
+        job_id=request.job_id,
+        requested_by=request.requested_by,
     )
 
 

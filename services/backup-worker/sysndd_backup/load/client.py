@@ -1,15 +1,18 @@
 """Feeds SQL to the vendor's own command-line client."""
 
-import asyncio
 import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import IO
 
-from sysndd_backup.load.confined_account import WithoutDefiners
-from sysndd_backup.server.clients import ClientRun, Clients, Ended, Process
+from sysndd_backup.load.definers import DefinerStripper
+from sysndd_backup.progress import run_in_thread
+from sysndd_backup.server.clients import ClientRun, Clients, Process
 from sysndd_core.errors import RestoreFailed
 from sysndd_core.settings.database import DatabaseSettings
+
+Source = Callable[[], AbstractContextManager[IO[bytes]]]
+"""Opens the decompressed dump."""
 
 _CHUNK = 1 << 20
 
@@ -25,14 +28,17 @@ _OPTIONS = [
 ]
 
 
-class Load:
+class ClientLoad:
     """One load of one stream of SQL into one schema.
 
     Args:
         settings: the account that loads.
         clients: the server's own client programs.
         schema: where unqualified names go; plain name.
-        rewrite: takes DEFINER clauses out, for an account that may not speak for others.
+        rewrite: strips DEFINER clauses, for an account that may not define objects for others.
+
+    Attributes:
+        bytes_sent: so far.
     """
 
     def __init__(
@@ -41,37 +47,28 @@ class Load:
         clients: Clients,
         schema: str,
         *,
-        rewrite: WithoutDefiners | None = None,
+        rewrite: DefinerStripper | None = None,
     ) -> None:
         self.bytes_sent = 0
         self._rewrite = rewrite
         self._client = ClientRun(settings, clients.load, [*_OPTIONS, schema], stdin=subprocess.PIPE)
 
-    async def run(self, source: Callable[[], AbstractContextManager[IO[bytes]]]) -> None:
-        """Load everything that ``source`` opens; killed with the task.
+    async def run(self, source: Source) -> None:
+        """Load everything that ``source`` opens; the client is killed with the task.
 
         Raises:
             RestoreFailed: the client stopped at an error; the detail is its message.
         """
-        work = asyncio.create_task(asyncio.to_thread(self._run, source))
-        try:
-            await asyncio.shield(work)
-        except asyncio.CancelledError:
-            self._client.stop()
-            await asyncio.gather(work, return_exceptions=True)
-            raise
-
-    def _run(self, source: Callable[[], AbstractContextManager[IO[bytes]]]) -> None:
-        ended: Ended
-        _, ended = self._client.run(lambda process: self._pump(process, source))
+        _, ended = await run_in_thread(
+            lambda: self._client.run(lambda process: self._pump(process, source)),
+            self._client.stop,
+        )
         if ended.exit_code != 0:
             raise RestoreFailed(
                 f"The database client ended with {ended.exit_code}: {ended.complaint}"
             )
 
-    def _pump(
-        self, process: Process, source: Callable[[], AbstractContextManager[IO[bytes]]]
-    ) -> None:
+    def _pump(self, process: Process, source: Source) -> None:
         assert process.stdin is not None
         try:
             with source() as reader:

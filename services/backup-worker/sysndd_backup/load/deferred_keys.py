@@ -1,4 +1,4 @@
-"""Takes what can wait out of a CREATE TABLE: secondary keys and foreign keys are cheaper afterwards.
+"""Defers secondary keys and foreign keys of a CREATE TABLE: they are cheaper to add afterwards.
 
 Works on the text that ``SHOW CREATE TABLE`` gives and both vendors' dump clients repeat: each
 column, key and constraint on a line of its own, indented by two spaces. What is not surely one of
@@ -36,7 +36,7 @@ class TableDefinition:
     ordered_by_key: bool = False
 
 
-def deferred(lines: list[bytes]) -> TableDefinition | None:
+def defer_keys(lines: list[bytes]) -> TableDefinition | None:
     """Split a definition.
 
     Args:

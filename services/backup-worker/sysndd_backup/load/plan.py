@@ -1,13 +1,13 @@
-"""Learns from one reading of a dump where its tables' rows are, so that two streams can load them.
+"""Plans a parallel load: finds, in one pass over a dump, where the rows of its tables are.
 
-Only a dump in the shape of the vendors' own clients is planned. Any statement that is not surely
-where it can be moved from makes the plan None: the file is then loaded as it is, from top to bottom.
+Only a dump in the format of the vendors' own clients is planned. Where a statement can't safely be
+moved, there is no plan: the file is then loaded as it is, from top to bottom.
 """
 
 import re
 from dataclasses import dataclass, field, replace
 
-from sysndd_backup.load.deferred_keys import TableDefinition, deferred
+from sysndd_backup.load.deferred_keys import TableDefinition, defer_keys
 
 _NOTHING = re.compile(rb"|-- .*|--|/\*M?!999999\\- enable the sandbox mode \*/ ?")
 _SETTING = re.compile(rb"/\*M?!\d{5,6} SET [^;]*\*/ ?;|SET @?\w+ *= *@{0,2}\w+;")
@@ -44,7 +44,7 @@ class Span:
 
 @dataclass
 class TablePlan:
-    """One table: how it is made, and where its rows are.
+    """One table: how it is created, and where its rows are.
 
     Attributes:
         rows: each span is of whole statements, so that it can be loaded by itself.
@@ -62,7 +62,7 @@ class TablePlan:
 
 @dataclass(frozen=True)
 class LoadPlan:
-    """How a dump is loaded by two streams.
+    """How a dump is loaded by two connections.
 
     Attributes:
         settings: the SET statements at its beginning, for every connection.
@@ -74,8 +74,13 @@ class LoadPlan:
     tables: tuple[TablePlan, ...]
     rest: tuple[Span, ...]
 
+    @property
+    def row_bytes(self) -> int:
+        """Size of all rows in the dump."""
+        return sum(table.row_bytes for table in self.tables)
+
     def of_one_table(self, name: str) -> "LoadPlan":
-        """Return the plan of one table alone; its foreign keys would lead to nowhere."""
+        """Return the plan of one table alone, without its foreign keys."""
         tables = tuple(
             replace(table, definition=replace(table.definition, references=None))
             for table in self.tables
@@ -105,11 +110,11 @@ class Planner:
         self._unknown: bytes | None = None
         self._definition: list[bytes] | None = None
         self._in_view = False
-        self._in_programs = False
+        self._in_body = False
         self._last_two = b""
 
     def line(self, line: bytes, *, begins: bool) -> None:
-        """Sort a line; it is one of a table's definition, of the rest, or of nothing."""
+        """Sort a line: part of a table's definition, of the rest, or of neither."""
         start, self._at, self._last_two = self._at, self._at + len(line) + 1, b""
         if line:
             self.last_line = line
@@ -124,7 +129,7 @@ class Planner:
             self._keep(line, Span(start, self._at), begins=begins)
 
     def rows(self, table: str, data: bytes, count: int) -> None:
-        """Note where rows are."""
+        """Record where rows are."""
         span = Span(self._at, self._at + len(data))
         self._at = span.end
         # Breaks in values are escaped, so this is always a statement's end.
@@ -148,7 +153,7 @@ class Planner:
             self._count_span()
 
     def plan(self) -> LoadPlan | None:
-        """Return the plan of what was read, None where the dump is not of our shape."""
+        """Return the plan of what was read, None where there can be none."""
         names = [found[1] for line in self._settings if (found := _NAMES.fullmatch(line))]
         if self.refusal is None and names != [b"utf8mb4"]:
             self.refusal = "it is not in utf8mb4"
@@ -168,7 +173,7 @@ class Planner:
     def _count_span(self) -> None:
         self._spans += 1
         if self._spans > _SPANS:
-            self.refusal = "it goes to and fro between rows and other statements"
+            self.refusal = "rows and other statements alternate too often"
 
     def _define(self, line: bytes) -> None:
         assert self._definition is not None
@@ -177,9 +182,9 @@ class Planner:
             self.refusal = "a definition is very long"
         if not line.endswith(b";"):
             return
-        definition, self._definition = deferred(self._definition), None
+        definition, self._definition = defer_keys(self._definition), None
         if definition is None or len(self._tables) >= _TABLES:
-            self.refusal = "it holds a definition of another shape"
+            self.refusal = "it holds a definition in an unknown format"
             return
         name = definition.table[1:-1].replace(b"``", b"`").decode(errors="replace")
         if name in self._tables:
@@ -205,12 +210,12 @@ class Planner:
             self._rest.append(span)
             self._count_span()
         if line.startswith(b"DELIMITER "):
-            self._in_programs = line != b"DELIMITER ;"
-        elif self._in_programs or not begins:
+            self._in_body = line != b"DELIMITER ;"
+        elif self._in_body or not begins:
             # A trigger: it comes after the rows of its table, and may as well come after all.
             return
         elif self._in_view or line.startswith(_VIEW_STANDS_IN):
             self._in_view = not line.endswith(b";")
         elif not (_NOTHING.fullmatch(line) or _SETTING.fullmatch(line) or _VIEW_GOES.match(line)):
-            # It may lean on the rows before it, so no rows may come after it.
+            # It may depend on the rows before it, so no rows may follow it.
             self._unknown = self._unknown or line

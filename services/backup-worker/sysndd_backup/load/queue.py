@@ -1,8 +1,7 @@
-"""What lanes share of a load: pieces of the tables' rows, and the keys of tables whose rows are there.
+"""The work that load workers share: pieces of tables' rows, and keys of tables whose rows are loaded.
 
-The largest table comes first, and its rows in pieces to whoever is free: adding its keys is the
-longest single thing of a load, so it begins as early as it can, while another lane goes on with the
-rows of the others.
+The largest table comes first, its rows in pieces: adding its keys is the longest single step of a
+load, so it begins as early as possible, while another worker loads the rows of the other tables.
 """
 
 import threading
@@ -23,16 +22,16 @@ class Rows:
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys of a table whose rows are all there."""
+    """The keys of a table whose rows are all loaded."""
 
     table: TablePlan
 
 
 class LoadQueue:
-    """Hands out what can be done now. Every method may be called from any thread.
+    """Hands out work that can be done now. Every method may be called from any thread.
 
     Args:
-        tables: each made already.
+        tables: all created already.
     """
 
     def __init__(self, tables: Iterable[TablePlan]) -> None:
@@ -48,14 +47,14 @@ class LoadQueue:
                 self._keys.append(Keys(table))
 
     def take(self) -> Rows | Keys | None:
-        """Return the next piece of work, None when there is nothing left to begin with."""
+        """Return the next piece of work, None when none is left."""
         with self._lock:
             if self._keys:
                 return self._keys.popleft()
             return self._rows.popleft() if self._rows else None
 
     def loaded(self, table: TablePlan) -> None:
-        """Note that one of a table's pieces is committed."""
+        """Record that one of a table's pieces is committed."""
         with self._lock:
             self._left[table.name] -= 1
             if not self._left[table.name]:
@@ -63,7 +62,7 @@ class LoadQueue:
 
 
 def _pieces(table: TablePlan) -> list[Rows]:
-    """Cut a table's rows; without a primary key their order is part of what they are."""
+    """Split a table's rows; without a primary key their order matters, so they stay one piece."""
     if not table.rows:
         return []
     if not table.definition.ordered_by_key:

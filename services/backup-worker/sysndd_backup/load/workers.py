@@ -1,13 +1,13 @@
-"""Loads rows over connections of our own: no client program has to look at each of their bytes.
+"""Loads rows over connections of our own, which is cheaper than parsing every byte in a client.
 
 A connection takes one statement at a time and no client command, and its account can touch only the
-scratch schema; what a row says can't reach further than it can through the client.
+scratch schema: a row can do no more here than through the client.
 """
 
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import IO
 
 import pymysql
@@ -15,12 +15,11 @@ from pymysql.connections import Connection
 from pymysql.constants import CLIENT
 from pymysql.cursors import Cursor
 
+from sysndd_backup.load.client import Source
 from sysndd_backup.load.plan import LoadPlan, Span
 from sysndd_backup.load.queue import Keys, LoadQueue
 from sysndd_core.errors import RestoreFailed
 from sysndd_core.settings.database import DatabaseSettings
-
-Source = Callable[[], AbstractContextManager[IO[bytes]]]
 
 _CHUNK = 1 << 20
 _STATEMENT_BYTES = 64 << 20
@@ -29,24 +28,28 @@ _NOTHING_TO_RUN = 1065
 
 
 class Stopped(Exception):
-    """Another lane failed, or the load was cancelled."""
+    """Another worker failed, or the load was cancelled."""
 
 
-class Lane:
+class LoadWorker:
     """One connection in one thread.
 
     Args:
         settings: the account that loads.
         schema: the scratch schema.
         plan: of the dump.
-        sent: is told of bytes as they go.
-        stopping: set when it shall end.
+        sent: called with the number of bytes that were sent.
+        stopping: set when the worker is to end.
     """
 
     def __init__(
-        self, settings: DatabaseSettings, schema: str, plan: LoadPlan,
-        sent: Callable[[int], None], stopping: threading.Event,
-    ) -> None:  # fmt: skip
+        self,
+        settings: DatabaseSettings,
+        schema: str,
+        plan: LoadPlan,
+        sent: Callable[[int], None],
+        stopping: threading.Event,
+    ) -> None:
         self._settings = settings
         self._schema = schema
         self._plan = plan
@@ -55,7 +58,7 @@ class Lane:
         self._connection: Connection[Cursor] | None = None
 
     def kill(self) -> None:
-        """End what the server does for this lane, from another thread."""
+        """Kill the connection at the server, from another thread."""
         connection = self._connection
         if connection is None:
             return
@@ -67,7 +70,7 @@ class Lane:
             return
 
     def run(self, statements: "deque[tuple[str, bytes]]") -> None:
-        """Run statements, each with its table's name, until none is left; lanes share them.
+        """Run statements, each with its table's name, until none is left; workers share them.
 
         Raises:
             RestoreFailed: the server refused something; names the table.
@@ -82,21 +85,21 @@ class Lane:
                 self._run(connection, statement, name)
 
     def load(self, queue: LoadQueue, source: Source) -> None:
-        """Load rows and add keys until there is nothing left to begin with.
+        """Load rows and add keys until no work is left.
 
         Raises:
             RestoreFailed: the server refused something; names the table.
             Stopped, and what the source raises where it is damaged.
         """
-        with self._session() as connection, closing(_Places(source, self._read)) as places:
+        with self._session() as connection, closing(_Position(source, self._read)) as position:
             while (work := queue.take()) is not None:
                 if isinstance(work, Keys):
                     for statement in work.table.definition.keys:
                         self._run(connection, statement, work.table.name)
                     continue
                 for span in work.spans:
-                    self._rows(connection, places.at(span.start), span, work.table.name)
-                    places.passed(span)
+                    self._rows(connection, position.at(span.start), span, work.table.name)
+                    position.passed(span)
                 connection.commit()
                 queue.loaded(work.table)
 
@@ -109,9 +112,8 @@ class Lane:
                     self._run(connection, statement.rstrip(b";"), "the settings at the beginning")
                 # With unique checks off as well, MariaDB sorts the rows of an empty table in temporary
                 # files; they come sorted, and it takes nearly twice the processor time (measured).
-                for setting in ("NAMES utf8mb4", "foreign_key_checks = 0, unique_checks = 1",
-                                "autocommit = 0"):  # fmt: skip
-                    connection.query(f"SET {setting}")
+                connection.query("SET NAMES utf8mb4")
+                connection.query("SET foreign_key_checks = 0, unique_checks = 1, autocommit = 0")
                 yield connection
             finally:
                 self._connection = None
@@ -158,8 +160,8 @@ class Lane:
             raise RestoreFailed(f"{table} can't be loaded: ERROR {error} at {shown}") from error
 
 
-class _Places:
-    """Goes to places of a stream: forward by reading, back by opening it again."""
+class _Position:
+    """Seeks in a stream: forward by reading, back by opening it again."""
 
     def __init__(self, source: Source, read: Callable[[IO[bytes], int], bytes]) -> None:
         self._source = source
@@ -168,17 +170,17 @@ class _Places:
         self._reader: IO[bytes] | None = None
         self._at = 0
 
-    def at(self, place: int) -> IO[bytes]:
-        """Return the stream, to be read from there."""
-        if self._reader is None or place < self._at:
+    def at(self, offset: int) -> IO[bytes]:
+        """Return the stream at that byte."""
+        if self._reader is None or offset < self._at:
             self.close()
             self._reader, self._at = self._opened.enter_context(self._source()), 0
-        while self._at < place:
-            self._at += len(self._read(self._reader, min(place - self._at, _CHUNK)))
+        while self._at < offset:
+            self._at += len(self._read(self._reader, min(offset - self._at, _CHUNK)))
         return self._reader
 
     def passed(self, span: Span) -> None:
-        """Note that a span was read to its end."""
+        """Record that a span was read to its end."""
         self._at = span.end
 
     def close(self) -> None:
@@ -187,7 +189,7 @@ class _Places:
 
 
 def _statements(rest: list[bytes], chunk: bytes) -> Iterable[bytes]:
-    """Cut a run of INSERTs into statements; what is not complete stays in ``rest``.
+    """Split a run of INSERTs into statements; what is not complete stays in ``rest``.
 
     Line breaks in values are escaped, so ``);`` at the end of a line is the end of a statement.
     """
@@ -220,7 +222,7 @@ def _connected(settings: DatabaseSettings, schema: str) -> "Iterator[Connection[
         )
     except pymysql.Error as error:
         # Mostly the password of a BACKUP_LOAD_USER that was made by hand.
-        raise RestoreFailed(f"The account that loads can't sign in: ERROR {error}") from error
+        raise RestoreFailed(f"The load account can't sign in: ERROR {error}") from error
     try:
         yield connection
     finally:

@@ -1,4 +1,8 @@
-"""Compares the accounts of a backup, once loaded, with those of live."""
+"""Accounts and a restore: how those of a backup differ from live's, and whose sessions must end.
+
+Ids are reused: user 7 of the backup may be another person than user 7 of today. A session survives a
+restore only where id, name, address, role, state and password are the same on both sides.
+"""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +12,7 @@ from sysndd_backup.server.session import SchemaSession
 SAME = ("user_id", "user_name", "email", "role", "state", "password_hash")
 """What makes an account the same account on two sides."""
 
-_TOLD = {"user_name": "user name", "email": "address", "role": "role", "state": "state",
+_LABELS = {"user_name": "user name", "email": "address", "role": "role", "state": "state",
          "password_hash": "password"}  # fmt: skip
 _SHOWN = 500
 
@@ -30,13 +34,13 @@ class ChangedAccount:
 
 @dataclass(frozen=True)
 class AccountChanges:
-    """What a restore would do to accounts; lists are cut after some hundred names.
+    """What a restore would change in accounts; lists end after some hundred names.
 
     Attributes:
-        vanish: names that are in live alone.
-        come_back: names that are in the backup alone.
+        vanish: names that are only in live.
+        come_back: names that are only in the backup.
         changed: ids that both hold, differently; another person may have the id.
-        active_administrators: how many the backup holds; None where it has no accounts of our shape.
+        active_administrators: how many the backup holds; None where it has no accounts as we know them.
     """
 
     vanish: list[str] = field(default_factory=list)
@@ -49,7 +53,7 @@ class AccountChanges:
 
 
 async def has_accounts(session: SchemaSession, schema: str) -> bool:
-    """Tell whether a schema has a ``user`` table of our shape."""
+    """Tell whether a schema has a ``user`` table as we know them."""
     rows = await session.fetch_all(
         "SELECT column_name AS name FROM information_schema.columns"
         " WHERE table_schema = %s AND table_name = 'user'",
@@ -59,7 +63,7 @@ async def has_accounts(session: SchemaSession, schema: str) -> bool:
 
 
 async def active_administrators(session: SchemaSession, schema: str) -> int | None:
-    """Count who could sign in and administer; None without accounts of our shape."""
+    """Count who could sign in and administer; None without accounts as we know them."""
     if not await has_accounts(session, schema):
         return None
     rows = await session.fetch_all(
@@ -104,7 +108,7 @@ async def _only_in(session: SchemaSession, one: str, other: str) -> list[str]:
 async def _changed(session: SchemaSession, live: str, backup: str) -> list[ChangedAccount]:
     # Byte by byte: under the column's collation e and é would be one person.
     differs = {
-        name: f"NOT (CAST(l.{name} AS BINARY) <=> CAST(b.{name} AS BINARY))" for name in _TOLD
+        name: f"NOT (CAST(l.{name} AS BINARY) <=> CAST(b.{name} AS BINARY))" for name in _LABELS
     }
     columns = ", ".join(f"{sql} AS {name}_differs" for name, sql in differs.items())
     rows = await session.fetch_all(
@@ -116,8 +120,40 @@ async def _changed(session: SchemaSession, live: str, backup: str) -> list[Chang
         ChangedAccount(
             user_id=int(row["id"]),
             user_name=str(row["name"]),
-            older=[told for name, told in _TOLD.items() if row[f"{name}_differs"]],
+            older=[label for name, label in _LABELS.items() if row[f"{name}_differs"]],
             role=(str(row["live_role"]), str(row["backup_role"])) if row["role_differs"] else None,
         )
         for row in rows
     ]
+
+
+async def end_changed_sessions(
+    session: SchemaSession, *, platform: str, before: str, after: str
+) -> None:
+    """Delete sessions and revoke unused links in emails, but for accounts that stay the same.
+
+    Args:
+        session: a connection to the server.
+        platform: schema that holds ``session``.
+        before, after: schemas that hold the accounts of the two sides. Where either has no ``user``
+            table as we know them, nobody is the same account and every session ends.
+    """
+    same_accounts = await _same_accounts(session, before, after)
+    others = f" AND user_id NOT IN ({same_accounts})" if same_accounts else ""
+    await session.run(f"DELETE FROM {quoted(platform)}.`session` WHERE TRUE{others}")
+    await session.run(
+        f"UPDATE {quoted(platform)}.account_token SET revoked_at = UTC_TIMESTAMP(6)"
+        f" WHERE used_at IS NULL AND revoked_at IS NULL{others}"
+    )
+
+
+async def _same_accounts(session: SchemaSession, before: str, after: str) -> str | None:
+    """Return a query for the ids that are the same account on both sides."""
+    if not (await has_accounts(session, before) and await has_accounts(session, after)):
+        return None
+    # Byte by byte: under the column's collation e and é would be one person.
+    same = " AND ".join(f"CAST(o.{name} AS BINARY) <=> CAST(n.{name} AS BINARY)" for name in SAME)
+    return (
+        f"SELECT o.user_id FROM {quoted(before)}.`user` AS o JOIN {quoted(after)}.`user` AS n"
+        f" ON n.user_id = o.user_id AND {same}"
+    )

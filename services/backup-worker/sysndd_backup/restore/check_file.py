@@ -5,10 +5,9 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from sysndd_backup.archive.compression import UNPACK_ERRORS, open_reader
-from sysndd_backup.archive.reader import check_hash, make_readable
-from sysndd_backup.dump.create_backup import BackupTools
-from sysndd_backup.dump.scanner import DumpScan
+from sysndd_backup.archive.compression import UNPACK_ERRORS
+from sysndd_backup.context import BackupTools
+from sysndd_backup.dump.scanner import TRAILER, DumpScan
 from sysndd_backup.load.plan import LoadPlan, Planner
 from sysndd_backup.progress import Progress
 from sysndd_core.backups.manifest import BackupManifest
@@ -18,7 +17,6 @@ from sysndd_core.logging import get_logger
 log = get_logger(__name__)
 
 _CHUNK = 1 << 20
-_TRAILER = b"-- Dump completed"
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class CheckedBackup:
     """A backup that was read to its end.
 
     Attributes:
-        plan: how two streams can load it; None where it must be loaded from top to bottom.
+        plan: how it can be loaded in parallel; None where it must be loaded from top to bottom.
     """
 
     manifest: BackupManifest
@@ -38,22 +36,22 @@ async def check_backup(
 ) -> CheckedBackup:
     """Make sure that a backup is what its manifest says and that this server can take it.
 
-    A file that is only in the second place is fetched, which ``progress`` shows.
+    A file that is only off-site is downloaded, which ``progress`` shows.
 
     Raises:
         EncryptionKeyMissing, EncryptionKeyWrong: it can't be read here.
         BackupDamaged: hash, decoding or the last line are wrong.
         RestoreFailed: vendor, version or a collation does not fit this server.
     """
-    await make_readable(tools, manifest, progress)
+    await tools.reader.ensure_readable(manifest, progress)
     _check_server(tools, manifest)
     planner = await asyncio.to_thread(_read, tools, manifest)
-    if not planner.last_line.startswith(_TRAILER):
+    if not planner.last_line.startswith(TRAILER):
         raise BackupDamaged('The dump is cut off: its last line is not "-- Dump completed".')
     await _check_collations(tools, planner.collations)
     plan = planner.plan()
     if plan is None:
-        log.warning("loaded_from_top_to_bottom", backup=manifest.name, reason=planner.refusal)
+        log.warning("serial_load_fallback", backup=manifest.name, reason=planner.refusal)
     return CheckedBackup(manifest, plan)
 
 
@@ -78,12 +76,11 @@ def _series(version: str) -> tuple[int, ...]:
 
 
 def _read(tools: BackupTools, manifest: BackupManifest) -> Planner:
-    plain, path = hashlib.sha256(), tools.store.path(manifest.name)
-    planner = Planner()
+    plain, planner = hashlib.sha256(), Planner()
     scan = DumpScan(planner)
-    check_hash(tools, manifest)
+    tools.reader.check_hash(manifest)
     try:
-        with open_reader(path, tools.keys) as reader:
+        with tools.reader.open(manifest) as reader:
             while chunk := reader.read(_CHUNK):
                 plain.update(chunk)
                 scan.feed(chunk)

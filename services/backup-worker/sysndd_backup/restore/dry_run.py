@@ -1,25 +1,25 @@
-"""Says what a restore would change, without changing anything: tables, rows and accounts."""
+"""The dry run of a restore: what it would change in tables, rows and accounts."""
 
 import asyncio
 from dataclasses import asdict
 from typing import Any
 
-from sysndd_backup.counting import count_rows
-from sysndd_backup.dump.create_backup import BackupTools
+from sysndd_backup.context import BackupTools
 from sysndd_backup.progress import JobRun
 from sysndd_backup.restore.accounts import AccountChanges, compare_accounts
 from sysndd_backup.restore.check_file import CheckedBackup, check_backup
-from sysndd_backup.restore.inspect_table import Inspections
+from sysndd_backup.restore.scratch_schemas import ScratchSchemas
 from sysndd_backup.restore.shadow import load_shadow
+from sysndd_backup.server.server import count_rows
 from sysndd_backup.server.session import open_session
 
 _ACCOUNTS = "user"
 
 
-async def preview_restore(tools: BackupTools, name: str, run: JobRun) -> dict[str, Any]:
+async def dry_run_restore(tools: BackupTools, name: str, run: JobRun) -> dict[str, Any]:
     """Read a backup to its end and compare it with live.
 
-    Only the backup's accounts are loaded, into a scratch schema that is gone at the end.
+    Only the backup's accounts are loaded, into a scratch schema that is dropped at the end.
 
     Args:
         tools: server, client programs and store.
@@ -36,7 +36,7 @@ async def preview_restore(tools: BackupTools, name: str, run: JobRun) -> dict[st
     manifest = await asyncio.to_thread(tools.store.manifest, name)
     await run.progress("checking", 1, f"Reading {name} to its end")
     checked = await check_backup(tools, manifest, run.progress)
-    await run.progress("counting", 60, "Counting the rows of live")
+    await run.progress("counting", 60, "Counting the rows of the live database")
     live = await count_rows(tools.database, tools.database.settings.name)
     then = manifest.rows_per_table
     accounts = await _accounts(tools, checked, run)
@@ -61,11 +61,11 @@ async def _accounts(tools: BackupTools, checked: CheckedBackup, run: JobRun) -> 
     settings = tools.database.settings
     if _ACCOUNTS not in checked.manifest.rows_per_table:
         return AccountChanges()
-    inspections = Inspections(tools.database)
-    scratch = await inspections.open(run.id, checked.manifest.name, _ACCOUNTS, hours=0)
+    scratch_schemas = ScratchSchemas(tools.database)
+    scratch = await scratch_schemas.open(run.id, checked.manifest.name, _ACCOUNTS, hours=0)
     try:
         await load_shadow(tools, checked, scratch, run.progress, only=_ACCOUNTS)
         async with open_session(settings) as session:
             return await compare_accounts(session, settings.name, scratch)
     finally:
-        await inspections.drop(scratch)
+        await scratch_schemas.drop(scratch)

@@ -1,8 +1,10 @@
-"""The restore journal in the platform schema: each step is written before it is done.
+"""The restore journal in the platform schema, and the jobs that its entries belong to.
 
-The platform schema is never restored, so the journal outlives what it describes. Which step was
-reached is only a hint; whether the tables have moved is told by the marker table that moves with
-them (see ``swap``).
+Each step is written before it is done.
+
+The platform schema is never restored, so the journal outlives what it describes. The step that
+was reached is only a hint; whether the tables have moved is told by the marker table that moves
+with them (see ``swap``).
 """
 
 import json
@@ -10,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sysndd_backup.restore.stored_objects import Program, programs_from_json, programs_to_json
+from sysndd_backup.restore.stored_objects import StoredObject, objects_from_json, objects_to_json
 from sysndd_core.db.database import Database, Row
 
 
@@ -38,8 +40,8 @@ class Entry:
         backup: name of the backup, for a restore.
         live, incoming, outgoing: plain schema names.
         swapping: whether the schema lock is needed to go on; before, the job's lease decides.
-        turned_back: whether it is being rolled back.
-        old_programs, new_programs: None until live is about to be changed.
+        rolling_back: whether it is being rolled back.
+        old_objects, new_objects: None until live is about to be changed.
         row_counts: rows per table of the new side.
         outcome: None while it is open.
     """
@@ -52,9 +54,9 @@ class Entry:
     incoming: str
     outgoing: str
     swapping: bool
-    turned_back: bool
-    old_programs: tuple[Program, ...] | None
-    new_programs: tuple[Program, ...] | None
+    rolling_back: bool
+    old_objects: tuple[StoredObject, ...] | None
+    new_objects: tuple[StoredObject, ...] | None
     row_counts: dict[str, int]
     outcome: Outcome | None
 
@@ -84,13 +86,13 @@ class Journal:
         incoming: str,
         outgoing: str,
         row_counts: dict[str, int],
-        new_programs: tuple[Program, ...] | None = None,
+        new_objects: tuple[StoredObject, ...] | None = None,
     ) -> Entry:
-        """Note that an exchange is being prepared.
+        """Record that an exchange is being prepared.
 
         Args:
             purpose, job_id, backup, incoming, outgoing, row_counts: see ``Entry``.
-            new_programs: of the incoming schema, where they are not in it.
+            new_objects: stored objects of the incoming schema, where they are not in it.
         """
         async with self._database.transaction() as tx:
             entry_id = await tx.insert(
@@ -99,7 +101,7 @@ class Journal:
                 " (%s, %s, %s, %s, %s, %s, 'preparing', %s, %s, UTC_TIMESTAMP(6))",
                 (job_id, purpose.value, backup, self._database.settings.name, incoming, outgoing,
                  json.dumps(row_counts),
-                 None if new_programs is None else programs_to_json(new_programs)),
+                 None if new_objects is None else objects_to_json(new_objects)),
             )  # fmt: skip
         return await self.get(entry_id)
 
@@ -113,15 +115,15 @@ class Journal:
         return _entry(row)
 
     async def step(self, entry: Entry, step: str) -> None:
-        """Note what is about to be done."""
+        """Record what is about to be done."""
         await self._write(entry, "step = %s", step)
 
-    async def keep_programs(self, entry: Entry, new: tuple[Program, ...]) -> None:
-        """Note the programs of the new side, before they are dropped there."""
-        await self._write(entry, "new_programs = %s", programs_to_json(new))
+    async def record_objects(self, entry: Entry, new: tuple[StoredObject, ...]) -> None:
+        """Record the stored objects of the new side, before they are dropped there."""
+        await self._write(entry, "new_programs = %s", objects_to_json(new))
 
-    async def keep_row_counts(self, entry: Entry, counts: dict[str, int]) -> None:
-        """Note the rows of the new side again, where migrations may have changed them."""
+    async def record_row_counts(self, entry: Entry, counts: dict[str, int]) -> None:
+        """Record the row counts of the new side again, after migrations may have changed them."""
         await self._write(entry, "row_counts = %s", json.dumps(counts))
 
     async def begin_maintenance(self, entry: Entry) -> None:
@@ -129,24 +131,24 @@ class Journal:
         await self._write(entry, "step = 'maintenance', maintenance = 1")
 
     async def begin_swap(
-        self, entry: Entry, old: tuple[Program, ...], new: tuple[Program, ...]
+        self, entry: Entry, old: tuple[StoredObject, ...], new: tuple[StoredObject, ...]
     ) -> Entry:
-        """Note that live is about to be changed, with all that can't be moved."""
+        """Record that live is about to be changed, with the stored objects of both sides."""
         await self._write(
             entry,
             "step = 'making_room', swapping = 1, maintenance = 1,"
             " old_programs = %s, new_programs = %s",
-            programs_to_json(old),
-            programs_to_json(new),
+            objects_to_json(old),
+            objects_to_json(new),
         )
         return await self.get(entry.id)
 
-    async def turn_back(self, entry: Entry) -> None:
-        """Note that it is to be rolled back whatever the marker says."""
+    async def mark_rollback(self, entry: Entry) -> None:
+        """Record that it is to be rolled back whatever the marker says."""
         await self._write(entry, "step = 'turning_back', turned_back = 1")
 
     async def end_maintenance(self, entry: Entry) -> None:
-        """Let writes go on: live is whole; only scratch schemas are still to be dropped."""
+        """Allow writes again: live is whole; only scratch schemas are still to be dropped."""
         await self._write(entry, "step = 'dropping_scratch', maintenance = 0")
 
     async def close(self, entry: Entry, outcome: Outcome, *, keep_hours: float) -> None:
@@ -166,7 +168,7 @@ class Journal:
                 (outcome.value, keep_hours, int(keep_hours * 3600), entry.id),
             )
             if outcome is Outcome.DONE:
-                # What an undo has taken back is no longer there to be taken back.
+                # What was undone can't be undone again.
                 await tx.execute(
                     f"UPDATE {self._table} SET kept_until = NULL WHERE outgoing = %s",
                     (entry.incoming,),
@@ -177,17 +179,17 @@ class Journal:
         return await self._select("finished_at IS NULL")
 
     async def kept(self, *, expired: bool) -> list[Entry]:
-        """Return closed entries, newest first, whose outgoing schema still lies there.
+        """Return closed entries, newest first, whose outgoing schema still exists.
 
         Args:
-            expired: those whose time is over, or those that are still to be kept.
+            expired: those past their time, or those that are still to be kept.
         """
         when = "<=" if expired else ">"
         found = await self._select(f"kept_until {when} UTC_TIMESTAMP(6)")
         return found[::-1]
 
     async def dropped(self, entry: Entry) -> None:
-        """Note that the outgoing schema is gone."""
+        """Record that the outgoing schema was dropped."""
         await self._database.execute(
             f"UPDATE {self._table} SET kept_until = NULL WHERE id = %s", (entry.id,)
         )
@@ -206,6 +208,49 @@ class Journal:
         )
 
 
+class InterruptedJobs:
+    """The ``job`` rows of restores and undos whose worker died.
+
+    Args:
+        database: the process's pool.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def has_worker(self, entry: Entry) -> bool:
+        """Tell whether a worker holds the lease of an entry's job."""
+        row = await self._database.fetch_one(
+            f"SELECT 1 FROM {self._database.ops}.job WHERE id = %s AND state = 'running'"
+            " AND lease_until > UTC_TIMESTAMP(6)",
+            (entry.job_id,),
+        )
+        return row is not None
+
+    async def record_outcome(self, entry: Entry, outcome: Outcome) -> None:
+        """Write into the job's row how its entry ended; its own worker can't any more."""
+        done = outcome is Outcome.DONE
+        what = "previous" if entry.purpose is Purpose.UNDO else "restored"
+        text = (
+            f"The worker or the server stopped in the middle; it was finished: the {what} database"
+            " is live."
+            if done
+            else "The worker or the server stopped in the middle. The database is as before."
+        )
+        await self._database.execute(
+            f"UPDATE {self._database.ops}.job SET state = %s, error_code = %s, error = %s,"
+            " message = %s, percent = IF(%s, 100, percent), lease_until = NULL,"
+            " finished_at = COALESCE(finished_at, UTC_TIMESTAMP(6))"
+            " WHERE id = %s AND state IN ('running', 'failed')",
+            ("succeeded" if done else "failed", None if done else "restore_failed",
+             None if done else text, text, done, entry.job_id),
+        )  # fmt: skip
+        # The audit log may say that its worker was lost; now it is known how it ended.
+        await self._database.execute(
+            f"DELETE FROM {self._database.ops}.job_outcome WHERE job_id = %s", (entry.job_id,)
+        )
+
+
 def _entry(row: Row) -> Entry:
     return Entry(
         id=int(row["id"]),
@@ -216,9 +261,9 @@ def _entry(row: Row) -> Entry:
         incoming=row["incoming"],
         outgoing=row["outgoing"],
         swapping=bool(row["swapping"]),
-        turned_back=bool(row["turned_back"]),
-        old_programs=programs_from_json(row["old_programs"]),
-        new_programs=programs_from_json(row["new_programs"]),
+        rolling_back=bool(row["turned_back"]),
+        old_objects=objects_from_json(row["old_programs"]),
+        new_objects=objects_from_json(row["new_programs"]),
         row_counts=json.loads(row["row_counts"] or "{}"),
         outcome=Outcome(row["outcome"]) if row["outcome"] else None,
     )

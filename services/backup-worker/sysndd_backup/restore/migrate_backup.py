@@ -1,7 +1,7 @@
-"""Brings an older backup up to date in its shadow schema, by the migrator as a program of its own.
+"""Migrates an older backup in its shadow schema, by running the migrator.
 
-Before the exchange, not after it: a migration that fails leaves live untouched, and what comes live
-is whole in every sense. The migrator's lock is one per schema, so it does not meet the restore's.
+Before the exchange, not after it: a migration that fails leaves live untouched, and what goes live is
+complete. The migrator locks each schema by itself, so its lock does not conflict with the restore's.
 """
 
 import asyncio
@@ -62,9 +62,9 @@ class Migrator:
 
 
 def find_migrator(environ: Mapping[str, str]) -> Migrator | None:
-    """Find the program beside this one or on the PATH; None where it is not installed."""
-    beside = Path(sys.executable).with_name("sysndd-migrator")
-    program = str(beside) if beside.exists() else shutil.which("sysndd-migrator")
+    """Find the program next to this one or on the PATH; None where it is not installed."""
+    sibling = Path(sys.executable).with_name("sysndd-migrator")
+    program = str(sibling) if sibling.exists() else shutil.which("sysndd-migrator")
     return Migrator(program, dict(environ)) if program else None
 
 
@@ -81,6 +81,6 @@ def _number(version: str) -> int:
 def _end_with_parent() -> None:
     """Let the kernel end the migrator when its worker is killed (prctl(2)).
 
-    It would go on otherwise, and make the schema again that recovery has just dropped.
+    It would continue otherwise, and create the schema again that recovery has just dropped.
     """
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,22 +1,16 @@
-"""Loads a checked backup into a scratch schema and verifies it there, confined to that schema."""
+"""Loads a checked backup into a scratch schema and compares it there with its manifest."""
 
-import asyncio
 import contextlib
-import time
 
-from sysndd_backup.archive.compression import open_reader
-from sysndd_backup.dump.create_backup import BackupTools
-from sysndd_backup.load.client import Load
-from sysndd_backup.load.confined_account import WithoutDefiners, confined
-from sysndd_backup.load.parallel import SplitLoad
-from sysndd_backup.pace import pace
-from sysndd_backup.progress import Progress
+from sysndd_backup.context import BackupTools
+from sysndd_backup.load.confined_account import restricted_load_account
+from sysndd_backup.load.definers import DefinerStripper
+from sysndd_backup.load.parallel import Load
+from sysndd_backup.progress import Progress, ProgressReporter
 from sysndd_backup.restore.check_file import CheckedBackup
 from sysndd_backup.server.session import open_session
 from sysndd_backup.verify.compare import verify_rows, verify_schema
 from sysndd_core.settings.database import DatabaseSettings
-
-_PROGRESS_SECONDS = 0.5
 
 
 async def load_shadow(
@@ -27,8 +21,8 @@ async def load_shadow(
     *,
     only: str | None = None,
     account: DatabaseSettings | None = None,
-) -> WithoutDefiners:
-    """Make a scratch schema that holds the whole backup; events in it are disabled.
+) -> DefinerStripper:
+    """Create a scratch schema that holds the whole backup; events in it are disabled.
 
     Args:
         tools: server, client programs and store.
@@ -36,9 +30,9 @@ async def load_shadow(
         shadow: plain name of the schema; what is in it is dropped.
         progress: shown to the operator; from 2 to 59 percent.
         only: the one table to load, without its foreign keys; None for everything. A backup that
-            must be loaded from top to bottom is loaded as a whole all the same.
-        account: one that ``confined`` gave for this schema; None for one that is gone again at the
-            end. What is loaded belongs to it: MySQL neither runs nor describes a view or trigger
+            must be loaded from top to bottom is loaded as a whole nevertheless.
+        account: from ``restricted_load_account`` for this schema; None for one that is dropped at
+            the end. It owns what is loaded, and MySQL neither runs nor describes a view or trigger
             whose owner is gone.
 
     Returns:
@@ -47,46 +41,45 @@ async def load_shadow(
     Raises:
         RestoreFailed: it can't be loaded, or is not what the manifest says.
     """
-    settings, manifest = tools.database.settings, checked.manifest
-    async with open_session(settings) as session:
+    async with open_session(tools.database.settings) as session:
         await session.create_schema(shadow)
-    rewrite, plan = WithoutDefiners(manifest.database, shadow), checked.plan
-    if plan is not None and only is not None:
-        plan = plan.of_one_table(only)
     async with contextlib.AsyncExitStack() as stack:
         if account is None:
             account = await stack.enter_async_context(
-                confined(settings, shadow, tools.load_account)
+                restricted_load_account(tools.database.settings, shadow, tools.load_account)
             )
-        load: Load | SplitLoad = Load(account, tools.clients, shadow, rewrite=rewrite)
-        if plan is not None:
-            load = SplitLoad(account, tools.clients, shadow, plan, rewrite=rewrite)
-        await _watch(load, tools, checked, progress)
+        rewrite = await _load(tools, checked, shadow, progress, account=account, only=only)
         await progress("verifying", 55, "Counting tables and rows")
-        if only is None:
-            await verify_schema(tools, manifest, shadow)
-        else:
-            await verify_rows(tools, shadow, only, manifest.rows_per_table.get(only, 0))
+        await _compare(tools, checked, shadow, only)
     return rewrite
 
 
-async def _watch(
-    load: Load | SplitLoad, tools: BackupTools, checked: CheckedBackup, progress: Progress
+async def _load(
+    tools: BackupTools,
+    checked: CheckedBackup,
+    shadow: str,
+    progress: Progress,
+    *,
+    account: DatabaseSettings,
+    only: str | None,
+) -> DefinerStripper:
+    manifest, plan = checked.manifest, checked.plan
+    if plan is not None and only is not None:
+        plan = plan.of_one_table(only)
+    rewrite = DefinerStripper(manifest.database, shadow)
+    load = Load(account, tools.clients, shadow, plan=plan, rewrite=rewrite)
+    reporter = ProgressReporter(progress, "loading", (2, 52), manifest.uncompressed_bytes)
+    await reporter.watch(
+        load.run(lambda: tools.reader.open(manifest)), load.bytes_sent, message=load.message
+    )
+    return rewrite
+
+
+async def _compare(
+    tools: BackupTools, checked: CheckedBackup, shadow: str, only: str | None
 ) -> None:
-    path, expected = tools.store.path(checked.manifest.name), checked.manifest.uncompressed_bytes
-    work = asyncio.create_task(load.run(lambda: open_reader(path, tools.keys)))
-    begun = time.monotonic()
-    try:
-        while not work.done():
-            done = load.bytes_sent
-            text = pace(done, expected, time.monotonic() - begun)
-            if isinstance(load, SplitLoad) and load.step != "rows":
-                text = f"Adding {load.step}"
-            share = min(1.0, done / max(1, expected))
-            await progress("loading", 2 + int(50 * share), text)
-            await asyncio.wait([work], timeout=_PROGRESS_SECONDS)
-    except BaseException:
-        work.cancel()
-        await asyncio.gather(work, return_exceptions=True)
-        raise
-    work.result()
+    manifest = checked.manifest
+    if only is None:
+        await verify_schema(tools, manifest, shadow)
+    else:
+        await verify_rows(tools, shadow, only, manifest.rows_per_table.get(only, 0))

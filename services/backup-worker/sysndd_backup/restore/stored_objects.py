@@ -1,8 +1,8 @@
-"""Views, triggers, routines and events: what can't be renamed from schema to schema.
+"""Stored objects: views, triggers, routines and events, which can't be renamed from schema to schema.
 
-They are read as the server describes them, kept as JSON in the journal, and made again on the
-connection that holds the schema lock. A client program would go on after its worker was killed,
-and make them while the next worker does the same.
+They are read as the server describes them, recorded as JSON in the journal, and created again on
+the connection that holds the schema lock. A client program would outlive its killed worker, and
+create them while the next worker does the same.
 """
 
 import json
@@ -11,24 +11,26 @@ from dataclasses import asdict, dataclass, replace
 
 from pymysql.charset import charset_by_name
 
-from sysndd_backup.server.server import quoted, requalified
+from sysndd_backup.server.server import quoted, rewrite_schema_name
 from sysndd_backup.server.session import SchemaSession
 from sysndd_core.db.database import Row
+from sysndd_core.db.schema_objects import list_objects, show_create, shown_definition
 from sysndd_core.errors import RestoreFailed
 
 _CONNECTION_CHARSET = "utf8mb4"
 _DEFINER = re.compile(r"^(CREATE(?: ALGORITHM=\w+)?) DEFINER=`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)?")
 _ORDERED = re.compile(r"\b(?:FOLLOWS|PRECEDES)\b", re.IGNORECASE)
+_CREATION_ORDER = {"FUNCTION": 0, "PROCEDURE": 0, "VIEW": 1, "EVENT": 2, "TRIGGER": 3}
 _DISABLED = re.compile(r"( ON COMPLETION (?:NOT )?PRESERVE )DISABLE\b")
 
 
 @dataclass(frozen=True)
-class Program:
-    """One object, with the session it was defined in.
+class StoredObject:
+    """One stored object, with the session it was defined in.
 
     Attributes:
         kind: VIEW, TRIGGER, PROCEDURE, FUNCTION or EVENT.
-        sql: its CREATE statement; only a view's names the schema, the one it will be made in.
+        sql: its CREATE statement; only a view's names the schema, the one it will be created in.
         sql_mode, charset, collation, time_zone: of the session; empty where they don't matter.
     """
 
@@ -41,94 +43,94 @@ class Program:
     time_zone: str
 
 
-def programs_to_json(programs: tuple[Program, ...]) -> str:
-    """Write programs out."""
-    return json.dumps([asdict(program) for program in programs])
+def objects_to_json(objects: tuple[StoredObject, ...]) -> str:
+    """Serialize stored objects."""
+    return json.dumps([asdict(one) for one in objects])
 
 
-def programs_from_json(text: str | None) -> tuple[Program, ...] | None:
-    """Read what ``programs_to_json`` wrote."""
-    return None if text is None else tuple(Program(**item) for item in json.loads(text))
+def objects_from_json(text: str | None) -> tuple[StoredObject, ...] | None:
+    """Read what ``objects_to_json`` wrote."""
+    return None if text is None else tuple(StoredObject(**item) for item in json.loads(text))
 
 
-async def read_programs(
+async def read_objects(
     session: SchemaSession, schema: str, *, into: str | None = None
-) -> tuple[Program, ...]:
-    """Describe every program of a schema, in the order in which they can be made.
+) -> tuple[StoredObject, ...]:
+    """Read every stored object of a schema, in the order in which they can be created.
 
     Args:
         session: where to ask.
         schema: plain name.
-        into: the schema they will be made in, where that is another one.
+        into: the schema they will be created in, where that is another one.
 
     Raises:
         RestoreFailed: the account may not read a definition.
     """
     await session.use(schema)
-    found: list[Program] = []
+    found: list[StoredObject] = []
     for kind, name in await _names(session, schema):
         if kind == "TRIGGER":
             continue
-        row = (await session.fetch_all(f"SHOW CREATE {kind} {quoted(name)}"))[0]
-        program = _shown(kind, name, row)
+        row = (await session.fetch_all(show_create(kind, schema, name)))[0]
+        one = _shown(kind, name, row)
         if kind == "VIEW":
-            program = replace(program, sql=requalified(program.sql, schema, into or schema))
-        found.append(program)
+            one = replace(one, sql=rewrite_schema_name(one.sql, schema, into or schema))
+        found.append(one)
     return (*found, *await _triggers(session, schema))
 
 
-def without_definers(programs: tuple[Program, ...]) -> tuple[Program, ...]:
-    """Let programs belong to whoever makes them."""
-    return tuple(
-        replace(program, sql=_DEFINER.sub(r"\1", program.sql, count=1)) for program in programs
-    )
+def strip_definers(objects: tuple[StoredObject, ...]) -> tuple[StoredObject, ...]:
+    """Let stored objects belong to the account that creates them."""
+    return tuple(replace(one, sql=_DEFINER.sub(r"\1", one.sql, count=1)) for one in objects)
 
 
-def with_events_enabled(programs: tuple[Program, ...], names: set[str]) -> tuple[Program, ...]:
+def enable_events(objects: tuple[StoredObject, ...], names: set[str]) -> tuple[StoredObject, ...]:
     """Enable the named events again, which were loaded disabled."""
     return tuple(
-        replace(program, sql=_DISABLED.sub(r"\1ENABLE", program.sql, count=1))
-        if program.kind == "EVENT" and program.name in names
-        else program
-        for program in programs
+        replace(one, sql=_DISABLED.sub(r"\1ENABLE", one.sql, count=1))
+        if one.kind == "EVENT" and one.name in names
+        else one
+        for one in objects
     )
 
 
-async def drop_programs(session: SchemaSession, schema: str) -> None:
-    """Drop every program of a schema; may be repeated."""
+async def drop_objects(session: SchemaSession, schema: str) -> None:
+    """Drop every stored object of a schema; may be repeated."""
     for kind, name in await _names(session, schema):
         await session.run(f"DROP {kind} IF EXISTS {quoted(schema)}.{quoted(name)}")
 
 
-async def drop_active(session: SchemaSession, schema: str) -> None:
-    """Drop what acts by itself: events, and triggers, which also keep a table in its schema."""
+async def drop_triggers_and_events(session: SchemaSession, schema: str) -> None:
+    """Drop what acts by itself: events, and triggers, which also tie a table to its schema."""
     for kind, name in await _names(session, schema):
         if kind in {"TRIGGER", "EVENT"}:
             await session.run(f"DROP {kind} IF EXISTS {quoted(schema)}.{quoted(name)}")
 
 
-async def make_programs(session: SchemaSession, schema: str, programs: tuple[Program, ...]) -> None:
-    """Make programs in a schema that has none.
+async def create_objects(
+    session: SchemaSession, schema: str, objects: tuple[StoredObject, ...]
+) -> None:
+    """Create stored objects in a schema that has none.
 
-    Views stand on views: those that can't be made yet are tried again once others were.
+    Views depend on views: those that can't be created yet are tried again once others were.
 
     Raises:
         RestoreFailed: the server refused one, in its own words.
     """
     await session.use(schema)
     try:
-        left = list(programs)
+        left = list(objects)
         while left:
-            later: list[Program] = []
+            later: list[StoredObject] = []
             refusal: RestoreFailed | None = None
-            for program in left:
+            for one in left:
                 try:
-                    await _make(session, program)
+                    await _create(session, one)
                 except RestoreFailed as error:
-                    if program.kind != "VIEW":
+                    if one.kind != "VIEW":
                         raise
                     refusal = refusal or error
-                    later.append(program)
+                    later.append(one)
             if refusal is not None and len(later) == len(left):
                 raise refusal
             left = later
@@ -139,17 +141,17 @@ async def make_programs(session: SchemaSession, schema: str, programs: tuple[Pro
         )
 
 
-async def _make(session: SchemaSession, program: Program) -> None:
-    charset, encoding = _encoding(program.charset)
+async def _create(session: SchemaSession, one: StoredObject) -> None:
+    charset, encoding = _encoding(one.charset)
     assignments = [f"character_set_client = {charset}"]
-    if program.collation:
-        assignments.append(f"collation_connection = {program.collation}")
-    if program.kind != "VIEW":
-        assignments.append(f"sql_mode = '{program.sql_mode}'")
-    if program.time_zone:
-        assignments.append(f"time_zone = '{program.time_zone}'")
+    if one.collation:
+        assignments.append(f"collation_connection = {one.collation}")
+    if one.kind != "VIEW":
+        assignments.append(f"sql_mode = '{one.sql_mode}'")
+    if one.time_zone:
+        assignments.append(f"time_zone = '{one.time_zone}'")
     await session.run(f"SET {', '.join(assignments)}")
-    await session.run(program.sql.encode(encoding))
+    await session.run(one.sql.encode(encoding))
 
 
 def _encoding(charset: str) -> tuple[str, str]:
@@ -159,11 +161,11 @@ def _encoding(charset: str) -> tuple[str, str]:
     return (charset, encoding) if encoding else (_CONNECTION_CHARSET, "utf-8")
 
 
-def _shown(kind: str, name: str, row: Row) -> Program:
-    sql = row[f"Create {kind.capitalize()}"]
+def _shown(kind: str, name: str, row: Row) -> StoredObject:
+    sql = shown_definition(kind, list(row.values()))
     if sql is None:
         raise RestoreFailed(f"The account may not read the {kind.lower()} {name}.")
-    return Program(
+    return StoredObject(
         kind=kind,
         name=name,
         sql=sql,
@@ -174,7 +176,7 @@ def _shown(kind: str, name: str, row: Row) -> Program:
     )
 
 
-async def _triggers(session: SchemaSession, schema: str) -> list[Program]:
+async def _triggers(session: SchemaSession, schema: str) -> list[StoredObject]:
     rows = await session.fetch_all(
         "SELECT trigger_name AS name, event_manipulation AS event, action_timing AS timing,"
         " event_object_table AS on_table, action_statement AS body, definer AS definer,"
@@ -184,7 +186,7 @@ async def _triggers(session: SchemaSession, schema: str) -> list[Program]:
         (schema,),
     )
     return [
-        Program(
+        StoredObject(
             kind="TRIGGER",
             name=row["name"],
             sql=await _trigger(session, schema, row),
@@ -198,14 +200,14 @@ async def _triggers(session: SchemaSession, schema: str) -> list[Program]:
 
 
 async def _trigger(session: SchemaSession, schema: str, row: Row) -> str:
-    """Return a trigger as it was typed, or composed where its head could not be repeated elsewhere.
+    """Return a trigger as it was typed, or composed where its header could not be repeated elsewhere.
 
     The server repeats the schema if the author named it, and PRECEDES names one that comes later.
     """
-    shown = (await session.fetch_all(f"SHOW CREATE TRIGGER {quoted(row['name'])}"))[0]
-    typed = str(shown["SQL Original Statement"])
-    head = typed.partition(row["body"])[0]
-    if schema not in head and not _ORDERED.search(head):
+    shown = (await session.fetch_all(show_create("TRIGGER", schema, row["name"])))[0]
+    typed = shown_definition("TRIGGER", list(shown.values())) or ""
+    header = typed.partition(row["body"])[0]
+    if schema not in header and not _ORDERED.search(header):
         return typed
     return (
         f"CREATE DEFINER={_definer(row['definer'])} TRIGGER {quoted(row['name'])}"
@@ -220,17 +222,6 @@ def _definer(text: str) -> str:
 
 
 async def _names(session: SchemaSession, schema: str) -> list[tuple[str, str]]:
-    """List programs as (kind, name): routines before the views that may call them, triggers last."""
-    rows = await session.fetch_all(
-        "SELECT routine_type AS kind, routine_name AS name, 1 AS place"
-        " FROM information_schema.routines WHERE routine_schema = %s"
-        " AND routine_type IN ('PROCEDURE', 'FUNCTION')"
-        " UNION ALL SELECT 'VIEW', table_name, 2 FROM information_schema.views"
-        " WHERE table_schema = %s"
-        " UNION ALL SELECT 'EVENT', event_name, 3 FROM information_schema.events"
-        " WHERE event_schema = %s"
-        " UNION ALL SELECT 'TRIGGER', trigger_name, 4 FROM information_schema.triggers"
-        " WHERE trigger_schema = %s ORDER BY place, name",
-        (schema, schema, schema, schema),
-    )
-    return [(str(row["kind"]), str(row["name"])) for row in rows]
+    """List stored objects as (kind, name): routines before views that may call them, triggers last."""
+    found = [one for one in await list_objects(session, schema) if one[0] in _CREATION_ORDER]
+    return sorted(found, key=lambda one: _CREATION_ORDER[one[0]])

@@ -1,25 +1,25 @@
-"""Exchanges the live tables for those of another schema, so that any death in it can be mended.
+"""Exchanges the live tables for those of another schema, so that any crash in it can be recovered from.
 
 All tables move in ONE ``RENAME TABLE``, which the server does as a whole or not at all. A marker
 table goes with them from the incoming to the outgoing schema: where it is tells which tables are
 live, and nothing else is asked. What can't be renamed (views, triggers, routines, events) lies in
 the journal from before the first of them is dropped.
 
-Every function here wants the schema lock to be held by its session and may be repeated.
+Every function here requires its session to hold the schema lock, and may be repeated.
 """
 
 import re
 
+from sysndd_backup.restore.accounts import end_changed_sessions
 from sysndd_backup.restore.journal import Entry, Journal, Outcome, Purpose
 from sysndd_backup.restore.stored_objects import (
-    drop_active,
-    drop_programs,
-    make_programs,
-    read_programs,
+    create_objects,
+    drop_objects,
+    drop_triggers_and_events,
+    read_objects,
 )
 from sysndd_backup.server.server import quoted
 from sysndd_backup.server.session import SchemaSession
-from sysndd_backup.stale_sessions import end_changed_sessions
 from sysndd_core.errors import JobFailed, RestoreFailed
 
 _MARKER = re.compile(r"_sysndd_swap_\d+")
@@ -47,10 +47,10 @@ class Swap:
         """Exchange the tables and close the entry.
 
         Raises:
-            RestoreFailed, DatabaseUnavailable: ``settle`` is to be called then.
+            RestoreFailed, DatabaseUnavailable: ``resolve`` is to be called then.
         """
-        old = await read_programs(self._session, entry.live)
-        new = entry.new_programs or await read_programs(
+        old = await read_objects(self._session, entry.live)
+        new = entry.new_objects or await read_objects(
             self._session, entry.incoming, into=entry.live
         )
         entry = await self._journal.begin_swap(entry, old, new)
@@ -60,16 +60,16 @@ class Swap:
             " (id INT PRIMARY KEY) ENGINE=InnoDB"
         )
         await self._journal.step(entry, "dropping_programs")
-        await drop_active(self._session, entry.incoming)
-        await drop_programs(self._session, entry.live)
+        await drop_triggers_and_events(self._session, entry.incoming)
+        await drop_objects(self._session, entry.live)
         await self._journal.step(entry, "renaming")
         # Before as well as after: nobody's session may be valid for a moment as somebody else's.
         await self._end_sessions(entry.live, entry.incoming)
         await self._rename(entry, incoming=entry.incoming, outgoing=entry.outgoing)
         await self.finish(entry)
 
-    async def settle(self, entry: Entry) -> Outcome:
-        """Finish an exchange that was broken off, or take it back.
+    async def resolve(self, entry: Entry) -> Outcome:
+        """Finish an exchange that was interrupted, or roll it back.
 
         Returns:
             Which of the two databases is live now.
@@ -80,11 +80,11 @@ class Swap:
         if entry.outcome is not None:
             return entry.outcome
         moved = await self._session.has_table(entry.outgoing, entry.marker)
-        if moved and not entry.turned_back:
+        if moved and not entry.rolling_back:
             try:
                 await self.finish(entry)
             except RestoreFailed:
-                await self._journal.turn_back(entry)
+                await self._journal.mark_rollback(entry)
             else:
                 return Outcome.DONE
         await self._roll_back(entry, moved=moved)
@@ -94,8 +94,8 @@ class Swap:
         """Do what is left once the tables have moved, and close the entry."""
         await self._journal.step(entry, "making_programs")
         await self._end_sessions(entry.outgoing, entry.live)
-        await drop_programs(self._session, entry.live)
-        await make_programs(self._session, entry.live, entry.new_programs or ())
+        await drop_objects(self._session, entry.live)
+        await create_objects(self._session, entry.live, entry.new_objects or ())
         await self._journal.end_maintenance(entry)
         # Whoever signed in while the tables moved was let in by the old ones.
         await self._end_sessions(entry.outgoing, entry.live)
@@ -111,13 +111,13 @@ class Swap:
 
     async def _roll_back(self, entry: Entry, *, moved: bool) -> None:
         if moved:
-            await self._journal.turn_back(entry)
-            await drop_programs(self._session, entry.live)
+            await self._journal.mark_rollback(entry)
+            await drop_objects(self._session, entry.live)
             await self._end_sessions(entry.live, entry.outgoing)
             await self._rename(entry, incoming=entry.outgoing, outgoing=entry.incoming)
-        if entry.old_programs is not None:
-            await drop_programs(self._session, entry.live)
-            await make_programs(self._session, entry.live, entry.old_programs)
+        if entry.old_objects is not None:
+            await drop_objects(self._session, entry.live)
+            await create_objects(self._session, entry.live, entry.old_objects)
         await self._journal.end_maintenance(entry)
         if await self._tables(entry.outgoing):
             raise JobFailed(f"There are tables in {entry.outgoing} that should be live.")

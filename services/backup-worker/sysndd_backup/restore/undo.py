@@ -1,14 +1,14 @@
-"""Takes the last restore back: the previous tables are still there, so it is one rename."""
+"""Undoes the last restore: the previous tables are still there, so it is one rename."""
 
 import secrets
 from dataclasses import dataclass
 
-from sysndd_backup.counting import count_rows
-from sysndd_backup.dump.create_backup import BackupTools
+from sysndd_backup.context import BackupTools
 from sysndd_backup.progress import JobRun
 from sysndd_backup.restore.journal import Entry, Purpose
 from sysndd_backup.restore.recovery import Recovery
-from sysndd_backup.restore.restore import settle_failed, swap_tables
+from sysndd_backup.restore.restore import resolve_failed, swap_tables
+from sysndd_backup.server.server import count_rows
 from sysndd_core.errors import LeaseLost, RestoreFailed, SysnddError
 
 
@@ -17,7 +17,7 @@ class UndoResult:
     """What an undo did.
 
     Attributes:
-        undone: the backup whose restore was taken back.
+        undone: the backup whose restore was undone.
         rows_added, rows_removed: in live since that restore, by the number of rows per table; rows
             that were only changed are not among them.
         kept_in: schema that holds the tables as they were just before the undo.
@@ -47,14 +47,14 @@ async def undo_restore(tools: BackupTools, run: JobRun) -> UndoResult:
         incoming=last.outgoing,
         outgoing=f"{live}_undone_{secrets.token_hex(4)}",
         row_counts={},
-        new_programs=last.old_programs,
+        new_objects=last.old_objects,
     )
     try:
         await swap_tables(recovery, entry, run.progress)
     except LeaseLost:
         raise
     except SysnddError as error:
-        await settle_failed(recovery, entry, error)
+        await resolve_failed(recovery, entry, error)
     return UndoResult(last.backup, added, removed, entry.outgoing)
 
 

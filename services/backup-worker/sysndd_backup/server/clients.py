@@ -22,9 +22,6 @@ Process = subprocess.Popen[bytes]
 
 # Not the worker's own, which holds its password and keys.
 _ENVIRONMENT = {"LC_ALL": "C"}
-# The C library writes to a pipe in pieces of 4 KiB: a quarter of a million switches for each GB.
-_BUFFERING = "/usr/libexec/coreutils/libstdbuf.so"
-_BUFFER_BYTES = 1 << 18
 _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
 
 
@@ -81,13 +78,15 @@ class ClientRun:
         """
         with option_file(self._settings) as options, tempfile.TemporaryFile() as complaints:
             # Must be the first argument; nothing of the machine's own option files is read.
-            command = [
-                self._command[0], f"--defaults-file=/dev/fd/{options}", *self._command[1:]
-            ]  # fmt: skip
+            program, *arguments = self._command
             with subprocess.Popen(
-                command, stdin=self._stdin, stdout=self._stdout, stderr=complaints,
-                pass_fds=(options,), env=_environment(self._stdout),
-            ) as process:  # fmt: skip
+                [program, f"--defaults-file=/dev/fd/{options}", *arguments],
+                stdin=self._stdin,
+                stdout=self._stdout,
+                stderr=complaints,
+                pass_fds=(options,),
+                env=_ENVIRONMENT,
+            ) as process:
                 self._process = process
                 try:
                     result = serve(process)
@@ -128,13 +127,6 @@ async def find_clients(server: Server, path: str | None = None) -> Clients:
     if is_mariadb(version) != (server.vendor == "MariaDB"):
         raise DumpClientMismatch(f"The server is {server.vendor}, but {names[0]} is: {version}")
     return Clients(paths[0], paths[1], version)
-
-
-def _environment(stdout: int) -> dict[str, str]:
-    """Return a client's environment; one that writes into a pipe gets a larger buffer (stdbuf(1))."""
-    if stdout != subprocess.PIPE or not os.path.exists(_BUFFERING):  # noqa: PTH110
-        return _ENVIRONMENT
-    return {**_ENVIRONMENT, "LD_PRELOAD": _BUFFERING, "_STDBUF_O": str(_BUFFER_BYTES)}
 
 
 def _version(program: str) -> str:

@@ -31,7 +31,7 @@ class Inventory:
 
 
 async def identify(database: Database) -> Server:
-    """Ask the server who it is."""
+    """Ask the server for its vendor and version."""
     row = await database.fetch_one("SELECT VERSION() AS version")
     assert row is not None
     version = str(row["version"])
@@ -75,13 +75,29 @@ async def take_inventory(database: Database, schema: str) -> Inventory:
     )
 
 
-def requalified(sql: str, schema: str, into: str) -> str:
-    """Let a view's definition name the objects of another schema.
+async def count_rows(database: Database, schema: str) -> dict[str, int]:
+    """Return the number of rows of every base table.
 
     Args:
-        sql: a view's definition as the server writes it; text in quotes is left alone.
-        schema: plain name of the schema that it names.
-        into: plain name of the schema that it shall name.
+        database: a pool whose statements may take long.
+        schema: plain name.
+    """
+    counts: dict[str, int] = {}
+    for table in (await take_inventory(database, schema)).tables:
+        row = await database.fetch_one(
+            f"SELECT COUNT(*) AS n FROM {quoted(schema)}.{quoted(table)}"
+        )
+        counts[table] = int(row["n"]) if row else 0
+    return counts
+
+
+def rewrite_schema_name(sql: str, schema: str, into: str) -> str:
+    """Replace the schema's name in a view's definition.
+
+    Args:
+        sql: the definition as the server writes it; text in quotes stays as it is.
+        schema: plain name of the schema in it.
+        into: plain name of the schema to put there.
     """
     prefix, replacement = re.escape(quoted(schema) + "."), quoted(into) + "."
     return re.sub(rf"('(?:[^'\\]|\\.|'')*')|{prefix}", lambda match: match[1] or replacement, sql)

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from sysndd_backup.dump.create_backup import BackupTools
+from sysndd_backup.context import BackupTools
 from sysndd_backup.server.server import quoted, take_inventory
 from sysndd_core.backups.manifest import BackupManifest
 from sysndd_core.db.database import Row

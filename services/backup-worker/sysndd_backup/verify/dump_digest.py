@@ -1,7 +1,7 @@
-"""What a dump says, part by part, without what legitimately differs from one dump to the next.
+"""Digests of a dump, part by part, without what legitimately differs from one dump to the next.
 
-Left out are comments (date, host, schema), the schema's name, who defined a program, and whether an
-event is enabled: a copy that is only there to be compared must never run one.
+Left out are comments (date, host, schema), the schema's name, the definer of a stored object, and
+whether an event is enabled: a copy that exists only to be compared must never run one.
 """
 
 import hashlib
@@ -9,9 +9,8 @@ import re
 from collections.abc import Callable
 from typing import IO
 
-from sysndd_backup.dump.scanner import DumpScan
-from sysndd_backup.dump.statistics import object_of
-from sysndd_backup.load.trigger_header import begins_open, unqualified
+from sysndd_backup.dump.scanner import DumpScan, object_of
+from sysndd_backup.load.definers import find_unfinished_header, strip_schema_qualifier
 
 _DEFINER = re.compile(rb"DEFINER=`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)?")
 _DEFINES = (b"CREATE DEFINER=", b"/*!50003 CREATE*/", b"/*!50106 CREATE*/", b"/*!50013 DEFINER=")
@@ -24,7 +23,7 @@ _TITLE = re.compile(
     rb"-- (Table structure for|Dumping data for|Temporary (?:table|view) structure for"
     rb"|Final view structure for) (table|view) `(.+)`$"
 )
-_PROGRAMS = re.compile(rb"-- Dumping (\w+) for database ")
+_OBJECTS = re.compile(rb"-- Dumping (\w+) for database ")
 # MySQL shows a column's character set only where the column was made with one of its own. One made
 # from the table's default is dumped with its collation alone, and has both when that is loaded.
 _COLUMN = b"  `"
@@ -32,10 +31,10 @@ _REPEATED_CHARSET = re.compile(rb" CHARACTER SET (\w+)(?= COLLATE \1_)")
 _CHUNK = 1 << 20
 
 
-def neutral(line: bytes) -> bytes:
+def normalize_line(line: bytes) -> bytes:
     """Return a line that begins a statement without definer, schema name and event status."""
     if line.startswith(_DEFINES):
-        line = _DEFINER.sub(b"DEFINER=CURRENT_USER", unqualified(line), count=1)
+        line = _DEFINER.sub(b"DEFINER=CURRENT_USER", strip_schema_qualifier(line), count=1)
         if line.startswith(_EVENT):
             line = _EVENT_STATUS.sub(rb"\1DISABLE", line, count=1)
     elif line.startswith(b"ALTER DATABASE "):
@@ -44,11 +43,11 @@ def neutral(line: bytes) -> bytes:
     return line
 
 
-class Content:
-    """A ``Visitor`` that hashes a dump part by part, and may pass the neutral text on.
+class DumpDigest:
+    """A ``Visitor`` that hashes a dump part by part, and may pass the normalized text on.
 
     Args:
-        write: takes the neutral text, ready to be loaded; None to hash only.
+        write: takes the normalized text, ready to be loaded; None to hash only.
     """
 
     def __init__(self, write: Callable[[bytes], object] | None = None) -> None:
@@ -61,13 +60,13 @@ class Content:
         """Hash a line, in the part that it begins or belongs to."""
         if self._head:
             line, begins, self._head = self._head + b"\n" + line, True, b""
-        if begins and begins_open(line) is not None:
+        if begins and find_unfinished_header(line) is not None:
             # Its head goes on in the next line.
             self._head = line
             return
         if begins:
             self._part = _part_of(line) or self._part
-            line = neutral(line)
+            line = normalize_line(line)
         if self._write is not None:
             self._write(line + b"\n")
         if line and not (begins and line.startswith(b"--")):
@@ -97,28 +96,28 @@ def _part_of(line: bytes) -> str | None:
     if (title := _TITLE.match(line)) is not None:
         what = "rows or triggers" if title[1].startswith(b"Dumping") else "structure"
         return f"{what} of the {title[2].decode()} {title[3].decode(errors='replace')}"
-    if (title := _PROGRAMS.match(line)) is not None:
+    if (title := _OBJECTS.match(line)) is not None:
         return title[1].decode()
     made = object_of(line)
     return None if made is None or made[0] in ("table", "trigger") else " ".join(made)
 
 
-class NeutralReader:
-    """Reads a dump as its neutral text, hashing the plain text and the content on the way.
+class NormalizedReader:
+    """Reads a dump as its normalized text, hashing both on the way.
 
     Args:
         source: the unpacked dump; closed by its owner.
 
     Attributes:
         plain: SHA-256 of the dump as it is.
-        content: what was read so far.
+        digest: of what was read so far.
     """
 
     def __init__(self, source: IO[bytes]) -> None:
         self.plain = hashlib.sha256()
         self._ready = bytearray()
-        self.content = Content(self._ready.extend)
-        self._scan = DumpScan(self.content)
+        self.digest = DumpDigest(self._ready.extend)
+        self._scan = DumpScan(self.digest)
         self._source = source
 
     def read(self, size: int = _CHUNK, /) -> bytes:
