@@ -32,7 +32,6 @@ from sysndd_core.jobs.worker import Worker
 from sysndd_core.logging import configure
 from sysndd_core.settings.backup import BackupSettings
 from sysndd_core.settings.base import load
-from sysndd_core.settings.offsite import S3Settings
 
 # Counting the rows of a large table takes longer than a request may.
 _STATEMENT_SECONDS = 3600.0
@@ -62,31 +61,16 @@ async def _serve(settings: BackupWorkerSettings, migrator: Migrator | None) -> N
         # Two pools: a statement on rows must fail soon when the server hangs, counting a large
         # table must not.
         async with Database(settings.database) as database, Database(patient) as patient_database:
-            server = await identify(database)
-            store = BackupDirectory(settings.backup.directory)
-            _make_directory(store)
-            tools = BackupTools(
-                database=patient_database,
-                server=server,
-                clients=await find_clients(server),
-                store=store,
-                compression=settings.backup.compression,
-                undo_hours=settings.backup.undo_hours,
-                load_account=_load_account(settings.backup),
-                keys=Keys.configured(settings.encryption),
-                offsite=_offsite_storage(store, settings.s3),
-                migrate=None if migrator is None else migrator.apply,
-            )
             rows = JobRows(database, wake_up, Queue.BACKUP)
+            tools = await _tools(settings, patient_database, migrator)
             policy = BackupPolicy(
                 settings.backup.proof, settings.routine.keep, settings.backup.upload_max_bytes
             )
-            handlers = BackupHandlers(tools, policy)
             worker = Worker(
                 database=database,
                 redis=settings.redis,
                 rows=rows,
-                perform=job_performer(rows, handlers.table()),
+                perform=job_performer(rows, BackupHandlers(tools, policy).table()),
                 interruptible=_interruptible,
             )
             background = [Recovery(database, tools.undo_hours).run_forever()]
@@ -98,6 +82,27 @@ async def _serve(settings: BackupWorkerSettings, migrator: Migrator | None) -> N
             await _run(worker, background)
     finally:
         await wake_up.close()
+
+
+async def _tools(
+    settings: BackupWorkerSettings, database: Database, migrator: Migrator | None
+) -> BackupTools:
+    server = await identify(database)
+    store = BackupDirectory(settings.backup.directory)
+    _make_directory(store)
+    copies = S3Copies.configured(settings.s3)
+    return BackupTools(
+        database=database,
+        server=server,
+        clients=await find_clients(server),
+        store=store,
+        compression=settings.backup.compression,
+        undo_hours=settings.backup.undo_hours,
+        load_account=_load_account(settings.backup),
+        keys=Keys.configured(settings.encryption),
+        offsite=None if copies is None else OffsiteStorage(store, copies),
+        migrate=None if migrator is None else migrator.apply,
+    )
 
 
 async def _run(worker: Worker, background: list[Coroutine[Any, Any, None]]) -> None:
@@ -115,11 +120,6 @@ def _load_account(settings: BackupSettings) -> LoadAccount | None:
     if settings.load_user is None:
         return None
     return LoadAccount(settings.load_user, settings.load_password or SecretStr(""))
-
-
-def _offsite_storage(store: BackupDirectory, settings: S3Settings) -> OffsiteStorage | None:
-    copies = S3Copies.configured(settings)
-    return None if copies is None else OffsiteStorage(store, copies)
 
 
 def _make_directory(store: BackupDirectory) -> None:

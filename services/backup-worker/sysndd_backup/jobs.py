@@ -146,7 +146,7 @@ class BackupHandlers:
         await self._recover()
         tools, request = self._tools, _request(BackupKind.UPLOADED, run)
         manifest = await import_dump(
-            tools, job, request, run.progress, max_bytes=self._policy.upload_max_bytes
+            tools, job, request, run.progress, self._policy.upload_max_bytes
         )
         if tools.offsite is not None:
             manifest = await tools.offsite.copy(manifest.name, run.progress, percent=95)

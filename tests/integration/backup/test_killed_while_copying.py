@@ -16,7 +16,7 @@ from sysndd_backup.archive.encryption import Keys
 from sysndd_backup.archive.off_site import OffsiteStorage
 from sysndd_core.backups.directory import UPLOAD_SUFFIX
 from sysndd_core.jobs.models import AdoptBackup, CreateBackup
-from tests.integration.backup.test_encryption import MINE, OURS
+from tests.support.backups import OUR_IDENTITY, OUR_KEYS
 from tests.support.dice import spread
 from tests.support.s3 import TestS3
 from tests.support.site import REPOSITORY, Site
@@ -127,10 +127,10 @@ async def test_an_upload_whose_worker_was_killed_becomes_one_backup(
     bench.tools = dataclasses.replace(bench.tools, offsite=None)
     if encrypted:
         environ = {
-            "BACKUP_ENCRYPTION_RECIPIENTS": str(MINE.to_public()),
-            "BACKUP_ENCRYPTION_IDENTITY": str(MINE),
+            "BACKUP_ENCRYPTION_RECIPIENTS": str(OUR_IDENTITY.to_public()),
+            "BACKUP_ENCRYPTION_IDENTITY": str(OUR_IDENTITY),
         }
-        bench.tools = dataclasses.replace(bench.tools, keys=OURS)
+        bench.tools = dataclasses.replace(bench.tools, keys=OUR_KEYS)
     owners = ("BackupDirectory", "JobRows")
     await upload(bench, sql)
     count = int(await asyncio.to_thread(work, bench, "0", "before", *owners, **environ))

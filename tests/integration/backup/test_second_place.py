@@ -15,7 +15,7 @@ from sysndd_core.backups.manifest import BackupManifest, Proof
 from sysndd_core.errors import BackupLocked, CopyFailed
 from sysndd_core.jobs.models import CreateBackup, RestoreBackup, VerifyBackup
 from sysndd_core.settings.schedule import Keep
-from tests.integration.backup.test_encryption import OTHER, OURS, keys
+from tests.support.backups import OTHER_IDENTITY, OUR_KEYS, keys
 from tests.support.s3 import TestS3
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench
@@ -199,11 +199,11 @@ def names(manifests: list[BackupManifest]) -> list[str]:
 async def test_an_encrypted_copy_asks_for_its_key_before_it_is_fetched(
     bench: BackupBench,
 ) -> None:
-    encrypted = dataclasses.replace(bench.tools, keys=OURS)
+    encrypted = dataclasses.replace(bench.tools, keys=OUR_KEYS)
     await bench.run(CreateBackup(), encrypted)
     (manifest,) = bench.store.manifests()
     bench.store.path(manifest.name).unlink()
-    wrong = dataclasses.replace(bench.tools, keys=keys(identity=str(OTHER)))
+    wrong = dataclasses.replace(bench.tools, keys=keys(identity=str(OTHER_IDENTITY)))
     row = await bench.run(VerifyBackup(name=manifest.name), wrong)
     assert (row["state"], row["error_code"]) == ("failed", "encryption_key_wrong")
     assert not bench.store.path(manifest.name).exists()

@@ -1,4 +1,4 @@
-"""The three ways a dump is packed: zstd, gzip, none. One place maps them to names and streams."""
+"""The compression of dumps: zstd, gzip or none, with the names and streams of each."""
 
 import gzip
 import zlib
@@ -23,6 +23,11 @@ _ZSTD_THREADS = 2
 # for the hashes and the counting.
 _ZSTD_JOB_BYTES = 1 << 20
 _ZSTD_SIZES = {"window_log": 20, "hash_log": 15, "chain_log": 14, "min_match": 6}
+
+# Of the zstd format: RFC 8878, section 3.
+_FRAME_MAGIC = 0xFD2FB528
+_SKIPPABLE_FRAMES = range(0x184D2A50, 0x184D2A60)
+_RLE_BLOCK = 1
 
 
 class Writer(Protocol):
@@ -116,3 +121,49 @@ class _Gunzip(gzip.GzipFile):
     def close(self) -> None:
         super().close()
         self._packed.close()
+
+
+def check_zstd_frames(file: IO[bytes]) -> None:
+    """Make sure that a zstd file ends where its last frame does, without decompressing it.
+
+    The library's reader takes a file that was cut off for one that has ended. This walks over the
+    headers of all frames and blocks (RFC 8878, section 3).
+
+    Raises:
+        EOFError: the file ends inside of a frame.
+        ValueError: there is something else between the frames.
+    """
+    while magic := file.read(4):
+        number = int.from_bytes(_whole(magic, 4), "little")
+        if number in _SKIPPABLE_FRAMES:
+            _skip(file, int.from_bytes(_whole(file.read(4), 4), "little"))
+        elif number == _FRAME_MAGIC:
+            _walk_frame(file)
+        else:
+            raise ValueError("there is something that is no zstd frame")
+
+
+def _walk_frame(file: IO[bytes]) -> None:
+    descriptor = _whole(file.read(1), 1)[0]
+    single_segment = bool(descriptor & 0x20)
+    content_size = (int(single_segment), 2, 4, 8)[descriptor >> 6]
+    _skip(file, int(not single_segment) + (0, 1, 2, 4)[descriptor & 3] + content_size)
+    last = False
+    while not last:
+        header = int.from_bytes(_whole(file.read(3), 3), "little")
+        last, kind, size = bool(header & 1), header >> 1 & 3, header >> 3
+        _skip(file, 1 if kind == _RLE_BLOCK else size)
+    if descriptor & 4:
+        _skip(file, 4)
+
+
+def _skip(file: IO[bytes], count: int) -> None:
+    if count:
+        file.seek(count - 1, 1)
+        _whole(file.read(1), 1)
+
+
+def _whole(data: bytes, count: int) -> bytes:
+    if len(data) != count:
+        raise EOFError("the file ends inside of a zstd frame")
+    return data

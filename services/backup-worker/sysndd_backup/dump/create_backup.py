@@ -58,10 +58,10 @@ async def create_backup(
     await progress("inventory", low, "Checking privileges and free space, listing objects")
     await check_privileges(tools.database, tools.server, tools.database.settings.name)
     try:
-        metadata, result = await _dump_schema(tools, partial, created_at, progress, (low, high))
+        dump = await _dump_schema(tools, partial, created_at, progress, (low, high))
         # Fencing: a worker whose lease ran out must not publish next to its successor.
         await progress("publishing", high - 1, f"Publishing {name}")
-        manifest = _manifest(tools, request, name, metadata, result)
+        manifest = _manifest(tools, request, name, dump)
         await asyncio.to_thread(publish, tools.store, partial, manifest)
     finally:
         partial.unlink(missing_ok=True)
@@ -69,8 +69,8 @@ async def create_backup(
 
 
 @dataclass(frozen=True)
-class DumpMetadata:
-    """What is known of a dump beside its bytes.
+class CompleteDump:
+    """A dump that agrees with what the server lists.
 
     Attributes:
         created_at: when it began, UTC.
@@ -82,6 +82,7 @@ class DumpMetadata:
     ddl_fenced: bool
     inventory: Inventory
     schema_version: str | None
+    result: DumpResult
 
 
 async def _dump_schema(
@@ -90,8 +91,8 @@ async def _dump_schema(
     created_at: datetime,
     progress: Progress,
     percent: tuple[int, int],
-) -> tuple[DumpMetadata, DumpResult]:
-    """Dump, and compare what came with what the server lists before and after."""
+) -> CompleteDump:
+    """Dump, and compare the result with what the server lists before and after."""
     schema, (low, high) = tools.database.settings.name, percent
     async with ddl_fence(tools.database.settings, tools.server) as ddl_fenced:
         inventory = await take_inventory(tools.database, schema)
@@ -101,7 +102,7 @@ async def _dump_schema(
         result = await _dump(tools, partial, reporter)
         await _check_complete(tools, inventory, result)
         version = await current_version(tools.database, application=schema)
-    return DumpMetadata(created_at, ddl_fenced, inventory, version), result
+    return CompleteDump(created_at, ddl_fenced, inventory, version, result)
 
 
 def _expected_bytes(tools: BackupTools, inventory: Inventory) -> int:
@@ -152,22 +153,18 @@ async def _check_complete(tools: BackupTools, before: Inventory, result: DumpRes
 
 
 def _manifest(
-    tools: BackupTools,
-    request: BackupRequest,
-    name: str,
-    metadata: DumpMetadata,
-    result: DumpResult,
+    tools: BackupTools, request: BackupRequest, name: str, dump: CompleteDump
 ) -> BackupManifest:
-    inventory, finished_at = metadata.inventory, datetime.now(UTC)
+    inventory, result, finished_at = dump.inventory, dump.result, datetime.now(UTC)
     rows = result.statistics.rows_of(inventory.tables)
     return BackupManifest(
         name=name,
         kind=request.kind,
         job_id=request.job_id,
         requested_by=request.requested_by,
-        created_at=metadata.created_at,
+        created_at=dump.created_at,
         finished_at=finished_at,
-        duration_ms=round((finished_at - metadata.created_at).total_seconds() * 1000),
+        duration_ms=round((finished_at - dump.created_at).total_seconds() * 1000),
         size_bytes=result.size_bytes,
         uncompressed_bytes=result.uncompressed_bytes,
         sha256=result.sha256,
@@ -186,9 +183,9 @@ def _manifest(
         server_version=tools.server.version,
         client_version=tools.clients.version,
         client_flags=list(flags_for(tools.server)),
-        schema_version=metadata.schema_version,
+        schema_version=dump.schema_version,
         application_version=tool_version(),
-        fenced=metadata.ddl_fenced,
+        fenced=dump.ddl_fenced,
         encrypted=bool(tools.keys.recipients),
         recipients=list(tools.keys.recipients),
     )

@@ -13,10 +13,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sysndd_backup.archive.compression import UNPACK_ERRORS, packing_of, unpack
+from sysndd_backup.archive.compression import (
+    UNPACK_ERRORS,
+    check_zstd_frames,
+    packing_of,
+    unpack,
+)
 from sysndd_backup.archive.directory import partial_file, publish
 from sysndd_backup.archive.encryption import SUFFIX
-from sysndd_backup.archive.zstd_frames import check_whole
 from sysndd_backup.context import BackupRequest, BackupTools
 from sysndd_backup.dump.scanner import TRAILER, DumpScan, DumpStatistics
 from sysndd_backup.progress import Progress, ProgressReporter, run_with_progress
@@ -50,12 +54,7 @@ class _Read:
 
 
 async def import_dump(
-    tools: BackupTools,
-    job: AdoptBackup,
-    request: BackupRequest,
-    progress: Progress,
-    *,
-    max_bytes: int,
+    tools: BackupTools, job: AdoptBackup, request: BackupRequest, progress: Progress, max_bytes: int
 ) -> BackupManifest:
     """Read a dump to its end and list it as a backup.
 
@@ -71,12 +70,9 @@ async def import_dump(
 
     Raises:
         BackupNotFound: there is no such file.
-        BackupDamaged, NotADump, UnpacksTooLarge: an upload is deleted; another file stays as it
-            was.
+        BackupDamaged, NotADump, UnpacksTooLarge: an upload is deleted; another file stays.
     """
-    source = tools.store.path(job.name)
-    if job.uploaded:
-        source = source.with_name(source.name + UPLOAD_SUFFIX)
+    source = _source(tools, job)
     try:
         done = await asyncio.to_thread(_imported_already, tools, request)
         if done is not None:
@@ -95,6 +91,11 @@ async def import_dump(
     finally:
         if job.uploaded:
             source.unlink(missing_ok=True)
+
+
+def _source(tools: BackupTools, job: AdoptBackup) -> Path:
+    path = tools.store.path(job.name)
+    return path.with_name(path.name + UPLOAD_SUFFIX) if job.uploaded else path
 
 
 def _imported_already(tools: BackupTools, request: BackupRequest) -> BackupManifest | None:
@@ -182,7 +183,7 @@ def _hash_file(source: Path, report: Callable[[int], None]) -> str:
 def _check_end(name: str, source: Path, compression: BackupCompression) -> None:
     if compression is BackupCompression.ZSTD and not name.endswith(SUFFIX):
         with source.open("rb") as file:
-            check_whole(file)
+            check_zstd_frames(file)
 
 
 def _check_dump(head: bytes, statistics: DumpStatistics) -> None:
