@@ -70,7 +70,7 @@ async def test_a_revoked_right_is_named(bench: BackupBench, revoked: str) -> Non
     rest = [right for right in RIGHTS if right != revoked]
     async with dumping_as(bench, *rest) as tools:
         row = await bench.run(CreateBackup(), tools)
-    assert (row["state"], row["error_code"]) == ("failed", "missing_privileges")
+    assert (row["state"], row["error_code"]) == ("failed", "missing_rights")
     assert f"lacks {revoked} on {bench.site.app}" in str(row["error"])
     assert list(bench.site.backup_dir.iterdir()) == []
 
