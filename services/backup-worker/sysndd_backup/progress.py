@@ -163,6 +163,6 @@ def pace(done: int, expected: int, seconds: float) -> str:
 
 
 def _retrieve_exception(task: "asyncio.Task[ResultT]") -> None:
-    """Keep asyncio from logging an exception that nobody waits for any more."""
+    """Keep asyncio from logging an exception that no task awaits any more."""
     if not task.cancelled():
         task.exception()

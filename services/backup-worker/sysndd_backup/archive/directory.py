@@ -15,7 +15,7 @@ def publish(store: BackupDirectory, partial: Path, manifest: BackupManifest) -> 
     """List a file that is complete and flushed to the disk.
 
     The manifest comes first: without its file it is not listed. So the rename of the file is the
-    one moment in which the backup appears, and a file without a manifest is always somebody's.
+    one moment in which the backup appears, and a file without a manifest is never ours.
 
     Raises:
         InsufficientStorage: the manifest could not be written; the list is as before.

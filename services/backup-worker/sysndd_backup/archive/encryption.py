@@ -181,7 +181,7 @@ class _EncryptingSink:
         with open(source, "rb", buffering=_BUFFER) as reader:
             try:
                 pyrage.encrypt_io(reader, self._kept, recipients)
-            except BaseException as error:  # noqa: BLE001 - raised again by whoever writes
+            except BaseException as error:  # noqa: BLE001 - raised again by the writing thread
                 self._error = error
 
 
@@ -239,7 +239,7 @@ class _DecryptingSource(RawIOBase):
             try:
                 with path.open("rb", buffering=_BUFFER) as file:
                     pyrage.decrypt_io(file, pipe, identities)
-            except BaseException as error:  # noqa: BLE001 - raised again by whoever reads
+            except BaseException as error:  # noqa: BLE001 - raised again by the reading thread
                 self._error = error
 
 

@@ -158,8 +158,8 @@ class OffsiteStorage:
 def _exclusive(path: Path) -> Iterator[bool]:
     """Hold a file's lock; yield False where another process does (flock(2)).
 
-    The kernel frees it when a process dies. So whoever copies a file knows that an upload of it
-    that is still open in the storage is a dead worker's.
+    The kernel releases it when a process dies. So the process that copies a file knows that an
+    upload of it that is still open in the storage belongs to a dead worker.
     """
     with path.open("rb") as file:
         try:

@@ -35,7 +35,7 @@ class BackupReader:
 
         Args:
             manifest: of the backup.
-            progress: shown to the operator during a download; None for nobody.
+            progress: shown to the operator during a download; None outside of jobs.
             percent: of the job, during a download.
 
         Raises:

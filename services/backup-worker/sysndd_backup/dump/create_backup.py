@@ -119,7 +119,7 @@ def _expected_bytes(tools: BackupTools, inventory: Inventory) -> int:
 
 
 async def _dump(tools: BackupTools, partial: Path, reporter: ProgressReporter) -> DumpResult:
-    """Dump, again where somebody else's ALTER interrupted it."""
+    """Dump; retry where another connection's ALTER interrupted it."""
     for left in reversed(range(_DUMP_TRIES)):
         dump = Dump(
             tools.database.settings,

@@ -1,10 +1,10 @@
-"""Keeps everybody's schema changes out while a dump runs, on servers that can; writes go on.
+"""Blocks schema changes by any connection while a dump runs, where the server can; writes continue.
 
 The lock of ``sysndd_core.db.schema_lock`` keeps our own migrator and restores out. MySQL's backup lock
 does so for everyone: an ALTER from anywhere waits, holding nothing, until the dump is done.
 
 MariaDB's ``BACKUP STAGE BLOCK_DDL`` is not used: an ALTER that meets it keeps its exclusive lock on
-the table (seen on 10.11, in five of eight tries), so that nobody could read that table for the
+the table (seen on 10.11, in five of eight tries), so that no one could read that table for the
 length of the dump, and the dump itself would wait for ever. There, a dump that an ALTER broke off
 (error 1412) is taken again.
 
@@ -40,7 +40,7 @@ async def ddl_fence(settings: DatabaseSettings, server: Server) -> AsyncIterator
         server: decides whether there is one.
 
     Raises:
-        DumpFailed: a schema change has been running for a minute and goes on.
+        DumpFailed: a schema change has been running for a minute and continues.
     """
     if server.vendor != "MySQL":
         yield False

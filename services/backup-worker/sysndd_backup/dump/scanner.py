@@ -42,7 +42,7 @@ _MAY_BEGIN = (b"CREATE ", b"/*!50001 VIEW ", b"/*!50003 CREATE*/", b"/*!50106 CR
 
 
 class Visitor(Protocol):
-    """What a scan tells of."""
+    """Receives what a scan finds."""
 
     def line(self, line: bytes, *, begins: bool) -> None:
         """Take a line that is no row, without its line break.
@@ -55,10 +55,10 @@ class Visitor(Protocol):
 
 
 class DumpScan:
-    """Feed it a dump's bytes in pieces of any size; it tells ``visitor`` of all of them, in order.
+    """Takes a dump's bytes in pieces of any size; passes all of them to ``visitor``, in order.
 
     Args:
-        visitor: is told as soon as possible; a run of rows is at most as long as a piece.
+        visitor: called as soon as possible; a run of rows is at most as long as a piece.
     """
 
     def __init__(self, visitor: Visitor) -> None:
@@ -66,7 +66,7 @@ class DumpScan:
         self._rest = b""
         self._table: str | None = None
         self._values: _ValueList | None = None
-        self._in_programs = False
+        self._in_body = False
         self._begins = True
 
     def feed(self, chunk: bytes) -> None:
@@ -91,10 +91,10 @@ class DumpScan:
         if self._table is not None:
             self._visitor.rows(self._table, rest, 0)
         elif rest:
-            self._tell(rest)
+            self._pass_line(rest)
 
     def _take_line(self, data: bytes, at: int) -> int:
-        if not self._in_programs and data.startswith(b"INSERT INTO `", at):
+        if not self._in_body and data.startswith(b"INSERT INTO `", at):
             match = _INSERT.match(data, at)
             if match is not None:
                 self._table = match.group(1).replace(b"``", b"`").decode()
@@ -105,16 +105,16 @@ class DumpScan:
         end = data.find(b"\n", at)
         if end < 0:
             return at
-        self._tell(data[at:end])
+        self._pass_line(data[at:end])
         return end + 1
 
-    def _tell(self, line: bytes) -> None:
+    def _pass_line(self, line: bytes) -> None:
         self._visitor.line(line, begins=self._begins)
         if line.startswith(b"DELIMITER "):
-            self._in_programs = line != b"DELIMITER ;"
+            self._in_body = line != b"DELIMITER ;"
             self._begins = True
         else:
-            self._begins = not self._in_programs or line.endswith(b";;")
+            self._begins = not self._in_body or line.endswith(b";;")
 
     def _take_row_lines(self, data: bytes, at: int, table: str) -> int:
         """Take MariaDB's lines of rows; ``at`` is never behind the break before the next row."""
@@ -125,7 +125,7 @@ class DumpScan:
             # The last break ends the statement; every other one is before a row.
             self._visitor.rows(table, run, _breaks(run) - 1)
             return at + len(run)
-        # The end may go on in the next piece. A piece that is told of whole is not copied.
+        # The end may continue in the next piece. A piece that is passed on whole is not copied.
         to = max(at, len(data) - data.endswith(b";"))
         if to > at:
             run = data[at:to]

@@ -136,7 +136,7 @@ async def end_changed_sessions(
         session: a connection to the server.
         platform: schema that holds ``session``.
         before, after: schemas that hold the accounts of the two sides. Where either has no ``user``
-            table as we know them, nobody is the same account and every session ends.
+            table as we know it, no account is the same and every session ends.
     """
     same_accounts = await _same_accounts(session, before, after)
     others = f" AND user_id NOT IN ({same_accounts})" if same_accounts else ""

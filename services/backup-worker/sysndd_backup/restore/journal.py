@@ -3,7 +3,7 @@
 Each step is written before it is done.
 
 The platform schema is never restored, so the journal outlives what it describes. The step that
-was reached is only a hint; whether the tables have moved is told by the marker table that moves
+was reached is only a hint; whether the tables have moved is shown by the marker table that moves
 with them (see ``swap``).
 """
 
@@ -39,7 +39,7 @@ class Entry:
         job_id: the job that asked for it.
         backup: name of the backup, for a restore.
         live, incoming, outgoing: plain schema names.
-        swapping: whether the schema lock is needed to go on; before, the job's lease decides.
+        swapping: whether the schema lock is needed to continue; before, the job's lease decides.
         rolling_back: whether it is being rolled back.
         old_objects, new_objects: None until live is about to be changed.
         row_counts: rows per table of the new side.

@@ -217,7 +217,7 @@ async def _check_administrator(tools: BackupTools, job: RestoreBackup, entry: En
             return
         if not await active_administrators(session, entry.incoming):
             raise NoAdministratorInBackup(
-                f"{job.name} holds no active Administrator: nobody could administer the site"
+                f"{job.name} holds no active Administrator: no one could administer the site"
                 " after this restore. Nothing was changed. To restore it all the same, type the"
                 " second word too."
             )

@@ -63,7 +63,7 @@ class Swap:
         await drop_triggers_and_events(self._session, entry.incoming)
         await drop_objects(self._session, entry.live)
         await self._journal.step(entry, "renaming")
-        # Before as well as after: nobody's session may be valid for a moment as somebody else's.
+        # Before as well as after: no session may be valid for a moment as another person's.
         await self._end_sessions(entry.live, entry.incoming)
         await self._rename(entry, incoming=entry.incoming, outgoing=entry.outgoing)
         await self.finish(entry)

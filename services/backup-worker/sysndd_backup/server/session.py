@@ -1,8 +1,8 @@
-"""The one connection that changes schemas in a restore, and holds the schema lock meanwhile.
+"""The one connection that changes schemas in a restore, and holds the schema lock while it does.
 
 The lock lives on the connection that runs the DDL: a worker that is killed leaves its last
-statement running at the server, and the lock is not free before that statement has ended. So
-whoever gets the lock sees a schema in which nothing is still moving.
+statement running at the server, and the lock is not released before that statement has ended. So
+the next holder of the lock sees a schema in which nothing is still changing.
 """
 
 import asyncio
@@ -65,10 +65,9 @@ class SchemaSession:
             await self._connection.select_db(schema)
 
     async def run(self, statement: str | bytes) -> None:
-        """Run a statement that may need every reader out of the way for a moment.
+        """Run a statement that needs exclusive access to tables for a moment.
 
-        A short lock wait, many times: waiting once for long would queue every later reader
-        behind us.
+        A short lock wait, many times: one long wait would queue every later reader behind us.
 
         Raises:
             RestoreFailed: the server refused; names who held the lock, when that was the reason.
@@ -89,7 +88,7 @@ class SchemaSession:
                 if not _is_lock_wait(error):
                     raise
                 blocker = await self._blocker()
-                log.warning("waiting_for_tables", statement=shown, held_by=blocker)
+                log.warning("table_lock_awaited", statement=shown, held_by=blocker)
                 if attempt == _LOCK_TRIES:
                     raise RestoreFailed(
                         f"The tables were not free within {_LOCK_SECONDS * _LOCK_TRIES} s:"
@@ -128,7 +127,7 @@ class SchemaSession:
                     f"connection {row['id']} of {row['user']}@{row['host']} is"
                     f" {doing} in a transaction of {row['seconds']} s"
                 )
-        return "nobody who can be seen holds them"
+        return "no visible connection holds them"
 
 
 def _is_lock_wait(error: BaseException) -> bool:
@@ -147,7 +146,7 @@ async def open_session(
         lock_timeout: seconds to wait for the schema lock; None to work without it.
 
     Raises:
-        SchemaLocked: somebody else holds it; says who.
+        SchemaLocked: another connection holds it; the detail names it.
         DatabaseUnavailable: no connection.
     """
     connection = await connect(

@@ -54,15 +54,15 @@ class DumpDigest:
         self._parts: dict[str, hashlib._Hash] = {}
         self._part = "the settings at the beginning"
         self._write = write
-        self._head = b""
+        self._header = b""
 
     def line(self, line: bytes, *, begins: bool) -> None:
         """Hash a line, in the part that it begins or belongs to."""
-        if self._head:
-            line, begins, self._head = self._head + b"\n" + line, True, b""
+        if self._header:
+            line, begins, self._header = self._header + b"\n" + line, True, b""
         if begins and find_unfinished_header(line) is not None:
-            # Its head goes on in the next line.
-            self._head = line
+            # Its header continues in the next line.
+            self._header = line
             return
         if begins:
             self._part = _part_of(line) or self._part
@@ -92,7 +92,7 @@ class DumpDigest:
 
 
 def _part_of(line: bytes) -> str | None:
-    """Say which part of a dump a line begins, None when the part goes on."""
+    """Say which part of a dump a line begins, None when the part continues."""
     if (title := _TITLE.match(line)) is not None:
         what = "rows or triggers" if title[1].startswith(b"Dumping") else "structure"
         return f"{what} of the {title[2].decode()} {title[3].decode(errors='replace')}"
