@@ -88,6 +88,9 @@ class ClientRun:
                 env=_ENVIRONMENT,
             ) as process:
                 self._process = process
+                if self.stopped:
+                    # ``stop`` came before there was a process to kill.
+                    process.kill()
                 try:
                     result = serve(process)
                 except BaseException:
