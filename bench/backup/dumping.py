@@ -19,10 +19,11 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from sysndd_backup.backup import BackupOrder, BackupTools, take_backup
-from sysndd_backup.clients import find_clients
-from sysndd_backup.dump import flags_for
-from sysndd_backup.server import Server, identify
+from sysndd_backup.context import BackupRequest, BackupTools
+from sysndd_backup.dump.create_backup import create_backup
+from sysndd_backup.dump.dump import flags_for
+from sysndd_backup.server.clients import find_clients
+from sysndd_backup.server.server import Server, identify
 from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.db.database import Database
 from sysndd_core.jobs.models import BackupKind
@@ -158,8 +159,8 @@ async def _take(given: dict[str, str]) -> dict[str, float]:
             database, server, await find_clients(server), store, BackupCompression.ZSTD
         )
         before, begun = _processor_seconds(resource.RUSAGE_SELF), time.monotonic()
-        order = BackupOrder(BackupKind.MANUAL, "00000000-bench", None)
-        manifest = await take_backup(tools, order, progress)
+        order = BackupRequest(BackupKind.MANUAL, "00000000-bench", None)
+        manifest = await create_backup(tools, order, progress)
         seconds = time.monotonic() - begun
         processor = _processor_seconds(resource.RUSAGE_SELF) - before
     store.remove(manifest.name)

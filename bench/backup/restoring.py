@@ -25,11 +25,12 @@ from pydantic import SecretStr
 from bench.backup import swapping
 from bench.backup.dumping import server_processor_seconds
 from bench.server import POOL_MB, running_server
-from sysndd_backup.backup import BackupOrder, BackupTools, take_backup
-from sysndd_backup.checking import check_backup
-from sysndd_backup.clients import find_clients
-from sysndd_backup.server import identify
-from sysndd_backup.shadow import load_shadow
+from sysndd_backup.context import BackupRequest, BackupTools
+from sysndd_backup.dump.create_backup import create_backup
+from sysndd_backup.restore.check_file import check_backup
+from sysndd_backup.restore.shadow import load_shadow
+from sysndd_backup.server.clients import find_clients
+from sysndd_backup.server.server import identify
 from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.backups.manifest import BackupManifest
 from sysndd_core.db.database import Database
@@ -105,8 +106,8 @@ async def run(options: argparse.Namespace, server: MariadbServer, folder: Path) 
         tools = BackupTools(
             database, known, await find_clients(known), store, BackupCompression.ZSTD
         )
-        order = BackupOrder(BackupKind.MANUAL, secrets.token_hex(8), None)
-        bench = Bench(server, folder, tools, await take_backup(tools, order, _told))
+        order = BackupRequest(BackupKind.MANUAL, secrets.token_hex(8), None)
+        bench = Bench(server, folder, tools, await create_backup(tools, order, _told))
         ways: dict[str, Callable[[Bench], object]] = {
             "ours": ours,
             "zstd -dc | mariadb": plain_client,

@@ -20,11 +20,11 @@ from typing import Any
 from pydantic import SecretStr
 
 from bench.server import running_server
-from sysndd_backup.journal import Purpose
-from sysndd_backup.recovery import Recovery
-from sysndd_backup.restore import swap_tables
-from sysndd_backup.server import quoted
-from sysndd_backup.session import SchemaSession, open_session
+from sysndd_backup.restore.journal import Purpose
+from sysndd_backup.restore.recovery import Recovery
+from sysndd_backup.restore.restore import swap_tables
+from sysndd_backup.server.server import quoted
+from sysndd_backup.server.session import SchemaSession, open_session
 from sysndd_core.db.database import Database
 from sysndd_core.settings.database import DatabaseSettings
 from sysndd_local.mariadb import MariadbServer

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import cast
 
-from sysndd_backup.backup import BackupTools
-from sysndd_backup.handlers import BackupHandlers
+from sysndd_backup.context import BackupTools
+from sysndd_backup.jobs import BackupHandlers
 from sysndd_core.jobs.models import JOBS, Queue, job_type
 
 SNAPSHOT = Path(__file__).parent / "snapshots" / "jobs.json"

@@ -110,6 +110,31 @@ def test_services_never_import_each_other(service: str) -> None:
             assert name.partition(".")[0] not in others, path
 
 
+BACKUP_LAYERS = (
+    {"progress", "settings", "server"},
+    {"load", "archive"},
+    {"context"},
+    {"dump"},
+    {"verify", "importing"},
+    {"restore"},
+    {"jobs", "schedule"},
+    {"__main__"},
+)
+"""Each package of the backup worker imports only what stands before it, or its own modules."""
+
+
+def test_the_backup_worker_is_layered() -> None:
+    layer_of = {name: at for at, names in enumerate(BACKUP_LAYERS) for name in names}
+    root = SERVICES["sysndd_backup"] / "sysndd_backup"
+    for path in modules(root):
+        own = path.relative_to(root).with_suffix("").parts[0]
+        for name in imports(path):
+            prefix, _, rest = name.partition(".")
+            other = rest.partition(".")[0]
+            if prefix == "sysndd_backup" and other != own:
+                assert layer_of[other] < layer_of[own], f"{path}: {name}"
+
+
 def test_core_imports_no_service() -> None:
     for path in modules(CORE):
         for name in imports(path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from sysndd_backup.confinement import LoadAccount
+from sysndd_backup.load.confined_account import LoadAccount
 from sysndd_core.jobs.models import CreateBackup, RestoreBackup
 from sysndd_local.accounts import Account, DatabaseAccess, create_accounts
 from sysndd_migrator.cli.main import main as migrator

@@ -3,8 +3,8 @@
 import os
 import subprocess
 
-from sysndd_backup.clients import find_clients
-from sysndd_backup.server import identify
+from sysndd_backup.server.clients import find_clients
+from sysndd_backup.server.server import identify
 from sysndd_core.db.database import Database
 from tests.support.servers import TestMariadb
 

@@ -17,19 +17,17 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from sysndd_backup.backup import BackupTools
-from sysndd_backup.clients import find_clients
-from sysndd_backup.dump import Dump
-from sysndd_backup.encryption import Keys
-from sysndd_backup.handlers import BackupHandlers
-from sysndd_backup.job_runs import job_performer
-from sysndd_backup.journal import Journal
-from sysndd_backup.lanes import Lane
-from sysndd_backup.server import identify
-from sysndd_backup.session import SchemaSession
+from sysndd_backup.archive.encryption import Keys
+from sysndd_backup.archive.off_site import OffsiteStorage
+from sysndd_backup.context import BackupTools
+from sysndd_backup.dump.dump import Dump
+from sysndd_backup.jobs import BackupHandlers, BackupPolicy, job_performer
+from sysndd_backup.load.workers import LoadWorker
+from sysndd_backup.restore.journal import Journal
+from sysndd_backup.server.clients import find_clients
+from sysndd_backup.server.server import identify
+from sysndd_backup.server.session import SchemaSession
 from sysndd_backup.settings import BackupWorkerSettings
-from sysndd_backup.store.s3 import SecondPlace
-from sysndd_backup.whole_backup import BackupPolicy
 from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.backups.s3 import S3Copies
 from sysndd_core.backups.s3_parts import Part
@@ -44,7 +42,7 @@ from sysndd_core.settings.base import load
 
 POINTS = ((SchemaSession, "_send"), (Journal, "open"), (Journal, "_write"), (Journal, "close"),
           (JobRows, "progress"), (JobRows, "succeed"))  # fmt: skip
-IN_THREADS = ((Lane, "_run", 2), (BackupDirectory, "write_manifest", 1), (BackupDirectory, "sync", 0),
+IN_THREADS = ((LoadWorker, "_run", 2), (BackupDirectory, "write_manifest", 1), (BackupDirectory, "sync", 0),
               (Dump, "run", 0), (S3Copies, "put", 1), (Part, "hash_into", 0), (Part, "readinto", 0),
               (S3Copies, "_checked", 1), (S3Copies, "put_manifest", 1))  # fmt: skip
 """Methods that block, with the place of the argument by whose beginning they are named."""
@@ -125,7 +123,7 @@ async def run(killer: Killer, among: list[str]) -> None:
             compression=settings.backup.compression,
             undo_hours=settings.backup.undo_hours,
             keys=Keys.configured(settings.encryption),
-            second=None if copies is None else SecondPlace(store, copies),
+            offsite=None if copies is None else OffsiteStorage(store, copies),
         )
         rows = JobRows(database, wake_up, Queue.BACKUP)
         for owner, name in POINTS:

@@ -9,12 +9,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sysndd_backup.backup import BackupTools
-from sysndd_backup.clients import find_clients
-from sysndd_backup.handlers import BackupHandlers
-from sysndd_backup.job_runs import job_performer
-from sysndd_backup.server import identify
-from sysndd_backup.whole_backup import BackupPolicy
+from sysndd_backup.context import BackupTools
+from sysndd_backup.jobs import BackupHandlers, BackupPolicy, job_performer
+from sysndd_backup.server.clients import find_clients
+from sysndd_backup.server.server import identify
 from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.db.database import Database
 from sysndd_core.jobs.models import Job, Queue

@@ -367,8 +367,8 @@ def _run_job(deployment: Deployment, token: str, path: str, body: dict[str, Any]
 _FIND_CLIENT = """
 import asyncio, os
 from sysndd_backup.settings import BackupWorkerSettings
-from sysndd_backup.clients import find_clients
-from sysndd_backup.server import identify
+from sysndd_backup.server.clients import find_clients
+from sysndd_backup.server.server import identify
 from sysndd_core.db.database import Database
 from sysndd_core.settings.base import load
 async def main():

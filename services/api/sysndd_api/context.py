@@ -122,7 +122,9 @@ def _services(
         database=database, store=SmtpTestStore(database), audit=audit, settings=settings.smtp
     )
     yield Health(settings, database, wake_up, jobs=jobs, mails=mails, backups=directory)
-    yield from _backup_services(settings, database, directory, jobs, requests, audit)
+    yield from _backup_services(
+        settings, database, directory, rows=jobs, requests=requests, audit=audit
+    )
     yield from _account_services(
         settings, database, users=users, mails=AccountMails(mails), limiter=limiter,
         hashing=hashing, audit=audit,
@@ -136,6 +138,7 @@ def _backup_services(
     settings: ApiSettings,
     database: Database,
     directory: BackupDirectory,
+    *,
     rows: JobRows,
     requests: JobRequests,
     audit: Audit,

@@ -8,19 +8,17 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from sysndd_backup.backup import BackupTools
-from sysndd_backup.clients import find_clients
-from sysndd_backup.confinement import LoadAccount
-from sysndd_backup.encryption import Keys
-from sysndd_backup.handlers import BackupHandlers
-from sysndd_backup.job_runs import job_performer
-from sysndd_backup.older_backup import Migrator, find_migrator
-from sysndd_backup.recovery import Recovery
+from sysndd_backup.archive.encryption import Keys
+from sysndd_backup.archive.off_site import OffsiteStorage
+from sysndd_backup.context import BackupTools
+from sysndd_backup.jobs import BackupHandlers, BackupPolicy, job_performer
+from sysndd_backup.load.confined_account import LoadAccount
+from sysndd_backup.restore.migrate_backup import Migrator, find_migrator
+from sysndd_backup.restore.recovery import Recovery
 from sysndd_backup.schedule import Schedule
-from sysndd_backup.server import identify
+from sysndd_backup.server.clients import find_clients
+from sysndd_backup.server.server import identify
 from sysndd_backup.settings import BackupWorkerSettings
-from sysndd_backup.store.s3 import SecondPlace
-from sysndd_backup.whole_backup import BackupPolicy
 from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.backups.s3 import S3Copies
 from sysndd_core.db.database import Database
@@ -34,7 +32,6 @@ from sysndd_core.jobs.worker import Worker
 from sysndd_core.logging import configure
 from sysndd_core.settings.backup import BackupSettings
 from sysndd_core.settings.base import load
-from sysndd_core.settings.offsite import S3Settings
 
 # Counting the rows of a large table takes longer than a request may.
 _STATEMENT_SECONDS = 3600.0
@@ -64,47 +61,53 @@ async def _serve(settings: BackupWorkerSettings, migrator: Migrator | None) -> N
         # Two pools: a statement on rows must fail soon when the server hangs, counting a large
         # table must not.
         async with Database(settings.database) as database, Database(patient) as patient_database:
-            server = await identify(database)
-            store = BackupDirectory(settings.backup.directory)
-            _make_directory(store)
-            tools = BackupTools(
-                database=patient_database,
-                server=server,
-                clients=await find_clients(server),
-                store=store,
-                compression=settings.backup.compression,
-                undo_hours=settings.backup.undo_hours,
-                load_account=_load_account(settings.backup),
-                migrator=migrator,
-                keys=Keys.configured(settings.encryption),
-                second=_second_place(store, settings.s3),
-            )
             rows = JobRows(database, wake_up, Queue.BACKUP)
+            tools = await _tools(settings, patient_database, migrator)
             policy = BackupPolicy(
                 settings.backup.proof, settings.routine.keep, settings.backup.upload_max_bytes
             )
-            handlers = BackupHandlers(tools, policy)
             worker = Worker(
                 database=database,
                 redis=settings.redis,
                 rows=rows,
-                perform=job_performer(rows, handlers.table()),
+                perform=job_performer(rows, BackupHandlers(tools, policy).table()),
                 interruptible=_interruptible,
             )
-            beside = [Recovery(database, tools.undo_hours).keep()]
-            if tools.second is not None:
-                beside.append(tools.second.keep())
+            background = [Recovery(database, tools.undo_hours).run_forever()]
+            if tools.offsite is not None:
+                background.append(tools.offsite.run_forever())
             routine = settings.routine
             if routine.schedule is not None:
-                beside.append(Schedule(rows, routine.schedule, routine.zone).keep())
-            await _run_beside(worker, beside)
+                background.append(Schedule(rows, routine.schedule, routine.zone).run_forever())
+            await _run(worker, background)
     finally:
         await wake_up.close()
 
 
-async def _run_beside(worker: Worker, others: list[Coroutine[Any, Any, None]]) -> None:
-    """Serve the queue until SIGTERM; what goes on beside it ends with it."""
-    tasks = [asyncio.create_task(other) for other in others]
+async def _tools(
+    settings: BackupWorkerSettings, database: Database, migrator: Migrator | None
+) -> BackupTools:
+    server = await identify(database)
+    store = BackupDirectory(settings.backup.directory)
+    _make_directory(store)
+    copies = S3Copies.configured(settings.s3)
+    return BackupTools(
+        database=database,
+        server=server,
+        clients=await find_clients(server),
+        store=store,
+        compression=settings.backup.compression,
+        undo_hours=settings.backup.undo_hours,
+        load_account=_load_account(settings.backup),
+        keys=Keys.configured(settings.encryption),
+        offsite=None if copies is None else OffsiteStorage(store, copies),
+        migrate=None if migrator is None else migrator.apply,
+    )
+
+
+async def _run(worker: Worker, background: list[Coroutine[Any, Any, None]]) -> None:
+    """Serve the queue until SIGTERM; the background tasks end with it."""
+    tasks = [asyncio.create_task(one) for one in background]
     try:
         await worker.run()
     finally:
@@ -117,11 +120,6 @@ def _load_account(settings: BackupSettings) -> LoadAccount | None:
     if settings.load_user is None:
         return None
     return LoadAccount(settings.load_user, settings.load_password or SecretStr(""))
-
-
-def _second_place(store: BackupDirectory, settings: S3Settings) -> SecondPlace | None:
-    copies = S3Copies.configured(settings)
-    return None if copies is None else SecondPlace(store, copies)
 
 
 def _make_directory(store: BackupDirectory) -> None:

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from sysndd_api.settings import ApiSettings
-from sysndd_backup.store.s3 import SecondPlace
-from sysndd_backup.whole_backup import BackupPolicy
+from sysndd_backup.archive.off_site import OffsiteStorage
+from sysndd_backup.jobs import BackupPolicy
 from sysndd_core.backups.manifest import Proof
 from sysndd_core.jobs.models import BackupKind, CreateBackup
 from tests.support.http import Api, problem, served
@@ -146,7 +146,7 @@ async def test_downloads_whole_in_ranges_and_on_condition(
     api: Api, bench: BackupBench, s3_server: TestS3, bucket: str, site: Site
 ) -> None:
     copies = s3_server.copies(bucket)
-    bench.tools = dataclasses.replace(bench.tools, second=SecondPlace(bench.store, copies))
+    bench.tools = dataclasses.replace(bench.tools, offsite=OffsiteStorage(bench.store, copies))
     await bench.run(CreateBackup())
     (manifest,) = bench.store.manifests()
     path = bench.store.path(manifest.name)
@@ -180,7 +180,7 @@ async def test_a_missing_second_copy_is_said_by_health(
         check = (await admin.get("/api/health")).json()["checks"]["backups"]
         assert check["status"] == "warn"
         assert "no second copy: no such bucket" in check["reason"]
-        await SecondPlace(bench.store, s3_server.copies(bucket)).compare()
+        await OffsiteStorage(bench.store, s3_server.copies(bucket)).synchronize()
         check = (await admin.get("/api/health")).json()["checks"]["backups"]
         assert "second copy" not in check.get("reason", "")
 

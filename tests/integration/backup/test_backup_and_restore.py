@@ -7,34 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from sysndd_backup.backup import BackupTools
-from sysndd_backup.clients import Clients
 from sysndd_core.errors import OperationInProgress
 from sysndd_core.jobs.models import BackupKind, CreateBackup, RestoreBackup
 from sysndd_core.settings.backup import BackupCompression
+from tests.support.backups import UNUSUAL_OBJECTS, scratch_schemas, with_dump_script
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench
-
-TRICKY = r"""
-CREATE TABLE `{app}`.`a table` (
-  id INT PRIMARY KEY AUTO_INCREMENT, parent INT NULL, t TEXT, b BLOB, j JSON, d DATETIME(6),
-  FULLTEXT KEY (t), FOREIGN KEY (parent) REFERENCES `a table` (id)
-) ENGINE=InnoDB CHARSET=utf8mb4;
-INSERT INTO `{app}`.`a table` (id, parent, t, b, j, d) VALUES
-  (1, NULL, 'line\nbreak),\n(''quote', x'0027285c0a', '{{"a": "),("}}', '2026-01-01 00:00:00.000001'),
-  (2, 1, 'back\\slash `tick` 🧬 é', NULL, NULL, NULL),
-  (3, 2, 'INSERT INTO `x` VALUES (1),(2);', '', '[]', NULL);
-CREATE PROCEDURE `{app}`.p() BEGIN /* ; */ SELECT ';' AS s; END;
-CREATE FUNCTION `{app}`.f(x INT) RETURNS INT DETERMINISTIC RETURN x + 1;
-CREATE EVENT `{app}`.e ON SCHEDULE EVERY 1 DAY DISABLE DO SELECT 1;
-CREATE VIEW `{app}`.v1 AS SELECT id, t FROM `{app}`.`a table`;
-CREATE VIEW `{app}`.v2 AS SELECT `{app}`.f(id) AS n FROM `{app}`.v1;
-"""
 
 
 @pytest.fixture
 async def bench(site: Site) -> AsyncIterator[BackupBench]:
-    for statement in TRICKY.format(app=site.app).strip().split(";\n"):
+    for statement in UNUSUAL_OBJECTS.format(app=site.app).strip().split(";\n"):
         site.server.execute(statement.strip().removesuffix(";"))
     site.server.execute(
         f"INSERT INTO `{site.app}`.`user` (user_name, email) VALUES ('a', 'a@x'), ('b', 'b@x')"
@@ -103,14 +86,6 @@ async def test_round_trip(bench: BackupBench, compression: BackupCompression) ->
     assert bench.checksums(kept) == before
 
 
-def scratch_schemas(site: Site) -> list[str]:
-    rows = site.server.execute(
-        "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE %s",
-        (f"{site.app}\\_%",),
-    )
-    return [name for (name,) in rows if name != site.ops]
-
-
 LYING_CLIENTS = {
     "empty": "exit 0",
     "fails at once": "echo boom >&2; exit 2",
@@ -125,19 +100,11 @@ LYING_CLIENTS = {
 async def test_a_dump_that_lies_is_a_failed_job_and_no_file(
     bench: BackupBench, tmp_path: Path, script: str
 ) -> None:
-    row = await bench.run(CreateBackup(), lying(bench, tmp_path, script))
+    row = await bench.run(CreateBackup(), with_dump_script(bench, tmp_path, script))
     assert (row["state"], row["error_code"]) == ("failed", "dump_failed")
     assert row["error"]
     assert list(bench.site.backup_dir.iterdir()) == []
     assert (await bench.run(CreateBackup()))["state"] == "succeeded"
-
-
-def lying(bench: BackupBench, directory: Path, script: str) -> BackupTools:
-    program = directory / "dump"
-    program.write_text("#!/bin/sh\n" + script.format(real=bench.tools.clients.dump) + "\n")
-    program.chmod(0o755)
-    clients = Clients(str(program), bench.tools.clients.load, bench.tools.clients.version)
-    return dataclasses.replace(bench.tools, clients=clients)
 
 
 async def test_restore_stops_when_its_safety_backup_fails(
@@ -148,7 +115,7 @@ async def test_restore_stops_when_its_safety_backup_fails(
     bench.site.server.execute(f"DELETE FROM `{bench.site.app}`.`a table` WHERE id = 3")
     live = bench.checksums()
     row = await bench.run(
-        RestoreBackup(name=manifest.name), lying(bench, tmp_path, "echo no >&2; exit 1")
+        RestoreBackup(name=manifest.name), with_dump_script(bench, tmp_path, "echo no >&2; exit 1")
     )
     assert (row["state"], row["error_code"]) == ("failed", "safety_backup_failed")
     assert bench.checksums() == live
@@ -176,7 +143,7 @@ async def test_a_dump_that_can_not_be_loaded_leaves_live_untouched(
 ) -> None:
     """Its hashes are right, its SQL is not: the shadow schema takes the blow."""
     script = '"{real}" "$@" | sed "s/^  PRIMARY KEY (/  NONSENSE KEY (/"'
-    row = await bench.run(CreateBackup(), lying(bench, tmp_path, script))
+    row = await bench.run(CreateBackup(), with_dump_script(bench, tmp_path, script))
     assert row["state"] == "succeeded"
     (manifest,) = bench.store.manifests()
     live, described = bench.checksums(), programs(bench.site)

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from sysndd_backup.backup import BackupOrder, BackupTools
-from sysndd_backup.clients import Clients
-from sysndd_backup.store.s3 import SecondPlace
-from sysndd_backup.whole_backup import BackupPolicy, back_up
+from sysndd_backup.archive.off_site import OffsiteStorage
+from sysndd_backup.context import BackupTools
+from sysndd_backup.jobs import BackupHandlers, BackupPolicy
+from sysndd_backup.progress import JobRun
+from sysndd_backup.server.clients import Clients
 from sysndd_core.backups.s3 import S3Copies
 from sysndd_core.db.schema_lock import schema_lock
-from sysndd_core.jobs.models import BackupKind, CreateBackup
+from sysndd_core.jobs.models import CreateBackup
 from sysndd_core.settings.offsite import S3Settings
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench, children_of
@@ -57,7 +58,7 @@ def hanging(bench: BackupBench, url: str) -> BackupTools:
         {"bucket": "b", "endpoint": url, "access_key": "a", "secret_key": "s"}
     )
     return dataclasses.replace(
-        bench.tools, second=SecondPlace(bench.store, S3Copies(settings, "b"))
+        bench.tools, offsite=OffsiteStorage(bench.store, S3Copies(settings, "b"))
     )
 
 
@@ -133,10 +134,11 @@ async def test_progress_goes_up_with_rate_and_time_left(bench: BackupBench, tmp_
     async def progress(step: str, percent: int, message: str = "") -> None:
         shown.append((step, percent, message))
 
-    order = BackupOrder(BackupKind.MANUAL, "0123abcd-0000", None)
-    for _ in range(2):
+    handlers = BackupHandlers(tools, bench.policy)
+    # The second one's name may not be that of the first.
+    for job_id in ("0123abcd-0000", "4567abcd-0000"):
         shown.clear()
-        await back_up(tools, bench.policy, order, progress)
+        await handlers.create_backup(CreateBackup(), JobRun(job_id, None, progress))
         percents = [percent for _, percent, _ in shown]
         assert percents == sorted(percents)
         assert 0 <= percents[0] <= percents[-1] <= 100
@@ -144,7 +146,5 @@ async def test_progress_goes_up_with_rate_and_time_left(bench: BackupBench, tmp_
         for step in ("dumping", "comparing"):
             messages = [message for one, _, message in shown if one == step]
             assert any(re.fullmatch(pattern, message) for message in messages), (step, messages)
-        # The second one's name may not be that of the first.
-        order = BackupOrder(BackupKind.MANUAL, "4567abcd-0000", None)
     row = await bench.run(CreateBackup())
     assert (row["state"], row["percent"]) == ("succeeded", 100)

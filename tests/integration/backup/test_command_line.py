@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from sysndd_core.backups.directory import BackupDirectory
-from tests.integration.backup.test_what_a_dump_misses import small_disk
+from tests.support.backups import small_disk
 from tests.support.http import Api, problem
 from tests.support.site import REPOSITORY, Site
 from tests.support.workers import PACKAGES, service_process

@@ -7,34 +7,15 @@ import pyrage
 import pytest
 import zstandard
 
-from sysndd_backup.backup import BackupTools
-from sysndd_backup.encryption import Keys
-from sysndd_backup.whole_backup import BackupPolicy
+from sysndd_backup.archive.encryption import Keys
+from sysndd_backup.context import BackupTools
+from sysndd_backup.jobs import BackupPolicy
 from sysndd_core.errors import SettingsError
 from sysndd_core.jobs.models import CreateBackup, RestoreBackup, VerifyBackup
 from sysndd_core.settings.backup import BackupCompression
-from sysndd_core.settings.base import Settings, load
-from sysndd_core.settings.encryption import EncryptionSettings
+from tests.support.backups import OTHER_IDENTITY, OUR_IDENTITY, OUR_KEYS, keys
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench
-
-MINE, OTHER = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
-
-
-class _Settings(Settings):
-    encryption: EncryptionSettings
-
-
-def keys(*recipients: str, identity: str = "") -> Keys:
-    """Build keys as the worker does, from its environment."""
-    environ = {
-        "BACKUP_ENCRYPTION_RECIPIENTS": ",".join(recipients),
-        "BACKUP_ENCRYPTION_IDENTITY": identity,
-    }
-    return Keys.configured(load(_Settings, environ).encryption)
-
-
-OURS = keys(str(MINE.to_public()), identity=f"# made today\n{MINE}\n")
 
 
 @pytest.fixture
@@ -43,7 +24,7 @@ async def bench(site: Site) -> AsyncIterator[BackupBench]:
         f"INSERT INTO `{site.app}`.`user` (user_name, email) VALUES ('a', 'canary@secret')"
     )
     async with backup_bench(site) as bench:
-        bench.tools = with_keys(bench, OURS)
+        bench.tools = with_keys(bench, OUR_KEYS)
         yield bench
 
 
@@ -62,13 +43,13 @@ async def test_encrypted_proven_and_restored(
     assert row["state"] == "succeeded", row["error"]
     (manifest,) = bench.store.manifests()
     assert (manifest.proof, manifest.encrypted) == ("proven", True)
-    assert manifest.recipients == [str(MINE.to_public())]
+    assert manifest.recipients == [str(OUR_IDENTITY.to_public())]
     path = bench.store.path(manifest.name)
     assert path.name.endswith(".age")
     packed = path.read_bytes()
     assert packed.startswith(b"age-encryption.org/v1\n")
     assert b"canary" not in packed
-    plain = pyrage.decrypt(packed, [MINE])
+    plain = pyrage.decrypt(packed, [OUR_IDENTITY])
     if compression is BackupCompression.ZSTD:
         plain = zstandard.ZstdDecompressor().decompressobj().decompress(plain)
         assert b"canary@secret" in plain
@@ -83,10 +64,10 @@ async def test_a_wrong_or_missing_key_is_said_before_anything_begins(bench: Back
     await bench.run(CreateBackup())
     (manifest,) = bench.store.manifests()
     bench.site.server.execute(f"DELETE FROM `{bench.site.app}`.`user`")
-    live, public = bench.checksums(), str(MINE.to_public())
+    live, public = bench.checksums(), str(OUR_IDENTITY.to_public())
     for wrong, code in (
         (keys(public), "encryption_key_missing"),
-        (keys(public, identity=str(OTHER)), "encryption_key_wrong"),
+        (keys(public, identity=str(OTHER_IDENTITY)), "encryption_key_wrong"),
     ):
         for job in (RestoreBackup(name=manifest.name), VerifyBackup(name=manifest.name)):
             with bench.site.server.general_log() as statements:
@@ -122,6 +103,6 @@ async def test_damage_is_found_everywhere(bench: BackupBench) -> None:
 
 def test_malformed_keys_are_refused_at_start_without_showing_them() -> None:
     with pytest.raises(SettingsError) as caught:
-        keys("age1nonsense", identity=str(MINE)[:-3])
+        keys("age1nonsense", identity=str(OUR_IDENTITY)[:-3])
     assert len(caught.value.problems) == 2
-    assert str(MINE)[10:-3] not in str(caught.value)
+    assert str(OUR_IDENTITY)[10:-3] not in str(caught.value)

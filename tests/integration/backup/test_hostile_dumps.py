@@ -1,20 +1,17 @@
 """Files that would reach out of the shadow schema, or are not what they say: live is untouched."""
 
 import dataclasses
-import hashlib
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
-from sysndd_backup.confinement import LoadAccount, WithoutDefiners
-from sysndd_backup.encryption import Keys
-from sysndd_backup.packing import open_reader, open_writer
-from sysndd_core.backups.manifest import BackupManifest
+from sysndd_backup.load.confined_account import LoadAccount
+from sysndd_backup.load.definers import DefinerStripper
 from sysndd_core.jobs.models import CreateBackup, RestoreBackup
-from sysndd_core.settings.backup import BackupCompression
+from tests.support.backups import scratch_schemas, tamper_with_backup
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench
 
@@ -42,30 +39,6 @@ async def bench(site: Site) -> AsyncIterator[BackupBench]:
         row = await bench.run(CreateBackup())
         assert row["state"] == "succeeded", row["error"]
         yield bench
-
-
-def forged(bench: BackupBench, change: Callable[[bytes], bytes]) -> str:
-    """Change the SQL of the one backup, with hashes and sizes that fit; return its name."""
-    manifest: BackupManifest = bench.store.manifests()[-1]
-    path = bench.store.path(manifest.name)
-    with open_reader(path, Keys()) as reader:
-        sql = change(reader.read())
-    with path.open("wb") as file:
-        writer = open_writer(file, BackupCompression.ZSTD)
-        writer.write(sql)
-        writer.close()
-    packed = path.read_bytes()
-    bench.store.write_manifest(
-        manifest.model_copy(
-            update={
-                "size_bytes": len(packed),
-                "sha256": hashlib.sha256(packed).hexdigest(),
-                "uncompressed_bytes": len(sql),
-                "uncompressed_sha256": hashlib.sha256(sql).hexdigest(),
-            }
-        )
-    )
-    return manifest.name
 
 
 TRAILER = b"-- Dump completed"
@@ -98,7 +71,7 @@ async def test_a_hostile_dump_changes_nothing(
 ) -> None:
     touched = tmp_path / "touched"
     text = sql.format(app=bench.site.app, ops=bench.site.ops, touched=touched).encode()
-    name = forged(bench, lambda dump: dump.replace(TRAILER, text + TRAILER))
+    name = tamper_with_backup(bench, lambda dump: dump.replace(TRAILER, text + TRAILER))
     live = bench.checksums()
     row = await bench.run(RestoreBackup(name=name))
     assert (row["state"], row["error_code"]) == ("failed", "restore_failed")
@@ -106,18 +79,10 @@ async def test_a_hostile_dump_changes_nothing(
     assert "Nothing was changed" in str(row["error"])
     assert bench.checksums() == live
     assert not touched.exists()
-    assert beside_live(bench.site) == []
+    assert scratch_schemas(bench.site) == []
     assert bench.site.server.execute(
         "SELECT user FROM mysql.user WHERE user LIKE 'sysndd\\_load\\_%%' OR user = 'sysndd_intruder'"
     ) == ()  # fmt: skip
-
-
-def beside_live(site: Site) -> list[str]:
-    rows = site.server.execute(
-        "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE %s",
-        (f"{site.app}\\_%",),
-    )
-    return [name for (name,) in rows if name != site.ops]
 
 
 async def test_damage_anywhere_is_found_before_anything_is_loaded(bench: BackupBench) -> None:
@@ -136,7 +101,7 @@ async def test_damage_anywhere_is_found_before_anything_is_loaded(bench: BackupB
 
 async def test_a_dump_cut_at_a_line_is_found_out(bench: BackupBench) -> None:
     live = bench.checksums()
-    name = forged(
+    name = tamper_with_backup(
         bench, lambda dump: b"\n".join(dump.splitlines()[: dump.count(b"\n") // 2]) + b"\n"
     )
     row = await bench.run(RestoreBackup(name=name))
@@ -180,7 +145,7 @@ async def test_an_account_that_is_there_already(bench: BackupBench) -> None:
         bench.tools = dataclasses.replace(bench.tools, load_account=account)
         row = await bench.run(RestoreBackup(name=bench.store.manifests()[-1].name))
         assert row["state"] == "succeeded", row["error"]
-        name = forged(
+        name = tamper_with_backup(
             bench, lambda dump: dump.replace(TRAILER, f"USE `{app}`;\n".encode() + TRAILER)
         )
         row = await bench.run(RestoreBackup(name=name))
@@ -216,6 +181,6 @@ def test_rewriting_does_not_depend_on_where_a_chunk_ends() -> None:
         b"INSERT INTO `t` VALUES\n('CREATE DEFINER=`a`@`%` x');\n-- end"
     )
     for size in (1, 7, 50, len(dump)):
-        rewrite = WithoutDefiners("old", "new")
+        rewrite = DefinerStripper("old", "new")
         pieces = [rewrite.feed(dump[at : at + size]) for at in range(0, len(dump), size)]
         assert b"".join(pieces) + rewrite.finish() == expected, size

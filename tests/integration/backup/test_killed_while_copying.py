@@ -11,12 +11,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sysndd_backup.encryption import Keys
-from sysndd_backup.packing import open_reader
-from sysndd_backup.store.s3 import SecondPlace
+from sysndd_backup.archive.compression import open_reader
+from sysndd_backup.archive.encryption import Keys
+from sysndd_backup.archive.off_site import OffsiteStorage
 from sysndd_core.backups.directory import UPLOAD_SUFFIX
 from sysndd_core.jobs.models import AdoptBackup, CreateBackup
-from tests.integration.backup.test_encryption import MINE, OURS
+from tests.support.backups import OUR_IDENTITY, OUR_KEYS
 from tests.support.dice import spread
 from tests.support.s3 import TestS3
 from tests.support.site import REPOSITORY, Site
@@ -30,7 +30,7 @@ WHENS = ("before", "during", "after")
 async def bench(site: Site, s3_server: TestS3, bucket: str) -> AsyncIterator[BackupBench]:
     async with backup_bench(site) as bench:
         copies = s3_server.copies(bucket)
-        bench.tools = dataclasses.replace(bench.tools, second=SecondPlace(bench.store, copies))
+        bench.tools = dataclasses.replace(bench.tools, offsite=OffsiteStorage(bench.store, copies))
         yield bench
 
 
@@ -81,16 +81,16 @@ async def test_a_copy_that_was_killed_is_made_up_and_leaves_no_parts(
     await bench.submit(CreateBackup())
     count = int(await asyncio.to_thread(work, bench, "0", "before", *owners, **environ))
     assert count > KILLS
-    assert bench.tools.second is not None
+    assert bench.tools.offsite is not None
     for at, when in points(count):
         what = f"{when} point {at} of {count}"
         await bench.submit(CreateBackup())
         await asyncio.to_thread(work, bench, at, when, *owners, **environ)
         await run_again(bench)
-        await bench.tools.second.compare()
+        await bench.tools.offsite.synchronize()
         check_both_places(bench, s3_server, bucket, what)
         for manifest in bench.store.manifests():
-            bench.tools.second.copies.remove(manifest.name)
+            bench.tools.offsite.copies.remove(manifest.name)
             bench.store.remove(manifest.name)
 
 
@@ -118,19 +118,19 @@ def check_both_places(bench: BackupBench, server: TestS3, bucket: str, what: str
 async def test_an_upload_whose_worker_was_killed_becomes_one_backup(
     bench: BackupBench, encrypted: bool
 ) -> None:
-    await bench.run(CreateBackup(), dataclasses.replace(bench.tools, second=None))
+    await bench.run(CreateBackup(), dataclasses.replace(bench.tools, offsite=None))
     (manifest,) = bench.store.manifests()
     with open_reader(bench.store.path(manifest.name), Keys()) as reader:
         sql = reader.read()
     bench.store.remove(manifest.name)
     environ = {}
-    bench.tools = dataclasses.replace(bench.tools, second=None)
+    bench.tools = dataclasses.replace(bench.tools, offsite=None)
     if encrypted:
         environ = {
-            "BACKUP_ENCRYPTION_RECIPIENTS": str(MINE.to_public()),
-            "BACKUP_ENCRYPTION_IDENTITY": str(MINE),
+            "BACKUP_ENCRYPTION_RECIPIENTS": str(OUR_IDENTITY.to_public()),
+            "BACKUP_ENCRYPTION_IDENTITY": str(OUR_IDENTITY),
         }
-        bench.tools = dataclasses.replace(bench.tools, keys=OURS)
+        bench.tools = dataclasses.replace(bench.tools, keys=OUR_KEYS)
     owners = ("BackupDirectory", "JobRows")
     await upload(bench, sql)
     count = int(await asyncio.to_thread(work, bench, "0", "before", *owners, **environ))

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from sysndd_backup.journal import Purpose
-from sysndd_backup.older_backup import Migrator
-from sysndd_backup.recovery import Recovery
+from sysndd_backup.restore.journal import Purpose
+from sysndd_backup.restore.migrate_backup import Migrator
+from sysndd_backup.restore.recovery import Recovery
 from sysndd_core.jobs.models import (
     CreateBackup,
     DropInspection,
@@ -20,7 +20,7 @@ from sysndd_core.jobs.models import (
     PreviewRestore,
     RestoreBackup,
 )
-from tests.integration.backup.test_hostile_dumps import beside_live, forged
+from tests.support.backups import scratch_schemas, tamper_with_backup
 from tests.support.site import MIGRATIONS, REPOSITORY, Site
 from tests.support.workers import PACKAGES, BackupBench, backup_bench
 
@@ -72,11 +72,11 @@ async def test_a_dry_run_tells_of_tables_and_accounts(bench: BackupBench) -> Non
     assert accounts["active_administrators"] == 1
     assert not told["needs_second_word"]
     assert bench.checksums() == live
-    assert beside_live(bench.site) == []
+    assert scratch_schemas(bench.site) == []
 
 
 async def test_a_backup_without_administrator_wants_a_second_word(bench: BackupBench) -> None:
-    name = forged(
+    name = tamper_with_backup(
         bench, lambda dump: dump.replace(b"'Administrator','active'", b"'Curator','active'")
     )
     told = result_of(await bench.run(PreviewRestore(name=name)))
@@ -86,7 +86,7 @@ async def test_a_backup_without_administrator_wants_a_second_word(bench: BackupB
     assert (row["state"], row["error_code"]) == ("failed", "no_administrator_in_backup")
     assert "Nothing was changed" in str(row["error"])
     assert bench.checksums() == live
-    assert beside_live(bench.site) == []
+    assert scratch_schemas(bench.site) == []
     row = await bench.run(RestoreBackup(name=name, without_administrator=True))
     assert row["state"] == "succeeded", row["error"]
 
@@ -103,21 +103,21 @@ async def test_one_table_in_a_schema_of_its_own(bench: BackupBench) -> None:
     assert (row["state"], row["error_code"]) == ("failed", "inspection_not_found")
     assert bench.checksums() == live
     assert result_of(await bench.run(DropInspection(schema_name=schema))) == {"schema": schema}
-    assert beside_live(site) == []
+    assert scratch_schemas(site) == []
 
     result_of(await bench.run(inspect))
     site.server.execute(
         f"UPDATE `{site.ops}`.inspection SET kept_until = NOW(6) - INTERVAL 1 SECOND"
     )
     await Recovery(bench.database, 24).recover()
-    assert beside_live(site) == []
+    assert scratch_schemas(site) == []
     assert site.server.execute(f"SELECT * FROM `{site.ops}`.inspection") == ()
 
 
 async def test_a_table_that_the_backup_lacks_is_named(bench: BackupBench) -> None:
     row = await bench.run(InspectTable(name=newest(bench), table="no such"))
     assert (row["state"], row["error_code"]) == ("failed", "table_not_in_backup")
-    assert beside_live(bench.site) == []
+    assert scratch_schemas(bench.site) == []
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ async def test_an_older_backup_is_brought_up_to_date(
 ) -> None:
     site, name = bench.site, newest(bench)
     await migrator.apply(site.app)
-    tools = dataclasses.replace(bench.tools, migrator=migrator)
+    tools = dataclasses.replace(bench.tools, migrate=migrator.apply)
     before = bench.checksums()
     assert "later_one" in before
     told = result_of(await bench.run(RestoreBackup(name=name), tools))
@@ -171,14 +171,14 @@ async def test_a_migration_that_fails_leaves_live_alone(
     directory = Path(migrator.variables["MIGRATIONS_DIR"])
     (directory / "900_later.sql").write_text("CREATE TABLE nonsense;\n")
     live = bench.checksums()
-    tools = dataclasses.replace(bench.tools, migrator=migrator)
+    tools = dataclasses.replace(bench.tools, migrate=migrator.apply)
     row = await bench.run(RestoreBackup(name=name), tools)
     assert (row["state"], row["error_code"]) == ("failed", "restore_failed")
     assert "migrations could not be applied" in str(row["error"])
     assert "900_later.sql" in str(row["error"])
     assert "Nothing was changed" in str(row["error"])
     assert bench.checksums() == live
-    assert beside_live(bench.site) == []
+    assert scratch_schemas(bench.site) == []
 
 
 async def test_what_recovery_found_out_is_in_the_audit_log_too(bench: BackupBench) -> None:

@@ -8,34 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from sysndd_backup.clients import Clients
-from sysndd_backup.whole_backup import BackupPolicy
+from sysndd_backup.jobs import BackupPolicy
+from sysndd_backup.server.clients import Clients
 from sysndd_core.backups.manifest import Proof
 from sysndd_core.jobs.models import CreateBackup, VerifyBackup
-from tests.integration.backup.test_backup_and_restore import TRICKY, lying
+from tests.support.backups import UNUSUAL_OBJECTS, UNUSUAL_TYPES, with_dump_script
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench, eventually
-
-MORE = r"""
-CREATE TABLE `{app}`.numbers (
-  id INT PRIMARY KEY, n DECIMAL(20,10), f DOUBLE, bits BIT(9), z DATE,
-  twice INT GENERATED ALWAYS AS (id * 2) STORED, half DOUBLE AS (id / 2), e ENUM('a','b,('), g POINT
-);
-INSERT INTO `{app}`.numbers (id, n, f, bits, z, e, g) VALUES
-  (1, 1.0000000001, 0.1, b'101010101', '0000-00-00', 'b,(', POINT(1, 2)),
-  (2, -1, 1e300, b'0', '2026-02-28', 'a', NULL);
-CREATE TABLE `{app}`.without_key (a INT, b TEXT);
-INSERT INTO `{app}`.without_key VALUES (3, 'c'), (1, 'a'), (3, 'c');
-CREATE EVENT `{app}`.on_and_off ON SCHEDULE EVERY 1 HOUR ENABLE COMMENT 'a\nb'
-  DO BEGIN SELECT 1; SELECT 2; END;
-"""
 
 
 @pytest.fixture
 async def bench(site: Site) -> AsyncIterator[BackupBench]:
     with site.server.connect() as connection, connection.cursor() as cursor:
         cursor.execute("SET sql_mode = ''")
-        for statement in (TRICKY + MORE).format(app=site.app).strip().split(";\n"):
+        for statement in (
+            (UNUSUAL_OBJECTS + UNUSUAL_TYPES).format(app=site.app).strip().split(";\n")
+        ):
             cursor.execute(statement.strip().removesuffix(";"))
         # Everything of it was made in another collation than the schema has now.
         cursor.execute(f"ALTER DATABASE `{site.app}` COLLATE utf8mb4_bin")
@@ -108,7 +96,7 @@ async def test_a_dump_that_can_not_be_loaded_is_not_proven(
     bench: BackupBench, tmp_path: Path
 ) -> None:
     script = '"{real}" "$@" | sed "s/^  PRIMARY KEY (/  NONSENSE KEY (/"'
-    row = await bench.run(CreateBackup(), lying(bench, tmp_path, script))
+    row = await bench.run(CreateBackup(), with_dump_script(bench, tmp_path, script))
     assert (row["state"], row["error_code"]) == ("failed", "proof_failed")
     assert "It can't be loaded" in str(row["error"])
     assert proof_schemas(bench.site) == []

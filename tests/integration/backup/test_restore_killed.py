@@ -18,8 +18,8 @@ from pathlib import Path
 import pymysql.err
 import pytest
 
-from sysndd_backup.packing import open_reader
-from sysndd_backup.recovery import Recovery
+from sysndd_backup.archive.compression import open_reader
+from sysndd_backup.restore.recovery import Recovery
 from sysndd_core.db.database import errors_mapped
 from sysndd_core.errors import Unavailable
 from sysndd_core.jobs.models import CreateBackup, Job, RestoreBackup, UndoRestore

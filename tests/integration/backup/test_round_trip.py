@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sysndd_backup.content import NeutralReader, difference
-from sysndd_backup.encryption import Keys
-from sysndd_backup.packing import open_reader
-from sysndd_backup.whole_backup import BackupPolicy
+from sysndd_backup.archive.compression import open_reader
+from sysndd_backup.archive.encryption import Keys
+from sysndd_backup.jobs import BackupPolicy
+from sysndd_backup.verify.dump_digest import NormalizedReader, difference
 from sysndd_core.jobs.models import CreateBackup, RestoreBackup
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench
@@ -106,10 +106,10 @@ async def bench(site: Site) -> AsyncIterator[BackupBench]:
 def parts(bench: BackupBench, name: str) -> dict[str, str]:
     """Hash each part of a backup, without what may differ (date, DEFINER, schema name)."""
     with open_reader(bench.store.path(name), Keys()) as source:
-        reader = NeutralReader(source)
+        reader = NormalizedReader(source)
         while reader.read():
             pass
-    return reader.content.digests()
+    return reader.digest.digests()
 
 
 def checksums(bench: BackupBench) -> dict[str, object]:

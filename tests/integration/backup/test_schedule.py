@@ -32,18 +32,18 @@ async def test_a_due_time_is_run_once_and_a_missed_one_is_made_up(site: Site) ->
     async with backup_bench(site) as bench:
         workers = [Schedule(bench.rows, "0 3 * * *", BERLIN, clock) for _ in range(4)]
         # A new schedule starts with its next time, not with the one before it was there.
-        assert [await one.look() for one in workers] == [None] * 4
+        assert [await one.submit_due() for one in workers] == [None] * 4
         clock.now = datetime(2026, 5, 2, 0, 59, 59, 999999, tzinfo=UTC)
-        assert await workers[0].look() is None
+        assert await workers[0].submit_due() is None
         clock.now = datetime(2026, 5, 2, 1, 0, tzinfo=UTC)
-        found = await asyncio.gather(*(one.look() for one in workers))
+        found = await asyncio.gather(*(one.submit_due() for one in workers))
         assert len([job for job in found if job is not None]) == 1
         await bench.worker().run_until_idle()
-        assert await workers[0].look() is None
+        assert await workers[0].submit_due() is None
         # Three nights without any worker are one backup, not three.
         clock.now += timedelta(days=3, hours=5)
-        assert await workers[1].look() is not None
-        assert await workers[2].look() is None
+        assert await workers[1].submit_due() is not None
+        assert await workers[2].submit_due() is None
         await bench.worker().run_until_idle()
         assert [one.kind for one in bench.store.manifests()] == ["scheduled", "scheduled"]
 
@@ -52,13 +52,13 @@ async def test_what_is_in_the_way_does_not_cost_the_run(site: Site) -> None:
     clock = Clock(datetime(2026, 5, 1, 12, 0, tzinfo=UTC))
     async with backup_bench(site) as bench:
         schedule = Schedule(bench.rows, "0 3 * * *", UTC, clock)
-        await schedule.look()
+        await schedule.submit_due()
         clock.now += timedelta(days=1)
         await bench.submit(RestoreBackup(name="not-there.sql"))
         with pytest.raises(OperationInProgress):
-            await schedule.look()
+            await schedule.submit_due()
         await bench.worker().run_until_idle()
-        assert await schedule.look() is not None
+        assert await schedule.submit_due() is not None
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,15 @@ import pymysql.cursors
 import pymysql.err
 import pytest
 
-from sysndd_backup.whole_backup import BackupPolicy
+from sysndd_backup.jobs import BackupPolicy
 from sysndd_core.db.schema_lock import schema_lock
 from sysndd_core.jobs.models import CreateBackup
-from tests.integration.backup.test_backup_and_restore import lying
+from tests.support.backups import with_dump_script
 from tests.support.site import Site
 from tests.support.workers import backup_bench, eventually
 
 
-async def test_an_alter_meanwhile_has_the_dump_taken_again_or_waits_for_it(
+async def test_an_alter_meanwhile_has_the_dump_retried_or_waits_for_it(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The ALTER comes from somebody who knows nothing of our lock: error 1412, a real one."""
@@ -52,7 +52,7 @@ async def test_an_alter_meanwhile_has_the_dump_taken_again_or_waits_for_it(
         (manifest,) = bench.store.manifests()
         assert manifest.rows_per_table["altered"] == 2
         assert manifest.fenced is not site.server.is_mariadb
-        assert ("dump_taken_again" in caplog.text) is site.server.is_mariadb
+        assert ("dump_retried" in caplog.text) is site.server.is_mariadb
 
 
 @contextlib.asynccontextmanager
@@ -64,7 +64,7 @@ async def connected(site: Site) -> AsyncIterator[pymysql.cursors.Cursor]:
 async def test_alters_without_end_are_a_failed_job_that_says_so(site: Site, tmp_path: Path) -> None:
     script = "echo 'Error 1412: Table definition has changed' >&2; exit 3"
     async with backup_bench(site) as bench:
-        row = await bench.run(CreateBackup(), lying(bench, tmp_path, script))
+        row = await bench.run(CreateBackup(), with_dump_script(bench, tmp_path, script))
         assert (row["state"], row["error_code"]) == ("failed", "dump_failed")
         assert "A table was changed while the dump ran" in str(row["error"])
         assert list(site.backup_dir.iterdir()) == []
@@ -86,7 +86,7 @@ async def test_a_dump_waits_for_whoever_changes_the_schema(site: Site) -> None:
 async def test_progress_only_grows_and_ends_at_a_hundred(site: Site, tmp_path: Path) -> None:
     async with backup_bench(site) as bench:
         bench.policy = BackupPolicy()
-        slow = lying(bench, tmp_path, '"{real}" "$@" | (sleep 1; cat)')
+        slow = with_dump_script(bench, tmp_path, '"{real}" "$@" | (sleep 1; cat)')
         job_id = await bench.submit(CreateBackup())
         running = asyncio.create_task(bench.worker(slow).run_until_idle())
         seen: list[int] = []

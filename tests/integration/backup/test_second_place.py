@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sysndd_backup.backup import BackupTools
-from sysndd_backup.store.s3 import SecondPlace
-from sysndd_backup.whole_backup import BackupPolicy
+from sysndd_backup.archive.off_site import OffsiteStorage
+from sysndd_backup.context import BackupTools
+from sysndd_backup.jobs import BackupPolicy
 from sysndd_core.backups.manifest import BackupManifest, Proof
 from sysndd_core.errors import BackupLocked, CopyFailed
 from sysndd_core.jobs.models import CreateBackup, RestoreBackup, VerifyBackup
 from sysndd_core.settings.schedule import Keep
-from tests.integration.backup.test_encryption import OTHER, OURS, keys
+from tests.support.backups import OTHER_IDENTITY, OUR_KEYS, keys
 from tests.support.s3 import TestS3
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench
@@ -25,14 +25,14 @@ from tests.support.workers import BackupBench, backup_bench
 async def bench(site: Site, s3_server: TestS3, bucket: str) -> AsyncIterator[BackupBench]:
     async with backup_bench(site) as bench:
         bench.tools = dataclasses.replace(
-            bench.tools, second=SecondPlace(bench.store, s3_server.copies(bucket))
+            bench.tools, offsite=OffsiteStorage(bench.store, s3_server.copies(bucket))
         )
         yield bench
 
 
-def second(bench: BackupBench) -> SecondPlace:
-    assert bench.tools.second is not None
-    return bench.tools.second
+def second(bench: BackupBench) -> OffsiteStorage:
+    assert bench.tools.offsite is not None
+    return bench.tools.offsite
 
 
 def keys_in(server: TestS3, bucket: str) -> list[str]:
@@ -62,7 +62,7 @@ async def test_copied_checked_and_restored_when_the_directory_is_lost(
     for path in bench.site.backup_dir.iterdir():
         path.unlink()
     assert bench.store.manifests() == []
-    await second(bench).compare()
+    await second(bench).synchronize()
     (listed,) = bench.store.manifests()
     assert (listed.name, listed.places) == (name, ["s3"])
     bench.site.server.execute(f"DROP TABLE `{bench.site.app}`.review_publication")
@@ -92,7 +92,7 @@ async def test_a_damaged_copy_is_found_before_anything_begins(
 async def test_a_file_that_rotted_on_our_disk_does_not_become_a_copy(
     bench: BackupBench, s3_server: TestS3, bucket: str
 ) -> None:
-    await bench.run(CreateBackup(), dataclasses.replace(bench.tools, second=None))
+    await bench.run(CreateBackup(), dataclasses.replace(bench.tools, offsite=None))
     (manifest,) = bench.store.manifests()
     path = bench.store.path(manifest.name)
     path.write_bytes(b"\0" + path.read_bytes()[1:])
@@ -125,7 +125,7 @@ async def test_storage_that_fails_costs_no_backup_and_is_made_up(
     bench: BackupBench, s3_server: TestS3, bucket: str
 ) -> None:
     away = s3_server.copies("no-such-bucket-anywhere")
-    tools = dataclasses.replace(bench.tools, second=SecondPlace(bench.store, away))
+    tools = dataclasses.replace(bench.tools, offsite=OffsiteStorage(bench.store, away))
     row = await bench.run(CreateBackup(), tools)
     assert row["state"] == "succeeded", row["error"]
     result = json.loads(str(row["result"]))
@@ -134,8 +134,8 @@ async def test_storage_that_fails_costs_no_backup_and_is_made_up(
     (manifest,) = bench.store.manifests()
     assert manifest.remote_error == result["copy_error"]
     with pytest.raises(CopyFailed):
-        await SecondPlace(bench.store, away).compare()
-    await second(bench).compare()
+        await OffsiteStorage(bench.store, away).synchronize()
+    await second(bench).synchronize()
     (manifest,) = bench.store.manifests()
     assert (manifest.places, manifest.remote_error) == (["local", "s3"], None)
     assert len(keys_in(s3_server, bucket)) == 2
@@ -147,12 +147,12 @@ async def test_pins_follow_and_what_is_gone_there_is_forgotten(
     await bench.run(CreateBackup())
     (manifest,) = bench.store.manifests()
     bench.store.amend(manifest.name, {"pinned": True})
-    await second(bench).compare()
+    await second(bench).synchronize()
     assert [one.pinned for one in second(bench).copies.manifests()] == [True]
     bench.store.path(manifest.name).unlink()
     second(bench).copies.remove(manifest.name)
     assert keys_in(s3_server, bucket) == []
-    await second(bench).compare()
+    await second(bench).synchronize()
     assert bench.store.manifests() == []
     assert list(bench.site.backup_dir.iterdir()) == []
 
@@ -166,7 +166,7 @@ async def test_retention_holds_for_both_places_and_honours_object_lock(
 
     def with_lock(days: str) -> BackupTools:
         copies = s3_server.copies(locked, BACKUP_S3_LOCK_DAYS=days)
-        return dataclasses.replace(bench.tools, second=SecondPlace(bench.store, copies))
+        return dataclasses.replace(bench.tools, offsite=OffsiteStorage(bench.store, copies))
 
     await bench.run(CreateBackup(), with_lock("2"))
     (kept,) = bench.store.manifests()
@@ -199,11 +199,11 @@ def names(manifests: list[BackupManifest]) -> list[str]:
 async def test_an_encrypted_copy_asks_for_its_key_before_it_is_fetched(
     bench: BackupBench,
 ) -> None:
-    encrypted = dataclasses.replace(bench.tools, keys=OURS)
+    encrypted = dataclasses.replace(bench.tools, keys=OUR_KEYS)
     await bench.run(CreateBackup(), encrypted)
     (manifest,) = bench.store.manifests()
     bench.store.path(manifest.name).unlink()
-    wrong = dataclasses.replace(bench.tools, keys=keys(identity=str(OTHER)))
+    wrong = dataclasses.replace(bench.tools, keys=keys(identity=str(OTHER_IDENTITY)))
     row = await bench.run(VerifyBackup(name=manifest.name), wrong)
     assert (row["state"], row["error_code"]) == ("failed", "encryption_key_wrong")
     assert not bench.store.path(manifest.name).exists()

@@ -5,16 +5,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sysndd_backup.checking import check_backup
-from sysndd_backup.content import NeutralReader, difference
-from sysndd_backup.load_plan import Planner
-from sysndd_backup.load_queue import LoadQueue, Rows
-from sysndd_backup.packing import open_reader
-from sysndd_backup.scan import DumpScan
+from sysndd_backup.archive.compression import open_reader
+from sysndd_backup.dump.scanner import DumpScan
+from sysndd_backup.load.plan import Planner
+from sysndd_backup.load.queue import LoadQueue, Rows
+from sysndd_backup.restore.check_file import check_backup
+from sysndd_backup.verify.dump_digest import NormalizedReader, difference
 from sysndd_core.jobs.models import CreateBackup, RestoreBackup
-from tests.integration.backup.test_backup_and_restore import TRICKY
-from tests.integration.backup.test_hostile_dumps import forged
-from tests.integration.backup.test_proof import MORE
+from tests.support.backups import UNUSUAL_OBJECTS, UNUSUAL_TYPES, tamper_with_backup
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench
 
@@ -46,7 +44,9 @@ CREATE TRIGGER counts BEFORE INSERT ON zz_parent FOR EACH ROW SET NEW.id = NEW.i
 async def bench(site: Site) -> AsyncIterator[BackupBench]:
     with site.server.connect(site.app) as connection, connection.cursor() as cursor:
         cursor.execute("SET sql_mode = '', foreign_key_checks = 0")
-        for statement in (TRICKY + MORE + KEYS).format(app=site.app).strip().split(";\n"):
+        for statement in (
+            (UNUSUAL_OBJECTS + UNUSUAL_TYPES + KEYS).format(app=site.app).strip().split(";\n")
+        ):
             cursor.execute(statement.strip().removesuffix(";"))
     async with backup_bench(site) as bench:
         row = await bench.run(CreateBackup())
@@ -73,10 +73,10 @@ def definitions(site: Site) -> dict[str, str]:
 
 def digests(bench: BackupBench, name: str) -> dict[str, str]:
     with open_reader(bench.store.path(name), bench.tools.keys) as source:
-        reader = NeutralReader(source)
+        reader = NormalizedReader(source)
         while reader.read():
             pass
-    return reader.content.digests()
+    return reader.digest.digests()
 
 
 async def test_the_same_to_the_letter(bench: BackupBench) -> None:
@@ -98,7 +98,7 @@ async def test_the_same_to_the_letter(bench: BackupBench) -> None:
 
 async def test_statements_between_rows_are_loaded_in_their_place(bench: BackupBench) -> None:
     between = b"UNLOCK TABLES;\nUPDATE `zz_parent` SET id = id;\n"
-    name = forged(bench, lambda dump: dump.replace(b"UNLOCK TABLES;\n", between, 1)
+    name = tamper_with_backup(bench, lambda dump: dump.replace(b"UNLOCK TABLES;\n", between, 1)
                   .replace(b"UPDATE `zz_parent`", b"UPDATE `a table`"))  # fmt: skip
     checked = await check_backup(bench.tools, bench.store.manifest(name))
     assert checked.plan is None
@@ -109,7 +109,7 @@ async def test_statements_between_rows_are_loaded_in_their_place(bench: BackupBe
 
 
 async def test_a_row_that_is_there_twice_is_named(bench: BackupBench) -> None:
-    name = forged(bench, lambda dump: dump.replace(b"'\xc3\xa9'", b"'e'"))
+    name = tamper_with_backup(bench, lambda dump: dump.replace(b"'\xc3\xa9'", b"'e'"))
     before = bench.checksums()
     row = await bench.run(RestoreBackup(name=name))
     assert (row["state"], row["error_code"]) == ("failed", "restore_failed")
@@ -143,7 +143,7 @@ async def test_a_large_table_is_loaded_in_pieces_by_both_lanes(
         server.execute(f"INSERT INTO `{app}`.{table} VALUES {rows}")
     await bench.run(CreateBackup())
     manifest = bench.store.manifests()[0]
-    monkeypatch.setattr("sysndd_backup.load_plan._PIECE_BYTES", 1)
+    monkeypatch.setattr("sysndd_backup.load.plan._PIECE_BYTES", 1)
     checked = await check_backup(bench.tools, manifest)
     assert checked.plan is not None
     tables = {table.name: table for table in checked.plan.tables}

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from sysndd_backup.recovery import Recovery
+from sysndd_backup.restore.recovery import Recovery
 from sysndd_core.jobs.models import CreateBackup, RestoreBackup, UndoRestore
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench

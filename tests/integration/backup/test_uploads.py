@@ -10,12 +10,11 @@ import httpx
 import pytest
 import zstandard
 
-from sysndd_backup.encryption import Keys
-from sysndd_backup.packing import open_reader
-from sysndd_backup.whole_backup import BackupPolicy
+from sysndd_backup.archive.compression import open_reader
+from sysndd_backup.archive.encryption import Keys
+from sysndd_backup.jobs import BackupPolicy
 from sysndd_core.jobs.models import BackupKind, CreateBackup, RestoreBackup
-from tests.integration.backup.test_backup_and_restore import TRICKY
-from tests.integration.backup.test_encryption import OURS
+from tests.support.backups import OUR_KEYS, UNUSUAL_OBJECTS
 from tests.support.http import Api, problem
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench
@@ -25,7 +24,7 @@ BACKUPS = "/api/admin/backups"
 
 @pytest.fixture
 async def bench(site: Site) -> AsyncIterator[BackupBench]:
-    for statement in TRICKY.format(app=site.app).strip().split(";\n"):
+    for statement in UNUSUAL_OBJECTS.format(app=site.app).strip().split(";\n"):
         site.server.execute(statement.strip().removesuffix(";"))
     async with backup_bench(site) as bench:
         yield bench
@@ -100,7 +99,7 @@ async def test_an_upload_is_listed_once_read_and_can_be_restored(
 
 async def test_an_upload_is_encrypted_at_rest_like_any_other(api: Api, bench: BackupBench) -> None:
     sql = await a_dump(bench)
-    bench.tools = dataclasses.replace(bench.tools, keys=OURS)
+    bench.tools = dataclasses.replace(bench.tools, keys=OUR_KEYS)
     assert (await send(api, "x.sql", sql)).status_code == 202
     await bench.worker().run_until_idle()
     (manifest,) = bench.store.manifests()

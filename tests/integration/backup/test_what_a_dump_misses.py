@@ -4,24 +4,22 @@ import contextlib
 import dataclasses
 import os
 import signal
-import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from sysndd_backup.backup import BackupTools
-from sysndd_backup.clients import find_clients
-from sysndd_backup.encryption import Keys
-from sysndd_backup.rights import missing_rights
-from sysndd_backup.server import Server
+from sysndd_backup.archive.encryption import Keys
+from sysndd_backup.context import BackupTools
+from sysndd_backup.dump.privileges import missing_privileges
+from sysndd_backup.server.clients import find_clients
+from sysndd_backup.server.server import Server
 from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.db.database import Database
 from sysndd_core.errors import DumpClientMismatch
 from sysndd_core.jobs.models import CreateBackup
 from sysndd_core.settings.backup import BackupCompression
-from tests.integration.backup.test_backup_and_restore import TRICKY, lying
-from tests.integration.backup.test_encryption import OURS
+from tests.support.backups import OUR_KEYS, UNUSUAL_OBJECTS, small_disk, with_dump_script
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench
 
@@ -30,7 +28,7 @@ RIGHTS = ("SELECT", "SHOW VIEW", "TRIGGER", "EVENT", "EXECUTE")
 
 @pytest.fixture
 async def bench(site: Site) -> AsyncIterator[BackupBench]:
-    for statement in TRICKY.format(app=site.app).strip().split(";\n"):
+    for statement in UNUSUAL_OBJECTS.format(app=site.app).strip().split(";\n"):
         site.server.execute(statement.strip().removesuffix(";"))
     async with backup_bench(site) as bench:
         yield bench
@@ -79,12 +77,18 @@ async def test_a_revoked_right_is_named(bench: BackupBench, revoked: str) -> Non
 
 def test_grants_are_read_as_the_servers_write_them() -> None:
     whole = ["GRANT USAGE ON *.* TO `u`@`%`", r"GRANT ALL PRIVILEGES ON `a\_b`.* TO `u`@`%`"]
-    assert missing_rights(whole, "a_b") == []
-    assert missing_rights(whole, "axb") == ["SELECT", "SHOW VIEW", "TRIGGER", "EVENT", "EXECUTE"]
-    assert missing_rights(["GRANT ALL PRIVILEGES ON `a_b`.* TO `u`@`%`"], "axb") == []
+    assert missing_privileges(whole, "a_b") == []
+    assert missing_privileges(whole, "axb") == [
+        "SELECT",
+        "SHOW VIEW",
+        "TRIGGER",
+        "EVENT",
+        "EXECUTE",
+    ]
+    assert missing_privileges(["GRANT ALL PRIVILEGES ON `a_b`.* TO `u`@`%`"], "axb") == []
     partial = ["GRANT ALL PRIVILEGES ON *.* TO `u`@`%`", "REVOKE EVENT ON `a`.* FROM `u`@`%`"]
-    assert missing_rights(partial, "a") == ["EVENT"]
-    assert missing_rights(["GRANT TRIGGER ON `a`.`one table` TO `u`@`%`"], "a")[2] == "TRIGGER"
+    assert missing_privileges(partial, "a") == ["EVENT"]
+    assert missing_privileges(["GRANT TRIGGER ON `a`.`one table` TO `u`@`%`"], "a")[2] == "TRIGGER"
 
 
 LOSING_CLIENTS = {
@@ -101,7 +105,7 @@ async def test_an_object_that_the_dump_lost_is_named(
     bench: BackupBench, tmp_path: Path, lost: str
 ) -> None:
     script = '"{real}" "$@" | ' + LOSING_CLIENTS[lost]
-    row = await bench.run(CreateBackup(), lying(bench, tmp_path, script))
+    row = await bench.run(CreateBackup(), with_dump_script(bench, tmp_path, script))
     assert (row["state"], row["error_code"]) == ("failed", "dump_failed")
     expected = {"a view": "the view v2", "a routine": "the procedure p", "an event": "the event e",
                 "a trigger": "triggers", "a table": "the table review"}  # fmt: skip
@@ -109,22 +113,7 @@ async def test_an_object_that_the_dump_lost_is_named(
     assert list(bench.site.backup_dir.iterdir()) == []
 
 
-@contextlib.contextmanager
-def small_disk(directory: Path, size: str) -> Iterator[Path]:
-    """Mount a file system of a bounded size."""
-    directory.mkdir()
-    as_root = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
-    options = f"size={size},mode=700,uid={os.geteuid()}"
-    subprocess.run(
-        [*as_root, "mount", "-t", "tmpfs", "-o", options, "tmpfs", str(directory)], check=True
-    )
-    try:
-        yield directory
-    finally:
-        subprocess.run([*as_root, "umount", str(directory)], check=True)
-
-
-@pytest.mark.parametrize("keys", [Keys(), OURS], ids=["plain", "encrypted"])
+@pytest.mark.parametrize("keys", [Keys(), OUR_KEYS], ids=["plain", "encrypted"])
 async def test_a_full_disk_is_named_and_nothing_stays(
     bench: BackupBench, tmp_path: Path, keys: Keys
 ) -> None:
@@ -156,7 +145,7 @@ async def test_a_full_disk_is_named_and_nothing_stays(
 
 async def test_a_killed_dump_client_is_named(bench: BackupBench, tmp_path: Path) -> None:
     script = "kill -9 $$"
-    row = await bench.run(CreateBackup(), lying(bench, tmp_path, script))
+    row = await bench.run(CreateBackup(), with_dump_script(bench, tmp_path, script))
     assert (row["state"], row["error_code"]) == ("failed", "dump_failed")
     assert f"signal {int(signal.SIGKILL)}" in str(row["error"])
     assert list(bench.site.backup_dir.iterdir()) == []

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sysndd_backup.job_runs import JobHandler, JobRun, job_performer
+from sysndd_backup.jobs import JobHandler, job_performer
+from sysndd_backup.progress import JobRun
 from sysndd_core.db.database import Database
 from sysndd_core.errors import JobNotCancellable, LeaseLost
 from sysndd_core.jobs import wake_up as queue

@@ -16,8 +16,8 @@ from cryptography import x509
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from sysndd_backup.clients import find_clients
-from sysndd_backup.server import identify, take_inventory
+from sysndd_backup.server.clients import find_clients
+from sysndd_backup.server.server import identify, take_inventory
 from sysndd_core.db.database import Database
 from sysndd_core.mail.smtp_probe import probe
 from sysndd_core.settings.site import LOOPBACK_NAMES

@@ -24,16 +24,19 @@ _COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
 _DEFINER = re.compile(r" DEFINER=(?:`(?:[^`]|``)*`@`(?:[^`]|``)*`|\S+)")
 _OF_THE_CLIENT = 2000
 
-_LISTINGS = {
-    "table": "SELECT table_name AS n, table_type AS t FROM information_schema.tables "
-    "WHERE table_schema = %s",
-    "trigger": "SELECT trigger_name AS n, 'TRIGGER' AS t FROM information_schema.triggers "
-    "WHERE trigger_schema = %s",
-    "routine": "SELECT routine_name AS n, routine_type AS t FROM information_schema.routines "
-    "WHERE routine_schema = %s",
-    "event": "SELECT event_name AS n, 'EVENT' AS t FROM information_schema.events "
-    "WHERE event_schema = %s",
-}
+_TABLES = (
+    "SELECT table_name AS n, table_type AS t FROM information_schema.tables"
+    " WHERE table_schema = %s ORDER BY n"
+)
+_LISTINGS = (
+    _TABLES,
+    "SELECT trigger_name AS n, 'TRIGGER' AS t FROM information_schema.triggers"
+    " WHERE trigger_schema = %s ORDER BY n",
+    "SELECT routine_name AS n, routine_type AS t FROM information_schema.routines"
+    " WHERE routine_schema = %s ORDER BY n",
+    "SELECT event_name AS n, 'EVENT' AS t FROM information_schema.events"
+    " WHERE event_schema = %s ORDER BY n",
+)
 _SHOWN_AS = {"BASE TABLE": "TABLE", "SYSTEM VERSIONED": "TABLE", "SYSTEM VIEW": "VIEW"}
 # Position of the definition in the row of SHOW CREATE; 1 unless listed here.
 _DEFINITION_AT = {
@@ -84,26 +87,58 @@ async def definitions(
     Returns:
         Object, such as ``table gene`` → its CREATE statement.
     """
-    objects: list[tuple[str, str]] = []
-    for kind, listing in _LISTINGS.items():
-        for row in await runner.fetch_all(listing, (schema,)):
-            name, shown_as = str(row["n"]), _SHOWN_AS.get(str(row["t"]), str(row["t"]))
-            if kind != "table" or name not in without:
-                objects.append((shown_as, name))
     return {
-        f"{kind.lower()} {name}": await _shown(runner, schema, kind, name) for kind, name in objects
+        f"{kind.lower()} {name}": await _shown(runner, schema, kind, name)
+        for kind, name in await list_objects(runner, schema, without=without)
     }
+
+
+async def list_objects(
+    runner: QueryRunner, schema: str, *, without: frozenset[str] = frozenset()
+) -> list[tuple[str, str]]:
+    """List every object of a schema as (kind, name), each kind ordered by name.
+
+    Args:
+        runner: Runs the queries.
+        schema: Name of the schema.
+        without: Names of tables to exclude.
+
+    Returns:
+        Kinds as SHOW CREATE has them, such as TABLE, VIEW, TRIGGER, PROCEDURE or EVENT.
+    """
+    objects: list[tuple[str, str]] = []
+    for listing in _LISTINGS:
+        for row in await runner.fetch_all(listing, (schema,)):
+            name, kind = str(row["n"]), _SHOWN_AS.get(str(row["t"]), str(row["t"]))
+            if listing is not _TABLES or name not in without:
+                objects.append((kind, name))
+    return objects
+
+
+def show_create(kind: str, schema: str, name: str) -> str:
+    """Return the statement that shows how an object is defined."""
+    return f"SHOW CREATE {kind} {quoted(schema, name)}"
+
+
+def shown_definition(kind: str, row: Sequence[str | None]) -> str | None:
+    """Pick the definition from the row of a SHOW CREATE statement.
+
+    Returns:
+        None where the account lacks the privilege to see it.
+    """
+    position = _DEFINITION_AT.get(kind, 1)
+    return row[position] if len(row) > position else None
 
 
 async def _shown(runner: QueryRunner, schema: str, kind: str, name: str) -> str:
     """Return an object's definition, or the number of the error that it can't be shown for."""
     try:
-        rows = await runner.fetch_all(f"SHOW CREATE {kind} {quoted(schema, name)}")
+        rows = await runner.fetch_all(show_create(kind, schema, name))
     except (SysnddError, pymysql.err.Error) as error:
         number = _number(error)
         if not 0 < number < _OF_THE_CLIENT:
             raise
-        # A view whose table was dropped can't be shown; that it can't is part of its state.
+        # SHOW CREATE fails for a view whose table was dropped; the error is part of its state.
         return f"error {number}"
     return _definition(schema, kind, list(rows[0].values()) if rows else [])
 
@@ -116,9 +151,8 @@ def _number(error: BaseException | None) -> int:
     return 0
 
 
-def _definition(schema: str, kind: str, result: Sequence[str | None]) -> str:
-    position = _DEFINITION_AT.get(kind, 1)
-    text = str(result[position] or "") if len(result) > position else ""
+def _definition(schema: str, kind: str, row: Sequence[str | None]) -> str:
+    text = str(shown_definition(kind, row) or "")
     text = _DEFINER.sub("", _COUNTER.sub("", text))
     return text.replace(f"`{schema}`.", "")
 

@@ -1,0 +1,1 @@
+"""Backup files: compression, encryption, the directory, the off-site copy, and retention."""

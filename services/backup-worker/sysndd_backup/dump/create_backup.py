@@ -1,0 +1,191 @@
+"""Creates one backup: privileges, free space, dump, comparison with the server, publication."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sysndd_backup.archive.compression import suffix_of
+from sysndd_backup.archive.directory import publish
+from sysndd_backup.context import BackupRequest, BackupTools
+from sysndd_backup.dump.ddl_fence import ddl_fence
+from sysndd_backup.dump.dump import Dump, DumpResult, flags_for
+from sysndd_backup.dump.privileges import check_privileges
+from sysndd_backup.progress import Progress, ProgressReporter, run_in_thread
+from sysndd_backup.server.server import Inventory, take_inventory
+from sysndd_core import __version__
+from sysndd_core.backups.directory import PARTIAL_SUFFIX
+from sysndd_core.backups.manifest import BackupManifest, backup_name, expected_bytes
+from sysndd_core.db.schema_version import current_version
+from sysndd_core.errors import DumpFailed
+from sysndd_core.logging import get_logger
+
+_DUMP_TRIES = 5
+_PAUSE_SECONDS = 1.0
+
+log = get_logger(__name__)
+
+
+async def create_backup(
+    tools: BackupTools,
+    request: BackupRequest,
+    progress: Progress,
+    *,
+    low: int = 0,
+    high: int = 100,
+) -> BackupManifest:
+    """Dump the application schema into the store. The caller holds the schema's lock.
+
+    Args:
+        tools: server, client programs and store.
+        request: which backup.
+        progress: shown to the operator; also proves before publishing that the job is still ours.
+        low, high: the range of percent that this backup fills within its job.
+
+    Returns:
+        The manifest of the published backup.
+
+    Raises:
+        DumpFailed, MissingRights, InsufficientStorage: nothing is left behind and the list of
+            backups is unchanged.
+        LeaseLost: another worker took over; nothing was published.
+    """
+    created_at = datetime.now(UTC)
+    suffix = suffix_of(tools.compression, tools.keys)
+    name = backup_name(request.kind, created_at, request.job_id, suffix)
+    target = tools.store.path(name)
+    partial = target.with_name(name + PARTIAL_SUFFIX)
+    await progress("inventory", low, "Checking privileges and free space, listing objects")
+    await check_privileges(tools.database, tools.server, tools.database.settings.name)
+    try:
+        dump = await _dump_schema(tools, partial, created_at, progress, (low, high))
+        # Fencing: a worker whose lease ran out must not publish next to its successor.
+        await progress("publishing", high - 1, f"Publishing {name}")
+        manifest = _manifest(tools, request, name, dump)
+        await asyncio.to_thread(publish, tools.store, partial, manifest)
+    finally:
+        partial.unlink(missing_ok=True)
+    return manifest
+
+
+@dataclass(frozen=True)
+class CompleteDump:
+    """A dump that agrees with what the server lists.
+
+    Attributes:
+        created_at: when it began, UTC.
+        ddl_fenced: whether the server kept schema changes out.
+        schema_version: newest applied migration, None without a ledger.
+    """
+
+    created_at: datetime
+    ddl_fenced: bool
+    inventory: Inventory
+    schema_version: str | None
+    result: DumpResult
+
+
+async def _dump_schema(
+    tools: BackupTools,
+    partial: Path,
+    created_at: datetime,
+    progress: Progress,
+    percent: tuple[int, int],
+) -> CompleteDump:
+    """Dump, and compare the result with what the server lists before and after."""
+    schema, (low, high) = tools.database.settings.name, percent
+    async with ddl_fence(tools.database.settings, tools.server) as ddl_fenced:
+        inventory = await take_inventory(tools.database, schema)
+        expected = await asyncio.to_thread(_expected_bytes, tools, inventory)
+        dumping = (low, low + int((high - low) * 0.95))
+        reporter = ProgressReporter(progress, "dumping", dumping, expected)
+        result = await _dump(tools, partial, reporter)
+        await _check_complete(tools, inventory, result)
+        version = await current_version(tools.database, application=schema)
+    return CompleteDump(created_at, ddl_fenced, inventory, version, result)
+
+
+def _expected_bytes(tools: BackupTools, inventory: Inventory) -> int:
+    """Check the free space, and estimate how many bytes of SQL will come.
+
+    A dump is text: longer than the pages it comes from for numbers, shorter for sparse pages. The
+    last backup is the better estimate.
+    """
+    tools.store.check_room(inventory.data_bytes)
+    last = next(iter(tools.store.manifests()), None)
+    if last is None:
+        return max(1, inventory.data_bytes)
+    return max(1, expected_bytes(last.uncompressed_bytes, last, inventory.data_bytes))
+
+
+async def _dump(tools: BackupTools, partial: Path, reporter: ProgressReporter) -> DumpResult:
+    """Dump; retry where another connection's ALTER interrupted it."""
+    for left in reversed(range(_DUMP_TRIES)):
+        dump = Dump(
+            tools.database.settings,
+            tools.server,
+            tools.clients,
+            partial,
+            tools.compression,
+            keys=tools.keys,
+        )
+        try:
+            return await reporter.watch(run_in_thread(dump.run, dump.stop), dump.bytes_done)
+        except DumpFailed as error:
+            if left == 0 or not error.extra.get("redefined"):
+                raise
+            log.warning("dump_retried", reason=error.detail)
+            await asyncio.to_thread(partial.unlink, missing_ok=True)
+            await asyncio.sleep(_PAUSE_SECONDS)
+    raise AssertionError("the last try returns or raises")
+
+
+async def _check_complete(tools: BackupTools, before: Inventory, result: DumpResult) -> None:
+    schema = tools.database.settings.name
+    if not before.tables:
+        raise DumpFailed(f"The schema {schema} holds no table; an empty backup proves nothing.")
+    after = await take_inventory(tools.database, schema)
+    if before.objects() != after.objects():
+        raise DumpFailed("Objects were created or dropped while the dump ran; take it again.")
+    difference = result.statistics.difference(before)
+    if difference is not None:
+        raise DumpFailed(f"The dump is not what information_schema lists: {difference}.")
+
+
+def _manifest(
+    tools: BackupTools, request: BackupRequest, name: str, dump: CompleteDump
+) -> BackupManifest:
+    inventory, result, finished_at = dump.inventory, dump.result, datetime.now(UTC)
+    rows = result.statistics.rows_of(inventory.tables)
+    return BackupManifest(
+        name=name,
+        kind=request.kind,
+        job_id=request.job_id,
+        requested_by=request.requested_by,
+        created_at=dump.created_at,
+        finished_at=finished_at,
+        duration_ms=round((finished_at - dump.created_at).total_seconds() * 1000),
+        size_bytes=result.size_bytes,
+        uncompressed_bytes=result.uncompressed_bytes,
+        sha256=result.sha256,
+        uncompressed_sha256=result.uncompressed_sha256,
+        compression=tools.compression,
+        database=tools.database.settings.name,
+        table_count=len(inventory.tables),
+        view_count=len(inventory.views),
+        trigger_count=inventory.trigger_count,
+        routine_count=len(inventory.routines),
+        event_count=len(inventory.events),
+        row_count=sum(rows.values()),
+        rows_per_table=rows,
+        data_bytes=inventory.data_bytes,
+        server_vendor=tools.server.vendor,
+        server_version=tools.server.version,
+        client_version=tools.clients.version,
+        client_flags=list(flags_for(tools.server)),
+        schema_version=dump.schema_version,
+        application_version=__version__,
+        fenced=dump.ddl_fenced,
+        encrypted=bool(tools.keys.recipients),
+        recipients=list(tools.keys.recipients),
+    )

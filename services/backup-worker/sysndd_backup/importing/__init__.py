@@ -1,0 +1,1 @@
+"""Imports dumps that were taken elsewhere."""

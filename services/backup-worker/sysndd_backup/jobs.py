@@ -1,0 +1,288 @@
+"""The jobs of the backup queue: one handler for each, and what is done with a claimed row."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sysndd_backup.archive.retention import apply_retention
+from sysndd_backup.context import BackupRequest, BackupTools
+from sysndd_backup.dump.create_backup import create_backup
+from sysndd_backup.importing.import_dump import import_dump
+from sysndd_backup.progress import JobRun
+from sysndd_backup.restore.dry_run import dry_run_restore
+from sysndd_backup.restore.inspect_table import inspect_table
+from sysndd_backup.restore.recovery import Recovery
+from sysndd_backup.restore.restore import restore_backup
+from sysndd_backup.restore.scratch_schemas import ScratchSchemas
+from sysndd_backup.restore.undo import undo_restore
+from sysndd_backup.verify.verify import verify_backup
+from sysndd_core.backups.manifest import BackupManifest, Proof
+from sysndd_core.db.schema_lock import schema_lock
+from sysndd_core.errors import JobCancelled, LeaseLost, SysnddError
+from sysndd_core.jobs.leases import CancelReason, Claim
+from sysndd_core.jobs.models import (
+    AdoptBackup,
+    BackupKind,
+    CreateBackup,
+    DropInspection,
+    InspectTable,
+    Job,
+    PreviewRestore,
+    RestoreBackup,
+    UndoRestore,
+    VerifyBackup,
+    job_type,
+)
+from sysndd_core.jobs.rows import JobRows
+from sysndd_core.jobs.worker import Perform
+from sysndd_core.logging import get_logger
+from sysndd_core.settings.backup import ProofPolicy
+from sysndd_core.settings.schedule import Keep
+
+log = get_logger(__name__)
+
+# Dumping reads, loading writes: of a job that does both, dumping is about this share.
+_DUMP_PERCENT = 40
+_DAY = timedelta(days=1)
+
+JobHandler = Callable[[Any, JobRun], Awaitable[dict[str, Any]]]
+"""Takes the job's model and its run; returns the result that goes into the row."""
+
+
+@dataclass(frozen=True)
+class BackupPolicy:
+    """What is done with backups beyond taking them.
+
+    Attributes:
+        proof: when a new backup is verified.
+        keep: which backups stay.
+        upload_max_bytes: how large an imported dump may be uncompressed.
+    """
+
+    proof: ProofPolicy = ProofPolicy.ALWAYS
+    keep: Keep = field(default_factory=Keep)
+    upload_max_bytes: int = 200 * 10**9
+
+
+class BackupHandlers:
+    """Runs the backup queue's jobs with the tools that were put together at start."""
+
+    def __init__(self, tools: BackupTools, policy: BackupPolicy | None = None) -> None:
+        self._tools = tools
+        self._policy = policy or BackupPolicy()
+
+    def table(self) -> dict[type[Job], JobHandler]:
+        """Return exactly one handler for each model of the queue."""
+        return {
+            CreateBackup: self.create_backup,
+            VerifyBackup: self.verify_backup,
+            RestoreBackup: self.restore_backup,
+            UndoRestore: self.undo_restore,
+            AdoptBackup: self.import_dump,
+            PreviewRestore: self.dry_run_restore,
+            InspectTable: self.inspect_table,
+            DropInspection: self.drop_inspection,
+        }
+
+    async def create_backup(self, job: CreateBackup, run: JobRun) -> dict[str, Any]:
+        """Create a backup, copy and verify it, and delete what has expired; the result names it.
+
+        Raises:
+            EncryptionKeyMissing, EncryptionKeyWrong: it is to be verified, and no identity can
+                read what is encrypted to the recipients.
+            SchemaLocked: a migration holds the schema and makes no progress; names it.
+        """
+        await self._recover()
+        tools = self._tools
+        verify = _verification_is_due(
+            self._policy.proof, tools.store.manifests(), datetime.now(UTC)
+        )
+        if verify:
+            # Before the dump: otherwise its verification would fail at the very end.
+            tools.keys.check_own()
+        dumped = _DUMP_PERCENT if verify else 100
+        await run.progress("waiting", 0, "Waiting for the schema's lock")
+        purpose = f"sysndd-backup: dump, job {run.id[:8]}"
+        async with schema_lock(tools.database.settings, purpose=purpose, timeout=None):
+            manifest = await create_backup(
+                tools, _request(job.kind, run), run.progress, high=dumped
+            )
+        if tools.offsite is not None:
+            manifest = await tools.offsite.copy(
+                manifest.name, run.progress, percent=min(dumped, 99)
+            )
+        if verify:
+            manifest = await verify_backup(tools, manifest.name, run.progress, low=dumped)
+            # Only now: a failed backup must never cost an older one its place.
+            await apply_retention(tools.store, self._policy.keep, tools.offsite)
+        return _described(manifest) | {
+            "proof": manifest.proof,
+            "places": manifest.places,
+            "copy_error": manifest.remote_error,
+        }
+
+    async def verify_backup(self, job: VerifyBackup, run: JobRun) -> dict[str, Any]:
+        """Verify a listed backup; the result tells when."""
+        await self._recover()
+        manifest = await verify_backup(self._tools, job.name, run.progress)
+        return {"name": manifest.name, "proof": manifest.proof, "proof_at": manifest.proof_at}
+
+    async def restore_backup(self, job: RestoreBackup, run: JobRun) -> dict[str, Any]:
+        """Restore a backup; the result names it and the safety backup."""
+        await self._recover()
+        request = _request(BackupKind.PRE_RESTORE, run)
+        return asdict(await restore_backup(self._tools, job, request, run.progress))
+
+    async def undo_restore(self, job: UndoRestore, run: JobRun) -> dict[str, Any]:
+        """Undo the last restore; the result tells what was written since."""
+        await self._recover()
+        return asdict(await undo_restore(self._tools, run))
+
+    async def import_dump(self, job: AdoptBackup, run: JobRun) -> dict[str, Any]:
+        """Import a dump from elsewhere; the result describes the backup."""
+        await self._recover()
+        tools, request = self._tools, _request(BackupKind.UPLOADED, run)
+        manifest = await import_dump(
+            tools, job, request, run.progress, self._policy.upload_max_bytes
+        )
+        if tools.offsite is not None:
+            manifest = await tools.offsite.copy(manifest.name, run.progress, percent=95)
+        return _described(manifest)
+
+    async def dry_run_restore(self, job: PreviewRestore, run: JobRun) -> dict[str, Any]:
+        """Compare a backup with live; the result tells what a restore would change."""
+        await self._recover()
+        return await dry_run_restore(self._tools, job.name, run)
+
+    async def inspect_table(self, job: InspectTable, run: JobRun) -> dict[str, Any]:
+        """Load one table into a scratch schema; the result names it."""
+        await self._recover()
+        return await inspect_table(self._tools, job.name, job.table, run)
+
+    async def drop_inspection(self, job: DropInspection, run: JobRun) -> dict[str, Any]:
+        """Drop a scratch schema that was inspected."""
+        await run.progress("dropping", 50, f"Dropping {job.schema_name}")
+        await ScratchSchemas(self._tools.database).drop(job.schema_name)
+        return {"schema": job.schema_name}
+
+    async def _recover(self) -> None:
+        """Clean up after dead workers: jobs of this queue never overlap, so all of it is theirs."""
+        await Recovery(self._tools.database, self._tools.undo_hours).recover()
+        removed = await asyncio.to_thread(self._tools.store.remove_partials)
+        if removed:
+            log.warning("partial_files_removed", files=removed)
+
+
+def job_performer(rows: JobRows, handlers: dict[type[Job], JobHandler]) -> Perform:
+    """Build the ``Perform`` that runs typed jobs and records how they ended.
+
+    Args:
+        rows: the job table.
+        handlers: exactly one handler for each model of the queue.
+    """
+
+    async def perform(claim: Claim) -> None:
+        log.info("job_started", kind=claim.row["kind"])
+        try:
+            job, handler = _resolve(claim, handlers)
+            result = await handler(job, _run_of(rows, claim))
+            await _record(lambda: rows.succeed(claim, result))
+            log.info("job_succeeded", kind=claim.row["kind"])
+        except LeaseLost:
+            log.warning("job_lease_lost", kind=claim.row["kind"])
+        except asyncio.CancelledError:
+            await _end_interrupted(rows, claim)
+        except SysnddError as error:
+            log.error("job_failed", kind=claim.row["kind"], code=error.code, error=error.detail)
+            code, text = error.code, error.detail
+            await _record(lambda: rows.fail(claim, code, text))
+        except Exception as error:
+            log.exception("job_failed", kind=claim.row["kind"])
+            text = f"Unexpected {type(error).__name__}; see the worker's log for this job id."
+            await _record(lambda: rows.fail(claim, SysnddError.code, text))
+        finally:
+            # The sweep makes up for what is missed here.
+            with contextlib.suppress(SysnddError):
+                await rows.outcomes.write()
+
+    return perform
+
+
+def _run_of(rows: JobRows, claim: Claim) -> JobRun:
+    shown = ""
+
+    async def progress(step: str, percent: int, message: str = "") -> None:
+        nonlocal shown
+        await rows.progress(claim, step=step, percent=percent, message=message)
+        if step != shown:
+            shown = step
+            log.info("job_step", step=step, percent=percent, message=message)
+
+    return JobRun(claim.id, claim.row["requested_by"], progress)
+
+
+def _resolve(claim: Claim, handlers: dict[type[Job], JobHandler]) -> tuple[Job, JobHandler]:
+    model = job_type(claim.row["kind"])
+    if model is None or model not in handlers:
+        raise SysnddError(f"This version does not know the job kind {claim.row['kind']!r}.")
+    return model.model_validate_json(claim.row["payload"]), handlers[model]
+
+
+async def _end_interrupted(rows: JobRows, claim: Claim) -> None:
+    log.warning("job_interrupted", kind=claim.row["kind"], reason=claim.cancel_reason)
+    with contextlib.suppress(LeaseLost):
+        if claim.cancel_reason is CancelReason.CANCEL_REQUESTED:
+            await rows.end(
+                claim,
+                "cancelled",
+                "error_code = %s, error = %s",
+                JobCancelled.code,
+                "Cancelled on request.",
+            )
+        elif claim.cancel_reason is CancelReason.WORKER_STOPPING:
+            await rows.release(claim)
+
+
+async def _record(outcome: Callable[[], Awaitable[None]]) -> None:
+    """Write how a job ended, patiently: the database may be what failed.
+
+    A success that could not be written must not become a failure. What can't be written in this
+    time is found by the sweep when the lease has run out, and done again.
+    """
+    for pause in (0.5, 1, 2, 4, 0):
+        try:
+            await outcome()
+            return
+        except LeaseLost:
+            return
+        except SysnddError as problem:
+            log.warning("job_outcome_write_failed", code=problem.code)
+            await asyncio.sleep(pause)
+
+
+def _request(kind: BackupKind, run: JobRun) -> BackupRequest:
+    return BackupRequest(kind, run.id, run.requested_by)
+
+
+def _verification_is_due(
+    policy: ProofPolicy, manifests: list[BackupManifest], now: datetime
+) -> bool:
+    if policy is not ProofPolicy.DAILY:
+        return policy is ProofPolicy.ALWAYS
+    return not any(
+        one.proof is Proof.PROVEN and one.proof_at is not None and one.proof_at > now - _DAY
+        for one in manifests
+    )
+
+
+def _described(manifest: BackupManifest) -> dict[str, Any]:
+    return {
+        "name": manifest.name,
+        "size_bytes": manifest.size_bytes,
+        "sha256": manifest.sha256,
+        "table_count": manifest.table_count,
+        "row_count": manifest.row_count,
+    }

@@ -1,0 +1,1 @@
+"""Loads a dump into one schema, by an account that may touch nothing else."""

@@ -1,0 +1,71 @@
+"""The dry run of a restore: what it would change in tables, rows and accounts."""
+
+import asyncio
+from dataclasses import asdict
+from typing import Any
+
+from sysndd_backup.context import BackupTools
+from sysndd_backup.progress import JobRun
+from sysndd_backup.restore.accounts import AccountChanges, compare_accounts
+from sysndd_backup.restore.check_file import CheckedBackup, check_backup
+from sysndd_backup.restore.scratch_schemas import ScratchSchemas
+from sysndd_backup.restore.shadow import load_shadow
+from sysndd_backup.server.server import count_rows
+from sysndd_backup.server.session import open_session
+
+_ACCOUNTS = "user"
+
+
+async def dry_run_restore(tools: BackupTools, name: str, run: JobRun) -> dict[str, Any]:
+    """Read a backup to its end and compare it with live.
+
+    Only the backup's accounts are loaded, into a scratch schema that is dropped at the end.
+
+    Args:
+        tools: server, client programs and store.
+        name: of a listed backup.
+        run: the job.
+
+    Returns:
+        ``tables`` that differ with ``live_rows`` and ``backup_rows`` (None: not there),
+        ``accounts`` as ``AccountChanges``, ``needs_second_word``.
+
+    Raises:
+        As ``check_backup`` and ``load_shadow``.
+    """
+    manifest = await asyncio.to_thread(tools.store.manifest, name)
+    await run.progress("checking", 1, f"Reading {name} to its end")
+    checked = await check_backup(tools, manifest, run.progress)
+    await run.progress("counting", 60, "Counting the rows of the live database")
+    live = await count_rows(tools.database, tools.database.settings.name)
+    then = manifest.rows_per_table
+    accounts = await _accounts(tools, checked, run)
+    return {
+        "name": name,
+        "sha256": manifest.sha256,
+        "table_count": manifest.table_count,
+        "live_table_count": len(live),
+        "row_count": manifest.row_count,
+        "live_row_count": sum(live.values()),
+        "tables": [
+            {"table": table, "live_rows": live.get(table), "backup_rows": then.get(table)}
+            for table in sorted(live.keys() | then.keys())
+            if live.get(table) != then.get(table)
+        ],
+        "accounts": asdict(accounts),
+        "needs_second_word": accounts.active_administrators == 0,
+    }
+
+
+async def _accounts(tools: BackupTools, checked: CheckedBackup, run: JobRun) -> AccountChanges:
+    settings = tools.database.settings
+    if _ACCOUNTS not in checked.manifest.rows_per_table:
+        return AccountChanges()
+    scratch_schemas = ScratchSchemas(tools.database)
+    scratch = await scratch_schemas.open(run.id, checked.manifest.name, _ACCOUNTS, hours=0)
+    try:
+        await load_shadow(tools, checked, scratch, run.progress, only=_ACCOUNTS)
+        async with open_session(settings) as session:
+            return await compare_accounts(session, settings.name, scratch)
+    finally:
+        await scratch_schemas.drop(scratch)

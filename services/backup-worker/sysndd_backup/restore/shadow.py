@@ -1,0 +1,170 @@
+"""Loads a checked backup into a scratch schema and compares it there with its manifest."""
+
+import contextlib
+from collections import defaultdict
+
+from sysndd_backup.context import BackupTools
+from sysndd_backup.load.confined_account import restricted_load_account
+from sysndd_backup.load.definers import DefinerStripper
+from sysndd_backup.load.parallel import Load
+from sysndd_backup.progress import Progress, ProgressReporter
+from sysndd_backup.restore.check_file import CheckedBackup
+from sysndd_backup.server.server import quoted, take_inventory
+from sysndd_backup.server.session import open_session
+from sysndd_core.backups.manifest import BackupManifest
+from sysndd_core.db.database import Row
+from sysndd_core.errors import RestoreFailed, SysnddError
+from sysndd_core.settings.database import DatabaseSettings
+
+
+async def load_shadow(
+    tools: BackupTools,
+    checked: CheckedBackup,
+    shadow: str,
+    progress: Progress,
+    *,
+    only: str | None = None,
+    account: DatabaseSettings | None = None,
+) -> DefinerStripper:
+    """Create a scratch schema that holds the whole backup; events in it are disabled.
+
+    Args:
+        tools: server, client programs and store.
+        checked: the backup, read to its end.
+        shadow: plain name of the schema; what is in it is dropped.
+        progress: shown to the operator; from 2 to 59 percent.
+        only: the one table to load, without its foreign keys; None for everything. A backup that
+            must be loaded from top to bottom is loaded as a whole nevertheless.
+        account: from ``restricted_load_account`` for this schema; None for one that is dropped at
+            the end. It owns what is loaded, and MySQL neither runs nor describes a view or trigger
+            whose owner is gone.
+
+    Returns:
+        What was rewritten on the way.
+
+    Raises:
+        RestoreFailed: it can't be loaded, or is not what the manifest says.
+    """
+    async with open_session(tools.database.settings) as session:
+        await session.create_schema(shadow)
+    async with contextlib.AsyncExitStack() as stack:
+        if account is None:
+            account = await stack.enter_async_context(
+                restricted_load_account(tools.database.settings, shadow, tools.load_account)
+            )
+        rewrite = await _load(tools, checked, shadow, progress, account=account, only=only)
+        await progress("verifying", 55, "Counting tables and rows")
+        await _compare(tools, checked, shadow, only)
+    return rewrite
+
+
+async def _load(
+    tools: BackupTools,
+    checked: CheckedBackup,
+    shadow: str,
+    progress: Progress,
+    *,
+    account: DatabaseSettings,
+    only: str | None,
+) -> DefinerStripper:
+    manifest, plan = checked.manifest, checked.plan
+    if plan is not None and only is not None:
+        plan = plan.of_one_table(only)
+    rewrite = DefinerStripper(manifest.database, shadow)
+    load = Load(account, tools.clients, shadow, plan=plan, rewrite=rewrite)
+    reporter = ProgressReporter(progress, "loading", (2, 52), manifest.uncompressed_bytes)
+    await reporter.watch(
+        load.run(lambda: tools.reader.open(manifest)), load.bytes_sent, message=load.message
+    )
+    return rewrite
+
+
+async def _compare(
+    tools: BackupTools, checked: CheckedBackup, shadow: str, only: str | None
+) -> None:
+    manifest = checked.manifest
+    if only is None:
+        await _verify_schema(tools, manifest, shadow)
+    else:
+        await _verify_rows(tools, shadow, only, manifest.rows_per_table.get(only, 0))
+
+
+async def _verify_schema(tools: BackupTools, manifest: BackupManifest, schema: str) -> None:
+    """Compare objects and rows, read every view, and look for orphans of foreign keys.
+
+    Raises:
+        RestoreFailed: naming the first difference.
+    """
+    await _verify_counts(tools, manifest, schema)
+    await _verify_views(tools, schema)
+    await _verify_references(tools, schema)
+
+
+async def _verify_counts(tools: BackupTools, manifest: BackupManifest, schema: str) -> None:
+    found = await take_inventory(tools.database, schema)
+    counts = {
+        "tables": (len(found.tables), manifest.table_count),
+        "views": (len(found.views), manifest.view_count),
+        "triggers": (found.trigger_count, manifest.trigger_count),
+        "routines": (len(found.routines), manifest.routine_count),
+        "events": (len(found.events), manifest.event_count),
+    }
+    for kind, (now, then) in counts.items():
+        if now != then:
+            raise RestoreFailed(f"There are {now} {kind}, the backup held {then}.")
+    for table, rows in manifest.rows_per_table.items():
+        await _verify_rows(tools, schema, table, rows)
+
+
+async def _verify_rows(tools: BackupTools, schema: str, table: str, rows: int) -> None:
+    """Count the rows of one table.
+
+    Raises:
+        RestoreFailed: there are more or fewer than ``rows``.
+    """
+    row = await tools.database.fetch_one(
+        f"SELECT COUNT(*) AS n FROM {quoted(schema)}.{quoted(table)}"
+    )
+    if row is None or row["n"] != rows:
+        raise RestoreFailed(f"The table {table} has not the {rows} rows that the backup held.")
+
+
+async def _verify_views(tools: BackupTools, schema: str) -> None:
+    for view in (await take_inventory(tools.database, schema)).views:
+        try:
+            await tools.database.fetch_all(f"SELECT * FROM {quoted(schema)}.{quoted(view)} LIMIT 0")
+        except Exception as error:
+            cause = error.__cause__ if isinstance(error, SysnddError) else error
+            raise RestoreFailed(f"The view {view} can't be read: {cause}") from error
+
+
+async def _verify_references(tools: BackupTools, schema: str) -> None:
+    """Look for rows without their parent: a load does not check foreign keys."""
+    rows = await tools.database.fetch_all(
+        "SELECT constraint_name AS name, table_name AS child, column_name AS col,"
+        " referenced_table_schema AS parent_schema, referenced_table_name AS parent,"
+        " referenced_column_name AS parent_col FROM information_schema.key_column_usage"
+        " WHERE table_schema = %s AND referenced_table_name IS NOT NULL"
+        " ORDER BY table_name, constraint_name, ordinal_position",
+        (schema,),
+    )
+    keys: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        keys[row["child"], row["name"]].append(row)
+    for (child, name), columns in keys.items():
+        if await tools.database.fetch_one(_orphan(schema, child, columns)) is not None:
+            raise RestoreFailed(
+                f"The foreign key {name} of {child} has rows without their parent in"
+                f" {columns[0]['parent']}."
+            )
+
+
+def _orphan(schema: str, child: str, columns: list[Row]) -> str:
+    first = columns[0]
+    parent = f"{quoted(first['parent_schema'])}.{quoted(first['parent'])}"
+    same = " AND ".join(f"p.{quoted(c['parent_col'])} = c.{quoted(c['col'])}" for c in columns)
+    filled = " AND ".join(f"c.{quoted(c['col'])} IS NOT NULL" for c in columns)
+    return (
+        f"SELECT 1 FROM {quoted(schema)}.{quoted(child)} AS c LEFT JOIN {parent} AS p ON {same}"
+        f" WHERE {filled} AND p.{quoted(first['parent_col'])} IS NULL LIMIT 1"
+    )

@@ -1,1 +1,0 @@
-"""Where backups are written to: the directory, and a second place."""

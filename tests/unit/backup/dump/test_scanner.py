@@ -1,0 +1,91 @@
+"""The scan of a dump: whatever the values hold and wherever the pieces are cut, rows are rows."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sysndd_backup.dump.scanner import DumpScan, DumpStatistics, object_of
+
+PROGRAMS = rb"""DELIMITER ;;
+CREATE DEFINER=`a`@`%` PROCEDURE `p``q`()
+BEGIN
+INSERT INTO `t` VALUES
+(1);
+CREATE TABLE `not a table` (
+END ;;
+DELIMITER ;
+DELIMITER ;;
+/*!50003 CREATE*/ /*!50017 DEFINER=`a`@`%`*/ /*!50003 TRIGGER x BEFORE INSERT ON t FOR EACH ROW
+CREATE FUNCTION `in a body`() ;;
+DELIMITER ;
+"""
+TRAILER = b"-- Dump completed on 2026-01-01"
+
+
+class Copy(DumpStatistics):
+    """Counts, and puts together again what it was told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = b""
+
+    def line(self, line: bytes, *, begins: bool) -> None:
+        super().line(line, begins=begins)
+        self.text += line + b"\n"
+
+    def rows(self, table: str, data: bytes, count: int) -> None:
+        super().rows(table, data, count)
+        self.text += data
+
+
+def escaped(text: str) -> bytes:
+    """Quote a value as both clients do (mysql_real_escape_string)."""
+    data = text.encode()
+    for byte, code in ((b"\\", b"\\\\"), (b"'", b"\\'"), (b"\n", b"\\n"), (b'"', b'\\"')):
+        data = data.replace(byte, code)
+    return b"'" + data + b"'"
+
+
+values = st.text(alphabet="a(),;'\"\\\n`é", max_size=12).map(escaped) | st.just(b"NULL")
+tables = st.lists(
+    st.tuples(
+        st.sampled_from(["t", "a table", "tick`"]),
+        st.booleans(),
+        st.lists(st.tuples(values, values), min_size=1, max_size=6),
+    ),
+    max_size=4,
+)
+
+
+@given(tables=tables, size=st.integers(1, 40))
+def test_rows_are_counted_wherever_the_pieces_are_cut(
+    tables: list[tuple[str, bool, list[tuple[bytes, bytes]]]], size: int
+) -> None:
+    dump, expected = PROGRAMS, dict[str, int]()
+    for name, one_line, rows in tables:
+        quoted = name.replace("`", "``").encode()
+        tuples = [b"(1," + b",".join(row) + b")" for row in rows]
+        columns = b" (`a)`, `b`)" if len(rows) % 2 else b""
+        dump += b"INSERT INTO `" + quoted + b"`" + columns + b" VALUES"
+        dump += b" " + b",".join(tuples) if one_line else b"\n" + b",\n".join(tuples)
+        dump += b";\n/*!40000 ALTER TABLE `x` ENABLE KEYS */;\n"
+        expected[name] = expected.get(name, 0) + len(rows)
+    dump += TRAILER + b"\n\n"
+    census = Copy()
+    scan = DumpScan(census)
+    for at in range(0, len(dump), size):
+        scan.feed(dump[at : at + size])
+    scan.finish()
+    assert census.rows_per_table == expected
+    assert census.text == dump
+    assert census.last_line == TRAILER
+    assert census.objects == [("procedure", "p`q"), ("trigger", "")]
+
+
+def test_what_a_line_creates() -> None:
+    assert object_of(b"CREATE TABLE `TABLE` (") == ("table", "TABLE")
+    assert object_of(b"/*!50001 VIEW `v` AS select 1 */;") == ("view", "v")
+    assert object_of(b"/*!50001 CREATE VIEW `v` AS SELECT") is None
+    assert object_of(b"CREATE DEFINER=`r` PACKAGE BODY `p` AS") == ("package body", "p")
+    assert object_of(
+        b"/*!50106 CREATE*/ /*!50117 DEFINER=`r`@`h`*/ /*!50106 EVENT `e` ON SCHEDULE"
+    ) == ("event", "e")
