@@ -93,7 +93,7 @@ _ROWS = {
     "change_event": "n.n, '2024-01-01' + INTERVAL h(1) % 60000000 SECOND, 1 + h(2) % 300,"
     " ELT(1 + h(3) % 3, 'review.updated', 'status.approved', 'entity.created'),"
     " JSON_OBJECT('request', MD5(n.n), 'before', s1.text, 'rows', h(4) % 50)",
-}  # fmt: skip
+}
 
 _WORDS = (
     "patient variant exon protein intellectual disability seizure cohort sequencing pathogenic"
@@ -182,9 +182,12 @@ def main() -> int:
     options = parser.parse_args()
     begun = time.monotonic()
     connection = pymysql.connect(
-        unix_socket=str(options.socket), user=options.user, password=options.password,
-        charset="utf8mb4", autocommit=True,
-    )  # fmt: skip
+        unix_socket=str(options.socket),
+        user=options.user,
+        password=options.password,
+        charset="utf8mb4",
+        autocommit=True,
+    )
     with connection:
         rows = fill(connection, options.schema, options.megabytes)
     print(f"{options.schema}: {rows} in {time.monotonic() - begun:.0f} s")

@@ -37,7 +37,7 @@ _MB = 1e6
 
 
 def compare(
-    server: MariadbServer, schema: str, folder: Path, rounds: int, told: Callable[[str], None]
+    server: MariadbServer, schema: str, folder: Path, rounds: int, report: Callable[[str], None]
 ) -> dict[str, list[float]]:
     """Let ours and the zstd pipeline take turns, and gzip, the slow one, once a round.
 
@@ -48,7 +48,7 @@ def compare(
     found: dict[str, list[float]] = {OURS: [], ZSTD: [], GZIP: [], "memory": [], "bytes": []}
     for turn in range(rounds):
         for name in (ZSTD, OURS, GZIP):
-            told(f"round {turn + 1}: {name} …")
+            report(f"round {turn + 1}: {name} …")
             before = server_processor_seconds(server)
             if name == OURS:
                 done = _ours(server, schema, folder)
@@ -144,10 +144,13 @@ def _ours(server: MariadbServer, schema: str, folder: Path) -> dict[str, float]:
 async def _take(given: dict[str, str]) -> dict[str, float]:
     settings = DatabaseSettings.model_validate(
         {
-            "socket": Path(given["socket"]), "user": "root", "name": given["schema"],
-            "password": SecretStr(given["password"]), "statement_timeout": 600,
+            "socket": Path(given["socket"]),
+            "user": "root",
+            "name": given["schema"],
+            "password": SecretStr(given["password"]),
+            "statement_timeout": 600,
         }
-    )  # fmt: skip
+    )
     store = BackupDirectory(Path(given["folder"]))
 
     async def progress(step: str, percent: int, message: str = "") -> None:
@@ -159,8 +162,8 @@ async def _take(given: dict[str, str]) -> dict[str, float]:
             database, server, await find_clients(server), store, BackupCompression.ZSTD
         )
         before, begun = _processor_seconds(resource.RUSAGE_SELF), time.monotonic()
-        order = BackupRequest(BackupKind.MANUAL, "00000000-bench", None)
-        manifest = await create_backup(tools, order, progress)
+        request = BackupRequest(BackupKind.MANUAL, "00000000-bench", None)
+        manifest = await create_backup(tools, request, progress)
         seconds = time.monotonic() - begun
         processor = _processor_seconds(resource.RUSAGE_SELF) - before
     store.remove(manifest.name)

@@ -53,8 +53,14 @@ class Bench:
 
     def mysql(self, *arguments: str) -> list[str]:
         """Compose a command of the client."""
-        return ["mariadb", "--no-defaults", f"--socket={self.server.socket}", "--user=root",
-                f"--password={self.server.root_password}", *arguments]  # fmt: skip
+        return [
+            "mariadb",
+            "--no-defaults",
+            f"--socket={self.server.socket}",
+            "--user=root",
+            f"--password={self.server.root_password}",
+            *arguments,
+        ]
 
     def fresh(self) -> None:
         """Make the target empty; not timed."""
@@ -62,7 +68,7 @@ class Bench:
         subprocess.run(self.mysql("-e", sql), check=True)
 
 
-async def _told(step: str, percent: int, message: str = "") -> None:
+async def _report(step: str, percent: int, message: str = "") -> None:
     return
 
 
@@ -70,7 +76,7 @@ async def ours(bench: Bench) -> None:
     """Read to the end, load, verify."""
     checked = await check_backup(bench.tools, bench.manifest)
     assert checked.plan is not None
-    await load_shadow(bench.tools, checked, TARGET, _told)
+    await load_shadow(bench.tools, checked, TARGET, _report)
 
 
 async def plain_client(bench: Bench) -> None:
@@ -89,16 +95,27 @@ async def myloader(bench: Bench) -> None:
 
 
 def _parallel(bench: Bench) -> list[str]:
-    return [f"--socket={bench.server.socket}", "--user=root", "--threads=2",
-            f"--password={bench.server.root_password}", f"--directory={bench.folder / 'mydumper'}"]  # fmt: skip
+    return [
+        f"--socket={bench.server.socket}",
+        "--user=root",
+        "--threads=2",
+        f"--password={bench.server.root_password}",
+        f"--directory={bench.folder / 'mydumper'}",
+    ]
 
 
 async def run(options: argparse.Namespace, server: MariadbServer, folder: Path) -> None:
     """Take the backup, let the ways take turns, and print a table."""
     settings = DatabaseSettings.model_validate(
-        {"DB_SOCKET": server.socket, "DB_USER": "root", "DB_NAME": SOURCE, "OPS_DB_NAME": OPS,
-         "DB_PASSWORD": SecretStr(server.root_password), "DB_STATEMENT_TIMEOUT": 3600}
-    )  # fmt: skip
+        {
+            "DB_SOCKET": server.socket,
+            "DB_USER": "root",
+            "DB_NAME": SOURCE,
+            "OPS_DB_NAME": OPS,
+            "DB_PASSWORD": SecretStr(server.root_password),
+            "DB_STATEMENT_TIMEOUT": 3600,
+        }
+    )
     store = BackupDirectory(folder / "backups")
     store.directory.mkdir()
     async with Database(settings) as database:
@@ -106,8 +123,8 @@ async def run(options: argparse.Namespace, server: MariadbServer, folder: Path) 
         tools = BackupTools(
             database, known, await find_clients(known), store, BackupCompression.ZSTD
         )
-        order = BackupRequest(BackupKind.MANUAL, secrets.token_hex(8), None)
-        bench = Bench(server, folder, tools, await create_backup(tools, order, _told))
+        request = BackupRequest(BackupKind.MANUAL, secrets.token_hex(8), None)
+        bench = Bench(server, folder, tools, await create_backup(tools, request, _report))
         ways: dict[str, Callable[[Bench], object]] = {
             "ours": ours,
             "zstd -dc | mariadb": plain_client,
@@ -115,8 +132,10 @@ async def run(options: argparse.Namespace, server: MariadbServer, folder: Path) 
         if shutil.which("myloader"):
             subprocess.run(["mydumper", *_dump(bench)], check=True)  # noqa: ASYNC221
             ways["myloader, 2 threads"] = myloader
-        print(f"{bench.manifest.uncompressed_bytes / 1e6:.0f} MB of SQL,"
-              f" {bench.manifest.size_bytes / 1e6:.0f} MB packed, {bench.manifest.row_count:,} rows")  # fmt: skip
+        print(
+            f"{bench.manifest.uncompressed_bytes / 1e6:.0f} MB of SQL,"
+            f" {bench.manifest.size_bytes / 1e6:.0f} MB packed, {bench.manifest.row_count:,} rows"
+        )
         times: dict[str, list[float]] = {name: [] for name in ways}
         work: dict[str, list[float]] = {name: [] for name in ways}
         for number in range(options.rounds):
@@ -128,8 +147,9 @@ async def run(options: argparse.Namespace, server: MariadbServer, folder: Path) 
                 work[name].append(server_processor_seconds(server) - worked)
                 print(
                     f"round {number + 1}: {name}: {times[name][-1]:.1f} s, of the server's"
-                    f" processor {work[name][-1]:.1f} s", flush=True,
-                )  # fmt: skip
+                    f" processor {work[name][-1]:.1f} s",
+                    flush=True,
+                )
         _print("on the wall", times)
         # What a machine with other work on it distorts least.
         _print("server's processor", work)
@@ -170,10 +190,21 @@ def main() -> int:
             suppress(KeyboardInterrupt),
         ):
             subprocess.run(
-                [sys.executable, "-m", "bench.backup.dataset", "--socket", str(server.socket),
-                 "--password", server.root_password, "--schema", SOURCE,
-                 "--megabytes", str(options.megabytes)], check=True,
-            )  # fmt: skip
+                [
+                    sys.executable,
+                    "-m",
+                    "bench.backup.dataset",
+                    "--socket",
+                    str(server.socket),
+                    "--password",
+                    server.root_password,
+                    "--schema",
+                    SOURCE,
+                    "--megabytes",
+                    str(options.megabytes),
+                ],
+                check=True,
+            )
             asyncio.run(run(options, server, folder))
     return 0
 

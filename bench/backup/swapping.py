@@ -33,7 +33,7 @@ TABLES = 100
 _FLUSHES = 40
 
 
-def measure(rounds: int, told: Callable[[str], None] = print) -> None:
+def measure(rounds: int, report: Callable[[str], None] = print) -> None:
     """Print the times on disk and in memory."""
     for where, folder in (("disk", None), ("memory", "/dev/shm")):  # noqa: S108 - not a file
         with tempfile.TemporaryDirectory(prefix="sysndd-bench-", dir=folder) as name:
@@ -41,7 +41,7 @@ def measure(rounds: int, told: Callable[[str], None] = print) -> None:
             with running_server(Path(name) / "server") as server:
                 found = [asyncio.run(_once(server, number)) for number in range(rounds)]
         ours, rename, bare = (statistics.median(column) for column in zip(*found, strict=True))
-        told(
+        report(
             f"swap of {TABLES} tables, files on {where} (a flush takes {flush * 1000:.2f} ms):"
             f" {ours:.2f} s with journal, marker and cleaning up; tables are locked for"
             f" {rename:.2f} s (a bare RENAME TABLE of as many: {bare:.2f} s)"
@@ -61,14 +61,30 @@ def _flush_seconds(folder: Path) -> float:
 async def _once(server: MariadbServer, number: int) -> tuple[float, float, float]:
     """Return seconds: of the exchange, of the RENAME TABLE in it, and of a bare one."""
     name = f"swap{number}"
-    environ = {**os.environ, "DB_SOCKET": str(server.socket), "DB_USER": "root", "DB_NAME": name,
-               "DB_PASSWORD": server.root_password, "OPS_DB_NAME": f"{name}_ops"}  # fmt: skip
-    subprocess.run([sys.executable, "-m", "sysndd_migrator", "up"], env=environ, check=True,  # noqa: ASYNC221
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    environ = {
+        **os.environ,
+        "DB_SOCKET": str(server.socket),
+        "DB_USER": "root",
+        "DB_NAME": name,
+        "DB_PASSWORD": server.root_password,
+        "OPS_DB_NAME": f"{name}_ops",
+    }
+    subprocess.run(  # noqa: ASYNC221
+        [sys.executable, "-m", "sysndd_migrator", "up"],
+        env=environ,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     settings = DatabaseSettings.model_validate(
-        {"DB_SOCKET": server.socket, "DB_USER": "root", "DB_NAME": name,
-         "OPS_DB_NAME": f"{name}_ops", "DB_PASSWORD": SecretStr(server.root_password)}
-    )  # fmt: skip
+        {
+            "DB_SOCKET": server.socket,
+            "DB_USER": "root",
+            "DB_NAME": name,
+            "OPS_DB_NAME": f"{name}_ops",
+            "DB_PASSWORD": SecretStr(server.root_password),
+        }
+    )
     shadow, before = f"{name}_shadow", f"{name}_before"
     async with Database(settings) as database:
         recovery = Recovery(database, 24)
@@ -81,7 +97,7 @@ async def _once(server: MariadbServer, number: int) -> tuple[float, float, float
         )
         with _Stopwatch() as watch:
             begun = time.monotonic()
-            await swap_tables(recovery, entry, _told)
+            await swap_tables(recovery, entry, _report)
             ours = time.monotonic() - begun
     return ours, watch.seconds, bare
 
@@ -131,7 +147,7 @@ class _Stopwatch:
         SchemaSession.run = self._original  # type: ignore[method-assign]
 
 
-async def _told(step: str, percent: int, message: str = "") -> None:
+async def _report(step: str, percent: int, message: str = "") -> None:
     """Nobody looks."""
 
 

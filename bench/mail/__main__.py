@@ -65,8 +65,12 @@ def main() -> int:
         root = Path(folder)
         with running_server(root / "server") as server, _redis(root / "redis") as redis_url:
             environ = _environ(server, redis_url)
-            subprocess.run([sys.executable, "-m", "sysndd_migrator", "up"], env=environ, check=True,
-                           stdout=subprocess.DEVNULL)  # fmt: skip
+            subprocess.run(
+                [sys.executable, "-m", "sysndd_migrator", "up"],
+                env=environ,
+                check=True,
+                stdout=subprocess.DEVNULL,
+            )
             rounds = []
             for turn in range(options.rounds):
                 print(f"round {turn + 1} …", file=sys.stderr)

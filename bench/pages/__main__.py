@@ -102,11 +102,14 @@ def _filled(system: dict[str, Any], options: argparse.Namespace) -> str:
 def _cursor(database: dict[str, Any]) -> Iterator[Cursor]:
     with (
         pymysql.connect(
-            host=database["host"], port=database["port"], user=database["user"],
-            password=database["password"], autocommit=True,
+            host=database["host"],
+            port=database["port"],
+            user=database["user"],
+            password=database["password"],
+            autocommit=True,
         ) as connection,
         connection.cursor() as cursor,
-    ):  # fmt: skip
+    ):
         yield cursor
 
 

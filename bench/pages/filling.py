@@ -27,9 +27,14 @@ def fill_backups(directory: Path, number: int) -> str:
         size = 1_000_000 + 7_919 * count
         name = f"scheduled_{stamp}_{count:08x}.sql.zst"
         changed = {
-            "name": name, "kind": "scheduled", "created_at": created, "finished_at": created,
-            "size_bytes": size, "proof": "proven" if count % 9 else "failed", "remote": None,
-        }  # fmt: skip
+            "name": name,
+            "kind": "scheduled",
+            "created_at": created,
+            "finished_at": created,
+            "size_bytes": size,
+            "verification": "verified" if count % 9 else "failed",
+            "offsite": None,
+        }
         with (directory / name).open("wb") as file:
             file.truncate(size)
         (directory / f"{name}.json").write_text(json.dumps(model | changed), encoding="utf-8")
@@ -59,18 +64,14 @@ def _rows(app: str, ops: str) -> dict[str, str]:
     ago = "UTC_TIMESTAMP(6) - INTERVAL {n} MINUTE"
     return {
         f"INSERT INTO `{ops}`.job (id, kind, queue, state, payload, percent, message, run_after,"
-        " created_at, started_at, finished_at)":
-        "(UUID(), ELT(1 + {n} % 3, 'create_backup', 'verify_backup', 'restore_backup'), 'backup',"
+        " created_at, started_at, finished_at)": "(UUID(), ELT(1 + {n} % 3, 'create_backup', 'verify_backup', 'restore_backup'), 'backup',"
         " ELT(1 + {n} % 9 DIV 8, 'succeeded', 'failed'), '{{}}', 100, 'Done: number {n}',"
         f" {ago}, {ago}, {ago}, {ago} + INTERVAL 20 SECOND)",
         f"INSERT INTO `{ops}`.mail (id, purpose, recipient, template, context, message_id, state,"
-        " run_after, created_at, finished_at)":
-        "(UUID(), 'confirm', 'reader{n}@sysndd.example', 'confirm', '{{}}', '<{n}@bench.example>',"
+        " run_after, created_at, finished_at)": "(UUID(), 'confirm', 'reader{n}@sysndd.example', 'confirm', '{{}}', '<{n}@bench.example>',"
         f" ELT(1 + {{n}} % 7 DIV 6, 'sent', 'cancelled'), {ago}, {ago}, {ago})",
-        f"INSERT INTO `{ops}`.audit_log (happened_at, action, outcome, actor_name, remote, object)":
-        f"({ago}, ELT(1 + {{n}} % 4, 'sign_in', 'sign_out', 'create_backup', 'approve_user'), 'ok',"
+        f"INSERT INTO `{ops}`.audit_log (happened_at, action, outcome, actor_name, remote, object)": f"({ago}, ELT(1 + {{n}} % 4, 'sign_in', 'sign_out', 'create_backup', 'approve_user'), 'ok',"
         " 'reader{n}', '192.0.2.7', 'number {n}')",
-        f"INSERT INTO `{app}`.`user` (user_name, email, role, state, created_at, confirmed_at)":
-        "('reader{n}', 'reader{n}@sysndd.example', 'Viewer', 'active',"
+        f"INSERT INTO `{app}`.`user` (user_name, email, role, state, created_at, confirmed_at)": "('reader{n}', 'reader{n}@sysndd.example', 'Viewer', 'active',"
         f" {ago}, {ago})",
-    }  # fmt: skip
+    }

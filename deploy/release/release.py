@@ -124,8 +124,11 @@ def _write_sbom(repository: Path, service: str, sbom_tool: str) -> None:
     pyproject = repository / "services" / service / "pyproject.toml"
     made = subprocess.run(
         [sbom_tool, "requirements", lock, "--pyproject", pyproject, "--output-reproducible"],
-        cwd=repository, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     target = repository / SBOMS / f"sysndd-{service}.cdx.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(without_addresses(made.stdout), encoding="utf-8")

@@ -69,8 +69,10 @@ async def api_and_mailer(site: Site, directory: Path, smtp: FaultySmtp) -> Async
     """Run both as processes, without limits to speak of; yield the API's address."""
     port = free_port()
     smtp_settings = {
-        "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(smtp.port), "SMTP_SECURITY": "none",
-    }  # fmt: skip
+        "SMTP_HOST": "127.0.0.1",
+        "SMTP_PORT": str(smtp.port),
+        "SMTP_SECURITY": "none",
+    }
     settings = NO_LIMITS | {"API_PORT": str(port), "API_WORKERS": "1", "LOG_LEVEL": "warning"}
     with (
         service_process("sysndd_api", site, directory, **settings),

@@ -21,10 +21,18 @@ def main(arguments: list[str]) -> int:
             base_images.ensure(running)
             ready = time.monotonic()
             code = subprocess.run(
-                [sys.executable, "-m", "pytest", "-p", "no:xdist", str(Path(__file__).parent),
-                 *arguments],
-                env=running.environ, check=False,
-            ).returncode  # fmt: skip
+                [
+                    sys.executable,
+                    "-m",
+                    "pytest",
+                    "-p",
+                    "no:xdist",
+                    str(Path(__file__).parent),
+                    *arguments,
+                ],
+                env=running.environ,
+                check=False,
+            ).returncode
     except NoEngine as error:
         print(f"test-containers: {error}", file=sys.stderr)
         return 1

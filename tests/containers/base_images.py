@@ -62,9 +62,17 @@ def _ensure_standin(engine: Engine, name: str) -> None:
         if program is not None:
             shutil.copy(program, context / name)
         engine.docker(
-            "build", "--quiet", "--network", "host", "--label", f"{_LABEL}={digest}",
-            "--tag", IMAGES[name], context, seconds=900,
-        )  # fmt: skip
+            "build",
+            "--quiet",
+            "--network",
+            "host",
+            "--label",
+            f"{_LABEL}={digest}",
+            "--tag",
+            IMAGES[name],
+            context,
+            seconds=900,
+        )
 
 
 def _fingerprint(name: str, program: Path | None) -> str:
@@ -83,11 +91,20 @@ def _build_debian(engine: Engine) -> None:
     with tempfile.TemporaryDirectory(prefix="sysndd-debian-") as folder:
         root = Path(folder, "root")
         done = subprocess.run(
-            ["debootstrap", "--variant=minbase", "--include=ca-certificates", "trixie",
-             str(root), mirror],
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, capture_output=True, text=True,
-            timeout=900, check=False,
-        )  # fmt: skip
+            [
+                "debootstrap",
+                "--variant=minbase",
+                "--include=ca-certificates",
+                "trixie",
+                str(root),
+                mirror,
+            ],
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
         if done.returncode != 0:
             raise NoEngine(f"debootstrap of trixie from {mirror} failed:\n{done.stdout[-2000:]}")
         # Certificates of a gateway through which packages are installed are needed in the image,
@@ -96,16 +113,22 @@ def _build_debian(engine: Engine) -> None:
             shutil.copytree(
                 _CERTIFICATES, root / _CERTIFICATES.relative_to("/"), dirs_exist_ok=True
             )
-            subprocess.run(["chroot", str(root), "update-ca-certificates"], capture_output=True,
-                           check=True)  # fmt: skip
+            subprocess.run(
+                ["chroot", str(root), "update-ca-certificates"], capture_output=True, check=True
+            )
         for unneeded in ("var/cache/apt/archives", "var/lib/apt/lists"):
             shutil.rmtree(root / unneeded)
         archive = Path(folder, "root.tar")
         subprocess.run(["tar", "-C", str(root), "-cf", str(archive), "."], check=True)
         engine.docker(
-            "import", "--change", "ENV PIP_CERT=/etc/ssl/certs/ca-certificates.crt",
-            "--change", f"LABEL {_LABEL}=debian", archive, _DEBIAN,
-        )  # fmt: skip
+            "import",
+            "--change",
+            "ENV PIP_CERT=/etc/ssl/certs/ca-certificates.crt",
+            "--change",
+            f"LABEL {_LABEL}=debian",
+            archive,
+            _DEBIAN,
+        )
 
 
 def _traefik() -> Path:
@@ -124,8 +147,11 @@ def _traefik() -> Path:
 def _mailpit() -> Path:
     built = subprocess.run(
         ["bash", str(REPOSITORY / "deploy" / "local" / "mailpit.sh")],
-        capture_output=True, text=True, timeout=900, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
     if built.returncode != 0:
         raise NoEngine(f"Mailpit could not be built:\n{built.stderr[-2000:]}")
     return Path(built.stdout.strip())
@@ -135,8 +161,11 @@ def _pebble() -> Path:
     """Build Pebble, the ACME test server of Let's Encrypt, from its Go module, once."""
     built = subprocess.run(
         ["sh", str(STANDINS / "build-pebble.sh")],
-        capture_output=True, text=True, timeout=900, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
     if built.returncode != 0:
         raise NoEngine(f"Pebble could not be built:\n{built.stderr[-2000:]}")
     return Path(built.stdout.strip())

@@ -41,9 +41,12 @@ def mysql(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
     """The base file on MySQL; only DB_IMAGE differs."""
     assert stack
     mysql = create_stack(
-        tmp_path_factory.mktemp("mysql") / "site", subnet=243, DB_IMAGE=IMAGES["mysql"],
-        SYSNDD_VERSION="lane-mysql", API_REPLICAS="1",
-    )  # fmt: skip
+        tmp_path_factory.mktemp("mysql") / "site",
+        subnet=243,
+        DB_IMAGE=IMAGES["mysql"],
+        SYSNDD_VERSION="lane-mysql",
+        API_REPLICAS="1",
+    )
     mysql.compose("build", *SERVICES, seconds=1200)
     try:
         mysql.up()

@@ -62,9 +62,14 @@ class Engine:
         """
         command = ["docker", *map(str, arguments)]
         done = subprocess.run(
-            command, env=self.environ, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=seconds, check=False,
-        )  # fmt: skip
+            command,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
         if check and done.returncode != 0:
             raise NoEngine(
                 f"{' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
@@ -137,8 +142,16 @@ def _install_programs() -> None:
     if created:
         policy.write_text("#!/bin/sh\nexit 101\n")
         policy.chmod(0o755)
-    install = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=300", "--no-install-recommends",
-               "install", *missing]  # fmt: skip
+    install = [
+        "apt-get",
+        "-q",
+        "-y",
+        "-o",
+        "DPkg::Lock::Timeout=300",
+        "--no-install-recommends",
+        "install",
+        *missing,
+    ]
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     try:
         if subprocess.run(install, env=environ, capture_output=True, check=False).returncode != 0:
@@ -184,14 +197,25 @@ def _running(folder: Path) -> Iterator[None]:
     for name in ("docker.pid", "docker.sock"):
         (folder / name).unlink(missing_ok=True)
     with (folder / "dockerd.log").open("w") as log:
-        command = ["dockerd", "--data-root", folder / "data", "--exec-root", folder / "exec",
-                   "--pidfile", folder / "docker.pid", "--host", f"unix://{folder / 'docker.sock'}"]  # fmt: skip
+        command = [
+            "dockerd",
+            "--data-root",
+            folder / "data",
+            "--exec-root",
+            folder / "exec",
+            "--pidfile",
+            folder / "docker.pid",
+            "--host",
+            f"unix://{folder / 'docker.sock'}",
+        ]
         process = subprocess.Popen(
             list(map(str, command)),
             env={**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"},
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
             preexec_fn=_end_with_parent,  # noqa: PLW1509 - one system call, no lock taken
-        )  # fmt: skip
+        )
     try:
         yield
     finally:

@@ -17,8 +17,18 @@ from sysndd_local.ports import free_port
 from tests.support.proxy import self_signed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SHIPPED = (".dockerignore", "Makefile", "db", "deploy", "docker-compose.override.yml", "docker-compose.yml",
-           "packages", "proxy", "requirements", "services")  # fmt: skip
+SHIPPED = (
+    ".dockerignore",
+    "Makefile",
+    "db",
+    "deploy",
+    "docker-compose.override.yml",
+    "docker-compose.yml",
+    "packages",
+    "proxy",
+    "requirements",
+    "services",
+)
 SERVICES = ("migrator", "api", "backup-worker", "mailer")
 PRODUCTION = "docker-compose.yml:deploy/docker-compose.production.yml:on-this-machine.yml"
 # An ordinary user owns the checkout; this user does not exist in the containers.
@@ -50,9 +60,15 @@ class Stack:
         """Run ``docker compose``; a failure shows the last log lines of every service."""
         command = ["docker", "compose", "--ansi", "never", *arguments]
         done = subprocess.run(
-            command, cwd=self.site, env=self.environ, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=seconds, check=False,
-        )  # fmt: skip
+            command,
+            cwd=self.site,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
         if check and done.returncode != 0:
             logs = self.compose("logs", "--tail", "50", seconds=60, check=False).stdout
             raise AssertionError(f"{' '.join(command)}: {done.returncode}\n{done.stderr}\n{logs}")
@@ -111,8 +127,11 @@ class Stack:
 
     def secrets(self) -> list[str]:
         """Return every secret."""
-        found = {path.read_text(encoding="utf-8").strip() for path in
-                 (self.site / "secrets").iterdir() if path.is_file()}  # fmt: skip
+        found = {
+            path.read_text(encoding="utf-8").strip()
+            for path in (self.site / "secrets").iterdir()
+            if path.is_file()
+        }
         return [text for text in found if text]
 
 
@@ -184,10 +203,15 @@ def create_production_stack(folder: Path, *, subnet: int) -> Stack:
     """
     http, https = free_port(), free_port()
     stack = create_stack(
-        folder, subnet=subnet, COMPOSE_FILE=PRODUCTION, SYSNDD_TLS="files",
-        HTTP_ADDRESS=f"127.0.0.1:{http}", HTTPS_ADDRESS=f"127.0.0.1:{https}",
-        SYSNDD_HTTPS_PORT=str(https), PUBLIC_URL=f"https://localhost:{https}",
-    )  # fmt: skip
+        folder,
+        subnet=subnet,
+        COMPOSE_FILE=PRODUCTION,
+        SYSNDD_TLS="files",
+        HTTP_ADDRESS=f"127.0.0.1:{http}",
+        HTTPS_ADDRESS=f"127.0.0.1:{https}",
+        SYSNDD_HTTPS_PORT=str(https),
+        PUBLIC_URL=f"https://localhost:{https}",
+    )
     files = self_signed(folder)
     for variable, name in (("CERT", "fullchain.pem"), ("KEY", "privkey.pem")):
         target = stack.site / "secrets" / "tls" / name
@@ -215,11 +239,28 @@ def system_json(stack: Stack, folder: Path) -> Path:
     """Create administrator and operator accounts, and write ``system.json`` as ``make up`` does."""
     password = secrets.token_hex(12)
     created = subprocess.run(
-        ["docker", "compose", "exec", "-T", "api", "sysndd-admin", "create-admin",
-         "--user-name", "admin", "--email", "admin@sysndd.example", "--password-stdin"],
-        cwd=stack.site, env=stack.environ, input=password + "\n", capture_output=True, text=True,
-        timeout=120, check=False,
-    )  # fmt: skip
+        [
+            "docker",
+            "compose",
+            "exec",
+            "-T",
+            "api",
+            "sysndd-admin",
+            "create-admin",
+            "--user-name",
+            "admin",
+            "--email",
+            "admin@sysndd.example",
+            "--password-stdin",
+        ],
+        cwd=stack.site,
+        env=stack.environ,
+        input=password + "\n",
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert created.returncode == 0, created.stderr
     statement = (
         f"CREATE USER '{OPERATOR}'@'%' IDENTIFIED BY '{password}';"
@@ -229,25 +270,35 @@ def system_json(stack: Stack, folder: Path) -> Path:
         "exec", "-T", "db", "sh", "-c", f'. /sysndd/client.sh; sql --execute="{statement}"'
     )
     (mount,) = [
-        mount for mount in stack.containers("backup-worker")[0]["Mounts"]
+        mount
+        for mount in stack.containers("backup-worker")[0]["Mounts"]
         if mount["Destination"] == "/var/lib/sysndd/backups"
-    ]  # fmt: skip
+    ]
     description = {
         "base_url": stack.base_url,
         "mail_url": f"http://127.0.0.1:{stack.port('mailpit', 8025)}",
         "admin": {"login": "admin", "password": password},
         "database": {
-            "socket": None, "host": "127.0.0.1", "port": stack.port("db", 3306),
-            "user": OPERATOR, "password": password, "name": "sysndd", "ops_name": "sysndd_ops",
+            "socket": None,
+            "host": "127.0.0.1",
+            "port": stack.port("db", 3306),
+            "user": OPERATOR,
+            "password": password,
+            "name": "sysndd",
+            "ops_name": "sysndd_ops",
         },
         "backup_dir": mount["Source"],
         "processes": [],
         # By their names in a local run.
         "pausable": {
             name: processes(stack.containers(service)[0])
-            for name, service in (("backup-worker",) * 2, ("mailer",) * 2, ("mail-catcher", "mailpit"))
+            for name, service in (
+                ("backup-worker",) * 2,
+                ("mailer",) * 2,
+                ("mail-catcher", "mailpit"),
+            )
         },
-    }  # fmt: skip
+    }
     path = folder / "system.json"
     path.write_text(json.dumps(description))
     path.chmod(0o600)
@@ -256,10 +307,18 @@ def system_json(stack: Stack, folder: Path) -> Path:
 
 # Those that only need ``system.json``; the others start, stop and kill a `make up`. The pages
 # first, because one of their tests requires that the list of restores is empty.
-_END_TO_END = tuple(f"tests/e2e/test_{name}.py" for name in (
-    "pages", "pages_defences", "pages_mail", "pages_people", "pages_restores", "main_path",
-    "accounts",
-))  # fmt: skip
+_END_TO_END = tuple(
+    f"tests/e2e/test_{name}.py"
+    for name in (
+        "pages",
+        "pages_defences",
+        "pages_mail",
+        "pages_people",
+        "pages_restores",
+        "main_path",
+        "accounts",
+    )
+)
 
 
 def run_end_to_end(system: Path) -> "subprocess.CompletedProcess[str]":
@@ -270,17 +329,34 @@ def run_end_to_end(system: Path) -> "subprocess.CompletedProcess[str]":
         **os.environ,
         "PYTHONPATH": os.pathsep.join(str(REPOSITORY / path) for path in paths),
         "SYSTEM_JSON": str(system),
-        "DB_HOST": database["host"], "DB_PORT": str(database["port"]),
-        "DB_USER": database["user"], "DB_PASSWORD": database["password"], "DB_NAME": "sysndd",
-    }  # fmt: skip
+        "DB_HOST": database["host"],
+        "DB_PORT": str(database["port"]),
+        "DB_USER": database["user"],
+        "DB_PASSWORD": database["password"],
+        "DB_NAME": "sysndd",
+    }
     subprocess.run(
         [sys.executable, REPOSITORY / "db" / "seed" / "load.py"], env=environ, check=True
     )
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider",
-         *_END_TO_END],
-        cwd=REPOSITORY, env=environ, capture_output=True, text=True, timeout=900, check=False,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:xdist",
+            "-p",
+            "no:cacheprovider",
+            *_END_TO_END,
+        ],
+        cwd=REPOSITORY,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
 
 
 def preflight(site: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -288,8 +364,11 @@ def preflight(site: Path, *arguments: str) -> "subprocess.CompletedProcess[str]"
     program = Path(sys.executable).with_name("sysndd-preflight")
     return subprocess.run(
         [program, "--repository", site, *arguments],
-        capture_output=True, text=True, timeout=1500, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=1500,
+        check=False,
+    )
 
 
 def eventually(what: str, seconds: float, condition: Any) -> None:

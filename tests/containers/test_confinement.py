@@ -81,16 +81,24 @@ def test_the_database_administrator_cannot_sign_in_over_the_network(stack: Stack
     # The script reads the secret itself, so that it is not on the command line.
     root = stack.secret("db_root_password")
     tried = stack.compose(
-        "exec", "-T", "backup-worker", "python", "-c",
+        "exec",
+        "-T",
+        "backup-worker",
+        "python",
+        "-c",
         "import pymysql, sys\n"
         "try:\n    pymysql.connect(host='db', user='root', password='')\n"
         "except pymysql.err.OperationalError as error:\n    print(error.args[0])",
-    )  # fmt: skip
+    )
     assert tried.stdout.strip() in {"1045", "1130", "1698"}
     hosts = stack.compose(
-        "exec", "-T", "db", "sh", "-c",
+        "exec",
+        "-T",
+        "db",
+        "sh",
+        "-c",
         ". /sysndd/client.sh; sql --execute=\"SELECT host FROM mysql.user WHERE user = 'root'\"",
-    ).stdout.split()  # fmt: skip
+    ).stdout.split()
     assert hosts == ["localhost"]
     assert root
 

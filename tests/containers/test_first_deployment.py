@@ -55,32 +55,40 @@ def site(stack: Stack, tmp_path: Path) -> Iterator[Stack]:
     (folder / "key.pem").chmod(0o644)
     (folder / "config.json").write_text(json.dumps(PEBBLE))
     mail = {"SMTP_HOST": "mailpit", "SMTP_PORT": "1025", "SMTP_SECURITY": "none"}
-    (site.site / "world.yml").write_text(yaml.safe_dump({"services": {
-        "traefik": {
-            # Traefik's ACME client trusts the certificate of this authority.
-            "environment": {"LEGO_CA_CERTIFICATES": "/pebble/cert.pem"},
-            "volumes": ["./pebble:/pebble:ro"],
-            # Instead of DNS: the authority connects to the name of the site.
-            "networks": {"edge": {"aliases": [NAME]}},
-        },
-        "api": {"environment": mail},
-        "mailer": {"environment": mail},
-        "pebble": {
-            "image": IMAGES["pebble"],
-            "command": ["-config", "/pebble/config.json"],
-            "environment": {"PEBBLE_VA_NOSLEEP": "1"},
-            "volumes": ["./pebble:/pebble:ro"],
-            "ports": ["127.0.0.1::15000"],
-            "networks": ["edge"],
-        },
-    }}))  # fmt: skip
+    (site.site / "world.yml").write_text(
+        yaml.safe_dump(
+            {
+                "services": {
+                    "traefik": {
+                        # Traefik's ACME client trusts the certificate of this authority.
+                        "environment": {"LEGO_CA_CERTIFICATES": "/pebble/cert.pem"},
+                        "volumes": ["./pebble:/pebble:ro"],
+                        # Instead of DNS: the authority connects to the name of the site.
+                        "networks": {"edge": {"aliases": [NAME]}},
+                    },
+                    "api": {"environment": mail},
+                    "mailer": {"environment": mail},
+                    "pebble": {
+                        "image": IMAGES["pebble"],
+                        "command": ["-config", "/pebble/config.json"],
+                        "environment": {"PEBBLE_VA_NOSLEEP": "1"},
+                        "volumes": ["./pebble:/pebble:ro"],
+                        "ports": ["127.0.0.1::15000"],
+                        "networks": ["edge"],
+                    },
+                }
+            }
+        )
+    )
     site.exported = {
         "COMPOSE_FILE": f"{PRODUCTION}:world.yml",
-        "HTTP_ADDRESS": "127.0.0.1:0", "HTTPS_ADDRESS": "127.0.0.1:0",
+        "HTTP_ADDRESS": "127.0.0.1:0",
+        "HTTPS_ADDRESS": "127.0.0.1:0",
         "SYSNDD_ACME_SERVER": "https://pebble:14000/dir",
-        "DB_BUFFER_POOL": "128M", "EDGE_SUBNET": site.settings["EDGE_SUBNET"],
+        "DB_BUFFER_POOL": "128M",
+        "EDGE_SUBNET": site.settings["EDGE_SUBNET"],
         "CURL_HOME": str(site.site),
-    }  # fmt: skip
+    }
     site.settings.clear()
     try:
         yield site
@@ -92,9 +100,14 @@ def on_a_terminal(line: str, site: Stack) -> str:
     """Run a command that prompts for a password; return its output."""
     main, inner = pty.openpty()
     with subprocess.Popen(
-        ["sh", "-euc", line], cwd=site.site, env=site.environ,
-        stdin=inner, stdout=inner, stderr=inner, start_new_session=True,
-    ) as process:  # fmt: skip
+        ["sh", "-euc", line],
+        cwd=site.site,
+        env=site.environ,
+        stdin=inner,
+        stdout=inner,
+        stderr=inner,
+        start_new_session=True,
+    ) as process:
         os.close(inner)
         shown, answered = "", 0
         with os.fdopen(main, "r+b", buffering=0) as terminal:
@@ -115,9 +128,15 @@ def run(line: str, site: Stack) -> str:
     if "create-admin" in line:
         return on_a_terminal(line, site)
     done = subprocess.run(
-        ["sh", "-euc", line], cwd=site.site, env=site.environ, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, timeout=900, check=False,
-    )  # fmt: skip
+        ["sh", "-euc", line],
+        cwd=site.site,
+        env=site.environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
     assert done.returncode == 0, f"{line}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
     return done.stdout
 

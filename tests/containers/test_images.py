@@ -58,10 +58,17 @@ def test_no_secret_is_in_an_image(stack: Stack, service: str) -> None:
     text = docker("history", "--no-trunc", image) + json.dumps(inspect(image))
     assert not [secret for secret in stack.secrets() if secret in text]
     files = docker(
-        "run", "--rm", "--network", "none", "--entrypoint", "python", image, "-c",
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "--entrypoint",
+        "python",
+        image,
+        "-c",
         "import pathlib; print([str(p) for r in ('/app', '/opt', '/run') for p in pathlib.Path(r).rglob('*')"
         " if p.name in ('.env', 'secrets') or p.suffix in ('.key', '.pem') and 'site-packages' not in str(p)])",
-    )  # fmt: skip
+    )
     assert files.strip() == "[]"
 
 
@@ -71,9 +78,11 @@ def test_the_worker_image_contains_the_migrator_and_the_same_migrations(stack: S
     )
     assert plan.returncode == 0, plan.stderr
     listed = [
-        stack.compose("run", "--rm", "--no-deps", "-T", "--entrypoint", "ls", service, "/app/migrations").stdout
+        stack.compose(
+            "run", "--rm", "--no-deps", "-T", "--entrypoint", "ls", service, "/app/migrations"
+        ).stdout
         for service in ("backup-worker", "migrator")
-    ]  # fmt: skip
+    ]
     assert listed[0] == listed[1] != ""
 
 

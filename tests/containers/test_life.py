@@ -126,8 +126,11 @@ def test_no_service_starts_after_a_failed_migration(tmp_path: Path) -> None:
             for service in ("migrator", "api", "backup-worker", "mailer")
         }
         assert states == {
-            "migrator": "exited", "api": "created", "backup-worker": "created", "mailer": "created",
-        }  # fmt: skip
+            "migrator": "exited",
+            "api": "created",
+            "backup-worker": "created",
+            "mailer": "created",
+        }
         said = broken.compose("logs", "--no-log-prefix", "migrator").stdout
         assert "900_broken.sql:1" in said
         assert "no_such_table" in said
@@ -143,9 +146,10 @@ def client(system: Path) -> httpx.Client:
     )
     assert answer.status_code == 200, answer.text
     return httpx.Client(
-        base_url=described["base_url"], timeout=60,
+        base_url=described["base_url"],
+        timeout=60,
         headers={"Authorization": f"Bearer {answer.json()['access_token']}"},
-    )  # fmt: skip
+    )
 
 
 class Load:

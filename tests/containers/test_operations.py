@@ -28,9 +28,15 @@ def run(stack: Stack, page: str, heading: str, note: Callable[[str, object], Non
     for line in commands(page, heading):
         started = time.monotonic()
         done = subprocess.run(
-            ["sh", "-euc", line], cwd=stack.site, env=stack.environ | SAFE_DIRECTORY, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=900, check=False,
-        )  # fmt: skip
+            ["sh", "-euc", line],
+            cwd=stack.site,
+            env=stack.environ | SAFE_DIRECTORY,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
         note(line, f"{time.monotonic() - started:.1f} s")
         assert done.returncode == 0, f"{line}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
         printed += done.stdout
@@ -107,7 +113,7 @@ def test_a_restore_drill_restores_the_initial_state(
     genes = "/api/genes?page_size=100"
     before = client(system).get(genes).json()
     said = run(released, "restore.md", "Restore drill", record_property)
-    assert "proven" in said
+    assert "verified" in said
     assert client(system).get(genes).json() == before
 
 
@@ -124,7 +130,13 @@ def test_only_rotated_secrets_are_accepted(
     with pytest.raises(pymysql.err.OperationalError, match="Access denied"):
         sign_in(password=old["db_password_api"])
     refused = released.compose(
-        "exec", "-T", "-e", f"REDISCLI_AUTH={old['redis_password']}", "redis",
-        "redis-cli", "ping", check=False,
-    )  # fmt: skip
+        "exec",
+        "-T",
+        "-e",
+        f"REDISCLI_AUTH={old['redis_password']}",
+        "redis",
+        "redis-cli",
+        "ping",
+        check=False,
+    )
     assert "PONG" not in refused.stdout

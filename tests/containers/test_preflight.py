@@ -169,36 +169,49 @@ def execute(stack: Stack, sql: str) -> None:
     ("name", "fault", "remedy", "finding"),
     [
         (
-            "database.connections", "SET GLOBAL max_connections = 40",
-            "SET GLOBAL max_connections = 200", "max_connections is 40",
+            "database.connections",
+            "SET GLOBAL max_connections = 40",
+            "SET GLOBAL max_connections = 200",
+            "max_connections is 40",
         ),
         (
-            "database.sql_mode", "SET @@GLOBAL.sql_mode = 'NO_ENGINE_SUBSTITUTION'",
-            "SET @@GLOBAL.sql_mode = 'STRICT_TRANS_TABLES'", "not strict",
+            "database.sql_mode",
+            "SET @@GLOBAL.sql_mode = 'NO_ENGINE_SUBSTITUTION'",
+            "SET @@GLOBAL.sql_mode = 'STRICT_TRANS_TABLES'",
+            "not strict",
         ),
         (
-            "database.time_zone", "SET @@GLOBAL.time_zone = '+02:00'",
-            "SET @@GLOBAL.time_zone = '+00:00'", "time_zone is +02:00",
+            "database.time_zone",
+            "SET @@GLOBAL.time_zone = '+02:00'",
+            "SET @@GLOBAL.time_zone = '+00:00'",
+            "time_zone is +02:00",
         ),
         (
-            "database.wait_timeout", "SET @@GLOBAL.wait_timeout = 120",
-            "SET @@GLOBAL.wait_timeout = 28800", "wait_timeout is 120 s",
+            "database.wait_timeout",
+            "SET @@GLOBAL.wait_timeout = 120",
+            "SET @@GLOBAL.wait_timeout = 28800",
+            "wait_timeout is 120 s",
         ),
         (
-            "database.character_set", "SET @@GLOBAL.character_set_server = latin1",
-            "SET @@GLOBAL.character_set_server = utf8mb4", "the server uses latin1",
+            "database.character_set",
+            "SET @@GLOBAL.character_set_server = latin1",
+            "SET @@GLOBAL.character_set_server = utf8mb4",
+            "the server uses latin1",
         ),
         (
-            "database.character_set", "ALTER DATABASE sysndd_ops CHARACTER SET latin1",
-            "ALTER DATABASE sysndd_ops CHARACTER SET utf8mb4", "sysndd_ops uses latin1",
+            "database.character_set",
+            "ALTER DATABASE sysndd_ops CHARACTER SET latin1",
+            "ALTER DATABASE sysndd_ops CHARACTER SET utf8mb4",
+            "sysndd_ops uses latin1",
         ),
         (
             "database.schema",
             "UPDATE sysndd.schema_version SET success = 0 WHERE filename LIKE '005%'",
-            "UPDATE sysndd.schema_version SET success = 1", "005_vocabularies.sql",
+            "UPDATE sysndd.schema_version SET success = 1",
+            "005_vocabularies.sql",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_server_setting_is_reported(  # noqa: PLR0917 - a row of the table
     stack: Stack, running: Deployment, name: str, fault: str, remedy: str, finding: str
 ) -> None:
@@ -214,16 +227,44 @@ def test_a_wrong_server_setting_is_reported(  # noqa: PLR0917 - a row of the tab
 @pytest.mark.parametrize(
     ("fault", "name", "finding"),
     [
-        ("REVOKE UPDATE ON `sysndd`.* FROM 'sysndd_api'@'%'", "privileges.sufficient", "sysndd_api lacks UPDATE on"),
-        ("REVOKE PROCESS ON *.* FROM 'sysndd_backup'@'%'", "privileges.sufficient", "lacks PROCESS on *.*"),
-        ("GRANT CREATE ON `sysndd`.* TO 'sysndd_api'@'%'", "privileges.minimal", "sysndd_api has CREATE on"),
-        ("GRANT FILE ON *.* TO 'sysndd_backup'@'%'", "privileges.minimal", "sysndd_backup has FILE on *.*"),
-        ("GRANT ALL PRIVILEGES ON *.* TO 'sysndd_mailer'@'%'", "privileges.minimal", "sysndd_mailer has"),
-        ("ALTER USER 'sysndd_mailer'@'%' IDENTIFIED BY 'another-1'", "database.sign_in", "mailer as sysndd_mailer"),
-        ("ALTER USER 'sysndd_load'@'%' IDENTIFIED BY 'another-1'", "database.sign_in", "load account as sysndd_load"),
+        (
+            "REVOKE UPDATE ON `sysndd`.* FROM 'sysndd_api'@'%'",
+            "privileges.sufficient",
+            "sysndd_api lacks UPDATE on",
+        ),
+        (
+            "REVOKE PROCESS ON *.* FROM 'sysndd_backup'@'%'",
+            "privileges.sufficient",
+            "lacks PROCESS on *.*",
+        ),
+        (
+            "GRANT CREATE ON `sysndd`.* TO 'sysndd_api'@'%'",
+            "privileges.minimal",
+            "sysndd_api has CREATE on",
+        ),
+        (
+            "GRANT FILE ON *.* TO 'sysndd_backup'@'%'",
+            "privileges.minimal",
+            "sysndd_backup has FILE on *.*",
+        ),
+        (
+            "GRANT ALL PRIVILEGES ON *.* TO 'sysndd_mailer'@'%'",
+            "privileges.minimal",
+            "sysndd_mailer has",
+        ),
+        (
+            "ALTER USER 'sysndd_mailer'@'%' IDENTIFIED BY 'another-1'",
+            "database.sign_in",
+            "mailer as sysndd_mailer",
+        ),
+        (
+            "ALTER USER 'sysndd_load'@'%' IDENTIFIED BY 'another-1'",
+            "database.sign_in",
+            "load account as sysndd_load",
+        ),
         ("ALTER USER 'sysndd_load'@'%' IDENTIFIED BY 'another-1'", "backup.cycle", "restore"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_account_is_reported(
     stack: Stack, running: Deployment, fault: str, name: str, finding: str
 ) -> None:
@@ -247,11 +288,13 @@ def test_a_lock_that_is_not_granted_is_reported(
     with (
         pymysql.connect(
             # The published port changes when the container is replaced.
-            host=database["host"], port=stack.port("db", 3306), user=database["user"],
+            host=database["host"],
+            port=stack.port("db", 3306),
+            user=database["user"],
             password=database["password"],
         ) as other,
         other.cursor() as cursor,
-    ):  # fmt: skip
+    ):
         cursor.execute("SELECT GET_LOCK('sysndd-preflight', 0)")
         assert_problem(running, "database.lock", "the lock was not granted")
 
@@ -338,10 +381,15 @@ def replace(path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "old", "new", "finding"),
     [
-        ("routes.closed", "(api|admin|account)(/|$)`)'\n      priority: 10", "`)'\n      priority: 10", "is answered with 200"),
+        (
+            "routes.closed",
+            "(api|admin|account)(/|$)`)'\n      priority: 10",
+            "`)'\n      priority: 10",
+            "is answered with 200",
+        ),
         ("headers.security", "security-headers, ", "", "x-content-type-options is missing"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_route_is_reported(  # noqa: PLR0917 - a row of the table
     stack: Stack, running: Deployment, name: str, old: str, new: str, finding: str
 ) -> None:

@@ -27,7 +27,7 @@ SETTINGS: dict[str, type[Settings]] = {
 }
 ONE_SHOT = {"accounts", "migrator"}
 # Handed over by whoever runs that one command, never by a deployment.
-NOT_A_DEPLOYMENTS = {"OTHER_SERVER_PASSWORD"}
+NOT_A_DEPLOYMENTS = {"VERIFY_SERVER_PASSWORD"}
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def test_the_data_network_leads_nowhere() -> None:
     assert SERVICES["accounts"]["network_mode"] == "none"
 
 
-def test_everybody_waits_for_the_migrator() -> None:
+def test_all_services_wait_for_the_migrator() -> None:
     for name in ("api", "backup-worker", "mailer"):
         gate = SERVICES[name]["depends_on"]["migrator"]
         assert gate == {"condition": "service_completed_successfully"}
@@ -172,8 +172,10 @@ def test_dockerfiles_pass_the_linter(name: str) -> None:
     hadolint = Path(sys.executable).parent / "hadolint"
     done = subprocess.run(
         [hadolint, REPOSITORY / "services" / name / "Dockerfile"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stdout) == (0, "")
 
 

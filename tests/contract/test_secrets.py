@@ -14,15 +14,17 @@ def run(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["sh", REPOSITORY / "deploy" / "secrets.sh", *names],
         env={**os.environ, "SECRETS_DIR": str(folder)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def contents(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
 
 
-def test_secrets_are_made_once_and_seen_by_nobody(tmp_path: Path) -> None:
+def test_secrets_are_generated_once_and_private(tmp_path: Path) -> None:
     folder = tmp_path / "secrets"
     made = run(folder)
     assert made.returncode == 0, made.stderr

@@ -19,7 +19,7 @@ def ended(page: Page) -> str:
     return badge.inner_text()
 
 
-def back_up(page: Page) -> str:
+def create_backup(page: Page) -> str:
     """Take a backup by the button; return its name."""
     page.goto(re.sub(r"(//[^/]+).*", r"\1/admin/backups", page.url))
     page.get_by_role("button", name="Backup now").click()

@@ -54,11 +54,15 @@ class System:
         database = self.description["database"]
         with (
             pymysql.connect(
-                host=database["host"], port=database["port"], user=database["user"],
-                password=database["password"], database=database["name"], autocommit=True,
+                host=database["host"],
+                port=database["port"],
+                user=database["user"],
+                password=database["password"],
+                database=database["name"],
+                autocommit=True,
             ) as connection,
             connection.cursor() as cursor,
-        ):  # fmt: skip
+        ):
             yield cursor
 
     def checksums(self) -> dict[str, int]:

@@ -42,7 +42,7 @@ def test_register_confirm_reset_and_what_is_left(
     mail = arrived(system, email, "Confirm your email address for SysNDD")
     assert time.monotonic() - began < 5
     confirm = link_text(mail)
-    _look_only(system, anyone, confirm)
+    _open_link_only(system, anyone, confirm)
     answer = anyone.post("/api/auth/confirm", json={"token": _token(confirm)})
     assert answer.json() == {"status": "active"}
 
@@ -67,7 +67,7 @@ def test_register_confirm_reset_and_what_is_left(
         _search(system, canaries, Path(system.description["backup_dir"]), email)
 
 
-def _look_only(system: System, anyone: httpx.Client, link: str) -> None:
+def _open_link_only(system: System, anyone: httpx.Client, link: str) -> None:
     """Do what a mail scanner does; the account must stay as it is."""
     parts = urlsplit(link)
     for method in ("GET", "HEAD"):
@@ -97,14 +97,19 @@ def _search(system: System, canaries: list[str], backups: Path, email: str) -> N
     places: dict[str, bytes] = {
         "dump": subprocess.run(
             [
-                "mariadb-dump", f"--socket={database['socket']}", f"--user={database['user']}",
-                "--databases", database["name"], database["ops_name"],
+                "mariadb-dump",
+                f"--socket={database['socket']}",
+                f"--user={database['user']}",
+                "--databases",
+                database["name"],
+                database["ops_name"],
             ],
             env={"PATH": "/usr/bin:/bin", "MYSQL_PWD": database["password"]},
-            capture_output=True, check=True,
+            capture_output=True,
+            check=True,
         ).stdout,
         "redis": _redis(system.description["redis_url"]),
-    }  # fmt: skip
+    }
     for path in backups.rglob("*"):
         if path.is_file():
             places[f"backup {path.name}"] = _unpacked(path)

@@ -44,7 +44,7 @@ def test_pending_migration_is_not_ready_and_says_how_many(own: System) -> None:
 
 
 @pytest.mark.parametrize("frozen", [True, False])
-def test_database_away_is_said_within_two_seconds_and_mends_itself(
+def test_database_outage_is_reported_within_two_seconds_and_recovers(
     own: System, frozen: bool
 ) -> None:
     with own.paused("mariadb") if frozen else contextlib.nullcontext():

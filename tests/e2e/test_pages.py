@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.e2e.clicks import agreed, asked, back_up, ended
+from tests.e2e.clicks import agreed, asked, create_backup, ended
 from tests.e2e.conftest import System, poll
 from tests.support.addresses import every_page, something_for_each
 from tests.support.browser import SCHEMES, SIZES, Visitor, visitor
@@ -18,9 +18,9 @@ def test_back_up_download_restore_undo_delete(
     operator: Visitor, system: System, admin: httpx.Client, tmp_path: Path
 ) -> None:
     page = operator.page
-    name = back_up(page)
+    name = create_backup(page)
     listed = {one["name"]: one for one in admin.get("/api/admin/backups").json()["data"]}
-    assert listed[name]["proof"] == "proven"
+    assert listed[name]["verification"] == "verified"
 
     with page.expect_download() as started:
         page.get_by_role("link", name=f"Download {name}").click()
@@ -47,15 +47,15 @@ def test_back_up_download_restore_undo_delete(
         word.fill(wrong)
         expect(button).to_be_disabled()
         word.press("Enter")
-    forged = page.evaluate(
+    tampered = page.evaluate(
         "at => fetch(at, {method: 'POST', body: new URLSearchParams({confirm: 'Restore'})})"
         ".then(answer => answer.status)",
         f"/admin/backups/{name}/restore",
     )
-    assert forged == 422
+    assert tampered == 422
     operator.forgive("422")
     assert admin.get("/api/admin/jobs?kind=restore_backup").json()["total"] == before
-    operator.look("restore-dialog")
+    operator.check_page("restore-dialog")
     word.fill("RESTORE")
     button.click()
     # The steps as they happen, on the page that opens.
@@ -80,10 +80,10 @@ def pinned_then_deleted(operator: Visitor, system: System, name: str, admin: htt
     page.goto(f"{system.base_url}/admin/backups/{name}")
     page.get_by_role("button", name="Pin", exact=True).click()
     expect(page.locator("#outcome")).to_contain_text("pinned")
-    operator.look("backup")
+    operator.check_page("backup")
     agreed(page, "Unpin", "Unpin")
     expect(page.locator("#outcome")).to_contain_text("no longer pinned")
-    other = back_up(page)
+    other = create_backup(page)
     page.goto(f"{system.base_url}/admin/backups/{name}")
     page.get_by_role("button", name="Delete…").click()
     page.locator("dialog input[name=confirm]").fill("DELETE")
@@ -96,7 +96,7 @@ def pinned_then_deleted(operator: Visitor, system: System, name: str, admin: htt
     page.goto(system.base_url + "/admin/jobs")
     page.locator("#list tbody a").first.click()
     expect(page.locator(".log")).to_contain_text("job_succeeded")
-    operator.look("job")
+    operator.check_page("job")
 
 
 def count_users(system: System, name: str) -> int:
@@ -105,7 +105,7 @@ def count_users(system: System, name: str) -> int:
         return int(cursor.fetchall()[0][0])
 
 
-def test_a_job_at_work_is_shown_cancelled_and_explained(
+def test_a_running_job_is_shown_cancelled_and_explained(
     operator: Visitor, system: System, admin: httpx.Client
 ) -> None:
     page = operator.page
@@ -125,7 +125,7 @@ def test_a_job_at_work_is_shown_cancelled_and_explained(
         # What will happen is said first, and leaving it changes nothing.
         dialog = asked(page, "Cancel")
         expect(dialog).to_contain_text("It has not begun; it never will.")
-        operator.look("question")
+        operator.check_page("question")
         dialog.get_by_role("button", name="Leave it").click()
         assert admin.get(f"/api/admin/jobs/{job_id}").json()["state"] == "queued"
         agreed(page, "Cancel", "Cancel the job")
@@ -144,7 +144,7 @@ def test_a_job_at_work_is_shown_cancelled_and_explained(
     expect(notice).to_contain_text("What failed: backup at the step “dumping”")
     expect(notice).to_contain_text("Why: A backup needs about 9,000 bytes")
     expect(notice).to_contain_text("What to do: Make room")
-    operator.look("failed-job")
+    operator.check_page("failed-job")
     page.get_by_role("button", name="Try again").click()
     page.wait_for_url(re.compile(r"/admin/jobs/(?!" + job_id + ")"))
     assert ended(page) == "succeeded"
@@ -185,15 +185,16 @@ def test_every_page_in_both_sizes_and_schemes(
     window = visitor(browser, system.base_url, size, scheme)
     window.sign_in(**system.description["admin"])
     names = {
-        "app": system.app, "ops": system.description["database"]["ops_name"],
+        "app": system.app,
+        "ops": system.description["database"]["ops_name"],
         "login": system.description["admin"]["login"],
-    }  # fmt: skip
+    }
     with system.sql() as cursor, something_for_each(cursor, **names) as values:
         for address in every_page(values | {"name": name}):
             answer = window.page.goto(system.base_url + address.path)
             assert answer is not None
             assert answer.status == 200, address
-            window.look(f"{address.name}-{size}-{scheme}")
+            window.check_page(f"{address.name}-{size}-{scheme}")
     shown = window.go("/admin/backups").locator("time").first
     # The reader's own zone, and UTC to hover over.
     assert (shown.get_attribute("title") or "").endswith(" UTC")

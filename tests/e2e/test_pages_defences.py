@@ -33,7 +33,7 @@ class _Foreign(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_another_site_can_send_nothing_in_somebodys_name(
+def test_cross_site_requests_are_rejected(
     operator: Visitor, system: System, admin: httpx.Client, host: str
 ) -> None:
     # Another port is another origin of the same site: the cookie comes along. Another name is
@@ -161,7 +161,7 @@ def test_what_takes_its_time_says_so(
         page.get_by_role("button", name="Restore…").click()
         dialog = page.locator("dialog[open]")
         expect(dialog).to_contain_text("The rows of every table are being counted")
-        operator.look("waiting")
+        operator.check_page("waiting")
         cursor.execute("UNLOCK TABLES")
     expect(dialog).to_contain_text("A safety backup comes first")
     expect(dialog.locator("input[name=confirm]")).to_be_focused()

@@ -24,11 +24,11 @@ def test_the_mail_server_is_tested_sound_and_broken(operator: Visitor, system: S
     operator.go("/admin/mail")
     page.get_by_role("button", name="Test the connection").click()
     expect(page.locator("[data-smtp]")).to_have_attribute("data-smtp", "ok")
-    operator.look("mail-tested")
+    operator.check_page("mail-tested")
     page.get_by_role("button", name="Send me a test message").click()
     becomes(page, "sent")
     expect(page.locator("#rendered")).to_contain_text("to test email delivery")
-    operator.look("mail-detail")
+    operator.check_page("mail-detail")
 
     with system.paused("mail-catcher"):
         operator.go("/admin/mail")
@@ -38,7 +38,7 @@ def test_the_mail_server_is_tested_sound_and_broken(operator: Visitor, system: S
         expect(broken).to_be_visible(timeout=30_000)
         expect(broken).to_contain_text("What to do:")
         expect(page.locator("#smtp table")).to_contain_text("failed")
-        operator.look("mail-broken")
+        operator.check_page("mail-broken")
 
 
 def test_a_mail_is_cancelled_and_sent_again(operator: Visitor, system: System) -> None:
@@ -52,7 +52,7 @@ def test_a_mail_is_cancelled_and_sent_again(operator: Visitor, system: System) -
         expect(page.locator("#outcome")).to_contain_text("goes out now")
         dialog = asked(page, "Cancel")
         expect(dialog).to_contain_text("does not get this mail")
-        operator.look("question-mail")
+        operator.check_page("question-mail")
         dialog.get_by_role("button", name="Leave it").click()
         becomes(page, "queued")
         agreed(page, "Cancel", "Cancel the mail")
@@ -85,7 +85,7 @@ def test_a_mail_that_may_have_arrived_says_so_before_it_goes_out_again(
         )
     page.reload()
     expect(page.locator("main")).to_contain_text("Nobody can know whether it arrived")
-    operator.look("mail-held")
+    operator.check_page("mail-held")
     dialog = asked(page, "Send again")
     expect(dialog).to_contain_text("may have arrived already")
     expect(dialog).to_contain_text("can't be called back")

@@ -48,7 +48,7 @@ def test_registered_confirmed_given_a_role_and_signed_out(
     page.reload()
     agreed(page, "Sign out everywhere", "Sign out everywhere")
     expect(page.get_by_text("Nobody is signed in")).to_be_visible()
-    operator.look("user")
+    operator.check_page("user")
     person.go("/account")
     assert "/account/sign-in" in person.page.url
 
@@ -75,7 +75,7 @@ def test_promoted_to_administrator_and_back(
     dialog = asked(page, "Change the role")
     expect(dialog).to_contain_text("restore and delete backups")
     expect(dialog).to_contain_text("Every Administrator is told by mail")
-    operator.look("question-administrator")
+    operator.check_page("question-administrator")
     dialog.get_by_role("button", name="Leave it").click()
     expect(dialog).to_be_hidden()
     page.reload()
@@ -90,12 +90,14 @@ def test_promoted_to_administrator_and_back(
     expect(person.go("/admin").get_by_role("heading", name="Overview")).to_be_visible()
     # The mail that tells every Administrator names who it is and who made them one.
     for _ in range(100):
-        told = [text for text in texts_of_mails(system, f"{name}@sysndd.example") if "dmin" in text]
-        if told:
+        texts = [
+            text for text in texts_of_mails(system, f"{name}@sysndd.example") if "dmin" in text
+        ]
+        if texts:
             break
         page.wait_for_timeout(200)
-    assert name in told[0]
-    assert system.description["admin"]["login"] in told[0]
+    assert name in texts[0]
+    assert system.description["admin"]["login"] in texts[0]
 
     page.get_by_label("New role").select_option("Viewer")
     dialog = asked(page, "Change the role")
@@ -115,7 +117,7 @@ def test_deactivated_and_reactivated(operator: Visitor, person: Visitor, system:
     dialog = asked(page, "Deactivate")
     expect(dialog).to_contain_text("1 is open now")
     expect(dialog).to_contain_text("“Reactivate” opens the account again")
-    operator.look("question-deactivate")
+    operator.check_page("question-deactivate")
     dialog.get_by_role("button", name="Deactivate").click()
     expect(page.locator("[data-state]")).to_have_text("Deactivated")
     person.go("/account")
@@ -123,7 +125,7 @@ def test_deactivated_and_reactivated(operator: Visitor, person: Visitor, system:
     person.page.fill("#login", name)
     person.page.fill("#password", PASSWORD)
     person.page.locator("main form button").click()
-    expect(person.page.locator("#outcome")).to_contain_text("wrong_credentials")
+    expect(person.page.locator("#outcome")).to_contain_text("invalid_credentials")
     person.forgive("401")
     page.get_by_role("button", name="Reactivate").click()
     expect(page.locator("[data-state]")).to_have_text("Active")
@@ -148,7 +150,7 @@ def test_an_address_changes_when_both_mailboxes_agree(
         assert "token" not in page.url
         page.get_by_role("button", name="Agree to the change").click()
         expect(page.locator("[data-status]")).to_have_attribute("data-status", status)
-        person.look(f"address-{status}")
+        person.check_page(f"address-{status}")
     expect(person.go("/account").locator(".heading")).to_contain_text(new)
     # The next sign-in is by the new address.
     agreed(page, "Sign out everywhere", "Sign out everywhere")
@@ -170,7 +172,7 @@ def test_one_session_of_ones_own_is_ended(
     row.get_by_role("button").click()
     dialog = page.locator("dialog[open]")
     expect(dialog).to_contain_text("Your other sessions go on.")
-    other.look("question-session")
+    other.check_page("question-session")
     dialog.get_by_role("button", name="End the session").click()
     expect(page.locator("#outcome")).to_contain_text("have ended")
     expect(page.locator("tbody tr")).to_have_count(1)

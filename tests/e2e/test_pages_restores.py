@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from pymysql.cursors import Cursor
 
-from tests.e2e.clicks import agreed, asked, back_up, ended
+from tests.e2e.clicks import agreed, asked, create_backup, ended
 from tests.e2e.conftest import System, poll
 from tests.support.browser import Visitor
 
@@ -47,7 +47,7 @@ def dialog_of(operator: Visitor, name: str) -> Page:
     return page
 
 
-def test_a_backup_without_an_administrator_wants_a_second_word(
+def test_a_backup_without_an_administrator_needs_explicit_consent(
     operator: Visitor, system: System, without_administrator: str
 ) -> None:
     # Without the dry run nobody asks for it; then the job refuses, and says what to do.
@@ -66,7 +66,7 @@ def test_a_backup_without_an_administrator_wants_a_second_word(
     second = dialog.locator("input[name=second]")
     expect(second).to_be_visible()
     expect(dialog).to_contain_text("nobody could administer the site")
-    operator.look("restore-second-word")
+    operator.check_page("restore-second-word")
     button, first = dialog.locator("[data-gated]"), dialog.locator("input[name=confirm]")
     first.fill("RESTORE")
     for wrong in ("", "without administrator", SECOND + " ", "RESTORE"):
@@ -113,10 +113,10 @@ def wait_for_administrators(system: System, number: int) -> None:
         time.sleep(0.1)
 
 
-def test_one_table_is_loaded_for_a_look_and_dropped(operator: Visitor, system: System) -> None:
+def test_one_table_is_inspected_and_dropped(operator: Visitor, system: System) -> None:
     page = operator.page
     operator.go("/admin/backups")
-    name = back_up(page)
+    name = create_backup(page)
     operator.go(f"/admin/backups/{name}")
     page.get_by_label("Load one table").select_option("user")
     page.get_by_role("button", name="Load it").click()
@@ -131,7 +131,7 @@ def test_one_table_is_loaded_for_a_look_and_dropped(operator: Visitor, system: S
         cursor.execute("SELECT COUNT(*) FROM `user`")
         ((live,),) = cursor.fetchall()
     assert loaded == live > 0
-    operator.look("inspection")
+    operator.check_page("inspection")
 
     dialog = asked(page, "Drop it now")
     expect(dialog).to_contain_text(schema)
@@ -147,12 +147,12 @@ def test_one_table_is_loaded_for_a_look_and_dropped(operator: Visitor, system: S
         assert cursor.fetchall() == ((0,),)
 
 
-def test_maintenance_is_said_and_writes_are_refused_for_a_moment(
+def test_maintenance_mode_is_shown_and_refuses_writes(
     operator: Visitor, system: System, admin: httpx.Client
 ) -> None:
     page = operator.page
     operator.go("/admin/backups")
-    name = back_up(page)
+    name = create_backup(page)
     with system.sql() as cursor:
         # The safety backup waits for this table, so that there is time to look.
         cursor.execute("LOCK TABLES review WRITE")
@@ -165,14 +165,14 @@ def test_maintenance_is_said_and_writes_are_refused_for_a_moment(
                 break
             page.wait_for_timeout(200)
         expect(banner).to_be_visible()
-        operator.look("maintenance")
+        operator.check_page("maintenance")
         # Reading goes on; what would be written is refused, with the time to try again.
         page.locator("#list tbody a").first.click()
         agreed(page, "Deactivate", "Deactivate")
         expect(page.locator("#outcome")).to_contain_text("maintenance")
         expect(page.locator("#outcome")).to_contain_text("Try again in")
         expect(page.locator("[data-state]")).to_have_text("Active")
-        operator.look("maintenance-refused")
+        operator.check_page("maintenance-refused")
         operator.go("/admin/backups")
         expect(page.locator("section.progress")).to_contain_text("Refuse writes")
         cursor.execute("UNLOCK TABLES")
@@ -188,6 +188,6 @@ def test_maintenance_is_said_and_writes_are_refused_for_a_moment(
 def test_the_number_above_the_list_and_the_list_agree(operator: Visitor) -> None:
     page = operator.page
     operator.go("/admin/backups")
-    back_up(page)
+    create_backup(page)
     above = page.locator("#heading p").inner_text().split()[0]
     expect(page.locator("#list .pager")).to_contain_text(f"of {above} backup")

@@ -38,13 +38,15 @@ def test_where_nothing_is_yet_the_page_says_what_comes(operator: Visitor) -> Non
     }.items():
         page = operator.go(path)
         expect(page.locator("main")).to_contain_text(words)
-        operator.look("empty-" + path.removeprefix("/admin/").partition("?")[0].replace("/", "-"))
+        operator.check_page(
+            "empty-" + path.removeprefix("/admin/").partition("?")[0].replace("/", "-")
+        )
     # What can't be done is not asked for.
     page = operator.go("/admin/restores/undo")
     expect(page.locator("main input")).to_have_count(0)
     page = operator.go("/admin/jobs/no-such-job")
     expect(page.locator("main")).to_contain_text("may have been deleted meanwhile")
-    operator.look("not-found")
+    operator.check_page("not-found")
     operator.forgive("404")
 
 
@@ -66,7 +68,7 @@ def test_a_pending_migration_has_its_plan_and_a_changed_file_is_named(
     # Nobody has measured it; the page says how, and shows the text meanwhile.
     expect(plan.locator("#unmeasured")).to_contain_text("sysndd-migrator plan")
     expect(plan.locator("pre")).to_contain_text("CREATE TABLE <b>later</b>")
-    operator.look("migrations-pending")
+    operator.check_page("migrations-pending")
 
     assert own.run.migrator("plan").returncode == 3
     page = operator.go("/admin/migrations")
@@ -79,7 +81,7 @@ def test_a_pending_migration_has_its_plan_and_a_changed_file_is_named(
     # What would fail is known before it does, and what the server says is text.
     expect(rows.nth(2)).to_contain_text("On an empty clone:")
     expect(plan.locator("b")).to_have_count(0)
-    operator.look("migrations-plan")
+    operator.check_page("migrations-plan")
 
     # An edited file has not been measured.
     file.write_text(STATEMENTS.replace("<b>later</b>", "later"), encoding="utf-8")
@@ -97,7 +99,7 @@ def test_a_pending_migration_has_its_plan_and_a_changed_file_is_named(
     page = operator.go("/admin/migrations")
     expect(page.locator("#drift")).to_contain_text(f"{PENDING}: the file was changed")
     expect(row).to_contain_text("file changed since")
-    operator.look("migrations-changed")
+    operator.check_page("migrations-changed")
     text = file.read_text()
     file.unlink()
     page = operator.go("/admin/migrations")
@@ -105,7 +107,7 @@ def test_a_pending_migration_has_its_plan_and_a_changed_file_is_named(
     file.write_text(text, encoding="utf-8")
 
 
-def test_a_change_without_a_migration_is_named_until_it_is_taken_back(
+def test_a_change_without_a_migration_is_named_until_it_is_reverted(
     operator: Visitor, own: System
 ) -> None:
     with own.sql() as cursor:
@@ -115,27 +117,25 @@ def test_a_change_without_a_migration_is_named_until_it_is_taken_back(
         expect(drift).to_contain_text("gene")
         expect(drift).to_contain_text("by_hand")
         expect(drift).to_contain_text("sysndd-migrator status")
-        operator.look("migrations-drift")
+        operator.check_page("migrations-drift")
         cursor.execute("ALTER TABLE gene DROP COLUMN by_hand")
     # Looked at anew: who has mended it sees that it is mended.
     page = operator.go("/admin/migrations")
     expect(page.locator("main")).not_to_contain_text("by_hand")
 
 
-def test_a_database_that_is_away_is_said_and_forgotten_when_it_is_back(
-    operator: Visitor, own: System
-) -> None:
+def test_a_database_outage_is_shown_and_cleared_on_recovery(operator: Visitor, own: System) -> None:
     page = operator.go("/admin")
     expect(page.locator(".verdict")).to_be_visible()
     with own.paused("mariadb"):
         # The overview looks again every ten seconds: what is shown may be old, and says so.
         expect(page.locator("#lost")).to_be_visible()
         expect(page.locator(".verdict")).to_be_visible()
-        operator.look("lost")
+        operator.check_page("lost")
         # A page that can't be shown at all says why, and that nothing is lost.
         page.goto(own.base_url + "/admin/users")
         expect(page.locator("main")).to_contain_text("Nothing is lost.")
-        operator.look("database-away")
+        operator.check_page("database-away")
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("heading", name="Users")).to_be_visible()
     operator.forgive("503", "500")

@@ -26,9 +26,9 @@ CI_SERVER_TESTS = (
         f"{_INTEGRATION}/backup/{name}.py"
         for name in (
             "test_round_trip",
-            "test_split_load",
-            "test_proof",
-            "test_schema_changes_meanwhile",
+            "test_parallel_load",
+            "test_verify",
+            "test_concurrent_schema_changes",
         )
     ),
 )
@@ -98,7 +98,9 @@ LANES: tuple[Lane, ...] = (
         (
             Step(
                 (
-                    *_PYTEST, "-q", "-s",
+                    *_PYTEST,
+                    "-q",
+                    "-s",
                     f"{_INTEGRATION}/migrator/test_seeded_kills.py",
                     f"{_INTEGRATION}/migrator/test_killed_at_every_statement.py",
                 ),
@@ -133,14 +135,19 @@ LANES: tuple[Lane, ...] = (
         (
             Step(
                 (
-                    *_PYTEST, "-q", "-s", "-p", "no:logging",
-                    "tests/chaos", f"{_INTEGRATION}/api/test_account_kills.py",
+                    *_PYTEST,
+                    "-q",
+                    "-s",
+                    "-p",
+                    "no:logging",
+                    "tests/chaos",
+                    f"{_INTEGRATION}/api/test_account_kills.py",
                 ),
                 {"SAMPLES": "500", "KILLS": "all"},
             ),
         ),
     ),
-)  # fmt: skip
+)
 
 CI: tuple[tuple[str, ...], ...] = (
     ("containers",),

@@ -53,9 +53,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--users", type=int, default=50)
     parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument(
-        "--think", type=float, nargs=2, default=(0.5, 1.5), metavar=("LEAST", "MOST"),
+        "--think",
+        type=float,
+        nargs=2,
+        default=(0.5, 1.5),
+        metavar=("LEAST", "MOST"),
         help="seconds between two requests of one user (0.5 1.5)",
-    )  # fmt: skip
+    )
     parser.add_argument("--pool", action="store_true", help="sweep pool sizes and workers")
     parser.add_argument("--pools", type=int, nargs="*", default=[1, 2, 5, 10])
     parser.add_argument("--workers", type=int, nargs="*", default=[2, 4])

@@ -119,9 +119,13 @@ def measure(base_url: str, load: Load, *, locust: Path, token: str) -> Outcome:
         try:
             # It exits 1 when requests failed; those are counted, and judged by the caller.
             done = subprocess.run(
-                command, env={**os.environ, **settings}, capture_output=True, text=True,
-                timeout=load.seconds + 120, check=False,
-            )  # fmt: skip
+                command,
+                env={**os.environ, **settings},
+                capture_output=True,
+                text=True,
+                timeout=load.seconds + 120,
+                check=False,
+            )
         finally:
             ended.set()
             watcher.join()

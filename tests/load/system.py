@@ -72,11 +72,13 @@ class System:
         database = self.run.system["database"]
         with (
             pymysql.connect(
-                unix_socket=database["socket"], user=database["user"],
-                password=database["password"], autocommit=True,
+                unix_socket=database["socket"],
+                user=database["user"],
+                password=database["password"],
+                autocommit=True,
             ) as connection,
             connection.cursor() as cursor,
-        ):  # fmt: skip
+        ):
             cursor.execute(
                 "SHOW GLOBAL STATUS WHERE Variable_name IN"
                 " ('Connection_errors_max_connections', 'Max_used_connections')"

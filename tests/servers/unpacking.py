@@ -121,8 +121,16 @@ def download(recipe: Recipe, partial: Path) -> list[Path]:
         apt = _private_apt(partial, mirror, recipe.suite)
         try:
             _run([*apt, "update"])
-            _run([*apt, "--yes", "--no-install-recommends", "--download-only", "install",
-                  *recipe.packages])  # fmt: skip
+            _run(
+                [
+                    *apt,
+                    "--yes",
+                    "--no-install-recommends",
+                    "--download-only",
+                    "install",
+                    *recipe.packages,
+                ]
+            )
         except NotUnpacked as failure:
             failures.append(f"{mirror}: {failure}")
         else:
@@ -145,9 +153,15 @@ def mirrors() -> list[str]:
             f" package sources name no mirror of Debian. Name one: {MIRROR_SETTING}=<address>"
         )
     listed = _run(
-        ["apt-get", "indextargets", "--no-release-info",
-         "--format", "$(REPO_URI) $(CODENAME) $(RELEASE) $(COMPONENT)", "Created-By: Packages"]
-    )  # fmt: skip
+        [
+            "apt-get",
+            "indextargets",
+            "--no-release-info",
+            "--format",
+            "$(REPO_URI) $(CODENAME) $(RELEASE) $(COMPONENT)",
+            "Created-By: Packages",
+        ]
+    )
     own = {release.get("VERSION_CODENAME", "sid"), "stable", "testing", "unstable", "sid"}
     found = []
     for line in listed.splitlines():

@@ -29,9 +29,14 @@ SCREENSHOTS = Path(os.environ.get("SCREENSHOTS", REPOSITORY / ".run" / "screensh
 """Where a picture of each page goes; `.run` is in no commit."""
 
 _FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 _STRICT = {"serious", "critical"}
 
 
@@ -85,7 +90,7 @@ class Visitor:
         """Forget complaints about what a test has brought about on purpose."""
         self.complaints = [one for one in self.complaints if not any(word in one for word in words)]
 
-    def look(self, name: str) -> None:
+    def check_page(self, name: str) -> None:
         """Check the page that is open for its width and, by axe's rules, for accessibility.
 
         A picture of it is kept.

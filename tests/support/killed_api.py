@@ -32,10 +32,16 @@ from tests.support.site import REPOSITORY, Site
 from tests.support.workers import PACKAGES
 
 NO_LIMITS = dict.fromkeys(
-    ("LIMIT_REQUESTS_PER_CLIENT", "LIMIT_REQUESTS_IN_ALL", "LIMIT_FAILURES_PER_PAIR",
-     "LIMIT_FAILURES_PER_CLIENT", "LIMIT_FAILURES_PER_LOGIN", "LIMIT_FAILURES_IN_ALL"),
+    (
+        "LIMIT_REQUESTS_PER_CLIENT",
+        "LIMIT_REQUESTS_TOTAL",
+        "LIMIT_FAILURES_PER_ACCOUNT_AND_CLIENT",
+        "LIMIT_FAILURES_PER_CLIENT",
+        "LIMIT_FAILURES_PER_ACCOUNT",
+        "LIMIT_FAILURES_TOTAL",
+    ),
     "1000000",
-) | {"LIMIT_MAILS_PER_ADDRESS": "1000"}  # fmt: skip
+) | {"LIMIT_EMAILS_PER_ADDRESS": "1000"}
 COMMIT, COMMITTED = "commit", "committed"
 
 
@@ -98,8 +104,12 @@ def killed_api(site: Site, directory: Path) -> Iterator[KilledApi]:
     with (directory / "killed-api.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.killed_api"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environ, text=True,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=environ,
+            text=True,
+        )
     try:
         yield KilledApi(process)
     finally:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from sysndd_migrator.cli.main import main
 from sysndd_migrator.server.session import Answer, Session
-from tests.support.dice import spread
+from tests.support.random_faults import spread
 
 BEFORE, DURING = "before", "during"
 
@@ -55,8 +55,8 @@ def moments(
     code, statements = _ended(NEVER, arguments, environ, log)
     assert code == 0, log.read_text()
     every = [Moment(at, when) for at in range(1, statements + 1) for when in (BEFORE, DURING)]
-    dice = random.Random(seed)  # noqa: S311 - repeatable moments, no secrets
-    return [every[int(share * len(every))] for share in spread(min(kills, len(every)), dice)]
+    chance = random.Random(seed)  # noqa: S311 - repeatable moments, no secrets
+    return [every[int(share * len(every))] for share in spread(min(kills, len(every)), chance)]
 
 
 def killed_at(

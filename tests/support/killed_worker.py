@@ -37,14 +37,28 @@ from sysndd_core.jobs.rows import JobRows
 from sysndd_core.jobs.wake_up import WakeUp
 from sysndd_core.jobs.worker import Worker
 from sysndd_core.logging import configure
-from sysndd_core.settings.backup import ProofPolicy
+from sysndd_core.settings.backup import VerifyPolicy
 from sysndd_core.settings.base import load
 
-POINTS = ((SchemaSession, "_send"), (Journal, "open"), (Journal, "_write"), (Journal, "close"),
-          (JobRows, "progress"), (JobRows, "succeed"))  # fmt: skip
-IN_THREADS = ((LoadWorker, "_run", 2), (BackupDirectory, "write_manifest", 1), (BackupDirectory, "sync", 0),
-              (Dump, "run", 0), (S3Copies, "put", 1), (Part, "hash_into", 0), (Part, "readinto", 0),
-              (S3Copies, "_checked", 1), (S3Copies, "put_manifest", 1))  # fmt: skip
+POINTS = (
+    (SchemaSession, "_send"),
+    (Journal, "open"),
+    (Journal, "_write"),
+    (Journal, "close"),
+    (JobRows, "progress"),
+    (JobRows, "succeed"),
+)
+IN_THREADS = (
+    (LoadWorker, "_run", 2),
+    (BackupDirectory, "write_manifest", 1),
+    (BackupDirectory, "sync", 0),
+    (Dump, "run", 0),
+    (S3Copies, "put", 1),
+    (Part, "hash_into", 0),
+    (Part, "readinto", 0),
+    (S3Copies, "_checked", 1),
+    (S3Copies, "put_manifest", 1),
+)
 """Methods that block, with the place of the argument by whose beginning they are named."""
 
 
@@ -133,7 +147,7 @@ async def run(killer: Killer, among: list[str]) -> None:
             if not among or blocking.__name__ in among:
                 killer.watch_blocking(blocking, name, place)
         perform = job_performer(
-            rows, BackupHandlers(tools, BackupPolicy(proof=ProofPolicy.NEVER)).table()
+            rows, BackupHandlers(tools, BackupPolicy(verify=VerifyPolicy.NEVER)).table()
         )
         worker = Worker(database=database, redis=settings.redis, rows=rows, perform=perform)
         await worker.run_until_idle()

@@ -30,7 +30,8 @@ class MailChaos:
     Attributes:
         committed: Message-IDs of mails whose transaction was committed.
         rolled_back: Message-IDs of those whose was not.
-        doubtful: those that may arrive twice: nobody can know whether the server took them, or their
+        unconfirmed: those that may arrive twice: nobody can know whether the server took them, or
+            their
             mailer was killed between the 250 and the closing of the row.
     """
 
@@ -40,7 +41,7 @@ class MailChaos:
     rows: MailRows
     committed: list[str] = field(default_factory=list)
     rolled_back: list[str] = field(default_factory=list)
-    doubtful: set[str] = field(default_factory=set)
+    unconfirmed: set[str] = field(default_factory=set)
 
     async def commit(self, mails: int) -> None:
         """Commit some mails, and roll one back."""
@@ -82,16 +83,16 @@ class MailChaos:
         """Wait for that, and note what is in doubt by then."""
         async with asyncio.timeout(seconds):
             await killed.wait()
-        await self.note_doubts()
+        await self.note_unknown_outcomes()
 
-    async def note_doubts(self) -> None:
+    async def note_unknown_outcomes(self) -> None:
         """After a kill: what the server has and the outbox does not know of may come again."""
         arrived = {message["Message-ID"] for message in self.server.accepted}
         rows = await self.rows.database.fetch_all(
             f"SELECT message_id FROM {self.rows.table} WHERE state <> 'sent'"
         )
-        self.doubtful |= arrived & {row["message_id"] for row in rows}
-        self.doubtful |= self.server.in_doubt
+        self.unconfirmed |= arrived & {row["message_id"] for row in rows}
+        self.unconfirmed |= self.server.unanswered
 
     async def all_sent(self, *, seconds: float = 90) -> None:
         """Wait until no row is open."""
@@ -122,7 +123,7 @@ class MailChaos:
         assert set(counts) == set(self.committed)
         assert not set(counts) & set(self.rolled_back)
         twice = {message_id for message_id, count in counts.items() if count > 1}
-        assert twice <= self.doubtful | self.server.in_doubt
+        assert twice <= self.unconfirmed | self.server.unanswered
 
 
 @contextlib.asynccontextmanager
@@ -136,10 +137,16 @@ async def mail_chaos(
         server = await stack.enter_async_context(faulty_smtp())
         mailer = stack.enter_context(
             service_process(
-                "sysndd_mailer", own, folder, SMTP_HOST="127.0.0.1", SMTP_PORT=str(server.port),
-                SMTP_SECURITY="none", SMTP_CONNECTIONS=str(connections), SMTP_TIMEOUT=str(timeout),
+                "sysndd_mailer",
+                own,
+                folder,
+                SMTP_HOST="127.0.0.1",
+                SMTP_PORT=str(server.port),
+                SMTP_SECURITY="none",
+                SMTP_CONNECTIONS=str(connections),
+                SMTP_TIMEOUT=str(timeout),
             )
-        )  # fmt: skip
+        )
         database = await stack.enter_async_context(Database(site.database))
         wake_up = WakeUp(own.redis)
         stack.push_async_callback(wake_up.close)

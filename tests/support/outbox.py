@@ -28,7 +28,7 @@ class Outbox:
 
     rows: OutboxRows
     worker: Worker
-    breaker: CircuitBreaker
+    circuit_breaker: CircuitBreaker
     pool: ConnectionPool
     composer: Composer
     concurrent_worker: Callable[[int], Worker]
@@ -58,22 +58,25 @@ async def open_outbox(site: Site, database: Database, smtp: SmtpSettings) -> Asy
     """Open a mailer's parts with a transport."""
     settings = site.load(MailerSettings)
     wake_up, pool = WakeUp(site.redis), ConnectionPool(smtp)
-    breaker = CircuitBreaker(
+    circuit_breaker = CircuitBreaker(
         prober(smtp), TransportRows(database), name="mail@test:1", first_pause=0.1
     )
-    rows = OutboxRows(database, wake_up, breaker, domain="sysndd.example")
+    rows = OutboxRows(database, wake_up, circuit_breaker, domain="sysndd.example")
     composer = Composer(mail_from=settings.smtp.mail_from, public_url=settings.site.public_url)
-    delivery = Delivery(rows, composer, Links(database, settings.token.key), pool, breaker)
+    delivery = Delivery(rows, composer, Links(database, settings.token.key), pool, circuit_breaker)
 
     def make_worker(concurrency: int) -> Worker:
         return Worker(
-            database=database, redis=site.redis, rows=rows, perform=delivery.perform,
+            database=database,
+            redis=site.redis,
+            rows=rows,
+            perform=delivery.perform,
             concurrency=concurrency,
-        )  # fmt: skip
+        )
 
-    watch = asyncio.create_task(breaker.run(lambda: rows.announce("breaker")))
+    watch = asyncio.create_task(circuit_breaker.run(lambda: rows.announce("circuit_breaker")))
     try:
-        yield Outbox(rows, make_worker(1), breaker, pool, composer, make_worker)
+        yield Outbox(rows, make_worker(1), circuit_breaker, pool, composer, make_worker)
     finally:
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)

@@ -33,15 +33,32 @@ def put_backup(site: Site, number: int, **changes: Any) -> BackupManifest:
     """Write a backup's file and manifest, as the worker would have."""
     created = datetime(2026, 11, 1, tzinfo=UTC) + timedelta(minutes=number)
     manifest = BackupManifest(
-        name=f"manual_{created:%Y%m%dT%H%M%SZ}_{number:08x}.sql.zst", kind=BackupKind.MANUAL,
-        created_at=created, finished_at=created, duration_ms=10, size_bytes=4,
-        uncompressed_bytes=9, sha256="0" * 64, uncompressed_sha256="1" * 64,
-        compression=BackupCompression.ZSTD, database="sysndd", table_count=1, view_count=0,
-        trigger_count=0, routine_count=0, event_count=0, row_count=3, rows_per_table={"gene": 3},
-        server_vendor="mariadb", server_version="10.11", client_version="10.11",
-        schema_version="005_vocabularies.sql", application_version="0.1.0",
-        job_id="00000000-0000-4000-8000-000000000000", requested_by=None,
-    ).model_copy(update=changes)  # fmt: skip
+        name=f"manual_{created:%Y%m%dT%H%M%SZ}_{number:08x}.sql.zst",
+        kind=BackupKind.MANUAL,
+        created_at=created,
+        finished_at=created,
+        duration_ms=10,
+        size_bytes=4,
+        uncompressed_bytes=9,
+        sha256="0" * 64,
+        uncompressed_sha256="1" * 64,
+        compression=BackupCompression.ZSTD,
+        database="sysndd",
+        table_count=1,
+        view_count=0,
+        trigger_count=0,
+        routine_count=0,
+        event_count=0,
+        row_count=3,
+        rows_per_table={"gene": 3},
+        server_vendor="mariadb",
+        server_version="10.11",
+        client_version="10.11",
+        schema_version="005_vocabularies.sql",
+        application_version="0.1.0",
+        job_id="00000000-0000-4000-8000-000000000000",
+        requested_by=None,
+    ).model_copy(update=changes)
     store = BackupDirectory(site.backup_dir)
     store.path(manifest.name).write_bytes(b"dump")
     store.write_manifest(manifest)

@@ -13,8 +13,10 @@ from sysndd_preflight.runner import Result, run
 from tests.support.catchers import TestCatcher
 from tests.support.site import REPOSITORY, Site
 
-PASSWORDS = {role: f"{role}Passw0rd{'x' * 12}" for role in
-             ("api", "migrator", "backup", "mailer", "operator", "load")}  # fmt: skip
+PASSWORDS = {
+    role: f"{role}Passw0rd{'x' * 12}"
+    for role in ("api", "migrator", "backup", "mailer", "operator", "load")
+}
 
 
 def run_check(deployment: Deployment, name: str) -> Result:
@@ -51,8 +53,11 @@ def copy_checked_files(directory: Path) -> Path:
             shutil.copytree(source, target)
         else:
             shutil.copy(source, target)
-    for source in (*REPOSITORY.glob("docker-compose*.yml"), *REPOSITORY.glob(".hadolint*"),
-                   *REPOSITORY.glob("services/*/Dockerfile")):  # fmt: skip
+    for source in (
+        *REPOSITORY.glob("docker-compose*.yml"),
+        *REPOSITORY.glob(".hadolint*"),
+        *REPOSITORY.glob("services/*/Dockerfile"),
+    ):
         target = directory / source.relative_to(REPOSITORY)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, target)
@@ -71,13 +76,18 @@ def replace_in_file(file: Path, pattern: str, replacement: str) -> str:
 def make_deployment(site: Site, catcher: TestCatcher) -> Deployment:
     """Create the accounts of a deployment for a site, and describe the deployment."""
     server = site.server
-    passwords = {role: accounts.Account(f"sysndd_{role}", password)
-                 for role, password in PASSWORDS.items()}  # fmt: skip
+    passwords = {
+        role: accounts.Account(f"sysndd_{role}", password) for role, password in PASSWORDS.items()
+    }
     passwords["operator"] = accounts.Account("sysndd", PASSWORDS["operator"])
     access = accounts.DatabaseAccess(
-        host=server.host, port=server.port, socket=None, schema=site.app, ops_schema=site.ops,
+        host=server.host,
+        port=server.port,
+        socket=None,
+        schema=site.app,
+        ops_schema=site.ops,
         **passwords,
-    )  # fmt: skip
+    )
     with server.connect() as root:
         accounts.create_accounts(root, REPOSITORY / "deploy/accounts/accounts.sql", access)
     common = site.environ | catcher.environ()

@@ -118,15 +118,26 @@ def start_s3(directory: Path) -> Iterator[TestS3]:
     process = RealProcess(
         "weed",
         [
-            str(program), f"-logdir={directory}", "server", f"-dir={directory / 'data'}", "-s3", f"-s3.config={config}",
-            f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}", *given, "-s3.port.iceberg=0",
-            "-s3.port.lance=0", "-s3.autoCreateBucket=false", "-master.telemetry=false",
-            f"-volume.max={VOLUMES}", "-master.volumeSizeLimitMB=64",
+            str(program),
+            f"-logdir={directory}",
+            "server",
+            f"-dir={directory / 'data'}",
+            "-s3",
+            f"-s3.config={config}",
+            f"-ip={LOOPBACK}",
+            f"-ip.bind={LOOPBACK}",
+            *given,
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            "-s3.autoCreateBucket=false",
+            "-master.telemetry=false",
+            f"-volume.max={VOLUMES}",
+            "-master.volumeSizeLimitMB=64",
         ],
         directory,
         lambda: accepts(ports["s3"]),
         {**os.environ, "HOME": str(directory), "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"},
-    )  # fmt: skip
+    )
     try:
         process.start()
         yield TestS3(f"http://{LOOPBACK}:{ports['s3']}", access_key, secret_key, process)

@@ -40,7 +40,7 @@ class FaultySmtp:
         commands: every command line, credentials included.
         connections: how many were opened.
         before: called once before the answer to a command; ``SENT``: after the one to a content.
-        in_doubt: Message-IDs whose content came in whole and whose sender got no answer.
+        unanswered: Message-IDs whose content came in whole and whose sender got no answer.
     """
 
     port: int = 0
@@ -51,7 +51,7 @@ class FaultySmtp:
     connections: int = 0
     tls: ssl.SSLContext | None = None
     before: dict[str, Callable[[], None]] = field(default_factory=dict)
-    in_doubt: set[str] = field(default_factory=set)
+    unanswered: set[str] = field(default_factory=set)
 
     def answer(self, command: str) -> str:
         """Return what to say to a command."""
@@ -132,10 +132,10 @@ async def _converse(
             message = message_from_bytes(content[:-5], policy=policy.default)
             assert isinstance(message, EmailMessage)
             faulty.accepted.append(message)
-            faulty.in_doubt.add(message["Message-ID"])
+            faulty.unanswered.add(message["Message-ID"])
             if not (await _say(faulty, writer, "CONTENT")).startswith("2"):
                 faulty.accepted.remove(message)
-            faulty.in_doubt.discard(message["Message-ID"])
+            faulty.unanswered.discard(message["Message-ID"])
             faulty.reached("SENT")
         elif command == "QUIT":
             raise _Ended

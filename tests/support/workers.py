@@ -19,14 +19,18 @@ from sysndd_core.jobs.models import Job, Queue
 from sysndd_core.jobs.rows import JobRows
 from sysndd_core.jobs.wake_up import WakeUp
 from sysndd_core.jobs.worker import Worker
-from sysndd_core.settings.backup import BackupCompression, ProofPolicy
+from sysndd_core.settings.backup import BackupCompression, VerifyPolicy
 from tests.support.processes import RealProcess
 from tests.support.site import REPOSITORY, Site
 
 PACKAGES = (
-    "packages/core", "services/migrator", "services/api", "services/backup-worker",
-    "services/mailer", "deploy/local",
-)  # fmt: skip
+    "packages/core",
+    "services/migrator",
+    "services/api",
+    "services/backup-worker",
+    "services/mailer",
+    "deploy/local",
+)
 
 
 @dataclass
@@ -38,7 +42,7 @@ class BackupBench:
     tools: BackupTools
     site: Site
     # Most tests are about something else than the proof.
-    policy: BackupPolicy = field(default_factory=lambda: BackupPolicy(proof=ProofPolicy.NEVER))
+    policy: BackupPolicy = field(default_factory=lambda: BackupPolicy(verify=VerifyPolicy.NEVER))
 
     @property
     def store(self) -> BackupDirectory:

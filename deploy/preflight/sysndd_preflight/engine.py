@@ -95,9 +95,12 @@ class Project:
         found = []
         for container in self.run("ps", "-q", service).split():
             done = subprocess.run(
-                [self.command[0], "inspect", container], env=self.environment,
-                capture_output=True, text=True, check=True,
-            )  # fmt: skip
+                [self.command[0], "inspect", container],
+                env=self.environment,
+                capture_output=True,
+                text=True,
+                check=True,
+            )
             networks = json.loads(done.stdout)[0]["NetworkSettings"]["Networks"].values()
             found += [network["IPAddress"] for network in networks if network["IPAddress"]][:1]
         return found
@@ -131,11 +134,18 @@ class Project:
     def sql(self) -> Iterator["pymysql.cursors.Cursor"]:
         """Open a cursor in the application schema with the account of the migrator."""
         settings = self.services()["migrator"].environment
-        with pymysql.connect(
-            host=settings["DB_HOST"], port=3306, user=settings["DB_USER"], autocommit=True,
-            password=Path(settings["DB_PASSWORD_FILE"]).read_text(encoding="utf-8").strip(),
-            database=settings["DB_NAME"], connect_timeout=5,
-        ) as connection, connection.cursor() as cursor:  # fmt: skip
+        with (
+            pymysql.connect(
+                host=settings["DB_HOST"],
+                port=3306,
+                user=settings["DB_USER"],
+                autocommit=True,
+                password=Path(settings["DB_PASSWORD_FILE"]).read_text(encoding="utf-8").strip(),
+                database=settings["DB_NAME"],
+                connect_timeout=5,
+            ) as connection,
+            connection.cursor() as cursor,
+        ):
             yield cursor
 
     @contextlib.contextmanager
@@ -172,8 +182,8 @@ class Project:
                 f"{restored} of {_ROWS} rows exist after the restore (expected {_ROWS}) and"
                 f" {self._count()} after the undo (expected 0)"
             )
-        proof = backup["result"].get("proof") or "proven"
-        return f"{name}: created, {proof}, restored, restore undone"
+        verification = backup["result"].get("verification") or "verified"
+        return f"{name}: created, {verification}, restored, restore undone"
 
     def _count(self) -> int:
         with self.sql() as cursor:
@@ -184,9 +194,10 @@ class Project:
     def services(self) -> dict[str, Service]:
         """Return the settings of each service, with addresses and paths of this machine."""
         hosts = {
-            name: addresses[0] for name in self.config["services"]
+            name: addresses[0]
+            for name in self.config["services"]
             if (addresses := self.addresses(name))
-        }  # fmt: skip
+        }
         files = {name: secret["file"] for name, secret in self.config.get("secrets", {}).items()}
         found = {}
         for name in (*SERVICES, "traefik"):

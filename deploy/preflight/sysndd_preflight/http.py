@@ -49,10 +49,16 @@ def tls_context(deployment: Deployment) -> ssl.SSLContext:
 
 
 def send_request(
-    deployment: Deployment, path: str, *, method: str = "GET", token: str | None = None,
-    headers: Mapping[str, str] | None = None, body: dict[str, Any] | None = None,
-    base: str | None = None, timeout: float = 10,
-) -> Response:  # fmt: skip
+    deployment: Deployment,
+    path: str,
+    *,
+    method: str = "GET",
+    token: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    body: dict[str, Any] | None = None,
+    base: str | None = None,
+    timeout: float = 10,
+) -> Response:
     """Send one request on a new connection.
 
     Raises:

@@ -43,9 +43,12 @@ def free_port() -> int:
 
 
 async def run(
-    command: Sequence[str], settings: Mapping[str, str] | None = None, *, seconds: float = 60,
+    command: Sequence[str],
+    settings: Mapping[str, str] | None = None,
+    *,
+    seconds: float = 60,
     cwd: Path | None = None,
-) -> subprocess.CompletedProcess[str]:  # fmt: skip
+) -> subprocess.CompletedProcess[str]:
     """Run a program to its end; stdout of the result includes stderr.
 
     Raises:
@@ -97,9 +100,13 @@ async def running(
 
 
 async def wait_until(
-    condition: Callable[[], bool], process: subprocess.Popen[bytes], log: Path, *, what: str,
+    condition: Callable[[], bool],
+    process: subprocess.Popen[bytes],
+    log: Path,
+    *,
+    what: str,
     seconds: float,
-) -> None:  # fmt: skip
+) -> None:
     """Wait for a condition that a running program is to fulfil.
 
     Args:
@@ -115,8 +122,9 @@ async def wait_until(
     deadline = time.monotonic() + seconds
     while not await asyncio.to_thread(condition):
         if process.poll() is not None:
-            raise Problem(f"{what}: it ended with exit code {process.returncode}",
-                          log=last_lines(log))  # fmt: skip
+            raise Problem(
+                f"{what}: it ended with exit code {process.returncode}", log=last_lines(log)
+            )
         if time.monotonic() > deadline:
             raise Problem(f"{what}: timed out after {seconds:g} s", log=last_lines(log))
         await asyncio.sleep(0.1)

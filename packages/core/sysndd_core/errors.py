@@ -1,69 +1,70 @@
 """The errors of the platform, each with its stable code and HTTP status.
 
-SysnddError                         internal_error            500
-├── SettingsError                   invalid_settings          500  (start-up only)
-├── BadRequest                      bad_request               400
-│   └── MalformedJson               malformed_json            400
-├── NotSignedIn                     not_signed_in             401
-│   └── WrongCredentials            wrong_credentials         401
-├── NotAllowed                      not_allowed               403
-│   ├── CrossSiteRequest            cross_site_request        403
-│   └── WrongOldPassword            wrong_old_password        403
-├── NotFound                        not_found                 404
-│   ├── BackupNotFound              backup_not_found          404
-│   ├── TableNotInBackup            table_not_in_backup       404
-│   ├── InspectionNotFound          inspection_not_found      404
-│   ├── JobNotFound                 job_not_found             404
-│   ├── SessionNotFound             session_not_found         404
-│   ├── MailNotFound                mail_not_found            404
-│   ├── UserNotFound                user_not_found            404
-│   ├── GeneNotFound                gene_not_found            404
-│   └── EntityNotFound              entity_not_found          404
-├── MethodNotAllowed                method_not_allowed        405
-├── Conflict                        conflict                  409
-│   ├── OperationInProgress         operation_in_progress     409
-│   ├── LastProvenBackup            last_proven_backup        409
-│   ├── BackupLocked                backup_locked             409  (by S3 Object Lock)
-│   ├── SchemaLocked                schema_locked             409  (by a migration, dump or restore)
-│   ├── JobNotCancellable           job_not_cancellable       409
-│   ├── MailNotCancellable          mail_not_cancellable      409
-│   ├── MailNotReplayable           mail_not_replayable       409
-│   ├── SmtpTestRunning             smtp_test_running         409
-│   ├── JobNotRetryable             job_not_retryable         409
-│   ├── NothingToUndo               nothing_to_undo           409
-│   ├── LastAdministrator           last_administrator        409
-│   └── WrongAccountState           wrong_account_state       409
-├── LinkNotValid                    link_not_valid            410
-├── BodyTooLarge                    body_too_large            413
-├── UnsupportedMediaType            unsupported_media_type    415
-├── RangeNotSatisfiable             range_not_satisfiable     416
-├── Invalid                         invalid_request           422
-│   ├── InvalidBackupName           invalid_backup_name       422
-│   ├── PasswordRefused             password_refused          422
-│   └── ConfirmationRequired        confirmation_required     422
-├── SmtpTestLimit                   smtp_test_limit           429  (six per minute)
-├── TooManyAttempts                 too_many_attempts         429
-├── Unavailable                     unavailable               503
-│   ├── DatabaseUnavailable         database_unavailable      503
-│   ├── DatabaseBusy                database_busy             503  (the pool is saturated)
-│   ├── Maintenance                 maintenance               503  (during a restore)
-│   ├── SchemaChanging              schema_changing           503  (by restore or migration)
-│   ├── CopyFailed                  copy_failed               503  (S3-compatible storage)
-│   ├── SchemaLockRefused           schema_lock_refused       503
-│   ├── LinksNotPossible            links_not_possible        503  (TOKEN_KEY is not set)
-│   └── SignInBusy                  sign_in_busy              503
-├── InsufficientStorage             insufficient_storage      507
-└── JobFailed                       job_failed                500  (only inside workers)
+SysnddError                         internal_error                500
+├── SettingsError                   invalid_settings              500  (start-up only)
+├── BadRequest                      bad_request                   400
+│   └── MalformedJson               malformed_json                400
+├── NotSignedIn                     not_signed_in                 401
+│   └── InvalidCredentials          invalid_credentials           401
+├── NotAllowed                      not_allowed                   403
+│   ├── CrossSiteRequest            cross_site_request            403
+│   └── WrongCurrentPassword        wrong_current_password        403
+├── NotFound                        not_found                     404
+│   ├── BackupNotFound              backup_not_found              404
+│   ├── TableNotInBackup            table_not_in_backup           404
+│   ├── InspectionNotFound          inspection_not_found          404
+│   ├── JobNotFound                 job_not_found                 404
+│   ├── SessionNotFound             session_not_found             404
+│   ├── MailNotFound                mail_not_found                404
+│   ├── UserNotFound                user_not_found                404
+│   ├── GeneNotFound                gene_not_found                404
+│   └── EntityNotFound              entity_not_found              404
+├── MethodNotAllowed                method_not_allowed            405
+├── Conflict                        conflict                      409
+│   ├── OperationInProgress         operation_in_progress         409
+│   ├── LastVerifiedBackup          last_verified_backup          409
+│   ├── BackupLocked                backup_locked                 409  (by S3 Object Lock)
+│   ├── SchemaLocked                schema_locked                 409  (by a migration, dump or restore)
+│   ├── JobNotCancellable           job_not_cancellable           409
+│   ├── MailNotCancellable          mail_not_cancellable          409
+│   ├── MailNotResendable           mail_not_resendable           409
+│   ├── SmtpTestRunning             smtp_test_running             409
+│   ├── JobNotRetryable             job_not_retryable             409
+│   ├── NothingToUndo               nothing_to_undo               409
+│   ├── LastAdministrator           last_administrator            409
+│   └── AccountStateConflict        account_state_conflict        409
+├── LinkInvalid                     link_invalid                  410
+├── BodyTooLarge                    body_too_large                413
+├── UnsupportedMediaType            unsupported_media_type        415
+├── RangeNotSatisfiable             range_not_satisfiable         416
+├── Invalid                         invalid_request               422
+│   ├── InvalidBackupName           invalid_backup_name           422
+│   ├── PasswordRejected            password_rejected             422
+│   └── ConfirmationRequired        confirmation_required         422
+├── SmtpTestLimit                   smtp_test_limit               429  (six per minute)
+├── TooManyAttempts                 too_many_attempts             429
+├── Unavailable                     unavailable                   503
+│   ├── DatabaseUnavailable         database_unavailable          503
+│   ├── DatabaseBusy                database_busy                 503  (the pool is saturated)
+│   ├── Maintenance                 maintenance                   503  (during a restore)
+│   ├── SchemaChanging              schema_changing               503  (by restore or migration)
+│   ├── OffsiteStorageUnavailable   offsite_storage_unavailable   503
+(S3-compatible storage)
+│   ├── SchemaLockRefused           schema_lock_refused           503
+│   ├── TokenKeyMissing             token_key_missing             503  (TOKEN_KEY is not set)
+│   └── SignInBusy                  sign_in_busy                  503
+├── InsufficientStorage             insufficient_storage          507
+└── JobFailed                       job_failed                    500  (only inside workers)
     ├── JobCancelled                cancelled
     ├── LeaseLost                   lease_lost
     ├── SchemaLockLost              schema_lock_lost
     ├── DumpFailed                  dump_failed
-    ├── MissingRights               missing_rights
-    ├── ProofFailed                 proof_failed
+    ├── MissingPrivileges           missing_privileges
+    ├── VerificationFailed          verification_failed
     ├── DumpClientMismatch          dump_client_mismatch
     ├── BackupDamaged               backup_damaged
     ├── NotADump                    not_a_dump
-    ├── UnpacksTooLarge             unpacks_too_large
+    ├── UncompressedTooLarge        uncompressed_too_large
     ├── EncryptionKeyMissing        encryption_key_missing
     ├── EncryptionKeyWrong          encryption_key_wrong
     ├── SafetyBackupFailed          safety_backup_failed
@@ -133,8 +134,8 @@ class NotSignedIn(SysnddError):
     default_detail = "This request requires a session. Sign in and try again."
 
 
-class WrongCredentials(NotSignedIn):
-    code = "wrong_credentials"
+class InvalidCredentials(NotSignedIn):
+    code = "invalid_credentials"
     title = "Incorrect user name or password"
     default_detail = "The user name or the password is incorrect. Check both and try again."
 
@@ -157,8 +158,8 @@ class CrossSiteRequest(NotAllowed):
     )
 
 
-class WrongOldPassword(NotAllowed):
-    code = "wrong_old_password"
+class WrongCurrentPassword(NotAllowed):
+    code = "wrong_current_password"
     title = "Incorrect current password"
     default_detail = (
         "The current password is incorrect, so nothing was changed. Check it and try again."
@@ -261,10 +262,10 @@ class OperationInProgress(Conflict):
         )
 
 
-class LastProvenBackup(Conflict):
+class LastVerifiedBackup(Conflict):
     """No other backup is verified."""
 
-    code = "last_proven_backup"
+    code = "last_verified_backup"
     title = "Last verified backup cannot be deleted"
     default_detail = (
         "This is the only verified backup, so it was not deleted. Verify another backup first."
@@ -303,10 +304,10 @@ class MailNotCancellable(Conflict):
     default_detail = "Only an email that is queued or on hold can be cancelled."
 
 
-class MailNotReplayable(Conflict):
+class MailNotResendable(Conflict):
     """An email that is being sent or was sent cannot be resent; carries its ``state``."""
 
-    code = "mail_not_replayable"
+    code = "mail_not_resendable"
     title = "Email cannot be resent"
     default_detail = "An email that is being sent or was already sent cannot be resent."
 
@@ -343,16 +344,16 @@ class LastAdministrator(Conflict):
     )
 
 
-class WrongAccountState(Conflict):
-    code = "wrong_account_state"
+class AccountStateConflict(Conflict):
+    code = "account_state_conflict"
     title = "Account state does not allow this action"
     default_detail = "The state of the account does not allow this action, so nothing was changed."
 
 
-class LinkNotValid(SysnddError):
+class LinkInvalid(SysnddError):
     """Used, expired, replaced, for another purpose or unknown; the response never says which."""
 
-    code = "link_not_valid"
+    code = "link_invalid"
     status = 410
     title = "Link no longer valid"
     default_detail = "The link was already used, has expired or was replaced. Request a new one."
@@ -394,8 +395,8 @@ class InvalidBackupName(Invalid):
     default_detail = "This is not a valid backup name."
 
 
-class PasswordRefused(Invalid):
-    code = "password_refused"
+class PasswordRejected(Invalid):
+    code = "password_rejected"
     title = "Password not accepted"
     default_detail = "The password does not meet the requirements. Choose another one."
 
@@ -468,10 +469,10 @@ class SchemaChanging(Unavailable):
     default_detail = "The database is being restored or migrated. Try again in a few seconds."
 
 
-class CopyFailed(Unavailable):
+class OffsiteStorageUnavailable(Unavailable):
     """Off-site storage rejected the request or does not respond; the local file is unaffected."""
 
-    code = "copy_failed"
+    code = "offsite_storage_unavailable"
     title = "Off-site storage is unavailable"
     default_detail = (
         "The off-site storage rejected the request or is not responding. Local backups are not"
@@ -488,10 +489,10 @@ class SchemaLockRefused(Unavailable):
     default_detail = "The database server rejects GET_LOCK, so nothing was changed."
 
 
-class LinksNotPossible(Unavailable):
+class TokenKeyMissing(Unavailable):
     """Registration and password reset are unavailable, because no link can be created."""
 
-    code = "links_not_possible"
+    code = "token_key_missing"
     title = "TOKEN_KEY not set"
     default_detail = (
         "TOKEN_KEY is not set, so no email with a link can be sent. An operator must set it for the"
@@ -552,18 +553,18 @@ class DumpFailed(JobFailed):
     default_detail = "The dump is incomplete, so no backup was created."
 
 
-class MissingRights(JobFailed):
+class MissingPrivileges(JobFailed):
     """The account cannot read everything that a backup needs; names the missing privilege."""
 
-    code = "missing_rights"
+    code = "missing_privileges"
     title = "Missing database privileges"
     default_detail = "The database account lacks a privilege that a complete backup requires."
 
 
-class ProofFailed(JobFailed):
+class VerificationFailed(JobFailed):
     """A backup was restored into a scratch schema, and its dump differs."""
 
-    code = "proof_failed"
+    code = "verification_failed"
     title = "Verification failed"
     default_detail = "The restored data differs from the source."
 
@@ -591,10 +592,10 @@ class NotADump(JobFailed):
     default_detail = "The file is not a dump that mysqldump or mariadb-dump wrote."
 
 
-class UnpacksTooLarge(JobFailed):
+class UncompressedTooLarge(JobFailed):
     """An imported file exceeds the limit once uncompressed; a small file can hold terabytes."""
 
-    code = "unpacks_too_large"
+    code = "uncompressed_too_large"
     title = "Uncompressed dump too large"
     default_detail = "The uncompressed dump exceeds BACKUP_UPLOAD_MAX_BYTES."
 

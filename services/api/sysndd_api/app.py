@@ -48,7 +48,7 @@ def create_app(settings: ApiSettings, *, metrics_directory: Path | None = None) 
             open_context(settings, metrics_directory=metrics_directory) as context,
             context[RequestStats].kept(),
         ):
-            beside = [
+            tasks = [
                 asyncio.create_task(context[Metrics].watch()),
                 # A thousand manifests take a while to parse and are kept then; nobody waits for it.
                 asyncio.create_task(context[Backups].list_all()),
@@ -59,9 +59,9 @@ def create_app(settings: ApiSettings, *, metrics_directory: Path | None = None) 
                     "observers": (context[RequestStats].observe, context[Metrics].observe),
                 }
             finally:
-                for task in beside:
+                for task in tasks:
                     task.cancel()
-                await asyncio.gather(*beside, return_exceptions=True)
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     app = Starlette(
         routes=[*(one.route() for one in ENDPOINTS), *(one.route() for one in PAGES)],

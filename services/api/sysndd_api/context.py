@@ -35,7 +35,7 @@ from sysndd_api.request_stats.service import RequestStats
 from sysndd_api.request_stats.store import RequestStatsStore
 from sysndd_api.security.passwords import PasswordHashing
 from sysndd_api.security.rate_limits import Limiter
-from sysndd_api.security.sign_in_limits import Attempts
+from sysndd_api.security.sign_in_limits import RateLimits
 from sysndd_api.sessions.service import Sessions
 from sysndd_api.sessions.store import KnownClientStore, SessionStore
 from sysndd_api.settings import ApiSettings
@@ -85,15 +85,17 @@ async def open_context(
         stack.push_async_callback(limiter.close)
         hashing = PasswordHashing(
             memory_kib=account.password_memory_kib,
-            passes=account.password_passes,
-            threads=account.password_threads,
+            time_cost=account.password_time_cost,
+            concurrency=account.password_concurrency,
         )
         stack.callback(hashing.close)
         database = await stack.enter_async_context(Database(settings.database))
         services = (
-            settings, database, Metrics(database, metrics_directory),
+            settings,
+            database,
+            Metrics(database, metrics_directory),
             *_services(settings, database, wake_up, limiter, hashing),
-        )  # fmt: skip
+        )
         yield Context({type(one): one for one in services})
 
 
@@ -126,12 +128,14 @@ def _services(
         settings, database, directory, rows=jobs, requests=requests, audit=audit
     )
     yield from _account_services(
-        settings, database, users=users, mails=AccountMails(mails), limiter=limiter,
-        hashing=hashing, audit=audit,
-    )  # fmt: skip
-
-
-# Below, what a service is given stays together on its lines; hence `fmt: skip`.
+        settings,
+        database,
+        users=users,
+        mails=AccountMails(mails),
+        limiter=limiter,
+        hashing=hashing,
+        audit=audit,
+    )
 
 
 def _backup_services(
@@ -145,10 +149,15 @@ def _backup_services(
 ) -> Iterator[object]:
     store = BackupStore(database)
     backups = Backups(
-        database=database, store=store, directory=directory, rows=rows, requests=requests,
+        database=database,
+        store=store,
+        directory=directory,
+        rows=rows,
+        requests=requests,
         audit=audit,
-        copies=S3Copies.configured(settings.s3), upload_limit=settings.backup.upload_max_bytes,
-    )  # fmt: skip
+        copies=S3Copies.configured(settings.s3),
+        upload_limit=settings.backup.upload_max_bytes,
+    )
     yield backups
     yield Restores(database=database, store=store, backups=backups, requests=requests)
     yield Inspections(database=database, store=store, backups=backups, requests=requests)
@@ -167,32 +176,65 @@ def _account_services(
     account = settings.account
     tokens, clients = TokenStore(database, settings.token.key), KnownClientStore(database)
     open_sessions = SessionStore(database, idle_minutes=account.session_idle_minutes)
-    attempts = Attempts(limiter, settings.limit, clients, audit)
+    rate_limits = RateLimits(limiter, settings.limit, clients, audit)
     maintenance = MaintenanceMode(BackupStore(database))
     sessions = Sessions(
-        database=database, store=open_sessions, clients=clients, users=users, tokens=tokens,
-        hashing=hashing, attempts=attempts, audit=audit, hours=account.session_hours,
-    )  # fmt: skip
+        database=database,
+        store=open_sessions,
+        clients=clients,
+        users=users,
+        tokens=tokens,
+        hashing=hashing,
+        rate_limits=rate_limits,
+        audit=audit,
+        hours=account.session_hours,
+    )
     accounts = Accounts(
-        database=database, users=users, tokens=tokens, hashing=hashing, mails=mails,
-        attempts=attempts, audit=audit, settings=account,
-    )  # fmt: skip
+        database=database,
+        users=users,
+        tokens=tokens,
+        hashing=hashing,
+        mails=mails,
+        rate_limits=rate_limits,
+        audit=audit,
+        settings=account,
+    )
     passwords = PasswordReset(
-        database=database, accounts=accounts, users=users, sessions=open_sessions, tokens=tokens,
-        clients=clients, hashing=hashing, mails=mails, attempts=attempts, audit=audit,
-        minutes=account.reset_minutes,
-    )  # fmt: skip
+        database=database,
+        accounts=accounts,
+        users=users,
+        sessions=open_sessions,
+        tokens=tokens,
+        clients=clients,
+        hashing=hashing,
+        mails=mails,
+        rate_limits=rate_limits,
+        audit=audit,
+        minutes=account.password_reset_minutes,
+    )
     yield from (sessions, accounts, passwords)
     yield EmailChanges(
-        database=database, store=EmailChangeStore(database), users=users, tokens=tokens,
-        mails=mails, attempts=attempts, audit=audit, passwords=passwords,
+        database=database,
+        store=EmailChangeStore(database),
+        users=users,
+        tokens=tokens,
+        mails=mails,
+        rate_limits=rate_limits,
+        audit=audit,
+        passwords=passwords,
         minutes=account.confirm_hours * 60,
-    )  # fmt: skip
+    )
     yield Guard(sessions.authenticate, maintenance, public_url=settings.site.public_url)
     yield from _administration_services(
-        database, accounts=accounts, users=users, sessions=open_sessions, tokens=tokens,
-        hashing=hashing, mails=mails, audit=audit,
-    )  # fmt: skip
+        database,
+        accounts=accounts,
+        users=users,
+        sessions=open_sessions,
+        tokens=tokens,
+        hashing=hashing,
+        mails=mails,
+        audit=audit,
+    )
 
 
 def _administration_services(
@@ -208,10 +250,22 @@ def _administration_services(
 ) -> Iterator[object]:
     store = AdministrationStore(database)
     yield Administrators(
-        database=database, store=store, users=users, sessions=sessions, tokens=tokens,
-        hashing=hashing, mails=mails, audit=audit,
-    )  # fmt: skip
+        database=database,
+        store=store,
+        users=users,
+        sessions=sessions,
+        tokens=tokens,
+        hashing=hashing,
+        mails=mails,
+        audit=audit,
+    )
     yield Users(
-        database=database, store=store, accounts=accounts, users=users, sessions=sessions,
-        tokens=tokens, mails=mails, audit=audit,
-    )  # fmt: skip
+        database=database,
+        store=store,
+        accounts=accounts,
+        users=users,
+        sessions=sessions,
+        tokens=tokens,
+        mails=mails,
+        audit=audit,
+    )

@@ -64,7 +64,9 @@ async def _serve(settings: BackupWorkerSettings, migrator: Migrator | None) -> N
             rows = JobRows(database, wake_up, Queue.BACKUP)
             tools = await _tools(settings, patient_database, migrator)
             policy = BackupPolicy(
-                settings.backup.proof, settings.routine.keep, settings.backup.upload_max_bytes
+                settings.backup.verify,
+                settings.backup_schedule.retention,
+                settings.backup.upload_max_bytes,
             )
             worker = Worker(
                 database=database,
@@ -76,9 +78,11 @@ async def _serve(settings: BackupWorkerSettings, migrator: Migrator | None) -> N
             background = [Recovery(database, tools.undo_hours).run_forever()]
             if tools.offsite is not None:
                 background.append(tools.offsite.run_forever())
-            routine = settings.routine
-            if routine.schedule is not None:
-                background.append(Schedule(rows, routine.schedule, routine.zone).run_forever())
+            backup_schedule = settings.backup_schedule
+            if backup_schedule.schedule is not None:
+                background.append(
+                    Schedule(rows, backup_schedule.schedule, backup_schedule.zone).run_forever()
+                )
             await _run(worker, background)
     finally:
         await wake_up.close()

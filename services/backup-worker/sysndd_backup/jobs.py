@@ -19,18 +19,18 @@ from sysndd_backup.restore.restore import restore_backup
 from sysndd_backup.restore.scratch_schemas import ScratchSchemas
 from sysndd_backup.restore.undo import undo_restore
 from sysndd_backup.verify.verify import verify_backup
-from sysndd_core.backups.manifest import BackupManifest, Proof
+from sysndd_core.backups.manifest import BackupManifest, Verification
 from sysndd_core.db.schema_lock import schema_lock
 from sysndd_core.errors import JobCancelled, LeaseLost, SysnddError
 from sysndd_core.jobs.leases import CancelReason, Claim
 from sysndd_core.jobs.models import (
-    AdoptBackup,
     BackupKind,
     CreateBackup,
     DropInspection,
+    DryRunRestore,
+    ImportBackup,
     InspectTable,
     Job,
-    PreviewRestore,
     RestoreBackup,
     UndoRestore,
     VerifyBackup,
@@ -39,8 +39,8 @@ from sysndd_core.jobs.models import (
 from sysndd_core.jobs.rows import JobRows
 from sysndd_core.jobs.worker import Perform
 from sysndd_core.logging import get_logger
-from sysndd_core.settings.backup import ProofPolicy
-from sysndd_core.settings.schedule import Keep
+from sysndd_core.settings.backup import VerifyPolicy
+from sysndd_core.settings.schedule import RetentionPolicy
 
 log = get_logger(__name__)
 
@@ -57,13 +57,13 @@ class BackupPolicy:
     """What is done with backups beyond taking them.
 
     Attributes:
-        proof: when a new backup is verified.
-        keep: which backups stay.
+        verification: when a new backup is verified.
+        retention: which backups stay.
         upload_max_bytes: how large an imported dump may be uncompressed.
     """
 
-    proof: ProofPolicy = ProofPolicy.ALWAYS
-    keep: Keep = field(default_factory=Keep)
+    verify: VerifyPolicy = VerifyPolicy.ALWAYS
+    retention: RetentionPolicy = field(default_factory=RetentionPolicy)
     upload_max_bytes: int = 200 * 10**9
 
 
@@ -81,8 +81,8 @@ class BackupHandlers:
             VerifyBackup: self.verify_backup,
             RestoreBackup: self.restore_backup,
             UndoRestore: self.undo_restore,
-            AdoptBackup: self.import_dump,
-            PreviewRestore: self.dry_run_restore,
+            ImportBackup: self.import_dump,
+            DryRunRestore: self.dry_run_restore,
             InspectTable: self.inspect_table,
             DropInspection: self.drop_inspection,
         }
@@ -98,7 +98,7 @@ class BackupHandlers:
         await self._recover()
         tools = self._tools
         verify = _verification_is_due(
-            self._policy.proof, tools.store.manifests(), datetime.now(UTC)
+            self._policy.verify, tools.store.manifests(), datetime.now(UTC)
         )
         if verify:
             # Before the dump: otherwise its verification would fail at the very end.
@@ -117,18 +117,22 @@ class BackupHandlers:
         if verify:
             manifest = await verify_backup(tools, manifest.name, run.progress, low=dumped)
             # Only now: a failed backup must never cost an older one its place.
-            await apply_retention(tools.store, self._policy.keep, tools.offsite)
+            await apply_retention(tools.store, self._policy.retention, tools.offsite)
         return _described(manifest) | {
-            "proof": manifest.proof,
-            "places": manifest.places,
-            "copy_error": manifest.remote_error,
+            "verification": manifest.verification,
+            "locations": manifest.locations,
+            "offsite_error": manifest.offsite_error,
         }
 
     async def verify_backup(self, job: VerifyBackup, run: JobRun) -> dict[str, Any]:
         """Verify a listed backup; the result tells when."""
         await self._recover()
         manifest = await verify_backup(self._tools, job.name, run.progress)
-        return {"name": manifest.name, "proof": manifest.proof, "proof_at": manifest.proof_at}
+        return {
+            "name": manifest.name,
+            "verification": manifest.verification,
+            "verified_at": manifest.verified_at,
+        }
 
     async def restore_backup(self, job: RestoreBackup, run: JobRun) -> dict[str, Any]:
         """Restore a backup; the result names it and the safety backup."""
@@ -141,7 +145,7 @@ class BackupHandlers:
         await self._recover()
         return asdict(await undo_restore(self._tools, run))
 
-    async def import_dump(self, job: AdoptBackup, run: JobRun) -> dict[str, Any]:
+    async def import_dump(self, job: ImportBackup, run: JobRun) -> dict[str, Any]:
         """Import a dump from elsewhere; the result describes the backup."""
         await self._recover()
         tools, request = self._tools, _request(BackupKind.UPLOADED, run)
@@ -152,7 +156,7 @@ class BackupHandlers:
             manifest = await tools.offsite.copy(manifest.name, run.progress, percent=95)
         return _described(manifest)
 
-    async def dry_run_restore(self, job: PreviewRestore, run: JobRun) -> dict[str, Any]:
+    async def dry_run_restore(self, job: DryRunRestore, run: JobRun) -> dict[str, Any]:
         """Compare a backup with live; the result tells what a restore would change."""
         await self._recover()
         return await dry_run_restore(self._tools, job.name, run)
@@ -268,12 +272,14 @@ def _request(kind: BackupKind, run: JobRun) -> BackupRequest:
 
 
 def _verification_is_due(
-    policy: ProofPolicy, manifests: list[BackupManifest], now: datetime
+    policy: VerifyPolicy, manifests: list[BackupManifest], now: datetime
 ) -> bool:
-    if policy is not ProofPolicy.DAILY:
-        return policy is ProofPolicy.ALWAYS
+    if policy is not VerifyPolicy.DAILY:
+        return policy is VerifyPolicy.ALWAYS
     return not any(
-        one.proof is Proof.PROVEN and one.proof_at is not None and one.proof_at > now - _DAY
+        one.verification is Verification.VERIFIED
+        and one.verified_at is not None
+        and one.verified_at > now - _DAY
         for one in manifests
     )
 

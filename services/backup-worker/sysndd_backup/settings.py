@@ -7,7 +7,7 @@ from sysndd_core.settings.encryption import EncryptionSettings
 from sysndd_core.settings.log import LogSettings
 from sysndd_core.settings.offsite import S3Settings
 from sysndd_core.settings.redis import RedisSettings
-from sysndd_core.settings.schedule import RoutineSettings
+from sysndd_core.settings.schedule import BackupScheduleSettings
 
 
 class BackupWorkerSettings(Settings):
@@ -16,7 +16,7 @@ class BackupWorkerSettings(Settings):
     database: DatabaseSettings
     redis: RedisSettings
     backup: BackupSettings
-    routine: RoutineSettings
+    backup_schedule: BackupScheduleSettings
     encryption: EncryptionSettings
     s3: S3Settings
     log: LogSettings

@@ -49,13 +49,15 @@ async def _serve(settings: MailerSettings) -> None:
     name = f"mail@{socket.gethostname()}:{os.getpid()}"
     try:
         async with Database(settings.database) as database:
-            breaker = CircuitBreaker(prober(settings.smtp), TransportRows(database), name=name)
-            rows = OutboxRows(database, wake_up, breaker, domain=domain)
+            circuit_breaker = CircuitBreaker(
+                prober(settings.smtp), TransportRows(database), name=name
+            )
+            rows = OutboxRows(database, wake_up, circuit_breaker, domain=domain)
             composer = Composer(
                 mail_from=settings.smtp.mail_from, public_url=settings.site.public_url
             )
             links = Links(database, settings.token.key)
-            delivery = Delivery(rows, composer, links, pool, breaker)
+            delivery = Delivery(rows, composer, links, pool, circuit_breaker)
             worker = Worker(
                 database=database,
                 redis=settings.redis,
@@ -64,7 +66,7 @@ async def _serve(settings: MailerSettings) -> None:
                 concurrency=settings.smtp.connections * _CLAIMED_PER_CONNECTION,
             )
             background = [
-                asyncio.create_task(breaker.run(lambda: rows.announce("breaker"))),
+                asyncio.create_task(circuit_breaker.run(lambda: rows.announce("circuit_breaker"))),
                 asyncio.create_task(Previews(rows, composer).run()),
             ]
             try:

@@ -62,7 +62,7 @@ class CircuitBreaker:
     def open(self, code: int | None, reason: str) -> None:
         """Send nothing until the probe has passed; a second call changes nothing."""
         if not self.is_open:
-            log.error("mail_transport_broken", smtp_code=code, reason=reason)
+            log.error("mail_transport_failed", smtp_code=code, reason=reason)
             self._reason = (code, reason)
             self._opened.set()
 
@@ -79,7 +79,7 @@ class CircuitBreaker:
                 await self._show("open", *self._reason)
                 await self._until_it_works()
                 self._opened.clear()
-                log.info("mail_transport_works")
+                log.info("mail_transport_recovered")
                 await self._show("closed", None, None)
                 await closed()
         finally:

@@ -26,10 +26,10 @@ MASK = "•••"
 """Stands for a token wherever a person may look at a mail that is not theirs."""
 
 
-class MailNotComposable(SysnddError):
+class MailRenderFailed(SysnddError):
     """The row names an unknown template, its context does not fit, or an address is impossible."""
 
-    code = "mail_not_composable"
+    code = "mail_render_failed"
     title = "Email cannot be rendered"
 
 
@@ -194,15 +194,15 @@ class Composer:
             document: a JSON object with the values for it.
 
         Raises:
-            MailNotComposable: it never will be; do not try again.
+            MailRenderFailed: it never will be; do not try again.
         """
         model = CONTEXTS.get(template)
         if model is None:
-            raise MailNotComposable(f"There is no mail template {template!r}.")
+            raise MailRenderFailed(f"There is no mail template {template!r}.")
         try:
             return model.model_validate_json(document)
         except ValidationError as error:
-            raise MailNotComposable(
+            raise MailRenderFailed(
                 f"The context of {template!r} does not fit: {error.error_count()} problem(s)."
             ) from error
 
@@ -213,7 +213,7 @@ class Composer:
             token: for the link of a ``LinkMail``.
 
         Raises:
-            MailNotComposable: a template is broken.
+            MailRenderFailed: a template is broken.
         """
         values = dict(context, public_url=self._public_url)
         if isinstance(context, LinkMail):
@@ -224,7 +224,7 @@ class Composer:
                 for name in ("subject.txt", "body.txt", "body.html")
             )
         except jinja2.TemplateError as error:
-            raise MailNotComposable(f"{template!r} can't be rendered: {error}") from error
+            raise MailRenderFailed(f"{template!r} can't be rendered: {error}") from error
         return Rendered(" ".join(subject.split()), text, html)
 
     def message(
@@ -238,13 +238,13 @@ class Composer:
             date: when the row was written, with its time zone.
 
         Raises:
-            MailNotComposable: the address can't be used.
+            MailRenderFailed: the address can't be used.
         """
         to = _address(recipient)
         try:
             content = self._build(rendered, to, message_id, date).as_bytes()
         except (ValueError, MessageError) as error:
-            raise MailNotComposable("The message can't be built from these values.") from error
+            raise MailRenderFailed("The message can't be built from these values.") from error
         return Message(self._sender, to.addr_spec, content)
 
     def _build(
@@ -285,12 +285,12 @@ _NOT_IN_ADDRESS = re.compile(r"[\x00-\x20\x7f<>]")
 def _address(text: str) -> Address:
     name, address = parseaddr(text)
     if not address or any(character in text for character in "\r\n"):
-        raise MailNotComposable("The address can't be used in a header.")
+        raise MailRenderFailed("The address can't be used in a header.")
     if not address.isascii():
-        raise MailNotComposable("The address has letters that need SMTPUTF8 (RFC 6531).")
+        raise MailRenderFailed("The address has letters that need SMTPUTF8 (RFC 6531).")
     if "@" not in address or _NOT_IN_ADDRESS.search(address):
-        raise MailNotComposable("The address can't be used in an SMTP command.")
+        raise MailRenderFailed("The address can't be used in an SMTP command.")
     try:
         return Address(display_name=name, addr_spec=address)
     except (ValueError, IndexError, MessageError) as error:
-        raise MailNotComposable("The address is not one that RFC 5322 allows.") from error
+        raise MailRenderFailed("The address is not one that RFC 5322 allows.") from error

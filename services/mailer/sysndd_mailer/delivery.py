@@ -12,8 +12,8 @@ from sysndd_core.jobs.leases import CancelReason, Claim, ClaimState
 from sysndd_core.logging import get_logger
 from sysndd_core.mail.outbox import OnUnknownOutcome
 from sysndd_mailer.circuit_breaker import CircuitBreaker
-from sysndd_mailer.compose import Composer, Context, LinkMail, MailNotComposable
-from sysndd_mailer.links import LinkNotWanted, Links, TokenKeyMismatch
+from sysndd_mailer.compose import Composer, Context, LinkMail, MailRenderFailed
+from sysndd_mailer.links import LinkObsolete, Links, TokenKeyMismatch
 from sysndd_mailer.outbox_rows import OutboxRows, Preview
 from sysndd_mailer.smtp import ConnectionPool, DeliveryStatus, Outcome
 
@@ -36,7 +36,7 @@ class Delivery:
         composer: renders them.
         links: makes the links in them.
         pool: connections to the mail server.
-        breaker: opened when the transport is broken.
+        circuit_breaker: opened when the transport is broken.
     """
 
     def __init__(
@@ -45,13 +45,13 @@ class Delivery:
         composer: Composer,
         links: Links,
         pool: ConnectionPool,
-        breaker: CircuitBreaker,
+        circuit_breaker: CircuitBreaker,
     ) -> None:
         self._rows = rows
         self._composer = composer
         self._links = links
         self._pool = pool
-        self._breaker = breaker
+        self._circuit_breaker = circuit_breaker
         # Two per connection: one is composed or recorded while the other is sent.
         self._slots = asyncio.Semaphore(2 * pool.size)
 
@@ -59,17 +59,17 @@ class Delivery:
         """Send one mail. The row is closed only after the server's final answer."""
         try:
             async with self._slots:
-                if self._breaker.is_open:
+                if self._circuit_breaker.is_open:
                     # It opened while this mail waited for its slot.
                     await self._rows.release(claim)
                 else:
                     await self._deliver(claim)
         except LeaseLost:
             log.warning("mail_lease_lost", mail_id=claim.id)
-        except MailNotComposable as error:
-            log.error("mail_dead", mail_id=claim.id, reason=error.detail)
-            await self._rows.dead(claim, None, error.detail)
-        except LinkNotWanted as error:
+        except MailRenderFailed as error:
+            log.error("mail_failed", mail_id=claim.id, reason=error.detail)
+            await self._rows.fail(claim, None, error.detail)
+        except LinkObsolete as error:
             log.info("mail_cancelled", mail_id=claim.id, reason=error.detail)
             await self._rows.cancelled(claim, error.detail)
         except TokenKeyMismatch as error:
@@ -126,7 +126,7 @@ class Delivery:
         Raises:
             LeaseLost: another mailer may have claimed it; nothing was sent.
         """
-        if claim.row["on_doubt"] == OnUnknownOutcome.HOLD:
+        if claim.row["on_unknown_outcome"] == OnUnknownOutcome.HOLD:
             await self._rows.mark_content_started(claim)
         if not claim.lease_is_valid:
             raise LeaseLost(f"The lease of {claim.id} ran out before its content was sent.")
@@ -156,7 +156,7 @@ class Delivery:
     async def _record_failure(self, claim: Claim, outcome: Outcome, preview: Preview) -> None:
         row, rows, status = claim.row, self._rows, outcome.status
         log.warning(
-            "mail_not_sent",
+            "mail_delivery_failed",
             status=status.value,
             reply=outcome.reply,
             purpose=row["purpose"],
@@ -165,16 +165,16 @@ class Delivery:
         reply: dict[str, Any] = {"code": outcome.code, "reply": outcome.reply, "preview": preview}
         unknown = status is DeliveryStatus.DELIVERY_UNKNOWN
         if status is DeliveryStatus.TRANSPORT_BROKEN:
-            self._breaker.open(outcome.code, outcome.reply)
+            self._circuit_breaker.open(outcome.code, outcome.reply)
             await rows.retry(claim, after_seconds=0, spent=False, **reply)
-        elif unknown and row["on_doubt"] == OnUnknownOutcome.HOLD:
+        elif unknown and row["on_unknown_outcome"] == OnUnknownOutcome.HOLD:
             await rows.hold(claim, f"It may have arrived. {outcome.reply}", preview)
         elif (unknown or status is DeliveryStatus.RETRY) and claim.attempt < row["max_attempts"]:
             await rows.retry(claim, after_seconds=retry_pause(claim.attempt), **reply)
         else:
             if status is DeliveryStatus.NO_SUCH_RECIPIENT:
                 await rows.mark_undeliverable(row["recipient"], outcome.code, outcome.reply)
-            await rows.dead(claim, **reply)
+            await rows.fail(claim, **reply)
 
 
 def retry_pause(attempt: int) -> float:

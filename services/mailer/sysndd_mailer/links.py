@@ -9,17 +9,17 @@ from sysndd_core.errors import SysnddError
 from sysndd_core.mail.link_tokens import TokenPurpose, derive, fingerprint
 
 
-class LinkNotWanted(SysnddError):
+class LinkObsolete(SysnddError):
     """The token has been used, was revoked or has expired: a mail with it would only confuse."""
 
-    code = "link_not_wanted"
+    code = "link_obsolete"
     title = "Link in the email no longer valid"
 
 
 class TokenKeyMismatch(SysnddError):
     """The mailer has no ``TOKEN_KEY``, or not the one that the API has."""
 
-    code = "token_key_not_set"
+    code = "token_key_mismatch"
     title = "TOKEN_KEY missing or different from the API's"
 
 
@@ -39,7 +39,7 @@ class Links:
         """Return the token in clear.
 
         Raises:
-            LinkNotWanted: it would be refused.
+            LinkObsolete: it would be refused.
             TokenKeyMismatch: it can't be made here.
         """
         row = await self._database.fetch_one(
@@ -49,7 +49,7 @@ class Links:
             (token_id, purpose.value),
         )
         if row is None:
-            raise LinkNotWanted()
+            raise LinkObsolete()
         if self._key is None:
             raise TokenKeyMismatch()
         token = derive(self._key, purpose, token_id)

@@ -19,25 +19,25 @@ class OutboxRows(MailRows):
     Args:
         database: the process's pool.
         wake_up: how mailers are told.
-        breaker: nothing is due while it is open.
+        circuit_breaker: nothing is due while it is open.
         domain: right side of a Message-ID.
     """
 
     claimed_columns = (
-        "id, attempt, max_attempts, purpose, recipient, template, context, message_id, on_doubt,"
+        "id, attempt, max_attempts, purpose, recipient, template, context, message_id, on_unknown_outcome,"
         " request_id, created_at"
     )
 
     def __init__(
-        self, database: Database, wake_up: WakeUp, breaker: CircuitBreaker, *, domain: str
+        self, database: Database, wake_up: WakeUp, circuit_breaker: CircuitBreaker, *, domain: str
     ) -> None:
         super().__init__(database, wake_up, domain=domain)
         self.undeliverable = f"{database.ops}.undeliverable_address"
-        self._breaker = breaker
+        self._circuit_breaker = circuit_breaker
 
     async def claim_batch(self, worker: str, limit: int) -> list[Claim]:
         """Take up to ``limit`` rows, those that have been due the longest first."""
-        return [] if self._breaker.is_open else await super().claim_batch(worker, limit)
+        return [] if self._circuit_breaker.is_open else await super().claim_batch(worker, limit)
 
     async def cancel_requested(self, claim: Claim) -> bool:
         """Nobody can ask for it: a mail in progress is finished."""
@@ -68,19 +68,19 @@ class OutboxRows(MailRows):
                 f"UPDATE {self.table} SET state = 'sent', finished_at = UTC_TIMESTAMP(6),"
                 " lease_until = NULL, phase = NULL, last_code = 250, last_reply = %s, preview = %s"
                 f" {ours} AND state IN ('running', 'queued', 'held')",
-                (reply[:500], json.dumps(preview), *claim.fence),
+                (reply[:500], json.dumps(preview), *claim.fencing_token),
             )
             # None changed: an earlier call may have committed although its answer was lost.
             if not changed and not await connection.fetch_one(
-                f"SELECT 1 FROM {self.table} {ours} AND state = 'sent'", claim.fence
+                f"SELECT 1 FROM {self.table} {ours} AND state = 'sent'", claim.fencing_token
             ):
                 raise LeaseLost(f"{claim.id} was sent, and claimed by another mailer meanwhile.")
 
-    async def dead(
+    async def fail(
         self, claim: Claim, code: int | None, reply: str, preview: Preview | None = None
     ) -> None:
         """Close a mail that will never be accepted."""
-        await self._ended_badly(claim, MailState.DEAD, code, reply, preview)
+        await self._ended_badly(claim, MailState.FAILED, code, reply, preview)
 
     async def hold(self, claim: Claim, reply: str, preview: Preview) -> None:
         """Leave to a person whether a mail that may have arrived is sent again."""
@@ -142,7 +142,7 @@ class OutboxRows(MailRows):
         )
         await self._change_unlocked(
             "state = 'running' AND lease_until < UTC_TIMESTAMP(6)"
-            " AND phase = 'data' AND on_doubt = 'hold'",
+            " AND phase = 'data' AND on_unknown_outcome = 'hold'",
             "state = 'held', finished_at = UTC_TIMESTAMP(6), lease_until = NULL, worker = NULL,"
             " last_reply = 'The mailer stopped while the content was under way.'",
         )

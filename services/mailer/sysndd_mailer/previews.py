@@ -7,7 +7,7 @@ import asyncio
 
 from sysndd_core.errors import SysnddError
 from sysndd_core.logging import get_logger
-from sysndd_mailer.compose import MASK, Composer, MailNotComposable
+from sysndd_mailer.compose import MASK, Composer, MailRenderFailed
 from sysndd_mailer.outbox_rows import OutboxRows
 
 log = get_logger(__name__)
@@ -36,7 +36,7 @@ class Previews:
             try:
                 await self.render_waiting()
             except SysnddError as error:
-                log.warning("previews_not_written", code=error.code)
+                log.warning("preview_write_failed", code=error.code)
 
     async def render_waiting(self) -> None:
         """Render the newest mails that wait without a preview."""
@@ -47,7 +47,7 @@ class Previews:
                 context = self._composer.context(row["template"], row["context"])
                 # The mask in the token's place: no token is made for a look.
                 preview = self._composer.render(row["template"], context, MASK).document()
-            except MailNotComposable:
+            except MailRenderFailed:
                 # Its attempt will say so; until then it is not asked for again.
                 self._impossible.add(row["id"])
                 continue

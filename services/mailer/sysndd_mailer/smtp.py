@@ -35,7 +35,7 @@ class DeliveryStatus(StrEnum):
 
     SENT = "sent"
     RETRY = "retry"
-    DEAD = "dead"
+    FAILED = "failed"
     NO_SUCH_RECIPIENT = "no_such_recipient"
     TRANSPORT_BROKEN = "transport_broken"
     """Not the mail's fault: credentials, TLS or sender are refused, and every mail's would be."""
@@ -122,7 +122,7 @@ class ConnectionPool:
             connection.used_at = time.monotonic()
             connection.clean = outcome.status is DeliveryStatus.SENT
             kept = connection.clean or outcome.status in (
-                DeliveryStatus.DEAD,
+                DeliveryStatus.FAILED,
                 DeliveryStatus.NO_SUCH_RECIPIENT,
             )
             return outcome
@@ -257,7 +257,7 @@ def _refused(refusal: aiosmtplib.SMTPResponseException) -> Outcome:
     elif _no_such_recipient(refusal):
         status = DeliveryStatus.NO_SUCH_RECIPIENT
     else:
-        status = DeliveryStatus.DEAD
+        status = DeliveryStatus.FAILED
     return Outcome(status, code, _short(refusal.message))
 
 

@@ -1,7 +1,7 @@
 """Every way the migrator can end badly, each with its exit code.
 
 MigratorError                  migrator_failed           FAILED
-├── SplitRefused               split_refused             REFUSED_SQL
+├── AmbiguousFile               ambiguous_file             REFUSED_SQL
 ├── InputUnreadable            input_unreadable          NO_INPUT
 ├── ServerUnavailable          server_unavailable        UNAVAILABLE
 ├── LockRefused                lock_refused              UNAVAILABLE
@@ -13,10 +13,10 @@ MigratorError                  migrator_failed           FAILED
 ├── Interrupted                interrupted               INTERRUPTED
 ├── StatementFailed            statement_failed          FAILED
 ├── PostconditionFailed        postcondition_failed      FAILED
-└── NotClean                   needs_decision            NOT_CLEAN
+└── NotClean                   resolution_required            NOT_CLEAN
     ├── DuplicateNumber        duplicate_number
     ├── ChangedAfterApplied    changed_after_applied
-    ├── FailedBefore           failed_before
+    ├── FailedMigration           failed_migration
     ├── MissingFile            missing_file
     ├── OutOfOrder             out_of_order
     ├── ForeignLedger          foreign_ledger
@@ -37,7 +37,7 @@ class MigratorError(SysnddError):
     exit_code: ClassVar[ExitCode] = ExitCode.FAILED
 
 
-class SplitRefused(MigratorError):
+class AmbiguousFile(MigratorError):
     """A file is ambiguous to a client of the server.
 
     Args:
@@ -47,7 +47,7 @@ class SplitRefused(MigratorError):
         reason: what is wrong there.
     """
 
-    code = "split_refused"
+    code = "ambiguous_file"
     title = "Ambiguous file"
     exit_code = ExitCode.REFUSED_SQL
 
@@ -155,7 +155,7 @@ class PostconditionFailed(MigratorError):
 class NotClean(MigratorError):
     """Files and ledger contradict each other; a person has to decide."""
 
-    code = "needs_decision"
+    code = "resolution_required"
     title = "Files and ledger disagree"
     exit_code = ExitCode.NOT_CLEAN
 
@@ -174,10 +174,10 @@ class ChangedAfterApplied(NotClean):
     title = "Applied file changed"
 
 
-class FailedBefore(NotClean):
+class FailedMigration(NotClean):
     """A file failed in an earlier run and nobody has decided about it."""
 
-    code = "failed_before"
+    code = "failed_migration"
     title = "Unresolved failed migration"
 
 

@@ -13,7 +13,7 @@ class OtherServerSettings(SettingsGroup):
 
     password: SecretStr = Field(
         SecretStr(""),
-        alias="OTHER_SERVER_PASSWORD",
+        alias="VERIFY_SERVER_PASSWORD",
         description="Password for the server that `sysndd-migrator verify --server` names.",
     )
 

@@ -90,7 +90,7 @@ class Life:
         await self.killed.killed_at(point, question)
         self.kills += 1
         # The server finds out that its client is gone, and rolls back.
-        await asyncio.to_thread(eventually, "it is rolled back", self.nobody_writes, seconds=60)
+        await asyncio.to_thread(eventually, "it is rolled back", self.without_writers, seconds=60)
         assert self.state() == before, (question.path, point)
 
     def state(self) -> State:
@@ -105,7 +105,7 @@ class Life:
             for name, columns in TABLES.items()
         }
 
-    def nobody_writes(self) -> bool:
+    def without_writers(self) -> bool:
         return self.site.server.execute("SELECT 1 FROM information_schema.innodb_trx") == ()
 
     def link(self, purpose: TokenPurpose) -> str:
@@ -159,9 +159,16 @@ async def registration(life: Life) -> None:
 async def change_of_address(life: Life) -> None:
     session = await life.signed_in()
     await life.ask(
-        "POST", f"{AUTH}/email", "account_token email_change", "request_email_change",
-        "email_new", "email_old", session=session, email=NEW_MARIE, password=PASSWORD,
-    )  # fmt: skip
+        "POST",
+        f"{AUTH}/email",
+        "account_token email_change",
+        "request_email_change",
+        "email_new",
+        "email_old",
+        session=session,
+        email=NEW_MARIE,
+        password=PASSWORD,
+    )
     old, new = life.link(TokenPurpose.EMAIL_OLD), life.link(TokenPurpose.EMAIL_NEW)
     path = f"{AUTH}/email/confirm"
     await life.ask("POST", path, "account_token email_change", "confirm_email_change", token=old)
@@ -173,17 +180,28 @@ async def change_of_address(life: Life) -> None:
 async def passwords(life: Life) -> None:
     session = await life.signed_in()
     await life.ask(
-        "POST", f"{AUTH}/password", "user session", "change_password", "password_changed",
-        session=session, old_password=PASSWORD, new_password=NEW_PASSWORD,
-    )  # fmt: skip
+        "POST",
+        f"{AUTH}/password",
+        "user session",
+        "change_password",
+        "password_changed",
+        session=session,
+        old_password=PASSWORD,
+        new_password=NEW_PASSWORD,
+    )
     await life.ask(
         "POST", f"{AUTH}/password-reset", "account_token", "request_reset", "reset", email=NEW_MARIE
     )
     link = life.link(TokenPurpose.RESET)
     await life.ask(
-        "POST", f"{AUTH}/password-reset/confirm", "user account_token session", "reset",
-        "password_changed", token=link, password=PASSWORD,
-    )  # fmt: skip
+        "POST",
+        f"{AUTH}/password-reset/confirm",
+        "user account_token session",
+        "reset",
+        "password_changed",
+        token=link,
+        password=PASSWORD,
+    )
 
 
 async def sessions(life: Life) -> None:
@@ -207,8 +225,8 @@ async def administration(life: Life) -> None:
     await life.signed_in()
     await ask(f"{marie}/sessions", "session", "end_sessions")
     await life.signed_in()
-    told = ["new_administrator"] * 2
-    await ask(f"{marie}/role", "user session", "change_role", *told, role="Administrator")
+    notices = ["new_administrator"] * 2
+    await ask(f"{marie}/role", "user session", "change_role", *notices, role="Administrator")
     await life.signed_in()
     await ask(f"{marie}/role", "user session", "change_role", role="Viewer")
     await life.signed_in()

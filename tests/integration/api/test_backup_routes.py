@@ -1,4 +1,4 @@
-"""Pin, verify and delete over HTTP: typed words, the last proven one, and the audit."""
+"""Pin, verify and delete over HTTP: typed words, the last verified one, and the audit."""
 
 import dataclasses
 import json
@@ -11,7 +11,7 @@ import pytest
 from sysndd_api.settings import ApiSettings
 from sysndd_backup.archive.off_site import OffsiteStorage
 from sysndd_backup.jobs import BackupPolicy
-from sysndd_core.backups.manifest import Proof
+from sysndd_core.backups.manifest import Verification
 from sysndd_core.jobs.models import BackupKind, CreateBackup
 from tests.support.http import Api, problem, served
 from tests.support.s3 import TestS3
@@ -39,8 +39,8 @@ async def test_verify_pin_and_delete(api: Api, bench: BackupBench, site: Site) -
     assert problem(busy, 409, "operation_in_progress")["job_id"] == answer.json()["job_id"]
     await bench.worker().run_until_idle()
     (listed,) = (await api.admin.get(BACKUPS)).json()["data"]
-    assert (listed["proof"], listed["pinned"]) == ("proven", False)
-    assert listed["proof_at"] is not None
+    assert (listed["verification"], listed["pinned"]) == ("verified", False)
+    assert listed["verified_at"] is not None
 
     assert (await api.admin.post(f"{at}/pin")).json()["pinned"] is True
     assert bench.store.manifest(manifest.name).pinned
@@ -50,7 +50,7 @@ async def test_verify_pin_and_delete(api: Api, bench: BackupBench, site: Site) -
         refused = await api.admin.request("DELETE", at, json={"confirm": word})
         problem(refused, 422, "confirmation_required")
     last = await api.admin.request("DELETE", at, json={"confirm": "DELETE"})
-    problem(last, 409, "last_proven_backup")
+    problem(last, 409, "last_verified_backup")
 
     bench.policy = BackupPolicy()
     await bench.run(CreateBackup())
@@ -65,9 +65,13 @@ async def test_verify_pin_and_delete(api: Api, bench: BackupBench, site: Site) -
     )
     actions = [action for action, _, _ in rows]
     assert actions == [
-        "create_backup_ended", "verify_backup", "verify_backup_ended",
-        "pin_backup", "unpin_backup", "delete_backup",
-    ]  # fmt: skip
+        "create_backup_ended",
+        "verify_backup",
+        "verify_backup_ended",
+        "pin_backup",
+        "unpin_backup",
+        "delete_backup",
+    ]
     assert all(manifest.sha256 in detail for _, _, detail in rows)
 
 
@@ -91,8 +95,10 @@ async def test_the_audit_tells_how_each_job_ended(api: Api, bench: BackupBench, 
     assert (action, outcome, name) == ("create_backup_ended", "ok", manifest.name)
     assert who == ["admin", "127.0.0.1"]
     assert json.loads(str(detail)) == {
-        "job_id": job_id, "state": "succeeded", "sha256": manifest.sha256
-    }  # fmt: skip
+        "job_id": job_id,
+        "state": "succeeded",
+        "sha256": manifest.sha256,
+    }
     path = bench.store.path(manifest.name)
     path.write_bytes(b"\0" + path.read_bytes()[1:])
     job_id = (await api.admin.post(f"{BACKUPS}/{manifest.name}/verify")).json()["job_id"]
@@ -109,7 +115,7 @@ async def test_the_list_is_searched_filtered_and_sorted(api: Api, bench: BackupB
     for kind in (BackupKind.MANUAL, BackupKind.SCHEDULED, BackupKind.MANUAL):
         await bench.run(CreateBackup(kind=kind))
     newest, scheduled, oldest = (one.name for one in bench.store.manifests())
-    bench.store.amend(oldest, {"proof": Proof.PROVEN})
+    bench.store.amend(oldest, {"verification": Verification.VERIFIED})
     await api.admin.post(f"{BACKUPS}/{newest}/pin")
 
     async def names(query: str) -> list[str]:
@@ -122,15 +128,15 @@ async def test_the_list_is_searched_filtered_and_sorted(api: Api, bench: BackupB
     assert await names("sort=created_at") == [oldest, scheduled, newest]
     assert await names("sort=name&kind=manual") == sorted([newest, oldest])
     assert await names("kind=scheduled") == [scheduled]
-    assert await names("proof=proven") == [oldest]
-    assert await names("proof=none") == [newest, scheduled]
+    assert await names("verification=verified") == [oldest]
+    assert await names("verification=none") == [newest, scheduled]
     assert await names("pinned=true") == [newest]
     assert await names(f"search={oldest[7:].upper()}") == [oldest]
     assert await names("search=nothing-like-it") == []
     page = (await api.admin.get(f"{BACKUPS}?page=2&page_size=2")).json()
     assert ([one["name"] for one in page["data"]], page["total"]) == ([oldest], 3)
     assert page["total_bytes"] == sum(one.size_bytes for one in bench.store.manifests())
-    for query in ("sort=sha256", "kind=odd", "proof=maybe", "pinned=2", "order=name"):
+    for query in ("sort=sha256", "kind=odd", "verification=maybe", "pinned=2", "order=name"):
         problem(await api.admin.get(f"{BACKUPS}?{query}"), 422, "invalid_request")
 
 
@@ -154,27 +160,27 @@ async def test_downloads_whole_in_ranges_and_on_condition(
     settings = site.load(ApiSettings, **s3_server.environ(bucket))
     async with served(settings) as base_url, _same_token(api, base_url) as admin:
         for place in ("local", "s3"):
-            assert bench.store.manifest(manifest.name).places[0] == place
+            assert bench.store.manifest(manifest.name).locations[0] == place
             await _check_download(admin, manifest.name, whole, etag)
             path.unlink(missing_ok=True)
         # Only there: without settings of the second place that is said, and with them it goes.
         at = f"{BACKUPS}/{manifest.name}"
-        problem(await api.admin.get(f"{at}/download"), 503, "copy_failed")
+        problem(await api.admin.get(f"{at}/download"), 503, "offsite_storage_unavailable")
         (listed,) = (await api.admin.get(BACKUPS)).json()["data"]
-        assert listed["places"] == ["s3"]
+        assert listed["locations"] == ["s3"]
         gone = await admin.request("DELETE", at, json={"confirm": "DELETE"})
         assert gone.status_code == 204
         assert s3_server.client().list_objects_v2(Bucket=bucket).get("Contents", []) == []
         assert (await admin.get(BACKUPS)).json()["data"] == []
 
 
-async def test_a_missing_second_copy_is_said_by_health(
+async def test_health_reports_a_missing_offsite_copy(
     api: Api, bench: BackupBench, s3_server: TestS3, bucket: str, site: Site
 ) -> None:
     await bench.run(CreateBackup())
     (manifest,) = bench.store.manifests()
     hour_ago = datetime.now(UTC) - timedelta(hours=1)
-    bench.store.amend(manifest.name, {"created_at": hour_ago, "remote_error": "no such bucket"})
+    bench.store.amend(manifest.name, {"created_at": hour_ago, "offsite_error": "no such bucket"})
     settings = site.load(ApiSettings, **s3_server.environ(bucket))
     async with served(settings) as base_url, _same_token(api, base_url) as admin:
         check = (await admin.get("/api/health")).json()["checks"]["backups"]
@@ -199,9 +205,12 @@ async def _check_download(admin: httpx.AsyncClient, name: str, whole: bytes, eta
         assert answer.headers["content-length"] == str(size)
         assert answer.headers["accept-ranges"] == "bytes"
     for span, expected in (
-        ("bytes=0-9", whole[:10]), (f"bytes={size - 3}-", whole[-3:]), ("bytes=-5", whole[-5:]),
-        (f"bytes=5-{size * 2}", whole[5:]), (f"bytes=-{size * 2}", whole),
-    ):  # fmt: skip
+        ("bytes=0-9", whole[:10]),
+        (f"bytes={size - 3}-", whole[-3:]),
+        ("bytes=-5", whole[-5:]),
+        (f"bytes=5-{size * 2}", whole[5:]),
+        (f"bytes=-{size * 2}", whole),
+    ):
         answer = await get(range=span, if_range=etag)
         assert (answer.status_code, answer.content) == (206, expected), span
         first = size - len(expected) if span != "bytes=0-9" else 0

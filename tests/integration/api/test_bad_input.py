@@ -55,9 +55,17 @@ async def test_unknown_backup_name(api: Api) -> None:
 
 
 IMPOSSIBLE_NAMES = [
-    "..%2F..%2Fetc%2Fpasswd", "%2e%2e%2fsecret.sql", ".hidden.sql", "a%00b.sql", "x.sql.zst.json",
-    "x.sql.zst.partial", "%2Fetc%2Fpasswd", "x" * 200 + ".sql", "a%5Cb.sql", "ä.sql",
-]  # fmt: skip
+    "..%2F..%2Fetc%2Fpasswd",
+    "%2e%2e%2fsecret.sql",
+    ".hidden.sql",
+    "a%00b.sql",
+    "x.sql.zst.json",
+    "x.sql.zst.partial",
+    "%2Fetc%2Fpasswd",
+    "x" * 200 + ".sql",
+    "a%5Cb.sql",
+    "ä.sql",
+]
 
 
 async def test_impossible_backup_name(api: Api) -> None:
@@ -123,11 +131,16 @@ async def test_oversize_body_without_announced_length(api: Api) -> None:
 
 
 ADMIN_ONLY = [
-    ("GET", BACKUPS), ("POST", BACKUPS), ("GET", f"{BACKUPS}/{KNOWN}"),
-    ("GET", f"{BACKUPS}/{KNOWN}/download"), ("POST", f"{BACKUPS}/{KNOWN}/restore"),
-    ("GET", "/api/admin/jobs"), ("GET", "/api/admin/jobs/1"), ("POST", "/api/admin/jobs/1/cancel"),
+    ("GET", BACKUPS),
+    ("POST", BACKUPS),
+    ("GET", f"{BACKUPS}/{KNOWN}"),
+    ("GET", f"{BACKUPS}/{KNOWN}/download"),
+    ("POST", f"{BACKUPS}/{KNOWN}/restore"),
+    ("GET", "/api/admin/jobs"),
+    ("GET", "/api/admin/jobs/1"),
+    ("POST", "/api/admin/jobs/1/cancel"),
     ("GET", "/api/admin/audit"),
-]  # fmt: skip
+]
 
 
 async def test_missing_token(api: Api) -> None:
@@ -158,13 +171,13 @@ async def test_wrong_role(api: Api, site: Site, role: str) -> None:
     assert list(refused) == [(f"{method} {path}", "other") for method, path in ADMIN_ONLY]
 
 
-async def test_wrong_password_and_unknown_login_look_the_same(api: Api) -> None:
+async def test_wrong_password_and_unknown_login_are_indistinguishable(api: Api) -> None:
     bodies = []
     for login in ("admin", "nobody", "nobody@sysndd.example", "' OR 1=1 -- "):
         answer = await api.client.post(
             "/api/auth/login", json={"login": login, "password": "x" * 12}
         )
-        document = problem(answer, 401, "wrong_credentials")
+        document = problem(answer, 401, "invalid_credentials")
         document.pop("request_id")
         bodies.append(document)
     assert all(body == bodies[0] for body in bodies)
@@ -175,10 +188,10 @@ async def test_deactivated_account_is_out_at_once(api: Api, site: Site) -> None:
     site.server.execute(f"UPDATE `{site.app}`.`user` SET state = 'deactivated'")
     problem(await api.admin.get("/api/auth/me"), 401, "not_signed_in")
     answer = await api.client.post("/api/auth/login", json={"login": "admin", "password": PASSWORD})
-    problem(answer, 401, "wrong_credentials")
+    problem(answer, 401, "invalid_credentials")
 
 
-async def test_signed_out_token_is_dead(api: Api) -> None:
+async def test_signed_out_token_is_rejected(api: Api) -> None:
     assert (await api.admin.post("/api/auth/logout")).status_code == 204
     problem(await api.admin.get("/api/auth/me"), 401, "not_signed_in")
 
@@ -218,7 +231,7 @@ async def test_wrong_method(api: Api) -> None:
     problem(await api.client.delete("/api/genes"), 405, "method_not_allowed")
 
 
-async def test_forged_request_id_is_replaced(api: Api) -> None:
+async def test_tampered_request_id_is_replaced(api: Api) -> None:
     answer = await api.client.get("/api/genes", headers={"X-Request-Id": "a\tb" + "x" * 100})
     assert len(answer.headers["x-request-id"]) == 32
     kept = await api.client.get("/api/genes", headers={"X-Request-Id": "trace-0123456789"})

@@ -97,12 +97,12 @@ async def test_report_names_what_is_wrong(api: Api, site: Site, redis_server: Te
     assert report["checks"]["mail_queue"]["status"] == "warn"
 
 
-async def looked_at(api: Api) -> dict[str, Any]:
+async def drift_compared(api: Api) -> dict[str, Any]:
     """Return the report of after the first look at the definitions, which it does not wait for."""
     deadline = time.monotonic() + 30
     while True:
         report: dict[str, Any] = (await api.admin.get("/api/health")).json()
-        if report["checks"]["drift"]["looked_at"] is not None:
+        if report["checks"]["drift"]["compared_at"] is not None:
             return report
         assert time.monotonic() < deadline, report
         await asyncio.sleep(0.1)
@@ -112,21 +112,23 @@ async def test_report_names_the_object_that_drifted_and_how(api: Api, site: Site
     site.server.execute(
         f"ALTER TABLE `{site.app}`.gene ADD COLUMN by_hand INT, COMMENT = 'by hand'"
     )
-    report = await looked_at(api)
+    report = await drift_compared(api)
     drift = report["checks"]["drift"]
     assert (report["status"], drift["status"]) == ("warn", "warn")
     (sentence,) = drift["drift"]
     assert f"In {site.app}, table gene was changed: " in sentence
     assert "`by_hand` int" in sentence
     assert sentence in drift["reason"]
-    assert drift["looked_at"]
+    assert drift["compared_at"]
     anonymous = await api.client.get("/api/health")
     assert anonymous.json()["status"] == "warn"
     assert "by_hand" not in anonymous.text
 
 
 async def test_nothing_has_drifted_right_after_the_migrations(api: Api) -> None:
-    drift = (await looked_at(api))["checks"]["drift"]
+    drift = (await drift_compared(api))["checks"]["drift"]
     assert (drift["status"], drift["drift"]) == ("pass", [])
     again = (await api.admin.get("/api/health")).json()["checks"]["drift"]
-    assert again["looked_at"] == drift["looked_at"], "looked again although a minute is not over"
+    assert again["compared_at"] == drift["compared_at"], (
+        "looked again although a minute is not over"
+    )

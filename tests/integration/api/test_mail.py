@@ -41,7 +41,7 @@ async def test_list_by_state_with_search_and_pages(
         for number in range(5):
             await outbox.put(mail(f"person{number}@sysndd.example"))
         odd = await outbox.put(mail("100%_sure@sysndd.example"))
-        await set_state(outbox, odd, "state = 'dead', last_code = 550")
+        await set_state(outbox, odd, "state = 'failed', last_code = 550")
     listed = (await api.admin.get("/api/admin/mail")).json()
     assert (listed["total"], listed["page"], listed["page_size"]) == (6, 1, 50)
     created = [one["created_at"] for one in listed["data"]]
@@ -63,7 +63,7 @@ async def test_list_by_state_with_search_and_pages(
     ):
         part = (await api.admin.get("/api/admin/mail", params={"search": search})).json()
         assert part["total"] == found, search
-    (dead,) = (await api.admin.get("/api/admin/mail", params={"state": "dead"})).json()["data"]
+    (dead,) = (await api.admin.get("/api/admin/mail", params={"state": "failed"})).json()["data"]
     assert (dead["id"], dead["last_code"], dead["next_attempt_at"]) == (odd, 550, None)
     wrong = await api.admin.get("/api/admin/mail", params={"state": "lost"})
     problem(wrong, 422, "invalid_request")
@@ -71,9 +71,11 @@ async def test_list_by_state_with_search_and_pages(
 
 async def test_only_administrators(api: Api) -> None:
     for method, path in (
-        ("GET", ""), ("GET", f"/{UNKNOWN}"), ("POST", f"/{UNKNOWN}/replay"),
+        ("GET", ""),
+        ("GET", f"/{UNKNOWN}"),
+        ("POST", f"/{UNKNOWN}/resend"),
         ("POST", f"/{UNKNOWN}/cancel"),
-    ):  # fmt: skip
+    ):
         answer = await api.client.request(method, f"/api/admin/mail{path}")
         problem(answer, 401, "not_signed_in")
 
@@ -86,7 +88,7 @@ async def test_unknown_mail(api: Api, mail_id: str) -> None:
         problem(answer, 404, "mail_not_found")
 
 
-async def test_dead_mail_is_sent_again_under_its_message_id(
+async def test_failed_mail_is_resent_under_its_message_id(
     api: Api, site: Site, database: Database
 ) -> None:
     async with faulty_smtp({"RCPT": "550 5.1.1 no such user"}) as server:
@@ -95,12 +97,12 @@ async def test_dead_mail_is_sent_again_under_its_message_id(
             mail_id = await outbox.put(mail("person@sysndd.example", expires_after=60))
             await outbox.worker.run_until_idle()
             dead = await shown(api, mail_id)
-            assert (dead["state"], dead["last_code"]) == ("dead", 550)
+            assert (dead["state"], dead["last_code"]) == ("failed", 550)
             assert dead["undeliverable_since"]
             assert dead["preview"]["subject"] == "SysNDD test email"
             await set_state(outbox, mail_id, "expires_at = created_at + INTERVAL 1 SECOND")
             server.answers.update(DEFAULTS)
-            answer = await api.admin.post(f"/api/admin/mail/{mail_id}/replay")
+            answer = await api.admin.post(f"/api/admin/mail/{mail_id}/resend")
             assert answer.status_code == 202
             queued = answer.json()
             assert (queued["state"], queued["undeliverable_since"]) == ("queued", None)
@@ -112,34 +114,36 @@ async def test_dead_mail_is_sent_again_under_its_message_id(
             (message,) = server.accepted
             assert message["Message-ID"] == sent["message_id"] == dead["message_id"]
             for deed, code in (
-                ("replay", "mail_not_replayable"),
+                ("replay", "mail_not_resendable"),
                 ("cancel", "mail_not_cancellable"),
             ):
                 answer = await api.admin.post(f"/api/admin/mail/{mail_id}/{deed}")
                 assert problem(answer, 409, code)["state"] == "sent"
     events = (await api.admin.get("/api/admin/audit")).json()["data"]
     (event,) = [one for one in events if one["object"] == mail_id]
-    assert (event["action"], event["detail"]) == ("replay_mail", {"state": "dead"})
+    assert (event["action"], event["detail"]) == ("resend_mail", {"state": "failed"})
 
 
-async def test_held_mail_warns_and_is_cancelled_or_sent_by_a_person(
+async def test_held_mail_warns_and_is_cancelled_or_resent_by_an_operator(
     api: Api, site: Site, database: Database
 ) -> None:
     async with faulty_smtp({"CONTENT": DROP}) as server:
         smtp = SmtpSettings(host="127.0.0.1", port=server.port, security=SmtpSecurity.NONE)
         async with open_outbox(site, database, smtp) as outbox:
             one, two = [
-                await outbox.put(mail(f"p{number}@sysndd.example", on_doubt=OnUnknownOutcome.HOLD))
+                await outbox.put(
+                    mail(f"p{number}@sysndd.example", on_unknown_outcome=OnUnknownOutcome.HOLD)
+                )
                 for number in range(2)
             ]
             await outbox.worker.run_until_idle()
             checks = (await api.admin.get("/api/health")).json()["checks"]
             assert checks["mail_queue"]["held"] == 2
-            assert (checks["mail_queue"]["status"], checks["mail_queue"]["dead"]) == ("warn", 0)
+            assert (checks["mail_queue"]["status"], checks["mail_queue"]["failed"]) == ("warn", 0)
             server.answers.update(DEFAULTS)
             cancelled = (await api.admin.post(f"/api/admin/mail/{one}/cancel")).json()
             assert (cancelled["state"], cancelled["phase"]) == ("cancelled", None)
-            await api.admin.post(f"/api/admin/mail/{two}/replay")
+            await api.admin.post(f"/api/admin/mail/{two}/resend")
             await outbox.worker.run_until_idle()
             assert (await shown(api, two))["state"] == "sent"
             assert (await shown(api, one))["state"] == "cancelled"
@@ -150,12 +154,12 @@ async def test_mail_in_flight_is_left_alone(api: Api, site: Site, database: Data
     async with open_outbox(site, database, SmtpSettings(security=SmtpSecurity.NONE)) as outbox:
         mail_id = await outbox.put(mail("person@sysndd.example"))
         assert await outbox.rows.claim("another") is not None
-        for deed, code in (("replay", "mail_not_replayable"), ("cancel", "mail_not_cancellable")):
+        for deed, code in (("replay", "mail_not_resendable"), ("cancel", "mail_not_cancellable")):
             answer = await api.admin.post(f"/api/admin/mail/{mail_id}/{deed}")
             assert problem(answer, 409, code)["state"] == "running"
 
 
-async def test_twenty_cancels_and_replays_at_once_leave_one_outcome(
+async def test_twenty_cancels_and_resends_at_once_leave_one_outcome(
     api: Api, site: Site, database: Database
 ) -> None:
     async with open_outbox(site, database, SmtpSettings(security=SmtpSecurity.NONE)) as outbox:
@@ -167,14 +171,17 @@ async def test_twenty_cancels_and_replays_at_once_leave_one_outcome(
     assert codes == [200] + [409] * 19
 
 
-async def test_open_breaker_is_in_the_report(
+async def test_open_circuit_breaker_is_reported(
     api: Api, site: Site, database: Database, tmp_path: Path
 ) -> None:
     async with faulty_smtp({"AUTH": "535 5.7.8 no"}) as server:
         smtp = SmtpSettings(
-            host="127.0.0.1", port=server.port, security=SmtpSecurity.NONE, user="mailer",
+            host="127.0.0.1",
+            port=server.port,
+            security=SmtpSecurity.NONE,
+            user="mailer",
             password="canary",
-        )  # fmt: skip
+        )
         async with open_outbox(site, database, smtp) as outbox:
             await outbox.put(mail("person@sysndd.example"))
             await outbox.worker.run_until_idle()
@@ -186,7 +193,7 @@ async def test_open_breaker_is_in_the_report(
             assert "canary" not in str(found)
             server.answers.update(DEFAULTS)
             for _ in range(500):
-                if not outbox.breaker.is_open:
+                if not outbox.circuit_breaker.is_open:
                     break
                 await asyncio.sleep(0.02)
             await asyncio.sleep(0.5)

@@ -38,12 +38,12 @@ async def test_figures_of_the_system_and_of_requests(api: Api) -> None:
     assert figures["sysndd_http_request_seconds_count", (("route", "/api/genes/{hgnc_id}"),)] == 2
     assert "a-secret" not in answer.text
     assert figures["sysndd_migrations_pending", ()] == 0
-    assert figures["sysndd_mail_breaker_open", ()] == 0
+    assert figures["sysndd_mail_circuit_breaker_open", ()] == 0
     for queue in ("mail", "backup"):
         assert figures["sysndd_queue_depth", (("queue", queue), ("state", "queued"))] == 0
         assert figures["sysndd_queue_oldest_due_seconds", (("queue", queue),)] == 0
         assert figures["sysndd_workers", (("queue", queue),)] == 0
-    assert figures["sysndd_queue_depth", (("queue", "mail"), ("state", "dead"))] == 0
+    assert figures["sysndd_queue_depth", (("queue", "mail"), ("state", "failed"))] == 0
     assert figures["sysndd_health", (("check", "database"),)] == 0
     assert figures["sysndd_health", (("check", "workers"),)] == 1
     assert figures["sysndd_pool_connections", (("state", "size"),)] > 0

@@ -40,7 +40,7 @@ async def test_a_wrong_password_keeps_the_name_and_says_no_more(api: Api) -> Non
     sent = {"login": f"admin{MARKUP}", "password": "wrong"}
     answer = await api.client.post("/account/sign-in", data=sent, headers=FROM_HERE)
     assert answer.status_code == 401
-    assert "wrong_credentials" in answer.text
+    assert "invalid_credentials" in answer.text
     assert "<script>alert" not in answer.text
     assert "set-cookie" not in answer.headers
 
@@ -109,10 +109,18 @@ async def test_every_page_and_asset_of_ours_has_its_headers(
 ) -> None:
     backup = put_backup(site, 1)
     for path in (
-        "/admin", "/admin/backups", f"/admin/backups/{backup.name}", "/admin/jobs",
-        f"/admin/backups/{backup.name}/restore", "/admin/migrations", "/admin/audit",
-        "/admin/restores/undo", "/account/sign-in", "/admin/nothing", "/account/nothing",
-    ):  # fmt: skip
+        "/admin",
+        "/admin/backups",
+        f"/admin/backups/{backup.name}",
+        "/admin/jobs",
+        f"/admin/backups/{backup.name}/restore",
+        "/admin/migrations",
+        "/admin/audit",
+        "/admin/restores/undo",
+        "/account/sign-in",
+        "/admin/nothing",
+        "/account/nothing",
+    ):
         answer = await page_client.get(path)
         assert answer.status_code == (404 if path.endswith("nothing") else 200), path
         policy = answer.headers["content-security-policy"]

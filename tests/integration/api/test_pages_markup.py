@@ -25,15 +25,21 @@ HOSTILE_MAIL = (
 def hostile_jobs(site: Site) -> None:
     """Write a failed job and a dry run whose every field is markup."""
     result = {
-        "tables": [], "live_table_count": 1, "needs_second_word": False, "accounts": {
-            "vanish_count": 1, "vanish": [MARKUP], "come_back_count": 1, "come_back": [MARKUP],
+        "tables": [],
+        "live_table_count": 1,
+        "needs_second_word": False,
+        "accounts": {
+            "vanish_count": 1,
+            "vanish": [MARKUP],
+            "come_back_count": 1,
+            "come_back": [MARKUP],
             "changed_count": 1,
             "changed": [{"user_name": MARKUP, "older": [MARKUP], "role": [MARKUP, MARKUP]}],
         },
-    }  # fmt: skip
+    }
     for job_id, kind, state, document in (
         (JOB, "create_backup", "failed", None),
-        (DRY_RUN, "preview_restore", "succeeded", json.dumps(result)),
+        (DRY_RUN, "dry_run_restore", "succeeded", json.dumps(result)),
     ):
         site.server.execute(
             f"INSERT INTO `{site.ops}`.job (id, kind, queue, state, payload, run_after, created_at,"
@@ -98,10 +104,16 @@ async def test_markup_that_people_and_dumps_wrote_is_inert(
     page_client: httpx.AsyncClient, api: Api, site: Site
 ) -> None:
     backup = put_backup(
-        site, 1, rows_per_table={MARKUP: 1}, server_version=MARKUP, proof_error=MARKUP,
-        schema_version=MARKUP, client_version=MARKUP, application_version=MARKUP,
-        remote_error=MARKUP,
-    )  # fmt: skip
+        site,
+        1,
+        rows_per_table={MARKUP: 1},
+        server_version=MARKUP,
+        verification_error=MARKUP,
+        schema_version=MARKUP,
+        client_version=MARKUP,
+        application_version=MARKUP,
+        offsite_error=MARKUP,
+    )
     # A file that somebody put there: its name is anything that a file system takes.
     (site.backup_dir / (MARKUP.replace("/", "") + ".sql")).write_bytes(b"dump")
     hostile_jobs(site)
@@ -114,18 +126,39 @@ async def test_markup_that_people_and_dumps_wrote_is_inert(
     at = f"/admin/backups/{backup.name}"
     without = {
         # What is asked here names nothing that anybody wrote.
-        "/admin/restores/undo", f"{at}/unpin", f"{at}/delete",
-    }  # fmt: skip
+        "/admin/restores/undo",
+        f"{at}/unpin",
+        f"{at}/delete",
+    }
     for path in (
-        "/admin", "/admin/backups", at, "/admin/jobs", job, f"{job}/live", f"{job}/progress",
-        f"/admin/jobs/{DRY_RUN}", f"/admin/jobs/{DRY_RUN}/dry-run", f"{at}/restore",
-        "/admin/audit", f"/admin/audit?search={MARKUP}&actor={MARKUP}",
-        f"/admin/backups?search={MARKUP}", "/admin/mail", mail, f"{mail}/replay",
-        f"{mail}/cancel", "/admin/users", f"/admin/users/{user_id}",
-        f"/admin/users/{user_id}/deactivate", f"/admin/users/{user_id}/role?role=Curator",
-        f"/admin/users/{user_id}/end-sessions", f"/admin/users?search={MARKUP}", "/account",
-        "/admin/migrations", "/admin/inspections/look/drop", *without,
-    ):  # fmt: skip
+        "/admin",
+        "/admin/backups",
+        at,
+        "/admin/jobs",
+        job,
+        f"{job}/live",
+        f"{job}/progress",
+        f"/admin/jobs/{DRY_RUN}",
+        f"/admin/jobs/{DRY_RUN}/dry-run",
+        f"{at}/restore",
+        "/admin/audit",
+        f"/admin/audit?search={MARKUP}&actor={MARKUP}",
+        f"/admin/backups?search={MARKUP}",
+        "/admin/mail",
+        mail,
+        f"{mail}/resend",
+        f"{mail}/cancel",
+        "/admin/users",
+        f"/admin/users/{user_id}",
+        f"/admin/users/{user_id}/deactivate",
+        f"/admin/users/{user_id}/role?role=Curator",
+        f"/admin/users/{user_id}/end-sessions",
+        f"/admin/users?search={MARKUP}",
+        "/account",
+        "/admin/migrations",
+        "/admin/inspections/look/drop",
+        *without,
+    ):
         answer = await page_client.get(path)
         assert answer.status_code == 200, path
         for dangerous in ("<img src=x", "<script>alert", "'<script", "<b>"):

@@ -32,11 +32,15 @@ async def strict(site: Site, lifecycle: Lifecycle) -> AsyncIterator[httpx.AsyncC
     await lifecycle.active()
     settings = site.load(
         ApiSettings,
-        LIMIT_FAILURES_PER_PAIR="3", LIMIT_FAILURES_PER_CLIENT="6", LIMIT_FAILURES_PER_LOGIN="8",
-        LIMIT_FAILURES_IN_ALL="30", LIMIT_REQUESTS_PER_CLIENT="5", LIMIT_REQUESTS_IN_ALL="40",
+        LIMIT_FAILURES_PER_ACCOUNT_AND_CLIENT="3",
+        LIMIT_FAILURES_PER_CLIENT="6",
+        LIMIT_FAILURES_PER_ACCOUNT="8",
+        LIMIT_FAILURES_TOTAL="30",
+        LIMIT_REQUESTS_PER_CLIENT="5",
+        LIMIT_REQUESTS_TOTAL="40",
         # Alone a worker has the whole limit, should Redis be slow on a busy machine.
         API_WORKERS="1",
-    )  # fmt: skip
+    )
     async with served(settings) as base_url, httpx.AsyncClient(base_url=base_url) as client:
         yield client
 
@@ -47,8 +51,9 @@ async def test_failures_of_one_client_at_one_account(strict: httpx.AsyncClient, 
     spelled = [login, login.upper(), f"{login} ", login.replace("e", "é").replace("o", "ö")]
     statuses = [await try_password(strict, name) for name in spelled]
     assert statuses == [401, 401, 401, 429]
-    answer = await strict.post(LOGIN, json={"login": login, "password": PASSWORD},
-                               headers={"X-Forwarded-For": "192.0.2.1"})  # fmt: skip
+    answer = await strict.post(
+        LOGIN, json={"login": login, "password": PASSWORD}, headers={"X-Forwarded-For": "192.0.2.1"}
+    )
     problem(answer, 429, "too_many_attempts")
     assert 1 <= int(answer.headers["retry-after"]) <= 900
     assert await try_password(strict, "somebody") == 401
@@ -70,7 +75,7 @@ async def test_failures_of_one_client_at_many_accounts(strict: httpx.AsyncClient
     assert await try_password(strict, "somebody", remote="2001:db8:1:3::1") == 401
 
 
-async def test_guessing_from_everywhere_locks_nobody_out(
+async def test_distributed_guessing_locks_no_account(
     strict: httpx.AsyncClient, lifecycle: Lifecycle
 ) -> None:
     home = "198.51.100.1"
@@ -98,7 +103,9 @@ async def test_guessing_from_everywhere_locks_nobody_out(
 
 async def test_forwarded_address_of_strangers_is_not_believed(site: Site) -> None:
     """Behind a proxy that is not in TRUSTED_PROXIES everybody is that proxy."""
-    settings = site.load(ApiSettings, LIMIT_FAILURES_PER_PAIR="3", TRUSTED_PROXIES="192.0.2.200")
+    settings = site.load(
+        ApiSettings, LIMIT_FAILURES_PER_ACCOUNT_AND_CLIENT="3", TRUSTED_PROXIES="192.0.2.200"
+    )
     async with served(settings) as base_url, httpx.AsyncClient(base_url=base_url) as client:
         statuses = [
             await try_password(client, "nobody", remote=f"192.0.2.{number}") for number in range(4)
@@ -118,7 +125,7 @@ async def test_requests_of_one_client(strict: httpx.AsyncClient) -> None:
     answer = await strict.post("/api/auth/confirm", json=token, headers=headers)
     problem(answer, 429, "too_many_attempts")
     other = await strict.post("/api/auth/confirm", json=token)
-    problem(other, 410, "link_not_valid")
+    problem(other, 410, "link_invalid")
 
 
 async def test_all_clients_together_and_one_that_is_known(
@@ -126,8 +133,11 @@ async def test_all_clients_together_and_one_that_is_known(
 ) -> None:
     await try_password(strict, "marie", PASSWORD, remote="198.51.100.1")
     for number in range(40):
-        await strict.post("/api/auth/confirm", json={"token": "x"},
-                          headers={"X-Forwarded-For": f"192.0.2.{number}"})  # fmt: skip
+        await strict.post(
+            "/api/auth/confirm",
+            json={"token": "x"},
+            headers={"X-Forwarded-For": f"192.0.2.{number}"},
+        )
     body = {"email": MARIE}
     answer = await strict.post("/api/auth/password-reset", json=body)
     problem(answer, 429, "too_many_attempts")
@@ -140,7 +150,7 @@ async def test_all_clients_together_and_one_that_is_known(
 
 
 async def test_two_workers_share_one_count(strict: httpx.AsyncClient, site: Site) -> None:
-    settings = site.load(ApiSettings, LIMIT_FAILURES_PER_PAIR="3")
+    settings = site.load(ApiSettings, LIMIT_FAILURES_PER_ACCOUNT_AND_CLIENT="3")
     async with served(settings) as base_url, httpx.AsyncClient(base_url=base_url) as second:
         statuses = [
             await try_password(client, "marie") for client in (strict, second, strict, second)
@@ -227,7 +237,7 @@ ENUMERATION = [
 
 
 @pytest.mark.parametrize("state", ["active", "unconfirmed", "deactivated"])
-async def test_known_and_unknown_look_the_same(lifecycle: Lifecycle, state: str) -> None:
+async def test_known_and_unknown_are_indistinguishable(lifecycle: Lifecycle, state: str) -> None:
     """Status, headers and body; the time is measured by `make lane LANE=kills-accounts`."""
     await lifecycle.active()
     lifecycle.site.server.execute(

@@ -16,8 +16,15 @@ UNDO = "/api/admin/restores/undo"
 
 def journal(site: Site, **values: object) -> None:
     """Write an entry as a worker does."""
-    columns = {"job_id": "0", "purpose": "restore", "live": site.app, "incoming": "i",
-               "outgoing": "o", "step": "maintenance", **values}  # fmt: skip
+    columns = {
+        "job_id": "0",
+        "purpose": "restore",
+        "live": site.app,
+        "incoming": "i",
+        "outgoing": "o",
+        "step": "maintenance",
+        **values,
+    }
     names, marks = ", ".join(columns), ", ".join(["%s"] * len(columns))
     site.server.execute(
         f"INSERT INTO `{site.ops}`.restore_journal ({names}, started_at) VALUES ({marks}, NOW(6))",
@@ -44,24 +51,23 @@ async def test_writes_are_refused_and_reads_go_on(api: Api, site: Site) -> None:
     problem(await api.admin.post(pin), 404, "backup_not_found")
 
 
-async def test_preview_counts_live_against_the_backup(api: Api, site: Site) -> None:
+async def test_dry_run_compares_row_counts_with_the_live_database(api: Api, site: Site) -> None:
     async with backup_bench(site) as bench:
         assert (await bench.run(CreateBackup()))["state"] == "succeeded"
         (manifest,) = bench.store.manifests()
     site.server.execute("DELETE FROM entity_category LIMIT 2", schema=site.app)
     site.server.execute("CREATE TABLE later (id INT PRIMARY KEY)", schema=site.app)
-    answer = await api.admin.get(f"/api/admin/backups/{manifest.name}/restore-preview")
+    answer = await api.admin.get(f"/api/admin/backups/{manifest.name}/dry-run")
     assert answer.status_code == 200, answer.text
-    preview = answer.json()
+    dry_run = answer.json()
     rows = manifest.rows_per_table["entity_category"]
     counted = {"live_rows_estimated": False}
-    assert preview["differing"] == [
+    assert dry_run["differing"] == [
         {"table": "entity_category", "live_rows": rows - 2, "backup_rows": rows, **counted},
         {"table": "later", "live_rows": 0, "backup_rows": None, **counted},
     ]
-    assert preview["live_row_count"] == preview["row_count"] - 2
-    problem(await api.admin.get("/api/admin/backups/no.sql/restore-preview"), 404,
-            "backup_not_found")  # fmt: skip
+    assert dry_run["live_row_count"] == dry_run["row_count"] - 2
+    problem(await api.admin.get("/api/admin/backups/no.sql/dry-run"), 404, "backup_not_found")
 
 
 async def test_what_takes_too_long_to_count_is_estimated_and_said_so(
@@ -72,7 +78,7 @@ async def test_what_takes_too_long_to_count_is_estimated_and_said_so(
         assert (await bench.run(CreateBackup()))["state"] == "succeeded"
         (manifest,) = bench.store.manifests()
     site.server.execute("ANALYZE TABLE entity_category", schema=site.app)
-    answer = await api.admin.get(f"/api/admin/backups/{manifest.name}/restore-preview")
+    answer = await api.admin.get(f"/api/admin/backups/{manifest.name}/dry-run")
     listed = {one["table"]: one for one in answer.json()["differing"]}
     one = listed["entity_category"]
     assert one["live_rows_estimated"]
@@ -83,7 +89,7 @@ async def test_what_takes_too_long_to_count_is_estimated_and_said_so(
     assert f"about {one['live_rows']:,}" in page.text
 
 
-async def test_undo_wants_its_word_and_something_to_undo(api: Api, site: Site) -> None:
+async def test_undo_needs_confirmation_and_something_to_undo(api: Api, site: Site) -> None:
     for word in ("undo", "UNDO ", "RESTORE", None, True):
         problem(await api.admin.post(UNDO, json={"confirm": word}), 422, "confirmation_required")
     right = {"confirm": "UNDO"}
@@ -93,12 +99,11 @@ async def test_undo_wants_its_word_and_something_to_undo(api: Api, site: Site) -
     answer = await api.admin.post(UNDO, json=right)
     assert answer.status_code == 202, answer.text
     assert answer.headers["location"].endswith(answer.json()["job_id"])
-    journal(site, purpose="undo", finished_at="2026-01-01", outcome="done",
-            kept_until="2099-01-01")  # fmt: skip
+    journal(site, purpose="undo", finished_at="2026-01-01", outcome="done", kept_until="2099-01-01")
     problem(await api.admin.post(UNDO, json=right), 409, "nothing_to_undo")
 
 
-async def test_looking_first_over_http(api: Api, site: Site) -> None:
+async def test_inspection_and_dry_run_over_http(api: Api, site: Site) -> None:
     async with backup_bench(site) as bench:
         assert (await bench.run(CreateBackup()))["state"] == "succeeded"
         (manifest,) = bench.store.manifests()
@@ -110,22 +115,28 @@ async def test_looking_first_over_http(api: Api, site: Site) -> None:
             await bench.worker().run_until_idle()
             job = (await api.admin.get(answer.headers["location"])).json()
             assert job["state"] == "succeeded", job["error"]
-        problem(await api.admin.post(f"{one}/inspect", json={"table": "no"}), 404,
-                "table_not_in_backup")  # fmt: skip
+        problem(
+            await api.admin.post(f"{one}/inspect", json={"table": "no"}), 404, "table_not_in_backup"
+        )
 
         listed = (await api.admin.get("/api/admin/inspections")).json()
         assert [(each["table_name"], each["backup"]) for each in listed["data"]] == [
             ("user", manifest.name)
         ]
         schema = listed["data"][0]["schema_name"]
-        problem(await api.admin.delete(f"/api/admin/inspections/{site.app}"), 404,
-                "inspection_not_found")  # fmt: skip
+        problem(
+            await api.admin.delete(f"/api/admin/inspections/{site.app}"),
+            404,
+            "inspection_not_found",
+        )
         assert (await api.admin.delete(f"/api/admin/inspections/{schema}")).status_code == 202
         await bench.worker().run_until_idle()
         assert (await api.admin.get("/api/admin/inspections")).json()["total"] == 0
 
 
-async def test_the_second_word_is_exact_and_the_first_is_not_enough(api: Api, site: Site) -> None:
+async def test_consent_must_be_exact_and_confirmation_alone_is_not_enough(
+    api: Api, site: Site
+) -> None:
     async with backup_bench(site) as bench:
         site.server.execute("UPDATE `user` SET role = 'Curator'", schema=site.app)
         assert (await bench.run(CreateBackup()))["state"] == "succeeded"

@@ -52,8 +52,11 @@ REFUSED = [
 async def test_foreign_page_changes_nothing_by_the_cookie(api: Api) -> None:
     token = await sign_in(api.client, "admin")
     for headers in REFUSED:
-        for method, path in (("POST", "/api/auth/logout"), ("POST", "/api/admin/backups"),
-                             ("DELETE", SESSIONS)):  # fmt: skip
+        for method, path in (
+            ("POST", "/api/auth/logout"),
+            ("POST", "/api/admin/backups"),
+            ("DELETE", SESSIONS),
+        ):
             answer = await api.client.request(method, path, headers=cookie(token) | headers)
             problem(answer, 403, "cross_site_request")
     assert (await api.client.get("/api/auth/me", headers=cookie(token))).status_code == 200
@@ -80,7 +83,7 @@ async def test_own_page_signs_out_by_the_cookie(api: Api, header: dict[str, str]
     problem(await api.client.get("/api/auth/me", headers=cookie(token)), 401, "not_signed_in")
 
 
-async def test_a_wrong_header_is_not_mended_by_the_cookie(api: Api) -> None:
+async def test_a_cookie_does_not_make_up_for_a_wrong_header(api: Api) -> None:
     token = await sign_in(api.client, "admin")
     for header in ("Bearer", "Bearer wrong", "Basic YTpi", ""):
         headers = cookie(token, Authorization=header)
@@ -105,7 +108,7 @@ async def test_list_and_end_one(api: Api) -> None:
         problem(answer, 404, "session_not_found")
 
 
-async def test_nobody_ends_another_accounts_session(api: Api) -> None:
+async def test_a_session_of_another_account_cannot_be_ended(api: Api) -> None:
     await api.context[Administrators].create_administrator(
         "other", "other@sysndd.example", PASSWORD
     )
@@ -159,13 +162,17 @@ async def test_session_does_not_pass_to_the_next_owner_of_a_user_id(api: Api, si
     problem(await api.admin.get("/api/auth/me"), 401, "not_signed_in")
 
 
-async def test_audit_tells_of_sessions(api: Api) -> None:
+async def test_sessions_are_audited(api: Api) -> None:
     async with await api.signed_in("admin") as second:
         (other,) = [o for o in (await second.get(SESSIONS)).json()["data"] if not o["current"]]
         await second.delete(f"{SESSIONS}/{other['id']}")
         events = (await second.get("/api/admin/audit")).json()["data"]
-    assert [event["action"] for event in events] == ["end_session", "sign_in", "sign_in",
-                                                     "create_administrator"]  # fmt: skip
+    assert [event["action"] for event in events] == [
+        "end_session",
+        "sign_in",
+        "sign_in",
+        "create_administrator",
+    ]
     assert events[0]["object"] == other["id"]
 
 

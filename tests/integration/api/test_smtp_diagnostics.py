@@ -50,8 +50,10 @@ def with_tls(make: Callable[[Path], tuple[ssl.SSLContext, Path | None]]) -> Brok
         ehlo = "250-faulty.example\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN"
         async with faulty_smtp({"EHLO": ehlo}, tls=context) as server:
             yield {
-                "port": server.port, "security": SmtpSecurity.STARTTLS, "ca_file": ca_file,
-            }  # fmt: skip
+                "port": server.port,
+                "security": SmtpSecurity.STARTTLS,
+                "ca_file": ca_file,
+            }
 
     return run
 
@@ -144,9 +146,12 @@ BROKEN: dict[str, tuple[Broken, str, str]] = {
 async def administrating(site: Site, **transport: Any) -> AsyncIterator[Api]:
     """Serve an API whose mail server is the one described; yield it with its administrator."""
     given = {
-        "host": HOST, "security": SmtpSecurity.NONE, "user": "mailer", "password": CANARY,
+        "host": HOST,
+        "security": SmtpSecurity.NONE,
+        "user": "mailer",
+        "password": CANARY,
         "mail_from": "SysNDD <noreply@sysndd.example>",
-    } | transport  # fmt: skip
+    } | transport
     settings = site.load(ApiSettings).model_copy(update={"smtp": SmtpSettings(**given)})
     async with open_context(settings) as context, served(settings) as base_url:
         await context[Administrators].create_administrator(
@@ -223,8 +228,17 @@ async def test_server_in_order(site: Site, tmp_path: Path) -> None:
     found = answer.json()
     assert found["success"], found
     assert [step["stage"] for step in found["steps"]] == [
-        "resolve", "connect", "banner", "ehlo", "tls", "ehlo", "auth", "mail_from", "rset", "quit",
-    ]  # fmt: skip
+        "resolve",
+        "connect",
+        "banner",
+        "ehlo",
+        "tls",
+        "ehlo",
+        "auth",
+        "mail_from",
+        "rset",
+        "quit",
+    ]
     assert (found["host"], found["port"], found["auth"]) == (HOST, server.port, "PLAIN")
     assert found["tls"] == {"version": "TLSv1.3", "names": [HOST], "days_left": 12}
     assert "AUTH PLAIN LOGIN" in found["ehlo"]
@@ -288,7 +302,7 @@ async def test_one_at_a_time_and_six_a_minute_for_all_workers_together(site: Sit
         assert (await two.admin.get("/api/admin/smtp/test")).status_code == 200
 
 
-async def test_worker_that_died_in_a_test_blocks_it_for_seconds_only(site: Site) -> None:
+async def test_a_crashed_smtp_test_blocks_the_next_for_seconds_only(site: Site) -> None:
     async with faulty_smtp() as server, administrating(site, port=server.port) as api:
         insert = (
             f"INSERT INTO `{site.ops}`.smtp_test (started_at, lease_until) VALUES"

@@ -26,9 +26,13 @@ def started(site: Site, **changes: str) -> "subprocess.CompletedProcess[str]":
     }
     return subprocess.run(
         [sys.executable, "-m", "sysndd_api"],
-        env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
         check=False,
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture

@@ -26,11 +26,18 @@ async def test_list_and_search(lifecycle: Lifecycle) -> None:
     assert "password" not in str(listed)
     assert "argon2" not in str(listed)
     for query, names in {
-        "search=curie": ["marie"], "search=LAB.example": ["marie", "pierre"], "search=100%25": ["marie"],
-        "search=%25": ["marie"], "search=_": ["marie"], "search=nobody": [], "state=unconfirmed": ["marie"],
-        "role=Administrator": ["admin"], "role=Viewer&state=active": ["pierre"],
-        "sort=-user_name": ["pierre", "marie", "admin"], "page_size=1&page=2": ["marie"],
-    }.items():  # fmt: skip
+        "search=curie": ["marie"],
+        "search=LAB.example": ["marie", "pierre"],
+        "search=100%25": ["marie"],
+        "search=%25": ["marie"],
+        "search=_": ["marie"],
+        "search=nobody": [],
+        "state=unconfirmed": ["marie"],
+        "role=Administrator": ["admin"],
+        "role=Viewer&state=active": ["pierre"],
+        "sort=-user_name": ["pierre", "marie", "admin"],
+        "page_size=1&page=2": ["marie"],
+    }.items():
         found = (await admin.get(f"{USERS}?{query}")).json()["data"]
         assert [one["user_name"] for one in found] == names, query
     for query in ("role=administrator", "state=x", "sort=password_hash", "search=" + "x" * 101):
@@ -42,9 +49,14 @@ async def test_list_and_search(lifecycle: Lifecycle) -> None:
 async def test_unknown_ids(api: Api) -> None:
     for wrong in ("0", "999999999", "9999999999999", "x", "-1", "1e1", "٣"):
         for method, path in (
-            ("GET", ""), ("POST", "/approve"), ("POST", "/deactivate"), ("POST", "/reactivate"),
-            ("POST", "/resend-confirmation"), ("GET", "/sessions"), ("DELETE", "/sessions"),
-        ):  # fmt: skip
+            ("GET", ""),
+            ("POST", "/approve"),
+            ("POST", "/deactivate"),
+            ("POST", "/reactivate"),
+            ("POST", "/resend-confirmation"),
+            ("GET", "/sessions"),
+            ("DELETE", "/sessions"),
+        ):
             answer = await api.admin.request(method, f"{USERS}/{wrong}{path}")
             problem(answer, 404, "user_not_found")
 
@@ -63,10 +75,12 @@ async def test_deactivate_and_reactivate(lifecycle: Lifecycle) -> None:
         # The sessions of before stay ended.
         problem(await marie.get("/api/auth/me"), 401, "not_signed_in")
     assert await lifecycle.status_of_login("marie", PASSWORD) == 200
-    problem(await admin.post(f"{path}/resend-confirmation"), 409, "wrong_account_state")
+    problem(await admin.post(f"{path}/resend-confirmation"), 409, "account_state_conflict")
 
 
-async def test_change_of_role_ends_sessions_and_tells_administrators(lifecycle: Lifecycle) -> None:
+async def test_change_of_role_ends_sessions_and_notifies_administrators(
+    lifecycle: Lifecycle,
+) -> None:
     admin = lifecycle.api.admin
     await lifecycle.active()
     path = f"{USERS}/{lifecycle.user('marie')['user_id']}/role"
@@ -91,7 +105,7 @@ async def test_resend_and_end_sessions(lifecycle: Lifecycle) -> None:
     admin = lifecycle.api.admin
     await lifecycle.register()
     path = f"{USERS}/{lifecycle.user('marie')['user_id']}"
-    problem(await admin.post(f"{path}/approve"), 409, "wrong_account_state")
+    problem(await admin.post(f"{path}/approve"), 409, "account_state_conflict")
     assert (await admin.post(f"{path}/resend-confirmation")).status_code == 202
     mails = await lifecycle.mails(MARIE)
     assert len(mails) == 2
@@ -203,13 +217,17 @@ async def test_command_line(api: Api, lifecycle: Lifecycle, site: Site) -> None:
         return subprocess.run(
             [sys.executable, "-m", "sysndd_api.cli.main", *arguments],
             env={**os.environ, **site.environ, "PYTHONPATH": paths},
-            capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
 
     done = await asyncio.to_thread(run, "set-role", "marie", "Administrator")
     assert (done.returncode, done.stdout) == (
-        0, "marie is Administrator now; all its sessions have ended.\n"
-    ), done.stderr  # fmt: skip
+        0,
+        "marie is Administrator now; all its sessions have ended.\n",
+    ), done.stderr
     done = await asyncio.to_thread(run, "users", "--search", "marie")
     assert "Administrator  active" in done.stdout
     assert (await asyncio.to_thread(run, "deactivate", "admin")).returncode == 0
@@ -218,6 +236,7 @@ async def test_command_line(api: Api, lifecycle: Lifecycle, site: Site) -> None:
     assert '"code": "last_administrator"' in done.stdout
     done = await asyncio.to_thread(run, "approve", "nobody")
     assert (done.returncode, done.stderr) == (
-        1, "sysndd-admin approve: There is no account named nobody.\n"
-    )  # fmt: skip
+        1,
+        "sysndd-admin approve: There is no account named nobody.\n",
+    )
     assert (await lifecycle.subjects(MARIE))[-1] == "SysNDD has a new administrator"

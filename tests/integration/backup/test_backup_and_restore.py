@@ -26,7 +26,7 @@ async def bench(site: Site) -> AsyncIterator[BackupBench]:
         yield bench
 
 
-def programs(site: Site) -> list[tuple[object, ...]]:
+def stored_objects(site: Site) -> list[tuple[object, ...]]:
     """Everything that is no table, as the server describes it."""
     rows: list[tuple[object, ...]] = []
     for table, columns, schema in (
@@ -47,7 +47,7 @@ def programs(site: Site) -> list[tuple[object, ...]]:
 async def test_round_trip(bench: BackupBench, compression: BackupCompression) -> None:
     bench.tools = dataclasses.replace(bench.tools, compression=compression)
     server, app = bench.site.server, bench.site.app
-    before, programs_before = bench.checksums(), programs(bench.site)
+    before, stored_objects_before = bench.checksums(), stored_objects(bench.site)
     row = await bench.run(CreateBackup())
     assert (row["state"], row["percent"], row["error"]) == ("succeeded", 100, None)
     (manifest,) = bench.store.manifests()
@@ -72,7 +72,7 @@ async def test_round_trip(bench: BackupBench, compression: BackupCompression) ->
     row = await bench.run(RestoreBackup(name=manifest.name))
     assert row["state"] == "succeeded", row["error"]
     assert bench.checksums() == before
-    assert programs(bench.site) == programs_before
+    assert stored_objects(bench.site) == stored_objects_before
     assert server.execute(f"SELECT MAX(n) FROM `{app}`.v2") == ((4,),)
 
     safety = json.loads(str(row["result"]))["safety_backup"]
@@ -97,7 +97,7 @@ LYING_CLIENTS = {
 
 
 @pytest.mark.parametrize("script", LYING_CLIENTS.values(), ids=LYING_CLIENTS)
-async def test_a_dump_that_lies_is_a_failed_job_and_no_file(
+async def test_an_incomplete_dump_fails_the_job_and_leaves_no_file(
     bench: BackupBench, tmp_path: Path, script: str
 ) -> None:
     row = await bench.run(CreateBackup(), with_dump_script(bench, tmp_path, script))
@@ -146,11 +146,11 @@ async def test_a_dump_that_can_not_be_loaded_leaves_live_untouched(
     row = await bench.run(CreateBackup(), with_dump_script(bench, tmp_path, script))
     assert row["state"] == "succeeded"
     (manifest,) = bench.store.manifests()
-    live, described = bench.checksums(), programs(bench.site)
+    live, described = bench.checksums(), stored_objects(bench.site)
     row = await bench.run(RestoreBackup(name=manifest.name))
     assert (row["state"], row["error_code"]) == ("failed", "restore_failed")
     assert "Nothing was changed" in str(row["error"])
-    assert (bench.checksums(), programs(bench.site)) == (live, described)
+    assert (bench.checksums(), stored_objects(bench.site)) == (live, described)
     assert scratch_schemas(bench.site) == []
 
 

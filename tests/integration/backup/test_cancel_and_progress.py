@@ -67,7 +67,7 @@ PHASES: dict[str, Callable[[BackupBench, Path, str], BackupTools]] = {
     "dumping": lambda bench, folder, url: waiting(bench, folder, "dump", "*"),
     "copying": lambda bench, folder, url: hanging(bench, url),
     "loading": lambda bench, folder, url: waiting(bench, folder, "load", "*"),
-    "comparing": lambda bench, folder, url: waiting(bench, folder, "dump", "*_proof"),
+    "comparing": lambda bench, folder, url: waiting(bench, folder, "dump", "*_verify"),
 }
 
 
@@ -97,7 +97,7 @@ async def test_cancelled_in_any_phase_leaves_nothing(
     assert not [name for name in names if name.endswith(".partial")]
     assert set(children_of(os.getpid())) <= before
     schemas = bench.site.server.execute("SHOW DATABASES")
-    assert [name for (name,) in schemas if name.startswith(f"{bench.site.app}_proof")] == []
+    assert [name for (name,) in schemas if name.startswith(f"{bench.site.app}_verify")] == []
     async with schema_lock(bench.tools.database.settings, purpose="the test", timeout=1):
         pass
     row = await bench.run(CreateBackup())

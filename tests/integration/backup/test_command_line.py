@@ -53,7 +53,7 @@ async def test_commands_show_a_bar_and_what_came_of_it(site: Site, tmp_path: Pat
         assert bars[-1] == ("#" * 25, "100", bars[-1][2])
         assert f"{manifest.name}: {manifest.size_bytes:,} bytes" in shown
         code, shown = await asyncio.to_thread(on_a_terminal, site, "verify", "latest")
-        assert (code, "is proven" in shown) == (0, True), shown
+        assert (code, "is verified" in shown) == (0, True), shown
 
         elsewhere = tmp_path / "elsewhere.sql.zst"
         elsewhere.write_bytes(store.path(manifest.name).read_bytes())
@@ -71,9 +71,7 @@ async def test_commands_show_a_bar_and_what_came_of_it(site: Site, tmp_path: Pat
         assert (code, "No backup has this name." in shown) == (1, True), shown
 
 
-async def test_a_disk_without_room_is_refused_at_the_request(
-    api: Api, site: Site, tmp_path: Path
-) -> None:
+async def test_a_full_disk_is_refused_at_the_request(api: Api, site: Site, tmp_path: Path) -> None:
     with small_disk(tmp_path / "small", "1m") as directory:
         site.backup_dir.rmdir()
         site.backup_dir.symlink_to(directory)

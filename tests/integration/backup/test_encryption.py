@@ -33,7 +33,7 @@ def with_keys(bench: BackupBench, keys: Keys) -> BackupTools:
 
 
 @pytest.mark.parametrize("compression", list(BackupCompression))
-async def test_encrypted_proven_and_restored(
+async def test_encrypted_verified_and_restored(
     bench: BackupBench, compression: BackupCompression
 ) -> None:
     bench.tools = dataclasses.replace(bench.tools, compression=compression)
@@ -42,7 +42,7 @@ async def test_encrypted_proven_and_restored(
     row = await bench.run(CreateBackup())
     assert row["state"] == "succeeded", row["error"]
     (manifest,) = bench.store.manifests()
-    assert (manifest.proof, manifest.encrypted) == ("proven", True)
+    assert (manifest.verification, manifest.encrypted) == ("verified", True)
     assert manifest.recipients == [str(OUR_IDENTITY.to_public())]
     path = bench.store.path(manifest.name)
     assert path.name.endswith(".age")
@@ -60,7 +60,9 @@ async def test_encrypted_proven_and_restored(
     assert bench.checksums() == before
 
 
-async def test_a_wrong_or_missing_key_is_said_before_anything_begins(bench: BackupBench) -> None:
+async def test_a_wrong_or_missing_key_is_reported_before_anything_begins(
+    bench: BackupBench,
+) -> None:
     await bench.run(CreateBackup())
     (manifest,) = bench.store.manifests()
     bench.site.server.execute(f"DELETE FROM `{bench.site.app}`.`user`")

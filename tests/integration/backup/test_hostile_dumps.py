@@ -53,7 +53,8 @@ HOSTILE = {
     "a shell command, spelled out": ("system touch {touched};\n", "syntax"),
     "another file": ("source {touched}\n", "syntax"),
     "a file of the machine": (
-        "LOAD DATA LOCAL INFILE '/etc/hostname' INTO TABLE child;\n", "ERROR"
+        "LOAD DATA LOCAL INFILE '/etc/hostname' INTO TABLE child;\n",
+        "ERROR",
     ),
     "an orphan": (
         "SET foreign_key_checks = 0;\nUPDATE child SET parent_id = 77 WHERE id = 1;\n",
@@ -62,7 +63,7 @@ HOSTILE = {
     "a row too many": ("INSERT INTO parent VALUES (3);\n", "The table parent has not the 2 rows"),
     "a table too many": ("CREATE TABLE extra (id INT);\n", "tables, the backup held"),
     "a view on nothing": ("ALTER TABLE parent CHANGE id number INT;\n", "The view seen"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("sql", "cause"), HOSTILE.values(), ids=HOSTILE)
@@ -80,19 +81,25 @@ async def test_a_hostile_dump_changes_nothing(
     assert bench.checksums() == live
     assert not touched.exists()
     assert scratch_schemas(bench.site) == []
-    assert bench.site.server.execute(
-        "SELECT user FROM mysql.user WHERE user LIKE 'sysndd\\_load\\_%%' OR user = 'sysndd_intruder'"
-    ) == ()  # fmt: skip
+    assert (
+        bench.site.server.execute(
+            "SELECT user FROM mysql.user WHERE user LIKE 'sysndd\\_load\\_%%' OR user = 'sysndd_intruder'"
+        )
+        == ()
+    )
 
 
 async def test_damage_anywhere_is_found_before_anything_is_loaded(bench: BackupBench) -> None:
     manifest = bench.store.manifests()[-1]
     path = bench.store.path(manifest.name)
     whole, live = path.read_bytes(), bench.checksums()
-    dice = random.Random(5)  # noqa: S311 - chooses where to damage
-    for offset in dice.sample(range(len(whole)), 50):
-        path.write_bytes(whole[:offset] + bytes([whole[offset] ^ (1 << dice.randrange(8))])
-                         + whole[offset + 1 :])  # fmt: skip
+    chance = random.Random(5)  # noqa: S311 - chooses where to damage
+    for offset in chance.sample(range(len(whole)), 50):
+        path.write_bytes(
+            whole[:offset]
+            + bytes([whole[offset] ^ (1 << chance.randrange(8))])
+            + whole[offset + 1 :]
+        )
         row = await bench.run(RestoreBackup(name=manifest.name))
         assert (row["state"], row["error_code"]) == ("failed", "backup_damaged"), offset
         assert "SHA-256 is not the one of its manifest" in str(row["error"]), offset

@@ -23,7 +23,7 @@ from sysndd_backup.restore.recovery import Recovery
 from sysndd_core.db.database import errors_mapped
 from sysndd_core.errors import Unavailable
 from sysndd_core.jobs.models import CreateBackup, Job, RestoreBackup, UndoRestore
-from tests.support.dice import spread
+from tests.support.random_faults import spread
 from tests.support.servers import TestMariadb
 from tests.support.site import REPOSITORY, Site
 from tests.support.workers import PACKAGES, BackupBench, backup_bench, checksums
@@ -120,14 +120,14 @@ class Chaos:
 
     async def learn(self) -> None:
         """Go there and back without a kill: count the points, and see both states."""
-        self.states["old"] = look(self.site)
+        self.states["old"] = live_state(self.site)
         for state in ("new", "old"):
             job = self.job()
             await self.bench.submit(job)
             self.points[type(job)] = int(await asyncio.to_thread(self.start, "0", "before", 0))
             self.now = state
-            self.states.setdefault(state, look(self.site))
-            assert look(self.site) == self.states[state]
+            self.states.setdefault(state, live_state(self.site))
+            assert live_state(self.site) == self.states[state]
         assert self.states["old"] != self.states["new"]
         await self.bench.submit(CreateBackup())
         self.points[CreateBackup] = int(await asyncio.to_thread(self.start, "0", "before", 0))
@@ -147,12 +147,12 @@ class Chaos:
             ).stdout
 
     async def kill_once(
-        self, dice: random.Random, share: float, server: TestMariadb | None, job: Job
+        self, chance: random.Random, share: float, server: TestMariadb | None, job: Job
     ) -> None:
         """Kill at one point, recover, and check what is live and what is listed."""
         job_id = await self.bench.submit(job)
         at = 1 + int(share * self.points[type(job)])
-        when = dice.choice(["before", "during", "after"])
+        when = chance.choice(["before", "during", "after"])
         victim = server.process.pid if server is not None and server.process is not None else 0
         what = f"{job.job_kind} {when} point {at} of {self.points[type(job)]}, SEED={SEED}"
         work = asyncio.create_task(asyncio.to_thread(self.start, str(at), when, victim))
@@ -195,7 +195,7 @@ class Chaos:
 
     def check(self, what: str, job: Job, job_state: str) -> None:
         """Check that live is exactly one of the two, and that nothing else is left."""
-        seen = look(self.site)
+        seen = live_state(self.site)
         live = [name for name, state in self.states.items() if state == seen]
         assert live, f"live is a mix: {what}"
         moved = live[0] != self.now
@@ -213,7 +213,7 @@ class Chaos:
             assert "before" in kinds, f"{left} after {what}"
 
 
-def look(site: Site) -> tuple[object, ...]:
+def live_state(site: Site) -> tuple[object, ...]:
     """Describe the live database exactly: the content of each table and every program."""
     described: list[object] = [sorted(checksums(site, site.app).items())]
     for table, columns, schema in (
@@ -221,9 +221,12 @@ def look(site: Site) -> tuple[object, ...]:
         ("triggers", "trigger_name, action_statement, definer, sql_mode", "trigger_schema"),
         ("routines", "routine_name, routine_definition, definer, sql_mode", "routine_schema"),
         ("events", "event_name, event_definition, status, definer", "event_schema"),
-        ("referential_constraints", "constraint_name, unique_constraint_schema",
-         "constraint_schema"),
-    ):  # fmt: skip
+        (
+            "referential_constraints",
+            "constraint_name, unique_constraint_schema",
+            "constraint_schema",
+        ),
+    ):
         described.append(
             site.server.execute(
                 f"SELECT {columns} FROM information_schema.{table} WHERE {schema} = %s ORDER BY 1",
@@ -278,16 +281,16 @@ async def test_killed_server(chaos: Chaos, private_mariadb: TestMariadb) -> None
     await kill_often(chaos, max(1, KILLS // 4), private_mariadb)
 
 
-async def test_programs_that_can_not_be_made_take_the_tables_back(chaos: Chaos) -> None:
+async def test_stored_objects_that_cannot_be_created_roll_the_tables_back(chaos: Chaos) -> None:
     await chaos.bench.submit(chaos.job())
     await asyncio.to_thread(chaos.start, "RENAME TABLE", "after", 0)
-    assert look(chaos.site)[0] == chaos.states["new"][0], "the tables have moved"
+    assert live_state(chaos.site)[0] == chaos.states["new"][0], "the tables have moved"
     chaos.site.server.execute(
-        f"UPDATE `{chaos.site.ops}`.restore_journal SET new_programs ="
-        " REPLACE(new_programs, 'VIEW `above_whole`', 'VIEW nonsense!') WHERE outcome IS NULL"
+        f"UPDATE `{chaos.site.ops}`.restore_journal SET new_objects ="
+        " REPLACE(new_objects, 'VIEW `above_whole`', 'VIEW nonsense!') WHERE outcome IS NULL"
     )
     await chaos.recovery.recover()
-    assert look(chaos.site) == chaos.states["old"]
+    assert live_state(chaos.site) == chaos.states["old"]
     assert [name for name in schemas(chaos.site) if "_undone_" not in name] == []
 
 
@@ -295,12 +298,12 @@ async def kill_often(
     chaos: Chaos, kills: int, server: TestMariadb | None, *, job: Job | None = None
 ) -> None:
     """Spread kills over all points, under two readers."""
-    dice = random.Random(SEED)  # noqa: S311 - chooses where to kill
-    shares = spread(kills, dice)
-    dice.shuffle(shares)
+    chance = random.Random(SEED)  # noqa: S311 - chooses where to kill
+    shares = spread(kills, chance)
+    chance.shuffle(shares)
     with Reader(chaos.site) as one, Reader(chaos.site) as two:
         for share in shares:
-            await chaos.kill_once(dice, share, server, job or chaos.job())
+            await chaos.kill_once(chance, share, server, job or chaos.job())
     sys.stdout.write(
         f"{kills} kills, {one.reads + two.reads} reads, {one.refused + two.refused} of them 503,"
         f" slowest recovery {chaos.slowest:.2f} s\n"

@@ -132,13 +132,13 @@ async def test_everything_a_schema_may_hold_comes_back(bench: BackupBench) -> No
     row = await bench.run(CreateBackup())
     assert row["state"] == "succeeded", row["error"]
     (first,) = bench.store.manifests()
-    assert first.proof == "proven"
+    assert first.verification == "verified"
     assert first.rows_per_table["a table"] == 3
     assert first.rows_per_table["odd`näme"] == 3
     assert (first.rows_per_table["dates"], first.rows_per_table["empty_one"]) == (3, 0)
     assert first.event_count == 2
     # MySQL's backup lock kept everybody's schema changes out (decision 005 has MariaDB's).
-    assert first.fenced is not server.is_mariadb
+    assert first.ddl_fenced is not server.is_mariadb
     before = checksums(bench)
 
     server.execute(f"DROP TABLE `{app}`.`odd``näme`")

@@ -71,8 +71,9 @@ async def test_only_sessions_of_the_same_account_go_on(bench: BackupBench) -> No
     site = bench.site
     for statement in CHANGES.values():
         site.server.execute(statement, schema=site.app)
-    site.server.execute("INSERT INTO `user` (user_id, user_name, email) VALUES (6, 'f', 'f@x')",
-                        schema=site.app)  # fmt: skip
+    site.server.execute(
+        "INSERT INTO `user` (user_id, user_name, email) VALUES (6, 'f', 'f@x')", schema=site.app
+    )
     sign_in(site, 6)
     await restore(bench)
     assert (signed_in(site), pending_tokens(site)) == ([1], [1])
@@ -94,8 +95,9 @@ async def test_undo_brings_back_the_tables_of_before(bench: BackupBench) -> None
     before = bench.checksums()
     await restore(bench)
     for name in ("x", "y", "z"):
-        site.server.execute("INSERT INTO `user` (user_name, email) VALUES (%s, %s)", (name, name),
-                            schema=site.app)  # fmt: skip
+        site.server.execute(
+            "INSERT INTO `user` (user_name, email) VALUES (%s, %s)", (name, name), schema=site.app
+        )
     site.server.execute("DELETE FROM entity_category LIMIT 1", schema=site.app)
     late = bench.checksums()
     begun = time.monotonic()

@@ -75,7 +75,7 @@ async def test_an_upload_is_listed_once_read_and_can_be_restored(
     answer = await send(api, filename, data)
     assert answer.status_code == 202, answer.text
     listed = (await api.admin.get(BACKUPS)).json()
-    assert (listed["data"], listed["without_manifest"]) == ([], [])
+    assert (listed["data"], listed["unmanaged_files"]) == ([], [])
     await bench.worker().run_until_idle()
     (shown,) = (await api.admin.get(f"{BACKUPS}?kind=uploaded")).json()["data"]
     manifest = bench.store.manifest(shown["name"])
@@ -108,7 +108,7 @@ async def test_an_upload_is_encrypted_at_rest_like_any_other(api: Api, bench: Ba
     assert len(list(bench.site.backup_dir.iterdir())) == 2
     assert (await api.admin.post(f"{BACKUPS}/latest/verify")).status_code == 202
     await bench.worker().run_until_idle()
-    assert bench.store.manifest(manifest.name).proof == "proven"
+    assert bench.store.manifest(manifest.name).verification == "verified"
 
 
 def bad_files(sql: bytes) -> dict[str, tuple[str, bytes, str]]:
@@ -127,11 +127,18 @@ def bad_files(sql: bytes) -> dict[str, tuple[str, bytes, str]]:
         "packed otherwise": ("a.sql.gz", packed, "backup_damaged"),
         "something else": ("a.sql", b"hello\n-- Dump completed\n", "not_a_dump"),
         "nothing": ("a.sql", b"", "not_a_dump"),
-        "no table": ("a.sql", b"-- MariaDB dump 10.19  Distrib 10.11.6-MariaDB, for x\n"
-                     b"-- Dump completed on 2026-01-01\n", "not_a_dump"),
-        "a bomb": ("a.sql.zst", zstandard.ZstdCompressor().compress(bytes(400_000_000)),
-                   "unpacks_too_large"),
-    }  # fmt: skip
+        "no table": (
+            "a.sql",
+            b"-- MariaDB dump 10.19  Distrib 10.11.6-MariaDB, for x\n"
+            b"-- Dump completed on 2026-01-01\n",
+            "not_a_dump",
+        ),
+        "a bomb": (
+            "a.sql.zst",
+            zstandard.ZstdCompressor().compress(bytes(400_000_000)),
+            "uncompressed_too_large",
+        ),
+    }
 
 
 def flipped(data: bytes) -> bytes:
@@ -198,7 +205,7 @@ async def test_files_without_a_manifest_are_shown_and_can_become_backups(
     os.utime(directory / ours, (1_735_689_600, 1_735_689_600))
     await bench.run(CreateBackup())
     document = (await api.admin.get(BACKUPS)).json()
-    names = [one["name"] for one in document["without_manifest"]]
+    names = [one["name"] for one in document["unmanaged_files"]]
     assert names == ["broken.sql", "from-the-old-machine.sql", ours]
     assert document["total"] == 1
     codes = {}
@@ -209,7 +216,7 @@ async def test_files_without_a_manifest_are_shown_and_can_become_backups(
         codes[name] = (await bench.rows.get(answer.json()["job_id"]))["error_code"]
     assert codes == {"broken.sql": "backup_damaged", "from-the-old-machine.sql": None, ours: None}
     document = (await api.admin.get(BACKUPS)).json()
-    assert [one["name"] for one in document["without_manifest"]] == ["broken.sql"]
+    assert [one["name"] for one in document["unmanaged_files"]] == ["broken.sql"]
     assert document["total"] == 3
     assert document["data"][-1]["name"] == ours
     # `latest` is the newest by the time it was taken, not the last that was read.

@@ -36,14 +36,18 @@ async def test_killed_in_mid_dump_leaves_no_listed_file_and_the_job_is_run_again
             cursor.execute("UNLOCK TABLES")
         with service_process("sysndd_backup", site, tmp_path) as worker:
             await asyncio.to_thread(
-                eventually, "the job is run again", lambda: state(site, job_id) == "succeeded",
+                eventually,
+                "the job is run again",
+                lambda: state(site, job_id) == "succeeded",
                 seconds=90,
-            )  # fmt: skip
+            )
             second = await bench.submit(CreateBackup())
             await asyncio.to_thread(
-                eventually, "the next backup", lambda: state(site, second) == "succeeded",
+                eventually,
+                "the next backup",
+                lambda: state(site, second) == "succeeded",
                 seconds=60,
-            )  # fmt: skip
+            )
             worker.send(signal.SIGTERM)
         assert partials(site) == []
         assert (await bench.rows.get(job_id))["attempt"] == 2
@@ -66,17 +70,21 @@ async def test_the_password_is_in_no_file_of_a_killed_worker(
             with service_process("sysndd_backup", site, tmp_path, **changes) as worker:
                 await bench.submit(CreateBackup())
                 await asyncio.to_thread(
-                    eventually, "a client",
+                    eventually,
+                    "a client",
                     lambda: clients_of(worker.pid) and (path or site.waiting_for_a_table()),
                     seconds=60,
-                )  # fmt: skip
+                )
                 clients = clients_of(worker.pid)
                 worker.kill()
                 try:
                     secret = site.server.password.encode()
                     assert clients
-                    seen = [_bytes(Path(f"/proc/{pid}/{name}")) for pid in clients
-                            for name in ("cmdline", "environ")]  # fmt: skip
+                    seen = [
+                        _bytes(Path(f"/proc/{pid}/{name}"))
+                        for pid in clients
+                        for name in ("cmdline", "environ")
+                    ]
                     assert all(text and secret not in text for text in seen)
                     places = [temporary, site.backup_dir, Path("/dev/shm")]
                     assert [file for file in _files_under(places) if secret in _bytes(file)] == []

@@ -40,9 +40,14 @@ async def holders_cancelled_under_waiters(acquire: Acquire) -> int:
 async def test_bare_pool_strands_waiters(mariadb: TestMariadb) -> None:
     """The reason for the gate: if aiomysql mends this, the gate can be reconsidered."""
     pool = await aiomysql.create_pool(
-        host=mariadb.host, port=mariadb.port, user=mariadb.user, password=mariadb.password,
-        minsize=0, maxsize=SIZE, autocommit=True,
-    )  # fmt: skip
+        host=mariadb.host,
+        port=mariadb.port,
+        user=mariadb.user,
+        password=mariadb.password,
+        minsize=0,
+        maxsize=SIZE,
+        autocommit=True,
+    )
 
     async def acquire(sql: str) -> None:
         async with pool.acquire() as connection, connection.cursor() as cursor:

@@ -36,7 +36,7 @@ async def settings(mariadb: TestMariadb) -> AsyncIterator[DatabaseSettings]:
         yield settings
 
 
-async def test_each_kind_of_object_is_told_with_how_it_differs(
+async def test_each_kind_of_object_is_reported_with_its_difference(
     mariadb: TestMariadb, settings: DatabaseSettings
 ) -> None:
     async with Database(settings) as database:
@@ -55,8 +55,8 @@ async def test_each_kind_of_object_is_told_with_how_it_differs(
         )
         mariadb.execute("CREATE PROCEDURE other() SELECT 1", schema=settings.name)
         found = (await drifted(database, settings.ops_name, settings.name)).sentences
-    told = [sentence.removeprefix(f"In {settings.name}, ") for sentence in found]
-    assert [sentence.split(":")[0] for sentence in told] == [
+    sentences = [sentence.removeprefix(f"In {settings.name}, ") for sentence in found]
+    assert [sentence.split(":")[0] for sentence in sentences] == [
         "procedure count_genes was removed.",
         "procedure other was added.",
         "table by_hand was added.",

@@ -196,7 +196,7 @@ async def test_no_job_is_lost_without_redis(
 ) -> None:
     async with working(site, rows, quick):
         begin = {"stopped": redis_server.stop, "frozen": redis_server.freeze}.get(fault)
-        mend = {"stopped": redis_server.start, "frozen": redis_server.thaw}.get(fault)
+        restore_redis = {"stopped": redis_server.start, "frozen": redis_server.thaw}.get(fault)
         if begin is not None:
             begin()
         try:
@@ -207,8 +207,8 @@ async def test_no_job_is_lost_without_redis(
                 await asyncio.to_thread(redis_server.flush)
             await state_within(rows, job_id, "succeeded", 60)
         finally:
-            if mend is not None:
-                mend()
+            if restore_redis is not None:
+                restore_redis()
         assert submitted < 10, "the wake-up held the request up"
         if begin is not None:
             # The listener comes back by itself, and wake-ups are quick again.
@@ -255,7 +255,7 @@ async def test_lost_lease_breaks_the_work_off_once_and_only_its_own(
     monkeypatch.setattr("sysndd_core.jobs.worker.HEARTBEAT_SECONDS", 0.05)
     lost, kept = await insert_free(rows), await insert_free(rows)
     cancelled: list[str] = []
-    told: dict[str, CancelReason | None] = {}
+    reasons: dict[str, CancelReason | None] = {}
     done = asyncio.Event()
 
     async def perform(claim: Claim) -> None:
@@ -269,7 +269,7 @@ async def test_lost_lease_breaks_the_work_off_once_and_only_its_own(
             cancelled.append(claim.id)
             await asyncio.sleep(0.4)
             done.set()
-        told[claim.id] = claim.cancel_reason
+        reasons[claim.id] = claim.cancel_reason
 
     worker = Worker(
         database=rows.database, redis=site.redis, rows=rows, perform=perform, concurrency=2
@@ -281,7 +281,7 @@ async def test_lost_lease_breaks_the_work_off_once_and_only_its_own(
         worker.stop()
         await asyncio.wait_for(running, 15)
     assert cancelled == [lost]
-    assert told == {lost: CancelReason.LEASE_LOST, kept: None}
+    assert reasons == {lost: CancelReason.LEASE_LOST, kept: None}
 
 
 async def test_rows_in_hand_are_bounded_and_refilled_without_the_sweep(

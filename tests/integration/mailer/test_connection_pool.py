@@ -12,7 +12,7 @@ from sysndd_mailer.compose import Message
 from sysndd_mailer.smtp import MAILS_PER_CONNECTION, ConnectionPool, DeliveryStatus, Outcome
 from tests.support.smtp_faults import DROP, STALL, FaultySmtp, faulty_smtp
 
-SENT, RETRY, DEAD = DeliveryStatus.SENT, DeliveryStatus.RETRY, DeliveryStatus.DEAD
+SENT, RETRY, FAILED = DeliveryStatus.SENT, DeliveryStatus.RETRY, DeliveryStatus.FAILED
 UNKNOWN = DeliveryStatus.DELIVERY_UNKNOWN
 
 
@@ -20,9 +20,13 @@ UNKNOWN = DeliveryStatus.DELIVERY_UNKNOWN
 async def pooled(size: int = 1) -> AsyncIterator[tuple[ConnectionPool, FaultySmtp]]:
     async with faulty_smtp() as server:
         settings = SmtpSettings(
-            host="127.0.0.1", port=server.port, security=SmtpSecurity.NONE, timeout=1,
-            mail_from="noreply@sysndd.example", connections=size,
-        )  # fmt: skip
+            host="127.0.0.1",
+            port=server.port,
+            security=SmtpSecurity.NONE,
+            timeout=1,
+            mail_from="noreply@sysndd.example",
+            connections=size,
+        )
         pool = ConnectionPool(settings)
         try:
             yield pool, server
@@ -66,7 +70,7 @@ async def test_all_go_over_one_connection_in_order() -> None:
 async def test_refused_content_does_not_affect_the_next() -> None:
     async with pooled() as (pool, server):
         server.once["CONTENT"] = ["554 5.7.1 policy"]
-        assert await statuses(sending(pool, 3)) == [DEAD, SENT, SENT]
+        assert await statuses(sending(pool, 3)) == [FAILED, SENT, SENT]
         assert arrived(server) == [1, 2]
         assert server.connections == 1
         assert server.commands.count("RSET") == 1
@@ -139,7 +143,7 @@ async def test_many_over_few_connections_while_some_are_cut() -> None:
     async with pooled(3) as (pool, server):
         server.once["CONTENT"] = ["250 ok", DROP, "250 ok", "451 later", DROP, "554 no"]
         found = await statuses(sending(pool, 60))
-        assert [found.count(one) for one in (UNKNOWN, RETRY, DEAD, SENT)] == [2, 1, 1, 56]
+        assert [found.count(one) for one in (UNKNOWN, RETRY, FAILED, SENT)] == [2, 1, 1, 56]
         assert len(set(arrived(server))) == len(arrived(server)) == 58
         # Three at a time, and one anew for each that was cut.
         assert server.connections <= 3 + 3

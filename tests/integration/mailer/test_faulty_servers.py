@@ -26,7 +26,11 @@ from tests.support.smtp_faults import DEFAULTS, DROP, STALL, FaultySmtp, faulty_
 
 MAIL = NewMail("test", "person@sysndd.example", "test", {"requested_at": "2026-01-01 00:00"})
 HELD_WHEN_UNKNOWN = NewMail(
-    "test", "person@sysndd.example", "test", {"requested_at": "x"}, on_doubt=OnUnknownOutcome.HOLD
+    "test",
+    "person@sysndd.example",
+    "test",
+    {"requested_at": "x"},
+    on_unknown_outcome=OnUnknownOutcome.HOLD,
 )
 
 
@@ -36,16 +40,21 @@ async def mailing(
 ) -> AsyncIterator[tuple[Outbox, FaultySmtp]]:
     async with faulty_smtp(answers) as server:
         transport = SmtpSettings(
-            host="127.0.0.1", port=server.port, security=SmtpSecurity.NONE, timeout=1,
-            mail_from="noreply@sysndd.example", user=user, password="canary" if user else None,
-        )  # fmt: skip
+            host="127.0.0.1",
+            port=server.port,
+            security=SmtpSecurity.NONE,
+            timeout=1,
+            mail_from="noreply@sysndd.example",
+            user=user,
+            password="canary" if user else None,
+        )
         async with open_outbox(site, database, transport) as outbox:
             yield outbox, server
 
 
 async def until_closed(outbox: Outbox) -> None:
     for _ in range(500):
-        if not outbox.breaker.is_open:
+        if not outbox.circuit_breaker.is_open:
             return
         await asyncio.sleep(0.02)
     pytest.fail("the breaker did not close")
@@ -70,20 +79,20 @@ async def test_4xx_is_tried_again_later(site: Site, database: Database, code: in
     ("reply", "marked"),
     [("550 5.1.1 no such user", 1), ("550 no such user", 1), ("554 5.7.1 policy", 0)],
 )
-async def test_5xx_at_the_recipient_is_dead_at_once(
+async def test_5xx_at_the_recipient_fails_at_once(
     site: Site, database: Database, reply: str, marked: int
 ) -> None:
     async with mailing(site, database, RCPT=reply) as (outbox, server):
         mail_id = await outbox.put(MAIL)
         await outbox.worker.run_until_idle()
         row = await outbox.row(mail_id)
-        assert (row["state"], row["attempt"]) == ("dead", 1)
+        assert (row["state"], row["attempt"]) == ("failed", 1)
         assert row["last_reply"] == reply[4:]
         found = await database.fetch_all(f"SELECT recipient FROM {outbox.rows.undeliverable}")
         assert [one["recipient"] for one in found] == [MAIL.recipient] * marked
-        assert not outbox.breaker.is_open
+        assert not outbox.circuit_breaker.is_open
         assert server.accepted == []
-        assert (await outbox.rows.depth())["dead"] == 1
+        assert (await outbox.rows.depth())["failed"] == 1
 
 
 @pytest.mark.parametrize(
@@ -97,13 +106,13 @@ async def test_5xx_at_the_recipient_is_dead_at_once(
     ],
     ids=["535", "530", "sender", "banner", "no auth"],
 )
-async def test_broken_transport_opens_the_breaker_and_burns_no_attempt(
+async def test_broken_transport_opens_the_circuit_breaker_and_uses_no_attempt(
     site: Site, database: Database, answers: dict[str, str]
 ) -> None:
     async with mailing(site, database, user="mailer", **answers) as (outbox, server):
         ids = [await outbox.put(MAIL) for _ in range(5)]
         await outbox.worker.run_until_idle()
-        assert outbox.breaker.is_open
+        assert outbox.circuit_breaker.is_open
         rows = [await outbox.row(mail_id) for mail_id in ids]
         assert {row["state"] for row in rows} == {"queued"}
         # One mail found it out; none has fewer tries left than before.
@@ -210,9 +219,15 @@ async def test_mails_over_a_protected_connection_that_is_signed_in(
     implicit = security is SmtpSecurity.TLS
     async with faulty_smtp(offers, tls=authority.server("localhost"), implicit=implicit) as server:
         transport = SmtpSettings(
-            host="localhost", port=server.port, security=security, timeout=5, user="mailer",
-            password="canary", ca_file=authority.ca_file, mail_from="noreply@sysndd.example",
-        )  # fmt: skip
+            host="localhost",
+            port=server.port,
+            security=security,
+            timeout=5,
+            user="mailer",
+            password="canary",
+            ca_file=authority.ca_file,
+            mail_from="noreply@sysndd.example",
+        )
         async with open_outbox(site, database, transport) as outbox:
             ids = [await outbox.put(MAIL) for _ in range(3)]
             await outbox.worker.run_until_idle()

@@ -13,16 +13,20 @@ from tests.support.workers import eventually, service_process
 def health(site: Site, module: str = "sysndd_mailer") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", module, "health"],
-        env=site.environ, capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+        env=site.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
 
 
 def test_a_worker_is_healthy_while_it_is_seen(site: Site, tmp_path: Path) -> None:
-    nobody = health(site)
-    assert (nobody.returncode, nobody.stdout) == (1, "")
+    unseen = health(site)
+    assert (unseen.returncode, unseen.stdout) == (1, "")
     assert (
         "The mail worker on this host has not reported recently (last seen: never)."
-        in nobody.stderr
+        in unseen.stderr
     )
     with service_process("sysndd_mailer", site, tmp_path) as process:
         eventually("it signs on", lambda: health(site).returncode == 0, seconds=60)
@@ -50,8 +54,11 @@ def test_without_the_database_it_says_so(site: Site) -> None:
     away = subprocess.run(
         [sys.executable, "-m", "sysndd_mailer", "health"],
         env={**site.environ, "DB_PORT": "1", "DB_HOST": "127.0.0.1", "DB_SOCKET": ""},
-        capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert away.returncode == 1
     assert away.stderr.strip()
     assert "Traceback" not in away.stderr

@@ -22,7 +22,7 @@ async def test_mailer_killed_at_every_step(site: Site, tmp_path: Path) -> None:
         chaos.check()
         assert len(chaos.committed) == 3 * len(STEPS)
         # Killed after the whole content had come in, and before and after the 250.
-        assert len(chaos.doubtful) == 2
+        assert len(chaos.unconfirmed) == 2
 
 
 @contextlib.contextmanager

@@ -25,20 +25,20 @@ FAULTS = {
 async def test_seeded_chaos(site: Site, tmp_path: Path) -> None:
     chosen = random.Random(SEED)  # noqa: S311 - repeatable moments, no secrets
     async with mail_chaos(site, tmp_path, connections=4, timeout=1) as chaos:
-        told = []
+        lines = []
         for number in range(ROUNDS):
             fault, step = chosen.choice(sorted(FAULTS)), chosen.choice(STEPS)
             redis = chosen.choice(("up", "stopped", "frozen", "flushed"))
-            told.append(f"{number + 1}: server {fault}; Redis {redis}; mailer killed at {step}")
+            lines.append(f"{number + 1}: server {fault}; Redis {redis}; mailer killed at {step}")
             await one_round(chaos, chosen, fault, step, redis)
         # Mails that a fault held up wait for their next try, up to half an hour: not here.
         await chaos.all_due_now_until_sent()
         chaos.check()
-        told.append(
+        lines.append(
             f"{len(chaos.committed)} committed, {len(chaos.rolled_back)} rolled back,"
-            f" {len(chaos.server.accepted)} arrived, {len(chaos.doubtful)} in doubt"
+            f" {len(chaos.server.accepted)} arrived, {len(chaos.unconfirmed)} in doubt"
         )
-        print("\n".join(told))  # noqa: T201 - the count is what the long lane is run for
+        print("\n".join(lines))  # noqa: T201 - the count is what the long lane is run for
 
 
 async def one_round(

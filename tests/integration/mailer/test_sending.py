@@ -94,13 +94,13 @@ async def test_mail_waits_while_the_server_is_away_and_is_sent_once(
     ],
     ids=["template", "missing field", "unknown field", "injection", "address"],
 )
-async def test_mail_that_can_not_be_composed_is_dead_at_once(
+async def test_mail_that_cannot_be_rendered_fails_at_once(
     outbox: Outbox, smtp_catcher: TestCatcher, mail: NewMail
 ) -> None:
     mail_id = await outbox.put(mail)
     await outbox.worker.run_until_idle()
     row = await outbox.row(mail_id)
-    assert row["state"] == "dead"
+    assert row["state"] == "failed"
     assert row["last_reply"]
     assert await caught(smtp_catcher) == []
 

@@ -96,7 +96,7 @@ def test_adopt_of_a_table_with_an_id_and_a_missing_file(workspace: Workspace) ->
     assert workspace.sql("SELECT COUNT(*) FROM schema_version") == ((4,),)
 
 
-def test_a_failure_of_the_earlier_tool_waits_for_a_person(workspace: Workspace) -> None:
+def test_a_failure_of_the_earlier_tool_needs_manual_resolution(workspace: Workspace) -> None:
     earlier_ledger(workspace, APPLIED[0], ("002_note.sql", "2024-06-01 11:00:00", 0))
     finished = workspace.run("adopt")
     assert "resolve 002_note.sql --applied" in finished.out
@@ -106,7 +106,7 @@ def test_a_failure_of_the_earlier_tool_waits_for_a_person(workspace: Workspace) 
     assert workspace.run("status").code == 0
 
 
-def test_adopt_goes_on_where_it_was_killed(workspace: Workspace) -> None:
+def test_adopt_resumes_after_a_kill(workspace: Workspace) -> None:
     earlier_ledger(workspace, *APPLIED)
     assert workspace.run("adopt").code == 0
     # As it stands between the ALTER and the checksums.
@@ -119,7 +119,7 @@ def test_adopt_goes_on_where_it_was_killed(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "told"),
+    ("table", "expected"),
     [
         ("CREATE TABLE schema_version (version INT PRIMARY KEY)", "has no column filename"),
         (
@@ -129,18 +129,20 @@ def test_adopt_goes_on_where_it_was_killed(workspace: Workspace) -> None:
         ),
     ],
 )
-def test_adopt_refuses_tables_of_another_kind(workspace: Workspace, table: str, told: str) -> None:
+def test_adopt_refuses_tables_of_another_kind(
+    workspace: Workspace, table: str, expected: str
+) -> None:
     made_by_hand(workspace)
     workspace.sql(table)
     before = workspace.sql("SHOW CREATE TABLE schema_version")
     finished = workspace.run("adopt")
     assert finished.code == 4
-    assert told in finished.err
+    assert expected in finished.err
     assert workspace.sql("SHOW CREATE TABLE schema_version") == before
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "expected"),
     [
         (("001_gene.sql", None, 1), "001_gene.sql has no applied_at"),
         (("001_gene.sql", "2024-05-01", None), "001_gene.sql has no success"),
@@ -148,7 +150,7 @@ def test_adopt_refuses_tables_of_another_kind(workspace: Workspace, table: str, 
     ],
 )
 def test_adopt_refuses_rows_it_would_have_to_invent(
-    workspace: Workspace, row: tuple[str, str, int], told: str
+    workspace: Workspace, row: tuple[str, str, int], expected: str
 ) -> None:
     table = (
         "CREATE TABLE schema_version (filename VARCHAR(255) PRIMARY KEY, applied_at DATETIME NULL,"
@@ -157,7 +159,7 @@ def test_adopt_refuses_rows_it_would_have_to_invent(
     earlier_ledger(workspace, row, table=table)
     finished = workspace.run("adopt")
     assert finished.code == 4
-    assert told in finished.err
+    assert expected in finished.err
     assert "Nothing was changed" in finished.err
 
 

@@ -144,7 +144,7 @@ def test_text_inside_a_statement_is_no_directive(workspace: Workspace) -> None:
     workspace.up()
 
 
-def test_a_leak_is_reported_and_taken_back(workspace: Workspace) -> None:
+def test_a_leak_is_reported_and_reverted(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", f"SET SESSION group_concat_max_len = 4242;\n{GENE}")
     workspace.write("002_copy.sql", "CREATE TABLE seen AS SELECT @@group_concat_max_len AS v;\n")
     finished = workspace.up()

@@ -89,7 +89,7 @@ def test_killed_between_guard_and_execute_the_session_is_rebuilt(workspace: Work
     assert columns(workspace) == ["id", "symbol", "first", "note"]
 
 
-def test_a_call_killed_halfway_waits_for_a_person(workspace: Workspace) -> None:
+def test_a_call_killed_halfway_needs_manual_resolution(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.up()
     workspace.write(
@@ -145,7 +145,7 @@ def test_a_lost_lock_stops_before_the_next_statement(workspace: Workspace) -> No
     assert (success, error) == (0, None)
 
 
-def test_a_lost_connection_is_no_failure_and_goes_on(workspace: Workspace) -> None:
+def test_a_lost_connection_is_resumed_and_no_failure(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", f"{GENE}DO SLEEP(5);\nALTER TABLE gene ADD COLUMN b INT;\n")
     process = workspace.start("up")
     thread = eventually(lambda: waiting_statement(workspace, "DO SLEEP"))
@@ -158,7 +158,7 @@ def test_a_lost_connection_is_no_failure_and_goes_on(workspace: Workspace) -> No
     assert columns(workspace) == ["id", "symbol", "b"]
 
 
-def test_sigterm_ends_the_statement_at_the_server_and_the_next_run_goes_on(
+def test_sigterm_ends_the_statement_at_the_server_and_the_next_run_resumes(
     workspace: Workspace,
 ) -> None:
     workspace.write("001_gene.sql", GENE)

@@ -79,7 +79,7 @@ async def test_a_holder_that_does_nothing_is_given_up_on(session: Session, other
     assert f"KILL {session.thread_id};" in str(refused.value)
 
 
-async def test_a_holder_at_work_is_waited_for(session: Session, other: Session) -> None:
+async def test_an_active_holder_is_waited_for(session: Session, other: Session) -> None:
     lock = MigrationLock(session, SCHEMA)
     await lock.acquire()
 
@@ -128,7 +128,7 @@ async def test_losing_it_is_noticed(session: Session, other: Session) -> None:
         await lock.ensure_held()
 
 
-async def test_a_server_that_refuses_is_told_apart_from_a_busy_lock(session: Session) -> None:
+async def test_a_server_that_refuses_is_distinguished_from_a_busy_lock(session: Session) -> None:
     lock = MigrationLock(session, SCHEMA)
     lock.name = "x" * 100_000  # no server takes a name of that length
     with pytest.raises(LockRefused, match="Nothing was changed"):

@@ -211,7 +211,7 @@ def test_what_the_other_flavour_alone_takes_is_found_by_rule_and_by_execution(
         url,
         DB_PORT="1",
         DB_SOCKET="",
-        OTHER_SERVER_PASSWORD=server.password,
+        VERIFY_SERVER_PASSWORD=server.password,
     )
     assert finished.code == 8
     found = {finding["rule"]: finding["message"] for finding in finished.json["findings"]}

@@ -79,8 +79,8 @@ def test_killed_at_seeded_moments_it_comes_out_the_same(workspace: Workspace) ->
                 longest *= 0.8
                 break
         assert workspace.state() == undisturbed
-    told = f"{kills} kills, {servers} of them of the server, in {rounds} rounds, seed {SEED}"
-    print(told)  # noqa: T201 - the count is what the long lane is run for
+    summary = f"{kills} kills, {servers} of them of the server, in {rounds} rounds, seed {SEED}"
+    print(summary)  # noqa: T201 - the count is what the long lane is run for
 
 
 def disturbed(workspace: Workspace, pause: float, *, server: bool) -> int | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sysndd_migrator.errors import SplitRefused
+from sysndd_migrator.errors import AmbiguousFile
 from sysndd_migrator.files.splitter import Statement, split
 from tests.support.servers import TestMariadb
 
@@ -158,6 +158,6 @@ def random_files(*, seed: int, count: int) -> list[bytes]:
         try:
             if split(data):
                 files.append(data)
-        except SplitRefused:
+        except AmbiguousFile:
             continue
     return files

@@ -5,7 +5,7 @@ from tests.integration.migrator.conftest import Workspace
 GENE = "CREATE TABLE gene (id INT NOT NULL PRIMARY KEY, symbol VARCHAR(20));\n"
 
 
-def test_each_state_is_told_with_what_to_do(workspace: Workspace) -> None:
+def test_each_state_is_reported_with_a_remedy(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.write("002_gone.sql", "CREATE TABLE gone (id INT NOT NULL PRIMARY KEY);\n")
     workspace.write("003_edited.sql", "INSERT INTO gene VALUES (1, 'a');\n")

@@ -66,7 +66,7 @@ def test_line_endings_and_byte_order_mark_are_no_change(workspace: Workspace) ->
     assert finished.json["files"][-1]["state"] == "applied"
 
 
-def test_a_changed_comment_is_told_and_then_accepted(workspace: Workspace) -> None:
+def test_a_changed_comment_is_reported_and_then_accepted(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.up()
     workspace.write("001_gene.sql", f"-- now explained\n{GENE}")
@@ -140,7 +140,7 @@ def test_a_failing_statement_is_recorded_and_named(workspace: Workspace) -> None
     assert "FAILED" in status.out
 
 
-def test_a_failed_file_goes_on_where_a_person_says(workspace: Workspace) -> None:
+def test_a_failed_file_resumes_where_the_operator_decides(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     broken = "ALTER TABLE gene ADD COLUMN b INT;\nALTER TABLE gen ADD COLUMN c INT;\n"
     workspace.write("002_bad.sql", broken)
@@ -340,14 +340,14 @@ def test_extra_columns_in_the_ledger_do_no_harm(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize(
-    ("grant", "told"),
+    ("grant", "expected"),
     [
         ("USAGE", "may not read `{ops}`.`schema_version`"),
         ("SELECT", "may not use or create the schema {ops}; create it and grant ALL on it"),
     ],
 )
-def test_an_account_that_may_not_create_schemas_is_told_so(
-    workspace: Workspace, grant: str, told: str
+def test_an_account_that_may_not_create_schemas_gets_a_clear_error(
+    workspace: Workspace, grant: str, expected: str
 ) -> None:
     name = f"{workspace.app}_u"
     workspace.server.execute(f"CREATE USER {name}@'%%' IDENTIFIED BY 'x'", ())
@@ -357,10 +357,10 @@ def test_an_account_that_may_not_create_schemas_is_told_so(
     finally:
         workspace.server.execute(f"DROP USER {name}@'%%'", ())
     assert finished.code == 77
-    assert told.format(ops=workspace.ops) in finished.err
+    assert expected.format(ops=workspace.ops) in finished.err
 
 
-def test_an_account_with_rights_on_both_schemas_is_enough(workspace: Workspace) -> None:
+def test_an_account_with_privileges_on_both_schemas_is_enough(workspace: Workspace) -> None:
     name = f"{workspace.app}_v"
     workspace.write("001_gene.sql", GENE)
     workspace.server.execute(f"CREATE DATABASE `{workspace.app}`")
@@ -403,13 +403,13 @@ def test_a_wrong_command_line_is_exit_code_2(
     assert workspace.run(*arguments).code == 2
 
 
-def test_a_file_with_a_strange_name_is_told(workspace: Workspace) -> None:
+def test_a_file_with_an_unexpected_name_is_reported(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.write("002-typo.sql", "SELECT 1;")
     assert "002-typo.sql is not named NNN_name.sql" in workspace.up().out
 
 
-def test_status_tells_pending_missing_and_out_of_order(workspace: Workspace) -> None:
+def test_status_reports_pending_missing_and_out_of_order(workspace: Workspace) -> None:
     workspace.write("002_gene.sql", GENE)
     assert workspace.run("status").code == 3
     workspace.up()
@@ -487,7 +487,7 @@ def test_results_are_read_past_whatever_they_hold(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize(
-    ("uses", "told"),
+    ("uses", "expected"),
     [
         ("SELECT * FROM scratch;", "scratch' doesn't exist"),
         ("EXECUTE st;", "Unknown prepared statement handler"),
@@ -495,7 +495,7 @@ def test_results_are_read_past_whatever_they_hold(workspace: Workspace) -> None:
     ],
 )
 def test_variables_prepared_statements_and_temporary_tables_don_t_reach_the_next_file(
-    workspace: Workspace, uses: str, told: str
+    workspace: Workspace, uses: str, expected: str
 ) -> None:
     workspace.write(
         "001_leaves.sql",
@@ -509,7 +509,7 @@ def test_variables_prepared_statements_and_temporary_tables_don_t_reach_the_next
     workspace.write("003_uses.sql", uses)
     finished = workspace.run("up")
     assert finished.code == 1
-    assert told in finished.err
+    assert expected in finished.err
     assert workspace.sql("SELECT a, b, c FROM seen") == ((1, 1, 1),)
 
 
@@ -532,7 +532,7 @@ def test_a_mode_that_changes_quoting_is_noticed_when_it_comes_from_a_program(
     assert "sql_mode holds ANSI_QUOTES" in finished.err
 
 
-def test_status_while_another_one_is_at_work_says_so(workspace: Workspace) -> None:
+def test_status_reports_a_running_migration(workspace: Workspace) -> None:
     workspace.write("001_slow.sql", "CREATE TABLE t (i INT);\nDO SLEEP(60);\n")
     process = workspace.start("up")
     eventually(lambda: "being applied now" in workspace.run("status").out)

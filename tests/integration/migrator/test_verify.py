@@ -93,7 +93,7 @@ def test_a_file_that_fails_ends_it_and_says_what_was_not_reached(workspace: Work
 
 
 @pytest.mark.parametrize(
-    ("statement", "told"),
+    ("statement", "expected"),
     [
         ("INSERT INTO `{app}`.gene VALUES (1, 'a')", "names the schema {app}"),
         ("SET @d = 'DROP TABLE {app} . gene'", "names the schema {app}"),
@@ -104,14 +104,14 @@ def test_a_file_that_fails_ends_it_and_says_what_was_not_reached(workspace: Work
     ],
 )
 def test_what_reaches_beyond_the_scratch_schema_is_not_run(
-    workspace: Workspace, statement: str, told: str
+    workspace: Workspace, statement: str, expected: str
 ) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.up()
     workspace.write("002_beyond.sql", statement.format(app=workspace.app) + ";\n")
     finished = workspace.run("verify")
     assert finished.code == 4
-    assert "002_beyond.sql:1: this statement " + told.format(app=workspace.app) in finished.err
+    assert "002_beyond.sql:1: this statement " + expected.format(app=workspace.app) in finished.err
     assert workspace.sql("SELECT COUNT(*) FROM gene") == ((0,),)
 
 
@@ -165,7 +165,7 @@ def test_a_timeout_while_the_schemas_are_made_drops_them_too(
 
 
 @pytest.mark.parametrize("command", ["verify", "plan", "lint"])
-def test_an_account_needs_rights_on_the_scratch_names_and_no_more(
+def test_an_account_needs_privileges_on_the_scratch_names_and_no_more(
     workspace: Workspace, command: str
 ) -> None:
     workspace.write("001_gene.sql", GENE)
@@ -193,12 +193,12 @@ def test_the_other_server_is_named_by_a_url_without_a_password(workspace: Worksp
     url = f"mysql://{server.user}@{server.host}:{server.port}"
     # Nothing but the URL leads there: the settings name a port where nobody is.
     finished = workspace.run(
-        "verify", "--server", url, DB_PORT="1", DB_SOCKET="", OTHER_SERVER_PASSWORD=server.password
+        "verify", "--server", url, DB_PORT="1", DB_SOCKET="", VERIFY_SERVER_PASSWORD=server.password
     )
     assert finished.code == 0, finished
     with_password = f"mysql://{server.user}:secret@{server.host}:{server.port}"
     refused = workspace.run("verify", "--server", with_password)
     assert refused.code == 2
-    assert "OTHER_SERVER_PASSWORD" in refused.err
+    assert "VERIFY_SERVER_PASSWORD" in refused.err
     assert "secret" not in refused.err
     assert workspace.run("verify", "--server", "postgres://x@y").code == 2

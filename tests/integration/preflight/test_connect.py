@@ -54,9 +54,14 @@ def server_variable(server: TestMariadb, name: str, value: object) -> Iterator[N
     ],
 )
 def test_a_wrong_server_variable_is_reported(  # noqa: PLR0917 - a row of the table
-    deployment: Deployment, mariadb: TestMariadb, name: str, variable: str, value: object,
-    finding: str, status: str,
-) -> None:  # fmt: skip
+    deployment: Deployment,
+    mariadb: TestMariadb,
+    name: str,
+    variable: str,
+    value: object,
+    finding: str,
+    status: str,
+) -> None:
     with server_variable(mariadb, variable, value):
         assert_problem(deployment, name, finding, status=status)
     assert run_check(deployment, name).status == "pass"
@@ -116,15 +121,43 @@ def test_a_pending_migration_is_reported(deployment: Deployment, site: Site) -> 
 @pytest.mark.parametrize(
     ("statement", "name", "finding"),
     [
-        ("REVOKE UPDATE ON {app} FROM 'sysndd_api'@'%'", "privileges.sufficient", "sysndd_api lacks UPDATE on"),
-        ("REVOKE PROCESS ON *.* FROM 'sysndd_backup'@'%'", "privileges.sufficient", "lacks PROCESS on *.*"),
-        ("REVOKE ALL PRIVILEGES ON {shadow} FROM 'sysndd_load'@'%'", "privileges.sufficient", "sysndd_load lacks"),
-        ("GRANT CREATE ON {app} TO 'sysndd_api'@'%'", "privileges.minimal", "sysndd_api has CREATE on"),
-        ("GRANT SELECT ON {app} TO 'sysndd_mailer'@'%' WITH GRANT OPTION", "privileges.minimal", "GRANT OPTION"),
-        ("GRANT FILE ON *.* TO 'sysndd_backup'@'%'", "privileges.minimal", "sysndd_backup has FILE on *.*"),
-        ("GRANT ALL PRIVILEGES ON *.* TO 'sysndd_mailer'@'%'", "privileges.minimal", "sysndd_mailer has"),
+        (
+            "REVOKE UPDATE ON {app} FROM 'sysndd_api'@'%'",
+            "privileges.sufficient",
+            "sysndd_api lacks UPDATE on",
+        ),
+        (
+            "REVOKE PROCESS ON *.* FROM 'sysndd_backup'@'%'",
+            "privileges.sufficient",
+            "lacks PROCESS on *.*",
+        ),
+        (
+            "REVOKE ALL PRIVILEGES ON {shadow} FROM 'sysndd_load'@'%'",
+            "privileges.sufficient",
+            "sysndd_load lacks",
+        ),
+        (
+            "GRANT CREATE ON {app} TO 'sysndd_api'@'%'",
+            "privileges.minimal",
+            "sysndd_api has CREATE on",
+        ),
+        (
+            "GRANT SELECT ON {app} TO 'sysndd_mailer'@'%' WITH GRANT OPTION",
+            "privileges.minimal",
+            "GRANT OPTION",
+        ),
+        (
+            "GRANT FILE ON *.* TO 'sysndd_backup'@'%'",
+            "privileges.minimal",
+            "sysndd_backup has FILE on *.*",
+        ),
+        (
+            "GRANT ALL PRIVILEGES ON *.* TO 'sysndd_mailer'@'%'",
+            "privileges.minimal",
+            "sysndd_mailer has",
+        ),
     ],
-)  # fmt: skip
+)
 def test_missing_and_excess_privileges_are_reported(
     deployment: Deployment, site: Site, statement: str, name: str, finding: str
 ) -> None:

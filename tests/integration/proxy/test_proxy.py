@@ -185,7 +185,7 @@ def test_only_what_may_be_repeated_is_repeated(proxy: Proxy, backend: Backend) -
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_what_nobody_has_taken_waits_until_somebody_does(tmp_path: Path, method: str) -> None:
+def test_unforwarded_requests_wait_for_an_api_instance(tmp_path: Path, method: str) -> None:
     body = b"x" * 100_000 if method == "POST" else b""
     with (
         start_backend() as backend,
@@ -246,7 +246,7 @@ SPOOFED = {
 }
 
 
-def test_nobody_says_whom_he_speaks_for(proxy: Proxy, backend: Backend) -> None:
+def test_forwarded_headers_of_clients_are_dropped(proxy: Proxy, backend: Backend) -> None:
     answer = httpx.get(f"{proxy.url}/api/genes", headers=SPOOFED)
     assert "strict-transport-security" not in answer.headers
     arrived = backend.seen[0].headers

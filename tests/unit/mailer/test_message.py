@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sysndd_mailer.compose import Composer, MailNotComposable, Message, Rendered
+from sysndd_mailer.compose import Composer, MailRenderFailed, Message, Rendered
 
 DATE = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 COMPOSER = Composer(mail_from="SysNDD <noreply@sysndd.example>", public_url="http://x")
@@ -76,9 +76,15 @@ def test_any_text_survives_in_short_ascii_lines(subject: str, text: str, html: s
     assert max(len(line) for line in octets.split(b"\r\n")) <= 78
     message = read(octets)
     assert [name for name, _ in message.items()] == [
-        "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version",
+        "From",
+        "To",
+        "Subject",
+        "Date",
+        "Message-ID",
+        "Auto-Submitted",
+        "MIME-Version",
         "Content-Type",
-    ]  # fmt: skip
+    ]
     shown = "".join(filter(str.isprintable, " ".join(subject.split())))
     assert " ".join(str(message["Subject"]).split()) == " ".join(shown.split())
     for part, given_text in zip(parts_of(message), (text, html), strict=True):
@@ -112,7 +118,7 @@ def test_long_identifiers_are_neither_split_nor_encoded() -> None:
     ],
 )
 def test_unusable_address_is_refused(recipient: str) -> None:
-    with pytest.raises(MailNotComposable):
+    with pytest.raises(MailRenderFailed):
         compose(Rendered("s", "t", "h"), recipient=recipient)
 
 
@@ -120,7 +126,7 @@ def test_unusable_address_is_refused(recipient: str) -> None:
 def test_any_recipient_is_one_address_or_refused(recipient: str) -> None:
     try:
         built = compose(Rendered("s", "t", "h"), recipient=recipient)
-    except MailNotComposable:
+    except MailRenderFailed:
         return
     (shown,) = read(built.content)["To"].addresses
     assert shown.addr_spec == built.recipient
@@ -129,12 +135,12 @@ def test_any_recipient_is_one_address_or_refused(recipient: str) -> None:
 
 
 def test_header_injection_is_refused() -> None:
-    with pytest.raises(MailNotComposable):
+    with pytest.raises(MailRenderFailed):
         compose(Rendered("s", "t", "h"), message_id="<a@b>\r\nBcc: c@d.example")
     built = compose(Rendered("s\r\nBcc: c@d.example", "t", "h"))
     assert read(built.content)["Bcc"] is None
 
 
 def test_text_that_has_no_encoding_is_refused() -> None:
-    with pytest.raises(MailNotComposable):
+    with pytest.raises(MailRenderFailed):
         compose(Rendered("s", "\udc80", "h"))

@@ -52,7 +52,7 @@ def rules(text: str) -> list[tuple[int, str]]:
         ("/*!50000 INSERT IGNORE INTO g VALUES (1) */", "insert-ignore"),
         ("USE other", "other-schema"),
         ("GRANT SELECT ON g TO x", "other-schema"),
-        ("SELECT 'never closed", "split-refused"),
+        ("SELECT 'never closed", "ambiguous-file"),
     ],
 )
 def test_a_fault_is_found_under_its_rule(statement: str, rule: str) -> None:

@@ -32,7 +32,7 @@ def reason(sql: str) -> str | None:
         "CREATE USER x",
     ],
 )
-def test_what_reaches_beyond_is_told(sql: str) -> None:
+def test_references_outside_the_schema_are_reported(sql: str) -> None:
     assert reason(sql) is not None
 
 

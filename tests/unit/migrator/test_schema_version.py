@@ -40,7 +40,7 @@ def test_names(name: str, number: int | None) -> None:
     assert migration_number(name) == number
 
 
-def test_listing_sorts_by_number_and_tells_duplicates_and_strangers(tmp_path: Path) -> None:
+def test_listing_sorts_by_number_and_reports_duplicates_and_unknown_files(tmp_path: Path) -> None:
     names = ["10_j.sql", "9_i.sql", "100_z.sql", "002_b.sql", "2_c.sql", "notes.txt", "x.sql"]
     for name in [*names, ".005_swap.sql"]:
         (tmp_path / name).write_text("")

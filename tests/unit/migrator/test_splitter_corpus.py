@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sysndd_migrator.errors import SplitRefused
+from sysndd_migrator.errors import AmbiguousFile
 from sysndd_migrator.files.splitter import split
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -45,7 +45,7 @@ def test_offsets_and_lines_point_at_the_text(path: Path) -> None:
 
 @pytest.mark.parametrize("path", REFUSED, ids=lambda path: path.stem)
 def test_a_refused_file_names_place_and_reason(path: Path) -> None:
-    with pytest.raises(SplitRefused) as refused:
+    with pytest.raises(AmbiguousFile) as refused:
         split(path.read_bytes(), path.name)
     assert str(refused.value) == EXPECTED["refused"][path.stem]
     assert str(refused.value).startswith(

@@ -5,7 +5,7 @@ import re
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sysndd_migrator.errors import SplitRefused
+from sysndd_migrator.errors import AmbiguousFile
 from sysndd_migrator.files.splitter import Statement, split
 
 # Pieces that interact: random characters would hardly ever make a quote meet a delimiter.
@@ -57,7 +57,7 @@ GAP = re.compile(
 def test_slices_and_gaps_are_the_whole_file(data: bytes) -> None:
     try:
         statements = split(data)
-    except SplitRefused:
+    except AmbiguousFile:
         return
     rebuilt, end = b"", 0
     for statement in statements:
@@ -87,7 +87,7 @@ def test_any_bytes_are_split_or_refused_with_a_place(data: bytes) -> None:
 def test_splitting_a_statement_again_gives_the_same_statement(data: bytes) -> None:
     try:
         statements = split(data)
-    except SplitRefused:
+    except AmbiguousFile:
         return
     for statement in statements:
         if ";" in statement.text or "$$" in statement.text or "//" in statement.text:
@@ -123,8 +123,8 @@ def test_line_endings_don_t_matter(data: bytes) -> None:
     assert str(refused) == str(refused_as_well)
 
 
-def attempt(data: bytes) -> tuple[tuple[Statement, ...], SplitRefused | None]:
+def attempt(data: bytes) -> tuple[tuple[Statement, ...], AmbiguousFile | None]:
     try:
         return split(data), None
-    except SplitRefused as refused:
+    except AmbiguousFile as refused:
         return (), refused

@@ -62,7 +62,7 @@ class TemporarySite:
                 " ".join(errors) or f"sysndd-admin {arguments[0]} ended with {done.returncode}",
                 log=last_lines(self.worker_log),
             )
-        document = json.loads(done.stdout[done.stdout.index("{"):])  # fmt: skip
+        document = json.loads(done.stdout[done.stdout.index("{") :])
         assert isinstance(document, dict)
         return document
 
@@ -100,9 +100,11 @@ async def cycle(deployment: Deployment) -> str:
         backup = await site.admin("backup")
         result = backup.get("result") or {}
         name = result["name"]
-        proof = result.get("proof")
-        if proof != "proven":
-            proof = (await site.admin("verify", name))["result"].get("proof", "proven")
+        verification = result.get("verification")
+        if verification != "verified":
+            verification = (await site.admin("verify", name))["result"].get(
+                "verification", "verified"
+            )
         async with open_connection(site.database) as connection, connection.cursor() as cursor:
             await cursor.execute(f"DELETE FROM `{site.name}`.preflight")
         await site.admin("restore", name, "--confirm", "RESTORE")
@@ -116,7 +118,7 @@ async def cycle(deployment: Deployment) -> str:
                 f"after the undo, {undone} rows exist that did not exist before the restore"
             )
     return (
-        f"{result['table_count']} tables, {result['row_count']} rows: created, {proof}, restored,"
+        f"{result['table_count']} tables, {result['row_count']} rows: created, {verification}, restored,"
         " restore undone"
     )
 
@@ -154,7 +156,7 @@ async def _site(deployment: Deployment) -> AsyncIterator[TemporarySite]:
                 "OPS_DB_NAME": f"{name}_ops",
                 "BACKUP_DIR": str(Path(folder) / "backups"),
                 "BACKUP_SCHEDULE": "",
-                "BACKUP_PROOF": "always",
+                "BACKUP_VERIFY": "always",
                 "REDIS_URL": redis_url,
                 "LOG_FORMAT": "console",
             }

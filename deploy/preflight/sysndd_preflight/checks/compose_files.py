@@ -75,7 +75,7 @@ async def merged(deployment: Deployment) -> tuple[dict[str, Any], str]:
             if done.returncode != 0:
                 raise Problem(done.stdout.strip().splitlines()[-1])
             # Warnings about variables precede the document in the same stream.
-            return json.loads(done.stdout[done.stdout.index("{\n"):]), "docker compose"  # fmt: skip
+            return json.loads(done.stdout[done.stdout.index("{\n") :]), "docker compose"
     return parsed, "a YAML parser"
 
 
@@ -253,9 +253,10 @@ async def networks(deployment: Deployment) -> str:
     """Check the networks of both."""
     document, _ = await merged(deployment)
     internal = {
-        name for name, network in (document.get("networks") or {}).items()
+        name
+        for name, network in (document.get("networks") or {}).items()
         if (network or {}).get("internal")
-    }  # fmt: skip
+    }
     for service in _PRIVATE:
         used = set(document["services"].get(service, {}).get("networks") or ["default"])
         if not used <= internal:

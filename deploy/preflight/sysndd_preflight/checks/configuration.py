@@ -114,9 +114,10 @@ def _of_group(group: object) -> Iterator[tuple[str, str, str]]:
 async def token_key(deployment: Deployment) -> str:
     """Compare the keys of both."""
     keys = [
-        deployment.services[name].environment for name in ("api", "mailer")
+        deployment.services[name].environment
+        for name in ("api", "mailer")
         if name in deployment.services
-    ]  # fmt: skip
+    ]
     if len(keys) < 2:
         raise Skipped("the settings of api or mailer are unknown; use --system or --env")
     for name in ("api", "mailer"):

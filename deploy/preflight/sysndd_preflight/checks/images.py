@@ -53,9 +53,10 @@ async def unprivileged(deployment: Deployment) -> str:
     """Check the last USER of each Dockerfile."""
     for path in dockerfiles(deployment):
         users = [
-            line.split()[1] for line in path.read_text(encoding="utf-8").splitlines()
+            line.split()[1]
+            for line in path.read_text(encoding="utf-8").splitlines()
             if line.startswith("USER ")
-        ]  # fmt: skip
+        ]
         if not users or users[-1].partition(":")[0] in ("root", "0"):
             raise Problem(f"{path.relative_to(deployment.repository)} runs as root")
     return "no image runs as root"

@@ -64,10 +64,12 @@ async def start_second_api(deployment: Deployment) -> AsyncIterator[SecondApi]:
             async with programs.running([program], environment) as (process, log):
                 base = f"http://{programs.LOOPBACK}:{port}"
                 await programs.wait_until(
-                    lambda: _status(deployment, base) == 200, process, log,
+                    lambda: _status(deployment, base) == 200,
+                    process,
+                    log,
                     what="an API with these settings does not become ready",
                     seconds=_TIMEOUT,
-                )  # fmt: skip
+                )
                 yield SecondApi(base, migrations, relay, log)
 
 

@@ -156,13 +156,13 @@ async def details(deployment: Deployment) -> str:
 )
 async def spoofed(deployment: Deployment) -> str:
     """Sign in with forged headers, and check the address of the session."""
-    forged = {
+    tampered = {
         "X-Forwarded-For": _SPOOFED,
         "X-Real-Ip": _SPOOFED,
         "X_Forwarded_For": _SPOOFED,
         "Forwarded": f"for={_SPOOFED}",
     }
-    token = await sign_in(deployment, headers=forged)
+    token = await sign_in(deployment, headers=tampered)
     try:
         sessions = (await request(deployment, "/api/auth/sessions", token=token)).json()
     finally:

@@ -19,8 +19,8 @@ from pydantic import ValidationError
 from sysndd_core.backups.manifest import (
     MANIFEST_SUFFIX,
     BackupManifest,
-    Proof,
-    StrayFile,
+    UnmanagedFile,
+    Verification,
     check_name,
     expected_bytes,
 )
@@ -28,7 +28,7 @@ from sysndd_core.errors import (
     BackupNotFound,
     InsufficientStorage,
     InvalidBackupName,
-    LastProvenBackup,
+    LastVerifiedBackup,
 )
 from sysndd_core.logging import get_logger
 
@@ -87,7 +87,7 @@ class BackupDirectory:
             raise BackupNotFound()
         return manifest
 
-    def strays(self, among: Iterable[BackupManifest] | None = None) -> list[StrayFile]:
+    def unmanaged_files(self, among: Iterable[BackupManifest] | None = None) -> list[UnmanagedFile]:
         """Return dump files that have no matching manifest, by name.
 
         Args:
@@ -98,7 +98,7 @@ class BackupDirectory:
         try:
             with os.scandir(self.directory) as entries:
                 found = [
-                    _stray(one.name, one.stat())
+                    _unmanaged_file(one.name, one.stat())
                     for one in entries
                     if one.name not in listed and _DUMP.search(one.name) and one.is_file()
                 ]
@@ -187,7 +187,7 @@ class BackupDirectory:
         disk = os.statvfs(self.directory)
         return disk.f_bavail * disk.f_frsize
 
-    def check_room(self, data_bytes: int) -> None:
+    def check_free_space(self, data_bytes: int) -> None:
         """Check that there is enough free space for another backup.
 
         Args:
@@ -223,7 +223,7 @@ class BackupDirectory:
         path.unlink(missing_ok=True)
         self.sync()
 
-    def remove_unless_last_proven(self, name: str, before: Callable[[], None]) -> None:
+    def remove_unless_last_verified(self, name: str, before: Callable[[], None]) -> None:
         """Delete a backup, unless it is the only verified one.
 
         Args:
@@ -233,14 +233,15 @@ class BackupDirectory:
         Raises:
             InvalidBackupName: See ``check_name``.
             BackupNotFound: There is no complete backup with this name.
-            LastProvenBackup: No other backup is verified.
+            LastVerifiedBackup: No other backup is verified.
         """
         with self._locked():
-            verified = self.manifest(name).proof is Proof.PROVEN
+            verified = self.manifest(name).verification is Verification.VERIFIED
             if verified and not any(
-                one.proof is Proof.PROVEN and one.name != name for one in self.manifests()
+                one.verification is Verification.VERIFIED and one.name != name
+                for one in self.manifests()
             ):
-                raise LastProvenBackup(
+                raise LastVerifiedBackup(
                     f"{name} is the only verified backup, so it was not deleted. Verify another"
                     " backup first."
                 )
@@ -294,14 +295,14 @@ class BackupDirectory:
         if size == manifest.size_bytes:
             return manifest
         if size is not None:
-            log.warning("manifest_disagrees", file=path, size_bytes=size)
+            log.warning("manifest_mismatched", file=path, size_bytes=size)
         # Without a complete local file, only an off-site copy may exist.
-        return None if manifest.remote is None else manifest.model_copy(update={"local": False})
+        return None if manifest.offsite is None else manifest.model_copy(update={"local": False})
 
 
-def _stray(name: str, status: os.stat_result) -> StrayFile:
+def _unmanaged_file(name: str, status: os.stat_result) -> UnmanagedFile:
     modified_at = datetime.fromtimestamp(status.st_mtime, UTC)
-    return StrayFile(name=name, size_bytes=status.st_size, modified_at=modified_at)
+    return UnmanagedFile(name=name, size_bytes=status.st_size, modified_at=modified_at)
 
 
 def _size_of(path: str) -> int | None:

@@ -20,14 +20,14 @@ MANIFEST_SUFFIX = ".json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}\.sql(\.zst|\.gz)?(\.age)?")
 
 
-class Proof(StrEnum):
+class Verification(StrEnum):
     """Result of a verification. A backup that was never verified has None instead."""
 
-    PROVEN = "proven"
+    VERIFIED = "verified"
     FAILED = "failed"
 
 
-class RemoteCopy(BaseModel):
+class OffsiteCopy(BaseModel):
     """The off-site copy of a backup, in S3-compatible storage.
 
     Attributes:
@@ -50,7 +50,7 @@ class BackupManifest(BaseModel):
     Sizes are in bytes, times in UTC; hashes are SHA-256 in lower-case hexadecimal.
 
     Attributes:
-        fenced: Whether a DDL fence prevented schema changes during the dump.
+        ddl_fenced: Whether a DDL fence prevented schema changes during the dump.
         data_bytes: Size of the tables when the dump started.
         local: Whether the file is in the backup directory; not part of the manifest file.
     """
@@ -84,29 +84,29 @@ class BackupManifest(BaseModel):
     job_id: str
     requested_by: int | None
     client_flags: list[str] = []
-    fenced: bool = False
+    ddl_fenced: bool = False
     encrypted: bool = False
     recipients: list[str] = []
-    proof: Proof | None = None
-    proof_at: datetime | None = None
-    proof_error: str | None = None
+    verification: Verification | None = None
+    verified_at: datetime | None = None
+    verification_error: str | None = None
     pinned: bool = False
     data_bytes: int | None = None
-    remote: RemoteCopy | None = None
-    remote_error: str | None = None
+    offsite: OffsiteCopy | None = None
+    offsite_error: str | None = None
     local: bool = True
 
     @property
-    def places(self) -> list[str]:
+    def locations(self) -> list[str]:
         """The locations of the backup file: ``local``, ``s3`` or both."""
-        return ["local"] * self.local + ["s3"] * (self.remote is not None)
+        return ["local"] * self.local + ["s3"] * (self.offsite is not None)
 
     def to_json(self) -> str:
         """Return the content of the manifest file, which does not include ``local``."""
         return self.model_dump_json(indent=2, exclude={"local"}) + "\n"
 
 
-class StrayFile(BaseModel):
+class UnmanagedFile(BaseModel):
     """An unmanaged dump file in the backup directory; it can be imported as a backup."""
 
     name: str

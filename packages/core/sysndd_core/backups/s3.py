@@ -22,11 +22,11 @@ from pydantic import ValidationError
 from sysndd_core.backups.manifest import (
     MANIFEST_SUFFIX,
     BackupManifest,
-    RemoteCopy,
+    OffsiteCopy,
     check_name,
 )
 from sysndd_core.backups.s3_parts import Part, Sent, as_base64
-from sysndd_core.errors import BackupDamaged, BackupLocked, CopyFailed
+from sysndd_core.errors import BackupDamaged, BackupLocked, OffsiteStorageUnavailable
 from sysndd_core.logging import get_logger
 from sysndd_core.settings.offsite import S3Settings
 
@@ -77,7 +77,7 @@ class S3Copies:
 
     def put(
         self, manifest: BackupManifest, path: Path, sent: Callable[[int], None] = lambda _: None
-    ) -> RemoteCopy:
+    ) -> OffsiteCopy:
         """Copy a file in parts and compare the checksums.
 
         First deletes the parts that an interrupted upload of the same file left, because they are
@@ -89,7 +89,8 @@ class S3Copies:
             sent: Called with the number of bytes sent so far; may raise to abort the upload.
 
         Raises:
-            CopyFailed: The storage rejected the request, does not respond, or stored different
+            OffsiteStorageUnavailable: The storage rejected the request, does not respond, or
+                stored different
                 content; no part of the copy is kept.
             BackupDamaged: The file does not match its manifest.
         """
@@ -97,9 +98,12 @@ class S3Copies:
         with _failures(f"{manifest.name} could not be copied to the bucket {self.bucket}"):
             self._abort_uploads(key)
             upload = self._client.create_multipart_upload(
-                Bucket=self.bucket, Key=key, ChecksumAlgorithm="SHA256",
-                Metadata={"sha256": manifest.sha256}, **self._lock(),
-            )["UploadId"]  # fmt: skip
+                Bucket=self.bucket,
+                Key=key,
+                ChecksumAlgorithm="SHA256",
+                Metadata={"sha256": manifest.sha256},
+                **self._lock(),
+            )["UploadId"]
             try:
                 hashes, version = self._send(key, upload, path, manifest, sent)
             except BaseException:
@@ -115,7 +119,7 @@ class S3Copies:
         """Write the manifest of a copy; from then on the copy is listed.
 
         Raises:
-            CopyFailed: The storage rejected the request or does not respond.
+            OffsiteStorageUnavailable: The storage rejected the request or does not respond.
         """
         body = manifest.to_json().encode()
         with _failures(f"the manifest of {manifest.name} could not be copied"):
@@ -131,7 +135,7 @@ class S3Copies:
         """Return the manifests of all complete copies.
 
         Raises:
-            CopyFailed: The storage rejected the request or does not respond.
+            OffsiteStorageUnavailable: The storage rejected the request or does not respond.
         """
         found = []
         with _failures(f"the bucket {self.bucket} could not be listed"):
@@ -151,7 +155,7 @@ class S3Copies:
             first, last: First and last byte to read, both inclusive; to the end by default.
 
         Raises:
-            CopyFailed: The storage rejected the request or does not respond.
+            OffsiteStorageUnavailable: The storage rejected the request or does not respond.
         """
         with _failures(f"{name} could not be read from the bucket {self.bucket}"):
             answer = self._client.get_object(
@@ -173,7 +177,7 @@ class S3Copies:
             got: Called with the number of bytes received so far; may raise to abort the download.
 
         Raises:
-            CopyFailed: The storage rejected the request or does not respond.
+            OffsiteStorageUnavailable: The storage rejected the request or does not respond.
             BackupDamaged: The copy does not match the manifest.
         """
         digest = hashlib.sha256()
@@ -192,7 +196,7 @@ class S3Copies:
 
         Raises:
             BackupLocked: S3 Object Lock protects the copy; nothing was deleted.
-            CopyFailed: The storage rejected the request or does not respond.
+            OffsiteStorageUnavailable: The storage rejected the request or does not respond.
         """
         key = self._key(check_name(name))
         with _failures(f"{name} could not be deleted from the bucket {self.bucket}"):
@@ -242,9 +246,14 @@ class S3Copies:
                 part.hash_into(hashes)
                 checksum = as_base64(hashes.sha256s[-1])
                 etag = self._client.upload_part(
-                    Bucket=self.bucket, Key=key, UploadId=upload, PartNumber=number,
-                    Body=cast("IO[bytes]", part), ContentLength=part.length, ChecksumSHA256=checksum,
-                )["ETag"]  # fmt: skip
+                    Bucket=self.bucket,
+                    Key=key,
+                    UploadId=upload,
+                    PartNumber=number,
+                    Body=cast("IO[bytes]", part),
+                    ContentLength=part.length,
+                    ChecksumSHA256=checksum,
+                )["ETag"]
                 parts.append({"PartNumber": number, "ETag": etag, "ChecksumSHA256": checksum})
                 sent(first + part.length)
         if hashes.whole.hexdigest() != manifest.sha256:
@@ -253,15 +262,17 @@ class S3Copies:
             )
         done: dict[str, Any] = dict(
             self._client.complete_multipart_upload(
-                Bucket=self.bucket, Key=key, UploadId=upload,
+                Bucket=self.bucket,
+                Key=key,
+                UploadId=upload,
                 MultipartUpload={"Parts": parts},  # type: ignore[typeddict-item] # plain dicts
             )
-        )  # fmt: skip
+        )
         return hashes, done.get("VersionId")
 
     def _checked(
         self, manifest: BackupManifest, key: str, hashes: Sent, version: str | None
-    ) -> RemoteCopy:
+    ) -> OffsiteCopy:
         head: dict[str, Any] = dict(
             self._client.head_object(Bucket=self.bucket, Key=key, ChecksumMode="ENABLED")
         )
@@ -271,11 +282,11 @@ class S3Copies:
         if head["ContentLength"] != manifest.size_bytes or not equal:
             with contextlib.suppress(BotoCoreError, ClientError):
                 self._client.delete_object(Bucket=self.bucket, Key=key, VersionId=version or "null")
-            raise CopyFailed(
+            raise OffsiteStorageUnavailable(
                 f"The bucket {self.bucket} stored different content than was sent:"
                 f" {head['ContentLength']} bytes, checksum {checksum or etag}."
             )
-        return RemoteCopy(
+        return OffsiteCopy(
             bucket=self.bucket,
             key=key,
             checksum=checksum or etag,
@@ -354,4 +365,4 @@ def _failures(what: str) -> Iterator[None]:
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        raise CopyFailed(f"{what[0].upper()}{what[1:]}: {error}") from error
+        raise OffsiteStorageUnavailable(f"{what[0].upper()}{what[1:]}: {error}") from error

@@ -50,7 +50,7 @@ class ClaimState(StrEnum):
     """Its task has been cancelled, once, for ``Claim.cancel_reason``."""
 
 
-Fence = tuple[str, int]
+FencingToken = tuple[str, int]
 """A row's id and the attempt that may write to it."""
 
 
@@ -76,7 +76,7 @@ class Claim:
     lease_until: float = float("inf")
 
     @property
-    def fence(self) -> Fence:
+    def fencing_token(self) -> FencingToken:
         """Unique to this claim; a row lost and claimed again by the same worker has another."""
         return self.id, self.attempt
 
@@ -164,14 +164,14 @@ class LeasedTable:
         asked = time.monotonic()
         ours = await _repeated(lambda: self._renew(claims))
         for claim in claims:
-            if claim.fence in ours:
+            if claim.fencing_token in ours:
                 claim.lease_until = asked + LEASE_SECONDS
-        return [claim for claim in claims if claim.fence not in ours]
+        return [claim for claim in claims if claim.fencing_token not in ours]
 
-    async def _renew(self, claims: Sequence[Claim]) -> set[Fence]:
+    async def _renew(self, claims: Sequence[Claim]) -> set[FencingToken]:
         # Not `(id, attempt) IN (...)`: MariaDB would read, and lock, the whole table for it.
         mine = " OR ".join(["(id = %s AND attempt = %s)"] * len(claims))
-        fences = [value for claim in claims for value in claim.fence]
+        fences = [value for claim in claims for value in claim.fencing_token]
         where = f"WHERE ({mine}) AND state = 'running'"
         async with self.database.connection() as connection:
             changed = await connection.execute(
@@ -179,7 +179,7 @@ class LeasedTable:
                 (LEASE_SECONDS, *fences),
             )
             if changed == len(claims):
-                return {claim.fence for claim in claims}
+                return {claim.fencing_token for claim in claims}
             rows = await connection.fetch_all(
                 f"SELECT id, attempt FROM {self.table} {where}", fences
             )
@@ -199,15 +199,15 @@ class LeasedTable:
         await _repeated(lambda: self._write(claim, assignments, arguments))
 
     async def _write(self, claim: Claim, assignments: str, arguments: tuple[Any, ...]) -> None:
-        fence = (claim.id, claim.attempt)
+        fencing_token = (claim.id, claim.attempt)
         ours = "WHERE id = %s AND attempt = %s AND state = 'running'"
         async with self.database.connection() as connection:
             changed = await connection.execute(
-                f"UPDATE {self.table} SET {assignments} {ours}", (*arguments, *fence)
+                f"UPDATE {self.table} SET {assignments} {ours}", (*arguments, *fencing_token)
             )
             # The server counts an UPDATE that sets what is there already as zero changed rows.
             if not changed and not await connection.fetch_one(
-                f"SELECT 1 FROM {self.table} {ours}", fence
+                f"SELECT 1 FROM {self.table} {ours}", fencing_token
             ):
                 raise LeaseLost(f"Attempt {claim.attempt} of {claim.id} is no longer ours.")
 
@@ -301,6 +301,6 @@ async def _repeated(statement: Callable[[], Awaitable[_T]]) -> _T:
         try:
             return await statement()
         except DatabaseBusy as error:
-            log.warning("write_repeated", reason=error.detail)
+            log.warning("write_retried", reason=error.detail)
             await asyncio.sleep(pause)
     return await statement()

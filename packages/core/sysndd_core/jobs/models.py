@@ -99,10 +99,10 @@ class UndoRestore(Job):
     interruptible = False
 
 
-class AdoptBackup(Job):
+class ImportBackup(Job):
     """Check a dump from elsewhere and list it as a backup."""
 
-    job_kind = "adopt_backup"
+    job_kind = "import_backup"
     queue = Queue.BACKUP
     max_attempts = 2
 
@@ -110,10 +110,10 @@ class AdoptBackup(Job):
     uploaded: bool = False
 
 
-class PreviewRestore(Job):
+class DryRunRestore(Job):
     """Report which tables, rows and accounts a restore would change, without changing any."""
 
-    job_kind = "preview_restore"
+    job_kind = "dry_run_restore"
     queue = Queue.BACKUP
     active_key = WHOLE_DATABASE
     max_attempts = 2
@@ -149,10 +149,10 @@ JOBS: tuple[type[Job], ...] = (
     VerifyBackup,
     RestoreBackup,
     UndoRestore,
-    PreviewRestore,
+    DryRunRestore,
     InspectTable,
     DropInspection,
-    AdoptBackup,
+    ImportBackup,
 )
 """All jobs. A contract test fails for a job without a handler."""
 

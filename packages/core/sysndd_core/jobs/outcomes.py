@@ -71,6 +71,14 @@ class JobOutcomes:
             f"INSERT INTO {self._audit} (happened_at, action, outcome, actor_id, actor_name,"
             " remote, object, request_id, detail)"
             " VALUES (UTC_TIMESTAMP(6), %s, %s, %s, %s, %s, %s, %s, %s)",
-            (f"{job['kind']}_ended", outcome, request["actor_id"], request["actor_name"],
-             request["remote"], name[:255], job["request_id"], json.dumps(detail)),
-        )  # fmt: skip
+            (
+                f"{job['kind']}_ended",
+                outcome,
+                request["actor_id"],
+                request["actor_name"],
+                request["remote"],
+                name[:255],
+                job["request_id"],
+                json.dumps(detail),
+            ),
+        )

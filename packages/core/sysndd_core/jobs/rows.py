@@ -71,9 +71,17 @@ class JobRows(LeasedTable):
                 f"INSERT INTO {self.table} (id, kind, queue, payload, active_key, max_attempts,"
                 " run_after, requested_by, request_id, created_at) VALUES"
                 " (%s, %s, %s, %s, %s, %s, UTC_TIMESTAMP(6), %s, %s, UTC_TIMESTAMP(6))",
-                (job_id, job.job_kind, job.queue.value, job.model_dump_json(), job.active_key,
-                 job.max_attempts, requested_by, get_contextvars().get("request_id")),
-            )  # fmt: skip
+                (
+                    job_id,
+                    job.job_kind,
+                    job.queue.value,
+                    job.model_dump_json(),
+                    job.active_key,
+                    job.max_attempts,
+                    requested_by,
+                    get_contextvars().get("request_id"),
+                ),
+            )
         except pymysql.err.IntegrityError as error:
             active = await tx.fetch_one(
                 f"SELECT id FROM {self.table} WHERE active_slot = %s", (job.active_key,)

@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 
 from sysndd_core.db.database import Database
 from sysndd_core.errors import SysnddError
-from sysndd_core.jobs.leases import LEASE_SECONDS, CancelReason, Claim, Fence
+from sysndd_core.jobs.leases import LEASE_SECONDS, CancelReason, Claim, FencingToken
 from sysndd_core.jobs.log import JobLog
 from sysndd_core.jobs.models import Queue
 from sysndd_core.jobs.wake_up import WAKE_FUNCTION, deserialize, open_redis, queue_name, serialize
@@ -165,11 +165,11 @@ class Worker:
     async def _take_up(self) -> None:
         """Claim a batch once half of what may be in hand is settled; repeat while rows are due."""
         while not self._stopping.is_set() and self._has_room:
-            room = self._concurrency - len(self._in_hand)
-            claims = await self._claim(room)
+            free_slots = self._concurrency - len(self._in_hand)
+            claims = await self._claim(free_slots)
             for claim in claims:
                 self._begin(claim)
-            if len(claims) < room:
+            if len(claims) < free_slots:
                 return
 
     @property
@@ -235,20 +235,22 @@ class Worker:
                 continue
             reasons = await self._renew(list(in_hand.values()))
             for task, claim in in_hand.items():
-                reason = reasons.get(claim.fence)
+                reason = reasons.get(claim.fencing_token)
                 if reason is not None and claim.cancel(reason):
                     task.cancel()
 
-    async def _renew(self, claims: list[Claim]) -> dict[Fence, CancelReason]:
+    async def _renew(self, claims: list[Claim]) -> dict[FencingToken, CancelReason]:
         """Return the claims whose work is to be cancelled, with the reason for each."""
-        reasons: dict[Fence, CancelReason] = {}
+        reasons: dict[FencingToken, CancelReason] = {}
         try:
             async with asyncio.timeout(HEARTBEAT_SECONDS):
                 for lost in await self._rows.renew(claims):
-                    reasons[lost.fence] = CancelReason.LEASE_LOST
+                    reasons[lost.fencing_token] = CancelReason.LEASE_LOST
                 for claim in claims:
-                    if claim.fence not in reasons and await self._rows.cancel_requested(claim):
-                        reasons[claim.fence] = CancelReason.CANCEL_REQUESTED
+                    if claim.fencing_token not in reasons and await self._rows.cancel_requested(
+                        claim
+                    ):
+                        reasons[claim.fencing_token] = CancelReason.CANCEL_REQUESTED
         except (SysnddError, TimeoutError) as error:
             self._log_not_renewed(claims, str(error) or type(error).__name__)
         except Exception as error:
@@ -258,7 +260,7 @@ class Worker:
         for claim in claims:
             # By our own clock, since the database may be what does not answer.
             if not claim.lease_is_valid:
-                reasons.setdefault(claim.fence, CancelReason.LEASE_LOST)
+                reasons.setdefault(claim.fencing_token, CancelReason.LEASE_LOST)
         return reasons
 
     def _log_not_renewed(self, claims: list[Claim], reason: str) -> None:

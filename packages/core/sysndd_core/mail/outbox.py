@@ -26,7 +26,7 @@ class MailState(StrEnum):
     RUNNING = "running"
     HELD = "held"
     SENT = "sent"
-    DEAD = "dead"
+    FAILED = "failed"
     CANCELLED = "cancelled"
 
 
@@ -47,7 +47,8 @@ class NewMail:
         template: Folder in the mailer's ``templates/``.
         context: Typed fields of the template as JSON values; never a valid token.
         expires_after: Seconds after which the email is cancelled, because its link has expired.
-        on_doubt: What to do when delivery is unknown. Security emails are resent with the same
+        on_unknown_outcome: What to do when delivery is unknown. Security emails are resent with
+            the same
             Message-ID, because a duplicate is better than no email. Others are put on hold.
     """
 
@@ -56,7 +57,7 @@ class NewMail:
     template: str
     context: dict[str, Any] = field(default_factory=dict)
     expires_after: int = 48 * 3600
-    on_doubt: OnUnknownOutcome = OnUnknownOutcome.RESEND
+    on_unknown_outcome: OnUnknownOutcome = OnUnknownOutcome.RESEND
 
 
 class MailRows(LeasedTable):
@@ -65,7 +66,7 @@ class MailRows(LeasedTable):
     queue = Queue.MAIL
 
     def __init__(self, database: Database, wake_up: WakeUp, *, domain: str) -> None:
-        super().__init__(database, table="mail", exhausted=MailState.DEAD)
+        super().__init__(database, table="mail", exhausted=MailState.FAILED)
         self._wake_up = wake_up
         self._domain = domain
 
@@ -89,13 +90,23 @@ class MailRows(LeasedTable):
         mail_id = str(uuid.uuid4())
         await tx.execute(
             f"INSERT INTO {self.table} (id, purpose, recipient, template, context, message_id,"
-            " max_attempts, run_after, expires_at, on_doubt, requested_by, request_id, created_at)"
+            " max_attempts, run_after, expires_at, on_unknown_outcome, requested_by, request_id, created_at)"
             " VALUES (%s, %s, %s, %s, %s, %s, %s, UTC_TIMESTAMP(6),"
             " UTC_TIMESTAMP(6) + INTERVAL %s SECOND, %s, %s, %s, UTC_TIMESTAMP(6))",
-            (mail_id, mail.purpose, mail.recipient, mail.template, json.dumps(mail.context),
-             make_msgid(domain=self._domain), _MAIL_ATTEMPTS, mail.expires_after,
-             mail.on_doubt.value, requested_by, get_contextvars().get("request_id")),
-        )  # fmt: skip
+            (
+                mail_id,
+                mail.purpose,
+                mail.recipient,
+                mail.template,
+                json.dumps(mail.context),
+                make_msgid(domain=self._domain),
+                _MAIL_ATTEMPTS,
+                mail.expires_after,
+                mail.on_unknown_outcome.value,
+                requested_by,
+                get_contextvars().get("request_id"),
+            ),
+        )
         tx.after_commit(lambda: self.announce(mail_id))
         return mail_id
 
@@ -112,12 +123,12 @@ class MailRows(LeasedTable):
         )
 
     async def depth(self) -> Row:
-        """Return the counts of ``LeasedTable.depth``, plus ``held`` and ``dead``."""
+        """Return the counts of ``LeasedTable.depth``, plus ``held`` and ``failed``."""
         row = await super().depth()
         more = await self.database.fetch_one(
             "SELECT COALESCE(SUM(state = 'held'), 0) AS held,"
-            f" COALESCE(SUM(state = 'dead'), 0) AS dead FROM {self.table}"
-            " WHERE state IN ('held', 'dead')"
+            f" COALESCE(SUM(state = 'failed'), 0) AS failed FROM {self.table}"
+            " WHERE state IN ('held', 'failed')"
         )
         assert more is not None
-        return row | {"held": int(more["held"]), "dead": int(more["dead"])}
+        return row | {"held": int(more["held"]), "failed": int(more["failed"])}

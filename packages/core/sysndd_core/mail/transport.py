@@ -29,9 +29,17 @@ class TransportRows:
             # MySQL assigns from left to right, so ``since`` must come before ``state``.
             " ON DUPLICATE KEY UPDATE since = IF(state = %s, since, UTC_TIMESTAMP(6)),"
             " state = %s, seen_at = UTC_TIMESTAMP(6), code = %s, reason = %s",
-            (name, state, code, (reason or "")[:500] or None,
-             state, state, code, (reason or "")[:500] or None),
-        )  # fmt: skip
+            (
+                name,
+                state,
+                code,
+                (reason or "")[:500] or None,
+                state,
+                state,
+                code,
+                (reason or "")[:500] or None,
+            ),
+        )
 
     async def remove(self, name: str) -> None:
         """Delete the row of a mailer that stops, and rows that are older than an hour."""

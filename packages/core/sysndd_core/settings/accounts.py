@@ -35,9 +35,9 @@ class AccountSettings(SettingsGroup):
         le=720,
         description="Hours for which the link that confirms an email address is valid.",
     )
-    reset_minutes: int = Field(
+    password_reset_minutes: int = Field(
         60,
-        alias="RESET_MINUTES",
+        alias="PASSWORD_RESET_MINUTES",
         ge=5,
         le=1440,
         description="Minutes for which a password reset link is valid.",
@@ -50,17 +50,17 @@ class AccountSettings(SettingsGroup):
         description="Memory cost of an argon2id password hash, in KiB. After an increase, a"
         " password is rehashed at the next sign-in.",
     )
-    password_passes: int = Field(
+    password_time_cost: int = Field(
         2,
-        alias="PASSWORD_PASSES",
+        alias="PASSWORD_TIME_COST",
         ge=1,
         le=20,
         description="Time cost of an argon2id password hash, in passes. After an increase, a"
         " password is rehashed at the next sign-in.",
     )
-    password_threads: int = Field(
+    password_concurrency: int = Field(
         2,
-        alias="PASSWORD_THREADS",
+        alias="PASSWORD_CONCURRENCY",
         ge=1,
         le=32,
         description="Maximum number of password hashes that one process computes concurrently.",
@@ -70,9 +70,9 @@ class AccountSettings(SettingsGroup):
 class LimitSettings(SettingsGroup):
     """Rate limits. A client is an IP address as a trusted proxy reported it."""
 
-    mails_per_address: int = Field(
+    emails_per_address: int = Field(
         2,
-        alias="LIMIT_MAILS_PER_ADDRESS",
+        alias="LIMIT_EMAILS_PER_ADDRESS",
         ge=1,
         le=1000,
         description="Maximum number of emails with a link to one address per 20 minutes, for each"
@@ -86,17 +86,17 @@ class LimitSettings(SettingsGroup):
         description="Maximum number of registrations, link requests and link uses per client and"
         " hour.",
     )
-    requests_in_all: int = Field(
+    requests_total: int = Field(
         1000,
-        alias="LIMIT_REQUESTS_IN_ALL",
+        alias="LIMIT_REQUESTS_TOTAL",
         ge=1,
         le=10000000,
         description="Maximum number of registrations, link requests and link uses per hour, for"
         " all clients together.",
     )
-    failures_per_pair: int = Field(
+    failures_per_account_and_client: int = Field(
         20,
-        alias="LIMIT_FAILURES_PER_PAIR",
+        alias="LIMIT_FAILURES_PER_ACCOUNT_AND_CLIENT",
         ge=1,
         le=1000000,
         description="Maximum number of failed sign-ins to one account by one client per 15"
@@ -109,17 +109,17 @@ class LimitSettings(SettingsGroup):
         le=1000000,
         description="Maximum number of failed sign-ins by one client per 15 minutes.",
     )
-    failures_per_login: int = Field(
+    failures_per_account: int = Field(
         60,
-        alias="LIMIT_FAILURES_PER_LOGIN",
+        alias="LIMIT_FAILURES_PER_ACCOUNT",
         ge=1,
         le=1000000,
         description="Maximum number of failed sign-ins to one account per 15 minutes. Clients"
         " that the account has signed in from are not affected.",
     )
-    failures_in_all: int = Field(
+    failures_total: int = Field(
         3000,
-        alias="LIMIT_FAILURES_IN_ALL",
+        alias="LIMIT_FAILURES_TOTAL",
         ge=1,
         le=10000000,
         description="Maximum number of failed sign-ins per 15 minutes, for all clients together."

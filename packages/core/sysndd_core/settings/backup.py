@@ -16,7 +16,7 @@ class BackupCompression(StrEnum):
     NONE = "none"
 
 
-class ProofPolicy(StrEnum):
+class VerifyPolicy(StrEnum):
     """When a new backup is verified by restoring it into a scratch schema and dumping it again."""
 
     ALWAYS = "always"
@@ -37,9 +37,9 @@ class BackupSettings(SettingsGroup):
         alias="BACKUP_COMPRESSION",
         description="Compression of dumps: `zstd` (level 3, 2 threads), `gzip` or `none`.",
     )
-    proof: ProofPolicy = Field(
-        ProofPolicy.ALWAYS,
-        alias="BACKUP_PROOF",
+    verify: VerifyPolicy = Field(
+        VerifyPolicy.ALWAYS,
+        alias="BACKUP_VERIFY",
         description="When to verify new backups by restoring them into a scratch schema:"
         " `always`, `daily` (once in 24 hours) or `never`.",
     )

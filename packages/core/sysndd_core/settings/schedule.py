@@ -13,7 +13,7 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Keep:
+class RetentionPolicy:
     """The retention policy: how many backups to keep.
 
     Attributes:
@@ -33,7 +33,7 @@ class Keep:
     zone: tzinfo = UTC
 
 
-class RoutineSettings(SettingsGroup):
+class BackupScheduleSettings(SettingsGroup):
     """When backups are created automatically, and which ones are kept."""
 
     schedule: str | None = Field(
@@ -112,9 +112,9 @@ class RoutineSettings(SettingsGroup):
         return ZoneInfo(self.timezone)
 
     @property
-    def keep(self) -> Keep:
+    def retention(self) -> RetentionPolicy:
         """The retention policy."""
-        return Keep(
+        return RetentionPolicy(
             last=self.keep_last,
             daily=self.keep_daily,
             weekly=self.keep_weekly,

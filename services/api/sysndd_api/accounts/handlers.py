@@ -6,7 +6,7 @@ from starlette.responses import Response
 from sysndd_api.accounts.models import (
     Confirmed,
     EmailRequest,
-    MailOnItsWay,
+    MailAccepted,
     RegisterRequest,
     TokenRequest,
     UserView,
@@ -20,14 +20,14 @@ async def register(request: Request) -> Response:
     """Register an account; a mail with a link follows."""
     body = await body_of(request, RegisterRequest)
     await service(request, Accounts).register(body, remote=remote_of(request))
-    return reply(MailOnItsWay(), 202)
+    return reply(MailAccepted(), 202)
 
 
 async def resend(request: Request) -> Response:
     """Send the link that confirms an address once more."""
     body = await body_of(request, EmailRequest)
     await service(request, Accounts).resend(body.email, remote=remote_of(request))
-    return reply(MailOnItsWay(), 202)
+    return reply(MailAccepted(), 202)
 
 
 async def confirm(request: Request) -> Response:

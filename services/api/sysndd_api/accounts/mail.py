@@ -56,7 +56,7 @@ class AccountMails:
         )
         await self._rows.enqueue(tx, mail, requested_by=None)
 
-    async def nothing(self) -> None:
+    async def dummy_wake_up(self) -> None:
         """Wake the mailer as a queued mail does: with Redis frozen that takes time, too."""
         await self._rows.announce("nothing")
 

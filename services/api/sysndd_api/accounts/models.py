@@ -90,7 +90,7 @@ class UserView(BaseModel):
     state: str
 
 
-class MailOnItsWay(BaseModel):
+class MailAccepted(BaseModel):
     """The same for every address, known or not."""
 
     status: Literal["accepted"] = "accepted"

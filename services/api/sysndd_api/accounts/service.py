@@ -4,14 +4,14 @@ import pymysql.err
 
 from sysndd_api.accounts.mail import AccountMails
 from sysndd_api.accounts.models import RegisterRequest
-from sysndd_api.accounts.store import Account, UserStore, as_often
+from sysndd_api.accounts.store import Account, UserStore, pad_statement_count
 from sysndd_api.accounts.token_store import TokenStore
 from sysndd_api.audit.service import Audit
 from sysndd_api.security.access import Actor, anyone
 from sysndd_api.security.passwords import PasswordHashing, check_password
-from sysndd_api.security.sign_in_limits import Attempts, same_time
+from sysndd_api.security.sign_in_limits import RateLimits, minimum_duration
 from sysndd_core.db.database import Database, Transaction
-from sysndd_core.errors import LinkNotValid, LinksNotPossible, NotSignedIn
+from sysndd_core.errors import LinkInvalid, NotSignedIn, TokenKeyMissing
 from sysndd_core.mail.link_tokens import TokenPurpose
 from sysndd_core.settings.accounts import AccountSettings
 
@@ -30,7 +30,7 @@ class Accounts:
         tokens: TokenStore,
         hashing: PasswordHashing,
         mails: AccountMails,
-        attempts: Attempts,
+        rate_limits: RateLimits,
         audit: Audit,
         settings: AccountSettings,
     ) -> None:
@@ -39,7 +39,7 @@ class Accounts:
         self._tokens = tokens
         self._hashing = hashing
         self._mails = mails
-        self._attempts = attempts
+        self._rate_limits = rate_limits
         self._audit = audit
         self._confirm_minutes = settings.confirm_hours * 60
         self._state_once_confirmed = "awaiting_approval" if settings.approval else "active"
@@ -48,16 +48,16 @@ class Accounts:
         """Make an account and mail its link, or tell the owner of the address why there is none.
 
         Raises:
-            PasswordRefused, TooManyAttempts, LinksNotPossible, SignInBusy: for every address alike.
+            PasswordRejected, TooManyAttempts, TokenKeyMissing, SignInBusy: for every address alike.
         """
         password = wanted.password.get_secret_value()
         check_password(password, own=(wanted.user_name, wanted.email))
         if not self._tokens.can_issue:
-            raise LinksNotPossible()
-        async with same_time(EVEN_SECONDS):
+            raise TokenKeyMissing()
+        async with minimum_duration(EVEN_SECONDS):
             found = await self._users.by_email(wanted.email)
-            await self._attempts.ask("register", remote, account=found)
-            may_mail = await self._attempts.may_mail("register", wanted.email)
+            await self._rate_limits.check("register", remote, account=found)
+            may_mail = await self._rate_limits.may_mail("register", wanted.email)
             # Both always, so that they take the same time for everybody.
             encoded = await self._hashing.hash(password)
             waiting = found.password_hash if found and found.state == "unconfirmed" else None
@@ -92,12 +92,12 @@ class Accounts:
                 await self._again(tx, found, agreed, may_mail=may_mail)
             elif found is not None:
                 outcome = "address_known"
-                await as_often(tx, 2)
+                await pad_statement_count(tx, 2)
                 if may_mail:
                     await self._mails.notice(tx, "registered_again", found.email, found.user_name)
             elif name_taken:
                 outcome = "name_taken"
-                await as_often(tx, 2)
+                await pad_statement_count(tx, 2)
                 if may_mail:
                     await self._mails.notice(tx, "name_taken", wanted.email, wanted.user_name)
             else:
@@ -107,7 +107,7 @@ class Accounts:
                     await self._link(tx, user_id, wanted.user_name, wanted.email, again=False)
             await self._audit.write(tx, actor, "register", outcome=outcome, obj=wanted.email)
         if not may_mail:
-            await self._mails.nothing()
+            await self._mails.dummy_wake_up()
 
     async def _again(
         self, tx: Transaction, user: Account, agreed: str | None, *, may_mail: bool
@@ -121,7 +121,7 @@ class Accounts:
         if differs:
             await self._users.set_password(tx, user.user_id, None)
         else:
-            await as_often(tx, 1)
+            await pad_statement_count(tx, 1)
         if may_mail:
             again = differs or user.password_hash is None
             await self._link(tx, user.user_id, user.user_name, user.email, again=again)
@@ -147,21 +147,21 @@ class Accounts:
         """Mail the link once more to an address that nobody has confirmed.
 
         Raises:
-            TooManyAttempts, LinksNotPossible: for every address alike.
+            TooManyAttempts, TokenKeyMissing: for every address alike.
         """
         if not self._tokens.can_issue:
-            raise LinksNotPossible()
-        async with same_time(EVEN_SECONDS):
+            raise TokenKeyMissing()
+        async with minimum_duration(EVEN_SECONDS):
             user = await self._users.by_email(email)
-            await self._attempts.ask("resend", remote, account=user)
-            may_mail = await self._attempts.may_mail("confirm", email)
+            await self._rate_limits.check("resend", remote, account=user)
+            may_mail = await self._rate_limits.may_mail("confirm", email)
             async with self._database.transaction() as tx:
                 sent = await self.send_link(tx, email) if may_mail else False
-                await as_often(tx, 0 if sent else 2)
+                await pad_statement_count(tx, 0 if sent else 2)
                 outcome = "ok" if sent else "nothing_sent"
                 await self._audit.write(tx, anyone(remote), "resend", outcome=outcome, obj=email)
             if not sent:
-                await self._mails.nothing()
+                await self._mails.dummy_wake_up()
 
     async def send_link(self, tx: Transaction, email: str) -> bool:
         """Mail the link that confirms an address; tell whether there was anything to confirm."""
@@ -179,13 +179,13 @@ class Accounts:
             ``active``, ``awaiting_approval`` or ``already_active``.
 
         Raises:
-            LinkNotValid: used for another account's state, expired, made for something else, forged.
+            LinkInvalid: used for another account's state, expired, made for something else, forged.
             TooManyAttempts.
         """
-        await self._attempts.ask("confirm", remote)
+        await self._rate_limits.check("confirm", remote)
         purpose = TokenPurpose.CONFIRM
         async with (
-            self._audit.refusals(anyone(remote), "confirm", LinkNotValid),
+            self._audit.refusals(anyone(remote), "confirm", LinkInvalid),
             self._database.transaction() as tx,
         ):
             fresh = await self._tokens.use(tx, token, purpose)
@@ -193,7 +193,7 @@ class Accounts:
             user = await self._users.lock(tx, row.user_id) if row is not None else None
             # An id is given out again after a restore; a token older than its account is not its.
             if row is None or user is None or row.created_at < user.created_at:
-                raise LinkNotValid()
+                raise LinkInvalid()
             return await self._confirm(tx, user, remote, fresh=fresh)
 
     async def _confirm(
@@ -204,7 +204,7 @@ class Accounts:
         if user.state == "awaiting_approval":
             return "awaiting_approval"
         if not fresh or user.state != "unconfirmed":
-            raise LinkNotValid()
+            raise LinkInvalid()
         state = self._state_once_confirmed
         await self._users.confirm(tx, user.user_id, state)
         await self._tokens.revoke(tx, user.user_id, TokenPurpose.CONFIRM)

@@ -99,8 +99,15 @@ class UserStore:
         Raises:
             pymysql.err.IntegrityError: name or address have just been taken.
         """
-        columns = ("user_name", "email", "password_hash", "first_name", "family_name", "orcid",
-                   "comment")  # fmt: skip
+        columns = (
+            "user_name",
+            "email",
+            "password_hash",
+            "first_name",
+            "family_name",
+            "orcid",
+            "comment",
+        )
         return await tx.insert(
             f"INSERT INTO {self._table} ({', '.join(columns)}, role, state, created_at)"
             f" VALUES ({', '.join(['%s'] * len(columns))}, 'Viewer', 'unconfirmed',"
@@ -149,7 +156,7 @@ class UserStore:
         )
 
 
-async def as_often(tx: Transaction, statements: int) -> None:
+async def pad_statement_count(tx: Transaction, statements: int) -> None:
     """Ask the database for nothing, as often as another course of the same request asks for more.
 
     On a machine that is busy each statement takes a turn of the scheduler, which can be counted

@@ -49,9 +49,14 @@ class TokenStore:
             f"INSERT INTO {self._table} (id, purpose, user_id, token_hash, created_at, expires_at)"
             " VALUES (%s, %s, %s, UNHEX(%s), UTC_TIMESTAMP(6),"
             " UTC_TIMESTAMP(6) + INTERVAL %s MINUTE)",
-            (token_id, purpose.value, user_id, fingerprint(derive(self._key, purpose, token_id)),
-             minutes),
-        )  # fmt: skip
+            (
+                token_id,
+                purpose.value,
+                user_id,
+                fingerprint(derive(self._key, purpose, token_id)),
+                minutes,
+            ),
+        )
         return token_id
 
     async def delete_old(self, tx: Transaction) -> None:

@@ -31,9 +31,17 @@ class AuditStore:
             f"INSERT INTO {self._table} (happened_at, action, outcome, actor_id, actor_name,"
             " remote, object, request_id, detail)"
             " VALUES (UTC_TIMESTAMP(6), %s, %s, %s, %s, %s, %s, %s, %s)",
-            (action, outcome, actor.user_id, actor.user_name, actor.remote, obj, request_id,
-             json.dumps(detail) if detail is not None else None),
-        )  # fmt: skip
+            (
+                action,
+                outcome,
+                actor.user_id,
+                actor.user_name,
+                actor.remote,
+                obj,
+                request_id,
+                json.dumps(detail) if detail is not None else None,
+            ),
+        )
 
     async def page(self, query: AuditQuery) -> tuple[list[AuditEvent], int]:
         """Read events that fit, newest first, with the number of all that do."""

@@ -35,7 +35,7 @@ async def list_backups(request: Request) -> Response:
             page=query.page,
             page_size=query.page_size,
             total_bytes=sum(one.size_bytes for one in found),
-            without_manifest=await service(request, Backups).strays(),
+            unmanaged_files=await service(request, Backups).unmanaged_files(),
         )
     )
 
@@ -53,9 +53,11 @@ async def upload_backup(request: Request) -> Response:
         raise UnsupportedMediaType("Send the bytes of the file as they are, without a form.")
     announced = request.headers.get("content-length", "0")
     job_id = await service(request, Backups).upload_backup(
-        actor_of(request), query.filename, request.stream(),
+        actor_of(request),
+        query.filename,
+        request.stream(),
         int(announced) if announced.isdecimal() else 0,
-    )  # fmt: skip
+    )
     return accepted(job_id)
 
 
@@ -84,9 +86,9 @@ async def restore_backup(request: Request) -> Response:
     return accepted(job_id)
 
 
-async def preview_restore(request: Request) -> Response:
+async def dry_run_restore(request: Request) -> Response:
     """Show what a restore would change."""
-    return reply(await service(request, Restores).preview_restore(request.path_params["name"]))
+    return reply(await service(request, Restores).dry_run_restore(request.path_params["name"]))
 
 
 async def undo_restore(request: Request) -> Response:

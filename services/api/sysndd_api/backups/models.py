@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from sysndd_api.web.models import PageQuery, RequestModel
-from sysndd_core.backups.manifest import StrayFile
+from sysndd_core.backups.manifest import UnmanagedFile
 from sysndd_core.jobs.models import BackupKind
 
 
@@ -27,7 +27,7 @@ class UndoRequest(RequestModel):
     confirm: Any = None
 
 
-class TablePreview(BaseModel):
+class TableDifference(BaseModel):
     """Rows of one table; None where there is no such table.
 
     ``live_rows_estimated``: the table is too large to be counted within a request; ``live_rows`` is
@@ -40,7 +40,7 @@ class TablePreview(BaseModel):
     backup_rows: int | None
 
 
-class RestorePreview(BaseModel):
+class RestoreDryRun(BaseModel):
     """What a restore would change, by the number of rows; only tables that differ are listed."""
 
     name: str
@@ -51,7 +51,7 @@ class RestorePreview(BaseModel):
     live_table_count: int
     row_count: int
     live_row_count: int
-    differing: list[TablePreview]
+    differing: list[TableDifference]
 
 
 class DeleteRequest(RequestModel):
@@ -61,22 +61,30 @@ class DeleteRequest(RequestModel):
 
 
 class BackupQuery(PageQuery):
-    """``search`` looks in the name, ``proof`` may be ``none``; ``-`` sorts descending."""
+    """``search`` looks in the name, ``verification`` may be ``none``; ``-`` sorts descending."""
 
     search: str | None = Field(None, max_length=100)
     kind: BackupKind | None = None
-    proof: Literal["proven", "failed", "none"] | None = None
+    verification: Literal["verified", "failed", "none"] | None = None
     pinned: bool | None = None
     sort: Literal[
-        "created_at", "-created_at", "name", "-name", "size_bytes", "-size_bytes",
-        "row_count", "-row_count", "kind", "-kind",
-    ] = "-created_at"  # fmt: skip
+        "created_at",
+        "-created_at",
+        "name",
+        "-name",
+        "size_bytes",
+        "-size_bytes",
+        "row_count",
+        "-row_count",
+        "kind",
+        "-kind",
+    ] = "-created_at"
 
 
 class BackupView(BaseModel):
     """A backup in the list. Sizes in bytes, time in UTC, ``sha256`` of the file as downloaded.
 
-    ``places``: ``local``, ``s3`` or both; ``copy_error``: why the second one is missing.
+    ``locations``: ``local``, ``s3`` or both; ``offsite_error``: why the second one is missing.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -88,12 +96,12 @@ class BackupView(BaseModel):
     table_count: int
     row_count: int
     sha256: str
-    proof: str | None
-    proof_at: datetime | None
+    verification: str | None
+    verified_at: datetime | None
     pinned: bool
     encrypted: bool
-    places: list[str]
-    copy_error: str | None = Field(validation_alias="remote_error")
+    locations: list[str]
+    offsite_error: str | None
 
 
 class UploadQuery(RequestModel):
@@ -105,7 +113,7 @@ class UploadQuery(RequestModel):
 class BackupList(BaseModel):
     """One page of the list; ``total`` and ``total_bytes`` are of all that fit the query.
 
-    ``without_manifest``: dumps that lie in the directory; verifying one makes it a backup.
+    ``unmanaged_files``: dumps that lie in the directory; verifying one makes it a backup.
     """
 
     data: list[BackupView]
@@ -113,7 +121,7 @@ class BackupList(BaseModel):
     page: int
     page_size: int
     total_bytes: int
-    without_manifest: list[StrayFile]
+    unmanaged_files: list[UnmanagedFile]
 
 
 class InspectRequest(RequestModel):

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from sysndd_api.backups.models import RestorePreview, TablePreview
+from sysndd_api.backups.models import RestoreDryRun, TableDifference
 from sysndd_api.backups.service import Backups, check_word
 from sysndd_api.backups.store import BackupStore, LiveTable, Undoable
 from sysndd_api.jobs.service import JobRequests
@@ -12,7 +12,7 @@ from sysndd_api.security.access import Actor
 from sysndd_core.db.database import Database
 from sysndd_core.db.schema_version import current_version
 from sysndd_core.errors import DatabaseBusy, NothingToUndo
-from sysndd_core.jobs.models import PreviewRestore, RestoreBackup, UndoRestore
+from sysndd_core.jobs.models import DryRunRestore, RestoreBackup, UndoRestore
 
 RESTORE_WORD = "RESTORE"
 SECOND_WORD = "WITHOUT ADMINISTRATOR"
@@ -63,14 +63,14 @@ class Restores:
         manifest = await self._backups.get(name)
         name = manifest.name
         # The safety backup needs room too.
-        await self._backups.check_room()
+        await self._backups.check_free_space()
         async with self._database.transaction() as tx:
             job = RestoreBackup(name=name, without_administrator=second is not None)
             return await self._requests.submit(
                 tx, actor, job, obj=name, detail={"sha256": manifest.sha256}
             )
 
-    async def preview_restore(self, name: str) -> RestorePreview:
+    async def dry_run_restore(self, name: str) -> RestoreDryRun:
         """Compare the rows of each table, live against backup. Nothing is changed.
 
         Raises:
@@ -79,7 +79,7 @@ class Restores:
         manifest = await self._backups.get(name)
         live = await self._live_rows()
         then = manifest.rows_per_table
-        return RestorePreview(
+        return RestoreDryRun(
             name=name,
             created_at=manifest.created_at,
             schema_version=manifest.schema_version,
@@ -101,7 +101,7 @@ class Restores:
         """
         manifest = await self._backups.get(name)
         async with self._database.transaction() as tx:
-            job = PreviewRestore(name=name)
+            job = DryRunRestore(name=name)
             return await self._requests.submit(
                 tx, actor, job, obj=manifest.name, detail={"sha256": manifest.sha256}
             )
@@ -152,13 +152,13 @@ class _Rows:
     estimated: bool
 
 
-def _differing(live: dict[str, _Rows], then: dict[str, int]) -> list[TablePreview]:
+def _differing(live: dict[str, _Rows], then: dict[str, int]) -> list[TableDifference]:
     def differs(table: str) -> bool:
         now = live.get(table)
         return now is None or now.estimated or now.number != then.get(table)
 
     return [
-        TablePreview(
+        TableDifference(
             table=table,
             live_rows=live[table].number if table in live else None,
             live_rows_estimated=table in live and live[table].estimated,

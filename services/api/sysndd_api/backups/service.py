@@ -15,19 +15,19 @@ from sysndd_api.jobs.service import JobRequests
 from sysndd_api.security.access import Actor
 from sysndd_api.web.downloads import Download
 from sysndd_core.backups.directory import BackupDirectory
-from sysndd_core.backups.manifest import BackupManifest, StrayFile
+from sysndd_core.backups.manifest import BackupManifest, UnmanagedFile
 from sysndd_core.backups.s3 import S3Copies, locked
 from sysndd_core.db.database import Database
 from sysndd_core.errors import (
     BackupNotFound,
     ConfirmationRequired,
-    CopyFailed,
     InsufficientStorage,
+    OffsiteStorageUnavailable,
 )
 from sysndd_core.jobs.models import (
-    AdoptBackup,
     BackupKind,
     CreateBackup,
+    ImportBackup,
     VerifyBackup,
 )
 from sysndd_core.jobs.rows import JobRows
@@ -92,7 +92,7 @@ class Backups:
 
         Raises:
             InvalidBackupName, BackupNotFound.
-            CopyFailed: it is only in the second place, which is not known here.
+            OffsiteStorageUnavailable: it is only in the second place, which is not known here.
         """
         manifest = await self.get(name)
         if not manifest.local and self._copies is None:
@@ -109,7 +109,7 @@ class Backups:
             OperationInProgress: another job holds the database.
             InsufficientStorage: the directory has less room than the data take.
         """
-        await self.check_room()
+        await self.check_free_space()
         async with self._database.transaction() as tx:
             job = CreateBackup(kind=BackupKind.MANUAL)
             return await self._requests.submit(tx, actor, job)
@@ -138,7 +138,7 @@ class Backups:
         received = await receive(self._directory, filename, chunks, self._upload_limit)
         try:
             async with self._database.transaction() as tx:
-                job = AdoptBackup(name=received.name, uploaded=True)
+                job = ImportBackup(name=received.name, uploaded=True)
                 detail = {
                     "sha256": received.sha256,
                     "filename": filename[:200],
@@ -151,13 +151,15 @@ class Backups:
             discard(self._directory, received)
             raise
 
-    async def strays(self, among: list[BackupManifest] | None = None) -> list[StrayFile]:
+    async def unmanaged_files(
+        self, among: list[BackupManifest] | None = None
+    ) -> list[UnmanagedFile]:
         """Return the dumps that lie in the directory without a manifest.
 
         Args:
             among: every manifest, from a caller that has read them already.
         """
-        return await asyncio.to_thread(self._directory.strays, among)
+        return await asyncio.to_thread(self._directory.unmanaged_files, among)
 
     async def verify_backup(self, actor: Actor, name: str) -> str:
         """Submit the proof of a backup, or the reading of a file without a manifest.
@@ -168,16 +170,16 @@ class Backups:
         Raises:
             InvalidBackupName, BackupNotFound, OperationInProgress.
         """
-        job: VerifyBackup | AdoptBackup
+        job: VerifyBackup | ImportBackup
         detail: dict[str, Any] = {}
         try:
             manifest = await self.get(name)
             name, detail["sha256"] = manifest.name, manifest.sha256
             job = VerifyBackup(name=name)
         except BackupNotFound:
-            if name not in {one.name for one in await self.strays()}:
+            if name not in {one.name for one in await self.unmanaged_files()}:
                 raise
-            job = AdoptBackup(name=name)
+            job = ImportBackup(name=name)
         async with self._database.transaction() as tx:
             return await self._requests.submit(
                 tx, actor, job, action="verify_backup", obj=name, detail=detail
@@ -207,9 +209,9 @@ class Backups:
         Raises:
             ConfirmationRequired: it is anything but exactly ``DELETE``.
             InvalidBackupName, BackupNotFound.
-            LastProvenBackup: no other one is known to be good.
+            LastVerifiedBackup: no other one is known to be good.
             BackupLocked: object lock keeps its second copy; nothing was deleted.
-            CopyFailed: its second copy could not be deleted; nothing was.
+            OffsiteStorageUnavailable: its second copy could not be deleted; nothing was.
             OperationInProgress: a job of backups is queued or running and may be reading it.
         """
         check_word(confirm, DELETE_WORD)
@@ -221,10 +223,12 @@ class Backups:
                 tx, actor, "delete_backup", obj=name, detail={"sha256": manifest.sha256}
             )
             await asyncio.to_thread(
-                self._directory.remove_unless_last_proven, name, lambda: self._remove_copy(manifest)
+                self._directory.remove_unless_last_verified,
+                name,
+                lambda: self._remove_copy(manifest),
             )
 
-    async def check_room(self) -> None:
+    async def check_free_space(self) -> None:
         """Make sure that the directory has room for another backup of the live data.
 
         Raises:
@@ -233,32 +237,34 @@ class Backups:
         needed = await self._store.data_bytes()
         # The worker makes the directory; until then only it can say whether there is room.
         with contextlib.suppress(OSError):
-            await asyncio.to_thread(self._directory.check_room, needed)
+            await asyncio.to_thread(self._directory.check_free_space, needed)
 
     def _remove_copy(self, manifest: BackupManifest) -> None:
-        if manifest.remote is None:
+        if manifest.offsite is None:
             return
-        until = manifest.remote.locked_until
+        until = manifest.offsite.locked_until
         if until is not None and until > datetime.now(UTC):
-            raise locked(manifest.name, manifest.remote.bucket, until)
+            raise locked(manifest.name, manifest.offsite.bucket, until)
         if self._copies is None:
             raise _elsewhere(manifest)
         self._copies.remove(manifest.name)
 
 
 def _fits(one: BackupManifest, query: BackupQuery) -> bool:
-    proof = "none" if one.proof is None else one.proof.value
+    verification = "none" if one.verification is None else one.verification.value
     return (
         (query.search is None or query.search.casefold() in one.name.casefold())
         and query.kind in (None, one.kind)
-        and query.proof in (None, proof)
+        and query.verification in (None, verification)
         and query.pinned in (None, one.pinned)
     )
 
 
-def _elsewhere(manifest: BackupManifest) -> CopyFailed:
-    bucket = manifest.remote.bucket if manifest.remote else "of another time"
-    return CopyFailed(f"{manifest.name} is in the bucket {bucket}; set BACKUP_S3_* here as well.")
+def _elsewhere(manifest: BackupManifest) -> OffsiteStorageUnavailable:
+    bucket = manifest.offsite.bucket if manifest.offsite else "of another time"
+    return OffsiteStorageUnavailable(
+        f"{manifest.name} is in the bucket {bucket}; set BACKUP_S3_* here as well."
+    )
 
 
 def check_word(confirm: Any, word: str, *, field: str = "confirm") -> None:

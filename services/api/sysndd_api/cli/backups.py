@@ -13,7 +13,7 @@ from sysndd_api.context import Context
 from sysndd_api.jobs.models import JobView
 from sysndd_api.security.access import COMMAND_LINE
 from sysndd_core.errors import SysnddError
-from sysndd_core.jobs.models import AdoptBackup
+from sysndd_core.jobs.models import ImportBackup
 
 _CHUNK = 1 << 20
 
@@ -48,11 +48,11 @@ class _Backups:
     async def verify(self, context: Context, options: argparse.Namespace) -> dict[str, Any]:
         job_id = await context[Backups].verify_backup(COMMAND_LINE, options.backup)
         job = await self._watch(context, job_id, options)
-        if job.kind == AdoptBackup.job_kind:
+        if job.kind == ImportBackup.job_kind:
             say = f"Read to its end, and listed now: {_made(job)}"
         else:
             name = (job.result or {}).get("name")
-            say = f"{name} is proven: loaded and dumped again, it is the same."
+            say = f"{name} is verified: the restored copy matches the dump."
         return job.model_dump(mode="json") | {"say": say}
 
     async def upload(self, context: Context, options: argparse.Namespace) -> dict[str, Any]:
@@ -68,23 +68,26 @@ class _Backups:
         return job.model_dump(mode="json") | {"say": _made(job)}
 
     async def list(self, context: Context, _: argparse.Namespace) -> dict[str, Any]:
-        manifests, strays = await context[Backups].list_all(), await context[Backups].strays()
+        manifests, unmanaged_files = (
+            await context[Backups].list_all(),
+            await context[Backups].unmanaged_files(),
+        )
         views = [BackupView.model_validate(one, from_attributes=True) for one in manifests]
         lines = [
             f"{view.created_at:%Y-%m-%d %H:%M:%S}  {view.kind:<11}  {view.size_bytes:>14,}"
-            f"  {view.table_count:>4} tables  {view.proof or '-':<6}  {'+'.join(view.places):<8}"
+            f"  {view.table_count:>4} tables  {view.verification or '-':<8}  {'+'.join(view.locations):<8}"
             f"  {view.name}"
             for view in views
         ]
         lines += [
-            f"{stray.modified_at:%Y-%m-%d %H:%M:%S}  {'no manifest':<11}  {stray.size_bytes:>14,}"
-            f"  {'':<29}  {stray.name}"
-            for stray in strays
+            f"{unmanaged.modified_at:%Y-%m-%d %H:%M:%S}  {'no manifest':<11}  {unmanaged.size_bytes:>14,}"
+            f"  {'':<29}  {unmanaged.name}"
+            for unmanaged in unmanaged_files
         ]
         say = "\n".join(lines) or "There is no backup yet. Take one with: sysndd-admin backup"
         return {
             "data": [view.model_dump(mode="json") for view in views],
-            "without_manifest": [stray.model_dump(mode="json") for stray in strays],
+            "unmanaged_files": [unmanaged.model_dump(mode="json") for unmanaged in unmanaged_files],
             "say": say,
         }
 
@@ -95,8 +98,8 @@ def _made(job: JobView) -> str:
         f"{result['name']}: {result['size_bytes']:,} bytes, {result['table_count']} tables,"
         f" {result['row_count']:,} rows."
     )
-    if result.get("copy_error"):
-        say += f" There is no second copy: {result['copy_error']}"
+    if result.get("offsite_error"):
+        say += f" There is no second copy: {result['offsite_error']}"
     return say
 
 

@@ -19,25 +19,27 @@ def add_inspection_commands(add: AddCommand, watch: WatchJob) -> None:
         add: makes a sub-parser of name, command and summary.
         watch: polls a job to its end.
     """
-    looks = _Looks(watch)
-    dry_run = add("dry-run", looks.dry_run, "show what a restore would change, and wait for it")
-    inspect = add("inspect", looks.inspect, "load one table of a backup into a schema of its own")
+    commands = _InspectionCommands(watch)
+    dry_run = add("dry-run", commands.dry_run, "show what a restore would change, and wait for it")
+    inspect = add(
+        "inspect", commands.inspect, "load one table of a backup into a schema of its own"
+    )
     for parser in (dry_run, inspect):
         parser.add_argument("backup", help="name as in `sysndd-admin list`")
     inspect.add_argument("table", help="name of the table")
-    add("inspections", looks.inspections, "list the schemas that `inspect` has made")
-    drop = add("drop-inspection", looks.drop, "drop one of them")
+    add("inspections", commands.inspections, "list the schemas that `inspect` has made")
+    drop = add("drop-inspection", commands.drop, "drop one of them")
     drop.add_argument("schema", help="name as in `sysndd-admin inspections`")
 
 
-class _Looks:
+class _InspectionCommands:
     def __init__(self, watch: WatchJob) -> None:
         self._watch = watch
 
     async def dry_run(self, context: Context, options: argparse.Namespace) -> dict[str, Any]:
         job_id = await context[Restores].dry_run(COMMAND_LINE, options.backup)
         job = await self._watch(context, job_id, options)
-        return job.model_dump(mode="json") | {"say": told(job.result or {})}
+        return job.model_dump(mode="json") | {"say": describe(job.result or {})}
 
     async def inspect(self, context: Context, options: argparse.Namespace) -> dict[str, Any]:
         job_id = await context[Inspections].inspect_table(
@@ -67,7 +69,7 @@ class _Looks:
         return job.model_dump(mode="json") | {"say": f"{options.schema} is gone."}
 
 
-def told(result: dict[str, Any]) -> str:
+def describe(result: dict[str, Any]) -> str:
     """Say in lines what a dry run has found."""
     lines = [
         f"Rows: {result['live_row_count']:,} in {result['live_table_count']} tables are live,"

@@ -240,7 +240,7 @@ async def _test_mail(context: Context, options: argparse.Namespace) -> dict[str,
         if mail.state == MailState.SENT:
             say = f"Sent to {options.to}; the mail server said: {mail.last_reply}"
             return {"id": mail_id, "message_id": mail.message_id, "state": "sent", "say": say}
-        if mail.state in (MailState.DEAD, MailState.CANCELLED):
+        if mail.state in (MailState.FAILED, MailState.CANCELLED):
             raise SysnddError(
                 f"Not sent: {mail.last_code or ''} {mail.last_reply or mail.state}".strip()
             )

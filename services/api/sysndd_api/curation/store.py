@@ -1,7 +1,7 @@
 """Reads ``gene`` and ``entity``. Only published entities are seen: active and approved."""
 
 from sysndd_api.curation.models import EntityQuery, EntityView, GeneQuery, GeneView
-from sysndd_api.web.search import matching
+from sysndd_api.web.search import build_filter
 from sysndd_core.db.database import Database
 
 # The only expressions that ever reach ORDER BY; the last one makes pages stable.
@@ -36,7 +36,7 @@ class CurationStore:
 
     async def genes(self, query: GeneQuery) -> tuple[list[GeneView], int]:
         """Read one page of genes and the number of all that match."""
-        condition, arguments = matching(
+        condition, arguments = build_filter(
             {"g.chromosome": query.chromosome},
             search=query.search,
             columns=("g.symbol", "g.name", "g.hgnc_id"),
@@ -62,7 +62,7 @@ class CurationStore:
 
     async def entities(self, query: EntityQuery) -> tuple[list[EntityView], int]:
         """Read one page of published entities and the number of all that match."""
-        condition, arguments = matching(
+        condition, arguments = build_filter(
             {
                 "e.category": query.category,
                 "e.hgnc_id": query.hgnc_id,

@@ -3,19 +3,19 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sysndd_api.accounts.models import MailOnItsWay, TokenRequest
-from sysndd_api.email_change.models import AddressChange, AddressConfirmed
+from sysndd_api.accounts.models import MailAccepted, TokenRequest
+from sysndd_api.email_change.models import EmailChangeConfirmed, EmailChangeRequest
 from sysndd_api.email_change.service import EmailChanges
 from sysndd_api.web.http import actor_of, body_of, remote_of, reply, service
 
 
 async def request_change(request: Request) -> Response:
     """Ask for another address; a mail goes to both."""
-    body = await body_of(request, AddressChange)
+    body = await body_of(request, EmailChangeRequest)
     await service(request, EmailChanges).request(
         actor_of(request), body.email, body.password.get_secret_value()
     )
-    return reply(MailOnItsWay(), 202)
+    return reply(MailAccepted(), 202)
 
 
 async def confirm(request: Request) -> Response:
@@ -24,4 +24,4 @@ async def confirm(request: Request) -> Response:
     status = await service(request, EmailChanges).confirm(
         body.token.get_secret_value(), remote=remote_of(request)
     )
-    return reply(AddressConfirmed.model_validate({"status": status}))
+    return reply(EmailChangeConfirmed.model_validate({"status": status}))

@@ -8,14 +8,14 @@ from sysndd_api.accounts.models import Email, Password
 from sysndd_api.web.models import RequestModel
 
 
-class AddressChange(RequestModel):
+class EmailChangeRequest(RequestModel):
     """The new address, and the present password."""
 
     email: Email
     password: Password
 
 
-class AddressConfirmed(BaseModel):
+class EmailChangeConfirmed(BaseModel):
     """Whether the address has changed, or the other mailbox is still to agree."""
 
     status: Literal["changed", "waiting_for_the_other"]

@@ -10,9 +10,9 @@ from sysndd_api.audit.service import Audit
 from sysndd_api.email_change.store import EmailChange, EmailChangeStore
 from sysndd_api.password_reset.service import PasswordReset
 from sysndd_api.security.access import Actor, anyone
-from sysndd_api.security.sign_in_limits import Attempts, same_time
+from sysndd_api.security.sign_in_limits import RateLimits, minimum_duration
 from sysndd_core.db.database import Database, Transaction
-from sysndd_core.errors import LinkNotValid, LinksNotPossible, TooManyAttempts
+from sysndd_core.errors import LinkInvalid, TokenKeyMissing, TooManyAttempts
 from sysndd_core.mail.link_tokens import TokenPurpose
 
 _SIDES = (TokenPurpose.EMAIL_OLD, TokenPurpose.EMAIL_NEW)
@@ -29,7 +29,7 @@ class EmailChanges:
         users: UserStore,
         tokens: TokenStore,
         mails: AccountMails,
-        attempts: Attempts,
+        rate_limits: RateLimits,
         audit: Audit,
         passwords: PasswordReset,
         minutes: int,
@@ -39,7 +39,7 @@ class EmailChanges:
         self._users = users
         self._tokens = tokens
         self._mails = mails
-        self._attempts = attempts
+        self._rate_limits = rate_limits
         self._audit = audit
         self._passwords = passwords
         self._minutes = minutes
@@ -50,15 +50,15 @@ class EmailChanges:
         Whether the new one belongs to another account is told to its owner only.
 
         Raises:
-            WrongOldPassword, TooManyAttempts, LinksNotPossible, SignInBusy.
+            WrongCurrentPassword, TooManyAttempts, TokenKeyMissing, SignInBusy.
         """
         if not self._tokens.can_issue:
-            raise LinksNotPossible()
+            raise TokenKeyMissing()
         user = await self._passwords.check_old(actor, password, "request_email_change")
-        if not await self._attempts.may_mail("email", user.email):
+        if not await self._rate_limits.may_mail("email", user.email):
             raise TooManyAttempts()
-        async with same_time(EVEN_SECONDS):
-            may_mail = await self._attempts.may_mail("email", email)
+        async with minimum_duration(EVEN_SECONDS):
+            may_mail = await self._rate_limits.may_mail("email", email)
             async with self._database.transaction() as tx:
                 other = await self._users.lock_by_email(tx, email)
                 for purpose in _SIDES:
@@ -107,18 +107,18 @@ class EmailChanges:
             ``changed`` or ``waiting_for_the_other``.
 
         Raises:
-            LinkNotValid: used for a change that is over, expired, made for something else, forged;
+            LinkInvalid: used for a change that is over, expired, made for something else, forged;
                 or the address has been taken meanwhile.
             TooManyAttempts.
         """
-        await self._attempts.ask("confirm_email_change", remote)
+        await self._rate_limits.check("confirm_email_change", remote)
         actor = anyone(remote)
-        async with self._audit.refusals(actor, "confirm_email_change", LinkNotValid):
+        async with self._audit.refusals(actor, "confirm_email_change", LinkInvalid):
             try:
                 async with self._database.transaction() as tx:
                     return await self._confirm(tx, token, remote)
             except pymysql.err.IntegrityError as error:
-                raise LinkNotValid() from error
+                raise LinkInvalid() from error
 
     async def _confirm(self, tx: Transaction, token: str, remote: str | None) -> str:
         fresh = False
@@ -137,7 +137,7 @@ class EmailChanges:
             or user.state != "active"
             or row.created_at < user.created_at
         ):
-            raise LinkNotValid()
+            raise LinkInvalid()
         if not fresh:
             # Pressed twice: say how things stand, as long as this is still the latest word.
             if row.used_at is not None and change.finished_at is not None:
@@ -145,7 +145,7 @@ class EmailChanges:
                     return "changed"
             elif row.used_at is not None and not await self._is_over(tx, change):
                 return "waiting_for_the_other"
-            raise LinkNotValid()
+            raise LinkInvalid()
         actor = Actor(user.user_id, user.user_name, user.role, remote)
         if not await self._store.confirm(tx, change, row.id):
             await self._audit.write(tx, actor, "confirm_email_change", obj=change.new_email)

@@ -35,9 +35,9 @@ class DriftWatch:
         self._database = database
         self._platform = platform
         self._schemas = schemas
-        self._look: asyncio.Task[None] | None = None
-        self._looked_at = float("-inf")
-        self._check = Check(Status.PASS, observed={"looked_at": None})
+        self._comparison: asyncio.Task[None] | None = None
+        self._compared_at = float("-inf")
+        self._check = Check(Status.PASS, observed={"compared_at": None})
 
     async def check(self, *, at_most_seconds_old: float = _EVERY_SECONDS) -> Check:
         """Return the last look's answer; never raises.
@@ -45,11 +45,11 @@ class DriftWatch:
         Args:
             at_most_seconds_old: an older answer is renewed, as far as patience allows.
         """
-        if self._look is None and time.monotonic() - self._looked_at >= at_most_seconds_old:
-            self._look = asyncio.create_task(self._renew())
-        if self._look is not None:
+        if self._comparison is None and time.monotonic() - self._compared_at >= at_most_seconds_old:
+            self._comparison = asyncio.create_task(self._renew())
+        if self._comparison is not None:
             # wait, not wait_for: the look goes on when this report can't wait any longer.
-            await asyncio.wait({self._look}, timeout=_PATIENCE_SECONDS)
+            await asyncio.wait({self._comparison}, timeout=_PATIENCE_SECONDS)
         return self._check
 
     async def _renew(self) -> None:
@@ -58,20 +58,20 @@ class DriftWatch:
                 found = [
                     await drifted(connection, self._platform, schema) for schema in self._schemas
                 ]
-            self._check = _told(found)
+            self._check = _drift_check(found)
         except (SysnddError, pymysql.err.Error, OSError) as error:
             reason = f"The definitions could not be compared: {error}"
-            self._check = Check(Status.WARN, reason, {"looked_at": None})
+            self._check = Check(Status.WARN, reason, {"compared_at": None})
         finally:
-            self._looked_at = time.monotonic()
-            self._look = None
+            self._compared_at = time.monotonic()
+            self._comparison = None
 
 
-def _told(found: list[Difference]) -> Check:
+def _drift_check(found: list[Difference]) -> Check:
     sentences = [sentence for difference in found for sentence in difference.sentences]
     unseen = [name for difference in found for name in difference.unseen]
     observed = {
-        "looked_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "compared_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "drift": sentences[:_NAMED],
         # `sysndd-migrator status` has the privileges to look at these too.
         "not_visible_to_this_account": unseen[:_NAMED],

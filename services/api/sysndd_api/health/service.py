@@ -28,7 +28,7 @@ _WORKER_SEEN_SECONDS = 30
 _OLD_BACKUP_HOURS = 26
 _COPY_HOURS = 0.25  # a large one takes its time
 _SLOW_QUEUE_SECONDS = 300
-_LITTLE_ROOM_BYTES = 1 << 30
+_LOW_SPACE_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -187,11 +187,11 @@ class Health:
     async def _check_mail_transport(self) -> Check:
         broken = await self._transports.open_ones()
         if not broken:
-            return Check(Status.PASS, observed={"breaker": "closed"})
+            return Check(Status.PASS, observed={"circuit_breaker": "closed"})
         first = broken[0]
         since = utc(first["since"])
         observed = {
-            "breaker": "open",
+            "circuit_breaker": "open",
             "since": since.isoformat() if since else None,
             "smtp_code": first["code"],
             "mailers": len(broken),
@@ -220,15 +220,15 @@ class Health:
             "newest_age_hours": round(hours, 2),
             "free_bytes": free,
         }
-        second_missing = self._settings.s3.bucket is not None and manifests[0].remote is None
-        if second_missing:
-            observed["copy_error"] = manifests[0].remote_error
+        offsite_missing = self._settings.s3.bucket is not None and manifests[0].offsite is None
+        if offsite_missing:
+            observed["offsite_error"] = manifests[0].offsite_error
         if hours > _OLD_BACKUP_HOURS:
             return Check(Status.WARN, f"The newest backup is {hours:.0f} h old.", observed)
-        if second_missing and hours > _COPY_HOURS:
-            reason = manifests[0].remote_error or "no worker has copied it yet"
+        if offsite_missing and hours > _COPY_HOURS:
+            reason = manifests[0].offsite_error or "no worker has copied it yet"
             return Check(Status.WARN, f"The newest backup has no second copy: {reason}", observed)
-        if free < _LITTLE_ROOM_BYTES:
+        if free < _LOW_SPACE_BYTES:
             return Check(Status.WARN, "Less than 1 GiB is free for backups.", observed)
         return Check(Status.PASS, observed=observed)
 

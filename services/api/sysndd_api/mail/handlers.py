@@ -22,10 +22,10 @@ async def get_mail(request: Request) -> Response:
     return reply(await service(request, Mails).detail(request.path_params["mail_id"]))
 
 
-async def replay_mail(request: Request) -> Response:
-    """Send a dead, held or cancelled mail again, or a waiting one now; same Message-ID."""
+async def resend_mail(request: Request) -> Response:
+    """Send a failed, held or cancelled mail again, or a waiting one now; same Message-ID."""
     mails, mail_id = service(request, Mails), request.path_params["mail_id"]
-    return reply(await mails.replay(actor_of(request), mail_id), 202)
+    return reply(await mails.resend(actor_of(request), mail_id), 202)
 
 
 async def cancel_mail(request: Request) -> Response:

@@ -33,7 +33,7 @@ class MailView(BaseModel):
         next_attempt_at: None unless it is queued.
         phase: ``data`` while its content may be at the server without an answer.
         last_code, last_reply: the mail server's last answer, or why there was none.
-        on_doubt: what is done after DATA without an answer: ``resend`` or ``hold``.
+        on_unknown_outcome: what is done after DATA without an answer: ``resend`` or ``hold``.
     """
 
     id: str
@@ -47,7 +47,7 @@ class MailView(BaseModel):
     phase: str | None
     last_code: int | None
     last_reply: str | None
-    on_doubt: str
+    on_unknown_outcome: str
     requested_by: int | None
     created_at: datetime
     started_at: datetime | None

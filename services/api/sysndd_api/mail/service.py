@@ -8,13 +8,13 @@ from sysndd_api.mail.models import MailDetail, MailQuery, MailView
 from sysndd_api.mail.store import LockedMail, MailStore
 from sysndd_api.security.access import Actor
 from sysndd_core.db.database import Database, Transaction
-from sysndd_core.errors import MailNotCancellable, MailNotFound, MailNotReplayable, NotAllowed
+from sysndd_core.errors import MailNotCancellable, MailNotFound, MailNotResendable, NotAllowed
 from sysndd_core.mail.outbox import MailRows, MailState, NewMail
 
 CANCELLABLE = frozenset({MailState.QUEUED, MailState.HELD})
 # A mail that waits for its next try is tried now. One that was sent is not: the receiver's server
 # may drop the second copy by its Message-ID, so whoever needs it again asks for a new one.
-REPLAYABLE = frozenset({MailState.QUEUED, MailState.HELD, MailState.DEAD, MailState.CANCELLED})
+RESENDABLE = frozenset({MailState.QUEUED, MailState.HELD, MailState.FAILED, MailState.CANCELLED})
 
 
 def check_cancellable(state: str) -> None:
@@ -23,10 +23,10 @@ def check_cancellable(state: str) -> None:
         raise MailNotCancellable(f"The mail is {state}.", state=state)
 
 
-def check_replayable(state: str) -> None:
-    """Raise MailNotReplayable for a mail of a state in which it can't be sent again."""
-    if state not in REPLAYABLE:
-        raise MailNotReplayable(f"The mail is {state}.", state=state)
+def check_resendable(state: str) -> None:
+    """Raise MailNotResendable for a mail of a state in which it can't be sent again."""
+    if state not in RESENDABLE:
+        raise MailNotResendable(f"The mail is {state}.", state=state)
 
 
 class Mails:
@@ -104,18 +104,18 @@ class Mails:
             await self._audit.write(tx, actor, "cancel_mail", obj=mail_id)
         return await self.detail(mail_id)
 
-    async def replay(self, actor: Actor, mail_id: str) -> MailDetail:
+    async def resend(self, actor: Actor, mail_id: str) -> MailDetail:
         """Send a mail again, or now: same Message-ID, new tries.
 
         Raises:
-            MailNotFound, MailNotReplayable.
+            MailNotFound, MailNotResendable.
         """
         async with self._database.transaction() as tx:
             mail = await self._locked(tx, mail_id)
-            check_replayable(mail.state)
-            await self._store.replay(tx, mail_id, mail.recipient)
+            check_resendable(mail.state)
+            await self._store.resend(tx, mail_id, mail.recipient)
             await self._audit.write(
-                tx, actor, "replay_mail", obj=mail_id, detail={"state": mail.state}
+                tx, actor, "resend_mail", obj=mail_id, detail={"state": mail.state}
             )
             tx.after_commit(lambda: self._rows.announce(mail_id))
         return await self.detail(mail_id)

@@ -9,7 +9,7 @@ from sysndd_core.mail.outbox import MailState
 
 _LISTED = (
     "id, purpose, recipient, template, message_id, state, attempt, run_after, phase, last_code,"
-    " last_reply, on_doubt, requested_by, created_at, started_at, finished_at, expires_at"
+    " last_reply, on_unknown_outcome, requested_by, created_at, started_at, finished_at, expires_at"
 )
 _TRIES = 200
 """As many as a new mail has."""
@@ -71,7 +71,7 @@ class MailStore:
             (mail_id,),
         )
 
-    async def replay(self, tx: Transaction, mail_id: str, recipient: str) -> None:
+    async def resend(self, tx: Transaction, mail_id: str, recipient: str) -> None:
         """Queue a locked mail for now, with new tries and its first time to live once more.
 
         The attempt number itself only ever grows (it is the fence), so the limit is raised.

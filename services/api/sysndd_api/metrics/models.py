@@ -39,7 +39,7 @@ class SystemFigures(Collector):
             health.add_metric([name], _LEVELS[check.status])
         yield health
         yield from self._queues()
-        yield self._breaker()
+        yield self._circuit_breaker()
         for metric, text, check_name, member in _SINGLE:
             family = GaugeMetricFamily(metric, text)
             figure = self._observed(check_name).get(member)
@@ -57,7 +57,7 @@ class SystemFigures(Collector):
     def _queues(self) -> Iterator[GaugeMetricFamily]:
         depth = GaugeMetricFamily(
             "sysndd_queue_depth",
-            "Jobs and mails by state; held and dead are mails that wait for a person or are lost.",
+            "Jobs and mails by state; held and failed are mails that wait for a person or are lost.",
             labels=["queue", "state"],
         )
         oldest = GaugeMetricFamily(
@@ -65,7 +65,7 @@ class SystemFigures(Collector):
         )
         for queue, check_name in _QUEUES.items():
             observed = self._observed(check_name)
-            for state in ("queued", "running", "held", "dead"):
+            for state in ("queued", "running", "held", "failed"):
                 if state in observed:
                     depth.add_metric([queue, state], observed[state])
             if "queued" in observed:
@@ -73,12 +73,14 @@ class SystemFigures(Collector):
         yield depth
         yield oldest
 
-    def _breaker(self) -> GaugeMetricFamily:
-        breaker = GaugeMetricFamily("sysndd_mail_breaker_open", "1 while mailers send nothing.")
-        state = self._observed("mail_transport").get("breaker")
+    def _circuit_breaker(self) -> GaugeMetricFamily:
+        circuit_breaker = GaugeMetricFamily(
+            "sysndd_mail_circuit_breaker_open", "1 while mailers send nothing."
+        )
+        state = self._observed("mail_transport").get("circuit_breaker")
         if state is not None:
-            breaker.add_metric([], float(state == "open"))
-        return breaker
+            circuit_breaker.add_metric([], float(state == "open"))
+        return circuit_breaker
 
     def _observed(self, check_name: str) -> Mapping[str, Any]:
         check = self._checks.get(check_name)

@@ -94,8 +94,11 @@ class Metrics:
 
     def _sample(self, pool: PoolState) -> None:
         figures = {
-            "size": pool.size, "in_use": pool.in_use, "idle": pool.idle, "waiting": pool.waiting,
-        }  # fmt: skip
+            "size": pool.size,
+            "in_use": pool.in_use,
+            "idle": pool.idle,
+            "waiting": pool.waiting,
+        }
         for state, figure in figures.items():
             self._pool.labels(state).set(figure)
 

@@ -71,9 +71,12 @@ def _view(
     text = data.decode("utf-8", "replace")[:_LONGEST_TEXT] if data is not None else None
     if entry is None:
         return MigrationView(
-            filename=name, schema_name=schema, state="pending", text=text,
+            filename=name,
+            schema_name=schema,
+            state="pending",
+            text=text,
             checksum=checksum(data) if data is not None else None,
-        )  # fmt: skip
+        )
     # The platform's own files are inside the migrator; only the application's can be compared.
     missing = data is None and bool(files)
     return MigrationView(

@@ -49,9 +49,19 @@ def bar_chart(
         '{drawn}<text x="0" y="{label}">{peak}</text><text x="0" y="{h1}">{first}</text>'
         '<text x="{end:.0f}" y="{h1}" text-anchor="end">{last}</text></svg>'
     ).format(
-        w=width, end=max(len(bars) * step, _TWO_LABELS), h=_HEIGHT, h1=_HEIGHT - 3, bottom=_BOTTOM,
-        top=_TOP, label=_TOP - 4, summary=summary, drawn=drawn, peak=peak, first=first, last=last,
-    )  # fmt: skip
+        w=width,
+        end=max(len(bars) * step, _TWO_LABELS),
+        h=_HEIGHT,
+        h1=_HEIGHT - 3,
+        bottom=_BOTTOM,
+        top=_TOP,
+        label=_TOP - 4,
+        summary=summary,
+        drawn=drawn,
+        peak=peak,
+        first=first,
+        last=last,
+    )
 
 
 def _bar(bar: Bar, x: float, step: float, highest: float) -> Markup:
@@ -63,5 +73,9 @@ def _bar(bar: Bar, x: float, step: float, highest: float) -> Markup:
         "<title>{text}</title></rect>"
     ).format(
         failed=" failed" if bar.failed else "",
-        x=x + step * _GAP / 2, y=_BOTTOM - height, w=step * (1 - _GAP), h=height, text=bar.text,
-    )  # fmt: skip
+        x=x + step * _GAP / 2,
+        y=_BOTTOM - height,
+        w=step * (1 - _GAP),
+        h=height,
+        text=bar.text,
+    )

@@ -10,7 +10,7 @@ from sysndd_api.pages import page_route
 
 
 @dataclass(frozen=True)
-class Question:
+class ConfirmDialog:
     """One question, shown as a dialog or, without the pages' script, as a page of its own.
 
     The form goes to the address that the question itself has: GET asks and POST does.
@@ -32,6 +32,6 @@ class Question:
     fields: Mapping[str, str] = field(default_factory=dict)
 
 
-def ask(request: Request, question: Question) -> Response:
+def confirm(request: Request, dialog: ConfirmDialog) -> Response:
     """Show a question."""
-    return page_route.page(request, "question.html", question=question)
+    return page_route.page(request, "question.html", dialog=dialog)

@@ -10,13 +10,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from structlog.contextvars import get_contextvars
 
-from sysndd_api.pages.rendering import go_to, is_fragment, render
+from sysndd_api.pages.rendering import is_fragment, redirect, render
 from sysndd_api.security.access import Access
 from sysndd_api.web.endpoint import Handler
 from sysndd_api.web.guard import Guard
 from sysndd_api.web.http import service
 from sysndd_api.web.models import ModelT
-from sysndd_core.errors import Invalid, NotFound, NotSignedIn, SysnddError, WrongCredentials
+from sysndd_core.errors import Invalid, InvalidCredentials, NotFound, NotSignedIn, SysnddError
 from sysndd_core.logging import get_logger
 
 log = get_logger(__name__)
@@ -47,25 +47,25 @@ class PageRoute:
 
     async def _served(self, request: Request) -> Response:
         try:
-            await self._admit(request)
+            await self._authorize(request)
             return await self.handler(request)
         except SysnddError as error:
             return await self._refused(request, error)
         except Exception:
             # Here, because from the outermost layer on an error is a JSON document.
-            log.exception("page_crashed")
+            log.exception("page_request_failed")
             return error_page(request, SysnddError("It was logged; quote the request."))
 
     async def _refused(self, request: Request, error: SysnddError) -> Response:
         if error.status >= 500:
             cause = repr(error.__cause__) if error.__cause__ else None
-            log.warning("page_refused", code=error.code, detail=error.detail, cause=cause)
-        signed_out = isinstance(error, NotSignedIn) and not isinstance(error, WrongCredentials)
+            log.warning("page_request_rejected", code=error.code, detail=error.detail, cause=cause)
+        signed_out = isinstance(error, NotSignedIn) and not isinstance(error, InvalidCredentials)
         if signed_out and self.access is not Access.ANYONE:
             return _to_sign_in(request)
         # Before somebody is known there is no page that could show it.
-        admitted = self.access is Access.ANYONE or hasattr(request.state, "actor")
-        if self.back_to is None or not admitted or is_fragment(request):
+        authorized = self.access is Access.ANYONE or hasattr(request.state, "actor")
+        if self.back_to is None or not authorized or is_fragment(request):
             return error_page(request, error)
         try:
             request.state.problem = error
@@ -75,7 +75,7 @@ class PageRoute:
         answer.status_code = error.status
         return answer
 
-    async def _admit(self, request: Request) -> None:
+    async def _authorize(self, request: Request) -> None:
         guard = service(request, Guard)
         await guard.check_page(request, self.access, in_maintenance=self.in_maintenance)
         if self.access is Access.ADMINISTRATOR and not is_fragment(request):
@@ -156,13 +156,24 @@ def error_page(request: Request, error: SysnddError) -> Response:
     if is_fragment(request):
         headers |= {"HX-Retarget": "#outcome", "HX-Reswap": "outerHTML"}
         return render(
-            request, "parts/outcome.html", status=error.status, headers=headers,
-            problem=error, notice=None, request_id=request_id,
-        )  # fmt: skip
+            request,
+            "parts/outcome.html",
+            status=error.status,
+            headers=headers,
+            problem=error,
+            notice=None,
+            request_id=request_id,
+        )
     return render(
-        request, "error.html", status=error.status, headers=headers,
-        error=error, problem=None, notice=None, request_id=request_id,
-    )  # fmt: skip
+        request,
+        "error.html",
+        status=error.status,
+        headers=headers,
+        error=error,
+        problem=None,
+        notice=None,
+        request_id=request_id,
+    )
 
 
 async def nothing_here(request: Request) -> Response:
@@ -173,7 +184,7 @@ async def nothing_here(request: Request) -> Response:
 def done(path: str, what: str) -> Response:
     """Go to a page that says what was done."""
     assert what in _NOTICES, what
-    return go_to(f"{path}?{urlencode({'done': what})}")
+    return redirect(f"{path}?{urlencode({'done': what})}")
 
 
 def _to_sign_in(request: Request) -> Response:
@@ -184,7 +195,7 @@ def _to_sign_in(request: Request) -> Response:
         return Response(
             status_code=401, headers={"HX-Redirect": SIGN_IN, "HX-Retarget": "#outcome"}
         )
-    return go_to(address)
+    return redirect(address)
 
 
 _NOTICES = {
@@ -192,7 +203,7 @@ _NOTICES = {
     "pinned": "The backup is pinned: retention leaves it alone.",
     "unpinned": "The backup is no longer pinned: retention decides about it again.",
     "cancelled": "The job is being cancelled.",
-    "mail_replayed": "The mail goes out now.",
+    "mail_resent": "The mail goes out now.",
     "mail_cancelled": "The mail is cancelled.",
     "signed_out": "You are signed out.",
     "sessions_ended": "Those sessions have ended.",

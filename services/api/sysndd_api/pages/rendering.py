@@ -64,10 +64,10 @@ def render(
     answer = Response(
         text, status, headers={**SECURITY_HEADERS, **(headers or {})}, media_type="text/html"
     )
-    return packed(request, answer)
+    return compressed(request, answer)
 
 
-def packed(request: Request, answer: Response) -> Response:
+def compressed(request: Request, answer: Response) -> Response:
     """Compress an answer that is held in memory, when the client unpacks gzip and it is worth it.
 
     No page holds a secret beside what a visitor typed, so its length tells nothing (BREACH).
@@ -80,12 +80,12 @@ def packed(request: Request, answer: Response) -> Response:
     return answer
 
 
-def go_to(path: str) -> Response:
+def redirect(path: str) -> Response:
     """Answer a form that was done: look there with GET (RFC 9110, section 15.4.4)."""
     return Response(status_code=303, headers={**SECURITY_HEADERS, "Location": path})
 
 
-def moment(value: datetime | str | None) -> Markup:
+def format_time(value: datetime | str | None) -> Markup:
     """Show a time in UTC; the pages' script puts it into the viewer's own time zone."""
     if value is None:
         return Markup('<span class="muted">–</span>')
@@ -172,7 +172,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters.update(
         browser=browser,
-        moment=moment,
+        format_time=format_time,
         size=size,
         duration=duration,
         words=_words,

@@ -31,7 +31,7 @@ class _File:
     media_type: str
     digest: str
     plain: bytes
-    packed: bytes
+    compressed: bytes
 
 
 async def static_file(request: Request) -> Response:
@@ -39,11 +39,11 @@ async def static_file(request: Request) -> Response:
     file = _files().get(request.path_params["name"])
     if file is None:
         raise NotFound()
-    packed = "gzip" in request.headers.get("accept-encoding", "")
+    compressed = "gzip" in request.headers.get("accept-encoding", "")
     version = request.query_params.get("v")
     headers = {
         "Cache-Control": _kept_for(version, file.digest),
-        "ETag": f'"{file.digest}{"-gzip" if packed else ""}"',
+        "ETag": f'"{file.digest}{"-gzip" if compressed else ""}"',
         "Vary": "Accept-Encoding",
         "X-Content-Type-Options": "nosniff",
         "Cross-Origin-Resource-Policy": "same-origin",
@@ -51,10 +51,10 @@ async def static_file(request: Request) -> Response:
     }
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
-    if packed:
+    if compressed:
         headers["Content-Encoding"] = "gzip"
     return Response(
-        file.packed if packed else file.plain, headers=headers, media_type=file.media_type
+        file.compressed if compressed else file.plain, headers=headers, media_type=file.media_type
     )
 
 
@@ -81,10 +81,10 @@ def _files() -> dict[str, _File]:
     joined = {
         name: b"\n".join(found.pop(part) for part in parts) for name, parts in _JOINED.items()
     }
-    return {name: _packed(name, plain) for name, plain in (found | joined).items()}
+    return {name: _compressed(name, plain) for name, plain in (found | joined).items()}
 
 
-def _packed(name: str, plain: bytes) -> _File:
+def _compressed(name: str, plain: bytes) -> _File:
     return _File(
         _MEDIA_TYPES[Path(name).suffix],
         hashlib.sha256(plain).hexdigest()[:16],

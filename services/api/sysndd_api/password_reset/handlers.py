@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sysndd_api.accounts.models import EmailRequest, MailOnItsWay, UserView
+from sysndd_api.accounts.models import EmailRequest, MailAccepted, UserView
 from sysndd_api.password_reset.models import PasswordChange, ResetRequest
 from sysndd_api.password_reset.service import PasswordReset
 from sysndd_api.web.http import actor_of, body_of, remote_of, reply, service, token_of
@@ -13,7 +13,7 @@ async def request_reset(request: Request) -> Response:
     """Ask for a mail with a link to a new password."""
     body = await body_of(request, EmailRequest)
     await service(request, PasswordReset).request(body.email, remote=remote_of(request))
-    return reply(MailOnItsWay(), 202)
+    return reply(MailAccepted(), 202)
 
 
 async def reset(request: Request) -> Response:

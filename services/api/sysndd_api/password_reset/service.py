@@ -2,16 +2,16 @@
 
 from sysndd_api.accounts.mail import AccountMails
 from sysndd_api.accounts.service import EVEN_SECONDS, Accounts
-from sysndd_api.accounts.store import Account, UserStore, as_often
+from sysndd_api.accounts.store import Account, UserStore, pad_statement_count
 from sysndd_api.accounts.token_store import TokenStore
 from sysndd_api.audit.service import Audit
 from sysndd_api.security.access import Actor, anyone, token_hash
 from sysndd_api.security.passwords import PasswordHashing, check_password
 from sysndd_api.security.rate_limits import client_of
-from sysndd_api.security.sign_in_limits import Attempts, same_time
+from sysndd_api.security.sign_in_limits import RateLimits, minimum_duration
 from sysndd_api.sessions.store import KnownClientStore, SessionStore
 from sysndd_core.db.database import Database, Transaction
-from sysndd_core.errors import LinkNotValid, LinksNotPossible, NotSignedIn, WrongOldPassword
+from sysndd_core.errors import LinkInvalid, NotSignedIn, TokenKeyMissing, WrongCurrentPassword
 from sysndd_core.mail.link_tokens import TokenPurpose
 
 _MAY_RESET = ("active", "awaiting_approval")
@@ -31,7 +31,7 @@ class PasswordReset:
         clients: KnownClientStore,
         hashing: PasswordHashing,
         mails: AccountMails,
-        attempts: Attempts,
+        rate_limits: RateLimits,
         audit: Audit,
         minutes: int,
     ) -> None:
@@ -43,7 +43,7 @@ class PasswordReset:
         self._clients = clients
         self._hashing = hashing
         self._mails = mails
-        self._attempts = attempts
+        self._rate_limits = rate_limits
         self._audit = audit
         self._minutes = minutes
 
@@ -51,16 +51,16 @@ class PasswordReset:
         """Mail a link to a new password, or the link that confirms an address not yet confirmed.
 
         Raises:
-            TooManyAttempts, LinksNotPossible: for every address alike.
+            TooManyAttempts, TokenKeyMissing: for every address alike.
         """
         if not self._tokens.can_issue:
-            raise LinksNotPossible()
-        async with same_time(EVEN_SECONDS):
+            raise TokenKeyMissing()
+        async with minimum_duration(EVEN_SECONDS):
             found = await self._users.by_email(email)
-            await self._attempts.ask("request_reset", remote, account=found)
-            sent = await self._send(email, remote, await self._attempts.may_mail("reset", email))
+            await self._rate_limits.check("request_reset", remote, account=found)
+            sent = await self._send(email, remote, await self._rate_limits.may_mail("reset", email))
             if not sent:
-                await self._mails.nothing()
+                await self._mails.dummy_wake_up()
 
     async def _send(self, email: str, remote: str | None, may_mail: bool) -> bool:
         async with self._database.transaction() as tx:
@@ -70,7 +70,7 @@ class PasswordReset:
                 await self._link(tx, user)
             elif user is not None:
                 sent = await self._accounts.send_link(tx, email)
-            await as_often(tx, 0 if sent else 2)
+            await pad_statement_count(tx, 0 if sent else 2)
             outcome = "ok" if sent else "nothing_sent"
             await self._audit.write(tx, anyone(remote), "request_reset", outcome=outcome, obj=email)
         return sent
@@ -95,22 +95,22 @@ class PasswordReset:
             The account.
 
         Raises:
-            LinkNotValid: used, expired, made for something else, forged.
-            PasswordRefused: the token stays good for another password.
+            LinkInvalid: used, expired, made for something else, forged.
+            PasswordRejected: the token stays good for another password.
             TooManyAttempts, SignInBusy.
         """
-        await self._attempts.ask("reset", remote)
+        await self._rate_limits.check("reset", remote)
         check_password(password)
-        async with self._audit.refusals(anyone(remote), "reset", LinkNotValid):
+        async with self._audit.refusals(anyone(remote), "reset", LinkInvalid):
             # First without using it up: hashing for every made-up token would be a gift.
             if not await self._tokens.is_good(token, TokenPurpose.RESET):
-                raise LinkNotValid()
+                raise LinkInvalid()
             encoded = await self._hashing.hash(password)
             async with self._database.transaction() as tx:
                 user = await self._owner(tx, token)
                 check_password(password, own=(user.user_name, user.email))
                 await self._replace(tx, user, encoded, remote)
-        await self._attempts.recovered((user.user_name, user.email), remote)
+        await self._rate_limits.password_reset((user.user_name, user.email), remote)
         return user
 
     async def _owner(self, tx: Transaction, token: str) -> Account:
@@ -125,7 +125,7 @@ class PasswordReset:
             or row.created_at < user.created_at
             or user.state not in _MAY_RESET
         ):
-            raise LinkNotValid()
+            raise LinkInvalid()
         return user
 
     async def _replace(
@@ -147,7 +147,7 @@ class PasswordReset:
             token: of the session that asks, which goes on.
 
         Raises:
-            WrongOldPassword, PasswordRefused, TooManyAttempts, SignInBusy.
+            WrongCurrentPassword, PasswordRejected, TooManyAttempts, SignInBusy.
         """
         user = await self.check_old(actor, old, "change_password")
         assert user.password_hash is not None
@@ -158,7 +158,7 @@ class PasswordReset:
                 tx, user.user_id, encoded, instead_of=user.password_hash
             )
             if not changed:
-                raise WrongOldPassword("It was changed by somebody else just now.")
+                raise WrongCurrentPassword("It was changed by somebody else just now.")
             await self._sessions.delete_of_user(tx, user.user_id, but=token_hash(token))
             await self._tokens.revoke(tx, user.user_id)
             await self._mails.notice(tx, "password_changed", user.email, user.user_name)
@@ -171,15 +171,15 @@ class PasswordReset:
             The account.
 
         Raises:
-            WrongOldPassword, TooManyAttempts, SignInBusy, NotSignedIn.
+            WrongCurrentPassword, TooManyAttempts, SignInBusy, NotSignedIn.
         """
         user = await self._users.by_id(actor.user_id) if actor.user_id is not None else None
         if user is None:
             raise NotSignedIn()
         login = user.user_name
-        await self._attempts.sign_in(login, actor.remote, account=user)
+        await self._rate_limits.sign_in(login, actor.remote, account=user)
         if not await self._hashing.verify(password, user.password_hash):
-            await self._audit.record(actor, action, outcome=WrongOldPassword.code)
-            raise WrongOldPassword()
-        await self._attempts.succeeded(login, actor.remote)
+            await self._audit.record(actor, action, outcome=WrongCurrentPassword.code)
+            raise WrongCurrentPassword()
+        await self._rate_limits.succeeded(login, actor.remote)
         return user

@@ -96,4 +96,4 @@ class RequestStats:
             await self._store.add(self._worker, counts, pool_size=size)
         except SysnddError as error:
             # The charts have a hole then; requests never wait for this.
-            log.debug("activity_not_written", code=error.code)
+            log.debug("request_stats_write_failed", code=error.code)

@@ -1,4 +1,4 @@
-"""The ``api_activity`` table of the platform."""
+"""The ``request_stats`` table of the platform."""
 
 from datetime import UTC
 
@@ -11,7 +11,7 @@ class RequestStatsStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._table = f"{database.ops}.api_activity"
+        self._table = f"{database.ops}.request_stats"
 
     async def add(self, worker: str, counts: Counts, *, pool_size: int) -> None:
         """Add what was counted to the row of this minute."""
@@ -25,9 +25,23 @@ class RequestStatsStore:
             " ms_total = ms_total + %s, ms_max = GREATEST(ms_max, %s),"
             " pool_in_use = GREATEST(pool_in_use, %s), pool_waiting = GREATEST(pool_waiting, %s),"
             " seen_at = UTC_TIMESTAMP(6)",
-            (worker, c.requests, c.failures, c.ms_total, c.ms_max, pool_size, c.in_use, c.waiting,
-             c.requests, c.failures, c.ms_total, c.ms_max, c.in_use, c.waiting),
-        )  # fmt: skip
+            (
+                worker,
+                c.requests,
+                c.failures,
+                c.ms_total,
+                c.ms_max,
+                pool_size,
+                c.in_use,
+                c.waiting,
+                c.requests,
+                c.failures,
+                c.ms_total,
+                c.ms_max,
+                c.in_use,
+                c.waiting,
+            ),
+        )
 
     async def by_period(self, *, hours: int, minutes: int) -> list[Period]:
         """Sum the last ``hours`` in periods of ``minutes``; silent ones are left out."""

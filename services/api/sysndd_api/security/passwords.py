@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import argon2
 
-from sysndd_core.errors import PasswordRefused, SignInBusy
+from sysndd_core.errors import PasswordRejected, SignInBusy
 
 MIN_PASSWORD = 12
 MAX_PASSWORD = 128
@@ -36,16 +36,16 @@ def check_password(password: str, *, own: Iterable[str] = ()) -> None:
         own: the account's user name and address, which anybody would try first.
 
     Raises:
-        PasswordRefused: too short, too long, or one that attackers try first.
+        PasswordRejected: too short, too long, or one that attackers try first.
     """
     text = normalised(password)
     if not MIN_PASSWORD <= len(text) <= MAX_PASSWORD:
-        raise PasswordRefused(
+        raise PasswordRejected(
             f"A password has {MIN_PASSWORD} to {MAX_PASSWORD} characters; this has {len(text)}."
         )
     words = {word.casefold() for name in own for word in (name, name.partition("@")[0])}
     if _is_common(text.casefold(), {"sysndd", *words}):
-        raise PasswordRefused("This password is one of those that are tried first; take another.")
+        raise PasswordRejected("This password is one of those that are tried first; take another.")
 
 
 def _is_common(text: str, own: set[str]) -> bool:
@@ -68,8 +68,8 @@ def _is_common(text: str, own: set[str]) -> bool:
 @cache
 def _common_passwords() -> frozenset[str]:
     """Read the shipped list; data/common_passwords.NOTICE says where it comes from."""
-    packed = (resources.files("sysndd_api") / "data" / "common_passwords.gz").read_bytes()
-    return frozenset(gzip.decompress(packed).decode().split("\n"))
+    compressed = (resources.files("sysndd_api") / "data" / "common_passwords.gz").read_bytes()
+    return frozenset(gzip.decompress(compressed).decode().split("\n"))
 
 
 class PasswordHashing:
@@ -79,20 +79,20 @@ class PasswordHashing:
     all memory; past the bound a sign-in is told to come back.
 
     Args:
-        memory_kib, passes: the parameters of new hashes (RFC 9106, section 3.1).
-        threads: how many hashes are computed at once.
+        memory_kib, time_cost: the parameters of new hashes (RFC 9106, section 3.1).
+        concurrency: how many hashes are computed at once.
     """
 
     _WAITING = 40
 
-    def __init__(self, *, memory_kib: int, passes: int, threads: int) -> None:
+    def __init__(self, *, memory_kib: int, time_cost: int, concurrency: int) -> None:
         self._hasher = argon2.PasswordHasher(
-            time_cost=passes, memory_cost=memory_kib, parallelism=1
+            time_cost=time_cost, memory_cost=memory_kib, parallelism=1
         )
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
+        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="argon2")
         self._pending = 0
         # Verified against when the login is unknown, so that both answers take the same time.
-        self._nobody = self._hasher.hash(secrets.token_urlsafe(16))
+        self._dummy_hash = self._hasher.hash(secrets.token_urlsafe(16))
 
     async def hash(self, password: str) -> str:
         """Return the encoded hash, with parameters and salt.
@@ -108,7 +108,7 @@ class PasswordHashing:
         Raises:
             SignInBusy: too many are waiting already.
         """
-        return bool(await self._run(password, encoded or self._nobody)) and encoded is not None
+        return bool(await self._run(password, encoded or self._dummy_hash)) and encoded is not None
 
     def is_outdated(self, encoded: str) -> bool:
         """Tell whether new hashes are made with more memory or more passes than this one."""

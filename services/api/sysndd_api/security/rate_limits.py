@@ -156,7 +156,7 @@ class Limiter:
                 return answers
         except (TimeoutError, RedisError, OSError) as error:
             self._away_until = time.monotonic() + _PAUSE_SECONDS
-            log.warning("limits_counted_alone", reason=type(error).__name__)
+            log.warning("rate_limit_store_unavailable", reason=type(error).__name__)
             return None
 
 

@@ -23,7 +23,7 @@ _MAIL_WINDOW = 1200
 
 
 @contextlib.asynccontextmanager
-async def same_time(seconds: float) -> AsyncIterator[None]:
+async def minimum_duration(seconds: float) -> AsyncIterator[None]:
     """Let the block take at least ``seconds``: how long it really took tells of what it found."""
     loop = asyncio.get_running_loop()
     ends = loop.time() + seconds
@@ -33,7 +33,7 @@ async def same_time(seconds: float) -> AsyncIterator[None]:
         await asyncio.sleep(max(0.0, ends - loop.time()))
 
 
-def folded(text: str) -> str:
+def normalize_login(text: str) -> str:
     """Return one spelling for all that the database takes for the same name.
 
     Its collation ignores case, accents, what can't be seen, and blanks at the end.
@@ -69,7 +69,7 @@ class RefusalLog(Protocol):
         ...
 
 
-class Attempts:
+class RateLimits:
     """Decides about tries.
 
     Args:
@@ -84,19 +84,23 @@ class Attempts:
         self._limiter = limiter
         self._clients = clients
         self._audit = audit
-        self._mails = settings.mails_per_address
+        self._mails = settings.emails_per_address
         self._requests = (
             Limit("requests_per_client", settings.requests_per_client, _HOUR),
-            Limit("requests_in_all", settings.requests_in_all, _HOUR),
+            Limit("requests_total", settings.requests_total, _HOUR),
         )
         self._failures = (
-            Limit("failures_per_pair", settings.failures_per_pair, _QUARTER),
+            Limit(
+                "failures_per_account_and_client",
+                settings.failures_per_account_and_client,
+                _QUARTER,
+            ),
             Limit("failures_per_client", settings.failures_per_client, _QUARTER),
-            Limit("failures_per_login", settings.failures_per_login, _QUARTER),
-            Limit("failures_in_all", settings.failures_in_all, _QUARTER),
+            Limit("failures_per_account", settings.failures_per_account, _QUARTER),
+            Limit("failures_total", settings.failures_total, _QUARTER),
         )
 
-    async def ask(
+    async def check(
         self, action: str, remote: str | None, *, account: LimitedAccount | None = None
     ) -> None:
         """Count one registration, request for a link or use of one.
@@ -109,14 +113,14 @@ class Attempts:
         Raises:
             TooManyAttempts.
         """
-        per_client, in_all = self._requests
-        uses = (Use(per_client, client_of(remote)), Use(in_all))
+        per_client, total = self._requests
+        uses = (Use(per_client, client_of(remote)), Use(total))
         await self._take(action, uses, remote, account=account)
 
     async def may_mail(self, kind: str, address: str) -> bool:
         """Count one mail with a link; tell whether it is sent."""
         limit = Limit(f"mail_{kind}", self._mails, _MAIL_WINDOW)
-        (verdict,) = await self._limiter.take(Use(limit, folded(address)))
+        (verdict,) = await self._limiter.take(Use(limit, normalize_login(address)))
         return not verdict.over
 
     async def sign_in(
@@ -135,21 +139,21 @@ class Attempts:
         """Take back what ``sign_in`` counted: it did not fail."""
         await self._limiter.give_back(*self._sign_in_uses(login, remote))
 
-    async def recovered(self, logins: tuple[str, ...], remote: str | None) -> None:
+    async def password_reset(self, logins: tuple[str, ...], remote: str | None) -> None:
         """Forget failures: the password was chosen anew by who reads the account's mail."""
-        pair, _, per_login, _ = self._failures
+        pair, _, per_account, _ = self._failures
         client = client_of(remote)
-        for login in map(folded, logins):
-            await self._limiter.forget(Use(pair, f"{client} {login}"), Use(per_login, login))
+        for login in map(normalize_login, logins):
+            await self._limiter.forget(Use(pair, f"{client} {login}"), Use(per_account, login))
 
     def _sign_in_uses(self, login: str, remote: str | None) -> tuple[Use, ...]:
-        pair, per_client, per_login, in_all = self._failures
-        client, name = client_of(remote), folded(login)
+        pair, per_client, per_account, total = self._failures
+        client, name = client_of(remote), normalize_login(login)
         return (
             Use(pair, f"{client} {name}"),
             Use(per_client, client),
-            Use(per_login, name),
-            Use(in_all),
+            Use(per_account, name),
+            Use(total),
         )
 
     async def _take(

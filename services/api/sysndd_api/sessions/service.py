@@ -11,11 +11,11 @@ from sysndd_api.audit.service import Audit
 from sysndd_api.security.access import Access, Actor, Role, anyone, new_token, token_hash
 from sysndd_api.security.passwords import PasswordHashing
 from sysndd_api.security.rate_limits import client_of
-from sysndd_api.security.sign_in_limits import Attempts, same_time
+from sysndd_api.security.sign_in_limits import RateLimits, minimum_duration
 from sysndd_api.sessions.models import OpenSession
 from sysndd_api.sessions.store import KnownClientStore, SessionStore
 from sysndd_core.db.database import Database
-from sysndd_core.errors import NotAllowed, NotSignedIn, SessionNotFound, WrongCredentials
+from sysndd_core.errors import InvalidCredentials, NotAllowed, NotSignedIn, SessionNotFound
 
 _REFUSAL_SECONDS = 0.15
 """What a refusal takes at least, whatever it was that did not fit."""
@@ -44,7 +44,7 @@ class Sessions:
         users: UserStore,
         tokens: TokenStore,
         hashing: PasswordHashing,
-        attempts: Attempts,
+        rate_limits: RateLimits,
         audit: Audit,
         hours: int,
     ) -> None:
@@ -54,7 +54,7 @@ class Sessions:
         self._users = users
         self._tokens = tokens
         self._hashing = hashing
-        self._attempts = attempts
+        self._rate_limits = rate_limits
         self._audit = audit
         self._hours = hours
 
@@ -64,23 +64,23 @@ class Sessions:
         """Open a session.
 
         Raises:
-            WrongCredentials: unknown login, wrong password or an account that is not active; the
+            InvalidCredentials: unknown login, wrong password or an account that is not active; the
                 same answer after the same time for all of them.
             TooManyAttempts, SignInBusy.
         """
         loop = asyncio.get_running_loop()
         began = loop.time()
         user = await self._users.by_login(login)
-        await self._attempts.sign_in(login, remote, account=user)
+        await self._rate_limits.sign_in(login, remote, account=user)
         # No connection is held while the hash is computed.
         fits = await self._hashing.verify(password, user.password_hash if user else None)
         if user is None or not fits or user.state != "active":
-            async with same_time(_REFUSAL_SECONDS - (loop.time() - began)):
+            async with minimum_duration(_REFUSAL_SECONDS - (loop.time() - began)):
                 who = anyone(remote, login)
-                await self._audit.record(who, "sign_in", outcome=WrongCredentials.code)
-            raise WrongCredentials()
+                await self._audit.record(who, "sign_in", outcome=InvalidCredentials.code)
+            raise InvalidCredentials()
         signed_in = await self._open(user, password, remote=remote, user_agent=user_agent)
-        await self._attempts.succeeded(login, remote)
+        await self._rate_limits.succeeded(login, remote)
         return signed_in
 
     async def _open(
@@ -95,7 +95,7 @@ class Sessions:
             # What was read before the hash was computed may be over: a reset, a deactivation.
             now = await self._users.lock(tx, user_id)
             if now is None or (now.password_hash, now.state) != (stored, "active"):
-                raise WrongCredentials()
+                raise InvalidCredentials()
             if better is not None:
                 await self._users.set_password(tx, user_id, better)
             await self._store.delete_expired(tx)

@@ -8,7 +8,7 @@ class SmtpTestStore:
 
     def __init__(self, database: Database) -> None:
         self._table = f"{database.ops}.smtp_test"
-        self._guard = f"{database.ops}.account_guard"
+        self._guard = f"{database.ops}.transaction_guard"
 
     async def lock(self, tx: Transaction) -> None:
         """Let one transaction at a time decide."""

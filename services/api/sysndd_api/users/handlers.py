@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sysndd_api.accounts.models import MailOnItsWay
+from sysndd_api.accounts.models import MailAccepted
 from sysndd_api.sessions.models import SessionList, SessionsEnded, SessionView
 from sysndd_api.sessions.service import Sessions
 from sysndd_api.users.models import AccountView, RoleRequest, UserQuery
@@ -53,7 +53,7 @@ async def change_role(request: Request) -> Response:
 async def resend_confirmation(request: Request) -> Response:
     """Send the link that confirms an account's address once more."""
     await service(request, Users).resend_confirmation(actor_of(request), _id(request))
-    return reply(MailOnItsWay(detail="The mail is on its way."), 202)
+    return reply(MailAccepted(detail="The mail is on its way."), 202)
 
 
 async def list_sessions(request: Request) -> Response:

@@ -13,10 +13,10 @@ from sysndd_api.users.models import AccountView, UserQuery
 from sysndd_api.users.store import AdministrationStore
 from sysndd_core.db.database import Database, Transaction
 from sysndd_core.errors import (
+    AccountStateConflict,
     LastAdministrator,
-    LinksNotPossible,
+    TokenKeyMissing,
     UserNotFound,
-    WrongAccountState,
 )
 
 
@@ -78,14 +78,14 @@ class Users:
 
         Raises:
             UserNotFound.
-            WrongAccountState: the address is not confirmed yet, or the account is deactivated.
+            AccountStateConflict: the address is not confirmed yet, or the account is deactivated.
         """
         async with self._database.transaction() as tx:
             user = await self._locked(tx, user_id)
             if user.state == "active":
                 return
             if user.state != "awaiting_approval":
-                raise WrongAccountState(f"The account is {user.state}.")
+                raise AccountStateConflict(f"The account is {user.state}.")
             await self._store.set_state(tx, user.user_id, "active")
             await self._mails.notice(tx, "approved", user.email, user.user_name)
             await self._audit.write(tx, actor, "approve_user", obj=user.user_name)
@@ -152,15 +152,15 @@ class Users:
         """Mail the link that confirms the address once more.
 
         Raises:
-            UserNotFound, LinksNotPossible.
-            WrongAccountState: it is confirmed.
+            UserNotFound, TokenKeyMissing.
+            AccountStateConflict: it is confirmed.
         """
         if not self._tokens.can_issue:
-            raise LinksNotPossible()
+            raise TokenKeyMissing()
         async with self._database.transaction() as tx:
             user = await self._locked(tx, user_id)
             if not await self._accounts.send_link(tx, user.email):
-                raise WrongAccountState(f"The account is {user.state}.")
+                raise AccountStateConflict(f"The account is {user.state}.")
             await self._audit.write(tx, actor, "resend_confirmation", obj=user.user_name)
 
     async def end_sessions(self, actor: Actor, user_id: str) -> int:
@@ -183,14 +183,14 @@ class Users:
         return user
 
     async def _refuse_last(self, tx: Transaction, user: Account) -> None:
-        # Under the lock of account_guard: nobody else is deciding at the same time.
+        # Under the lock of transaction_guard: nobody else is deciding at the same time.
         active = [one.user_id for one in await self._store.administrators(tx)]
         if active == [user.user_id]:
             raise LastAdministrator()
 
     async def _announce_administrator(self, tx: Transaction, actor: Actor, user: Account) -> None:
-        told = {one.email for one in await self._store.administrators(tx)} | {user.email}
-        for email in sorted(told):
+        recipients = {one.email for one in await self._store.administrators(tx)} | {user.email}
+        for email in sorted(recipients):
             await self._mails.notice(
                 tx, "new_administrator", email, user.user_name, granted_by=actor.user_name
             )

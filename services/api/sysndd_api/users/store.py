@@ -2,7 +2,7 @@
 
 from sysndd_api.accounts.store import ACCOUNT_COLUMNS, Account
 from sysndd_api.users.models import AccountView, UserQuery
-from sysndd_api.web.search import matching
+from sysndd_api.web.search import build_filter
 from sysndd_core.db.database import Database, Transaction
 
 _SEARCHED = ("user_name", "email", "first_name", "family_name")
@@ -16,7 +16,7 @@ class AdministrationStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._table = f"{database.app}.`user`"
-        self._guard = f"{database.ops}.account_guard"
+        self._guard = f"{database.ops}.transaction_guard"
 
     async def lock_by_name(self, tx: Transaction, user_name: str, email: str) -> Account | None:
         """Find an account by name or address and lock its row until the transaction ends."""
@@ -54,7 +54,7 @@ class AdministrationStore:
             f"SELECT name FROM {self._guard} WHERE name = 'administrators' FOR UPDATE"
         )
         if row is None:
-            raise LookupError("account_guard has lost its row")
+            raise LookupError("transaction_guard has lost its row")
 
     async def administrators(self, tx: Transaction) -> list[Account]:
         """Read the active Administrators."""
@@ -73,7 +73,7 @@ class AdministrationStore:
 
     async def page(self, query: UserQuery) -> tuple[list[AccountView], int]:
         """Read one page of accounts and the number of all that match."""
-        condition, arguments = matching(
+        condition, arguments = build_filter(
             {"role": query.role and query.role.value, "state": query.state},
             search=query.search,
             columns=_SEARCHED,

@@ -54,7 +54,7 @@ async def _known(_: Request, error: Exception) -> Response:
     assert isinstance(error, SysnddError)
     if error.status >= 500:
         log.warning(
-            "request_refused",
+            "request_rejected",
             code=error.code,
             detail=error.detail,
             cause=repr(error.__cause__) if error.__cause__ else None,

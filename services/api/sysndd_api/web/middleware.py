@@ -79,7 +79,7 @@ class RequestLog:
                 await self._app(scope, receive, send_with_id)
             except Exception:
                 # Here and not in the framework's outermost layer, where the request id is gone.
-                log.exception("request_crashed")
+                log.exception("request_failed")
                 if status:
                     raise
                 crashed = SysnddError("It was logged; quote the request id when you report it.")

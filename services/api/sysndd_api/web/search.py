@@ -6,7 +6,7 @@ from typing import Any
 Condition = tuple[str, tuple[Any, ...]]
 
 
-def matching(
+def build_filter(
     exact: Mapping[str, Any], *, search: str | None, columns: tuple[str, ...]
 ) -> Condition:
     """Build the condition of a list.

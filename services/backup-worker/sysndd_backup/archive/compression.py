@@ -84,15 +84,15 @@ def open_reader(path: Path, keys: Keys) -> IO[bytes]:
     return unpack(keys.open(path), packing_of(path))
 
 
-def unpack(packed: IO[bytes], compression: BackupCompression) -> IO[bytes]:
+def unpack(compressed: IO[bytes], compression: BackupCompression) -> IO[bytes]:
     """Return a stream of what a packed stream holds; it closes that, too."""
     if compression is BackupCompression.ZSTD:
         # Programs that pack in parallel write many frames.
-        reader = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
+        reader = zstandard.ZstdDecompressor().stream_reader(compressed, read_across_frames=True)
         return cast("IO[bytes]", reader)
     if compression is BackupCompression.GZIP:
-        return cast("IO[bytes]", _Gunzip(packed))
-    return packed
+        return cast("IO[bytes]", _Gunzip(compressed))
+    return compressed
 
 
 UNPACK_ERRORS = (zstandard.ZstdError, zlib.error, gzip.BadGzipFile, EOFError, OSError)
@@ -114,13 +114,13 @@ class _Plain:
 class _Gunzip(gzip.GzipFile):
     """Closes the file below it, which ``GzipFile`` leaves open."""
 
-    def __init__(self, packed: IO[bytes]) -> None:
-        super().__init__(fileobj=packed, mode="rb")
-        self._packed = packed
+    def __init__(self, compressed: IO[bytes]) -> None:
+        super().__init__(fileobj=compressed, mode="rb")
+        self._compressed = compressed
 
     def close(self) -> None:
         super().close()
-        self._packed.close()
+        self._compressed.close()
 
 
 def check_zstd_frames(file: IO[bytes]) -> None:

@@ -18,8 +18,8 @@ from sysndd_core.backups.manifest import BackupManifest
 from sysndd_core.backups.s3 import S3Copies
 from sysndd_core.errors import (
     BackupNotFound,
-    CopyFailed,
     InsufficientStorage,
+    OffsiteStorageUnavailable,
     SysnddError,
 )
 from sysndd_core.logging import get_logger
@@ -63,17 +63,17 @@ class OffsiteStorage:
             with _exclusive(path) as ours:
                 if not ours:
                     return manifest
-                remote = await run_with_progress(
+                offsite = await run_with_progress(
                     lambda report: self.copies.put(manifest, path, report),
                     ProgressReporter(progress, "copying", (percent, percent), manifest.size_bytes),
                 )
-            changes = {"remote": remote, "remote_error": None}
+            changes = {"offsite": offsite, "offsite_error": None}
             manifest = await asyncio.to_thread(self._store.amend, name, changes)
             await asyncio.to_thread(self.copies.put_manifest, manifest)
-        except (CopyFailed, OSError) as error:
-            detail = error.detail if isinstance(error, CopyFailed) else str(error)
+        except (OffsiteStorageUnavailable, OSError) as error:
+            detail = error.detail if isinstance(error, OffsiteStorageUnavailable) else str(error)
             log.error("offsite_copy_failed", name=name, reason=detail)
-            failed = {"remote": None, "remote_error": detail}
+            failed = {"offsite": None, "offsite_error": detail}
             return await asyncio.to_thread(self._store.amend, name, failed)
         return manifest
 
@@ -81,10 +81,10 @@ class OffsiteStorage:
         """Write the manifest of a copy again, after a verification for instance. Never raises."""
         with contextlib.suppress(BackupNotFound):
             manifest = await asyncio.to_thread(self._store.manifest, name)
-            if manifest.remote is not None:
+            if manifest.offsite is not None:
                 try:
                     await asyncio.to_thread(self.copies.put_manifest, manifest)
-                except CopyFailed as error:
+                except OffsiteStorageUnavailable as error:
                     log.warning("offsite_manifest_not_written", name=name, reason=error.detail)
 
     async def download(
@@ -93,7 +93,7 @@ class OffsiteStorage:
         """Download a file that is only off-site, and check its hash.
 
         Raises:
-            CopyFailed, BackupDamaged, InsufficientStorage: nothing is left of it.
+            OffsiteStorageUnavailable, BackupDamaged, InsufficientStorage: nothing is left of it.
         """
         free = self._store.free_bytes()
         if free < manifest.size_bytes:
@@ -128,12 +128,12 @@ class OffsiteStorage:
         """List what is only off-site, forget what is gone there, and copy what is only here.
 
         Raises:
-            CopyFailed: the storage does not answer; nothing was changed.
+            OffsiteStorageUnavailable: the storage does not answer; nothing was changed.
         """
         here = {one.name: one for one in await asyncio.to_thread(self._store.manifests)}
         there = {one.name: one for one in await asyncio.to_thread(self.copies.manifests)}
         for name, manifest in there.items():
-            if name not in here and manifest.remote is not None:
+            if name not in here and manifest.offsite is not None:
                 await asyncio.to_thread(self._store.write_manifest, manifest)
         for name, manifest in here.items():
             with contextlib.suppress(BackupNotFound):
@@ -148,9 +148,9 @@ class OffsiteStorage:
         elif there is None:
             await self.copy(name)
         elif here.to_json() != there.to_json():
-            if here.remote is None:
+            if here.offsite is None:
                 # Copied by a worker that was killed before it could note so.
-                await asyncio.to_thread(self._store.amend, name, {"remote": there.remote})
+                await asyncio.to_thread(self._store.amend, name, {"offsite": there.offsite})
             await self.upload_manifest(name)
 
 

@@ -11,7 +11,7 @@ from sysndd_backup.archive.off_site import OffsiteStorage
 from sysndd_backup.progress import Progress
 from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.backups.manifest import BackupManifest
-from sysndd_core.errors import BackupDamaged, CopyFailed, EncryptionKeyWrong
+from sysndd_core.errors import BackupDamaged, EncryptionKeyWrong, OffsiteStorageUnavailable
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class BackupReader:
             EncryptionKeyMissing, EncryptionKeyWrong: it is encrypted, and no identity fits.
             BackupDamaged: it does not begin as its name says, or the downloaded copy's hash is
                 wrong.
-            CopyFailed: the only copy is off-site, and can't be read.
+            OffsiteStorageUnavailable: the only copy is off-site, and can't be read.
             InsufficientStorage: there is no space to download it.
         """
         if not manifest.local and self.offsite is None:
-            raise CopyFailed(
+            raise OffsiteStorageUnavailable(
                 f"{manifest.name} is only in S3-compatible storage, and BACKUP_S3_BUCKET is not set"
                 " here."
             )

@@ -6,11 +6,11 @@ from datetime import datetime, tzinfo
 
 from sysndd_backup.archive.off_site import OffsiteStorage
 from sysndd_core.backups.directory import BackupDirectory
-from sysndd_core.backups.manifest import BackupManifest, Proof
-from sysndd_core.errors import BackupLocked, BackupNotFound, CopyFailed
+from sysndd_core.backups.manifest import BackupManifest, Verification
+from sysndd_core.errors import BackupLocked, BackupNotFound, OffsiteStorageUnavailable
 from sysndd_core.jobs.models import BackupKind
 from sysndd_core.logging import get_logger
-from sysndd_core.settings.schedule import Keep
+from sysndd_core.settings.schedule import RetentionPolicy
 
 log = get_logger(__name__)
 
@@ -22,31 +22,32 @@ _PERIODS: dict[str, Callable[[datetime], tuple[int, ...]]] = {
 }
 
 
-def expired(manifests: Iterable[BackupManifest], keep: Keep) -> list[str]:
+def expired(manifests: Iterable[BackupManifest], retention: RetentionPolicy) -> list[str]:
     """Return the names of the backups that are no longer kept.
 
-    Pinned ones stay. Only proven ones fill places; one that is not proven goes when ``keep.last``
-    newer proven ones are there (at least one). The newest proven one never goes.
+    Pinned ones stay. Only verified ones fill places; one that is not verified goes when
+    ``retention.last``
+    newer verified ones are there (at least one). The newest verified one never goes.
     """
     newest_first = sorted(manifests, key=lambda one: (one.created_at, one.name), reverse=True)
-    proven = [one for one in newest_first if one.proof is Proof.PROVEN]
-    if not proven:
+    verified = [one for one in newest_first if one.verification is Verification.VERIFIED]
+    if not verified:
         # Nothing may go while nothing is known to be good.
         return []
-    kept = {proven[0].name} | {one.name for one in newest_first if one.pinned}
+    kept = {verified[0].name} | {one.name for one in newest_first if one.pinned}
     safety = [one for one in newest_first if one.kind is BackupKind.PRE_RESTORE]
-    kept |= {one.name for one in safety[: keep.pre_restore]}
-    regular = [one for one in proven if one.kind is not BackupKind.PRE_RESTORE]
-    kept |= {one.name for one in regular[: keep.last]}
+    kept |= {one.name for one in safety[: retention.pre_restore]}
+    regular = [one for one in verified if one.kind is not BackupKind.PRE_RESTORE]
+    kept |= {one.name for one in regular[: retention.last]}
     for period, name_of in _PERIODS.items():
-        kept |= _newest_of_each(regular, name_of, getattr(keep, period), keep.zone)
+        kept |= _newest_of_each(regular, name_of, getattr(retention, period), retention.zone)
     # By those that stay: else what goes now would let more go the next time.
-    staying = [one for one in regular if one.name in kept] or proven[:1]
-    horizon = staying[: max(1, keep.last)][-1].created_at
+    staying = [one for one in regular if one.name in kept] or verified[:1]
+    horizon = staying[: max(1, retention.last)][-1].created_at
     kept |= {
         one.name
         for one in newest_first
-        if one.proof is not Proof.PROVEN
+        if one.verification is not Verification.VERIFIED
         and one.kind is not BackupKind.PRE_RESTORE
         and one.created_at >= horizon
     }
@@ -66,7 +67,7 @@ def _newest_of_each(
 
 
 async def apply_retention(
-    store: BackupDirectory, keep: Keep, offsite: OffsiteStorage | None = None
+    store: BackupDirectory, retention: RetentionPolicy, offsite: OffsiteStorage | None = None
 ) -> list[str]:
     """Delete expired backups in both locations; return their names.
 
@@ -76,12 +77,12 @@ async def apply_retention(
     """
     manifests = await asyncio.to_thread(store.manifests)
     gone = []
-    for name in expired(manifests, keep):
+    for name in expired(manifests, retention):
         try:
             # It may have been pinned since we looked.
             if await asyncio.to_thread(_remove_unless_pinned, store, offsite, name):
                 gone.append(name)
-        except (BackupLocked, CopyFailed) as error:
+        except (BackupLocked, OffsiteStorageUnavailable) as error:
             log.info("expired_backup_kept", name=name, reason=error.detail)
         except BackupNotFound:
             continue
@@ -96,8 +97,10 @@ def _remove_unless_pinned(
     manifest = store.manifest(name)
     if manifest.pinned:
         return False
-    if manifest.remote is not None:
+    if manifest.offsite is not None:
         if offsite is None:
-            raise CopyFailed(f"The bucket {manifest.remote.bucket} is not known here.")
+            raise OffsiteStorageUnavailable(
+                f"The bucket {manifest.offsite.bucket} is not known here."
+            )
         offsite.copies.remove(name)
     return store.remove_unless_pinned(name)

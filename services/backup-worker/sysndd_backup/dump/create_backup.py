@@ -46,7 +46,7 @@ async def create_backup(
         The manifest of the published backup.
 
     Raises:
-        DumpFailed, MissingRights, InsufficientStorage: nothing is left behind and the list of
+        DumpFailed, MissingPrivileges, InsufficientStorage: nothing is left behind and the list of
             backups is unchanged.
         LeaseLost: another worker took over; nothing was published.
     """
@@ -111,7 +111,7 @@ def _expected_bytes(tools: BackupTools, inventory: Inventory) -> int:
     A dump is text: longer than the pages it comes from for numbers, shorter for sparse pages. The
     last backup is the better estimate.
     """
-    tools.store.check_room(inventory.data_bytes)
+    tools.store.check_free_space(inventory.data_bytes)
     last = next(iter(tools.store.manifests()), None)
     if last is None:
         return max(1, inventory.data_bytes)
@@ -185,7 +185,7 @@ def _manifest(
         client_flags=list(flags_for(tools.server)),
         schema_version=dump.schema_version,
         application_version=__version__,
-        fenced=dump.ddl_fenced,
+        ddl_fenced=dump.ddl_fenced,
         encrypted=bool(tools.keys.recipients),
         recipients=list(tools.keys.recipients),
     )

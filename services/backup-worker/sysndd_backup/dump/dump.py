@@ -167,8 +167,8 @@ class Dump:
         plain, statistics = hashlib.sha256(), DumpStatistics()
         scan = DumpScan(statistics)
         with open(self._target, "xb", opener=private) as file:
-            packed = _HashingSink(file)
-            with self._keys.encrypting(packed) as sink:
+            compressed = _HashingSink(file)
+            with self._keys.encrypting(compressed) as sink:
                 writer = open_writer(sink, self._compression)
                 for chunk in chunks:
                     plain.update(chunk)
@@ -181,7 +181,7 @@ class Dump:
             os.fsync(file.fileno())
         return DumpResult(
             size_bytes=self._target.stat().st_size,
-            sha256=packed.sha256.hexdigest(),
+            sha256=compressed.sha256.hexdigest(),
             uncompressed_bytes=self._bytes_read,
             uncompressed_sha256=plain.hexdigest(),
             statistics=statistics,

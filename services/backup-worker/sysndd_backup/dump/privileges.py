@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from sysndd_backup.server.server import Server
 from sysndd_core.db.database import Database
-from sysndd_core.errors import MissingRights
+from sysndd_core.errors import MissingPrivileges
 
 _NEEDED = ("SELECT", "SHOW VIEW", "TRIGGER", "EVENT")
 # Any of these shows that a routine exists (and the first two are in every usual grant).
@@ -26,11 +26,11 @@ async def check_privileges(database: Database, server: Server, schema: str) -> N
         schema: plain name of the schema to be dumped.
 
     Raises:
-        MissingRights: naming every right that is missing.
+        MissingPrivileges: naming every right that is missing.
     """
     missing = missing_privileges(await _grants(database, server), schema)
     if missing:
-        raise MissingRights(
+        raise MissingPrivileges(
             f"The account {database.settings.user} lacks {', '.join(missing)} on {schema}; without"
             " it a backup would silently lose what it can't see."
         )
@@ -41,11 +41,11 @@ async def check_privileges(database: Database, server: Server, schema: str) -> N
         (schema,),
     )
     if hidden:
-        right = "SELECT on mysql.proc" if server.vendor == "MariaDB" else "SHOW_ROUTINE"
+        privilege = "SELECT on mysql.proc" if server.vendor == "MariaDB" else "SHOW_ROUTINE"
         names = ", ".join(row["name"] for row in hidden)
-        raise MissingRights(
+        raise MissingPrivileges(
             f"The account {database.settings.user} may not read the body of {names}; it needs"
-            f" {right}, or to be their DEFINER."
+            f" {privilege}, or to be their DEFINER."
         )
 
 
@@ -69,7 +69,7 @@ def missing_privileges(grants: Iterable[str], schema: str) -> list[str]:
     if {"ALL PRIVILEGES", "ALL"} & held:
         held |= {*_NEEDED, *_SHOWS_ROUTINES}
     held -= revoked
-    missing = [right for right in _NEEDED if right not in held]
+    missing = [privilege for privilege in _NEEDED if privilege not in held]
     if not held.intersection(_SHOWS_ROUTINES):
         missing.append(_SHOWS_ROUTINES[0])
     return missing

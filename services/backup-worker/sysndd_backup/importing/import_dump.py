@@ -27,8 +27,8 @@ from sysndd_backup.progress import Progress, ProgressReporter, run_with_progress
 from sysndd_core import __version__
 from sysndd_core.backups.directory import UPLOAD_SUFFIX
 from sysndd_core.backups.manifest import BackupManifest
-from sysndd_core.errors import BackupDamaged, BackupNotFound, NotADump, UnpacksTooLarge
-from sysndd_core.jobs.models import AdoptBackup
+from sysndd_core.errors import BackupDamaged, BackupNotFound, NotADump, UncompressedTooLarge
+from sysndd_core.jobs.models import ImportBackup
 from sysndd_core.settings.backup import BackupCompression
 
 _CHUNK = 1 << 20
@@ -54,7 +54,11 @@ class _Read:
 
 
 async def import_dump(
-    tools: BackupTools, job: AdoptBackup, request: BackupRequest, progress: Progress, max_bytes: int
+    tools: BackupTools,
+    job: ImportBackup,
+    request: BackupRequest,
+    progress: Progress,
+    max_bytes: int,
 ) -> BackupManifest:
     """Read a dump to its end and list it as a backup.
 
@@ -70,7 +74,7 @@ async def import_dump(
 
     Raises:
         BackupNotFound: there is no such file.
-        BackupDamaged, NotADump, UnpacksTooLarge: an upload is deleted; another file stays.
+        BackupDamaged, NotADump, UncompressedTooLarge: an upload is deleted; another file stays.
     """
     source = _source(tools, job)
     try:
@@ -93,7 +97,7 @@ async def import_dump(
             source.unlink(missing_ok=True)
 
 
-def _source(tools: BackupTools, job: AdoptBackup) -> Path:
+def _source(tools: BackupTools, job: ImportBackup) -> Path:
     path = tools.store.path(job.name)
     return path.with_name(path.name + UPLOAD_SUFFIX) if job.uploaded else path
 
@@ -156,7 +160,7 @@ def _read(
             while chunk := reader.read(_CHUNK):
                 count += len(chunk)
                 if count > max_bytes:
-                    raise UnpacksTooLarge(
+                    raise UncompressedTooLarge(
                         f"It unpacks to more than {max_bytes:,} bytes (BACKUP_UPLOAD_MAX_BYTES)."
                     )
                 head += chunk[: max(0, _HEAD_BYTES - len(head))]
@@ -172,12 +176,12 @@ def _read(
 
 
 def _hash_file(source: Path, report: Callable[[int], None]) -> str:
-    packed = hashlib.sha256()
+    compressed = hashlib.sha256()
     with source.open("rb") as file:
         while chunk := file.read(_CHUNK):
-            packed.update(chunk)
+            compressed.update(chunk)
             report(0)
-    return packed.hexdigest()
+    return compressed.hexdigest()
 
 
 def _check_end(name: str, source: Path, compression: BackupCompression) -> None:

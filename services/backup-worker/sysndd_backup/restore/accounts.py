@@ -12,8 +12,13 @@ from sysndd_backup.server.session import SchemaSession
 SAME = ("user_id", "user_name", "email", "role", "state", "password_hash")
 """What makes an account the same account on two sides."""
 
-_LABELS = {"user_name": "user name", "email": "address", "role": "role", "state": "state",
-         "password_hash": "password"}  # fmt: skip
+_LABELS = {
+    "user_name": "user name",
+    "email": "address",
+    "role": "role",
+    "state": "state",
+    "password_hash": "password",
+}
 _SHOWN = 500
 
 

@@ -97,12 +97,19 @@ class Journal:
         async with self._database.transaction() as tx:
             entry_id = await tx.insert(
                 f"INSERT INTO {self._table} (job_id, purpose, backup, live, incoming, outgoing,"
-                " step, row_counts, new_programs, started_at) VALUES"
+                " step, row_counts, new_objects, started_at) VALUES"
                 " (%s, %s, %s, %s, %s, %s, 'preparing', %s, %s, UTC_TIMESTAMP(6))",
-                (job_id, purpose.value, backup, self._database.settings.name, incoming, outgoing,
-                 json.dumps(row_counts),
-                 None if new_objects is None else objects_to_json(new_objects)),
-            )  # fmt: skip
+                (
+                    job_id,
+                    purpose.value,
+                    backup,
+                    self._database.settings.name,
+                    incoming,
+                    outgoing,
+                    json.dumps(row_counts),
+                    None if new_objects is None else objects_to_json(new_objects),
+                ),
+            )
         return await self.get(entry_id)
 
     async def get(self, entry_id: int) -> Entry:
@@ -120,7 +127,7 @@ class Journal:
 
     async def record_objects(self, entry: Entry, new: tuple[StoredObject, ...]) -> None:
         """Record the stored objects of the new side, before they are dropped there."""
-        await self._write(entry, "new_programs = %s", objects_to_json(new))
+        await self._write(entry, "new_objects = %s", objects_to_json(new))
 
     async def record_row_counts(self, entry: Entry, counts: dict[str, int]) -> None:
         """Record the row counts of the new side again, after migrations may have changed them."""
@@ -137,7 +144,7 @@ class Journal:
         await self._write(
             entry,
             "step = 'making_room', swapping = 1, maintenance = 1,"
-            " old_programs = %s, new_programs = %s",
+            " old_objects = %s, new_objects = %s",
             objects_to_json(old),
             objects_to_json(new),
         )
@@ -145,7 +152,7 @@ class Journal:
 
     async def mark_rollback(self, entry: Entry) -> None:
         """Record that it is to be rolled back whatever the marker says."""
-        await self._write(entry, "step = 'turning_back', turned_back = 1")
+        await self._write(entry, "step = 'turning_back', rolling_back = 1")
 
     async def end_maintenance(self, entry: Entry) -> None:
         """Allow writes again: live is whole; only scratch schemas are still to be dropped."""
@@ -243,9 +250,15 @@ class InterruptedJobs:
             " finished_at = COALESCE(finished_at, UTC_TIMESTAMP(6)),"
             # The audit log may say that its worker was lost; now the outcome is known.
             " outcome_audit_id = NULL WHERE id = %s AND state IN ('running', 'failed')",
-            ("succeeded" if done else "failed", None if done else "restore_failed",
-             None if done else text, text, done, entry.job_id),
-        )  # fmt: skip
+            (
+                "succeeded" if done else "failed",
+                None if done else "restore_failed",
+                None if done else text,
+                text,
+                done,
+                entry.job_id,
+            ),
+        )
 
 
 def _entry(row: Row) -> Entry:
@@ -258,9 +271,9 @@ def _entry(row: Row) -> Entry:
         incoming=row["incoming"],
         outgoing=row["outgoing"],
         swapping=bool(row["swapping"]),
-        rolling_back=bool(row["turned_back"]),
-        old_objects=objects_from_json(row["old_programs"]),
-        new_objects=objects_from_json(row["new_programs"]),
+        rolling_back=bool(row["rolling_back"]),
+        old_objects=objects_from_json(row["old_objects"]),
+        new_objects=objects_from_json(row["new_objects"]),
         row_counts=json.loads(row["row_counts"] or "{}"),
         outcome=Outcome(row["outcome"]) if row["outcome"] else None,
     )

@@ -59,7 +59,7 @@ class Swap:
             f"CREATE TABLE IF NOT EXISTS {_full(entry.incoming, entry.marker)}"
             " (id INT PRIMARY KEY) ENGINE=InnoDB"
         )
-        await self._journal.step(entry, "dropping_programs")
+        await self._journal.step(entry, "dropping_stored_objects")
         await drop_triggers_and_events(self._session, entry.incoming)
         await drop_objects(self._session, entry.live)
         await self._journal.step(entry, "renaming")
@@ -92,7 +92,7 @@ class Swap:
 
     async def finish(self, entry: Entry) -> None:
         """Do what is left once the tables have moved, and close the entry."""
-        await self._journal.step(entry, "making_programs")
+        await self._journal.step(entry, "creating_stored_objects")
         await self._end_sessions(entry.outgoing, entry.live)
         await drop_objects(self._session, entry.live)
         await create_objects(self._session, entry.live, entry.new_objects or ())

@@ -19,9 +19,9 @@ from sysndd_backup.progress import Progress, ProgressReporter, run_in_thread
 from sysndd_backup.server.clients import ClientRun, Process
 from sysndd_backup.server.server import quoted
 from sysndd_backup.verify.dump_digest import DumpDigest, NormalizedReader, difference
-from sysndd_core.backups.manifest import BackupManifest, Proof
+from sysndd_core.backups.manifest import BackupManifest, Verification
 from sysndd_core.db.database import Database, connect
-from sysndd_core.errors import BackupDamaged, ProofFailed, RestoreFailed
+from sysndd_core.errors import BackupDamaged, RestoreFailed, VerificationFailed
 
 _CHUNK = 1 << 20
 
@@ -38,25 +38,31 @@ async def verify_backup(
         low, high: the range of percent that this fills within its job.
 
     Returns:
-        The manifest, with ``proof`` as PROVEN.
+        The manifest, with ``verification`` as VERIFIED.
 
     Raises:
         BackupNotFound: there is none of that name.
         EncryptionKeyMissing, EncryptionKeyWrong: nothing was begun.
-        ProofFailed, BackupDamaged: naming what differs; the manifest says so too.
+        VerificationFailed, BackupDamaged: naming what differs; the manifest says so too.
     """
     manifest = await asyncio.to_thread(tools.store.manifest, name)
     await tools.reader.ensure_readable(manifest, progress, percent=low)
     try:
         await _compare(tools, manifest, progress, low, high)
-    except (ProofFailed, BackupDamaged) as error:
-        await _record(tools, name, Proof.FAILED, error.detail)
+    except (VerificationFailed, BackupDamaged) as error:
+        await _record(tools, name, Verification.FAILED, error.detail)
         raise
-    return await _record(tools, name, Proof.PROVEN, None)
+    return await _record(tools, name, Verification.VERIFIED, None)
 
 
-async def _record(tools: BackupTools, name: str, proof: Proof, error: str | None) -> BackupManifest:
-    changes = {"proof": proof, "proof_at": datetime.now(UTC), "proof_error": error}
+async def _record(
+    tools: BackupTools, name: str, verification: Verification, error: str | None
+) -> BackupManifest:
+    changes = {
+        "verification": verification,
+        "verified_at": datetime.now(UTC),
+        "verification_error": error,
+    }
     manifest = await asyncio.to_thread(tools.store.amend, name, changes)
     if tools.offsite is not None:
         await tools.offsite.upload_manifest(name)
@@ -67,7 +73,7 @@ async def _compare(
     tools: BackupTools, manifest: BackupManifest, progress: Progress, low: int, high: int
 ) -> None:
     middle, size = low + (high - low) // 2, manifest.uncompressed_bytes
-    await progress("proving", low, "Reading the file")
+    await progress("verifying", low, "Reading the file")
     await asyncio.to_thread(tools.reader.check_hash, manifest)
     async with _scratch_schema(tools.database) as scratch:
         reporter = ProgressReporter(progress, "loading", (low, middle), size)
@@ -78,14 +84,16 @@ async def _compare(
         dumped = await _dump_again(tools, scratch, reporter)
     differs = difference(loaded.digests, dumped)
     if differs is not None:
-        raise ProofFailed(f"Loaded and dumped again, {manifest.name} differs in the {differs}.")
+        raise VerificationFailed(
+            f"Loaded and dumped again, {manifest.name} differs in the {differs}."
+        )
 
 
 @contextlib.asynccontextmanager
 async def _scratch_schema(database: Database) -> AsyncIterator[str]:
     """Create an empty schema with live's character set; dropped at the end."""
     live = database.settings.name
-    scratch = f"{live}_proof"
+    scratch = f"{live}_verify"
     row = await database.fetch_one(
         "SELECT default_character_set_name AS charset, default_collation_name AS collation"
         " FROM information_schema.schemata WHERE schema_name = %s",
@@ -111,7 +119,7 @@ async def _run(database: Database, statement: str) -> None:
         async with connection.cursor() as cursor:
             await cursor.execute(statement)
     except aiomysql.Error as error:
-        raise ProofFailed(f"The server refused {statement[:60]}: {error}") from error
+        raise VerificationFailed(f"The server refused {statement[:60]}: {error}") from error
     finally:
         connection.close()
 
@@ -140,7 +148,7 @@ async def _load(
     try:
         await reporter.watch(load.run(normalized), load.bytes_sent)
     except RestoreFailed as error:
-        raise ProofFailed(f"It can't be loaded: {error.detail}") from error
+        raise VerificationFailed(f"It can't be loaded: {error.detail}") from error
     except UNPACK_ERRORS as error:
         raise BackupDamaged(f"The file can't be read to its end: {error}") from error
     assert reader is not None
@@ -171,7 +179,7 @@ async def _dump_again(
     work = run_in_thread(lambda: client.run(read), client.stop)
     _, ended = await reporter.watch(work, lambda: done)
     if ended.exit_code != 0:
-        raise ProofFailed(
+        raise VerificationFailed(
             f"The loaded copy can't be dumped: the client ended with {ended.exit_code}:"
             f" {ended.complaint}"
         )

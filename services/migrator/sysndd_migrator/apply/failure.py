@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from sysndd_migrator.errors import (
     Blocked,
-    FailedBefore,
+    FailedMigration,
     Interrupted,
     ServerUnavailable,
     StatementFailed,
@@ -118,9 +118,9 @@ def blocked(
     )
 
 
-def undecidable(script: Script, unit: Unit) -> FailedBefore:
+def undecidable(script: Script, unit: Unit) -> FailedMigration:
     """Say that a person has to look how far a killed statement came."""
-    return FailedBefore(
+    return FailedMigration(
         f"{place(script, unit)}: the last run was killed inside statement {unit.first}, and it "
         f"can't be told how much of it was done: {shortened(unit.statements[0].text)} Look, then "
         f"run `sysndd-migrator resolve {script.filename} --from-statement {unit.first}` to repeat "
@@ -130,9 +130,9 @@ def undecidable(script: Script, unit: Unit) -> FailedBefore:
     )
 
 
-def temporary_tables_lost(script: Script) -> FailedBefore:
+def temporary_tables_lost(script: Script) -> FailedMigration:
     """Say that an interrupted file can't be gone on with."""
-    return FailedBefore(
+    return FailedMigration(
         f"{script.place} was interrupted and uses temporary tables, which ended with the old "
         "connection. Undo what it did and run `sysndd-migrator resolve "
         f"{script.filename} --from-statement 1`.",

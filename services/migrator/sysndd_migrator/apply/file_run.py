@@ -16,7 +16,7 @@ from sysndd_migrator.apply import failure
 from sysndd_migrator.apply.assertions import CHANGED_NOTHING
 from sysndd_migrator.apply.effect import definition_hash
 from sysndd_migrator.apply.run_context import RunContext
-from sysndd_migrator.apply.session_cleanup import cleaning_statements
+from sysndd_migrator.apply.session_cleanup import session_cleanup_statements
 from sysndd_migrator.apply.unit_run import UnitRunner
 from sysndd_migrator.errors import MigratorError, PostconditionFailed
 from sysndd_migrator.files.script import Script
@@ -121,7 +121,7 @@ class FileRun:
         if not (simple and await self._session.is_unchanged()):
             leaked = await self._session.reset(self._ledger.schema, transactions=not simple)
         if not simple or b"@" in self._script.data:
-            for statement in cleaning_statements(self._script.statements):
+            for statement in session_cleanup_statements(self._script.statements):
                 await self._session.execute(statement)
         left = {name: str(value) for name, value in leaked.items()}
         if left:
@@ -150,7 +150,7 @@ class FileRun:
         if unit.kind is Kind.OPAQUE and not _is_one_change(unit):
             raise failure.undecidable(self._script, unit)
         log.info(
-            "found_done",
+            "unit_already_applied",
             file=self._script.filename,
             statement=unit.first,
             line=unit.statements[0].line,

@@ -93,13 +93,13 @@ class Progress:
         if not rows:
             return {}
         row = {str(name).lower(): value for name, value in rows[0].items()}
-        told = {"state": str(row["state"])} if row.get("state") else {}
+        fields = {"state": str(row["state"])} if row.get("state") else {}
         if not self._session.is_mariadb:
-            told |= await self._mysql_stage()
+            fields |= await self._mysql_stage()
         elif float(row.get("progress") or 0) > 0:
-            told |= {"percent": f"{float(row['progress']):.1f}"}
-            told |= {"stage": f"{row['stage']} of {row['max_stage']}"}
-        return told
+            fields |= {"percent": f"{float(row['progress']):.1f}"}
+            fields |= {"stage": f"{row['stage']} of {row['max_stage']}"}
+        return fields
 
     async def _mysql_stage(self) -> dict[str, str]:
         rows = await self._rows(_STAGES)

@@ -18,7 +18,7 @@ _TEMPORARY = re.compile(
 _VARIABLES_AT_ONCE = 100
 
 
-def cleaning_statements(statements: Iterable[Statement]) -> list[str]:
+def session_cleanup_statements(statements: Iterable[Statement]) -> list[str]:
     """Return the statements that take back what a file left in its session.
 
     Args:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sysndd_migrator.checks.lint_rules import RULES, by_rule
-from sysndd_migrator.errors import SplitRefused
+from sysndd_migrator.errors import AmbiguousFile
 from sysndd_migrator.files.script import Script
 from sysndd_migrator.files.splitter import Statement
 
@@ -62,9 +62,11 @@ def check(script: Script) -> list[Finding]:
     try:
         statements = script.statements
         _ = script.units
-    except SplitRefused as error:
+    except AmbiguousFile as error:
         return [
-            Finding(script.place, error.line, "split-refused", error.reason, RULES["split-refused"])
+            Finding(
+                script.place, error.line, "ambiguous-file", error.reason, RULES["ambiguous-file"]
+            )
         ]
     found = _misused_allowances(script)
     for statement, allowed in with_allowances(script, statements):

@@ -8,12 +8,12 @@ what is prepared or assigned to a variable.
 import re
 from collections.abc import Iterator
 
-from sysndd_migrator.files.literals import STRING, blanked
+from sysndd_migrator.files.literals import STRING, mask_literals
 from sysndd_migrator.files.splitter import Statement
 from sysndd_migrator.files.units import Kind, kind_of
 
 RULES = {
-    "split-refused": "write it so that every client reads the same statements",
+    "ambiguous-file": "write it so that every client reads the same statements",
     "mariadb-only": "ask information_schema and PREPARE the statement, or drop and create; see "
     "`sysndd-migrator new`",
     "mysql-only": "what both servers know, such as COLLATE utf8mb4_unicode_ci",
@@ -187,7 +187,7 @@ _WHOLE = re.compile(
 
 def by_rule(statement: Statement) -> Iterator[tuple[str, int, str]]:
     """Yield the faults of one statement: rule, offset in its text, and what is there."""
-    yield from _in_code(blanked(statement.text), 0)
+    yield from _in_code(mask_literals(statement.text), 0)
     if kind_of(statement) is Kind.SESSION or statement.plain[:7].lower() == "execute":
         for match in STRING.finditer(statement.text):
             inner = match[0][1:-1].replace("''", "  ")

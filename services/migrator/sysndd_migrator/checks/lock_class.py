@@ -14,7 +14,7 @@ from enum import StrEnum
 import pymysql.err
 
 from sysndd_core.logging import get_logger
-from sysndd_migrator.apply.session_cleanup import cleaning_statements
+from sysndd_migrator.apply.session_cleanup import session_cleanup_statements
 from sysndd_migrator.files.outside import reaches_outside
 from sysndd_migrator.files.script import Script
 from sysndd_migrator.files.splitter import Statement
@@ -76,7 +76,7 @@ _REBUILDS = re.compile(r"\A(?:optimize|repair)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Rehearsed:
+class ClassifiedStatement:
     """One statement, and how it went.
 
     Attributes:
@@ -96,7 +96,7 @@ class Rehearsed:
     error: str | None = None
 
 
-class Rehearsal:
+class LockClassRun:
     """A scratch schema that files are tried out in, one after the other.
 
     Args:
@@ -133,7 +133,7 @@ class Rehearsal:
         while todo:
             left = [text for text in todo if not await self._try(text)]
             if len(left) == len(todo):
-                log.warning("not_cloned", statements=[text[:80] for text in left])
+                log.warning("clone_failed", statements=[text[:80] for text in left])
                 break
             todo = left
         await self._session.execute("SET SESSION foreign_key_checks = 1")
@@ -145,7 +145,7 @@ class Rehearsal:
             return False
         return True
 
-    async def run(self, script: Script, *, done: Collection[int] = ()) -> list[Rehearsed]:
+    async def run(self, script: Script, *, done: Collection[int] = ()) -> list[ClassifiedStatement]:
         """Try a file's statements out.
 
         Args:
@@ -153,7 +153,7 @@ class Rehearsal:
             done: positions that an earlier run of it has finished; they are left out.
 
         Raises:
-            SplitRefused: the file is ambiguous.
+            AmbiguousFile: the file is ambiguous.
             Interrupted: a stop was requested.
         """
         await self._session.reset(self._schema)
@@ -166,14 +166,14 @@ class Rehearsal:
             with self._interruption.killing(self._session.thread_id):
                 found.append(await self._one(position, statement))
         await self._session.reset(self._schema)
-        for text in cleaning_statements(script.statements):
+        for text in session_cleanup_statements(script.statements):
             await self._session.execute(text)
         return found
 
-    async def _one(self, position: int, statement: Statement) -> Rehearsed:
+    async def _one(self, position: int, statement: Statement) -> ClassifiedStatement:
         outside = reaches_outside(statement, self._schemas)
         if outside:
-            return Rehearsed(
+            return ClassifiedStatement(
                 position,
                 statement,
                 statement.text,
@@ -187,10 +187,10 @@ class Rehearsal:
         except pymysql.err.Error as error:
             number, words = server_error(error)
             kind = _class_by_words(sent, kind_of(statement))
-            return Rehearsed(
+            return ClassifiedStatement(
                 position, statement, sent, kind, _table_of(sent), f"{words} (error {number})"
             )
-        return Rehearsed(position, statement, sent, lock, table)
+        return ClassifiedStatement(position, statement, sent, lock, table)
 
     async def _text_of(self, statement: Statement) -> str:
         text = statement.plain

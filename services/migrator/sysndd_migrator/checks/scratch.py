@@ -89,7 +89,7 @@ async def _drop_pair(settings: DatabaseSettings, keeper: Session, names: tuple[s
         try:
             session = await Session.open(settings)
         except ServerUnavailable as error:
-            log.warning("scratch_schema_left", schema=names[0], reason=error.detail)
+            log.warning("scratch_schema_drop_failed", schema=names[0], reason=error.detail)
             return
     for schema in names:
         await _drop(session, schema)
@@ -120,7 +120,7 @@ async def drop_leftovers(keeper: Session, name: str) -> list[str]:
                 dropped.append(schema)
             await keeper.fetch_all("SELECT RELEASE_LOCK(%s)", (_lock(match[1]),))
     if dropped:
-        log.warning("scratch_leftovers_dropped", schemas=dropped)
+        log.warning("scratch_schemas_dropped", schemas=dropped)
     return dropped
 
 
@@ -153,6 +153,6 @@ async def _drop(keeper: Session, schema: str) -> bool:
         await keeper.execute(f"DROP DATABASE IF EXISTS `{schema}`")
     except (pymysql.err.Error, OSError) as error:
         # A statement of a killed run may still be at work in there; the next run tries again.
-        log.warning("scratch_schema_left", schema=schema, reason=server_error(error)[1])
+        log.warning("scratch_schema_drop_failed", schema=schema, reason=server_error(error)[1])
         return False
     return True

@@ -30,7 +30,7 @@ async def refuse_outside(session: Session, scripts: Iterable[Script]) -> None:
 
     Raises:
         NotClean: names the first such statement. Nothing was run.
-        SplitRefused: a file is ambiguous.
+        AmbiguousFile: a file is ambiguous.
     """
     schemas = await other_schemas(session)
     for script in scripts:

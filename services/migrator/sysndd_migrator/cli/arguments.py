@@ -119,5 +119,5 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--server",
         metavar="URL",
-        help="try it on another server: mysql://user@host:port (password: OTHER_SERVER_PASSWORD)",
+        help="try it on another server: mysql://user@host:port (password: VERIFY_SERVER_PASSWORD)",
     )

@@ -12,7 +12,7 @@ from sysndd_core.settings.database import DatabaseSettings
 from sysndd_migrator.apply.failure import shortened
 from sysndd_migrator.checks.lock_class import LockClass
 from sysndd_migrator.cli.printing import count, print_json, size
-from sysndd_migrator.commands.lint import Trial, lint
+from sysndd_migrator.commands.lint import ScratchRun, lint
 from sysndd_migrator.commands.plan import Plan, Step, plan
 from sysndd_migrator.commands.verify import Verification, verify
 from sysndd_migrator.errors import WaitTimedOut
@@ -38,7 +38,7 @@ def _database(options: argparse.Namespace, settings: MigratorSettings) -> Databa
         raise SettingsError(
             [
                 "--server holds a password, which every process list shows; set "
-                "OTHER_SERVER_PASSWORD or OTHER_SERVER_PASSWORD_FILE instead"
+                "VERIFY_SERVER_PASSWORD or VERIFY_SERVER_PASSWORD_FILE instead"
             ]
         )
     return settings.database.model_copy(
@@ -179,7 +179,7 @@ def _print_plan(found: Plan) -> None:
 
 
 def _step_lines(step: Step) -> str:
-    done = step.rehearsed
+    done = step.classified
     on = ""
     if step.size is not None:
         on = f" on {done.table}, about {step.size.rows:,} rows, {size(step.size.size_bytes)}"
@@ -199,12 +199,12 @@ async def run_lint(
     options: argparse.Namespace, settings: MigratorSettings, interruption: Interruption
 ) -> int:
     """Run ``lint``; return its exit code."""
-    trial = None
+    scratch_run = None
     if not options.offline:
-        trial = Trial(_database(options, settings), options.copy_rows)
+        scratch_run = ScratchRun(_database(options, settings), options.copy_rows)
     directory = settings.migrations.directory
     with _stopping(options, settings, interruption) as stopping:
-        found = await _in_time(options, lint(settings.database, directory, stopping, trial))
+        found = await _in_time(options, lint(settings.database, directory, stopping, scratch_run))
     if options.json:
         print_json({"findings": [finding.document() for finding in found]})
     else:

@@ -24,17 +24,17 @@ async def run_adopt(
         print_json(
             {
                 "adopted": done.adopted,
-                "failed_before": done.failed,
+                "failed_migration": done.failed,
                 "without_file": done.without_file,
                 "columns_added": done.columns,
             }
         )
     else:
-        print(_adopted(done))
+        print(_adoption_summary(done))
     return ExitCode.OK
 
 
-def _adopted(done: Adoption) -> str:
+def _adoption_summary(done: Adoption) -> str:
     if not done.adopted and not done.columns:
         return "Nothing to take over: schema_version is this tool's ledger already."
     lines = [

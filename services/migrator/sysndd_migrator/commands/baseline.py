@@ -99,12 +99,12 @@ async def _made_by(
 ) -> Snapshot:
     async with (
         scratch_schemas(session.settings, Purpose.BASELINE) as scratch,
-        open_migrator(scratch.settings, directory, interruption) as trial,
+        open_migrator(scratch.settings, directory, interruption) as scratch_run,
     ):
         await refuse_outside(scratch.keeper, scripts)
-        platform, application = trial.sources
-        trial.sources = (platform, trimmed(application, scripts))
-        await trial.up()
+        platform, application = scratch_run.sources
+        scratch_run.sources = (platform, trimmed(application, scripts))
+        await scratch_run.up()
         return await take(scratch.keeper, scratch.settings.name, contents=False)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from sysndd_core.settings.database import DatabaseSettings
 from sysndd_migrator.checks.lint import Finding, check, with_allowances
 from sysndd_migrator.checks.lint_rules import RULES
-from sysndd_migrator.checks.lock_class import LockClass, Rehearsal, Rehearsed
+from sysndd_migrator.checks.lock_class import ClassifiedStatement, LockClass, LockClassRun
 from sysndd_migrator.checks.scratch import Purpose, scratch_schemas
 from sysndd_migrator.checks.scratch_run import server_version
 from sysndd_migrator.files.outside import other_schemas
@@ -27,7 +27,7 @@ _COPIES = frozenset({LockClass.COPY, LockClass.INPLACE_SHARED})
 
 
 @dataclass(frozen=True)
-class Trial:
+class ScratchRun:
     """Where files are tried out.
 
     Attributes:
@@ -43,7 +43,7 @@ async def lint(
     settings: DatabaseSettings,
     directory: Path,
     interruption: Interruption,
-    trial: Trial | None,
+    scratch_run: ScratchRun | None,
 ) -> list[Finding]:
     """Check every file.
 
@@ -51,7 +51,7 @@ async def lint(
         settings: the names of the schemas.
         directory: the application's migrations.
         interruption: the request to stop.
-        trial: the server to try the files out on; None to go by the rules alone.
+        scratch_run: the server to try the files out on; None to go by the rules alone.
 
     Raises:
         InputUnreadable: the directory or a file can't be read.
@@ -61,18 +61,18 @@ async def lint(
     found = [
         finding for source in sources for script in source.scripts for finding in check(script)
     ]
-    if trial is None:
+    if scratch_run is None:
         return found
     known = {(finding.place, finding.line, finding.rule) for finding in found}
-    ambiguous = {finding.place for finding in found if finding.rule == "split-refused"}
-    async with scratch_schemas(trial.settings, Purpose.LINT) as scratch:
-        session = await Session.open(trial.settings)
+    ambiguous = {finding.place for finding in found if finding.rule == "ambiguous-file"}
+    async with scratch_schemas(scratch_run.settings, Purpose.LINT) as scratch:
+        session = await Session.open(scratch_run.settings)
         try:
             schemas = (scratch.settings.ops_name, scratch.settings.name)
             for source, schema in zip(sources, schemas, strict=True):
                 forbidden = await other_schemas(session) - {schema.lower()}
-                rehearsal = Rehearsal(session, schema, forbidden, interruption)
-                execution = _Execution(session, rehearsal, schema, trial)
+                lock_class_run = LockClassRun(session, schema, forbidden, interruption)
+                execution = _Execution(session, lock_class_run, schema, scratch_run)
                 for finding in await execution.of(source, without=ambiguous):
                     if (finding.place, finding.line, finding.rule) not in known:
                         found.append(finding)
@@ -82,11 +82,13 @@ async def lint(
 
 
 class _Execution:
-    def __init__(self, session: Session, rehearsal: Rehearsal, schema: str, trial: Trial) -> None:
+    def __init__(
+        self, session: Session, lock_class_run: LockClassRun, schema: str, scratch_run: ScratchRun
+    ) -> None:
         self._session = session
-        self._rehearsal = rehearsal
+        self._lock_class_run = lock_class_run
         self._schema = schema
-        self._trial = trial
+        self._scratch_run = scratch_run
         self._rows: dict[str, int] = {}
         self._keyless: set[str] = set()
 
@@ -102,7 +104,7 @@ class _Execution:
     async def _of_file(self, script: Script) -> list[Finding]:
         allowed = {s.start: rules for s, rules in with_allowances(script, script.statements)}
         found: list[Finding] = []
-        for done in await self._rehearsal.run(script):
+        for done in await self._lock_class_run.run(script):
             fault = self._fault(done)
             if fault is not None and fault[0] not in allowed[done.statement.start]:
                 found.append(_finding(script, done.statement.line, *fault))
@@ -118,13 +120,13 @@ class _Execution:
         self._keyless = keyless
         return found
 
-    def _fault(self, done: Rehearsed) -> tuple[str, str] | None:
+    def _fault(self, done: ClassifiedStatement) -> tuple[str, str] | None:
         if done.error and done.error.startswith("not tried"):
             return "other-schema", done.error.removeprefix("not tried: it ")
         if done.error:
             return "server-refuses", f"{server_version(self._session)} says: {done.error}"
         rows = self._rows.get((done.table or "").lower(), 0)
-        if done.lock in _COPIES and rows >= self._trial.copy_rows:
+        if done.lock in _COPIES and rows >= self._scratch_run.copy_rows:
             return "table-copy", f"{done.lock.value}: table {done.table} has about {rows:,} rows"
         return None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sysndd_core.settings.database import DatabaseSettings
 from sysndd_migrator.checks.lint import Finding, check
-from sysndd_migrator.checks.lock_class import LockClass, Rehearsal, Rehearsed
+from sysndd_migrator.checks.lock_class import ClassifiedStatement, LockClass, LockClassRun
 from sysndd_migrator.checks.scratch import Purpose, Scratch, scratch_schemas
 from sysndd_migrator.commands.plan_cache import KeptFile, keep
 from sysndd_migrator.commands.up import Migrator, open_migrator
@@ -34,7 +34,7 @@ class Size:
 class Step:
     """One statement of the plan."""
 
-    rehearsed: Rehearsed
+    classified: ClassifiedStatement
     size: Size | None
 
 
@@ -62,14 +62,14 @@ class PlannedFile:
             "state": self.state.state.value,
             "statements": [
                 {
-                    "position": step.rehearsed.position,
-                    "line": step.rehearsed.statement.line,
-                    "sql": step.rehearsed.sent,
-                    "lock": step.rehearsed.lock.name,
-                    "table": step.rehearsed.table,
+                    "position": step.classified.position,
+                    "line": step.classified.statement.line,
+                    "sql": step.classified.sent,
+                    "lock": step.classified.lock.name,
+                    "table": step.classified.table,
                     "rows": step.size.rows if step.size else None,
                     "bytes": step.size.size_bytes if step.size else None,
-                    "error": step.rehearsed.error,
+                    "error": step.classified.error,
                 }
                 for step in self.steps
             ],
@@ -99,7 +99,7 @@ async def plan(settings: DatabaseSettings, directory: Path, interruption: Interr
         interruption: the request to stop.
 
     Raises:
-        SplitRefused: a pending file is ambiguous.
+        AmbiguousFile: a pending file is ambiguous.
         NotPermitted: the account may not create scratch schemas.
         ForeignLedger: another tool's table is in the way.
     """
@@ -111,7 +111,7 @@ async def plan(settings: DatabaseSettings, directory: Path, interruption: Interr
                 state for state in found if state.remark and state.state in PROBLEMS
             ]
         if any(state.state in WAITING for found in states.values() for state in found):
-            result.files = await _rehearse(migrator, settings, states, interruption)
+            result.files = await _classify(migrator, settings, states, interruption)
         schemas = {source.name: source.schema for source in migrator.sources}
         kept = [
             KeptFile(
@@ -126,7 +126,7 @@ async def plan(settings: DatabaseSettings, directory: Path, interruption: Interr
         return result
 
 
-async def _rehearse(
+async def _classify(
     migrator: Migrator,
     settings: DatabaseSettings,
     states: Mapping[str, list[FileState]],
@@ -137,11 +137,11 @@ async def _rehearse(
         session = await Session.open(settings)
         try:
             for source in migrator.sources:
-                rehearsal = await _clone(session, source, scratch, interruption)
+                lock_class_run = await _clone(session, source, scratch, interruption)
                 sizes = await table_sizes(session, source.schema)
                 for state in states[source.name]:
                     if state.state in WAITING:
-                        files.append(await _file(migrator, rehearsal, source, state, sizes))
+                        files.append(await _file(migrator, lock_class_run, source, state, sizes))
         finally:
             session.close()
     return files
@@ -149,17 +149,17 @@ async def _rehearse(
 
 async def _clone(
     session: Session, source: Source, scratch: Scratch, interruption: Interruption
-) -> Rehearsal:
+) -> LockClassRun:
     into = scratch.settings.ops_name if source.name == "platform" else scratch.settings.name
     forbidden = await other_schemas(session) - {into.lower()}
-    rehearsal = Rehearsal(session, into, forbidden, interruption)
-    await rehearsal.clone(await take(session, source.schema, contents=False))
-    return rehearsal
+    lock_class_run = LockClassRun(session, into, forbidden, interruption)
+    await lock_class_run.clone(await take(session, source.schema, contents=False))
+    return lock_class_run
 
 
 async def _file(
     migrator: Migrator,
-    rehearsal: Rehearsal,
+    lock_class_run: LockClassRun,
     source: Source,
     state: FileState,
     sizes: dict[str, Size],
@@ -176,9 +176,9 @@ async def _file(
             if unit.first in finished and unit.kind is not Kind.SESSION:
                 done.update(range(unit.first, unit.last + 1))
     steps = [
-        Step(rehearsed, sizes.get((rehearsed.table or "").lower()))
-        for rehearsed in await rehearsal.run(state.script, done=done)
-        if rehearsed.lock is not LockClass.SESSION or rehearsed.error
+        Step(classified, sizes.get((classified.table or "").lower()))
+        for classified in await lock_class_run.run(state.script, done=done)
+        if classified.lock is not LockClass.SESSION or classified.error
     ]
     return PlannedFile(source.name, state, steps, check(state.script))
 

@@ -60,5 +60,5 @@ async def keep(session: Session, platform: str, files: Iterable[KeptFile]) -> No
     except pymysql.err.Error as error:
         code, reason = server_error(error)
         if code not in _NO_TABLE_YET:
-            log.warning("plan_not_kept", errno=code, reason=reason)
+            log.warning("plan_cache_write_failed", errno=code, reason=reason)
         await session.execute("ROLLBACK")

@@ -43,13 +43,16 @@ async def resolve(
         writes = [_begun(migrator, source, state.script, run_id)]
         if from_statement is None:
             ledger = migrator.ledger(source)
-            writes += [ledger.succeeded(filename, 0), ledger.decided(filename, "resolved")]
+            writes += [
+                ledger.succeeded(filename, 0),
+                ledger.decided(filename, "migration_resolved"),
+            ]
             sentence = f"{filename} counts as applied from now on."
         else:
             writes += _skipped(migrator, source, state.script, run_id, from_statement)
             sentence = f"The next `up` goes on with {filename} at statement {from_statement}."
         await migrator.write(writes)
-        log.warning("resolved", file=filename, from_statement=from_statement)
+        log.warning("migration_resolved", file=filename, from_statement=from_statement)
         return sentence
     finally:
         await migrator.lock.release()

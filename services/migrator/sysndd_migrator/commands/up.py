@@ -297,14 +297,16 @@ class Migrator:
         ]
 
     def _remarks(self, states: Mapping[str, list[FileState]]) -> list[str]:
-        told = [remark for source in self.sources for remark in ignored_remarks(source.directory)]
-        told += [
+        remarks = [
+            remark for source in self.sources for remark in ignored_remarks(source.directory)
+        ]
+        remarks += [
             state.remark
             for found in states.values()
             for state in found
             if state.remark and state.state is not State.INTERRUPTED
         ]
-        return told
+        return remarks
 
 
 def _unfinished(states: Iterable[FileState]) -> bool:

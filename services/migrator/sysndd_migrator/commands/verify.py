@@ -76,7 +76,7 @@ async def verify(
 
     Raises:
         NotClean: a file would change more than its schema, or two have the same number.
-        SplitRefused: a file is ambiguous.
+        AmbiguousFile: a file is ambiguous.
         NotPermitted: the account may not create scratch schemas.
     """
     async with (

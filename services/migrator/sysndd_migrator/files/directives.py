@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sysndd_migrator.errors import SplitRefused
+from sysndd_migrator.errors import AmbiguousFile
 from sysndd_migrator.files.splitter import Statement, split
 
 _LINE = re.compile(rb"^[ \t]*--[ \t]+(assert|expect)[ \t]*:[ \t]*([^\r\n]*)", re.MULTILINE)
@@ -45,7 +45,7 @@ def read_directives(data: bytes, statements: Sequence[Statement], place: str) ->
         place: its name for messages.
 
     Raises:
-        SplitRefused: a directive that can't be followed, with its line.
+        AmbiguousFile: a directive that can't be followed, with its line.
     """
     assertions: list[Assertion] = []
     no_op = False
@@ -60,12 +60,12 @@ def read_directives(data: bytes, statements: Sequence[Statement], place: str) ->
         elif text.lower() == "no-op":
             no_op = True
         else:
-            raise SplitRefused(place, line, column, "the only thing to expect is: no-op")
+            raise AmbiguousFile(place, line, column, "the only thing to expect is: no-op")
     return Directives(tuple(assertions), no_op)
 
 
 def _question(text: str, place: str, line: int, column: int) -> str:
     found = split(text.encode(), place) if text else ()
     if len(found) != 1 or not _QUESTION.match(found[0].canonical):
-        raise SplitRefused(place, line, column, "assert: takes one SELECT on the same line")
+        raise AmbiguousFile(place, line, column, "assert: takes one SELECT on the same line")
     return found[0].text

@@ -7,7 +7,7 @@ _COMMENT = re.compile(r"/\*(?![!M]).*?\*/|(?<!\S)--(?=\s)[^\n]*|#[^\n]*", re.DOT
 _HIDDEN = re.compile(f"({STRING.pattern})|({_COMMENT.pattern})|`(?:[^`]|``)+`", re.DOTALL)
 
 
-def blanked(text: str) -> str:
+def mask_literals(text: str) -> str:
     """Replace strings and comments by blanks of the same length; lines and quoted names stay."""
 
     def blank(match: re.Match[str]) -> str:

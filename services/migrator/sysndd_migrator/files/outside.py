@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 
 from sysndd_core.db.database import Row
-from sysndd_migrator.files.literals import blanked
+from sysndd_migrator.files.literals import mask_literals
 from sysndd_migrator.files.splitter import Statement
 from sysndd_migrator.files.units import Kind, kind_of
 from sysndd_migrator.server.session import Session
@@ -49,7 +49,7 @@ def reaches_outside(statement: Statement, schemas: Iterable[str]) -> str | None:
     """
     text = statement.plain
     if kind_of(statement) is not Kind.SESSION and not _DYNAMIC.search(text):
-        text = blanked(text)  # a link in a row's text looks like a qualified name
+        text = mask_literals(text)  # a link in a row's text looks like a qualified name
     if _SERVER_WIDE.match(text):
         return "changes the server, not only this schema"
     if _USE.match(text):

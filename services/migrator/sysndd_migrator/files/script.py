@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from sysndd_core.db.schema_version import checksum
-from sysndd_migrator.errors import InputUnreadable, SplitRefused
+from sysndd_migrator.errors import AmbiguousFile, InputUnreadable
 from sysndd_migrator.files.directives import Directives, read_directives
 from sysndd_migrator.files.splitter import Statement, split
 from sysndd_migrator.files.units import Unit, uncommitted, units_of
@@ -39,7 +39,7 @@ class Script:
         """The statements.
 
         Raises:
-            SplitRefused: the file is ambiguous.
+            AmbiguousFile: the file is ambiguous.
         """
         return split(self.data, self.place)
 
@@ -65,7 +65,7 @@ class Script:
         """What it asks for in comments: postconditions, and whether it may change nothing.
 
         Raises:
-            SplitRefused: the file is ambiguous, or a directive can't be followed.
+            AmbiguousFile: the file is ambiguous, or a directive can't be followed.
         """
         return read_directives(self.data, self.statements, self.place)
 
@@ -74,12 +74,12 @@ class Script:
         """The statements, grouped by how they commit.
 
         Raises:
-            SplitRefused: the file is ambiguous, or leaves a transaction open.
+            AmbiguousFile: the file is ambiguous, or leaves a transaction open.
         """
         units = tuple(units_of(self.statements))
         opened = uncommitted(units)
         if opened is not None:
-            raise SplitRefused(
+            raise AmbiguousFile(
                 self.place, opened.line, opened.column, "this transaction is never committed"
             )
         return units

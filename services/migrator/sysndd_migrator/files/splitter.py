@@ -18,7 +18,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from sysndd_migrator.errors import SplitRefused
+from sysndd_migrator.errors import AmbiguousFile
 from sysndd_migrator.files.ambiguity import reason_to_refuse
 
 BOM = b"\xef\xbb\xbf"
@@ -97,7 +97,7 @@ def split(data: bytes, name: str = "<sql>") -> tuple[Statement, ...]:
         The statements in their order.
 
     Raises:
-        SplitRefused: the file is ambiguous; says where and why.
+        AmbiguousFile: the file is ambiguous; says where and why.
     """
     return _Splitter(data, name).run()
 
@@ -312,7 +312,7 @@ class _Splitter:
             raise self._refused(at, "there is a byte order mark in the middle of the file")
         if self.data.startswith(b"*/", at) and not self.data.startswith(b"*/*", at):
             raise self._refused(at, "*/ closes no comment (comments don't nest)")
-        self._refuse_stray_delimiter_command(at)
+        self._refuse_misplaced_delimiter_command(at)
         run = _code_run(self.delimiter[:1]).match(self.data, at)
         end = run.end() if run else at + 1
         self._refuse_dollar_quote(at, end)
@@ -327,7 +327,7 @@ class _Splitter:
                 "name on MariaDB; was DELIMITER forgotten?",
             )
 
-    def _refuse_stray_delimiter_command(self, at: int) -> None:
+    def _refuse_misplaced_delimiter_command(self, at: int) -> None:
         if self.data[at] | 0x20 != 0x64 or self.data[at : at + 9].lower() != b"delimiter":
             return
         if self.first is None:
@@ -363,9 +363,9 @@ class _Splitter:
         self.counted = offset
         return self.lines_counted + 1, len(before.decode("utf-8", "replace")) + 1
 
-    def _refused(self, offset: int, reason: str) -> SplitRefused:
+    def _refused(self, offset: int, reason: str) -> AmbiguousFile:
         line, column = self._line_and_column(offset)
-        return SplitRefused(self.name, line, column, reason)
+        return AmbiguousFile(self.name, line, column, reason)
 
 
 @lru_cache(maxsize=32)

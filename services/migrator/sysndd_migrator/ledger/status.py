@@ -6,11 +6,11 @@ from enum import StrEnum
 
 from sysndd_core.db.schema_version import MigrationDirectory, migration_number
 from sysndd_migrator.errors import (
+    AmbiguousFile,
     ChangedAfterApplied,
     DuplicateNumber,
-    FailedBefore,
+    FailedMigration,
     NotClean,
-    SplitRefused,
 )
 from sysndd_migrator.files.script import Script
 from sysndd_migrator.ledger.failed_statement import FailedStatement
@@ -144,7 +144,7 @@ def _interrupted(script: Script, row: LedgerRow) -> tuple[State, Script, LedgerR
 def _same_statements(script: Script, row: LedgerRow) -> bool:
     try:
         return script.statements_checksum == row.statements_checksum
-    except SplitRefused:
+    except AmbiguousFile:
         return False
 
 
@@ -173,11 +173,11 @@ def refuse_problems(states: Iterable[FileState]) -> None:
     """Raise for the first file that a person has to decide about.
 
     Raises:
-        DuplicateNumber, FailedBefore, ChangedAfterApplied: which.
+        DuplicateNumber, FailedMigration, ChangedAfterApplied: which.
     """
     errors: dict[State, type[NotClean]] = {
         State.DUPLICATE: DuplicateNumber,
-        State.FAILED: FailedBefore,
+        State.FAILED: FailedMigration,
         State.CHANGED: ChangedAfterApplied,
     }
     for state in states:

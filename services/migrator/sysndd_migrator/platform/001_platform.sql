@@ -89,7 +89,7 @@ CREATE TABLE IF NOT EXISTS mail (
   -- `data`: the content may be at the server.
   phase         VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NULL,
   -- After DATA without an answer: resend or hold.
-  on_doubt      VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'resend',
+  on_unknown_outcome      VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'resend',
   -- Subject, text and HTML as rendered, with links masked.
   preview       JSON NULL,
   PRIMARY KEY (id),
@@ -211,7 +211,7 @@ CREATE TABLE IF NOT EXISTS audit_log (
   KEY audit_action (action, happened_at)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
-CREATE TABLE IF NOT EXISTS api_activity (
+CREATE TABLE IF NOT EXISTS request_stats (
   minute        DATETIME NOT NULL,
   worker        VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   requests      INT UNSIGNED NOT NULL DEFAULT 0,
@@ -253,11 +253,11 @@ CREATE TABLE IF NOT EXISTS restore_journal (
   -- What is about to be done, not what was done.
   step          VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   swapping      TINYINT(1) NOT NULL DEFAULT 0,
-  turned_back   TINYINT(1) NOT NULL DEFAULT 0,
+  rolling_back   TINYINT(1) NOT NULL DEFAULT 0,
   maintenance   TINYINT(1) NOT NULL DEFAULT 0,
   -- Views, triggers, routines and events of both sides, as JSON.
-  old_programs  LONGTEXT NULL,
-  new_programs  LONGTEXT NULL,
+  old_objects  LONGTEXT NULL,
+  new_objects  LONGTEXT NULL,
   -- Rows per table of the new side, to tell later what was written since.
   row_counts    LONGTEXT NULL,
   outcome       VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NULL,
@@ -300,12 +300,12 @@ CREATE TABLE IF NOT EXISTS migration_plan (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 -- Rows that a transaction locks before it decides about several others.
-CREATE TABLE IF NOT EXISTS account_guard (
+CREATE TABLE IF NOT EXISTS transaction_guard (
   name          VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   PRIMARY KEY (name)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
-INSERT INTO account_guard (name)
+INSERT INTO transaction_guard (name)
 SELECT required.name
 FROM (SELECT 'administrators' AS name UNION ALL SELECT 'smtp_test') AS required
-WHERE NOT EXISTS (SELECT 1 FROM account_guard AS present WHERE present.name = required.name);
+WHERE NOT EXISTS (SELECT 1 FROM transaction_guard AS present WHERE present.name = required.name);

@@ -70,15 +70,15 @@ def test_rows_are_counted_wherever_the_pieces_are_cut(
         dump += b";\n/*!40000 ALTER TABLE `x` ENABLE KEYS */;\n"
         expected[name] = expected.get(name, 0) + len(rows)
     dump += TRAILER + b"\n\n"
-    census = Copy()
-    scan = DumpScan(census)
+    statistics = Copy()
+    scan = DumpScan(statistics)
     for at in range(0, len(dump), size):
         scan.feed(dump[at : at + size])
     scan.finish()
-    assert census.rows_per_table == expected
-    assert census.text == dump
-    assert census.last_line == TRAILER
-    assert census.objects == [("procedure", "p`q"), ("trigger", "")]
+    assert statistics.rows_per_table == expected
+    assert statistics.text == dump
+    assert statistics.last_line == TRAILER
+    assert statistics.objects == [("procedure", "p`q"), ("trigger", "")]
 
 
 def test_what_a_line_creates() -> None:

@@ -10,7 +10,7 @@ from sysndd_api.accounts.models import EmailRequest, RegisterRequest, TokenReque
 from sysndd_api.accounts.service import Accounts
 from sysndd_api.email_change.service import EmailChanges
 from sysndd_api.pages.page_route import SIGN_IN, Form, View, done, form_of, page, view_of
-from sysndd_api.pages.rendering import go_to
+from sysndd_api.pages.rendering import redirect
 from sysndd_api.password_reset.models import ResetRequest
 from sysndd_api.password_reset.service import PasswordReset
 from sysndd_api.security.access import Role
@@ -59,7 +59,7 @@ async def sign_in(request: Request) -> Response:
         user_agent=request.headers.get("user-agent"),
     )
     home = "/admin" if signed_in.user.role is Role.ADMINISTRATOR else "/account"
-    answer = go_to(_safe(form.next) or home)
+    answer = redirect(_safe(form.next) or home)
     set_session_cookie(answer, signed_in.token, signed_in.expires_at)
     return answer
 
@@ -81,7 +81,7 @@ async def register(request: Request) -> Response:
     """Register an account; a mail with a link follows."""
     form = await form_of(request, RegisterRequest)
     await service(request, Accounts).register(form, remote=remote_of(request))
-    return go_to(MAIL_SENT)
+    return redirect(MAIL_SENT)
 
 
 async def mail_sent_page(request: Request) -> Response:
@@ -109,7 +109,7 @@ async def resend(request: Request) -> Response:
     """Send the link that confirms an address once more."""
     form = await form_of(request, EmailRequest)
     await service(request, Accounts).resend(form.email, remote=remote_of(request))
-    return go_to(MAIL_SENT)
+    return redirect(MAIL_SENT)
 
 
 async def reset_page(request: Request) -> Response:
@@ -121,7 +121,7 @@ async def request_reset(request: Request) -> Response:
     """Ask for a mail with a link to a new password."""
     form = await form_of(request, EmailRequest)
     await service(request, PasswordReset).request(form.email, remote=remote_of(request))
-    return go_to(MAIL_SENT)
+    return redirect(MAIL_SENT)
 
 
 async def reset(request: Request) -> Response:

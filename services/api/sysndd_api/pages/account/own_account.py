@@ -3,9 +3,9 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sysndd_api.email_change.models import AddressChange
+from sysndd_api.email_change.models import EmailChangeRequest
 from sysndd_api.email_change.service import EmailChanges
-from sysndd_api.pages.confirm_dialog import Question, ask
+from sysndd_api.pages.confirm_dialog import ConfirmDialog, confirm
 from sysndd_api.pages.page_route import SIGN_IN, done, form_of, page
 from sysndd_api.password_reset.models import PasswordChange
 from sysndd_api.password_reset.service import PasswordReset
@@ -46,14 +46,14 @@ async def change_password(request: Request) -> Response:
 
 async def change_address(request: Request) -> Response:
     """Ask for another address; a mail goes to both."""
-    form = await form_of(request, AddressChange)
+    form = await form_of(request, EmailChangeRequest)
     await service(request, EmailChanges).request(
         actor_of(request), form.email, form.password.get_secret_value()
     )
     return done(_ACCOUNT, "address_asked")
 
 
-async def ask_end_session(request: Request) -> Response:
+async def confirm_end_session(request: Request) -> Response:
     """Ask before one of one's own sessions ends.
 
     Raises:
@@ -64,7 +64,7 @@ async def ask_end_session(request: Request) -> Response:
     if session is None:
         raise SessionNotFound()
     where = "this browser" if session.current else f"the browser at {session.remote or 'unknown'}"
-    question = Question(
+    dialog = ConfirmDialog(
         title=f"End the session of {where}",
         effects=(
             f"{where[:1].upper()}{where[1:]} is signed out at once.",
@@ -74,7 +74,7 @@ async def ask_end_session(request: Request) -> Response:
         button="End the session",
         back=_ACCOUNT,
     )
-    return ask(request, question)
+    return confirm(request, dialog)
 
 
 async def end_session(request: Request) -> Response:
@@ -84,10 +84,10 @@ async def end_session(request: Request) -> Response:
     return _signed_out() if session_id == actor.session_id else done(_ACCOUNT, "sessions_ended")
 
 
-async def ask_end_sessions(request: Request) -> Response:
+async def confirm_end_sessions(request: Request) -> Response:
     """Ask before every session of one's own ends."""
     number = len(await _own_sessions(request))
-    question = Question(
+    dialog = ConfirmDialog(
         title="Sign out everywhere",
         effects=(
             f"Your {number} open {'session' if number == 1 else 'sessions'} end at once, this one too.",
@@ -97,7 +97,7 @@ async def ask_end_sessions(request: Request) -> Response:
         button="Sign out everywhere",
         back=_ACCOUNT,
     )
-    return ask(request, question)
+    return confirm(request, dialog)
 
 
 async def end_sessions(request: Request) -> Response:

@@ -16,9 +16,17 @@ from sysndd_api.pages.rendering import SECURITY_HEADERS
 from sysndd_api.web.http import service
 
 _COLUMNS = (
-    "id", "happened_at", "action", "outcome", "actor_id", "actor_name", "remote", "object",
-    "request_id", "detail",
-)  # fmt: skip
+    "id",
+    "happened_at",
+    "action",
+    "outcome",
+    "actor_id",
+    "actor_name",
+    "remote",
+    "object",
+    "request_id",
+    "detail",
+)
 
 
 class AuditView(AuditQuery):

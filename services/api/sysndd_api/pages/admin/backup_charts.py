@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from sysndd_api.pages.charts import Bar, bar_chart
 from sysndd_api.pages.rendering import human_size
-from sysndd_core.backups.manifest import BackupManifest, Proof
+from sysndd_core.backups.manifest import BackupManifest, Verification
 
 
 def size_chart(manifests: Sequence[BackupManifest], *, width: int = 280) -> Markup | None:
@@ -19,7 +19,7 @@ def size_chart(manifests: Sequence[BackupManifest], *, width: int = 280) -> Mark
             one.size_bytes,
             f"{one.name}: {human_size(one.size_bytes)} ({one.size_bytes:,} bytes),"
             f" {one.created_at:%d %b %Y, %H:%M} UTC",
-            failed=one.proof is Proof.FAILED,
+            failed=one.verification is Verification.FAILED,
         )
         for one in shown
     ]

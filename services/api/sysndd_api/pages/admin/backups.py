@@ -14,10 +14,10 @@ from sysndd_api.jobs.service import RETRYABLE, Jobs
 from sysndd_api.pages import page_route
 from sysndd_api.pages.admin.backup_charts import size_chart
 from sysndd_api.pages.admin.progress import DATABASE_KINDS, Shown, shown
-from sysndd_api.pages.confirm_dialog import Question, ask
+from sysndd_api.pages.confirm_dialog import ConfirmDialog, confirm
 from sysndd_api.pages.listing import Listing
 from sysndd_api.pages.page_route import Form, done, form_of, view_of
-from sysndd_api.pages.rendering import go_to, is_fragment, render
+from sysndd_api.pages.rendering import is_fragment, redirect, render
 from sysndd_api.settings import ApiSettings
 from sysndd_api.web.http import actor_of, service
 from sysndd_api.web.middleware import UPLOAD_PATH
@@ -60,9 +60,9 @@ async def list_page(request: Request) -> Response:
     """List backups, with what is at work, and what came of the last job."""
     view = view_of(request, BackupsView)
     everything = await service(request, Backups).list_all()
-    found, strays, undoable, jobs = await asyncio.gather(
+    found, unmanaged_files, undoable, jobs = await asyncio.gather(
         service(request, Backups).search(view, everything),
-        service(request, Backups).strays(everything),
+        service(request, Backups).unmanaged_files(everything),
         service(request, Restores).undoable(),
         _jobs(request),
     )
@@ -79,7 +79,7 @@ async def list_page(request: Request) -> Response:
         jobs=jobs,
         busy=any(one.is_active for one in jobs),
         undoable=undoable,
-        strays=strays,
+        unmanaged_files=unmanaged_files,
         chart=size_chart(everything[:_CHART_BARS], width=1080),
         small_chart=size_chart(everything[:_SMALL_CHART_BARS], width=320),
     )
@@ -88,7 +88,7 @@ async def list_page(request: Request) -> Response:
 async def create(request: Request) -> Response:
     """Start a backup."""
     await service(request, Backups).create_backup(actor_of(request))
-    return go_to(BACKUPS)
+    return redirect(BACKUPS)
 
 
 async def upload_page(request: Request) -> Response:
@@ -99,7 +99,7 @@ async def upload_page(request: Request) -> Response:
 async def detail_page(request: Request) -> Response:
     """Show all that is known of one backup."""
     manifest = await service(request, Backups).get(request.path_params["name"])
-    looks = [
+    opened = [
         one
         for one in await service(request, Inspections).list_inspections()
         if one.backup == manifest.name
@@ -108,7 +108,7 @@ async def detail_page(request: Request) -> Response:
         request,
         "backup.html",
         backup=manifest,
-        inspections=looks,
+        inspections=opened,
         jobs=await _jobs(request, active_only=True),
     )
 
@@ -116,7 +116,7 @@ async def detail_page(request: Request) -> Response:
 async def verify(request: Request) -> Response:
     """Start the proof of a backup."""
     await service(request, Backups).verify_backup(actor_of(request), request.path_params["name"])
-    return go_to(BACKUPS)
+    return redirect(BACKUPS)
 
 
 async def pin(request: Request) -> Response:
@@ -124,14 +124,14 @@ async def pin(request: Request) -> Response:
     return await _pin(request, pinned=True)
 
 
-async def ask_unpin(request: Request) -> Response:
+async def confirm_unpin(request: Request) -> Response:
     """Ask before retention may decide about a backup again."""
     manifest = await service(request, Backups).get(request.path_params["name"])
-    question = Question(
+    dialog = ConfirmDialog(
         title=f"Unpin {manifest.name}",
         effects=(
             "Retention decides about this backup again, the next time after a backup was made.",
-            "If it is older than what is to be kept, it is deleted then. The last proven backup"
+            "If it is older than what is to be kept, it is deleted then. The last verified backup"
             " never is.",
         ),
         undo="It can be pinned again for as long as it is there; deleted by retention, it is gone"
@@ -139,7 +139,7 @@ async def ask_unpin(request: Request) -> Response:
         button="Unpin",
         back=f"{BACKUPS}/{manifest.name}",
     )
-    return ask(request, question)
+    return confirm(request, dialog)
 
 
 async def unpin(request: Request) -> Response:
@@ -164,12 +164,12 @@ async def delete(request: Request) -> Response:
 async def restore_page(request: Request) -> Response:
     """Show what a restore would change, and ask for the word."""
     name = request.path_params["name"]
-    preview = await service(request, Restores).preview_restore(name)
+    dry_run = await service(request, Restores).dry_run_restore(name)
     return page_route.page(
         request,
         "restore.html",
         backup=await service(request, Backups).get(name),
-        preview=preview,
+        dry_run=dry_run,
         undo_hours=service(request, ApiSettings).backup.undo_hours,
     )
 
@@ -181,7 +181,7 @@ async def restore(request: Request) -> Response:
     await service(request, Restores).restore_backup(
         actor_of(request), name, form.confirm, form.second
     )
-    return go_to(BACKUPS)
+    return redirect(BACKUPS)
 
 
 async def dry_run(request: Request) -> Response:
@@ -189,7 +189,7 @@ async def dry_run(request: Request) -> Response:
     name = request.path_params["name"]
     job_id = await service(request, Restores).dry_run(actor_of(request), name)
     if not is_fragment(request):
-        return go_to(f"/admin/jobs/{job_id}")
+        return redirect(f"/admin/jobs/{job_id}")
     job = await service(request, Jobs).get(job_id)
     return render(request, "parts/dry_run.html", shown=shown(job, RETRYABLE))
 
@@ -205,10 +205,10 @@ async def inspect(request: Request) -> Response:
     form = await form_of(request, InspectForm)
     name = request.path_params["name"]
     await service(request, Inspections).inspect_table(actor_of(request), name, form.table)
-    return go_to(f"{BACKUPS}/{name}")
+    return redirect(f"{BACKUPS}/{name}")
 
 
-async def ask_drop_inspection(request: Request) -> Response:
+async def confirm_drop_inspection(request: Request) -> Response:
     """Ask before the schema of an inspection is dropped.
 
     Raises:
@@ -219,7 +219,7 @@ async def ask_drop_inspection(request: Request) -> Response:
     one = next((one for one in every if one.schema_name == schema), None)
     if one is None:
         raise InspectionNotFound()
-    question = Question(
+    dialog = ConfirmDialog(
         title=f"Drop the look into {one.table_name}",
         effects=(
             f"The schema {schema} is dropped, with whatever was changed in it.",
@@ -229,14 +229,14 @@ async def ask_drop_inspection(request: Request) -> Response:
         button="Drop it now",
         back=f"{BACKUPS}/{one.backup}",
     )
-    return ask(request, question)
+    return confirm(request, dialog)
 
 
 async def drop_inspection(request: Request) -> Response:
     """Start to drop the schema of an inspection."""
     schema = request.path_params["schema"]
     job_id = await service(request, Inspections).drop_inspection(actor_of(request), schema)
-    return go_to(f"/admin/jobs/{job_id}")
+    return redirect(f"/admin/jobs/{job_id}")
 
 
 async def undo_page(request: Request) -> Response:
@@ -249,7 +249,7 @@ async def undo(request: Request) -> Response:
     """Start to take the last restore back."""
     form = await form_of(request, ConfirmForm)
     await service(request, Restores).undo_restore(actor_of(request), form.confirm)
-    return go_to(BACKUPS)
+    return redirect(BACKUPS)
 
 
 async def _pin(request: Request, *, pinned: bool) -> Response:

@@ -2,7 +2,7 @@
 
 from sysndd_api.jobs.models import JobView
 
-_PROVING = ("proving", "loading", "comparing")
+_VERIFYING = ("verifying", "loading", "comparing")
 _EXCHANGING = ("swapping", "cleaning")
 
 _UNTOUCHED = "The live database is not touched: this job only reads it."
@@ -16,12 +16,16 @@ def effects_of(job: JobView) -> tuple[str, ...]:
     broken_off = "Its worker breaks it off within a few seconds."
     if job.kind in ("restore_backup", "undo_restore"):
         return (broken_off, *_exchange_effects(job))
-    if job.kind == "create_backup" and job.step in _PROVING:
-        return (broken_off, "The file is complete and stays listed, but is not proven.", _UNTOUCHED)
+    if job.kind == "create_backup" and job.step in _VERIFYING:
+        return (
+            broken_off,
+            "The file is complete and stays listed, but is not verified.",
+            _UNTOUCHED,
+        )
     kept = {
         "create_backup": "What it has written so far is deleted.",
         "verify_backup": "The backup stays, and what was known of its proof before.",
-        "adopt_backup": "The file is not listed.",
+        "import_backup": "The file is not listed.",
         "inspect_table": "The schema that it was loading is dropped.",
     }.get(job.kind)
     return (broken_off, *([kept] if kept else []), _UNTOUCHED)
@@ -48,8 +52,8 @@ def left_by(job: JobView) -> str:
                 " takes it back. The page of backups offers the undo if the exchange was made."
             )
         return "It was cancelled; the live database is as it was. A finished safety backup stays."
-    if job.kind == "create_backup" and job.step in _PROVING:
-        return "It was cancelled after the file was complete: that is listed, and not proven."
+    if job.kind == "create_backup" and job.step in _VERIFYING:
+        return "It was cancelled after the file was complete: that is listed, and not verified."
     return "It was cancelled; nothing is left of it."
 
 

@@ -11,10 +11,10 @@ from sysndd_api.jobs.service import RETRYABLE, Jobs
 from sysndd_api.pages import page_route
 from sysndd_api.pages.admin.cancelling import effects_of, undo_of
 from sysndd_api.pages.admin.progress import TITLES, shown
-from sysndd_api.pages.confirm_dialog import Question, ask
+from sysndd_api.pages.confirm_dialog import ConfirmDialog, confirm
 from sysndd_api.pages.listing import Listing
 from sysndd_api.pages.page_route import done, view_of
-from sysndd_api.pages.rendering import go_to, render
+from sysndd_api.pages.rendering import redirect, render
 from sysndd_api.web.http import actor_of, service
 from sysndd_core.errors import JobNotCancellable
 from sysndd_core.jobs.models import JOBS
@@ -62,7 +62,7 @@ async def progress_part(request: Request) -> Response:
     return render(request, "parts/progress.html", headers=headers, shown=view)
 
 
-async def ask_cancel(request: Request) -> Response:
+async def confirm_cancel(request: Request) -> Response:
     """Ask before a job is broken off.
 
     Raises:
@@ -71,14 +71,14 @@ async def ask_cancel(request: Request) -> Response:
     view = shown(await service(request, Jobs).get(request.path_params["job_id"]), RETRYABLE)
     if not view.is_active:
         raise JobNotCancellable()
-    question = Question(
+    dialog = ConfirmDialog(
         title=f"Cancel: {view.title.lower()}",
         effects=effects_of(view.job),
         undo=undo_of(view.job),
         button="Cancel the job",
         back=f"{_JOBS}/{view.job.id}",
     )
-    return ask(request, question)
+    return confirm(request, dialog)
 
 
 async def cancel(request: Request) -> Response:
@@ -91,7 +91,7 @@ async def cancel(request: Request) -> Response:
 async def retry(request: Request) -> Response:
     """Submit the work of a failed job again."""
     jobs = service(request, Jobs)
-    return go_to(f"{_JOBS}/{await jobs.retry(actor_of(request), request.path_params['job_id'])}")
+    return redirect(f"{_JOBS}/{await jobs.retry(actor_of(request), request.path_params['job_id'])}")
 
 
 async def _detail(request: Request) -> dict[str, Any]:

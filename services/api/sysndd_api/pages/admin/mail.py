@@ -7,17 +7,17 @@ from sysndd_api.health.service import Health
 from sysndd_api.mail.models import MailQuery, MailView
 from sysndd_api.mail.service import (
     CANCELLABLE,
-    REPLAYABLE,
+    RESENDABLE,
     Mails,
     check_cancellable,
-    check_replayable,
+    check_resendable,
 )
 from sysndd_api.pages import page_route
-from sysndd_api.pages.admin.mail_html import inert
-from sysndd_api.pages.confirm_dialog import Question, ask
+from sysndd_api.pages.admin.mail_html import sanitize
+from sysndd_api.pages.confirm_dialog import ConfirmDialog, confirm
 from sysndd_api.pages.listing import Listing
 from sysndd_api.pages.page_route import done, view_of
-from sysndd_api.pages.rendering import go_to, is_fragment, render
+from sysndd_api.pages.rendering import is_fragment, redirect, render
 from sysndd_api.settings import ApiSettings
 from sysndd_api.smtp_diagnostics.models import SmtpTest
 from sysndd_api.smtp_diagnostics.service import SmtpDiagnostics
@@ -25,12 +25,12 @@ from sysndd_api.web.http import actor_of, service
 from sysndd_core.mail.outbox import MailState
 
 _MAIL = "/admin/mail"
-LOOKS = {
+CSS_CLASSES = {
     "queued": "",
     "running": "busy",
     "held": "warn",
     "sent": "ok",
-    "dead": "fail",
+    "failed": "fail",
     "cancelled": "",
 }
 
@@ -53,21 +53,21 @@ async def detail_page(request: Request) -> Response:
         request,
         "mail_detail.html",
         mail=mail,
-        looks=LOOKS,
-        html=inert(mail.preview.html) if mail.preview else None,
+        css_classes=CSS_CLASSES,
+        html=sanitize(mail.preview.html) if mail.preview else None,
         can_cancel=mail.state in CANCELLABLE,
-        can_replay=mail.state in REPLAYABLE,
+        can_resend=mail.state in RESENDABLE,
     )
 
 
-async def ask_replay(request: Request) -> Response:
+async def confirm_resend(request: Request) -> Response:
     """Ask before a mail goes out a second time.
 
     Raises:
-        MailNotFound, MailNotReplayable.
+        MailNotFound, MailNotResendable.
     """
     mail = await service(request, Mails).detail(_id(request))
-    check_replayable(mail.state)
+    check_resendable(mail.state)
     effects = [
         f"The mail goes to {mail.recipient} now, under the Message-ID that it has.",
         "It gets new tries, and its whole time to live once more.",
@@ -76,7 +76,7 @@ async def ask_replay(request: Request) -> Response:
         effects.insert(1, "It may have arrived already; then its reader may get it twice.")
     if mail.undeliverable_since:
         effects.append("The mark that this address is impossible is taken away.")
-    question = Question(
+    dialog = ConfirmDialog(
         title=f"Send again: {_named(mail)}",
         effects=tuple(effects),
         undo="A mail that has left can't be called back. Until the mailer takes it in hand, a"
@@ -84,17 +84,17 @@ async def ask_replay(request: Request) -> Response:
         button="Send again",
         back=f"{_MAIL}/{mail.id}",
     )
-    return ask(request, question)
+    return confirm(request, dialog)
 
 
-async def replay(request: Request) -> Response:
+async def resend(request: Request) -> Response:
     """Send a mail again, or now."""
     mail_id = request.path_params["mail_id"]
-    await service(request, Mails).replay(actor_of(request), mail_id)
-    return done(f"{_MAIL}/{mail_id}", "mail_replayed")
+    await service(request, Mails).resend(actor_of(request), mail_id)
+    return done(f"{_MAIL}/{mail_id}", "mail_resent")
 
 
-async def ask_cancel(request: Request) -> Response:
+async def confirm_cancel(request: Request) -> Response:
     """Ask before a mail is cancelled.
 
     Raises:
@@ -102,7 +102,7 @@ async def ask_cancel(request: Request) -> Response:
     """
     mail = await service(request, Mails).detail(_id(request))
     check_cancellable(mail.state)
-    question = Question(
+    dialog = ConfirmDialog(
         title=f"Cancel the mail: {_named(mail)}",
         effects=(
             f"{mail.recipient} does not get this mail, and nobody tells them.",
@@ -113,7 +113,7 @@ async def ask_cancel(request: Request) -> Response:
         button="Cancel the mail",
         back=f"{_MAIL}/{mail.id}",
     )
-    return ask(request, question)
+    return confirm(request, dialog)
 
 
 async def cancel(request: Request) -> Response:
@@ -134,7 +134,7 @@ async def smtp_test(request: Request) -> Response:
 
 async def test_message(request: Request) -> Response:
     """Queue a test mail to one's own address."""
-    return go_to(f"{_MAIL}/{await service(request, Mails).queue_test_to(actor_of(request))}")
+    return redirect(f"{_MAIL}/{await service(request, Mails).queue_test_to(actor_of(request))}")
 
 
 def _id(request: Request) -> str:
@@ -156,7 +156,7 @@ async def _list(request: Request, test: SmtpTest | None) -> Response:
         listing=Listing(request, mails, total, view, path=_MAIL),
         view=view,
         states=[state.value for state in MailState],
-        looks=LOOKS,
+        css_classes=CSS_CLASSES,
         test=test,
         smtp=service(request, ApiSettings).smtp,
         remarks=[check.reason for check in checks.values() if check.reason],

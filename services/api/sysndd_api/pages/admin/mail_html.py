@@ -5,16 +5,33 @@ from html.parser import HTMLParser
 from markupsafe import Markup, escape
 
 _KEPT = {
-    "p", "h1", "h2", "h3", "strong", "b", "em", "i", "ul", "ol", "li", "br", "blockquote", "code",
-    "table", "tbody", "tr", "td", "th",
-}  # fmt: skip
+    "p",
+    "h1",
+    "h2",
+    "h3",
+    "strong",
+    "b",
+    "em",
+    "i",
+    "ul",
+    "ol",
+    "li",
+    "br",
+    "blockquote",
+    "code",
+    "table",
+    "tbody",
+    "tr",
+    "td",
+    "th",
+}
 _UNSEEN = {"head", "style", "script", "title"}
 _VOID = {"br"}
 # A mail's own headings stand below those of the page.
 _LOWERED = {"h1": "h3", "h2": "h4", "h3": "h5"}
 
 
-def inert(html: str) -> Markup:
+def sanitize(html: str) -> Markup:
     """Return the mail as the page may show it.
 
     No attribute survives, so there is no style, no address and no handler; a link becomes its text,

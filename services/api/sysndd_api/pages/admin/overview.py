@@ -17,14 +17,14 @@ from sysndd_api.jobs.service import Jobs
 from sysndd_api.pages import page_route
 from sysndd_api.pages.admin.backup_charts import size_chart
 from sysndd_api.pages.charts import Bar, bar_chart
-from sysndd_api.pages.rendering import age, duration, moment, size
+from sysndd_api.pages.rendering import age, duration, format_time, size
 from sysndd_api.request_stats.models import Period
 from sysndd_api.request_stats.service import RequestStats
 from sysndd_api.web.http import service
-from sysndd_core.backups.manifest import BackupManifest, Proof
+from sysndd_core.backups.manifest import BackupManifest, Verification
 from sysndd_core.health import Check, Status
 
-LOOKS = {Status.PASS: "ok", Status.WARN: "warn", Status.FAIL: "fail"}
+CSS_CLASSES = {Status.PASS: "ok", Status.WARN: "warn", Status.FAIL: "fail"}
 _PARTS = {
     "database": ("Database", "/admin/migrations"),
     "migrations": ("Migrations", "/admin/migrations"),
@@ -45,7 +45,7 @@ class Tile:
     """One part of the system on the overview."""
 
     label: str
-    look: str
+    css_class: str
     word: str
     value: str
     lines: tuple[str, ...]
@@ -66,7 +66,7 @@ async def page(request: Request) -> Response:
     return page_route.page(
         request,
         "overview.html",
-        look=LOOKS[report.status],
+        css_class=CSS_CLASSES[report.status],
         reasons=[
             (_label(name), check.reason) for name, check in report.checks.items() if check.reason
         ],
@@ -84,7 +84,7 @@ def _tiles(report: Report, manifests: Sequence[BackupManifest]) -> list[Tile]:
     return [
         Tile(
             label=_label(name),
-            look=LOOKS[check.status],
+            css_class=CSS_CLASSES[check.status],
             word={"pass": "ok", "warn": "look", "fail": "broken"}[check.status.value],
             value=value,
             lines=lines,
@@ -130,7 +130,7 @@ def _shown_drift(seen: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
 
 
 def _shown_transport(seen: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    return ("takes mails" if seen["breaker"] == "closed" else "refuses mails"), ()
+    return ("takes mails" if seen["circuit_breaker"] == "closed" else "refuses mails"), ()
 
 
 def _shown_jobs(seen: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
@@ -138,7 +138,7 @@ def _shown_jobs(seen: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
 
 
 def _shown_mails(seen: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    more = [f"{seen[key]} {key}" for key in ("held", "dead") if key in seen]
+    more = [f"{seen[key]} {key}" for key in ("held", "failed") if key in seen]
     return _waiting(seen), (_oldest(seen), ", ".join(more))
 
 
@@ -165,13 +165,13 @@ _SHOWN: dict[str, Callable[[Mapping[str, Any]], tuple[str, tuple[str, ...]]]] = 
 def _shown_backups(
     seen: Mapping[str, Any], manifests: Sequence[BackupManifest]
 ) -> tuple[str, tuple[str, ...]]:
-    proven = next((one for one in manifests if one.proof is Proof.PROVEN), None)
-    room = Markup(", {} free").format(size(seen["free_bytes"])) if "free_bytes" in seen else ""
-    count = Markup("{} in all{}").format(len(manifests), room)
-    if proven is None:
-        return "none proven", (count,)
-    old = age((datetime.now(UTC) - proven.created_at).total_seconds())
-    return f"proven {old} ago", (proven.name, moment(proven.created_at), count)
+    verified = next((one for one in manifests if one.verification is Verification.VERIFIED), None)
+    free = Markup(", {} free").format(size(seen["free_bytes"])) if "free_bytes" in seen else ""
+    count = Markup("{} in all{}").format(len(manifests), free)
+    if verified is None:
+        return "none verified", (count,)
+    old = age((datetime.now(UTC) - verified.created_at).total_seconds())
+    return f"verified {old} ago", (verified.name, format_time(verified.created_at), count)
 
 
 def _waiting(seen: Mapping[str, Any]) -> str:
@@ -186,10 +186,13 @@ def _oldest(seen: Mapping[str, Any]) -> str:
 def _requests_chart(periods: Sequence[Period]) -> Markup:
     total, failed = sum(p.requests for p in periods), sum(p.failures for p in periods)
     bars = [
-        Bar(p.requests, f"{p.begins:%H:%M} UTC: {p.requests} requests, {p.failures} failed",
-            failed=p.failures > 0)
+        Bar(
+            p.requests,
+            f"{p.begins:%H:%M} UTC: {p.requests} requests, {p.failures} failed",
+            failed=p.failures > 0,
+        )
         for p in periods
-    ]  # fmt: skip
+    ]
     return bar_chart(
         bars,
         summary=f"{total} requests in the last {_HOURS} hours, {failed} of them failed",

@@ -8,11 +8,11 @@ from sysndd_api.pages.admin.cancelling import left_by
 
 TITLES = {
     "create_backup": "Backup",
-    "verify_backup": "Proof of a backup",
+    "verify_backup": "Verification of a backup",
     "restore_backup": "Restore",
     "undo_restore": "Undo of a restore",
-    "adopt_backup": "Reading of a file",
-    "preview_restore": "Dry run of a restore",
+    "import_backup": "Reading of a file",
+    "dry_run_restore": "Dry run of a restore",
     "inspect_table": "Look into one table",
     "drop_inspection": "End of a look",
 }
@@ -21,16 +21,20 @@ DATABASE_KINDS = (
     "verify_backup",
     "restore_backup",
     "undo_restore",
-    "adopt_backup",
+    "import_backup",
     "inspect_table",
 )
 """Kinds whose last outcome the page of backups tells."""
 
-_PROOF = (("proving", "Read the file"), ("loading", "Load beside live"), ("comparing", "Compare"))
+_VERIFICATION = (
+    ("verifying", "Read the file"),
+    ("loading", "Load beside live"),
+    ("comparing", "Compare"),
+)
 _DUMP = (("inventory", "Check rights and room"), ("dumping", "Dump"), ("publishing", "Publish"))
 _STEPS: dict[str, tuple[tuple[str, str], ...]] = {
-    "create_backup": (("waiting", "Wait for the lock"), *_DUMP, *_PROOF),
-    "verify_backup": _PROOF,
+    "create_backup": (("waiting", "Wait for the lock"), *_DUMP, *_VERIFICATION),
+    "verify_backup": _VERIFICATION,
     "restore_backup": (
         ("checking", "Check the file"),
         ("loading", "Load beside live"),
@@ -42,7 +46,7 @@ _STEPS: dict[str, tuple[tuple[str, str], ...]] = {
         ("swapping", "Exchange the tables"),
         ("cleaning", "Clean up"),
     ),
-    "adopt_backup": (("reading", "Read to its end"), ("publishing", "Publish")),
+    "import_backup": (("reading", "Read to its end"), ("publishing", "Publish")),
     "undo_restore": (
         ("counting", "Count what was written since"),
         ("swapping", "Exchange the tables"),
@@ -52,11 +56,11 @@ _STEPS: dict[str, tuple[tuple[str, str], ...]] = {
 ADVICE = {
     "insufficient_storage": "Make room: delete backups that are no longer needed, or give the backup"
     " directory a larger disk; then try again.",
-    "missing_rights": "Grant the database account the right that is named, then try again.",
+    "missing_privileges": "Grant the database account the right that is named, then try again.",
     "dump_client_mismatch": "Install the dump client of the server's own vendor beside the worker.",
     "dump_failed": "Nothing was kept. The log below names the stage; try again, and look at the"
     " server's own log if it fails once more.",
-    "proof_failed": "Keep the file and take another backup. If that one is proven, delete this one;"
+    "verification_failed": "Keep the file and take another backup. If that one is verified, delete this one;"
     " if not, the object that is named comes back differently from what it was.",
     "backup_damaged": "This file can't be trusted any more: take it from a second copy or use another"
     " backup.",
@@ -79,10 +83,10 @@ _ADVICE_OTHERWISE = "Look at the log lines of the job and at the worker's own lo
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a job; ``look`` is done, now, broken or empty."""
+    """One step of a job; ``css_class`` is done, now, broken or empty."""
 
     label: str
-    look: str
+    css_class: str
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ class Shown:
 
     job: StoredJob
     title: str
-    look: str
+    css_class: str
     subject: str | None
     steps: tuple[Step, ...]
     running_for: float | None
@@ -119,7 +123,7 @@ def shown(job: StoredJob, retryable: set[str]) -> Shown:
     return Shown(
         job=job,
         title=TITLES.get(job.kind, job.kind.replace("_", " ").capitalize()),
-        look=LOOKS.get(job.state, ""),
+        css_class=CSS_CLASSES.get(job.state, ""),
         subject=_subject(job),
         steps=_steps(job),
         running_for=_running_for(job),
@@ -130,7 +134,7 @@ def shown(job: StoredJob, retryable: set[str]) -> Shown:
     )
 
 
-LOOKS = {
+CSS_CLASSES = {
     "queued": "",
     "running": "busy",
     "succeeded": "ok",

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sysndd_api.pages import page_route
-from sysndd_api.pages.confirm_dialog import Question, ask
+from sysndd_api.pages.confirm_dialog import ConfirmDialog, confirm
 from sysndd_api.pages.listing import Listing
 from sysndd_api.pages.page_route import View, done, form_of, view_of
 from sysndd_api.security.access import Role
@@ -15,7 +15,12 @@ from sysndd_api.users.service import Users
 from sysndd_api.web.http import actor_of, service
 from sysndd_core.errors import Invalid
 
-LOOKS = {"unconfirmed": "", "awaiting_approval": "warn", "active": "ok", "deactivated": "fail"}
+CSS_CLASSES = {
+    "unconfirmed": "",
+    "awaiting_approval": "warn",
+    "active": "ok",
+    "deactivated": "fail",
+}
 
 
 class UsersView(UserQuery):
@@ -39,7 +44,7 @@ async def list_page(request: Request) -> Response:
         "users.html",
         listing=Listing(request, users, total, view),
         view=view,
-        looks=LOOKS,
+        css_classes=CSS_CLASSES,
         roles=[role.value for role in Role],
         waiting=(await service(request, Users).page(_WAITING))[1],
     )
@@ -54,7 +59,7 @@ async def detail_page(request: Request) -> Response:
         "user.html",
         user=user,
         sessions=[SessionView.of(one, actor_of(request).session_id) for one in sessions],
-        looks=LOOKS,
+        css_classes=CSS_CLASSES,
         roles=[role.value for role in Role],
     )
 
@@ -65,10 +70,10 @@ async def approve(request: Request) -> Response:
     return _changed(request, "approved")
 
 
-async def ask_deactivate(request: Request) -> Response:
+async def confirm_deactivate(request: Request) -> Response:
     """Ask before an account is shut out."""
     user, sessions = await _user_and_sessions(request)
-    question = Question(
+    dialog = ConfirmDialog(
         title=f"Deactivate {user.user_name}",
         effects=(
             "Nobody can sign in with this account any more.",
@@ -81,7 +86,7 @@ async def ask_deactivate(request: Request) -> Response:
         button="Deactivate",
         back=_at(user),
     )
-    return ask(request, question)
+    return confirm(request, dialog)
 
 
 async def deactivate(request: Request) -> Response:
@@ -96,7 +101,7 @@ async def reactivate(request: Request) -> Response:
     return _changed(request, "reactivated")
 
 
-async def ask_change_role(request: Request) -> Response:
+async def confirm_change_role(request: Request) -> Response:
     """Ask before a role changes.
 
     Raises:
@@ -116,7 +121,7 @@ async def ask_change_role(request: Request) -> Response:
     elif user.role is Role.ADMINISTRATOR:
         effects += ["These pages are closed to them. The last Administrator can't be demoted."]
     effects += [f"The account's sessions end at once: {_open(sessions)}."]
-    question = Question(
+    dialog = ConfirmDialog(
         title=f"Make {user.user_name} {role.value}",
         effects=tuple(effects),
         undo=f"Change the role back to {user.role.value} in the same way. Sessions that have ended"
@@ -125,7 +130,7 @@ async def ask_change_role(request: Request) -> Response:
         back=_at(user),
         fields={"role": role.value},
     )
-    return ask(request, question)
+    return confirm(request, dialog)
 
 
 async def change_role(request: Request) -> Response:
@@ -141,10 +146,10 @@ async def resend_confirmation(request: Request) -> Response:
     return _changed(request, "mail_sent")
 
 
-async def ask_end_sessions(request: Request) -> Response:
+async def confirm_end_sessions(request: Request) -> Response:
     """Ask before every session of an account ends."""
     user, sessions = await _user_and_sessions(request)
-    question = Question(
+    dialog = ConfirmDialog(
         title=f"Sign {user.user_name} out everywhere",
         effects=(
             f"The account's sessions end at once: {_open(sessions)}.",
@@ -155,7 +160,7 @@ async def ask_end_sessions(request: Request) -> Response:
         button="Sign out everywhere",
         back=_at(user),
     )
-    return ask(request, question)
+    return confirm(request, dialog)
 
 
 async def end_sessions(request: Request) -> Response:

@@ -15,9 +15,9 @@ from sysndd_backup.archive.compression import open_reader
 from sysndd_backup.archive.encryption import Keys
 from sysndd_backup.archive.off_site import OffsiteStorage
 from sysndd_core.backups.directory import UPLOAD_SUFFIX
-from sysndd_core.jobs.models import AdoptBackup, CreateBackup
+from sysndd_core.jobs.models import CreateBackup, ImportBackup
 from tests.support.backups import OUR_IDENTITY, OUR_KEYS
-from tests.support.dice import spread
+from tests.support.random_faults import spread
 from tests.support.s3 import TestS3
 from tests.support.site import REPOSITORY, Site
 from tests.support.workers import PACKAGES, BackupBench, backup_bench
@@ -61,10 +61,10 @@ async def run_again(bench: BackupBench) -> None:
 
 def points(count: int) -> list[tuple[str, str]]:
     """Spread kills over all points, and moments over the kills."""
-    dice = random.Random(5)  # noqa: S311 - chooses where to kill
+    chance = random.Random(5)  # noqa: S311 - chooses where to kill
     return [
         (str(1 + int(share * count)), WHENS[n % len(WHENS)])
-        for n, share in enumerate(spread(KILLS, dice))
+        for n, share in enumerate(spread(KILLS, chance))
     ]
 
 
@@ -100,7 +100,7 @@ def check_both_places(bench: BackupBench, server: TestS3, bucket: str, what: str
     assert len(manifests) >= 1, what
     expected = {}
     for manifest in manifests:
-        assert manifest.places == ["local", "s3"], what
+        assert manifest.locations == ["local", "s3"], what
         path = bench.store.path(manifest.name)
         expected[f"sysndd/{manifest.name}"] = path.read_bytes()
         expected[f"sysndd/{manifest.name}.json"] = manifest.to_json().encode()
@@ -154,4 +154,4 @@ async def upload(bench: BackupBench, sql: bytes) -> str:
     """Do what the API does once the last byte has come."""
     name = f"uploaded_20260101T000000Z_{secrets.token_hex(4)}.sql"
     (bench.site.backup_dir / f"{name}{UPLOAD_SUFFIX}").write_bytes(sql)
-    return await bench.submit(AdoptBackup(name=name, uploaded=True))
+    return await bench.submit(ImportBackup(name=name, uploaded=True))

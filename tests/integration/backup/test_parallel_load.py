@@ -98,8 +98,12 @@ async def test_the_same_to_the_letter(bench: BackupBench) -> None:
 
 async def test_statements_between_rows_are_loaded_in_their_place(bench: BackupBench) -> None:
     between = b"UNLOCK TABLES;\nUPDATE `zz_parent` SET id = id;\n"
-    name = tamper_with_backup(bench, lambda dump: dump.replace(b"UNLOCK TABLES;\n", between, 1)
-                  .replace(b"UPDATE `zz_parent`", b"UPDATE `a table`"))  # fmt: skip
+    name = tamper_with_backup(
+        bench,
+        lambda dump: dump.replace(b"UNLOCK TABLES;\n", between, 1).replace(
+            b"UPDATE `zz_parent`", b"UPDATE `a table`"
+        ),
+    )
     checked = await check_backup(bench.tools, bench.store.manifest(name))
     assert checked.plan is None
     before = bench.checksums()
@@ -133,7 +137,7 @@ def test_a_plan_does_not_depend_on_where_a_chunk_ends(bench: BackupBench) -> Non
     assert plans[0] == plans[1] == plans[2]
 
 
-async def test_a_large_table_is_loaded_in_pieces_by_both_lanes(
+async def test_a_large_table_is_loaded_in_pieces_by_both_workers(
     bench: BackupBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server, app = bench.site.server, bench.site.app

@@ -35,12 +35,12 @@ async def bench(site: Site) -> AsyncIterator[BackupBench]:
 
 
 @contextlib.asynccontextmanager
-async def dumping_as(bench: BackupBench, *rights: str) -> AsyncIterator[BackupTools]:
+async def dumping_as(bench: BackupBench, *privileges: str) -> AsyncIterator[BackupTools]:
     """Tools whose account holds just these rights on the application schema."""
     site, user, password = bench.site, f"d{os.getpid()}", "Dump-password-1"
     site.server.execute(f"CREATE USER '{user}'@'%' IDENTIFIED BY '{password}'")
     try:
-        site.server.execute(f"GRANT {', '.join(rights)} ON `{site.app}`.* TO '{user}'@'%'")
+        site.server.execute(f"GRANT {', '.join(privileges)} ON `{site.app}`.* TO '{user}'@'%'")
         # Bodies of routines that somebody else defined.
         if bench.tools.server.vendor == "MariaDB":
             site.server.execute(f"GRANT SELECT ON mysql.proc TO '{user}'@'%'")
@@ -56,7 +56,7 @@ async def dumping_as(bench: BackupBench, *rights: str) -> AsyncIterator[BackupTo
         site.server.execute(f"DROP USER '{user}'@'%'")
 
 
-async def test_the_rights_that_are_asked_for_are_enough(bench: BackupBench) -> None:
+async def test_the_documented_privileges_are_sufficient(bench: BackupBench) -> None:
     async with dumping_as(bench, *RIGHTS) as tools:
         row = await bench.run(CreateBackup(), tools)
     assert row["state"] == "succeeded", row["error"]
@@ -66,11 +66,11 @@ async def test_the_rights_that_are_asked_for_are_enough(bench: BackupBench) -> N
 
 
 @pytest.mark.parametrize("revoked", RIGHTS)
-async def test_a_revoked_right_is_named(bench: BackupBench, revoked: str) -> None:
-    rest = [right for right in RIGHTS if right != revoked]
+async def test_a_revoked_privilege_is_named(bench: BackupBench, revoked: str) -> None:
+    rest = [privilege for privilege in RIGHTS if privilege != revoked]
     async with dumping_as(bench, *rest) as tools:
         row = await bench.run(CreateBackup(), tools)
-    assert (row["state"], row["error_code"]) == ("failed", "missing_rights")
+    assert (row["state"], row["error_code"]) == ("failed", "missing_privileges")
     assert f"lacks {revoked} on {bench.site.app}" in str(row["error"])
     assert list(bench.site.backup_dir.iterdir()) == []
 
@@ -107,8 +107,13 @@ async def test_an_object_that_the_dump_lost_is_named(
     script = '"{real}" "$@" | ' + LOSING_CLIENTS[lost]
     row = await bench.run(CreateBackup(), with_dump_script(bench, tmp_path, script))
     assert (row["state"], row["error_code"]) == ("failed", "dump_failed")
-    expected = {"a view": "the view v2", "a routine": "the procedure p", "an event": "the event e",
-                "a trigger": "triggers", "a table": "the table review"}  # fmt: skip
+    expected = {
+        "a view": "the view v2",
+        "a routine": "the procedure p",
+        "an event": "the event e",
+        "a trigger": "triggers",
+        "a table": "the table review",
+    }
     assert expected[lost] in str(row["error"])
     assert list(bench.site.backup_dir.iterdir()) == []
 
@@ -121,9 +126,11 @@ async def test_a_full_disk_is_named_and_nothing_stays(
     bench.site.server.execute(f"CREATE TABLE `{app}`.big (id INT PRIMARY KEY, b LONGBLOB)")
     with small_disk(tmp_path / "small", "3m") as directory:
         tools = dataclasses.replace(
-            bench.tools, store=BackupDirectory(directory), compression=BackupCompression.NONE,
+            bench.tools,
+            store=BackupDirectory(directory),
+            compression=BackupCompression.NONE,
             keys=keys,
-        )  # fmt: skip
+        )
         row = await bench.run(CreateBackup(), tools)
         assert row["state"] == "succeeded", row["error"]
         before = tools.store.manifests()

@@ -10,7 +10,7 @@ import pytest
 
 from sysndd_backup.jobs import BackupPolicy
 from sysndd_backup.server.clients import Clients
-from sysndd_core.backups.manifest import Proof
+from sysndd_core.backups.manifest import Verification
 from sysndd_core.jobs.models import CreateBackup, VerifyBackup
 from tests.support.backups import UNUSUAL_OBJECTS, UNUSUAL_TYPES, with_dump_script
 from tests.support.site import Site
@@ -32,36 +32,36 @@ async def bench(site: Site) -> AsyncIterator[BackupBench]:
         yield bench
 
 
-def proof_schemas(site: Site) -> list[str]:
+def verification_schemas(site: Site) -> list[str]:
     rows = site.server.execute(
         "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE %s",
-        (f"{site.app}\\_proof%",),
+        (f"{site.app}\\_verify%",),
     )
     return [name for (name,) in rows]
 
 
-async def test_a_backup_is_proven_and_says_when(bench: BackupBench) -> None:
+async def test_a_backup_is_verified_and_records_when(bench: BackupBench) -> None:
     before = datetime.now(UTC)
     live = bench.checksums()
     row = await bench.run(CreateBackup())
     assert row["state"] == "succeeded", row["error"]
     (manifest,) = bench.store.manifests()
-    assert manifest.proof is Proof.PROVEN, manifest.proof_error
-    assert manifest.proof_at is not None
-    assert before < manifest.proof_at < datetime.now(UTC)
+    assert manifest.verification is Verification.VERIFIED, manifest.verification_error
+    assert manifest.verified_at is not None
+    assert before < manifest.verified_at < datetime.now(UTC)
     assert bench.checksums() == live
-    assert proof_schemas(bench.site) == []
+    assert verification_schemas(bench.site) == []
     # The event of live is as it was, and none was left elsewhere.
     events = bench.site.server.execute(
         "SELECT status FROM information_schema.events WHERE event_name = 'on_and_off'"
     )
     assert events == (("ENABLED",),)
-    first = manifest.proof_at
+    first = manifest.verified_at
     row = await bench.run(VerifyBackup(name=manifest.name))
     assert row["state"] == "succeeded", row["error"]
     again = bench.store.manifest(manifest.name)
-    assert again.proof_at is not None
-    assert again.proof_at > first
+    assert again.verified_at is not None
+    assert again.verified_at > first
 
 
 LOSSES = {
@@ -74,7 +74,7 @@ LOSSES = {
 
 
 @pytest.mark.parametrize("part", LOSSES)
-async def test_what_comes_back_differently_is_named(
+async def test_verification_names_what_differs(
     bench: BackupBench, tmp_path: Path, part: str
 ) -> None:
     """The client that loads loses something without a word."""
@@ -84,25 +84,25 @@ async def test_what_comes_back_differently_is_named(
     program.chmod(0o755)
     clients = Clients(bench.tools.clients.dump, str(program), bench.tools.clients.version)
     row = await bench.run(CreateBackup(), dataclasses.replace(bench.tools, clients=clients))
-    assert (row["state"], row["error_code"]) == ("failed", "proof_failed")
+    assert (row["state"], row["error_code"]) == ("failed", "verification_failed")
     assert part in str(row["error"])
     (manifest,) = bench.store.manifests()
-    assert manifest.proof is Proof.FAILED
-    assert part in str(manifest.proof_error)
-    assert proof_schemas(bench.site) == []
+    assert manifest.verification is Verification.FAILED
+    assert part in str(manifest.verification_error)
+    assert verification_schemas(bench.site) == []
 
 
-async def test_a_dump_that_can_not_be_loaded_is_not_proven(
+async def test_a_dump_that_cannot_be_loaded_fails_verification(
     bench: BackupBench, tmp_path: Path
 ) -> None:
     script = '"{real}" "$@" | sed "s/^  PRIMARY KEY (/  NONSENSE KEY (/"'
     row = await bench.run(CreateBackup(), with_dump_script(bench, tmp_path, script))
-    assert (row["state"], row["error_code"]) == ("failed", "proof_failed")
+    assert (row["state"], row["error_code"]) == ("failed", "verification_failed")
     assert "It can't be loaded" in str(row["error"])
-    assert proof_schemas(bench.site) == []
+    assert verification_schemas(bench.site) == []
 
 
-async def test_a_file_that_rots_loses_its_proof(bench: BackupBench) -> None:
+async def test_a_corrupted_file_loses_its_verification(bench: BackupBench) -> None:
     await bench.run(CreateBackup())
     (manifest,) = bench.store.manifests()
     path = bench.store.path(manifest.name)
@@ -110,10 +110,12 @@ async def test_a_file_that_rots_loses_its_proof(bench: BackupBench) -> None:
     path.write_bytes(whole[:500] + bytes([whole[500] ^ 1]) + whole[501:])
     row = await bench.run(VerifyBackup(name=manifest.name))
     assert (row["state"], row["error_code"]) == ("failed", "backup_damaged")
-    assert bench.store.manifest(manifest.name).proof is Proof.FAILED
+    assert bench.store.manifest(manifest.name).verification is Verification.FAILED
 
 
-async def test_cancelled_in_mid_proof_leaves_nothing(bench: BackupBench, tmp_path: Path) -> None:
+async def test_cancelled_during_verification_leaves_nothing(
+    bench: BackupBench, tmp_path: Path
+) -> None:
     program = tmp_path / "load"
     program.write_text(f"#!/bin/sh\nsleep 60\nexec {bench.tools.clients.load} $@\n")
     program.chmod(0o755)
@@ -122,13 +124,13 @@ async def test_cancelled_in_mid_proof_leaves_nothing(bench: BackupBench, tmp_pat
     worker = bench.worker(dataclasses.replace(bench.tools, clients=clients))
     running = asyncio.create_task(worker.run_until_idle())
     await asyncio.to_thread(
-        eventually, "the proof has begun", lambda: proof_schemas(bench.site), seconds=60
+        eventually, "the proof has begun", lambda: verification_schemas(bench.site), seconds=60
     )
     async with bench.database.transaction() as tx:
         await bench.rows.request_cancel(tx, job_id)
     await running
     assert (await bench.rows.get(job_id))["state"] == "cancelled"
-    assert proof_schemas(bench.site) == []
-    # The dump itself was whole: it stays, as one that nobody has proven.
+    assert verification_schemas(bench.site) == []
+    # The dump itself was whole: it stays, as one that nobody has verified.
     (manifest,) = bench.store.manifests()
-    assert manifest.proof is None
+    assert manifest.verification is None

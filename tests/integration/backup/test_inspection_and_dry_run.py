@@ -16,8 +16,8 @@ from sysndd_backup.restore.recovery import Recovery
 from sysndd_core.jobs.models import (
     CreateBackup,
     DropInspection,
+    DryRunRestore,
     InspectTable,
-    PreviewRestore,
     RestoreBackup,
 )
 from tests.support.backups import scratch_schemas, tamper_with_backup
@@ -56,13 +56,13 @@ def result_of(row: dict[str, object]) -> dict[str, Any]:
     return found
 
 
-async def test_a_dry_run_tells_of_tables_and_accounts(bench: BackupBench) -> None:
+async def test_a_dry_run_reports_tables_and_accounts(bench: BackupBench) -> None:
     for statement in SINCE:
         bench.site.server.execute(statement, schema=bench.site.app)
     live = bench.checksums()
-    told = result_of(await bench.run(PreviewRestore(name=newest(bench))))
-    assert {"table": "later", "live_rows": 0, "backup_rows": None} in told["tables"]
-    accounts = told["accounts"]
+    result = result_of(await bench.run(DryRunRestore(name=newest(bench))))
+    assert {"table": "later", "live_rows": 0, "backup_rows": None} in result["tables"]
+    accounts = result["accounts"]
     assert accounts["vanish"] == ["new"]
     assert accounts["come_back"] == ["bob"]
     assert [(one["user_id"], one["older"], one["role"]) for one in accounts["changed"]] == [
@@ -70,17 +70,17 @@ async def test_a_dry_run_tells_of_tables_and_accounts(bench: BackupBench) -> Non
         (4, ["user name", "password"], None),
     ]
     assert accounts["active_administrators"] == 1
-    assert not told["needs_second_word"]
+    assert not result["needs_second_word"]
     assert bench.checksums() == live
     assert scratch_schemas(bench.site) == []
 
 
-async def test_a_backup_without_administrator_wants_a_second_word(bench: BackupBench) -> None:
+async def test_a_backup_without_administrator_needs_explicit_consent(bench: BackupBench) -> None:
     name = tamper_with_backup(
         bench, lambda dump: dump.replace(b"'Administrator','active'", b"'Curator','active'")
     )
-    told = result_of(await bench.run(PreviewRestore(name=name)))
-    assert (told["accounts"]["active_administrators"], told["needs_second_word"]) == (0, True)
+    result = result_of(await bench.run(DryRunRestore(name=name)))
+    assert (result["accounts"]["active_administrators"], result["needs_second_word"]) == (0, True)
     live = bench.checksums()
     row = await bench.run(RestoreBackup(name=name, without_administrator=False))
     assert (row["state"], row["error_code"]) == ("failed", "no_administrator_in_backup")
@@ -91,11 +91,11 @@ async def test_a_backup_without_administrator_wants_a_second_word(bench: BackupB
     assert row["state"] == "succeeded", row["error"]
 
 
-async def test_one_table_in_a_schema_of_its_own(bench: BackupBench) -> None:
+async def test_one_table_is_inspected_in_a_scratch_schema(bench: BackupBench) -> None:
     site, live = bench.site, bench.checksums()
     inspect = InspectTable(name=newest(bench), table="user")
-    told = result_of(await bench.run(inspect))
-    schema = told["schema"]
+    result = result_of(await bench.run(inspect))
+    schema = result["schema"]
     assert bench.checksums(schema) == {"user": live["user"]}
     assert bench.checksums() == live
 
@@ -143,16 +143,14 @@ def migrator(site: Site, tmp_path: Path) -> Migrator:
     return Migrator(str(program), environ)
 
 
-async def test_an_older_backup_is_brought_up_to_date(
-    bench: BackupBench, migrator: Migrator
-) -> None:
+async def test_an_older_backup_is_migrated(bench: BackupBench, migrator: Migrator) -> None:
     site, name = bench.site, newest(bench)
     await migrator.apply(site.app)
     tools = dataclasses.replace(bench.tools, migrate=migrator.apply)
     before = bench.checksums()
     assert "later_one" in before
-    told = result_of(await bench.run(RestoreBackup(name=name), tools))
-    assert told["migrated"] is True
+    result = result_of(await bench.run(RestoreBackup(name=name), tools))
+    assert result["migrated"] is True
     after = bench.checksums()
     assert after.keys() == before.keys()
     assert after["later_one"] == before["later_one"]
@@ -181,18 +179,24 @@ async def test_a_migration_that_fails_leaves_live_alone(
     assert scratch_schemas(bench.site) == []
 
 
-async def test_what_recovery_found_out_is_in_the_audit_log_too(bench: BackupBench) -> None:
+async def test_recovery_outcomes_are_audited(bench: BackupBench) -> None:
     """A worker is lost first; whether its restore was finished is known later."""
     site = bench.site
     job_id = await bench.submit(RestoreBackup(name=newest(bench)))
-    site.server.execute(f"UPDATE `{site.ops}`.job SET state = 'failed', error_code = 'worker_lost',"
-                        " error = 'lost', finished_at = UTC_TIMESTAMP(6)")  # fmt: skip
+    site.server.execute(
+        f"UPDATE `{site.ops}`.job SET state = 'failed', error_code = 'worker_lost',"
+        " error = 'lost', finished_at = UTC_TIMESTAMP(6)"
+    )
     await bench.rows.reclaim()
     recovery = Recovery(bench.database, 24)
     await recovery.journal.open(
-        Purpose.RESTORE, job_id=job_id, backup="b", incoming=f"{site.app}_shadow_x",
-        outgoing=f"{site.app}_before_x", row_counts={},
-    )  # fmt: skip
+        Purpose.RESTORE,
+        job_id=job_id,
+        backup="b",
+        incoming=f"{site.app}_shadow_x",
+        outgoing=f"{site.app}_before_x",
+        row_counts={},
+    )
     await recovery.recover()
     await bench.rows.reclaim()
     rows = site.server.execute(

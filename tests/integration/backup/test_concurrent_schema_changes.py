@@ -51,7 +51,7 @@ async def test_an_alter_meanwhile_has_the_dump_retried_or_waits_for_it(
         assert row["state"] == "succeeded", row["error"]
         (manifest,) = bench.store.manifests()
         assert manifest.rows_per_table["altered"] == 2
-        assert manifest.fenced is not site.server.is_mariadb
+        assert manifest.ddl_fenced is not site.server.is_mariadb
         assert ("dump_retried" in caplog.text) is site.server.is_mariadb
 
 
@@ -70,7 +70,7 @@ async def test_alters_without_end_are_a_failed_job_that_says_so(site: Site, tmp_
         assert list(site.backup_dir.iterdir()) == []
 
 
-async def test_a_dump_waits_for_whoever_changes_the_schema(site: Site) -> None:
+async def test_a_dump_waits_for_a_running_schema_change(site: Site) -> None:
     async with backup_bench(site) as bench:
         job_id = await bench.submit(CreateBackup())
         async with schema_lock(site.database, purpose="a migration", timeout=5):

@@ -11,10 +11,10 @@ import pytest
 from sysndd_backup.archive.off_site import OffsiteStorage
 from sysndd_backup.context import BackupTools
 from sysndd_backup.jobs import BackupPolicy
-from sysndd_core.backups.manifest import BackupManifest, Proof
-from sysndd_core.errors import BackupLocked, CopyFailed
+from sysndd_core.backups.manifest import BackupManifest, Verification
+from sysndd_core.errors import BackupLocked, OffsiteStorageUnavailable
 from sysndd_core.jobs.models import CreateBackup, RestoreBackup, VerifyBackup
-from sysndd_core.settings.schedule import Keep
+from sysndd_core.settings.schedule import RetentionPolicy
 from tests.support.backups import OTHER_IDENTITY, OUR_KEYS, keys
 from tests.support.s3 import TestS3
 from tests.support.site import Site
@@ -30,7 +30,7 @@ async def bench(site: Site, s3_server: TestS3, bucket: str) -> AsyncIterator[Bac
         yield bench
 
 
-def second(bench: BackupBench) -> OffsiteStorage:
+def offsite(bench: BackupBench) -> OffsiteStorage:
     assert bench.tools.offsite is not None
     return bench.tools.offsite
 
@@ -40,7 +40,7 @@ def keys_in(server: TestS3, bucket: str) -> list[str]:
     return [item["Key"] for item in listed]
 
 
-async def test_copied_checked_and_restored_when_the_directory_is_lost(
+async def test_offsite_copy_is_restored_when_the_directory_is_lost(
     bench: BackupBench, s3_server: TestS3, bucket: str
 ) -> None:
     bench.policy = BackupPolicy()
@@ -48,28 +48,28 @@ async def test_copied_checked_and_restored_when_the_directory_is_lost(
     row = await bench.run(CreateBackup())
     assert row["state"] == "succeeded", row["error"]
     result = json.loads(str(row["result"]))
-    assert (result["places"], result["copy_error"]) == (["local", "s3"], None)
+    assert (result["locations"], result["offsite_error"]) == (["local", "s3"], None)
     (manifest,) = bench.store.manifests()
     name = manifest.name
     assert keys_in(s3_server, bucket) == [f"sysndd/{name}", f"sysndd/{name}.json"]
     body = s3_server.client().get_object(Bucket=bucket, Key=f"sysndd/{name}")["Body"].read()
     assert body == bench.store.path(name).read_bytes()
     # The proof came after the copy, and is in the copy's manifest too.
-    (there,) = second(bench).copies.manifests()
+    (there,) = offsite(bench).copies.manifests()
     assert there == manifest
-    assert there.proof is Proof.PROVEN
+    assert there.verification is Verification.VERIFIED
 
     for path in bench.site.backup_dir.iterdir():
         path.unlink()
     assert bench.store.manifests() == []
-    await second(bench).synchronize()
+    await offsite(bench).synchronize()
     (listed,) = bench.store.manifests()
-    assert (listed.name, listed.places) == (name, ["s3"])
+    assert (listed.name, listed.locations) == (name, ["s3"])
     bench.site.server.execute(f"DROP TABLE `{bench.site.app}`.review_publication")
     row = await bench.run(RestoreBackup(name=name))
     assert row["state"] == "succeeded", row["error"]
     assert bench.checksums() == before
-    assert bench.store.manifest(name).places == ["local", "s3"]
+    assert bench.store.manifest(name).locations == ["local", "s3"]
 
 
 async def test_a_damaged_copy_is_found_before_anything_begins(
@@ -89,7 +89,7 @@ async def test_a_damaged_copy_is_found_before_anything_begins(
     assert [path.name for path in bench.site.backup_dir.iterdir()] == [f"{manifest.name}.json"]
 
 
-async def test_a_file_that_rotted_on_our_disk_does_not_become_a_copy(
+async def test_a_corrupted_local_file_is_not_copied_off_site(
     bench: BackupBench, s3_server: TestS3, bucket: str
 ) -> None:
     await bench.run(CreateBackup(), dataclasses.replace(bench.tools, offsite=None))
@@ -97,7 +97,7 @@ async def test_a_file_that_rotted_on_our_disk_does_not_become_a_copy(
     path = bench.store.path(manifest.name)
     path.write_bytes(b"\0" + path.read_bytes()[1:])
     with pytest.raises(Exception, match="SHA-256"):
-        second(bench).copies.put(manifest, path)
+        offsite(bench).copies.put(manifest, path)
     assert keys_in(s3_server, bucket) == []
     uploads = s3_server.client().list_multipart_uploads(Bucket=bucket)
     assert uploads.get("Uploads", []) == []
@@ -113,15 +113,15 @@ async def test_many_parts(bench: BackupBench, s3_server: TestS3, bucket: str) ->
     row = await bench.run(CreateBackup())
     assert row["state"] == "succeeded", row["error"]
     (manifest,) = bench.store.manifests()
-    assert manifest.remote is not None
+    assert manifest.offsite is not None
     assert manifest.size_bytes > 32 << 20
-    assert manifest.remote.checksum.endswith("-3")
+    assert manifest.offsite.checksum.endswith("-3")
     bench.store.path(manifest.name).unlink()
     row = await bench.run(VerifyBackup(name=manifest.name))
     assert row["state"] == "succeeded", row["error"]
 
 
-async def test_storage_that_fails_costs_no_backup_and_is_made_up(
+async def test_storage_failure_costs_no_backup_and_is_retried(
     bench: BackupBench, s3_server: TestS3, bucket: str
 ) -> None:
     away = s3_server.copies("no-such-bucket-anywhere")
@@ -129,40 +129,42 @@ async def test_storage_that_fails_costs_no_backup_and_is_made_up(
     row = await bench.run(CreateBackup(), tools)
     assert row["state"] == "succeeded", row["error"]
     result = json.loads(str(row["result"]))
-    assert result["places"] == ["local"]
-    assert "no-such-bucket-anywhere" in result["copy_error"]
+    assert result["locations"] == ["local"]
+    assert "no-such-bucket-anywhere" in result["offsite_error"]
     (manifest,) = bench.store.manifests()
-    assert manifest.remote_error == result["copy_error"]
-    with pytest.raises(CopyFailed):
+    assert manifest.offsite_error == result["offsite_error"]
+    with pytest.raises(OffsiteStorageUnavailable):
         await OffsiteStorage(bench.store, away).synchronize()
-    await second(bench).synchronize()
+    await offsite(bench).synchronize()
     (manifest,) = bench.store.manifests()
-    assert (manifest.places, manifest.remote_error) == (["local", "s3"], None)
+    assert (manifest.locations, manifest.offsite_error) == (["local", "s3"], None)
     assert len(keys_in(s3_server, bucket)) == 2
 
 
-async def test_pins_follow_and_what_is_gone_there_is_forgotten(
+async def test_pins_are_copied_and_missing_offsite_copies_are_forgotten(
     bench: BackupBench, s3_server: TestS3, bucket: str
 ) -> None:
     await bench.run(CreateBackup())
     (manifest,) = bench.store.manifests()
     bench.store.amend(manifest.name, {"pinned": True})
-    await second(bench).synchronize()
-    assert [one.pinned for one in second(bench).copies.manifests()] == [True]
+    await offsite(bench).synchronize()
+    assert [one.pinned for one in offsite(bench).copies.manifests()] == [True]
     bench.store.path(manifest.name).unlink()
-    second(bench).copies.remove(manifest.name)
+    offsite(bench).copies.remove(manifest.name)
     assert keys_in(s3_server, bucket) == []
-    await second(bench).synchronize()
+    await offsite(bench).synchronize()
     assert bench.store.manifests() == []
     assert list(bench.site.backup_dir.iterdir()) == []
 
 
-async def test_retention_holds_for_both_places_and_honours_object_lock(
+async def test_retention_applies_to_both_locations_and_honours_object_lock(
     bench: BackupBench, s3_server: TestS3
 ) -> None:
     locked = f"l{secrets.token_hex(6)}"
     s3_server.client().create_bucket(Bucket=locked, ObjectLockEnabledForBucket=True)
-    bench.policy = BackupPolicy(keep=Keep(last=1, daily=0, weekly=0, monthly=0, yearly=0))
+    bench.policy = BackupPolicy(
+        retention=RetentionPolicy(last=1, daily=0, weekly=0, monthly=0, yearly=0)
+    )
 
     def with_lock(days: str) -> BackupTools:
         copies = s3_server.copies(locked, BACKUP_S3_LOCK_DAYS=days)
@@ -170,9 +172,9 @@ async def test_retention_holds_for_both_places_and_honours_object_lock(
 
     await bench.run(CreateBackup(), with_lock("2"))
     (kept,) = bench.store.manifests()
-    assert kept.remote is not None
-    assert kept.remote.locked_until is not None
-    left = kept.remote.locked_until - datetime.now(UTC)
+    assert kept.offsite is not None
+    assert kept.offsite.locked_until is not None
+    left = kept.offsite.locked_until - datetime.now(UTC)
     assert timedelta(days=1, hours=23) < left < timedelta(days=2)
     with pytest.raises(BackupLocked, match="S3 Object Lock protects"):
         s3_server.copies(locked).remove(kept.name)
