@@ -81,7 +81,7 @@ async def restore_backup(request: Request) -> Response:
         actor_of(request),
         request.path_params["name"],
         body.confirm,
-        body.confirm_without_administrator,
+        body.accept,
     )
     return accepted(job_id)
 

@@ -7,18 +7,20 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sysndd_api.web.models import PageQuery, RequestModel
 from sysndd_core.backups.manifest import UnmanagedFile
-from sysndd_core.jobs.models import BackupKind
+from sysndd_core.jobs.models import BackupKind, Consent
 
 
 class RestoreRequest(RequestModel):
-    """``confirm`` must be exactly ``RESTORE``; the service judges it, with its own code.
+    """Body of a restore request.
 
-    A backup without an active Administrator wants ``confirm_without_administrator`` too: exactly
-    ``WITHOUT ADMINISTRATOR``.
+    Attributes:
+        confirm: Must be exactly ``RESTORE``; otherwise ``confirmation_required``.
+        accept: The risks to accept, by name. A backup without an active administrator requires
+            ``no_administrator``.
     """
 
     confirm: Any = None
-    confirm_without_administrator: Any = None
+    accept: tuple[Consent, ...] = ()
 
 
 class UndoRequest(RequestModel):

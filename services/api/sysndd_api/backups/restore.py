@@ -1,6 +1,7 @@
 """Restoring a backup, seeing first what that would change, and taking the last restore back."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,9 @@ from sysndd_api.security.access import Actor
 from sysndd_core.db.database import Database
 from sysndd_core.db.schema_version import current_version
 from sysndd_core.errors import DatabaseBusy, NothingToUndo
-from sysndd_core.jobs.models import DryRunRestore, RestoreBackup, UndoRestore
+from sysndd_core.jobs.models import Consent, DryRunRestore, RestoreBackup, UndoRestore
 
 RESTORE_WORD = "RESTORE"
-SECOND_WORD = "WITHOUT ADMINISTRATOR"
 UNDO_WORD = "UNDO"
 
 # A preview has to answer within a request's time: of what takes longer to count, the server's own
@@ -41,31 +41,34 @@ class Restores:
         self._requests = requests
 
     async def restore_backup(
-        self, actor: Actor, name: str, confirm: Any, second: Any = None
+        self, actor: Actor, name: str, confirm: Any, accept: Iterable[Consent] = ()
     ) -> str:
-        """Submit a restore; return the job's id.
+        """Submit a restore.
 
         Args:
-            actor: who asked.
-            name: of a listed backup.
-            confirm: what the person typed.
-            second: what was typed for a backup without an active Administrator, None for nothing.
-                Whether it is needed is known once the backup is loaded: the job fails without it.
+            actor: The account that requests it.
+            name: Name of a backup.
+            confirm: The confirmation as received; must be ``RESTORE``.
+            accept: The risks that the request accepts. Whether one is needed is known only once
+                the worker has loaded the backup; without it, the job fails.
+
+        Returns:
+            The id of the job.
 
         Raises:
-            ConfirmationRequired: they are anything but exactly ``RESTORE`` and
-                ``WITHOUT ADMINISTRATOR``.
-            InvalidBackupName, BackupNotFound, OperationInProgress, InsufficientStorage.
+            ConfirmationRequired: ``confirm`` is not exactly ``RESTORE``.
+            InvalidBackupName: The name cannot be that of a backup.
+            BackupNotFound: No backup has this name.
+            InsufficientStorage: The safety backup would not fit.
+            OperationInProgress: A job that must not overlap is queued or running.
         """
         check_word(confirm, RESTORE_WORD)
-        if second is not None:
-            check_word(second, SECOND_WORD, field="confirm_without_administrator")
         manifest = await self._backups.get(name)
         name = manifest.name
-        # The safety backup needs room too.
+        # The safety backup needs space too.
         await self._backups.check_free_space()
         async with self._database.transaction() as tx:
-            job = RestoreBackup(name=name, without_administrator=second is not None)
+            job = RestoreBackup(name=name, accept=tuple(dict.fromkeys(accept)))
             return await self._requests.submit(
                 tx, actor, job, obj=name, detail={"sha256": manifest.sha256}
             )

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sysndd_api.backups.restore import RESTORE_WORD, SECOND_WORD, UNDO_WORD, Restores
+from sysndd_api.backups.restore import RESTORE_WORD, UNDO_WORD, Restores
 from sysndd_api.backups.service import Backups
 from sysndd_api.cli.accounts import add_account_commands
 from sysndd_api.cli.backups import add_backup_commands
@@ -29,6 +29,7 @@ from sysndd_api.security.passwords import check_password
 from sysndd_api.settings import ApiSettings
 from sysndd_api.users.administrators import Administrators
 from sysndd_core.errors import MailNotFound, SysnddError
+from sysndd_core.jobs.models import Consent
 from sysndd_core.jobs.rows import JobState
 from sysndd_core.logging import configure
 from sysndd_core.mail.outbox import MailState
@@ -36,6 +37,8 @@ from sysndd_core.settings.base import load
 from sysndd_core.settings.log import LogLevel
 
 _POLL_SECONDS = 0.5
+
+_RISKS = {Consent.NO_ADMINISTRATOR: "restore a backup that contains no active administrator"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,8 +91,12 @@ def _parser() -> argparse.ArgumentParser:
     restore.add_argument("backup", help="name as in `sysndd-admin list`")
     restore.add_argument("--confirm", help=f"the word {RESTORE_WORD}; asked for when left out")
     restore.add_argument(
-        "--confirm-without-administrator",
-        help=f"the words {SECOND_WORD}, for a backup without an active Administrator",
+        "--accept",
+        metavar="CONSENT",
+        action="append",
+        default=[],
+        choices=[consent.value for consent in Consent],
+        help=f"a risk to accept; may be repeated. {_accepted_risks()}",
     )
     add_inspection_commands(add, _watch)
     undo = add("undo-restore", _undo_restore, "bring back what the last restore replaced")
@@ -100,6 +107,10 @@ def _parser() -> argparse.ArgumentParser:
     mail.add_argument("--to", required=True, help="address of the recipient")
     mail.add_argument("--timeout", type=float, default=60, help="seconds to wait")
     return parser
+
+
+def _accepted_risks() -> str:
+    return " ".join(f"{consent}: {_RISKS[consent]}." for consent in Consent)
 
 
 async def _run(settings: ApiSettings, options: argparse.Namespace) -> dict[str, Any]:
@@ -160,7 +171,7 @@ async def _restore(context: Context, options: argparse.Namespace) -> dict[str, A
         )
         confirm = await asyncio.to_thread(input, f"Type {RESTORE_WORD} to go on: ")
     job_id = await context[Restores].restore_backup(
-        COMMAND_LINE, options.backup, confirm, options.confirm_without_administrator
+        COMMAND_LINE, options.backup, confirm, map(Consent, options.accept)
     )
     job = await _watch(context, job_id, options)
     result = job.result or {}
