@@ -24,7 +24,7 @@ log = get_logger(__name__)
 
 # A worker that does not answer its parent for so long is replaced. uvicorn's own 5 s are less than
 # a start takes on a busy machine: the workers were killed while they started, for ever.
-_HUNG_SECONDS = 60
+_HEALTHCHECK_SECONDS = 60
 
 
 def main() -> int:
@@ -76,7 +76,7 @@ async def _wait_until_current(settings: ApiSettings) -> None:
                 raise SysnddError(
                     f"Not started after {settings.server.start_timeout:g} s: {reason}"
                 )
-            log.info("waiting_to_start", reason=reason)
+            log.info("start_delayed", reason=reason)
             await asyncio.sleep(1)
 
 
@@ -131,7 +131,7 @@ def _run(settings: ApiSettings) -> int:
         forwarded_allow_ips=server.trusted_proxies,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
-        timeout_worker_healthcheck=_HUNG_SECONDS,
+        timeout_worker_healthcheck=_HEALTHCHECK_SECONDS,
     )
     supervisor = Supervisor(config, config.bind_socket(), server.drain)
     supervisor.run()

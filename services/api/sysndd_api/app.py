@@ -46,11 +46,11 @@ def create_app(settings: ApiSettings, *, metrics_directory: Path | None = None) 
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
         async with (
             open_context(settings, metrics_directory=metrics_directory) as context,
-            context[RequestStats].kept(),
+            context[RequestStats].recording(),
         ):
             tasks = [
                 asyncio.create_task(context[Metrics].watch()),
-                # A thousand manifests take a while to parse and are kept then; nobody waits for it.
+                # A thousand manifests take a while to parse and are recording then; nobody waits for it.
                 asyncio.create_task(context[Backups].list_all()),
             ]
             try:

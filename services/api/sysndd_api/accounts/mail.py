@@ -38,7 +38,7 @@ class AccountMails:
             purpose=purpose.value,
             recipient=recipient,
             template=purpose.value,
-            context=values | {"valid_for": _span(minutes)},
+            context=values | {"valid_for": _format_duration(minutes)},
             expires_after=minutes * 60,
         )
         await self._rows.enqueue(tx, mail, requested_by=user_id)
@@ -61,7 +61,7 @@ class AccountMails:
         await self._rows.announce("nothing")
 
 
-def _span(minutes: int) -> str:
+def _format_duration(minutes: int) -> str:
     hours, rest = divmod(minutes, 60)
     if rest or hours <= 1:
         return f"{minutes} minutes"

@@ -15,7 +15,7 @@ from sysndd_core.errors import LinkInvalid, NotSignedIn, TokenKeyMissing
 from sysndd_core.mail.link_tokens import TokenPurpose
 from sysndd_core.settings.accounts import AccountSettings
 
-EVEN_SECONDS = 0.4
+MINIMUM_RESPONSE_SECONDS = 0.4
 """What an answer takes that must not tell whether an address is known; longer than any of them."""
 
 
@@ -44,28 +44,28 @@ class Accounts:
         self._confirm_minutes = settings.confirm_hours * 60
         self._state_once_confirmed = "awaiting_approval" if settings.approval else "active"
 
-    async def register(self, wanted: RegisterRequest, *, remote: str | None) -> None:
+    async def register(self, request: RegisterRequest, *, remote: str | None) -> None:
         """Make an account and mail its link, or tell the owner of the address why there is none.
 
         Raises:
             PasswordRejected, TooManyAttempts, TokenKeyMissing, SignInBusy: for every address alike.
         """
-        password = wanted.password.get_secret_value()
-        check_password(password, own=(wanted.user_name, wanted.email))
+        password = request.password.get_secret_value()
+        check_password(password, own=(request.user_name, request.email))
         if not self._tokens.can_issue:
             raise TokenKeyMissing()
-        async with minimum_duration(EVEN_SECONDS):
-            found = await self._users.by_email(wanted.email)
+        async with minimum_duration(MINIMUM_RESPONSE_SECONDS):
+            found = await self._users.by_email(request.email)
             await self._rate_limits.check("register", remote, account=found)
-            may_mail = await self._rate_limits.may_mail("register", wanted.email)
-            # Both always, so that they take the same time for everybody.
+            may_mail = await self._rate_limits.may_mail("register", request.email)
+            # Both always, so that they take the matches time for everybody.
             encoded = await self._hashing.hash(password)
-            waiting = found.password_hash if found and found.state == "unconfirmed" else None
-            same = await self._hashing.verify(password, waiting)
-            agreed = waiting if same else None
+            pending_hash = found.password_hash if found and found.state == "unconfirmed" else None
+            matches = await self._hashing.verify(password, pending_hash)
+            accepted_hash = pending_hash if matches else None
             for attempt in (1, 2):
                 try:
-                    await self._register(wanted, encoded, agreed, remote, may_mail=may_mail)
+                    await self._register(request, encoded, accepted_hash, remote, may_mail=may_mail)
                     return
                 except pymysql.err.IntegrityError:
                     # Somebody took name or address in between; the second time it is found.
@@ -74,22 +74,22 @@ class Accounts:
 
     async def _register(
         self,
-        wanted: RegisterRequest,
+        request: RegisterRequest,
         encoded: str,
-        agreed: str | None,
+        accepted_hash: str | None,
         remote: str | None,
         *,
         may_mail: bool,
     ) -> None:
-        actor = anyone(remote, wanted.user_name)
+        actor = anyone(remote, request.user_name)
         async with self._database.transaction() as tx:
-            found = await self._users.lock_by_email(tx, wanted.email)
-            name_taken = await self._users.has_name(tx, wanted.user_name)
+            found = await self._users.lock_by_email(tx, request.email)
+            name_taken = await self._users.has_name(tx, request.user_name)
             outcome = "ok"
             # Every course of it has three statements here, the longest one's insert, token, mail.
             if found is not None and found.state == "unconfirmed":
                 outcome = "again"
-                await self._again(tx, found, agreed, may_mail=may_mail)
+                await self._again(tx, found, accepted_hash, may_mail=may_mail)
             elif found is not None:
                 outcome = "address_known"
                 await pad_statement_count(tx, 2)
@@ -99,25 +99,27 @@ class Accounts:
                 outcome = "name_taken"
                 await pad_statement_count(tx, 2)
                 if may_mail:
-                    await self._mails.notice(tx, "name_taken", wanted.email, wanted.user_name)
+                    await self._mails.notice(tx, "name_taken", request.email, request.user_name)
             else:
-                values = wanted.model_dump(exclude={"password"}) | {"password_hash": encoded}
+                values = request.model_dump(exclude={"password"}) | {"password_hash": encoded}
                 user_id = await self._users.insert(tx, values)
                 if may_mail:
-                    await self._link(tx, user_id, wanted.user_name, wanted.email, again=False)
-            await self._audit.write(tx, actor, "register", outcome=outcome, obj=wanted.email)
+                    await self._link(tx, user_id, request.user_name, request.email, again=False)
+            await self._audit.write(
+                tx, actor, "register", outcome=outcome, object_name=request.email
+            )
         if not may_mail:
             await self._mails.dummy_wake_up()
 
     async def _again(
-        self, tx: Transaction, user: Account, agreed: str | None, *, may_mail: bool
+        self, tx: Transaction, user: Account, accepted_hash: str | None, *, may_mail: bool
     ) -> None:
         """Register an address once more that nobody has confirmed.
 
         With another password it may be another person: then neither password is good, because the
         one who reads the mails would otherwise open an account for the other.
         """
-        differs = user.password_hash is not None and user.password_hash != agreed
+        differs = user.password_hash is not None and user.password_hash != accepted_hash
         if differs:
             await self._users.set_password(tx, user.user_id, None)
         else:
@@ -151,7 +153,7 @@ class Accounts:
         """
         if not self._tokens.can_issue:
             raise TokenKeyMissing()
-        async with minimum_duration(EVEN_SECONDS):
+        async with minimum_duration(MINIMUM_RESPONSE_SECONDS):
             user = await self._users.by_email(email)
             await self._rate_limits.check("resend", remote, account=user)
             may_mail = await self._rate_limits.may_mail("confirm", email)
@@ -159,7 +161,9 @@ class Accounts:
                 sent = await self.send_link(tx, email) if may_mail else False
                 await pad_statement_count(tx, 0 if sent else 2)
                 outcome = "ok" if sent else "nothing_sent"
-                await self._audit.write(tx, anyone(remote), "resend", outcome=outcome, obj=email)
+                await self._audit.write(
+                    tx, anyone(remote), "resend", outcome=outcome, object_name=email
+                )
             if not sent:
                 await self._mails.dummy_wake_up()
 
@@ -185,7 +189,7 @@ class Accounts:
         await self._rate_limits.check("confirm", remote)
         purpose = TokenPurpose.CONFIRM
         async with (
-            self._audit.refusals(anyone(remote), "confirm", LinkInvalid),
+            self._audit.record_rejections(anyone(remote), "confirm", LinkInvalid),
             self._database.transaction() as tx,
         ):
             fresh = await self._tokens.use(tx, token, purpose)
@@ -209,7 +213,9 @@ class Accounts:
         await self._users.confirm(tx, user.user_id, state)
         await self._tokens.revoke(tx, user.user_id, TokenPurpose.CONFIRM)
         actor = Actor(user.user_id, user.user_name, user.role, remote)
-        await self._audit.write(tx, actor, "confirm", obj=user.user_name, detail={"state": state})
+        await self._audit.write(
+            tx, actor, "confirm", object_name=user.user_name, detail={"state": state}
+        )
         return state
 
     async def profile(self, user_id: int) -> Account:

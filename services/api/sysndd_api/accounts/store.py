@@ -116,18 +116,18 @@ class UserStore:
         )
 
     async def set_password(
-        self, tx: Transaction, user_id: int, password_hash: str | None, *, instead_of: str = ""
+        self, tx: Transaction, user_id: int, password_hash: str | None, *, expected_hash: str = ""
     ) -> int:
         """Replace the password of an account; return how many rows that changed.
 
         Args:
             password_hash: None for no password at all.
-            instead_of: only when this is the stored hash; empty for any.
+            expected_hash: only when this is the stored hash; empty for any.
         """
         return await tx.execute(
             f"UPDATE {self._table} SET password_hash = %s WHERE user_id = %s"
             " AND (%s = '' OR password_hash = %s)",
-            (password_hash, user_id, instead_of, instead_of),
+            (password_hash, user_id, expected_hash, expected_hash),
         )
 
     async def set_email(self, tx: Transaction, user_id: int, email: str) -> None:

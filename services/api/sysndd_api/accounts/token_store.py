@@ -66,7 +66,7 @@ class TokenStore:
             f" {_TOKEN_DAYS} DAY"
         )
 
-    async def is_good(self, token: str, purpose: TokenPurpose) -> bool:
+    async def is_valid(self, token: str, purpose: TokenPurpose) -> bool:
         """Tell whether a token would be taken, without using it."""
         row = await self._database.fetch_one(
             f"SELECT 1 FROM {self._table} WHERE token_hash = UNHEX(%s) AND purpose = %s"

@@ -30,7 +30,7 @@ class Audit:
         action: str,
         *,
         outcome: str = "ok",
-        obj: str | None = None,
+        object_name: str | None = None,
         detail: dict[str, Any] | None = None,
     ) -> int:
         """Append an event to the caller's transaction; return its id.
@@ -40,29 +40,35 @@ class Audit:
             actor: who, and from where.
             action: stable name, such as ``restore_backup``.
             outcome: ``ok`` or the code of the error.
-            obj: what it was done to, such as a backup's name.
+            object_name: what it was done to, such as a backup's name.
             detail: further JSON values; never a secret.
         """
         request_id = get_contextvars().get("request_id")
         return await self._store.insert(
-            tx, actor, action, outcome=outcome, obj=obj, request_id=request_id, detail=detail
+            tx,
+            actor,
+            action,
+            outcome=outcome,
+            object_name=object_name,
+            request_id=request_id,
+            detail=detail,
         )
 
     async def record(
-        self, actor: Actor, action: str, *, outcome: str = "ok", obj: str | None = None
+        self, actor: Actor, action: str, *, outcome: str = "ok", object_name: str | None = None
     ) -> None:
         """Append an event that has no transaction of its own."""
         async with self._database.transaction() as tx:
-            await self.write(tx, actor, action, outcome=outcome, obj=obj)
+            await self.write(tx, actor, action, outcome=outcome, object_name=object_name)
 
     @contextlib.asynccontextmanager
-    async def refusals(
-        self, actor: Actor, action: str, refusal: type[SysnddError]
+    async def record_rejections(
+        self, actor: Actor, action: str, rejection: type[SysnddError]
     ) -> AsyncIterator[None]:
-        """Append an event when the block ends with ``refusal``, which then goes on its way."""
+        """Append an event when the block ends with ``rejection``, which then goes on its way."""
         try:
             yield
-        except refusal as error:
+        except rejection as error:
             await self.record(actor, action, outcome=error.code)
             raise
 

@@ -22,7 +22,7 @@ class AuditStore:
         action: str,
         *,
         outcome: str,
-        obj: str | None,
+        object_name: str | None,
         request_id: str | None,
         detail: dict[str, Any] | None,
     ) -> int:
@@ -37,7 +37,7 @@ class AuditStore:
                 actor.user_id,
                 actor.user_name,
                 actor.remote,
-                obj,
+                object_name,
                 request_id,
                 json.dumps(detail) if detail is not None else None,
             ),

@@ -51,12 +51,12 @@ async def upload_backup(request: Request) -> Response:
     media_type = request.headers.get("content-type", "").partition("/")[0].strip().lower()
     if media_type == "multipart":
         raise UnsupportedMediaType("Send the bytes of the file as they are, without a form.")
-    announced = request.headers.get("content-length", "0")
+    content_length = request.headers.get("content-length", "0")
     job_id = await service(request, Backups).upload_backup(
         actor_of(request),
         query.filename,
         request.stream(),
-        int(announced) if announced.isdecimal() else 0,
+        int(content_length) if content_length.isdecimal() else 0,
     )
     return accepted(job_id)
 

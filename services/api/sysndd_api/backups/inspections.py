@@ -39,7 +39,7 @@ class Inspections:
         job = InspectTable(name=name, table=table)
         async with self._database.transaction() as tx:
             return await self._requests.submit(
-                tx, actor, job, obj=manifest.name, detail={"sha256": manifest.sha256}
+                tx, actor, job, object_name=manifest.name, detail={"sha256": manifest.sha256}
             )
 
     async def list_inspections(self) -> list[InspectionView]:
@@ -57,4 +57,4 @@ class Inspections:
             raise InspectionNotFound()
         job = DropInspection(schema_name=schema)
         async with self._database.transaction() as tx:
-            return await self._requests.submit(tx, actor, job, obj=schema)
+            return await self._requests.submit(tx, actor, job, object_name=schema)

@@ -6,7 +6,7 @@ import time
 from sysndd_api.backups.store import BackupStore
 from sysndd_core.errors import Maintenance
 
-FRESH_SECONDS = 1.0
+CACHE_SECONDS = 1.0
 """How long one answer of the database is believed; a restore waits longer before it goes on."""
 
 
@@ -20,15 +20,15 @@ class MaintenanceMode:
     def __init__(self, store: BackupStore) -> None:
         self._store = store
         self._on = False
-        self._fresh_until = 0.0
-        self._asking = asyncio.Lock()
+        self._cached_until = 0.0
+        self._lock = asyncio.Lock()
 
-    async def refuse_writes(self) -> None:
+    async def reject_writes(self) -> None:
         """Let a write pass, or not.
 
         Raises:
             Maintenance: a restore is at work; 503 with Retry-After.
-            DatabaseUnavailable, DatabaseBusy: the database can't be asked.
+            DatabaseUnavailable, DatabaseBusy: the database can't be now.
         """
         if await self.is_on():
             raise Maintenance()
@@ -37,11 +37,11 @@ class MaintenanceMode:
         """Tell whether writes are refused.
 
         Raises:
-            DatabaseUnavailable, DatabaseBusy: the database can't be asked.
+            DatabaseUnavailable, DatabaseBusy: the database can't be now.
         """
-        async with self._asking:
-            asked = time.monotonic()
-            if asked >= self._fresh_until:
+        async with self._lock:
+            now = time.monotonic()
+            if now >= self._cached_until:
                 self._on = await self._store.is_in_maintenance()
-                self._fresh_until = asked + FRESH_SECONDS
+                self._cached_until = now + CACHE_SECONDS
             return self._on

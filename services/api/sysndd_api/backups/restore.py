@@ -70,7 +70,7 @@ class Restores:
         async with self._database.transaction() as tx:
             job = RestoreBackup(name=name, accept=tuple(dict.fromkeys(accept)))
             return await self._requests.submit(
-                tx, actor, job, obj=name, detail={"sha256": manifest.sha256}
+                tx, actor, job, object_name=name, detail={"sha256": manifest.sha256}
             )
 
     async def dry_run_restore(self, name: str) -> RestoreDryRun:
@@ -106,7 +106,7 @@ class Restores:
         async with self._database.transaction() as tx:
             job = DryRunRestore(name=name)
             return await self._requests.submit(
-                tx, actor, job, obj=manifest.name, detail={"sha256": manifest.sha256}
+                tx, actor, job, object_name=manifest.name, detail={"sha256": manifest.sha256}
             )
 
     async def undoable(self) -> Undoable | None:
@@ -131,7 +131,7 @@ class Restores:
             last = await self._store.undoable(tx)
             if last is None:
                 raise NothingToUndo()
-            return await self._requests.submit(tx, actor, UndoRestore(), obj=last.backup)
+            return await self._requests.submit(tx, actor, UndoRestore(), object_name=last.backup)
 
     async def _live_rows(self) -> "dict[str, _Rows]":
         until = time.monotonic() + _COUNTING_SECONDS

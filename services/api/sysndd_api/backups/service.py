@@ -64,16 +64,16 @@ class Backups:
         return await asyncio.to_thread(self._directory.manifests)
 
     async def search(
-        self, query: BackupQuery, among: list[BackupManifest] | None = None
+        self, query: BackupQuery, manifests: list[BackupManifest] | None = None
     ) -> list[BackupManifest]:
         """Return the manifests that fit a query, in its order.
 
         Args:
             query: what is looked for.
-            among: the manifests, from a caller that has read them already.
+            manifests: the manifests, from a caller that has read them already.
         """
-        everything = await self.list_all() if among is None else among
-        found = [one for one in everything if _fits(one, query)]
+        manifests = await self.list_all() if manifests is None else manifests
+        found = [one for one in manifests if _matches(one, query)]
         field = query.sort.removeprefix("-")
         # Equal ones stay newest first.
         found.sort(key=lambda one: getattr(one, field), reverse=query.sort.startswith("-"))
@@ -96,10 +96,12 @@ class Backups:
         """
         manifest = await self.get(name)
         if not manifest.local and self._copies is None:
-            raise _elsewhere(manifest)
+            raise _offsite_storage_missing(manifest)
         detail = {"sha256": manifest.sha256}
         async with self._database.transaction() as tx:
-            await self._audit.write(tx, actor, "download_backup", obj=manifest.name, detail=detail)
+            await self._audit.write(
+                tx, actor, "download_backup", object_name=manifest.name, detail=detail
+            )
         return Download(manifest, self._directory.path(manifest.name), self._copies)
 
     async def create_backup(self, actor: Actor) -> str:
@@ -115,7 +117,7 @@ class Backups:
             return await self._requests.submit(tx, actor, job)
 
     async def upload_backup(
-        self, actor: Actor, filename: str, chunks: AsyncIterator[bytes], announced: int
+        self, actor: Actor, filename: str, chunks: AsyncIterator[bytes], content_length: int
     ) -> str:
         """Take in a dump from elsewhere; return the id of the job that reads and lists it.
 
@@ -123,16 +125,16 @@ class Backups:
             actor: who sends it.
             filename: as the sender calls it.
             chunks: its bytes.
-            announced: how many there will be, 0 when that is not known.
+            content_length: how many there will be, 0 when that is not known.
 
         Raises:
             InvalidBackupName, BodyTooLarge, InsufficientStorage: nothing stays.
         """
         free = await asyncio.to_thread(self._directory.free_bytes)
-        if announced > free:
+        if content_length > free:
             raise InsufficientStorage(
-                f"The file has {announced:,} bytes and the backup directory has {free:,} free.",
-                needed_bytes=announced,
+                f"The file has {content_length:,} bytes and the backup directory has {free:,} free.",
+                needed_bytes=content_length,
                 free_bytes=free,
             )
         received = await receive(self._directory, filename, chunks, self._upload_limit)
@@ -145,21 +147,21 @@ class Backups:
                     "size_bytes": received.size_bytes,
                 }
                 return await self._requests.submit(
-                    tx, actor, job, action="upload_backup", obj=received.name, detail=detail
+                    tx, actor, job, action="upload_backup", object_name=received.name, detail=detail
                 )
         except BaseException:
             discard(self._directory, received)
             raise
 
     async def unmanaged_files(
-        self, among: list[BackupManifest] | None = None
+        self, manifests: list[BackupManifest] | None = None
     ) -> list[UnmanagedFile]:
         """Return the dumps that lie in the directory without a manifest.
 
         Args:
-            among: every manifest, from a caller that has read them already.
+            manifests: every manifest, from a caller that has read them already.
         """
-        return await asyncio.to_thread(self._directory.unmanaged_files, among)
+        return await asyncio.to_thread(self._directory.unmanaged_files, manifests)
 
     async def verify_backup(self, actor: Actor, name: str) -> str:
         """Submit the proof of a backup, or the reading of a file without a manifest.
@@ -182,7 +184,7 @@ class Backups:
             job = ImportBackup(name=name)
         async with self._database.transaction() as tx:
             return await self._requests.submit(
-                tx, actor, job, action="verify_backup", obj=name, detail=detail
+                tx, actor, job, action="verify_backup", object_name=name, detail=detail
             )
 
     async def pin(self, actor: Actor, name: str, *, pinned: bool) -> BackupManifest:
@@ -195,7 +197,9 @@ class Backups:
         name = manifest.name
         action = "pin_backup" if pinned else "unpin_backup"
         async with self._database.transaction() as tx:
-            await self._audit.write(tx, actor, action, obj=name, detail={"sha256": manifest.sha256})
+            await self._audit.write(
+                tx, actor, action, object_name=name, detail={"sha256": manifest.sha256}
+            )
             return await asyncio.to_thread(self._directory.amend, name, {"pinned": pinned})
 
     async def delete_backup(self, actor: Actor, name: str, confirm: Any) -> None:
@@ -220,7 +224,7 @@ class Backups:
         async with self._database.transaction() as tx:
             await self._rows.check_free(tx, VerifyBackup.active_key)
             await self._audit.write(
-                tx, actor, "delete_backup", obj=name, detail={"sha256": manifest.sha256}
+                tx, actor, "delete_backup", object_name=name, detail={"sha256": manifest.sha256}
             )
             await asyncio.to_thread(
                 self._directory.remove_unless_last_verified,
@@ -246,11 +250,11 @@ class Backups:
         if until is not None and until > datetime.now(UTC):
             raise locked(manifest.name, manifest.offsite.bucket, until)
         if self._copies is None:
-            raise _elsewhere(manifest)
+            raise _offsite_storage_missing(manifest)
         self._copies.remove(manifest.name)
 
 
-def _fits(one: BackupManifest, query: BackupQuery) -> bool:
+def _matches(one: BackupManifest, query: BackupQuery) -> bool:
     verification = "none" if one.verification is None else one.verification.value
     return (
         (query.search is None or query.search.casefold() in one.name.casefold())
@@ -260,7 +264,7 @@ def _fits(one: BackupManifest, query: BackupQuery) -> bool:
     )
 
 
-def _elsewhere(manifest: BackupManifest) -> OffsiteStorageUnavailable:
+def _offsite_storage_missing(manifest: BackupManifest) -> OffsiteStorageUnavailable:
     bucket = manifest.offsite.bucket if manifest.offsite else "of another time"
     return OffsiteStorageUnavailable(
         f"{manifest.name} is in the bucket {bucket}; set BACKUP_S3_* here as well."

@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         result = asyncio.run(_run(settings, options))
     except SysnddError as error:
-        _complain(options, error)
+        _print_error(options, error)
         return 1
     except KeyboardInterrupt:
         # The job goes on in the worker; only the watching ends.
@@ -119,7 +119,7 @@ async def _run(settings: ApiSettings, options: argparse.Namespace) -> dict[str, 
         return await command(context, options)
 
 
-def _complain(options: argparse.Namespace, error: SysnddError) -> None:
+def _print_error(options: argparse.Namespace, error: SysnddError) -> None:
     if options.json:
         print(json.dumps({"code": error.code, "detail": error.detail, **error.extra}))
     print(f"sysndd-admin {options.name}: {error.detail}", file=sys.stderr)

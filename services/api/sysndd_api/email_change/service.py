@@ -3,7 +3,7 @@
 import pymysql.err
 
 from sysndd_api.accounts.mail import AccountMails
-from sysndd_api.accounts.service import EVEN_SECONDS
+from sysndd_api.accounts.service import MINIMUM_RESPONSE_SECONDS
 from sysndd_api.accounts.store import Account, UserStore
 from sysndd_api.accounts.token_store import LinkToken, TokenStore
 from sysndd_api.audit.service import Audit
@@ -54,17 +54,17 @@ class EmailChanges:
         """
         if not self._tokens.can_issue:
             raise TokenKeyMissing()
-        user = await self._passwords.check_old(actor, password, "request_email_change")
+        user = await self._passwords.check_current_password(actor, password, "request_email_change")
         if not await self._rate_limits.may_mail("email", user.email):
             raise TooManyAttempts()
-        async with minimum_duration(EVEN_SECONDS):
+        async with minimum_duration(MINIMUM_RESPONSE_SECONDS):
             may_mail = await self._rate_limits.may_mail("email", email)
             async with self._database.transaction() as tx:
                 other = await self._users.lock_by_email(tx, email)
                 for purpose in _SIDES:
                     await self._tokens.revoke(tx, user.user_id, purpose)
                 await self._send(tx, user, email, other, may_mail=may_mail)
-                await self._audit.write(tx, actor, "request_email_change", obj=email)
+                await self._audit.write(tx, actor, "request_email_change", object_name=email)
 
     async def _send(
         self, tx: Transaction, user: Account, email: str, other: Account | None, *, may_mail: bool
@@ -113,7 +113,7 @@ class EmailChanges:
         """
         await self._rate_limits.check("confirm_email_change", remote)
         actor = anyone(remote)
-        async with self._audit.refusals(actor, "confirm_email_change", LinkInvalid):
+        async with self._audit.record_rejections(actor, "confirm_email_change", LinkInvalid):
             try:
                 async with self._database.transaction() as tx:
                     return await self._confirm(tx, token, remote)
@@ -143,12 +143,12 @@ class EmailChanges:
             if row.used_at is not None and change.finished_at is not None:
                 if user.email == change.new_email:
                     return "changed"
-            elif row.used_at is not None and not await self._is_over(tx, change):
+            elif row.used_at is not None and not await self._is_closed(tx, change):
                 return "waiting_for_the_other"
             raise LinkInvalid()
         actor = Actor(user.user_id, user.user_name, user.role, remote)
         if not await self._store.confirm(tx, change, row.id):
-            await self._audit.write(tx, actor, "confirm_email_change", obj=change.new_email)
+            await self._audit.write(tx, actor, "confirm_email_change", object_name=change.new_email)
             return "waiting_for_the_other"
         await self._users.set_email(tx, user.user_id, change.new_email)
         await self._store.finish(tx, change.id)
@@ -157,10 +157,12 @@ class EmailChanges:
             tx, "email_changed", user.email, user.user_name, new_email=change.new_email
         )
         detail = {"from": user.email, "to": change.new_email}
-        await self._audit.write(tx, actor, "change_email", obj=user.user_name, detail=detail)
+        await self._audit.write(
+            tx, actor, "change_email", object_name=user.user_name, detail=detail
+        )
         return "changed"
 
-    async def _is_over(self, tx: Transaction, change: EmailChange) -> bool:
+    async def _is_closed(self, tx: Transaction, change: EmailChange) -> bool:
         """Tell whether the link in the other mailbox can't be used any more."""
         done = change.old_confirmed_at is not None
         other = change.new_token if done else change.old_token

@@ -17,9 +17,9 @@ from sysndd_core.db.schema_objects import Difference, drifted
 from sysndd_core.errors import SysnddError
 from sysndd_core.health import Check, Status
 
-_EVERY_SECONDS = 60.0
-_PATIENCE_SECONDS = 1.0
-_NAMED = 20
+_MAX_AGE_SECONDS = 60.0
+_WAIT_SECONDS = 1.0
+_MAX_LISTED = 20
 
 
 class DriftWatch:
@@ -39,20 +39,20 @@ class DriftWatch:
         self._compared_at = float("-inf")
         self._check = Check(Status.PASS, observed={"compared_at": None})
 
-    async def check(self, *, at_most_seconds_old: float = _EVERY_SECONDS) -> Check:
+    async def check(self, *, max_age_seconds: float = _MAX_AGE_SECONDS) -> Check:
         """Return the last look's answer; never raises.
 
         Args:
-            at_most_seconds_old: an older answer is renewed, as far as patience allows.
+            max_age_seconds: an older answer is renewed, as far as patience allows.
         """
-        if self._comparison is None and time.monotonic() - self._compared_at >= at_most_seconds_old:
-            self._comparison = asyncio.create_task(self._renew())
+        if self._comparison is None and time.monotonic() - self._compared_at >= max_age_seconds:
+            self._comparison = asyncio.create_task(self._compare())
         if self._comparison is not None:
             # wait, not wait_for: the look goes on when this report can't wait any longer.
-            await asyncio.wait({self._comparison}, timeout=_PATIENCE_SECONDS)
+            await asyncio.wait({self._comparison}, timeout=_WAIT_SECONDS)
         return self._check
 
-    async def _renew(self) -> None:
+    async def _compare(self) -> None:
         try:
             async with self._database.connection() as connection:
                 found = [
@@ -72,9 +72,9 @@ def _drift_check(found: list[Difference]) -> Check:
     unseen = [name for difference in found for name in difference.unseen]
     observed = {
         "compared_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "drift": sentences[:_NAMED],
+        "drift": sentences[:_MAX_LISTED],
         # `sysndd-migrator status` has the privileges to look at these too.
-        "not_visible_to_this_account": unseen[:_NAMED],
+        "not_visible_to_this_account": unseen[:_MAX_LISTED],
     }
     if not sentences:
         return Check(Status.PASS, observed=observed)

@@ -25,8 +25,8 @@ from sysndd_core.mail.transport import TransportRows
 # A load balancer that hears nothing for two seconds counts us as gone, so we speak before that.
 _DEADLINE_SECONDS = 1.5
 _WORKER_SEEN_SECONDS = 30
-_OLD_BACKUP_HOURS = 26
-_COPY_HOURS = 0.25  # a large one takes its time
+_MAX_BACKUP_AGE_HOURS = 26
+_OFFSITE_COPY_HOURS = 0.25  # a large one takes its time
 _SLOW_QUEUE_SECONDS = 300
 _LOW_SPACE_BYTES = 1 << 30
 
@@ -129,7 +129,7 @@ class Health:
     async def migrations_now(self) -> tuple[Check, Check]:
         """Check what is pending and, with a look of this moment, what has drifted; never raises."""
         state = (await self.checks("migrations"))["migrations"]
-        return state, await _bounded(lambda: self._drift.check(at_most_seconds_old=0))
+        return state, await _bounded(lambda: self._drift.check(max_age_seconds=0))
 
     async def _schema(self) -> SchemaState:
         names = self._settings.database
@@ -142,9 +142,9 @@ class Health:
             )
 
     async def _check_database(self) -> Check:
-        begun = asyncio.get_running_loop().time()
+        started = asyncio.get_running_loop().time()
         version = await self._store.server_version()
-        ms = round((asyncio.get_running_loop().time() - begun) * 1000, 1)
+        ms = round((asyncio.get_running_loop().time() - started) * 1000, 1)
         return Check(Status.PASS, observed={"version": version, "ms": ms})
 
     async def _check_migrations(self) -> Check:
@@ -223,9 +223,9 @@ class Health:
         offsite_missing = self._settings.s3.bucket is not None and manifests[0].offsite is None
         if offsite_missing:
             observed["offsite_error"] = manifests[0].offsite_error
-        if hours > _OLD_BACKUP_HOURS:
+        if hours > _MAX_BACKUP_AGE_HOURS:
             return Check(Status.WARN, f"The newest backup is {hours:.0f} h old.", observed)
-        if offsite_missing and hours > _COPY_HOURS:
+        if offsite_missing and hours > _OFFSITE_COPY_HOURS:
             reason = manifests[0].offsite_error or "no worker has copied it yet"
             return Check(Status.WARN, f"The newest backup has no second copy: {reason}", observed)
         if free < _LOW_SPACE_BYTES:

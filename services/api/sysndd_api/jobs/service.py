@@ -32,7 +32,7 @@ class JobRequests:
         job: Job,
         *,
         action: str | None = None,
-        obj: str | None = None,
+        object_name: str | None = None,
         detail: Mapping[str, Any] | None = None,
     ) -> str:
         """Submit a job and record who asked for it; return the job's id.
@@ -42,7 +42,7 @@ class JobRequests:
             actor: who asks.
             job: what to do.
             action: the entry's action; the job's kind by default.
-            obj: what it is done to; the job's id by default.
+            object_name: what it is done to; the job's id by default.
             detail: further JSON values of the entry.
 
         Raises:
@@ -53,7 +53,7 @@ class JobRequests:
             tx,
             actor,
             action or job.job_kind,
-            obj=obj or job_id,
+            object_name=object_name or job_id,
             detail={"job_id": job_id, **(detail or {})},
         )
         await self._rows.link_audit_entry(tx, job_id, audit_id)
@@ -101,9 +101,9 @@ class Jobs:
         """Return the job of these kinds that ended last, or None."""
         return await self._store.newest_ended(kinds)
 
-    async def ended_lately(self, *, limit: int = 40) -> list[EndedJob]:
+    async def recently_ended(self, *, limit: int = 40) -> list[EndedJob]:
         """List the last jobs that ran to an end, oldest first."""
-        return await self._store.ended_lately(limit=limit)
+        return await self._store.recently_ended(limit=limit)
 
     async def lines(self, job_id: str) -> list[JobLine]:
         """List the newest log lines of a job, oldest of them first."""
@@ -117,7 +117,7 @@ class Jobs:
         """
         async with self._database.transaction() as tx:
             await self._rows.request_cancel(tx, job_id)
-            await self._audit.write(tx, actor, "cancel_job", obj=job_id)
+            await self._audit.write(tx, actor, "cancel_job", object_name=job_id)
         return await self.get(job_id)
 
     async def retry(self, actor: Actor, job_id: str) -> str:
@@ -136,4 +136,6 @@ class Jobs:
             raise JobNotRetryable("Only a job that failed or was cancelled can be retried.")
         job = model.model_validate(failed.payload)
         async with self._database.transaction() as tx:
-            return await self._requests.submit(tx, actor, job, action="retry_job", obj=job_id)
+            return await self._requests.submit(
+                tx, actor, job, action="retry_job", object_name=job_id
+            )

@@ -58,7 +58,7 @@ class JobStore:
         )
         return _job(row)
 
-    async def ended_lately(self, *, limit: int) -> list[EndedJob]:
+    async def recently_ended(self, *, limit: int) -> list[EndedJob]:
         """Read how long the last jobs took, oldest first."""
         rows = await self._database.fetch_all(
             f"SELECT kind, state, started_at, finished_at FROM {self._jobs}"

@@ -73,7 +73,7 @@ class Mails:
             mail_id = await self._rows.enqueue(
                 tx, _test_mail(user.email), requested_by=actor.user_id
             )
-            await self._audit.write(tx, actor, "smtp_test_message", obj=mail_id)
+            await self._audit.write(tx, actor, "smtp_test_message", object_name=mail_id)
         return mail_id
 
     async def page(self, query: MailQuery) -> tuple[list[MailView], int]:
@@ -98,10 +98,10 @@ class Mails:
             MailNotFound, MailNotCancellable.
         """
         async with self._database.transaction() as tx:
-            mail = await self._locked(tx, mail_id)
+            mail = await self._lock(tx, mail_id)
             check_cancellable(mail.state)
             await self._store.cancel(tx, mail_id)
-            await self._audit.write(tx, actor, "cancel_mail", obj=mail_id)
+            await self._audit.write(tx, actor, "cancel_mail", object_name=mail_id)
         return await self.detail(mail_id)
 
     async def resend(self, actor: Actor, mail_id: str) -> MailDetail:
@@ -111,16 +111,16 @@ class Mails:
             MailNotFound, MailNotResendable.
         """
         async with self._database.transaction() as tx:
-            mail = await self._locked(tx, mail_id)
+            mail = await self._lock(tx, mail_id)
             check_resendable(mail.state)
             await self._store.resend(tx, mail_id, mail.recipient)
             await self._audit.write(
-                tx, actor, "resend_mail", obj=mail_id, detail={"state": mail.state}
+                tx, actor, "resend_mail", object_name=mail_id, detail={"state": mail.state}
             )
             tx.after_commit(lambda: self._rows.announce(mail_id))
         return await self.detail(mail_id)
 
-    async def _locked(self, tx: Transaction, mail_id: str) -> LockedMail:
+    async def _lock(self, tx: Transaction, mail_id: str) -> LockedMail:
         # Also because comparing an ASCII column with other letters is an error to the server (1267).
         mail = await self._store.lock(tx, mail_id) if mail_id.isascii() else None
         if mail is None:

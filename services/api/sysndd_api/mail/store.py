@@ -7,11 +7,11 @@ from sysndd_api.mail.models import MailDetail, MailQuery, MailView
 from sysndd_core.db.database import Database, Transaction
 from sysndd_core.mail.outbox import MailState
 
-_LISTED = (
+_COLUMNS = (
     "id, purpose, recipient, template, message_id, state, attempt, run_after, phase, last_code,"
     " last_reply, on_unknown_outcome, requested_by, created_at, started_at, finished_at, expires_at"
 )
-_TRIES = 200
+_MAX_ATTEMPTS = 200
 """As many as a new mail has."""
 
 
@@ -39,7 +39,7 @@ class MailStore:
                 f"SELECT COUNT(*) AS n FROM {self._table}{where}", arguments
             )
             rows = await connection.fetch_all(
-                f"SELECT {_LISTED} FROM {self._table}{where}"
+                f"SELECT {_COLUMNS} FROM {self._table}{where}"
                 " ORDER BY created_at DESC, id DESC LIMIT %s OFFSET %s",
                 (*arguments, query.page_size, query.offset),
             )
@@ -48,7 +48,7 @@ class MailStore:
     async def get(self, mail_id: str) -> MailDetail | None:
         """Read one mail with its texts and ``undeliverable_since``."""
         row = await self._database.fetch_one(
-            f"SELECT {_LISTED}, preview, (SELECT since FROM {self._undeliverable} AS bad"
+            f"SELECT {_COLUMNS}, preview, (SELECT since FROM {self._undeliverable} AS bad"
             f" WHERE bad.recipient = mail.recipient) AS undeliverable_since"
             f" FROM {self._table} WHERE id = %s",
             (mail_id,),
@@ -81,7 +81,7 @@ class MailStore:
             " + INTERVAL TIMESTAMPDIFF(SECOND, created_at, expires_at) SECOND),"
             " state = 'queued', run_after = UTC_TIMESTAMP(6), max_attempts = attempt + %s,"
             " phase = NULL, finished_at = NULL WHERE id = %s",
-            (_TRIES, mail_id),
+            (_MAX_ATTEMPTS, mail_id),
         )
         await tx.execute(f"DELETE FROM {self._undeliverable} WHERE recipient = %s", (recipient,))
 

@@ -8,7 +8,7 @@ from sysndd_api.migrations.store import LedgerEntry, MeasuredPlan, MigrationStor
 from sysndd_core.db.database import Database
 from sysndd_core.db.schema_version import MigrationFile, checksum, list_migrations, migration_number
 
-_LONGEST_TEXT = 20_000
+_MAX_TEXT = 20_000
 """Characters of a pending file that are shown."""
 
 
@@ -32,9 +32,9 @@ class Migrations:
         files = (await asyncio.to_thread(list_migrations, self._directory)).files
         application = await self._views(self._application, files)
         platform = await self._views(self._platform, ())
-        everything = [*application, *platform]
+        views = [*application, *platform]
         pending = sum(one.state in ("pending", "failed") for one in application)
-        return MigrationList(data=everything, total=len(everything), pending=pending)
+        return MigrationList(data=views, total=len(views), pending=pending)
 
     async def _views(self, schema: str, files: tuple[MigrationFile, ...]) -> list[MigrationView]:
         entries = {entry.filename: entry for entry in await self._store.ledger(schema)}
@@ -50,10 +50,10 @@ class Migrations:
             await asyncio.to_thread(_view, schema, name, entries.get(name), there, statements)
             for name in names
         ]
-        return [_planned(view, plans.get(view.filename)) for view in views]
+        return [_with_plan(view, plans.get(view.filename)) for view in views]
 
 
-def _planned(view: MigrationView, measured: MeasuredPlan | None) -> MigrationView:
+def _with_plan(view: MigrationView, measured: MeasuredPlan | None) -> MigrationView:
     """Add what was measured, if it was this text that was measured."""
     if view.text is None or measured is None or measured.checksum != view.checksum:
         return view
@@ -68,7 +68,7 @@ def _view(
     statements: dict[str, list[StatementView]],
 ) -> MigrationView:
     data = files[name].path.read_bytes() if name in files else None
-    text = data.decode("utf-8", "replace")[:_LONGEST_TEXT] if data is not None else None
+    text = data.decode("utf-8", "replace")[:_MAX_TEXT] if data is not None else None
     if entry is None:
         return MigrationView(
             filename=name,

@@ -1,7 +1,7 @@
 """A new password: by the link in a mail, or by the present one."""
 
 from sysndd_api.accounts.mail import AccountMails
-from sysndd_api.accounts.service import EVEN_SECONDS, Accounts
+from sysndd_api.accounts.service import MINIMUM_RESPONSE_SECONDS, Accounts
 from sysndd_api.accounts.store import Account, UserStore, pad_statement_count
 from sysndd_api.accounts.token_store import TokenStore
 from sysndd_api.audit.service import Audit
@@ -55,7 +55,7 @@ class PasswordReset:
         """
         if not self._tokens.can_issue:
             raise TokenKeyMissing()
-        async with minimum_duration(EVEN_SECONDS):
+        async with minimum_duration(MINIMUM_RESPONSE_SECONDS):
             found = await self._users.by_email(email)
             await self._rate_limits.check("request_reset", remote, account=found)
             sent = await self._send(email, remote, await self._rate_limits.may_mail("reset", email))
@@ -72,7 +72,9 @@ class PasswordReset:
                 sent = await self._accounts.send_link(tx, email)
             await pad_statement_count(tx, 0 if sent else 2)
             outcome = "ok" if sent else "nothing_sent"
-            await self._audit.write(tx, anyone(remote), "request_reset", outcome=outcome, obj=email)
+            await self._audit.write(
+                tx, anyone(remote), "request_reset", outcome=outcome, object_name=email
+            )
         return sent
 
     async def _link(self, tx: Transaction, user: Account) -> None:
@@ -101,9 +103,9 @@ class PasswordReset:
         """
         await self._rate_limits.check("reset", remote)
         check_password(password)
-        async with self._audit.refusals(anyone(remote), "reset", LinkInvalid):
+        async with self._audit.record_rejections(anyone(remote), "reset", LinkInvalid):
             # First without using it up: hashing for every made-up token would be a gift.
-            if not await self._tokens.is_good(token, TokenPurpose.RESET):
+            if not await self._tokens.is_valid(token, TokenPurpose.RESET):
                 raise LinkInvalid()
             encoded = await self._hashing.hash(password)
             async with self._database.transaction() as tx:
@@ -149,22 +151,24 @@ class PasswordReset:
         Raises:
             WrongCurrentPassword, PasswordRejected, TooManyAttempts, SignInBusy.
         """
-        user = await self.check_old(actor, old, "change_password")
+        user = await self.check_current_password(actor, old, "change_password")
         assert user.password_hash is not None
         check_password(new, own=(user.user_name, user.email))
         encoded = await self._hashing.hash(new)
         async with self._database.transaction() as tx:
             changed = await self._users.set_password(
-                tx, user.user_id, encoded, instead_of=user.password_hash
+                tx, user.user_id, encoded, expected_hash=user.password_hash
             )
             if not changed:
                 raise WrongCurrentPassword("It was changed by somebody else just now.")
-            await self._sessions.delete_of_user(tx, user.user_id, but=token_hash(token))
+            await self._sessions.delete_of_user(
+                tx, user.user_id, except_token_hash=token_hash(token)
+            )
             await self._tokens.revoke(tx, user.user_id)
             await self._mails.notice(tx, "password_changed", user.email, user.user_name)
             await self._audit.write(tx, actor, "change_password")
 
-    async def check_old(self, actor: Actor, password: str, action: str) -> Account:
+    async def check_current_password(self, actor: Actor, password: str, action: str) -> Account:
         """Make sure that it is the owner who asks, not somebody at an open screen.
 
         Returns:
@@ -181,5 +185,5 @@ class PasswordReset:
         if not await self._hashing.verify(password, user.password_hash):
             await self._audit.record(actor, action, outcome=WrongCurrentPassword.code)
             raise WrongCurrentPassword()
-        await self._rate_limits.succeeded(login, actor.remote)
+        await self._rate_limits.sign_in_succeeded(login, actor.remote)
         return user

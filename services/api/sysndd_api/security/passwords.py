@@ -19,7 +19,7 @@ MIN_PASSWORD = 12
 MAX_PASSWORD = 128
 """Characters after normalisation (NIST SP 800-63B-4, section 3.1.1.2); no composition rules."""
 
-_DECORATION = 8
+_MAX_DECORATION = 8
 """A common word with at most so many digits and signs around it is a common password still."""
 
 
@@ -53,7 +53,7 @@ def _is_common(text: str, own: set[str]) -> bool:
     if text in known or text in own:
         return True
     core = re.sub(r"^[\W\d_]+|[\W\d_]+$", "", text)
-    if len(text) - len(core) <= _DECORATION and core and (core in known or core in own):
+    if len(text) - len(core) <= _MAX_DECORATION and core and (core in known or core in own):
         return True
     steps = {(ord(b) - ord(a)) % (10 if text.isdecimal() else 128) for a, b in pairwise(text)}
     if len(steps) == 1 and steps <= {1, 9, 127}:
@@ -83,7 +83,7 @@ class PasswordHashing:
         concurrency: how many hashes are computed at once.
     """
 
-    _WAITING = 40
+    _MAX_PENDING = 40
 
     def __init__(self, *, memory_kib: int, time_cost: int, concurrency: int) -> None:
         self._hasher = argon2.PasswordHasher(
@@ -126,18 +126,18 @@ class PasswordHashing:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, password: str, encoded: str | None) -> str:
-        if self._pending >= self._WAITING:
+        if self._pending >= self._MAX_PENDING:
             raise SignInBusy()
         self._pending += 1
         try:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(
-                self._threads, self._work, normalised(password), encoded
+                self._threads, self._hash_or_verify, normalised(password), encoded
             )
         finally:
             self._pending -= 1
 
-    def _work(self, password: str, encoded: str | None) -> str:
+    def _hash_or_verify(self, password: str, encoded: str | None) -> str:
         if encoded is None:
             return self._hasher.hash(password)
         try:

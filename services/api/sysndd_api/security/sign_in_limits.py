@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from sysndd_api.security.access import Actor, anyone
-from sysndd_api.security.rate_limits import Limit, Limiter, Use, client_of
+from sysndd_api.security.rate_limits import Hit, Limit, Limiter, client_of
 from sysndd_core.errors import TooManyAttempts
 from sysndd_core.settings.accounts import LimitSettings
 
@@ -24,7 +24,7 @@ _MAIL_WINDOW = 1200
 
 @contextlib.asynccontextmanager
 async def minimum_duration(seconds: float) -> AsyncIterator[None]:
-    """Let the block take at least ``seconds``: how long it really took tells of what it found."""
+    """Let the block hit at least ``seconds``: how long it really took tells of what it found."""
     loop = asyncio.get_running_loop()
     ends = loop.time() + seconds
     try:
@@ -59,11 +59,11 @@ class KnownClients(Protocol):
         ...
 
 
-class RefusalLog(Protocol):
-    """Takes a note of a refusal."""
+class AuditLog(Protocol):
+    """Takes a note of a rejection."""
 
     async def record(
-        self, actor: Actor, action: str, *, outcome: str, obj: str | None = None
+        self, actor: Actor, action: str, *, outcome: str, object_name: str | None = None
     ) -> None:
         """Append an event that has no transaction of its own."""
         ...
@@ -75,11 +75,11 @@ class RateLimits:
     Args:
         limiter: counts them.
         clients: whom an account knows.
-        audit: gets the first try over each limit.
+        audit: gets the first try exceeded each limit.
     """
 
     def __init__(
-        self, limiter: Limiter, settings: LimitSettings, clients: KnownClients, audit: RefusalLog
+        self, limiter: Limiter, settings: LimitSettings, clients: KnownClients, audit: AuditLog
     ) -> None:
         self._limiter = limiter
         self._clients = clients
@@ -103,7 +103,7 @@ class RateLimits:
     async def check(
         self, action: str, remote: str | None, *, account: LimitedAccount | None = None
     ) -> None:
-        """Count one registration, request for a link or use of one.
+        """Count one registration, request for a link or hit of one.
 
         Args:
             action: for the audit log.
@@ -114,14 +114,14 @@ class RateLimits:
             TooManyAttempts.
         """
         per_client, total = self._requests
-        uses = (Use(per_client, client_of(remote)), Use(total))
-        await self._take(action, uses, remote, account=account)
+        hits = (Hit(per_client, client_of(remote)), Hit(total))
+        await self._hit(action, hits, remote, account=account)
 
     async def may_mail(self, kind: str, address: str) -> bool:
         """Count one mail with a link; tell whether it is sent."""
         limit = Limit(f"mail_{kind}", self._mails, _MAIL_WINDOW)
-        (verdict,) = await self._limiter.take(Use(limit, normalize_login(address)))
-        return not verdict.over
+        (result,) = await self._limiter.hit(Hit(limit, normalize_login(address)))
+        return not result.exceeded
 
     async def sign_in(
         self, login: str, remote: str | None, *, account: LimitedAccount | None
@@ -131,51 +131,51 @@ class RateLimits:
         Raises:
             TooManyAttempts.
         """
-        pair, *others = self._sign_in_uses(login, remote)
-        await self._take("sign_in", (pair,), remote, account=None)
-        await self._take("sign_in", tuple(others), remote, account=account)
+        pair, *others = self._sign_in_hits(login, remote)
+        await self._hit("sign_in", (pair,), remote, account=None)
+        await self._hit("sign_in", tuple(others), remote, account=account)
 
-    async def succeeded(self, login: str, remote: str | None) -> None:
+    async def sign_in_succeeded(self, login: str, remote: str | None) -> None:
         """Take back what ``sign_in`` counted: it did not fail."""
-        await self._limiter.give_back(*self._sign_in_uses(login, remote))
+        await self._limiter.refund(*self._sign_in_hits(login, remote))
 
     async def password_reset(self, logins: tuple[str, ...], remote: str | None) -> None:
         """Forget failures: the password was chosen anew by who reads the account's mail."""
         pair, _, per_account, _ = self._failures
         client = client_of(remote)
         for login in map(normalize_login, logins):
-            await self._limiter.forget(Use(pair, f"{client} {login}"), Use(per_account, login))
+            await self._limiter.clear(Hit(pair, f"{client} {login}"), Hit(per_account, login))
 
-    def _sign_in_uses(self, login: str, remote: str | None) -> tuple[Use, ...]:
+    def _sign_in_hits(self, login: str, remote: str | None) -> tuple[Hit, ...]:
         pair, per_client, per_account, total = self._failures
         client, name = client_of(remote), normalize_login(login)
         return (
-            Use(pair, f"{client} {name}"),
-            Use(per_client, client),
-            Use(per_account, name),
-            Use(total),
+            Hit(pair, f"{client} {name}"),
+            Hit(per_client, client),
+            Hit(per_account, name),
+            Hit(total),
         )
 
-    async def _take(
+    async def _hit(
         self,
         action: str,
-        uses: tuple[Use, ...],
+        hits: tuple[Hit, ...],
         remote: str | None,
         *,
         account: LimitedAccount | None,
     ) -> None:
-        verdicts = await self._limiter.take(*uses)
-        over = [(v, use) for v, use in zip(verdicts, uses, strict=True) if v.over]
-        if not over:
+        results = await self._limiter.hit(*hits)
+        exceeded = [(v, hit) for v, hit in zip(results, hits, strict=True) if v.exceeded]
+        if not exceeded:
             return
-        for verdict, use in over:
-            if verdict.first:
+        for result, hit in exceeded:
+            if result.first:
                 await self._audit.record(
-                    anyone(remote), action, outcome=TooManyAttempts.code, obj=use.limit.name
+                    anyone(remote), action, outcome=TooManyAttempts.code, object_name=hit.limit.name
                 )
         user_id = account.user_id if account is not None else None
         if await self._clients.knows(user_id, client_of(remote)):
             return
         error = TooManyAttempts()
-        error.retry_after = max(verdict.retry_after for verdict, _ in over)
+        error.retry_after = max(result.retry_after for result, _ in exceeded)
         raise error

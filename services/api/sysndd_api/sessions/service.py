@@ -17,8 +17,8 @@ from sysndd_api.sessions.store import KnownClientStore, SessionStore
 from sysndd_core.db.database import Database
 from sysndd_core.errors import InvalidCredentials, NotAllowed, NotSignedIn, SessionNotFound
 
-_REFUSAL_SECONDS = 0.15
-"""What a refusal takes at least, whatever it was that did not fit."""
+_MINIMUM_REJECTION_SECONDS = 0.15
+"""What a rejection takes at least, whatever it was that did not fit."""
 
 _SESSION_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -69,18 +69,18 @@ class Sessions:
             TooManyAttempts, SignInBusy.
         """
         loop = asyncio.get_running_loop()
-        began = loop.time()
+        started = loop.time()
         user = await self._users.by_login(login)
         await self._rate_limits.sign_in(login, remote, account=user)
         # No connection is held while the hash is computed.
-        fits = await self._hashing.verify(password, user.password_hash if user else None)
-        if user is None or not fits or user.state != "active":
-            async with minimum_duration(_REFUSAL_SECONDS - (loop.time() - began)):
+        matches = await self._hashing.verify(password, user.password_hash if user else None)
+        if user is None or not matches or user.state != "active":
+            async with minimum_duration(_MINIMUM_REJECTION_SECONDS - (loop.time() - started)):
                 who = anyone(remote, login)
                 await self._audit.record(who, "sign_in", outcome=InvalidCredentials.code)
             raise InvalidCredentials()
         signed_in = await self._open(user, password, remote=remote, user_agent=user_agent)
-        await self._rate_limits.succeeded(login, remote)
+        await self._rate_limits.sign_in_succeeded(login, remote)
         return signed_in
 
     async def _open(
@@ -88,7 +88,7 @@ class Sessions:
     ) -> SignedIn:
         user_id, stored = user.user_id, user.password_hash
         assert stored is not None
-        better = await self._hashing.hash(password) if self._hashing.is_outdated(stored) else None
+        rehashed = await self._hashing.hash(password) if self._hashing.is_outdated(stored) else None
         token = new_token()
         actor = Actor(user_id, user.user_name, user.role, remote)
         async with self._database.transaction() as tx:
@@ -96,8 +96,8 @@ class Sessions:
             now = await self._users.lock(tx, user_id)
             if now is None or (now.password_hash, now.state) != (stored, "active"):
                 raise InvalidCredentials()
-            if better is not None:
-                await self._users.set_password(tx, user_id, better)
+            if rehashed is not None:
+                await self._users.set_password(tx, user_id, rehashed)
             await self._store.delete_expired(tx)
             await self._tokens.delete_old(tx)
             expires_at = await self._store.insert(
@@ -120,12 +120,12 @@ class Sessions:
             await self._audit.write(tx, actor, "sign_out")
 
     async def authenticate(
-        self, token: str | None, access: Access, *, remote: str | None, asked: str | None = None
+        self, token: str | None, access: Access, *, remote: str | None, audit_as: str | None = None
     ) -> Actor:
         """Tell who holds ``token`` and whether the access level admits them.
 
         Args:
-            asked: the address that was asked for; with it a refusal goes into the audit log.
+            audit_as: the address that was audit_as for; with it a rejection goes into the audit log.
 
         Raises:
             NotSignedIn: no token, or no living session of an active account has it.
@@ -138,8 +138,10 @@ class Sessions:
             raise NotSignedIn("The session has ended or never was; sign in again.")
         actor = Actor(owner.user_id, owner.user_name, owner.role, remote, owner.session_id)
         if access is Access.ADMINISTRATOR and actor.role is not Role.ADMINISTRATOR:
-            if asked is not None:
-                await self._audit.record(actor, "access", outcome=NotAllowed.code, obj=asked[:255])
+            if audit_as is not None:
+                await self._audit.record(
+                    actor, "access", outcome=NotAllowed.code, object_name=audit_as[:255]
+                )
             raise NotAllowed()
         return actor
 
@@ -159,7 +161,7 @@ class Sessions:
         async with self._database.transaction() as tx:
             if not await self._store.delete_one(tx, actor.user_id, session_id):
                 raise SessionNotFound()
-            await self._audit.write(tx, actor, "end_session", obj=session_id)
+            await self._audit.write(tx, actor, "end_session", object_name=session_id)
 
     async def end_all(self, actor: Actor) -> int:
         """End every session of the actor, also the one that asks; return how many that were."""

@@ -31,7 +31,7 @@ class SessionStore:
     def __init__(self, database: Database, *, idle_minutes: int) -> None:
         self._database = database
         self._table = f"{database.ops}.`session`"
-        self._living = (
+        self._valid = (
             f"FROM {self._table} AS s JOIN {database.app}.`user` AS u ON u.user_id = s.user_id"
             " WHERE s.expires_at > UTC_TIMESTAMP(6)"
             f" AND s.last_seen_at > UTC_TIMESTAMP(6) - INTERVAL {int(idle_minutes)} MINUTE"
@@ -70,7 +70,7 @@ class SessionStore:
             row = await connection.fetch_one(
                 f"SELECT u.user_id, u.user_name, u.role, {_ID} AS session_id,"
                 f" s.last_seen_at < UTC_TIMESTAMP(6) - INTERVAL {_TOUCH_SECONDS} SECOND AS stale"
-                f" {self._living} AND s.token_hash = UNHEX(%s)",
+                f" {self._valid} AND s.token_hash = UNHEX(%s)",
                 (token_hash,),
             )
             if row is not None and row["stale"]:
@@ -87,7 +87,7 @@ class SessionStore:
         """Read the living sessions of an account, the newest first."""
         rows = await self._database.fetch_all(
             f"SELECT {_ID} AS id, s.created_at, s.last_seen_at, s.expires_at, s.remote,"
-            f" s.user_agent {self._living} AND s.user_id = %s ORDER BY s.created_at DESC, id",
+            f" s.user_agent {self._valid} AND s.user_id = %s ORDER BY s.created_at DESC, id",
             (user_id,),
         )
         times = ("created_at", "last_seen_at", "expires_at")
@@ -110,17 +110,19 @@ class SessionStore:
             (user_id, session_id),
         )
 
-    async def delete_of_user(self, tx: Transaction, user_id: int, *, but: str | None = None) -> int:
+    async def delete_of_user(
+        self, tx: Transaction, user_id: int, *, except_token_hash: str | None = None
+    ) -> int:
         """End every session of an account; return how many that were.
 
         Args:
-            but: hash of the one token whose session goes on.
+            except_token_hash: hash of the one token whose session goes on.
         """
-        if but is None:
+        if except_token_hash is None:
             return await tx.execute(f"DELETE FROM {self._table} WHERE user_id = %s", (user_id,))
         return await tx.execute(
             f"DELETE FROM {self._table} WHERE user_id = %s AND token_hash <> UNHEX(%s)",
-            (user_id, but),
+            (user_id, except_token_hash),
         )
 
     async def delete_expired(self, tx: Transaction) -> None:

@@ -8,7 +8,7 @@ from sysndd_core.errors import SmtpTestLimit, SmtpTestRunning
 from sysndd_core.mail.smtp_probe import PROBE_SECONDS, Diagnosis, probe
 from sysndd_core.settings.smtp import SmtpSettings
 
-_A_MINUTE = 6
+_TESTS_PER_MINUTE = 6
 _LEASE_SECONDS = int(PROBE_SECONDS) + 6
 
 
@@ -48,21 +48,23 @@ class SmtpDiagnostics:
         return found
 
     async def _begin(self, actor: Actor) -> int:
-        refused: SmtpTestRunning | SmtpTestLimit | None = None
+        rejection: SmtpTestRunning | SmtpTestLimit | None = None
         number = 0
         async with self._database.transaction() as tx:
             await self._store.lock(tx)
             begun, running = await self._store.recent(tx)
             if running:
-                refused = SmtpTestRunning()
-            elif begun >= _A_MINUTE:
-                refused = SmtpTestLimit(f"At most {_A_MINUTE} tests a minute; wait for one.")
+                rejection = SmtpTestRunning()
+            elif begun >= _TESTS_PER_MINUTE:
+                rejection = SmtpTestLimit(
+                    f"At most {_TESTS_PER_MINUTE} tests a minute; wait for one."
+                )
             else:
                 number = await self._store.begin(tx, lease_seconds=_LEASE_SECONDS)
-            if refused is not None:
-                await self._audit.write(tx, actor, "smtp_test", outcome=refused.code)
-        if refused is not None:
-            raise refused
+            if rejection is not None:
+                await self._audit.write(tx, actor, "smtp_test", outcome=rejection.code)
+        if rejection is not None:
+            raise rejection
         return number
 
     async def _end(self, actor: Actor, number: int, outcome: str, stage: str | None) -> None:
@@ -70,5 +72,10 @@ class SmtpDiagnostics:
         async with self._database.transaction() as tx:
             await self._store.end(tx, number)
             await self._audit.write(
-                tx, actor, "smtp_test", outcome=outcome, obj=where[:255], detail={"stage": stage}
+                tx,
+                actor,
+                "smtp_test",
+                outcome=outcome,
+                object_name=where[:255],
+                detail={"stage": stage},
             )

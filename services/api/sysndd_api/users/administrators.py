@@ -63,7 +63,9 @@ class Administrators:
                         user_name,
                         granted_by=COMMAND_LINE.user_name,
                     )
-                await self._audit.write(tx, COMMAND_LINE, "create_administrator", obj=user_name)
+                await self._audit.write(
+                    tx, COMMAND_LINE, "create_administrator", object_name=user_name
+                )
                 return True
         same = (found.user_name.lower(), found.email.lower()) == (
             user_name.lower(),
@@ -91,4 +93,4 @@ class Administrators:
             await self._sessions.delete_of_user(tx, found.user_id)
             await self._tokens.revoke(tx, found.user_id)
             await self._mails.notice(tx, "password_changed", found.email, found.user_name)
-            await self._audit.write(tx, COMMAND_LINE, "set_password", obj=user_name)
+            await self._audit.write(tx, COMMAND_LINE, "set_password", object_name=user_name)

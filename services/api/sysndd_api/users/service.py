@@ -81,14 +81,14 @@ class Users:
             AccountStateConflict: the address is not confirmed yet, or the account is deactivated.
         """
         async with self._database.transaction() as tx:
-            user = await self._locked(tx, user_id)
+            user = await self._lock(tx, user_id)
             if user.state == "active":
                 return
             if user.state != "awaiting_approval":
                 raise AccountStateConflict(f"The account is {user.state}.")
             await self._store.set_state(tx, user.user_id, "active")
             await self._mails.notice(tx, "approved", user.email, user.user_name)
-            await self._audit.write(tx, actor, "approve_user", obj=user.user_name)
+            await self._audit.write(tx, actor, "approve_user", object_name=user.user_name)
 
     async def deactivate(self, actor: Actor, user_id: str) -> None:
         """Close an account; its sessions and pending links end at once.
@@ -98,10 +98,10 @@ class Users:
         """
         async with self._database.transaction() as tx:
             await self._store.lock_administrators(tx)
-            user = await self._locked(tx, user_id)
+            user = await self._lock(tx, user_id)
             if user.state == "deactivated":
                 return
-            await self._refuse_last(tx, user)
+            await self._check_not_last_administrator(tx, user)
             await self._store.set_state(tx, user.user_id, "deactivated")
             await self._tokens.revoke(tx, user.user_id)
             ended = await self._sessions.delete_of_user(tx, user.user_id)
@@ -109,7 +109,7 @@ class Users:
                 tx,
                 actor,
                 "deactivate_user",
-                obj=user.user_name,
+                object_name=user.user_name,
                 detail={"sessions_ended": ended},
             )
 
@@ -120,13 +120,13 @@ class Users:
             UserNotFound.
         """
         async with self._database.transaction() as tx:
-            user = await self._locked(tx, user_id)
+            user = await self._lock(tx, user_id)
             if user.state != "deactivated":
                 return
             state = "active" if user.confirmed_at is not None else "unconfirmed"
             await self._store.set_state(tx, user.user_id, state)
             await self._audit.write(
-                tx, actor, "reactivate_user", obj=user.user_name, detail={"state": state}
+                tx, actor, "reactivate_user", object_name=user.user_name, detail={"state": state}
             )
 
     async def change_role(self, actor: Actor, user_id: str, role: Role) -> None:
@@ -137,16 +137,18 @@ class Users:
         """
         async with self._database.transaction() as tx:
             await self._store.lock_administrators(tx)
-            user = await self._locked(tx, user_id)
+            user = await self._lock(tx, user_id)
             if user.role == role:
                 return
-            await self._refuse_last(tx, user)
+            await self._check_not_last_administrator(tx, user)
             await self._store.set_role(tx, user.user_id, role)
             ended = await self._sessions.delete_of_user(tx, user.user_id)
             if role is Role.ADMINISTRATOR:
                 await self._announce_administrator(tx, actor, user)
             detail = {"from": user.role, "to": str(role), "sessions_ended": ended}
-            await self._audit.write(tx, actor, "change_role", obj=user.user_name, detail=detail)
+            await self._audit.write(
+                tx, actor, "change_role", object_name=user.user_name, detail=detail
+            )
 
     async def resend_confirmation(self, actor: Actor, user_id: str) -> None:
         """Mail the link that confirms the address once more.
@@ -158,10 +160,10 @@ class Users:
         if not self._tokens.can_issue:
             raise TokenKeyMissing()
         async with self._database.transaction() as tx:
-            user = await self._locked(tx, user_id)
+            user = await self._lock(tx, user_id)
             if not await self._accounts.send_link(tx, user.email):
                 raise AccountStateConflict(f"The account is {user.state}.")
-            await self._audit.write(tx, actor, "resend_confirmation", obj=user.user_name)
+            await self._audit.write(tx, actor, "resend_confirmation", object_name=user.user_name)
 
     async def end_sessions(self, actor: Actor, user_id: str) -> int:
         """End every session of an account; return how many that were.
@@ -170,19 +172,21 @@ class Users:
             UserNotFound.
         """
         async with self._database.transaction() as tx:
-            user = await self._locked(tx, user_id)
+            user = await self._lock(tx, user_id)
             ended = await self._sessions.delete_of_user(tx, user.user_id)
             detail: dict[str, Any] = {"ended": ended}
-            await self._audit.write(tx, actor, "end_sessions", obj=user.user_name, detail=detail)
+            await self._audit.write(
+                tx, actor, "end_sessions", object_name=user.user_name, detail=detail
+            )
         return ended
 
-    async def _locked(self, tx: Transaction, user_id: str) -> Account:
+    async def _lock(self, tx: Transaction, user_id: str) -> Account:
         user = await self._users.lock(tx, _number(user_id))
         if user is None:
             raise UserNotFound()
         return user
 
-    async def _refuse_last(self, tx: Transaction, user: Account) -> None:
+    async def _check_not_last_administrator(self, tx: Transaction, user: Account) -> None:
         # Under the lock of transaction_guard: nobody else is deciding at the same time.
         active = [one.user_id for one in await self._store.administrators(tx)]
         if active == [user.user_id]:

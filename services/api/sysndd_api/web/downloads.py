@@ -46,35 +46,35 @@ class Download:
             RangeNotSatisfiable: no byte of the range exists.
         """
         size = self.manifest.size_bytes
-        shown = {
+        fields = {
             "ETag": self.etag,
             "Accept-Ranges": "bytes",
             "Cache-Control": "no-store",
             "Last-Modified": format_datetime(self.manifest.finished_at, usegmt=True),
             "X-Content-Type-Options": "nosniff",
         }
-        if self._is_held(headers.get("if-none-match")):
-            return Response(status_code=304, headers=shown)
-        span = self._span(headers)
-        first, last = span or (0, size - 1)
-        if span is not None:
-            shown["Content-Range"] = f"bytes {first}-{last}/{size}"
-        shown["Content-Length"] = str(last - first + 1)
+        if self._is_unchanged(headers.get("if-none-match")):
+            return Response(status_code=304, headers=fields)
+        byte_range = self._byte_range(headers)
+        first, last = byte_range or (0, size - 1)
+        if byte_range is not None:
+            fields["Content-Range"] = f"bytes {first}-{last}/{size}"
+        fields["Content-Length"] = str(last - first + 1)
         # Names hold nothing that would need quoting (``check_name``).
-        shown["Content-Disposition"] = f'attachment; filename="{self.manifest.name}"'
+        fields["Content-Disposition"] = f'attachment; filename="{self.manifest.name}"'
         return StreamingResponse(
             self._bytes(first, last),
-            206 if span is not None else 200,
+            206 if byte_range is not None else 200,
             media_type="application/octet-stream",
-            headers=shown,
+            headers=fields,
         )
 
-    def _is_held(self, header: str | None) -> bool:
+    def _is_unchanged(self, header: str | None) -> bool:
         """Tell whether the client has these bytes already (weak comparison)."""
         tags = [tag.strip().removeprefix("W/") for tag in (header or "").split(",")]
         return self.etag in tags or "*" in tags
 
-    def _span(self, headers: Headers) -> tuple[int, int] | None:
+    def _byte_range(self, headers: Headers) -> tuple[int, int] | None:
         """Return first and last byte of a single range; anything else means the whole file."""
         match = _RANGE.fullmatch(headers.get("range", ""))
         if match is None or headers.get("if-range", self.etag) != self.etag:

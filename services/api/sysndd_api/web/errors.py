@@ -50,7 +50,7 @@ def problem(error: SysnddError) -> Response:
     )
 
 
-async def _known(_: Request, error: Exception) -> Response:
+async def _handle_sysndd_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, SysnddError)
     if error.status >= 500:
         log.warning(
@@ -62,7 +62,7 @@ async def _known(_: Request, error: Exception) -> Response:
     return problem(error)
 
 
-async def _from_framework(_: Request, error: Exception) -> Response:
+async def _handle_http_exception(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     kinds: dict[int, type[SysnddError]] = {404: NotFound, 405: MethodNotAllowed}
     response = problem(kinds.get(error.status_code, BadRequest)())
@@ -72,6 +72,6 @@ async def _from_framework(_: Request, error: Exception) -> Response:
 
 
 EXCEPTION_HANDLERS: dict[Any, Callable[[Request, Exception], Any]] = {
-    SysnddError: _known,
-    HTTPException: _from_framework,
+    SysnddError: _handle_sysndd_error,
+    HTTPException: _handle_http_exception,
 }

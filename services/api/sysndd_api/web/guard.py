@@ -14,7 +14,7 @@ class Authenticate(Protocol):
     """Tells who holds a token, as ``Sessions.authenticate`` does."""
 
     async def __call__(
-        self, token: str | None, access: Access, *, remote: str | None, asked: str | None = None
+        self, token: str | None, access: Access, *, remote: str | None, audit_as: str | None = None
     ) -> Actor:
         """Return the actor that ``access`` admits.
 
@@ -31,7 +31,7 @@ class Maintenance(Protocol):
         """Tell whether writes are refused."""
         ...
 
-    async def refuse_writes(self) -> None:
+    async def reject_writes(self) -> None:
         """Let a write pass.
 
         Raises:
@@ -62,7 +62,7 @@ class Guard:
     async def check_endpoint(
         self, request: Request, access: Access, *, in_maintenance: bool
     ) -> None:
-        """Let a call of the API pass; a refusal for want of the role goes into the audit log.
+        """Let a call of the API pass; a rejection for want of the role goes into the audit log.
 
         Args:
             request: with its credentials.
@@ -108,13 +108,13 @@ class Guard:
         """Tell whether writes are refused now."""
         return await self._maintenance.is_on()
 
-    async def _sign_in(self, request: Request, access: Access, asked: str | None = None) -> None:
+    async def _sign_in(self, request: Request, access: Access, audit_as: str | None = None) -> None:
         token = presented_token(request, self._public_url)
         request.state.actor = await self._authenticate(
-            token, access, remote=remote_of(request), asked=asked
+            token, access, remote=remote_of(request), audit_as=audit_as
         )
         request.state.token = token
 
     async def _check_write(self, request: Request, *, in_maintenance: bool) -> None:
         if writes(request) and not in_maintenance:
-            await self._maintenance.refuse_writes()
+            await self._maintenance.reject_writes()

@@ -65,7 +65,7 @@ class RequestLog:
             return
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        begun, status = time.perf_counter(), 0
+        started, status = time.perf_counter(), 0
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -85,7 +85,7 @@ class RequestLog:
                 crashed = SysnddError("It was logged; quote the request id when you report it.")
                 await problem(crashed)(scope, receive, send_with_id)
             finally:
-                seconds, probe = time.perf_counter() - begun, _is_probe(scope["path"])
+                seconds, probe = time.perf_counter() - started, _is_probe(scope["path"])
                 seen = ObservedRequest(scope["method"], _route_of(scope), status, seconds, probe)
                 for observe in scope["state"]["observers"]:
                     observe(seen)
@@ -101,7 +101,7 @@ class RequestLog:
 
 
 class BodyLimit:
-    """Refuses a body over ``MAX_BODY_BYTES``, by its announced length or while it arrives.
+    """Refuses a body over ``MAX_BODY_BYTES``, by its content_length length or while it arrives.
 
     Uploads of backups pass.
     """
@@ -114,18 +114,18 @@ class BodyLimit:
         if scope["type"] != "http" or scope["path"] == UPLOAD_PATH:
             await self._app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "0")
+        content_length = Headers(scope=scope).get("content-length", "0")
         # A malformed length is the HTTP server's to refuse; it never gets here.
-        if announced.isdecimal() and int(announced) > MAX_BODY_BYTES:
+        if content_length.isdecimal() and int(content_length) > MAX_BODY_BYTES:
             await problem(_too_large())(scope, receive, send)
             return
-        arrived = 0
+        received = 0
 
         async def bounded() -> Message:
-            nonlocal arrived
+            nonlocal received
             message = await receive()
-            arrived += len(message.get("body", b""))
-            if arrived > MAX_BODY_BYTES:
+            received += len(message.get("body", b""))
+            if received > MAX_BODY_BYTES:
                 raise _too_large()
             return message
 

@@ -24,7 +24,7 @@ log = get_logger(__name__)
 # uvicorn's own: the application did not start in a worker (uvicorn.main.STARTUP_FAILURE).
 _STARTUP_FAILURE = 3
 # Between the proxy's connection and its request: a packet, or a moment of a busy machine.
-_ON_THE_WAY_SECONDS = 1.0
+_LATE_REQUEST_SECONDS = 1.0
 
 
 class Supervisor(Multiprocess):
@@ -97,6 +97,6 @@ class Connection(HttpToolsProtocol):
     def shutdown(self) -> None:
         """Close it when it has nothing to answer, after a moment; else after its answer."""
         if self.cycle is None or self.cycle.response_complete:
-            self.loop.call_later(_ON_THE_WAY_SECONDS, super().shutdown)
+            self.loop.call_later(_LATE_REQUEST_SECONDS, super().shutdown)
         else:
             super().shutdown()
