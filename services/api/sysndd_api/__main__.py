@@ -1,4 +1,4 @@
-"""``sysndd-api``: check that it may start, then serve with N worker processes."""
+"""``sysndd-api``: check that the service may start, then serve with N worker processes."""
 
 import asyncio
 import os
@@ -22,19 +22,19 @@ from sysndd_core.settings.server import GRACEFUL_SECONDS, KEEP_ALIVE_SECONDS
 
 log = get_logger(__name__)
 
-# A worker that does not answer its parent for so long is replaced. uvicorn's own 5 s are less than
-# a start takes on a busy machine: the workers were killed while they started, for ever.
+# A worker that does not answer its parent for this time is replaced. uvicorn's default of 5 s is
+# shorter than a start on a busy machine, so workers were killed in a loop while they started.
 _HEALTHCHECK_SECONDS = 60
 
 
 def main() -> int:
-    """Read the environment, check, serve.
+    """Read the environment, check it, and serve.
 
-    Everything that can fail is tried here, before the workers are spawned: with several workers
-    uvicorn exits 0 when the application's own start fails.
+    Every check runs before the workers are spawned: with several workers, uvicorn exits with 0 even
+    if the application does not start.
 
     Returns:
-        0 after a clean stop; 1 when it may not start.
+        0 after a clean stop; 1 if the service may not start.
     """
     try:
         settings = load(ApiSettings, os.environ)
@@ -61,10 +61,10 @@ def _migrate() -> None:
 
 
 async def _wait_until_current(settings: ApiSettings) -> None:
-    """Wait for the database and its migrations: a service never runs on a schema that is behind.
+    """Wait for the database and its migrations; no service runs on an outdated schema.
 
     Raises:
-        SysnddError: they were not there within ``API_START_TIMEOUT``; says which.
+        SysnddError: One of them is not ready within ``API_START_TIMEOUT``.
     """
     deadline = time.monotonic() + settings.server.start_timeout
     async with Database(settings.database) as database:
@@ -106,7 +106,7 @@ def _serve(settings: ApiSettings) -> int:
     if settings.server.workers == 1:
         return _run(settings)
     with tempfile.TemporaryDirectory(prefix="sysndd-metrics-") as directory:
-        # Read by prometheus-client itself when the workers import it.
+        # prometheus-client reads it when the workers import it.
         os.environ[METRICS_DIRECTORY] = directory
         return _run(settings)
 

@@ -1,4 +1,4 @@
-"""Registering an account and confirming its address."""
+"""Registers accounts and confirms their addresses."""
 
 import pymysql.err
 
@@ -16,11 +16,11 @@ from sysndd_core.mail.link_tokens import TokenPurpose
 from sysndd_core.settings.accounts import AccountSettings
 
 MINIMUM_RESPONSE_SECONDS = 0.4
-"""What an answer takes that must not tell whether an address is known; longer than any of them."""
+"""Minimum duration of responses that must not reveal whether an address is known."""
 
 
 class Accounts:
-    """What can be done with accounts."""
+    """Registers accounts and confirms their addresses."""
 
     def __init__(
         self,
@@ -45,10 +45,13 @@ class Accounts:
         self._state_once_confirmed = "awaiting_approval" if settings.approval else "active"
 
     async def register(self, request: RegisterRequest, *, remote: str | None) -> None:
-        """Make an account and mail its link, or tell the owner of the address why there is none.
+        """Create an account and email its link, or notify the owner of an existing account.
 
         Raises:
-            PasswordRejected, TooManyAttempts, TokenKeyMissing, SignInBusy: for every address alike.
+            PasswordRejected: The password is too short, too long, or commonly used.
+            TooManyAttempts: A rate limit is exceeded.
+            TokenKeyMissing: TOKEN_KEY is not set, so links cannot be created.
+            SignInBusy: Too many password hashes are pending.
         """
         password = request.password.get_secret_value()
         check_password(password, own=(request.user_name, request.email))
@@ -58,7 +61,7 @@ class Accounts:
             found = await self._users.by_email(request.email)
             await self._rate_limits.check("register", remote, account=found)
             may_mail = await self._rate_limits.may_mail("register", request.email)
-            # Both always, so that they take the matches time for everybody.
+            # Hash and verify in every case, so that all addresses take the same time.
             encoded = await self._hashing.hash(password)
             pending_hash = found.password_hash if found and found.state == "unconfirmed" else None
             matches = await self._hashing.verify(password, pending_hash)
@@ -68,7 +71,7 @@ class Accounts:
                     await self._register(request, encoded, accepted_hash, remote, may_mail=may_mail)
                     return
                 except pymysql.err.IntegrityError:
-                    # Somebody took name or address in between; the second time it is found.
+                    # The name or address was taken concurrently; the second attempt finds it.
                     if attempt == 2:
                         raise
 
@@ -86,7 +89,7 @@ class Accounts:
             found = await self._users.lock_by_email(tx, request.email)
             name_taken = await self._users.has_name(tx, request.user_name)
             outcome = "ok"
-            # Every course of it has three statements here, the longest one's insert, token, mail.
+            # Every path runs three statements here, as many as insert, token and email take.
             if found is not None and found.state == "unconfirmed":
                 outcome = "again"
                 await self._again(tx, found, accepted_hash, may_mail=may_mail)
@@ -114,10 +117,11 @@ class Accounts:
     async def _again(
         self, tx: Transaction, user: Account, accepted_hash: str | None, *, may_mail: bool
     ) -> None:
-        """Register an address once more that nobody has confirmed.
+        """Register an unconfirmed address again.
 
-        With another password it may be another person: then neither password is good, because the
-        one who reads the mails would otherwise open an account for the other.
+        A different password may come from a different person. Then neither password is stored,
+        because the owner of the mailbox could otherwise confirm an account with another person's
+        password.
         """
         differs = user.password_hash is not None and user.password_hash != accepted_hash
         if differs:
@@ -131,7 +135,7 @@ class Accounts:
     async def _link(
         self, tx: Transaction, user_id: int, user_name: str, email: str, *, again: bool
     ) -> None:
-        """Mail a link that confirms the account's address; ``again``: it has no password yet."""
+        """Email a confirmation link; ``again`` means that the account has no password yet."""
         purpose, minutes = TokenPurpose.CONFIRM, self._confirm_minutes
         token_id = await self._tokens.issue(tx, purpose, user_id, minutes=minutes)
         await self._mails.link(
@@ -146,10 +150,11 @@ class Accounts:
         )
 
     async def resend(self, email: str, *, remote: str | None) -> None:
-        """Mail the link once more to an address that nobody has confirmed.
+        """Resend the link to an unconfirmed address.
 
         Raises:
-            TooManyAttempts, TokenKeyMissing: for every address alike.
+            TooManyAttempts: A rate limit is exceeded, whether or not the address is known.
+            TokenKeyMissing: TOKEN_KEY is not set, so links cannot be created.
         """
         if not self._tokens.can_issue:
             raise TokenKeyMissing()
@@ -168,7 +173,7 @@ class Accounts:
                 await self._mails.dummy_wake_up()
 
     async def send_link(self, tx: Transaction, email: str) -> bool:
-        """Mail the link that confirms an address; tell whether there was anything to confirm."""
+        """Email a confirmation link; return False if there is no unconfirmed account."""
         user = await self._users.lock_by_email(tx, email)
         if user is None or user.state != "unconfirmed":
             return False
@@ -177,14 +182,14 @@ class Accounts:
         return True
 
     async def confirm(self, token: str, *, remote: str | None) -> str:
-        """Use a token up and open its account.
+        """Use a token and activate its account.
 
         Returns:
             ``active``, ``awaiting_approval`` or ``already_active``.
 
         Raises:
-            LinkInvalid: used for another account's state, expired, made for something else, forged.
-            TooManyAttempts.
+            LinkInvalid: The token was used, expired, replaced or forged, or has another purpose.
+            TooManyAttempts: A rate limit is exceeded.
         """
         await self._rate_limits.check("confirm", remote)
         purpose = TokenPurpose.CONFIRM
@@ -195,7 +200,7 @@ class Accounts:
             fresh = await self._tokens.use(tx, token, purpose)
             row = await self._tokens.find(tx, token, purpose)
             user = await self._users.lock(tx, row.user_id) if row is not None else None
-            # An id is given out again after a restore; a token older than its account is not its.
+            # After a restore, an ID may be assigned again, to an account newer than the token.
             if row is None or user is None or row.created_at < user.created_at:
                 raise LinkInvalid()
             return await self._confirm(tx, user, remote, fresh=fresh)
@@ -219,10 +224,10 @@ class Accounts:
         return state
 
     async def profile(self, user_id: int) -> Account:
-        """Return an account by its id.
+        """Return an account by its ID.
 
         Raises:
-            NotSignedIn: it has just vanished.
+            NotSignedIn: The account no longer exists.
         """
         user = await self._users.by_id(user_id)
         if user is None:

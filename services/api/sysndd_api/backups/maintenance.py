@@ -1,4 +1,4 @@
-"""Maintenance mode: while a restore replaces the tables, writes to the application are refused."""
+"""Maintenance mode: writes are rejected while a restore swaps the tables."""
 
 import asyncio
 import time
@@ -7,14 +7,14 @@ from sysndd_api.backups.store import BackupStore
 from sysndd_core.errors import Maintenance
 
 CACHE_SECONDS = 1.0
-"""How long one answer of the database is believed; a restore waits longer before it goes on."""
+"""Seconds for which an answer is cached; a restore waits longer than that before the swap."""
 
 
 class MaintenanceMode:
-    """Asks the restore journal, at most once a second in each worker process.
+    """Reads the restore journal, at most once a second in each worker process.
 
     Args:
-        store: the restore journal.
+        store: Reads the restore journal.
     """
 
     def __init__(self, store: BackupStore) -> None:
@@ -24,20 +24,22 @@ class MaintenanceMode:
         self._lock = asyncio.Lock()
 
     async def reject_writes(self) -> None:
-        """Let a write pass, or not.
+        """Raise an error in maintenance mode.
 
         Raises:
-            Maintenance: a restore is at work; 503 with Retry-After.
-            DatabaseUnavailable, DatabaseBusy: the database can't be now.
+            Maintenance: A restore is running; 503 with Retry-After.
+            DatabaseUnavailable: The database does not answer.
+            DatabaseBusy: The query exceeded its time limit.
         """
         if await self.is_on():
             raise Maintenance()
 
     async def is_on(self) -> bool:
-        """Tell whether writes are refused.
+        """Return whether maintenance mode is on.
 
         Raises:
-            DatabaseUnavailable, DatabaseBusy: the database can't be now.
+            DatabaseUnavailable: The database does not answer.
+            DatabaseBusy: The query exceeded its time limit.
         """
         async with self._lock:
             now = time.monotonic()

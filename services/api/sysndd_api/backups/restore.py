@@ -1,4 +1,4 @@
-"""Restoring a backup, seeing first what that would change, and taking the last restore back."""
+"""Restores: dry run, restore, and undo."""
 
 import time
 from collections.abc import Iterable
@@ -18,14 +18,14 @@ from sysndd_core.jobs.models import Consent, DryRunRestore, RestoreBackup, UndoR
 RESTORE_WORD = "RESTORE"
 UNDO_WORD = "UNDO"
 
-# A preview has to answer within a request's time: of what takes longer to count, the server's own
-# estimate is given. InnoDB counts some million rows a second in memory, far fewer from a disk.
+# The comparison must fit into one request. InnoDB counts millions of rows per second in memory but
+# far fewer from disk, so larger tables are reported with the server's estimate.
 _COUNTED_ROWS = 2_000_000
 _COUNTING_SECONDS = 5.0
 
 
 class Restores:
-    """Compares live with a backup, and submits restores and their undo."""
+    """Compares backups with the live database and submits restores and their undo."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Restores:
                 the worker has loaded the backup; without it, the job fails.
 
         Returns:
-            The id of the job.
+            The ID of the job.
 
         Raises:
             ConfirmationRequired: ``confirm`` is not exactly ``RESTORE``.
@@ -74,10 +74,11 @@ class Restores:
             )
 
     async def dry_run_restore(self, name: str) -> RestoreDryRun:
-        """Compare the rows of each table, live against backup. Nothing is changed.
+        """Compare the row counts of a backup with the live database; nothing is changed.
 
         Raises:
-            InvalidBackupName, BackupNotFound.
+            InvalidBackupName: The name cannot be that of a backup.
+            BackupNotFound: No backup has this name.
         """
         manifest = await self._backups.get(name)
         live = await self._live_rows()
@@ -97,10 +98,15 @@ class Restores:
         )
 
     async def dry_run(self, actor: Actor, name: str) -> str:
-        """Submit the comparison of a backup with live, accounts included; return the job's id.
+        """Submit a dry run: a comparison with the live database that includes accounts.
+
+        Returns:
+            The ID of the job.
 
         Raises:
-            InvalidBackupName, BackupNotFound, OperationInProgress.
+            InvalidBackupName: The name cannot be that of a backup.
+            BackupNotFound: No backup has this name.
+            OperationInProgress: A job that must not overlap is queued or running.
         """
         manifest = await self._backups.get(name)
         async with self._database.transaction() as tx:
@@ -110,21 +116,24 @@ class Restores:
             )
 
     async def undoable(self) -> Undoable | None:
-        """Tell which restore could be undone, and until when; None when there is none."""
+        """Return the restore that can be undone, or None."""
         async with self._database.connection() as connection:
             return await self._store.undoable(connection)
 
     async def undo_restore(self, actor: Actor, confirm: Any) -> str:
-        """Submit the undo of the last restore; return the job's id.
+        """Submit the undo of the last restore.
 
         Args:
-            actor: who asked.
-            confirm: what the person typed.
+            actor: The account that requests it.
+            confirm: The confirmation as received; must be ``UNDO``.
+
+        Returns:
+            The ID of the job.
 
         Raises:
-            ConfirmationRequired: it is anything but exactly ``UNDO``.
-            NothingToUndo: there was no restore, its time is over, or it was undone already.
-            OperationInProgress: another job holds the database.
+            ConfirmationRequired: ``confirm`` is not exactly ``UNDO``.
+            NothingToUndo: There was no restore, its time is over, or it was already undone.
+            OperationInProgress: A job that must not overlap is queued or running.
         """
         check_word(confirm, UNDO_WORD)
         async with self._database.transaction() as tx:

@@ -1,4 +1,4 @@
-"""Takes in a dump from elsewhere, as a stream; the worker reads it whole before it is listed."""
+"""Receives an uploaded dump as a stream. The worker checks the whole file before it is listed."""
 
 import asyncio
 import errno
@@ -23,7 +23,7 @@ _BUFFER = 1 << 20
 
 @dataclass(frozen=True)
 class Received:
-    """A file that has come in whole: the backup's name to be, and what was counted."""
+    """A completely received file: name of the future backup, size, and SHA-256."""
 
     name: str
     size_bytes: int
@@ -33,17 +33,18 @@ class Received:
 async def receive(
     store: BackupDirectory, filename: str, chunks: AsyncIterator[bytes], limit: int
 ) -> Received:
-    """Write a stream to a file of mode 0600 and flush it to the disk.
+    """Write a stream to a file of mode 0600 and flush it to disk.
 
     Args:
-        store: where.
-        filename: as the sender calls it; only its ending counts.
-        chunks: the bytes.
-        limit: bytes at most.
+        store: The backup directory.
+        filename: Name of the file on the client; only its extension is used.
+        chunks: The bytes of the file.
+        limit: Maximum size in bytes.
 
     Raises:
-        InvalidBackupName: the ending is not .sql, .sql.gz or .sql.zst.
-        BodyTooLarge, InsufficientStorage: nothing stays.
+        InvalidBackupName: The extension is not .sql, .sql.gz or .sql.zst.
+        BodyTooLarge: The file exceeds ``limit``; it is deleted.
+        InsufficientStorage: The directory is full; the file is deleted.
     """
     name = _name_for(filename)
     path = store.path(name)
@@ -61,7 +62,7 @@ async def receive(
 
 
 def discard(store: BackupDirectory, received: Received) -> None:
-    """Delete a file that came in and is not wanted."""
+    """Delete a received file that will not be imported."""
     path = store.path(received.name)
     path.with_name(path.name + UPLOAD_SUFFIX).unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""``sysndd-admin``'s commands around accounts; the same services as the API."""
+"""Commands of ``sysndd-admin`` for accounts."""
 
 import argparse
 from typing import Any

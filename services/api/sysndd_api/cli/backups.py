@@ -1,4 +1,4 @@
-"""``sysndd-admin`` commands that take, list, prove and take in backups."""
+"""Commands of ``sysndd-admin`` that create, list, verify and upload backups."""
 
 import argparse
 import asyncio
@@ -22,8 +22,8 @@ def add_backup_commands(add: AddCommand, watch: WatchJob) -> None:
     """Add the commands to the parser.
 
     Args:
-        add: makes a sub-parser of name, command and summary.
-        watch: polls a job to its end.
+        add: Adds a command.
+        watch: Polls a job until it ends.
     """
     commands = _Backups(watch)
     add("backup", commands.backup, "take a backup and wait for it")

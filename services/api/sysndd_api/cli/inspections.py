@@ -1,4 +1,4 @@
-"""``sysndd-admin`` commands that look into a backup before it is restored."""
+"""Commands of ``sysndd-admin`` that inspect a backup before a restore."""
 
 import argparse
 from typing import Any
@@ -16,8 +16,8 @@ def add_inspection_commands(add: AddCommand, watch: WatchJob) -> None:
     """Add the commands to the parser.
 
     Args:
-        add: makes a sub-parser of name, command and summary.
-        watch: polls a job to its end.
+        add: Adds a command.
+        watch: Polls a job until it ends.
     """
     commands = _InspectionCommands(watch)
     dry_run = add("dry-run", commands.dry_run, "show what a restore would change, and wait for it")
@@ -70,7 +70,7 @@ class _InspectionCommands:
 
 
 def describe(result: dict[str, Any]) -> str:
-    """Say in lines what a dry run has found."""
+    """Return the result of a dry run as text."""
     lines = [
         f"Rows: {result['live_row_count']:,} in {result['live_table_count']} tables are live,"
         f" {result['row_count']:,} in {result['table_count']} are in the backup."

@@ -1,6 +1,6 @@
-"""``sysndd-admin``: the same services as the API, from a shell.
+"""``sysndd-admin``: the services of the API on the command line.
 
-Exit codes: 0 done; 1 refused or failed, with the reason on stderr; 2 called wrongly.
+Exit codes: 0 success; 1 refused or failed, with the reason on stderr; 2 usage error.
 """
 
 import argparse
@@ -42,7 +42,7 @@ _RISKS = {Consent.NO_ADMINISTRATOR: "restore a backup that contains no active ad
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse the arguments, run one command, print what came of it."""
+    """Parse the arguments, run one command and print its result."""
     options = _parser().parse_args(arguments)
     try:
         settings = load(ApiSettings, os.environ)
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _print_error(options, error)
         return 1
     except KeyboardInterrupt:
-        # The job goes on in the worker; only the watching ends.
+        # The worker continues the job; only the polling ends.
         print("Interrupted. A job that was started goes on.", file=sys.stderr)
         return 1
     if options.json:
@@ -203,10 +203,10 @@ async def _undo_restore(context: Context, options: argparse.Namespace) -> dict[s
 
 
 async def _watch(context: Context, job_id: str, options: argparse.Namespace) -> JobView:
-    """Poll a job to its end, with a bar on a terminal.
+    """Poll a job until it ends, with a progress bar on a terminal.
 
     Raises:
-        SysnddError: it failed or was cancelled.
+        SysnddError: The job failed or was cancelled.
     """
     bar = sys.stderr.isatty() and not options.json
     while True:

@@ -1,4 +1,4 @@
-"""A change of address: done when both the old and the new mailbox have agreed."""
+"""Changes an account's address once both the old and the new address have confirmed it."""
 
 import pymysql.err
 
@@ -19,7 +19,7 @@ _SIDES = (TokenPurpose.EMAIL_OLD, TokenPurpose.EMAIL_NEW)
 
 
 class EmailChanges:
-    """What can be done about the address of an account."""
+    """Requests and confirms email changes."""
 
     def __init__(
         self,
@@ -45,12 +45,15 @@ class EmailChanges:
         self._minutes = minutes
 
     async def request(self, actor: Actor, email: str, password: str) -> None:
-        """Mail a link to the present address and one to the new one.
+        """Email a link to the current address and one to the new address.
 
-        Whether the new one belongs to another account is told to its owner only.
+        Only the owner of the new address learns that it belongs to another account.
 
         Raises:
-            WrongCurrentPassword, TooManyAttempts, TokenKeyMissing, SignInBusy.
+            WrongCurrentPassword: The password is wrong.
+            TooManyAttempts: A rate limit is exceeded.
+            TokenKeyMissing: TOKEN_KEY is not set, so links cannot be created.
+            SignInBusy: Too many password hashes are pending.
         """
         if not self._tokens.can_issue:
             raise TokenKeyMissing()
@@ -101,15 +104,15 @@ class EmailChanges:
             await self._mails.notice(tx, "registered_again", other.email, other.user_name)
 
     async def confirm(self, token: str, *, remote: str | None) -> str:
-        """Note that one mailbox agrees; with the second the address changes.
+        """Record the confirmation by one address; the second one changes the address.
 
         Returns:
             ``changed`` or ``waiting_for_the_other``.
 
         Raises:
-            LinkInvalid: used for a change that is over, expired, made for something else, forged;
-                or the address has been taken meanwhile.
-            TooManyAttempts.
+            LinkInvalid: The token was used, expired, replaced or forged, has another purpose, or
+                the new address was taken in the meantime.
+            TooManyAttempts: A rate limit is exceeded.
         """
         await self._rate_limits.check("confirm_email_change", remote)
         actor = anyone(remote)
@@ -139,7 +142,7 @@ class EmailChanges:
         ):
             raise LinkInvalid()
         if not fresh:
-            # Pressed twice: say how things stand, as long as this is still the latest word.
+            # A repeated confirmation returns the current state, unless the change is obsolete.
             if row.used_at is not None and change.finished_at is not None:
                 if user.email == change.new_email:
                     return "changed"
@@ -163,7 +166,7 @@ class EmailChanges:
         return "changed"
 
     async def _is_closed(self, tx: Transaction, change: EmailChange) -> bool:
-        """Tell whether the link in the other mailbox can't be used any more."""
+        """Return whether the other address can no longer confirm the change."""
         done = change.old_confirmed_at is not None
         other = change.new_token if done else change.old_token
         return not await self._tokens.is_pending(tx, other)

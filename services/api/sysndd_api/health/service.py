@@ -1,4 +1,4 @@
-"""Is it all right? One check for each part, side by side, each with a deadline."""
+"""The health report: one check per component, run concurrently, each with a deadline."""
 
 import asyncio
 import os
@@ -22,18 +22,18 @@ from sysndd_core.jobs.wake_up import WakeUp
 from sysndd_core.mail.outbox import MailRows
 from sysndd_core.mail.transport import TransportRows
 
-# A load balancer that hears nothing for two seconds counts us as gone, so we speak before that.
+# Load balancers commonly time out after two seconds.
 _DEADLINE_SECONDS = 1.5
 _WORKER_SEEN_SECONDS = 30
 _MAX_BACKUP_AGE_HOURS = 26
-_OFFSITE_COPY_HOURS = 0.25  # a large one takes its time
+_OFFSITE_COPY_HOURS = 0.25  # a large one takes some minutes
 _SLOW_QUEUE_SECONDS = 300
 _LOW_SPACE_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
 class Readiness:
-    """Whether requests may be sent here."""
+    """Whether the instance accepts requests."""
 
     ready: bool
     reason: str | None
@@ -42,7 +42,7 @@ class Readiness:
 
 @dataclass(frozen=True)
 class Report:
-    """All checks and the two numbers that everybody may see."""
+    """All checks, and the two numbers that are public."""
 
     status: Status
     pending_migrations: int | None
@@ -51,14 +51,15 @@ class Report:
 
 
 class Health:
-    """Observes every part of the system.
+    """Checks every component of the system.
 
     Args:
-        settings: for the directory of migrations and the schema names.
-        database: the process's pool.
-        wake_up: Redis.
-        jobs, mails: the leased tables, for their depth.
-        backups: the store, for the age of the newest backup and for room.
+        settings: For the migrations directory and the schema names.
+        database: The connection pool.
+        wake_up: The connection to Redis.
+        jobs: The table of jobs, for its depth.
+        mails: The table of emails, for its depth.
+        backups: The backup directory, for the latest backup and the free space.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class Health:
         self._transports = TransportRows(database)
 
     async def readiness(self) -> Readiness:
-        """Tell whether the database answers and no migration is pending; never raises."""
+        """Check that the database answers and no migration is pending; never raises."""
         try:
             async with asyncio.timeout(_DEADLINE_SECONDS):
                 state = await self._schema()
@@ -107,8 +108,8 @@ class Health:
         )
 
     async def checks(self, *names: str) -> dict[str, Check]:
-        """Run the checks that are named, or all of them, side by side; never raises."""
-        # Before the checks themselves ask for more connections than the pool may have.
+        """Run the named checks, or all, concurrently; never raises."""
+        # Read before the checks themselves use connections of the pool.
         pool = self._database.state
         every: dict[str, Callable[[], Awaitable[Check]]] = {
             "database": self._check_database,
@@ -127,7 +128,7 @@ class Health:
         return dict(zip(wanted, results, strict=True))
 
     async def migrations_now(self) -> tuple[Check, Check]:
-        """Check what is pending and, with a look of this moment, what has drifted; never raises."""
+        """Check for pending migrations and, with a new comparison, for drift; never raises."""
         state = (await self.checks("migrations"))["migrations"]
         return state, await _bounded(lambda: self._drift.check(max_age_seconds=0))
 
@@ -233,7 +234,7 @@ class Health:
         return Check(Status.PASS, observed=observed)
 
     async def _check_pool(self, state: PoolState) -> Check:
-        # Per worker process: the accept queue does not spread connections evenly.
+        # Per worker process, because the accept queue does not distribute connections evenly.
         observed: dict[str, Any] = {"worker_pid": os.getpid(), **asdict(state)}
         if state.waiting:
             return Check(Status.WARN, "Requests are waiting for a connection.", observed)

@@ -1,4 +1,4 @@
-"""Figures of the whole system, from the checks of the health report."""
+"""System-wide metrics, taken from the checks of the health report."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from sysndd_core.health import Check, Status
 
 _LEVELS = {Status.PASS: 0, Status.WARN: 1, Status.FAIL: 2}
 
-# Metric, what it says, and the check and member that it is read from.
+# Metric, its help text, and the check and value that it is read from.
 _SINGLE = (
     ("sysndd_migrations_pending", "Migrations that wait.", "migrations", "pending_migrations"),
     ("sysndd_backup_newest_age_hours", "Age of the newest backup.", "backups", "newest_age_hours"),
@@ -21,17 +21,17 @@ _QUEUES = {"backup": "backup_queue", "mail": "mail_queue"}
 
 
 class SystemFigures(Collector):
-    """One scrape's worth; a figure that can't be read now is left out, not zero.
+    """Metrics of one scrape; a value that cannot be read is omitted, not zero.
 
     Args:
-        checks: of ``Health.report``.
+        checks: The checks of ``Health.report``.
     """
 
     def __init__(self, checks: Mapping[str, Check]) -> None:
         self._checks = checks
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield each figure."""
+        """Yield each metric."""
         health = GaugeMetricFamily(
             "sysndd_health", "0 pass, 1 warn, 2 fail, by part.", labels=["check"]
         )

@@ -1,4 +1,4 @@
-"""Counts requests in the process and writes the sums every few seconds."""
+"""Counts the requests of a process and writes the sums every few seconds."""
 
 import asyncio
 import contextlib
@@ -22,11 +22,11 @@ _RETENTION_HOURS = 48
 
 
 class RequestStats:
-    """What the processes of the API did recent_periods; nothing in it is needed to serve a request.
+    """Request statistics of the API processes; serving requests never depends on them.
 
     Args:
-        database: the process's pool.
-        store: where the sums go.
+        database: The connection pool, which is measured too.
+        store: Stores the sums.
     """
 
     def __init__(self, database: Database, store: RequestStatsStore) -> None:
@@ -36,7 +36,7 @@ class RequestStats:
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
 
     def observe(self, request: ObservedRequest) -> None:
-        """Count one answer, unless a machine asked how the process is."""
+        """Count one request; health checks and scrapes are ignored."""
         if request.is_probe:
             return
         ms = request.seconds * 1000
@@ -50,7 +50,7 @@ class RequestStats:
 
     @contextlib.asynccontextmanager
     async def recording(self) -> AsyncIterator[None]:
-        """Write every few seconds while inside, and once more at the end."""
+        """Write the sums every few seconds inside the block, and once more at its end."""
         writing = asyncio.create_task(self._write_periodically())
         try:
             yield
@@ -60,7 +60,7 @@ class RequestStats:
             await self._write()
 
     async def recent_periods(self, *, hours: int = 6, minutes: int = 10) -> list[Period]:
-        """Return every period of the last hours, the empty ones too, oldest first."""
+        """Return every period of the last hours, including empty ones, oldest first."""
         periods = await self._store.by_period(hours=hours, minutes=minutes)
         found = {period.begins: period for period in periods}
         now, step = datetime.now(UTC), timedelta(minutes=minutes)
@@ -73,7 +73,7 @@ class RequestStats:
         ]
 
     async def pools(self) -> list[WorkerPool]:
-        """Return the pool of every API process that was seen recent_periods."""
+        """Return the connection pool of every API process that was seen recently."""
         newest: dict[str, WorkerPool] = {}
         for pool in await self._store.pools(seconds=_SEEN_SECONDS):
             newest.setdefault(pool.worker, pool)
@@ -95,5 +95,5 @@ class RequestStats:
         try:
             await self._store.add(self._worker, counts, pool_size=size)
         except SysnddError as error:
-            # The charts have a hole then; requests never wait for this.
+            # The charts then have a gap; requests are not affected.
             log.debug("request_stats_write_failed", code=error.code)

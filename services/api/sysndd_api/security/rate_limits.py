@@ -1,8 +1,7 @@
-"""How often something may be tried: counted in Redis for all workers, and here when it is away.
+"""Rate limits: fixed windows, counted in Redis for all workers, with a local fallback.
 
-Redis counts for all workers together. Each worker also counts for itself: when Redis is down,
-frozen or was emptied, that count goes on with this worker's share of the limit. So nothing is ever
-open.
+Each worker also counts locally. If Redis is down, frozen or was emptied, the local count applies
+with this worker's share of the limit, so a limit is never off.
 """
 
 import asyncio
@@ -21,18 +20,18 @@ from sysndd_core.settings.redis import RedisSettings
 log = get_logger(__name__)
 
 _ANSWER_SECONDS = 0.5
-"""A frozen Redis accepts the connection and never answers."""
+"""Timeout of Redis: a frozen server accepts the connection and never answers."""
 
 _PAUSE_SECONDS = 5.0
-"""How long Redis is left alone once it has not answered: not every request waits for it."""
+"""How long Redis is not used after a failure, so that not every request waits for it."""
 
 _MAX_KEYS = 20_000
-"""Bound on this process's own counts; about 4 MB."""
+"""Maximum number of local counters; about 4 MB."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """``count`` tries in ``seconds``, a fixed window; ``name`` tells the counters apart."""
+    """``count`` requests in a fixed window of ``seconds``; ``name`` identifies the counters."""
 
     name: str
     count: int
@@ -41,7 +40,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class Hit:
-    """One try of a subject, such as an address; None is everybody together."""
+    """One request of a subject, such as an IP address; None is one counter for all."""
 
     limit: Limit
     subject: str | None = None
@@ -49,11 +48,12 @@ class Hit:
 
 @dataclass(frozen=True)
 class HitResult:
-    """Whether a try is exceeded its limit.
+    """The result of a counted request.
 
     Attributes:
-        first: it is the first one exceeded it in this window.
-        retry_after: seconds until the window ends.
+        exceeded: Whether it is above the limit.
+        first: Whether it is the first one above the limit in this window.
+        retry_after: Seconds until the window ends.
     """
 
     exceeded: bool
@@ -62,13 +62,13 @@ class HitResult:
 
 
 class Limiter:
-    """Counts tries.
+    """Counts requests.
 
     Args:
-        redis: where Redis is.
-        site: keeps two sites on one Redis apart.
-        secret: hashes subjects, so that Redis holds no addresses.
-        workers: processes that share a limit while Redis is away.
+        redis: The settings of Redis.
+        site: Prefix of the keys, which separates sites on one Redis.
+        secret: Key of the hash of subjects, so that Redis stores no addresses.
+        workers: Number of processes that share a limit while Redis is unavailable.
     """
 
     def __init__(self, redis: RedisSettings, *, site: str, secret: str, workers: int) -> None:
@@ -80,7 +80,7 @@ class Limiter:
         self._retry_redis_at = 0.0
 
     async def hit(self, *hits: Hit) -> tuple[HitResult, ...]:
-        """Count one try each, and tell which are exceeded their limit. Never raises."""
+        """Count one request per limit, and return which limits are exceeded; never raises."""
         now = time.time()
         keys = [self._key(hit, now) for hit in hits]
         ends = [(int(now / hit.limit.seconds) + 1) * hit.limit.seconds for hit in hits]
@@ -92,14 +92,14 @@ class Limiter:
             if shared is None:
                 count, limit = here[index], -(-limit // self._workers)
             else:
-                # Its own count too: an emptied Redis starts from nothing.
+                # The local count also applies when Redis was emptied.
                 count = max(shared[index], here[index])
             left = max(1, int(ends[index] - now))
             results.append(HitResult(count > limit, count == limit + 1, left))
         return tuple(results)
 
     async def refund(self, *hits: Hit) -> None:
-        """Take back what ``hit`` counted: the try was a success. Never raises."""
+        """Subtract what ``hit`` counted, because the request succeeded; never raises."""
         now = time.time()
         keys = [self._key(hit, now) for hit in hits]
         for key in keys:
@@ -108,12 +108,12 @@ class Limiter:
                 self._counts[key] = (count - 1, end)
         commands: list[tuple[str | int, ...]] = []
         for hit, key in zip(hits, keys, strict=True):
-            # The window may have ended meanwhile; then this makes a key, which must not stay.
+            # If the window has ended, this creates a key, which must expire.
             commands += [("DECR", key), ("EXPIRE", key, hit.limit.seconds + 1)]
         await self._execute(commands)
 
     async def clear(self, *hits: Hit) -> None:
-        """Start from nothing. Never raises."""
+        """Reset the counters; never raises."""
         keys = [self._key(hit, time.time()) for hit in hits]
         for key in keys:
             self._counts.pop(key, None)
@@ -163,7 +163,7 @@ class Limiter:
 def client_of(remote: str | None) -> str:
     """Return what counts as one client: an IPv4 address, or an IPv6 network of 64 bits.
 
-    One household or host gets a whole /64 (RFC 6177), so counting addresses would count nothing.
+    A household or host has a whole /64 (RFC 6177), so a limit per address would have no effect.
     """
     if remote is None:
         return "unknown"

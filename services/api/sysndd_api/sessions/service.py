@@ -1,4 +1,4 @@
-"""Opening, finding and ending sessions."""
+"""Opens, finds and ends sessions."""
 
 import asyncio
 import re
@@ -18,14 +18,14 @@ from sysndd_core.db.database import Database
 from sysndd_core.errors import InvalidCredentials, NotAllowed, NotSignedIn, SessionNotFound
 
 _MINIMUM_REJECTION_SECONDS = 0.15
-"""What a rejection takes at least, whatever it was that did not fit."""
+"""Minimum duration of a rejected sign-in, whatever the reason."""
 
 _SESSION_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
 class SignedIn:
-    """A fresh session: the token in clear, which exists nowhere else."""
+    """A new session, with its token in clear text, which is not stored."""
 
     token: str
     expires_at: datetime
@@ -33,7 +33,7 @@ class SignedIn:
 
 
 class Sessions:
-    """What can be done with sessions."""
+    """Signs accounts in and out, and authenticates requests."""
 
     def __init__(
         self,
@@ -64,15 +64,16 @@ class Sessions:
         """Open a session.
 
         Raises:
-            InvalidCredentials: unknown login, wrong password or an account that is not active; the
-                same answer after the same time for all of them.
-            TooManyAttempts, SignInBusy.
+            InvalidCredentials: The login is unknown, the password is wrong, or the account is not
+                active. The response and its duration are the same for all of these.
+            TooManyAttempts: A rate limit is exceeded.
+            SignInBusy: Too many password hashes are pending.
         """
         loop = asyncio.get_running_loop()
         started = loop.time()
         user = await self._users.by_login(login)
         await self._rate_limits.sign_in(login, remote, account=user)
-        # No connection is held while the hash is computed.
+        # No database connection is held while the hash is computed.
         matches = await self._hashing.verify(password, user.password_hash if user else None)
         if user is None or not matches or user.state != "active":
             async with minimum_duration(_MINIMUM_REJECTION_SECONDS - (loop.time() - started)):
@@ -92,7 +93,7 @@ class Sessions:
         token = new_token()
         actor = Actor(user_id, user.user_name, user.role, remote)
         async with self._database.transaction() as tx:
-            # What was read before the hash was computed may be over: a reset, a deactivation.
+            # The account may have been reset or deactivated while the hash was computed.
             now = await self._users.lock(tx, user_id)
             if now is None or (now.password_hash, now.state) != (stored, "active"):
                 raise InvalidCredentials()
@@ -114,7 +115,7 @@ class Sessions:
         return SignedIn(token, expires_at, user)
 
     async def sign_out(self, actor: Actor, token: str) -> None:
-        """End the session behind ``token``."""
+        """End the session of ``token``."""
         async with self._database.transaction() as tx:
             await self._store.delete(tx, token_hash(token))
             await self._audit.write(tx, actor, "sign_out")
@@ -122,14 +123,17 @@ class Sessions:
     async def authenticate(
         self, token: str | None, access: Access, *, remote: str | None, audit_as: str | None = None
     ) -> Actor:
-        """Tell who holds ``token`` and whether the access level admits them.
+        """Return the owner of a token, if the access level admits them.
 
         Args:
-            audit_as: the address that was audit_as for; with it a rejection goes into the audit log.
+            token: The session token, if the request has one.
+            access: The access level of the route.
+            remote: The client's address.
+            audit_as: How the audit log names a denied request; None to record nothing.
 
         Raises:
-            NotSignedIn: no token, or no living session of an active account has it.
-            NotAllowed: the role is not enough.
+            NotSignedIn: The token is missing, or belongs to no valid session.
+            NotAllowed: The role does not suffice.
         """
         if not token:
             raise NotSignedIn()
@@ -146,14 +150,14 @@ class Sessions:
         return actor
 
     async def of_user(self, user_id: int) -> list[OpenSession]:
-        """List the open sessions of an account, the newest first."""
+        """Return the valid sessions of an account, newest first."""
         return await self._store.of_user(user_id)
 
     async def end(self, actor: Actor, session_id: str) -> None:
         """End one of the actor's own sessions.
 
         Raises:
-            SessionNotFound: it has ended already, or is somebody else's.
+            SessionNotFound: It has ended, or belongs to another account.
         """
         assert actor.user_id is not None
         if not _SESSION_ID.fullmatch(session_id):
@@ -164,7 +168,7 @@ class Sessions:
             await self._audit.write(tx, actor, "end_session", object_name=session_id)
 
     async def end_all(self, actor: Actor) -> int:
-        """End every session of the actor, also the one that asks; return how many that were."""
+        """End all sessions of the actor, including the current one; return their number."""
         assert actor.user_id is not None
         async with self._database.transaction() as tx:
             ended = await self._store.delete_of_user(tx, actor.user_id)

@@ -1,4 +1,4 @@
-"""Tests the mail server as an administrator asks: one test at a time, six a minute, audited."""
+"""Tests the mail server: one test at a time, six per minute, recorded in the audit log."""
 
 from sysndd_api.audit.service import Audit
 from sysndd_api.security.access import Actor
@@ -13,13 +13,13 @@ _LEASE_SECONDS = int(PROBE_SECONDS) + 6
 
 
 class SmtpDiagnostics:
-    """What administrators do with the mail server.
+    """Runs tests of the mail server for administrators.
 
     Args:
-        database: the process's pool.
-        store: which tests ran lately; for all workers, so Redis is not needed.
-        audit: the audit log.
-        settings: the transport; nothing about it comes from a request.
+        database: The connection pool.
+        store: Recent tests of all workers, so that Redis is not needed.
+        audit: The audit log.
+        settings: The mail server; nothing of it comes from a request.
     """
 
     def __init__(
@@ -31,17 +31,17 @@ class SmtpDiagnostics:
         self._settings = settings
 
     async def run(self, actor: Actor) -> Diagnosis:
-        """Talk to the mail server up to MAIL FROM.
+        """Run an SMTP dialogue up to MAIL FROM.
 
         Raises:
-            SmtpTestRunning: one runs, here or in another worker.
-            SmtpTestLimit: six were begun within the last minute.
+            SmtpTestRunning: A test is running, here or in another worker.
+            SmtpTestLimit: Six tests were started within the last minute.
         """
         number = await self._begin(actor)
         try:
             found = await probe(self._settings)
         except BaseException:
-            # The client went away; the next one need not wait for the lease.
+            # The client disconnected; the next test need not wait for the lease.
             await self._end(actor, number, "broken_off", None)
             raise
         await self._end(actor, number, found.code or "ok", found.stage)

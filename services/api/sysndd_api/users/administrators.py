@@ -1,4 +1,4 @@
-"""Administrators made at the command line: the first one, and one who has lost the password."""
+"""Administrators created on the command line, and the reset of a lost administrator password."""
 
 from sysndd_api.accounts.mail import AccountMails
 from sysndd_api.accounts.store import UserStore
@@ -13,7 +13,7 @@ from sysndd_core.errors import Conflict
 
 
 class Administrators:
-    """Creates Administrators and sets their passwords, without anyone being signed in."""
+    """Creates administrators and sets their passwords, without a signed-in account."""
 
     def __init__(
         self,
@@ -37,15 +37,15 @@ class Administrators:
         self._audit = audit
 
     async def create_administrator(self, user_name: str, email: str, password: str) -> bool:
-        """Create an active Administrator; safe to repeat. The others are told by mail.
+        """Create an active administrator; idempotent. All others are notified by email.
 
         Returns:
-            True when it was created, False when this very account is there already; its password
-            is then left as it is.
+            True if it was created. False if exactly this account already exists; its password is
+            not changed.
 
         Raises:
-            Conflict: the name or address belongs to another account, or to one that is no active
-                Administrator. Accounts are never taken over or promoted in passing.
+            Conflict: The name or address belongs to another account, or to an account that is not
+                an active administrator. Existing accounts are never taken over or promoted.
         """
         encoded = await self._hashing.hash(password)
         async with self._database.transaction() as tx:
@@ -79,10 +79,10 @@ class Administrators:
         )
 
     async def set_password(self, user_name: str, password: str) -> None:
-        """Set an Administrator's password; all its sessions and pending links end.
+        """Set an administrator's password, and revoke the account's sessions and pending links.
 
         Raises:
-            Conflict: there is no active Administrator of that name.
+            Conflict: There is no active administrator with this name.
         """
         encoded = await self._hashing.hash(password)
         async with self._database.transaction() as tx:

@@ -1,4 +1,4 @@
-"""``/api/docs``: the list of routes and error codes as one plain page, without a script."""
+"""``/api/docs``: all routes and error codes on one plain page without scripts."""
 
 import base64
 import hashlib
@@ -21,7 +21,7 @@ _STYLE = (
 
 
 async def page(request: Request) -> Response:
-    """Show every route and every error code."""
+    """Show all routes and error codes."""
     return HTMLResponse(
         _html(endpoints_of(request)),
         headers={

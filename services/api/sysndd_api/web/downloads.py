@@ -1,4 +1,4 @@
-"""Streams a backup's bytes: whole or a range, from the directory or from the second place.
+"""Streams a backup or a range of it, from the backup directory or from off-site storage.
 
 Source: RFC 9110, sections 13 (conditional requests) and 14 (range requests).
 """
@@ -22,12 +22,12 @@ _RANGE = re.compile(r"bytes=[ \t]*(\d*)-(\d*)[ \t]*", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Download:
-    """Where the bytes are.
+    """Where the bytes of a backup are.
 
     Attributes:
-        manifest: of the backup.
-        path: of the file, if it is here.
-        copies: the second place, if it is known.
+        manifest: The manifest of the backup.
+        path: The local file, if it exists.
+        copies: Off-site storage, if it is configured.
     """
 
     manifest: BackupManifest
@@ -36,14 +36,14 @@ class Download:
 
     @property
     def etag(self) -> str:
-        """The file's SHA-256: the same bytes have it everywhere and for ever."""
+        """The file's SHA-256, which identifies the bytes at every location."""
         return f'"{self.manifest.sha256}"'
 
     def response(self, headers: Headers) -> Response:
-        """Answer a request with these headers.
+        """Build the response to a request with these headers.
 
         Raises:
-            RangeNotSatisfiable: no byte of the range exists.
+            RangeNotSatisfiable: The range contains no byte of the file.
         """
         size = self.manifest.size_bytes
         fields = {
@@ -60,7 +60,7 @@ class Download:
         if byte_range is not None:
             fields["Content-Range"] = f"bytes {first}-{last}/{size}"
         fields["Content-Length"] = str(last - first + 1)
-        # Names hold nothing that would need quoting (``check_name``).
+        # Names contain no character that requires quoting (``check_name``).
         fields["Content-Disposition"] = f'attachment; filename="{self.manifest.name}"'
         return StreamingResponse(
             self._bytes(first, last),
@@ -70,12 +70,12 @@ class Download:
         )
 
     def _is_unchanged(self, header: str | None) -> bool:
-        """Tell whether the client has these bytes already (weak comparison)."""
+        """Return whether the client already has these bytes (weak comparison)."""
         tags = [tag.strip().removeprefix("W/") for tag in (header or "").split(",")]
         return self.etag in tags or "*" in tags
 
     def _byte_range(self, headers: Headers) -> tuple[int, int] | None:
-        """Return first and last byte of a single range; anything else means the whole file."""
+        """Return the first and last byte of a single range, or None for the whole file."""
         match = _RANGE.fullmatch(headers.get("range", ""))
         if match is None or headers.get("if-range", self.etag) != self.etag:
             return None

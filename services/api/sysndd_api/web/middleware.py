@@ -1,6 +1,6 @@
-"""Pure ASGI middleware: request id and log line, and the bound on bodies.
+"""Pure ASGI middleware: request IDs, the access log, and the limit of request bodies.
 
-``BaseHTTPMiddleware`` is not used: one of it costs four times the whole endpoint.
+``BaseHTTPMiddleware`` is not used: one layer costs four times as much as a whole endpoint.
 """
 
 import re
@@ -20,10 +20,10 @@ from sysndd_core.logging import get_logger
 log = get_logger(__name__)
 
 MAX_BODY_BYTES = 64 * 1024
-"""No JSON document of this API comes near it."""
+"""Maximum size of a JSON request body, in bytes."""
 
 UPLOAD_PATH = "/api/admin/backups/upload"
-"""The one address whose body is a file; its handler counts what it reads."""
+"""The only path whose body is a file; its handler enforces a limit of its own."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
@@ -33,9 +33,9 @@ class ObservedRequest:
     """A request that was answered.
 
     Attributes:
-        route: the address as it is in the list of routes, never as it was asked for.
-        seconds: what the answer took.
-        is_probe: whether a machine asked how the process is.
+        route: Path template of the route; never the requested path, which is unbounded.
+        seconds: Duration of the response.
+        is_probe: Whether it is a health check or a scrape.
     """
 
     method: str
@@ -46,20 +46,20 @@ class ObservedRequest:
 
 
 RequestObserver = Callable[[ObservedRequest], None]
-"""Counts requests; those in the state's ``observers`` are called for each."""
+"""Counts requests; the ``observers`` in the state are called for each one."""
 
 
 class RequestLog:
-    """Gives each request an id, binds it to every log line, and logs one line at the end.
+    """Gives each request an ID, binds it to all log lines, and writes one line at the end.
 
-    The query string is left out of the log: tokens and addresses travel there.
+    The query string is not logged: it may contain tokens and addresses.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -78,7 +78,7 @@ class RequestLog:
             try:
                 await self._app(scope, receive, send_with_id)
             except Exception:
-                # Here and not in the framework's outermost layer, where the request id is gone.
+                # The framework's outermost layer would log this without the request ID.
                 log.exception("request_failed")
                 if status:
                     raise
@@ -101,21 +101,21 @@ class RequestLog:
 
 
 class BodyLimit:
-    """Refuses a body over ``MAX_BODY_BYTES``, by its content_length length or while it arrives.
+    """Rejects a body over ``MAX_BODY_BYTES``, by its announced length or while it arrives.
 
-    Uploads of backups pass.
+    Uploads of backups are exempt.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Handle one request."""
         if scope["type"] != "http" or scope["path"] == UPLOAD_PATH:
             await self._app(scope, receive, send)
             return
         content_length = Headers(scope=scope).get("content-length", "0")
-        # A malformed length is the HTTP server's to refuse; it never gets here.
+        # The HTTP server has already rejected a malformed length.
         if content_length.isdecimal() and int(content_length) > MAX_BODY_BYTES:
             await problem(_too_large())(scope, receive, send)
             return
@@ -141,6 +141,6 @@ def _is_probe(path: str) -> bool:
 
 
 def _route_of(scope: Scope) -> str:
-    """Return the address as it is in the list of routes: what was asked for may be anything."""
+    """Return the path template of the route; requested paths would be unbounded labels."""
     entry = getattr(scope.get("endpoint"), "__self__", None)
     return getattr(entry, "path", "unknown")

@@ -1,4 +1,4 @@
-"""``/api/openapi.json``: grown from the list of routes and their models, so it can't drift."""
+"""``/api/openapi.json``, generated from the list of routes and their models."""
 
 import re
 from functools import cache
