@@ -52,12 +52,14 @@ def _migrate() -> None:
     migrator = shutil.which("sysndd-migrator")
     if migrator is None:
         raise SysnddError(
-            "MIGRATE_ON_START is set, but sysndd-migrator is not installed here;"
-            " run it as a container of its own instead."
+            "MIGRATE_ON_START is set, but sysndd-migrator is not installed here. Run it as a"
+            " separate container instead."
         )
     done = subprocess.run([migrator, "up"], check=False)
     if done.returncode != 0:
-        raise SysnddError(f"The migrator ended with exit code {done.returncode}; see above.")
+        raise SysnddError(
+            f"sysndd-migrator up failed with exit code {done.returncode}; see its output above."
+        )
 
 
 async def _wait_until_current(settings: ApiSettings) -> None:
@@ -98,7 +100,7 @@ async def _not_current(settings: ApiSettings, database: Database) -> str | None:
     if state.is_current:
         return None
     if state.pending:
-        return f"{len(state.pending)} migration(s) pending, the first is {state.pending[0]}."
+        return f"{len(state.pending)} migration(s) pending, first: {state.pending[0]}."
     return "The platform schema is behind; run sysndd-migrator up."
 
 

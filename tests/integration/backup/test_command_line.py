@@ -63,7 +63,7 @@ async def test_commands_show_a_bar_and_what_came_of_it(site: Site, tmp_path: Pat
         code, shown = await asyncio.to_thread(on_a_terminal, site, "list")
         assert (code, shown.count("tables"), shown.count("no manifest")) == (0, 2, 1), shown
         code, shown = await asyncio.to_thread(on_a_terminal, site, "verify", "found.sql.zst")
-        assert (code, "listed now" in shown) == (0, True), shown
+        assert (code, "Imported " in shown) == (0, True), shown
         code, shown = await asyncio.to_thread(on_a_terminal, site, "list", "--json")
         document = json.loads(shown)
         assert [one["kind"] for one in document["data"]].count("uploaded") == 2

@@ -17,14 +17,14 @@ _EMAIL = re.compile(
 def _email(text: str) -> str:
     # What the mailer can send to: an addr-spec without quotes (RFC 5321, section 4.1.2).
     if not _EMAIL.fullmatch(text) or len(text.partition("@")[0]) > 64:
-        raise ValueError("not an e-mail address that mail can be sent to")
+        raise ValueError("not a valid email address")
     return text
 
 
 def _visible(text: str) -> str:
     text = unicodedata.normalize("NFC", text).strip()
     if any(unicodedata.category(one)[0] == "C" for one in text):
-        raise ValueError("a character that can't be seen")
+        raise ValueError("contains an invisible character")
     return text
 
 
@@ -32,7 +32,7 @@ def _user_name(text: str) -> str:
     text = _visible(text)
     # Sign-in accepts names and addresses, so a name must not look like another account's address.
     if "@" in text or len(text) < 2:
-        raise ValueError("at least two characters, and no @")
+        raise ValueError("must have at least two characters and no @")
     return text
 
 
@@ -43,7 +43,7 @@ def _orcid(text: str) -> str:
         total = (total + int(digit)) * 2
     # ISO 7064, MOD 11-2, as ORCID specifies it.
     if "0123456789X"[(12 - total % 11) % 11] != digits[-1]:
-        raise ValueError("the check digit does not fit")
+        raise ValueError("wrong check digit")
     return text
 
 
@@ -94,7 +94,7 @@ class MailAccepted(BaseModel):
     """The same response for every address, known or unknown."""
 
     status: Literal["accepted"] = "accepted"
-    detail: str = "If this address can get the mail that was asked for, it is on its way."
+    detail: str = "If this address is eligible for the requested email, the email is on its way."
 
 
 class Confirmed(BaseModel):

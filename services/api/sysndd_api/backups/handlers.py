@@ -50,7 +50,7 @@ async def upload_backup(request: Request) -> Response:
     query = query_of(request, UploadQuery)
     media_type = request.headers.get("content-type", "").partition("/")[0].strip().lower()
     if media_type == "multipart":
-        raise UnsupportedMediaType("Send the bytes of the file as they are, without a form.")
+        raise UnsupportedMediaType("Send the file itself as the request body, not a form.")
     content_length = request.headers.get("content-length", "0")
     job_id = await service(request, Backups).upload_backup(
         actor_of(request),

@@ -144,7 +144,8 @@ class Backups:
         free = await asyncio.to_thread(self._directory.free_bytes)
         if content_length > free:
             raise InsufficientStorage(
-                f"The file has {content_length:,} bytes and the backup directory has {free:,} free.",
+                f"The file has {content_length:,} bytes, but the backup directory has only"
+                f" {free:,} bytes of free space.",
                 needed_bytes=content_length,
                 free_bytes=free,
             )
@@ -283,9 +284,9 @@ def _matches(one: BackupManifest, query: BackupQuery) -> bool:
 
 
 def _offsite_storage_missing(manifest: BackupManifest) -> OffsiteStorageUnavailable:
-    bucket = manifest.offsite.bucket if manifest.offsite else "of another time"
+    bucket = manifest.offsite.bucket if manifest.offsite else "that is no longer configured"
     return OffsiteStorageUnavailable(
-        f"{manifest.name} is in the bucket {bucket}; set BACKUP_S3_* here as well."
+        f"{manifest.name} is in the bucket {bucket}. Set BACKUP_S3_* for this service too."
     )
 
 
@@ -301,4 +302,4 @@ def check_word(confirm: Any, word: str, *, field: str = "confirm") -> None:
         ConfirmationRequired: It is anything else.
     """
     if not isinstance(confirm, str) or not hmac.compare_digest(confirm.encode(), word.encode()):
-        raise ConfirmationRequired(f'Send {{"{field}": "{word}"}}, exactly.')
+        raise ConfirmationRequired(f'The request must contain "{field}": "{word}", exactly.')

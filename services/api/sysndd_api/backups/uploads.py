@@ -54,7 +54,9 @@ async def receive(
     except OSError as error:
         path.unlink(missing_ok=True)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise InsufficientStorage("The backup directory was full before the end.") from error
+            raise InsufficientStorage(
+                "The backup directory is full, so the upload was deleted."
+            ) from error
         raise
     except BaseException:
         path.unlink(missing_ok=True)
@@ -70,7 +72,7 @@ def discard(store: BackupDirectory, received: Received) -> None:
 def _name_for(filename: str) -> str:
     match = _SUFFIX.search(filename)
     if match is None:
-        raise InvalidBackupName("A file to upload is named .sql, .sql.gz or .sql.zst.")
+        raise InvalidBackupName("The file name must end in .sql, .sql.gz or .sql.zst.")
     return backup_name(
         BackupKind.UPLOADED, datetime.now(UTC), secrets.token_hex(4), match[0].lower()
     )
@@ -83,7 +85,7 @@ async def _receive(path: Path, name: str, chunks: AsyncIterator[bytes], limit: i
             size += len(chunk)
             if size > limit:
                 raise BodyTooLarge(
-                    f"At most {limit:,} bytes are accepted (BACKUP_UPLOAD_MAX_BYTES).", limit=limit
+                    f"The limit is {limit:,} bytes (BACKUP_UPLOAD_MAX_BYTES).", limit=limit
                 )
             buffer += chunk
             if len(buffer) >= _BUFFER:

@@ -164,7 +164,7 @@ class Health:
         if await self._wake_up.answers():
             return Check(Status.PASS)
         return Check(
-            Status.WARN, "Redis does not answer; jobs and mails start up to ten seconds late."
+            Status.WARN, "Redis does not answer. Jobs and emails start up to ten seconds late."
         )
 
     def _jobs_of_backup(self) -> JobRows:
@@ -174,14 +174,14 @@ class Health:
         depth = await rows.depth()
         oldest = depth["oldest_seconds"]
         if oldest is not None and oldest > _SLOW_QUEUE_SECONDS:
-            return Check(Status.WARN, f"The oldest has been due for {oldest} s.", depth)
+            return Check(Status.WARN, f"Oldest queued item is {oldest} s overdue.", depth)
         return Check(Status.PASS, observed=depth)
 
     async def _check_mails(self) -> Check:
         found = await self._check_queue(self._mails)
         held = found.observed["held"]
         if held and found.status is Status.PASS:
-            reason = f"{held} mail(s) may have arrived and wait for a person."
+            reason = f"Delivery of {held} email(s) is unknown; review required."
             return Check(Status.WARN, reason, found.observed)
         return found
 
@@ -197,7 +197,7 @@ class Health:
             "smtp_code": first["code"],
             "mailers": len(broken),
         }
-        reason = f"Nothing is sent: {first['reason']}. See GET /api/admin/smtp/test."
+        reason = f"Circuit breaker is open: {first['reason']}. See GET /api/admin/smtp/test."
         return Check(Status.WARN, reason, observed)
 
     async def _check_workers(self) -> Check:
@@ -206,7 +206,7 @@ class Health:
         missing = [queue for queue, count in counts.items() if not count]
         if missing:
             named = " and ".join(missing)
-            return Check(Status.WARN, f"No worker of the {named} queue was seen lately.", counts)
+            return Check(Status.WARN, f"No worker of the {named} queue was seen recently.", counts)
         return Check(Status.PASS, observed=counts)
 
     async def _check_backups(self) -> Check:
@@ -225,10 +225,10 @@ class Health:
         if offsite_missing:
             observed["offsite_error"] = manifests[0].offsite_error
         if hours > _MAX_BACKUP_AGE_HOURS:
-            return Check(Status.WARN, f"The newest backup is {hours:.0f} h old.", observed)
+            return Check(Status.WARN, f"The latest backup is {hours:.0f} h old.", observed)
         if offsite_missing and hours > _OFFSITE_COPY_HOURS:
-            reason = manifests[0].offsite_error or "no worker has copied it yet"
-            return Check(Status.WARN, f"The newest backup has no second copy: {reason}", observed)
+            reason = manifests[0].offsite_error or "no worker has uploaded it yet"
+            return Check(Status.WARN, f"The latest backup has no off-site copy: {reason}", observed)
         if free < _LOW_SPACE_BYTES:
             return Check(Status.WARN, "Less than 1 GiB is free for backups.", observed)
         return Check(Status.PASS, observed=observed)
@@ -264,7 +264,7 @@ def _pending_count(state: SchemaState) -> int:
 def _pending_reason(state: SchemaState) -> str:
     parts = []
     if state.pending:
-        parts.append(f"{len(state.pending)} migration(s) pending, the first is {state.pending[0]}")
+        parts.append(f"{len(state.pending)} migration(s) pending, first: {state.pending[0]}")
     if state.platform_behind:
         parts.append(f"the platform schema is at {state.platform or 'nothing'}")
     return "; ".join(parts) + ". Run sysndd-migrator up."

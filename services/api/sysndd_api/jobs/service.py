@@ -140,7 +140,7 @@ class Jobs:
         if model is None or failed.kind not in RETRYABLE:
             raise JobNotRetryable()
         if failed.state not in (JobState.FAILED, JobState.CANCELLED):
-            raise JobNotRetryable("Only a job that failed or was cancelled can be retried.")
+            raise JobNotRetryable("Only a failed or cancelled job can be retried.")
         job = model.model_validate(failed.payload)
         async with self._database.transaction() as tx:
             return await self._requests.submit(

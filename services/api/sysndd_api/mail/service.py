@@ -20,13 +20,13 @@ RESENDABLE = frozenset({MailState.QUEUED, MailState.HELD, MailState.FAILED, Mail
 def check_cancellable(state: str) -> None:
     """Raise MailNotCancellable if an email in this state cannot be cancelled."""
     if state not in CANCELLABLE:
-        raise MailNotCancellable(f"The mail is {state}.", state=state)
+        raise MailNotCancellable(f"The email is {state}.", state=state)
 
 
 def check_resendable(state: str) -> None:
     """Raise MailNotResendable if an email in this state cannot be resent."""
     if state not in RESENDABLE:
-        raise MailNotResendable(f"The mail is {state}.", state=state)
+        raise MailNotResendable(f"The email is {state}.", state=state)
 
 
 class Mails:
@@ -68,7 +68,7 @@ class Mails:
         """
         user = await self._users.by_id(actor.user_id) if actor.user_id is not None else None
         if user is None:
-            raise NotAllowed("Only an administrator with an account has an address of their own.")
+            raise NotAllowed("The command line has no account, and therefore no address.")
         async with self._database.transaction() as tx:
             mail_id = await self._rows.enqueue(
                 tx, _test_mail(user.email), requested_by=actor.user_id

@@ -66,7 +66,7 @@ class MailStore:
         """Cancel a locked email."""
         await tx.execute(
             f"UPDATE {self._table} SET state = 'cancelled', finished_at = UTC_TIMESTAMP(6),"
-            " phase = NULL, last_code = NULL, last_reply = 'An administrator cancelled it.'"
+            " phase = NULL, last_code = NULL, last_reply = 'Cancelled by an administrator.'"
             " WHERE id = %s",
             (mail_id,),
         )

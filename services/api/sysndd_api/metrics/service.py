@@ -40,20 +40,20 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "sysndd_http_requests",
-            "Requests answered, all workers together.",
+            "Answered requests of all workers.",
             ["method", "route", "status"],
             registry=self._registry,
         )
         self._seconds = Histogram(
             "sysndd_http_request_seconds",
-            "Time to answer a request, all workers together.",
+            "Response times of all workers, in seconds.",
             ["route"],
             buckets=_BUCKETS,
             registry=self._registry,
         )
         self._pool = Gauge(
             "sysndd_pool_connections",
-            "Database connections of a worker by state, and requests that wait for one.",
+            "Database connections of a worker by state, and requests waiting for one.",
             ["state"],
             multiprocess_mode="liveall",
             registry=self._registry,

@@ -168,7 +168,9 @@ class PasswordReset:
                 tx, user.user_id, encoded, expected_hash=user.password_hash
             )
             if not changed:
-                raise WrongCurrentPassword("It was changed by somebody else just now.")
+                raise WrongCurrentPassword(
+                    "The password was changed by another session. Try again."
+                )
             await self._sessions.delete_of_user(
                 tx, user.user_id, except_token_hash=token_hash(token)
             )

@@ -41,11 +41,14 @@ def check_password(password: str, *, own: Iterable[str] = ()) -> None:
     text = normalised(password)
     if not MIN_PASSWORD <= len(text) <= MAX_PASSWORD:
         raise PasswordRejected(
-            f"A password has {MIN_PASSWORD} to {MAX_PASSWORD} characters; this has {len(text)}."
+            f"A password must have {MIN_PASSWORD} to {MAX_PASSWORD} characters; this one has"
+            f" {len(text)}."
         )
     words = {word.casefold() for name in own for word in (name, name.partition("@")[0])}
     if _is_common(text.casefold(), {"sysndd", *words}):
-        raise PasswordRejected("This password is one of those that are tried first; take another.")
+        raise PasswordRejected(
+            "This password is commonly used, so attackers try it first. Choose another."
+        )
 
 
 def _is_common(text: str, own: set[str]) -> bool:

@@ -139,7 +139,7 @@ class Sessions:
             raise NotSignedIn()
         owner = await self._store.find(token_hash(token))
         if owner is None:
-            raise NotSignedIn("The session has ended or never was; sign in again.")
+            raise NotSignedIn("The session has ended or does not exist. Sign in again.")
         actor = Actor(owner.user_id, owner.user_name, owner.role, remote, owner.session_id)
         if access is Access.ADMINISTRATOR and actor.role is not Role.ADMINISTRATOR:
             if audit_as is not None:

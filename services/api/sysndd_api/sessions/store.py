@@ -52,15 +52,15 @@ class SessionStore:
         """Insert a session; return its end (UTC, by the server's clock)."""
         await tx.execute(
             f"INSERT INTO {self._table} (token_hash, user_id, created_at, last_seen_at,"
-            " expires_at, remote, user_agent) VALUES (UNHEX(%s), %s, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6),"
-            " UTC_TIMESTAMP(6) + INTERVAL %s HOUR, %s, %s)",
+            " expires_at, remote, user_agent) VALUES (UNHEX(%s), %s, UTC_TIMESTAMP(6),"
+            " UTC_TIMESTAMP(6), UTC_TIMESTAMP(6) + INTERVAL %s HOUR, %s, %s)",
             (token_hash, user_id, hours, remote, user_agent[:255] if user_agent else None),
         )
         row = await tx.fetch_one(
             f"SELECT expires_at FROM {self._table} WHERE token_hash = UNHEX(%s)", (token_hash,)
         )
         if row is None:
-            raise LookupError("the session just written is gone")
+            raise LookupError("the inserted session does not exist")
         expires_at: datetime = row["expires_at"].replace(tzinfo=UTC)
         return expires_at
 

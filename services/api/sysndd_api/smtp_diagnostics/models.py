@@ -8,7 +8,7 @@ from sysndd_core.mail.smtp_probe import Diagnosis
 
 
 class SmtpStep(BaseModel):
-    """One stage: ``resolve connect banner ehlo tls auth mail_from rset quit``, with its duration."""
+    """One stage: ``resolve connect banner ehlo tls auth mail_from rset quit``, and its duration."""
 
     stage: str
     ok: bool

@@ -57,7 +57,7 @@ class SmtpDiagnostics:
                 rejection = SmtpTestRunning()
             elif begun >= _TESTS_PER_MINUTE:
                 rejection = SmtpTestLimit(
-                    f"At most {_TESTS_PER_MINUTE} tests a minute; wait for one."
+                    f"The limit is {_TESTS_PER_MINUTE} tests per minute. Try again in a minute."
                 )
             else:
                 number = await self._store.begin(tx, lease_seconds=_LEASE_SECONDS)

@@ -74,7 +74,7 @@ class Administrators:
         if same and found.role == Role.ADMINISTRATOR and found.state == "active":
             return False
         raise Conflict(
-            f"An account with this name or address is there already: {found.user_name},"
+            f"An account with this name or address already exists: {found.user_name},"
             f" {found.role}, {found.state}."
         )
 
@@ -88,7 +88,7 @@ class Administrators:
         async with self._database.transaction() as tx:
             found = await self._store.lock_by_name(tx, user_name, user_name)
             if found is None or (found.role, found.state) != (Role.ADMINISTRATOR, "active"):
-                raise Conflict(f"There is no active Administrator named {user_name}.")
+                raise Conflict(f"There is no active administrator named {user_name}.")
             await self._users.set_password(tx, found.user_id, encoded)
             await self._sessions.delete_of_user(tx, found.user_id)
             await self._tokens.revoke(tx, found.user_id)

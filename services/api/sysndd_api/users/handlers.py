@@ -53,7 +53,7 @@ async def change_role(request: Request) -> Response:
 async def resend_confirmation(request: Request) -> Response:
     """Resend the email that confirms an account's address."""
     await service(request, Users).resend_confirmation(actor_of(request), _id(request))
-    return reply(MailAccepted(detail="The mail is on its way."), 202)
+    return reply(MailAccepted(detail="The email is queued."), 202)
 
 
 async def list_sessions(request: Request) -> Response:

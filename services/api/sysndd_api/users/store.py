@@ -54,7 +54,7 @@ class AdministrationStore:
             f"SELECT name FROM {self._guard} WHERE name = 'administrators' FOR UPDATE"
         )
         if row is None:
-            raise LookupError("transaction_guard has lost its row")
+            raise LookupError("the row 'administrators' of transaction_guard is missing")
 
     async def administrators(self, tx: Transaction) -> list[Account]:
         """Return the active administrators."""

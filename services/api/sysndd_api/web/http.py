@@ -74,7 +74,7 @@ def query_of(request: Request, model: type[ModelT]) -> ModelT:
     """
     pairs = request.query_params.multi_items()
     if len(pairs) != len(dict(pairs)):
-        raise Invalid("A parameter is given more than once.")
+        raise Invalid("A parameter is repeated.")
     return _validated(model, dict(pairs))
 
 
@@ -105,4 +105,4 @@ def _validated(model: type[ModelT], values: dict[str, Any]) -> ModelT:
             for item in error.errors()
         ]
         named = ", ".join(sorted({item["field"] for item in problems}))
-        raise Invalid(f"Wrong or missing: {named}.", errors=problems) from error
+        raise Invalid(f"Invalid or missing: {named}.", errors=problems) from error

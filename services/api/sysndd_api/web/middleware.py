@@ -82,7 +82,9 @@ class RequestLog:
                 log.exception("request_failed")
                 if status:
                     raise
-                crashed = SysnddError("It was logged; quote the request id when you report it.")
+                crashed = SysnddError(
+                    "The error was logged. Include the request ID when you report it."
+                )
                 await problem(crashed)(scope, receive, send_with_id)
             finally:
                 seconds, probe = time.perf_counter() - started, _is_probe(scope["path"])
@@ -133,7 +135,7 @@ class BodyLimit:
 
 
 def _too_large() -> BodyTooLarge:
-    return BodyTooLarge(f"At most {MAX_BODY_BYTES} bytes are accepted.", limit=MAX_BODY_BYTES)
+    return BodyTooLarge(f"The limit is {MAX_BODY_BYTES} bytes.", limit=MAX_BODY_BYTES)
 
 
 def _is_probe(path: str) -> bool:
