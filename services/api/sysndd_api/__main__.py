@@ -78,7 +78,7 @@ async def _wait_until_current(settings: ApiSettings) -> None:
                 raise SysnddError(
                     f"Not started after {settings.server.start_timeout:g} s: {reason}"
                 )
-            log.info("start_delayed", reason=reason)
+            log.info("api_start_delayed", reason=reason)
             await asyncio.sleep(1)
 
 

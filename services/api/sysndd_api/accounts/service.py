@@ -42,7 +42,7 @@ class Accounts:
         self._rate_limits = rate_limits
         self._audit = audit
         self._confirm_minutes = settings.confirm_hours * 60
-        self._state_once_confirmed = "awaiting_approval" if settings.approval else "active"
+        self._state_after_confirmation = "awaiting_approval" if settings.approval else "active"
 
     async def register(self, request: RegisterRequest, *, remote: str | None) -> None:
         """Create an account and email its link, or notify the owner of an existing account.
@@ -214,7 +214,7 @@ class Accounts:
             return "awaiting_approval"
         if not fresh or user.state != "unconfirmed":
             raise LinkInvalid()
-        state = self._state_once_confirmed
+        state = self._state_after_confirmation
         await self._users.confirm(tx, user.user_id, state)
         await self._tokens.revoke(tx, user.user_id, TokenPurpose.CONFIRM)
         actor = Actor(user.user_id, user.user_name, user.role, remote)

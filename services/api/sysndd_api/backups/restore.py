@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sysndd_api.backups.models import RestoreDryRun, TableDifference
-from sysndd_api.backups.service import Backups, check_word
+from sysndd_api.backups.service import Backups, check_confirmation
 from sysndd_api.backups.store import BackupStore, LiveTable, Undoable
 from sysndd_api.jobs.service import JobRequests
 from sysndd_api.security.access import Actor
@@ -62,7 +62,7 @@ class Restores:
             InsufficientStorage: The safety backup would not fit.
             OperationInProgress: A job that must not overlap is queued or running.
         """
-        check_word(confirm, RESTORE_WORD)
+        check_confirmation(confirm, RESTORE_WORD)
         manifest = await self._backups.get(name)
         name = manifest.name
         # The safety backup needs space too.
@@ -135,7 +135,7 @@ class Restores:
             NothingToUndo: There was no restore, its time is over, or it was already undone.
             OperationInProgress: A job that must not overlap is queued or running.
         """
-        check_word(confirm, UNDO_WORD)
+        check_confirmation(confirm, UNDO_WORD)
         async with self._database.transaction() as tx:
             last = await self._store.undoable(tx)
             if last is None:

@@ -237,7 +237,7 @@ class Backups:
             OffsiteStorageUnavailable: Its off-site copy could not be deleted; nothing was deleted.
             OperationInProgress: A queued or running backup job may be reading it.
         """
-        check_word(confirm, DELETE_WORD)
+        check_confirmation(confirm, DELETE_WORD)
         manifest = await self.get(name)
         name = manifest.name
         async with self._database.transaction() as tx:
@@ -290,7 +290,7 @@ def _offsite_storage_missing(manifest: BackupManifest) -> OffsiteStorageUnavaila
     )
 
 
-def check_word(confirm: Any, word: str, *, field: str = "confirm") -> None:
+def check_confirmation(confirm: Any, word: str, *, field: str = "confirm") -> None:
     """Check that a confirmation is exactly the required word.
 
     Args:

@@ -14,7 +14,14 @@ def add_account_commands(add: AddCommand) -> None:
     """Add the commands to the parser."""
     users = add("users", _users, "list accounts")
     users.add_argument("--search", help="part of a user name, address, first or family name")
-    users.add_argument("--limit", type=int, default=50, choices=range(1, 501), metavar="1-500")
+    users.add_argument(
+        "--limit",
+        type=int,
+        default=50,
+        choices=range(1, 501),
+        metavar="1-500",
+        help="maximum number of accounts (default 50)",
+    )
     for name, command, summary in (
         ("approve", _approve, "approve a confirmed account"),
         ("deactivate", _deactivate, "deactivate an account and revoke its sessions"),
@@ -26,7 +33,7 @@ def add_account_commands(add: AddCommand) -> None:
         sub = add(name, command, summary)
         sub.add_argument("user_name", help="user name or address")
         if name == "set-role":
-            sub.add_argument("role", choices=[role.value for role in Role])
+            sub.add_argument("role", choices=[role.value for role in Role], help="the new role")
 
 
 async def _users(context: Context, options: argparse.Namespace) -> dict[str, Any]:

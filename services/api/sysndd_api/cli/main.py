@@ -65,7 +65,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="sysndd-admin", description="Operate SysNDD.")
+    parser = argparse.ArgumentParser(
+        prog="sysndd-admin",
+        description="Administer SysNDD.",
+        epilog="Exit codes: 0 success; 1 refused or failed; 2 usage error.",
+    )
     commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
 
     def add(name: str, command: Command, summary: str) -> argparse.ArgumentParser:
@@ -96,7 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     restore = add("restore", _restore, "restore a backup and wait for it")
     restore.add_argument("backup", help="name as in `sysndd-admin list`, or `latest`")
     restore.add_argument(
-        "--confirm", help=f"the word {RESTORE_WORD}; a terminal prompts for it if omitted"
+        "--confirm",
+        metavar="WORD",
+        help=f"the word {RESTORE_WORD}; a terminal prompts for it if omitted",
     )
     restore.add_argument(
         "--accept",
@@ -109,13 +115,22 @@ def _parser() -> argparse.ArgumentParser:
     add_inspection_commands(add, _watch)
     undo = add("undo-restore", _undo_restore, "undo the last restore and wait for it")
     undo.add_argument(
-        "--confirm", help=f"the word {UNDO_WORD}; a terminal prompts for it if omitted"
+        "--confirm",
+        metavar="WORD",
+        help=f"the word {UNDO_WORD}; a terminal prompts for it if omitted",
     )
     jobs = add("jobs", _jobs, "list jobs, newest first")
-    jobs.add_argument("--limit", type=int, default=20, choices=range(1, 501), metavar="1-500")
+    jobs.add_argument(
+        "--limit",
+        type=int,
+        default=20,
+        choices=range(1, 501),
+        metavar="1-500",
+        help="maximum number of jobs (default 20)",
+    )
     mail = add("test-mail", _test_mail, "send a test email and wait for the mail server's reply")
     mail.add_argument("--to", required=True, help="address of the recipient")
-    mail.add_argument("--timeout", type=float, default=60, help="seconds to wait")
+    mail.add_argument("--timeout", type=float, default=60, help="seconds to wait (default 60)")
     return parser
 
 
@@ -207,8 +222,8 @@ async def _undo_restore(context: Context, options: argparse.Namespace) -> dict[s
         return job.model_dump(mode="json") | {"say": job.message or "Done."}
     return job.model_dump(mode="json") | {
         "say": f"Restore of {result['undone']} undone. Since the restore,"
-        f" {result['rows_added']:,} rows were added and {result['rows_removed']:,} removed; the schema {result['kept_in']}"
-        " contains that data."
+        f" {result['rows_added']:,} rows were added and {result['rows_removed']:,} removed; the"
+        f" schema {result['kept_in']} contains that data."
     }
 
 

@@ -123,9 +123,9 @@ class Health:
             "backups": self._check_backups,
             "pool": lambda: self._check_pool(pool),
         }
-        wanted = names or tuple(every)
-        results = await asyncio.gather(*(_bounded(every[name]) for name in wanted))
-        return dict(zip(wanted, results, strict=True))
+        selected = names or tuple(every)
+        results = await asyncio.gather(*(_bounded(every[name]) for name in selected))
+        return dict(zip(selected, results, strict=True))
 
     async def migrations_now(self) -> tuple[Check, Check]:
         """Check for pending migrations and, with a new comparison, for drift; never raises."""

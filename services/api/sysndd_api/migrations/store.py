@@ -60,16 +60,16 @@ class MigrationStore:
 
     async def statements(self, runs: Iterable[str]) -> dict[str, list[StatementView]]:
         """Return the journal of these runs, by run, in the order of the statements."""
-        wanted = list(runs)
-        if not wanted:
+        run_ids = list(runs)
+        if not run_ids:
             return {}
         try:
             rows = await self._database.fetch_all(
                 "SELECT run_id, position, last_position, line, kind, rows_changed, warnings,"
                 " objects, started_at, finished_at, error"
                 f" FROM {self._database.ops}.migration_journal"
-                f" WHERE run_id IN ({', '.join(['%s'] * len(wanted))}) ORDER BY run_id, position",
-                wanted,
+                f" WHERE run_id IN ({', '.join(['%s'] * len(run_ids))}) ORDER BY run_id, position",
+                run_ids,
             )
         except SchemaChanging:
             return {}

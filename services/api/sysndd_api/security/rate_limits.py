@@ -20,7 +20,7 @@ from sysndd_core.settings.redis import RedisSettings
 log = get_logger(__name__)
 
 _ANSWER_SECONDS = 0.5
-"""Timeout of Redis: a frozen server accepts the connection and never answers."""
+"""Timeout of Redis: a frozen server accepts the connection and never replies."""
 
 _PAUSE_SECONDS = 5.0
 """How long Redis is not used after a failure, so that not every request waits for it."""
@@ -84,18 +84,18 @@ class Limiter:
         now = time.time()
         keys = [self._key(hit, now) for hit in hits]
         ends = [(int(now / hit.limit.seconds) + 1) * hit.limit.seconds for hit in hits]
-        here = [self._hit_local(key, end, now) for key, end in zip(keys, ends, strict=True)]
+        local_counts = [self._hit_local(key, end, now) for key, end in zip(keys, ends, strict=True)]
         shared = await self._hit_shared(hits, keys)
         results = []
         for index, hit in enumerate(hits):
             limit = hit.limit.count
             if shared is None:
-                count, limit = here[index], -(-limit // self._workers)
+                count, limit = local_counts[index], -(-limit // self._workers)
             else:
                 # The local count also applies when Redis was emptied.
-                count = max(shared[index], here[index])
-            left = max(1, int(ends[index] - now))
-            results.append(HitResult(count > limit, count == limit + 1, left))
+                count = max(shared[index], local_counts[index])
+            retry_after = max(1, int(ends[index] - now))
+            results.append(HitResult(count > limit, count == limit + 1, retry_after))
         return tuple(results)
 
     async def refund(self, *hits: Hit) -> None:
@@ -141,8 +141,8 @@ class Limiter:
         commands: list[tuple[str | int, ...]] = []
         for hit, key in zip(hits, keys, strict=True):
             commands += [("INCR", key), ("EXPIRE", key, hit.limit.seconds + 1)]
-        answers = await self._execute(commands)
-        return [int(answer) for answer in answers[::2]] if answers is not None else None
+        replies = await self._execute(commands)
+        return [int(reply) for reply in replies[::2]] if replies is not None else None
 
     async def _execute(self, commands: list[tuple[str | int, ...]]) -> list[int] | None:
         if time.monotonic() < self._retry_redis_at:
@@ -152,8 +152,8 @@ class Limiter:
                 pipeline = self._redis.pipeline(transaction=False)
                 for command in commands:
                     pipeline.execute_command(*command)
-                answers: list[int] = await pipeline.execute()
-                return answers
+                replies: list[int] = await pipeline.execute()
+                return replies
         except (TimeoutError, RedisError, OSError) as error:
             self._retry_redis_at = time.monotonic() + _PAUSE_SECONDS
             log.warning("rate_limit_store_unavailable", reason=type(error).__name__)

@@ -148,7 +148,7 @@ class Users:
             await self._store.set_role(tx, user.user_id, role)
             ended = await self._sessions.delete_of_user(tx, user.user_id)
             if role is Role.ADMINISTRATOR:
-                await self._announce_administrator(tx, actor, user)
+                await self._notify_administrators(tx, actor, user)
             detail = {"from": user.role, "to": str(role), "sessions_ended": ended}
             await self._audit.write(
                 tx, actor, "change_role", object_name=user.user_name, detail=detail
@@ -197,7 +197,7 @@ class Users:
         if active == [user.user_id]:
             raise LastAdministrator()
 
-    async def _announce_administrator(self, tx: Transaction, actor: Actor, user: Account) -> None:
+    async def _notify_administrators(self, tx: Transaction, actor: Actor, user: Account) -> None:
         recipients = {one.email for one in await self._store.administrators(tx)} | {user.email}
         for email in sorted(recipients):
             await self._mails.notice(

@@ -48,7 +48,7 @@ class Supervisor(Multiprocess):
     def handle_term(self) -> None:
         """Drain, close the socket in this process, and let ``run`` stop the workers."""
         if self._drain_seconds > 0:
-            log.info("api_draining", seconds=self._drain_seconds)
+            log.info("api_drain_started", seconds=self._drain_seconds)
             for process in self.processes:
                 if process.pid is not None and process.is_alive():
                     os.kill(process.pid, signal.SIGUSR1)

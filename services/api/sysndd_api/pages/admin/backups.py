@@ -9,7 +9,7 @@ from starlette.responses import Response
 from sysndd_api.backups.inspections import Inspections
 from sysndd_api.backups.models import BackupQuery
 from sysndd_api.backups.restore import Restores
-from sysndd_api.backups.service import Backups, check_word
+from sysndd_api.backups.service import Backups, check_confirmation
 from sysndd_api.jobs.service import RETRYABLE, Jobs
 from sysndd_api.pages import page_route
 from sysndd_api.pages.admin.backup_charts import size_chart
@@ -183,7 +183,7 @@ async def restore(request: Request) -> Response:
     name = request.path_params["name"]
     accept: list[Consent] = []
     if form.second is not None:
-        check_word(form.second, NO_ADMINISTRATOR_WORDS, field="second")
+        check_confirmation(form.second, NO_ADMINISTRATOR_WORDS, field="second")
         accept.append(Consent.NO_ADMINISTRATOR)
     await service(request, Restores).restore_backup(actor_of(request), name, form.confirm, accept)
     return redirect(BACKUPS)
