@@ -20,7 +20,7 @@ class RestoreRequest(RequestModel):
     """
 
     confirm: Any = None
-    accept: tuple[Consent, ...] = ()
+    accept: list[Consent] = []
 
 
 class UndoRequest(RequestModel):
