@@ -20,7 +20,7 @@ class RestoreRequest(RequestModel):
     """
 
     confirm: Any = None
-    accept: list[Consent] = []
+    accept: list[Consent] = Field(default_factory=list)
 
 
 class UndoRequest(RequestModel):
