@@ -1,4 +1,4 @@
-"""Restores in the browser beyond the plain one: the second word, single tables, and maintenance."""
+"""Restores in the browser: required consent, inspection of a table, and maintenance mode."""
 
 import time
 from collections.abc import Iterator

@@ -104,6 +104,18 @@ async def test_the_server_refuses_every_other_word_by_itself(
     assert site.server.execute(f"SELECT COUNT(*) FROM `{site.ops}`.job")[0][0] == 0
 
 
+async def test_the_server_rejects_other_words_for_a_required_consent(
+    page_client: httpx.AsyncClient, site: Site
+) -> None:
+    backup = put_backup(site, 1)
+    for words in ("without administrator", "WITHOUT ADMINISTRATOR ", "no_administrator"):
+        form = {"confirm": "RESTORE", "second": words}
+        answer = await page_client.post(f"/admin/backups/{backup.name}/restore", data=form)
+        assert answer.status_code == 422, words
+        assert "confirmation_required" in answer.text
+    assert site.server.execute(f"SELECT COUNT(*) FROM `{site.ops}`.job")[0][0] == 0
+
+
 async def test_every_page_and_asset_of_ours_has_its_headers(
     page_client: httpx.AsyncClient, site: Site
 ) -> None:

@@ -1,6 +1,7 @@
 """Maintenance mode, the preview of a restore, and the undo's typed word."""
 
 import asyncio
+import json
 
 import httpx
 import pytest
@@ -142,18 +143,31 @@ async def test_consent_must_be_exact_and_confirmation_alone_is_not_enough(
         assert (await bench.run(CreateBackup()))["state"] == "succeeded"
         site.server.execute("UPDATE `user` SET role = 'Administrator'", schema=site.app)
         path = f"/api/admin/backups/{bench.store.manifests()[0].name}/restore"
-        for word in ("without administrator", "WITHOUT ADMINISTRATOR ", True, ""):
-            body = {"confirm": "RESTORE", "confirm_without_administrator": word}
-            problem(await api.admin.post(path, json=body), 422, "confirmation_required")
+        for name in ("no administrator", "NO_ADMINISTRATOR", "no_administrator ", True, ""):
+            body = {"confirm": "RESTORE", "accept": ["no_administrator", name]}
+            document = problem(await api.admin.post(path, json=body), 422, "invalid_request")
+            (error,) = document["errors"]
+            assert error["field"] == "accept.1"
+            assert "'no_administrator'" in error["message"]
+        for value in ("no_administrator", None, {"no_administrator": True}):
+            answer = await api.admin.post(path, json={"confirm": "RESTORE", "accept": value})
+            problem(answer, 422, "invalid_request")
+        problem(
+            await api.admin.post(path, json={"accept": ["no_administrator"]}),
+            422,
+            "confirmation_required",
+        )
         answer = await api.admin.post(path, json={"confirm": "RESTORE"})
         assert answer.status_code == 202, answer.text
         await bench.worker().run_until_idle()
         job = (await api.admin.get(answer.headers["location"])).json()
         assert (job["state"], job["error"]["code"]) == ("failed", "no_administrator_in_backup")
-        body = {"confirm": "RESTORE", "confirm_without_administrator": "WITHOUT ADMINISTRATOR"}
+        assert '"accept": ["no_administrator"]' in job["error"]["detail"]
+        body = {"confirm": "RESTORE", "accept": ["no_administrator", "no_administrator"]}
         answer = await api.admin.post(path, json=body)
         await bench.worker().run_until_idle()
         # Who asked is no Administrator in what is live now, and is signed in no longer.
         problem(await api.admin.get(answer.headers["location"]), 401, "not_signed_in")
         row = await bench.rows.get(answer.json()["job_id"])
         assert row["state"] == "succeeded", row["error"]
+        assert json.loads(row["payload"])["accept"] == ["no_administrator"]

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from sysndd_api.backups.inspections import Inspections
 from sysndd_api.backups.models import BackupQuery
 from sysndd_api.backups.restore import Restores
-from sysndd_api.backups.service import Backups
+from sysndd_api.backups.service import Backups, check_confirmation
 from sysndd_api.jobs.service import RETRYABLE, Jobs
 from sysndd_api.pages import page_route
 from sysndd_api.pages.admin.backup_charts import size_chart
@@ -22,9 +22,12 @@ from sysndd_api.settings import ApiSettings
 from sysndd_api.web.http import actor_of, service
 from sysndd_api.web.middleware import UPLOAD_PATH
 from sysndd_core.errors import InspectionNotFound
-from sysndd_core.jobs.models import BackupKind
+from sysndd_core.jobs.models import BackupKind, Consent
 
 BACKUPS = "/admin/backups"
+NO_ADMINISTRATOR_WORDS = "WITHOUT ADMINISTRATOR"
+"""What an operator types to restore a backup without an active administrator."""
+
 _PAGE_SIZE = 25
 _CHART_BARS = 120
 _SMALL_CHART_BARS = 40
@@ -178,9 +181,11 @@ async def restore(request: Request) -> Response:
     """Start a restore."""
     form = await form_of(request, RestoreForm)
     name = request.path_params["name"]
-    await service(request, Restores).restore_backup(
-        actor_of(request), name, form.confirm, form.second
-    )
+    accept: list[Consent] = []
+    if form.second is not None:
+        check_confirmation(form.second, NO_ADMINISTRATOR_WORDS, field="second")
+        accept.append(Consent.NO_ADMINISTRATOR)
+    await service(request, Restores).restore_backup(actor_of(request), name, form.confirm, accept)
     return redirect(BACKUPS)
 
 

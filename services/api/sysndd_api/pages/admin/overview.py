@@ -58,9 +58,9 @@ async def page(request: Request) -> Response:
     # First and alone: together they would ask for more connections at once than the pool has.
     report = await service(request, Health).report()
     periods, pools, ended, manifests = await asyncio.gather(
-        service(request, RequestStats).lately(hours=_HOURS),
+        service(request, RequestStats).recent_periods(hours=_HOURS),
         service(request, RequestStats).pools(),
-        service(request, Jobs).ended_lately(),
+        service(request, Jobs).recently_ended(),
         service(request, Backups).list_all(),
     )
     return page_route.page(
