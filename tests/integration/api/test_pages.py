@@ -155,7 +155,7 @@ async def test_the_log_can_be_filtered_and_taken_away(
     # A spreadsheet would compute it.
     assert rows[0]["actor_name"] == "'=1+1"
     page = await page_client.get("/admin/audit?action=sign_in")
-    assert "Pin backup" not in re.sub(r"<option.*?</option>", "", page.text)
+    assert "Backup pinned" not in re.sub(r"<option.*?</option>", "", page.text)
     wrong = await page_client.get("/admin/audit?since=yesterday&page=-3")
     assert wrong.status_code == 200
 

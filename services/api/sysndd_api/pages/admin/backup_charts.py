@@ -26,7 +26,7 @@ def size_chart(manifests: Sequence[BackupManifest], *, width: int = 280) -> Mark
     largest = max(manifest.size_bytes for manifest in oldest_first)
     return bar_chart(
         bars,
-        summary=f"Size of the last {plural(len(bars), 'backup')}, maximum {human_size(largest)}",
+        summary=f"Size of {plural(len(bars), 'backup')}, maximum {human_size(largest)}",
         peak=human_size(largest),
         first=f"{oldest_first[0].created_at:%d %b}",
         last=f"{oldest_first[-1].created_at:%d %b}",

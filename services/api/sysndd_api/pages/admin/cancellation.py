@@ -52,8 +52,8 @@ def cancel_undo(job: JobView) -> str:
     """Return what can be undone after the job was cancelled."""
     if job.kind in ("restore_backup", "undo_restore") and job.state != "queued":
         return (
-            "You can start the restore again. If the tables were already swapped, you can undo that"
-            " on the backups page."
+            f"You can start the {JOB_NOUNS[job.kind]} again. If the tables were already swapped,"
+            " the backups page shows whether you can undo that."
         )
     return "You can start it again at any time."
 
@@ -65,8 +65,8 @@ def cancel_outcome(job: JobView) -> str:
     if job.kind in ("restore_backup", "undo_restore"):
         if job.step in _SWAP_STEPS:
             return (
-                "Cancelled during the table swap. The worker completes the swap or reverts it. If"
-                " it was completed, you can undo the restore on the backups page."
+                "Cancelled during the table swap. The worker completes the swap or reverts it."
+                " The backups page shows whether you can undo a completed swap."
             )
         return "Cancelled. The live database was not changed. A complete safety backup is kept."
     if job.kind == "create_backup" and job.step in VERIFICATION_STEPS:

@@ -247,7 +247,7 @@ def _jobs_chart(ended: Sequence[EndedJob]) -> Markup | None:
     longest = max(job.seconds for job in ended)
     return bar_chart(
         bars,
-        summary=f"Duration of the last {plural(len(bars), 'job')}, maximum {duration(longest)}",
+        summary=f"Duration of {plural(len(bars), 'job')}, maximum {duration(longest)}",
         peak=duration(longest),
         first=f"{plural(len(bars), 'job')} ago",
         last="latest",

@@ -61,8 +61,8 @@ ADVICE = {
     "insufficient_storage": "Free some disk space: delete backups that you no longer need, or give"
     " the backup directory a larger disk. Then try again.",
     "missing_privileges": "Grant the database account the privilege named above, then try again.",
-    "dump_client_mismatch": "Install the dump client of the database server's vendor for the worker,"
-    " then try again.",
+    "dump_client_mismatch": "Install the dump client of the database server's vendor for the"
+    " worker, then try again.",
     "dump_failed": "Nothing was saved. The log below names the step that failed. Try again; if it"
     " fails again, check the database server's log.",
     "verification_failed": "Keep this backup and create another one. If the new backup is verified,"
