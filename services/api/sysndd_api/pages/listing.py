@@ -48,17 +48,17 @@ class Listing:
         """Whether a filter is set, so that an empty list means that nothing matches."""
         return bool(self._query.keys() - {"sort"})
 
-    def to(self, page: int) -> str:
+    def page_address(self, page: int) -> str:
         """Return the address of another page of the same list."""
         return self.address(page=str(page))
 
-    def sorted_by(self, field: str, *, largest_first: bool = True) -> str:
+    def sort_address(self, field: str, *, largest_first: bool = True) -> str:
         """Return the address of the list sorted by a field, or in reverse if it already is."""
         down, up = f"-{field}", field
         first, second = (down, up) if largest_first else (up, down)
         return self.address(sort=second if self.sort == first else first)
 
-    def order_of(self, field: str) -> str:
+    def aria_sort(self, field: str) -> str:
         """Return the value of ``aria-sort`` for the column of a field."""
         return {field: "ascending", f"-{field}": "descending"}.get(self.sort, "none")
 

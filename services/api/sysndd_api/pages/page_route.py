@@ -82,7 +82,7 @@ class PageRoute:
             request.state.maintenance = await guard.in_maintenance()
 
 
-class View(BaseModel):
+class PageParameters(BaseModel):
     """Base of a page's query. Unknown fields are ignored, so that old bookmarks work."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -96,7 +96,7 @@ class Form(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=False)
 
 
-def view_of(request: Request, model: type[ModelT]) -> ModelT:
+def page_query_of(request: Request, model: type[ModelT]) -> ModelT:
     """Read the query string; an empty or invalid field gets its default."""
     values = {key: value for key, value in request.query_params.items() if value != ""}
     while True:

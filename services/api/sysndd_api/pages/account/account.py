@@ -12,11 +12,11 @@ from sysndd_api.email_change.service import EmailChanges
 from sysndd_api.pages.page_route import (
     SIGN_IN,
     Form,
-    View,
+    PageParameters,
     form_of,
     page,
+    page_query_of,
     redirect_with_notice,
-    view_of,
 )
 from sysndd_api.pages.rendering import redirect
 from sysndd_api.password_reset.models import ResetRequest
@@ -32,7 +32,7 @@ MAIL_SENT = "/account/mail-sent"
 _LOCAL_PATH = re.compile(r"/(admin|account)(/[A-Za-z0-9._~/-]*)?")
 
 
-class SignInView(View):
+class SignInQuery(PageParameters):
     """The page to open after the sign-in."""
 
     next: str = ""
@@ -46,7 +46,7 @@ class SignInForm(Form):
     next: str = ""
 
 
-class LinkView(View):
+class LinkQuery(PageParameters):
     """The token of an emailed link; GET does not consume it, because email scanners open links."""
 
     token: str = ""
@@ -55,7 +55,7 @@ class LinkView(View):
 async def sign_in_page(request: Request) -> Response:
     """Show the sign-in form."""
     return page(
-        request, "account/sign_in.html", next=_local_path(view_of(request, SignInView).next)
+        request, "account/sign_in.html", next=_local_path(page_query_of(request, SignInQuery).next)
     )
 
 
@@ -102,7 +102,7 @@ async def mail_sent_page(request: Request) -> Response:
 async def confirm_page(request: Request) -> Response:
     """Show the button that confirms an address, or the form that resends the link."""
     return page(
-        request, "account/confirm.html", token=view_of(request, LinkView).token, outcome=None
+        request, "account/confirm.html", token=page_query_of(request, LinkQuery).token, outcome=None
     )
 
 
@@ -124,7 +124,7 @@ async def resend(request: Request) -> Response:
 
 async def reset_page(request: Request) -> Response:
     """Show the form that requests a password reset or, with a link, sets the new password."""
-    return page(request, "account/reset.html", token=view_of(request, LinkView).token)
+    return page(request, "account/reset.html", token=page_query_of(request, LinkQuery).token)
 
 
 async def request_reset(request: Request) -> Response:
@@ -148,7 +148,10 @@ async def reset(request: Request) -> Response:
 async def email_change_page(request: Request) -> Response:
     """Show the button that confirms an email change."""
     return page(
-        request, "account/email_change.html", token=view_of(request, LinkView).token, outcome=None
+        request,
+        "account/email_change.html",
+        token=page_query_of(request, LinkQuery).token,
+        outcome=None,
     )
 
 

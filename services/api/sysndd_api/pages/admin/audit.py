@@ -12,7 +12,7 @@ from sysndd_api.audit.service import Audit
 from sysndd_api.pages import page_route
 from sysndd_api.pages.admin.cancellation import JOB_NOUNS
 from sysndd_api.pages.listing import Listing
-from sysndd_api.pages.page_route import view_of
+from sysndd_api.pages.page_route import page_query_of
 from sysndd_api.pages.rendering import SECURITY_HEADERS, words
 from sysndd_api.web.http import service
 
@@ -64,7 +64,7 @@ _ACTIONS = {
 }
 
 
-class AuditView(AuditQuery):
+class AuditListQuery(AuditQuery):
     """Filters and page of the list."""
 
     page_size: int = 50
@@ -72,14 +72,14 @@ class AuditView(AuditQuery):
 
 async def page(request: Request) -> Response:
     """List the events of the audit log."""
-    audit, view = service(request, Audit), view_of(request, AuditView)
-    events, total = await audit.page(view)
-    listing = Listing(request, events, total, view)
+    audit, query = service(request, Audit), page_query_of(request, AuditListQuery)
+    events, total = await audit.page(query)
+    listing = Listing(request, events, total, query)
     return page_route.page(
         request,
         "audit.html",
         listing=listing,
-        view=view,
+        query=query,
         actions=await audit.actions(),
         action_label=action_label,
         csv_address=listing.address().replace("/admin/audit", "/admin/audit.csv", 1),
@@ -88,7 +88,7 @@ async def page(request: Request) -> Response:
 
 async def export(request: Request) -> Response:
     """Export every matching event as CSV (RFC 4180)."""
-    events = service(request, Audit).export(view_of(request, AuditView))
+    events = service(request, Audit).export(page_query_of(request, AuditListQuery))
     return StreamingResponse(
         _lines(events),
         media_type="text/csv; charset=utf-8",

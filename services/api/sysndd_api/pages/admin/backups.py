@@ -18,7 +18,7 @@ from sysndd_api.pages.admin.backup_charts import size_chart
 from sysndd_api.pages.admin.progress import DATABASE_KINDS, JobProgress, job_progress
 from sysndd_api.pages.confirm_dialog import ConfirmDialog, confirm
 from sysndd_api.pages.listing import Listing
-from sysndd_api.pages.page_route import Form, form_of, redirect_with_notice, view_of
+from sysndd_api.pages.page_route import Form, form_of, page_query_of, redirect_with_notice
 from sysndd_api.pages.rendering import is_fragment, redirect, render
 from sysndd_api.settings import ApiSettings
 from sysndd_api.web.http import actor_of, service
@@ -30,14 +30,14 @@ BACKUPS = "/admin/backups"
 _PAGE_SIZE = 25
 _CHART_BARS = 120
 _SMALL_CHART_BARS = 40
-_OUTCOME_SHOWN = timedelta(hours=1)
+_OUTCOME_VISIBLE = timedelta(hours=1)
 """How long the backups page shows the outcome of the last job."""
 
 NO_ADMINISTRATOR_WORD = "NO ADMINISTRATOR"
 """Typed word that accepts the restore of a backup without an active administrator."""
 
 
-class BackupsView(BackupQuery):
+class BackupListQuery(BackupQuery):
     """Filters and page of the list."""
 
     page_size: int = _PAGE_SIZE
@@ -63,10 +63,10 @@ class InspectForm(Form):
 
 async def list_page(request: Request) -> Response:
     """List backups, with running jobs or the outcome of the last job."""
-    view = view_of(request, BackupsView)
+    query = page_query_of(request, BackupListQuery)
     manifests = await service(request, Backups).list_all()
     matching, unmanaged_files, undoable, jobs = await asyncio.gather(
-        service(request, Backups).search(view, manifests),
+        service(request, Backups).search(query, manifests),
         service(request, Backups).unmanaged_files(manifests),
         service(request, Restores).undoable(),
         _jobs(request),
@@ -75,9 +75,9 @@ async def list_page(request: Request) -> Response:
         request,
         "backups.html",
         listing=Listing(
-            request, matching[view.offset : view.offset + view.page_size], len(matching), view
+            request, matching[query.offset : query.offset + query.page_size], len(matching), query
         ),
-        view=view,
+        query=query,
         kinds=[kind.value for kind in BackupKind],
         total=len(manifests),
         total_bytes=sum(manifest.size_bytes for manifest in manifests),
@@ -282,6 +282,6 @@ async def _jobs(request: Request, *, active_only: bool = False) -> list[JobProgr
         return active
     last = await jobs.newest_ended(*DATABASE_KINDS)
     ended = last.finished_at if last is not None else None
-    if last is None or ended is None or ended < datetime.now(UTC) - _OUTCOME_SHOWN:
+    if last is None or ended is None or ended < datetime.now(UTC) - _OUTCOME_VISIBLE:
         return []
     return [job_progress(last, RETRYABLE)]

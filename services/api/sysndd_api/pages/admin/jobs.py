@@ -10,10 +10,10 @@ from sysndd_api.jobs.models import JobQuery
 from sysndd_api.jobs.service import RETRYABLE, Jobs
 from sysndd_api.pages import page_route
 from sysndd_api.pages.admin.cancellation import cancel_effects, cancel_title, cancel_undo
-from sysndd_api.pages.admin.progress import TITLES, job_progress
+from sysndd_api.pages.admin.progress import job_progress, job_title
 from sysndd_api.pages.confirm_dialog import ConfirmDialog, confirm
 from sysndd_api.pages.listing import Listing
-from sysndd_api.pages.page_route import redirect_with_notice, view_of
+from sysndd_api.pages.page_route import page_query_of, redirect_with_notice
 from sysndd_api.pages.rendering import redirect, render
 from sysndd_api.web.http import actor_of, service
 from sysndd_core.errors import JobNotCancellable
@@ -23,7 +23,7 @@ from sysndd_core.jobs.rows import JobState
 _JOBS = "/admin/jobs"
 
 
-class JobsView(JobQuery):
+class JobListQuery(JobQuery):
     """Filters and page of the list."""
 
     page_size: int = 25
@@ -31,16 +31,16 @@ class JobsView(JobQuery):
 
 async def list_page(request: Request) -> Response:
     """List jobs."""
-    view = view_of(request, JobsView)
-    jobs, total = await service(request, Jobs).page(view)
-    listing = Listing(request, [job_progress(job, RETRYABLE) for job in jobs], total, view)
+    query = page_query_of(request, JobListQuery)
+    jobs, total = await service(request, Jobs).page(query)
+    listing = Listing(request, [job_progress(job, RETRYABLE) for job in jobs], total, query)
     return page_route.page(
         request,
         "jobs.html",
         listing=listing,
-        view=view,
+        query=query,
         states=[state.value for state in JobState],
-        kinds=[(job.job_kind, TITLES.get(job.job_kind, job.job_kind)) for job in JOBS],
+        kinds=[(job.job_kind, job_title(job.job_kind)) for job in JOBS],
         any_active=any(item.is_active for item in listing.items),
     )
 

@@ -16,7 +16,7 @@ from sysndd_api.pages import page_route
 from sysndd_api.pages.admin.mail_html import sanitize
 from sysndd_api.pages.confirm_dialog import ConfirmDialog, confirm
 from sysndd_api.pages.listing import Listing
-from sysndd_api.pages.page_route import redirect_with_notice, view_of
+from sysndd_api.pages.page_route import page_query_of, redirect_with_notice
 from sysndd_api.pages.rendering import is_fragment, redirect, render, words
 from sysndd_api.settings import ApiSettings
 from sysndd_api.smtp_diagnostics.models import SmtpTest
@@ -69,7 +69,7 @@ STAGE_LABELS = {
 }
 
 
-class MailsView(MailQuery):
+class MailListQuery(MailQuery):
     """Filters and page of the list."""
 
     page_size: int = 25
@@ -185,14 +185,14 @@ def _id(request: Request) -> str:
 
 
 async def _list(request: Request, test: SmtpTest | None) -> Response:
-    view = view_of(request, MailsView)
-    mails, total = await service(request, Mails).page(view)
+    query = page_query_of(request, MailListQuery)
+    mails, total = await service(request, Mails).page(query)
     checks = await service(request, Health).checks("mail_queue", "mail_transport")
     return page_route.page(
         request,
         "mail.html",
-        listing=Listing(request, mails, total, view, path=_MAIL),
-        view=view,
+        listing=Listing(request, mails, total, query, path=_MAIL),
+        query=query,
         states=[state.value for state in MailState],
         css_classes=CSS_CLASSES,
         state_labels=STATE_LABELS,

@@ -27,7 +27,7 @@ _UNLISTED_LOCK = ("warn", "lock class not known to this version")
 async def page(request: Request) -> Response:
     """Show applied migrations, pending ones with their plan, and schema drift."""
     found = await service(request, Migrations).list_all()
-    pending = [one for one in found.data if one.state in ("pending", "failed")]
+    pending = [migration for migration in found.data if migration.state in ("pending", "failed")]
     state, drift = await service(request, Health).migrations_now()
     return page_route.page(
         request,
@@ -35,11 +35,13 @@ async def page(request: Request) -> Response:
         application=service(request, ApiSettings).database.name,
         migrations=found.data,
         pending=pending,
-        unmeasured=[one.filename for one in pending if one.plan is None],
+        unmeasured=[migration.filename for migration in pending if migration.plan is None],
         changed=[
-            one.filename for one in found.data if one.changed_since and one.state == "applied"
+            migration.filename
+            for migration in found.data
+            if migration.changed_since and migration.state == "applied"
         ],
-        missing=[one.filename for one in found.data if one.state == "missing"],
+        missing=[migration.filename for migration in found.data if migration.state == "missing"],
         locks=LOCKS,
         unlisted_lock=_UNLISTED_LOCK,
         remark=state.reason,

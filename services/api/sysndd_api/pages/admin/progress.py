@@ -154,7 +154,7 @@ def job_progress(job: StoredJob, retryable: set[str]) -> JobProgress:
     code = job.error.code if job.error else ""
     return JobProgress(
         job=job,
-        title=TITLES.get(job.kind, job.kind.replace("_", " ").capitalize()),
+        title=job_title(job.kind),
         css_class=CSS_CLASSES.get(job.state, ""),
         backup=_backup_name(job),
         steps=_steps(job),
@@ -165,6 +165,11 @@ def job_progress(job: StoredJob, retryable: set[str]) -> JobProgress:
         can_cancel=job.finished_at is None and not job.cancel_requested,
         can_retry=job.kind in retryable and job.state in ("failed", "cancelled"),
     )
+
+
+def job_title(kind: str) -> str:
+    """Return the title of a kind of job."""
+    return TITLES.get(kind, kind.replace("_", " ").capitalize())
 
 
 def _backup_name(job: JobView) -> str | None:
@@ -191,9 +196,8 @@ def _steps(job: JobView) -> tuple[Step, ...]:
 
 
 def _failure(job: JobView) -> str:
-    title = TITLES.get(job.kind, job.kind.replace("_", " ").capitalize())
     verifying = job.kind == "create_backup" and job.step in VERIFICATION_STEPS
-    text = "Verification" if verifying else title
+    text = "Verification" if verifying else job_title(job.kind)
     if job.step:
         label = dict(_STEPS.get(job.kind, ())).get(job.step, job.step)
         text += f" at “{label}”"

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from sysndd_api.pages import page_route
 from sysndd_api.pages.confirm_dialog import ConfirmDialog, confirm
 from sysndd_api.pages.listing import Listing
-from sysndd_api.pages.page_route import View, form_of, redirect_with_notice, view_of
+from sysndd_api.pages.page_route import PageParameters, form_of, page_query_of, redirect_with_notice
 from sysndd_api.pages.rendering import plural
 from sysndd_api.security.access import Role
 from sysndd_api.sessions.models import SessionView
@@ -24,13 +24,13 @@ CSS_CLASSES = {
 }
 
 
-class UsersView(UserQuery):
+class UserListQuery(UserQuery):
     """Filters and page of the list."""
 
     page_size: int = 25
 
 
-class RoleView(View):
+class RoleQuery(PageParameters):
     """The new role."""
 
     role: Role | None = None
@@ -38,13 +38,13 @@ class RoleView(View):
 
 async def list_page(request: Request) -> Response:
     """List users."""
-    view = view_of(request, UsersView)
-    users, total = await service(request, Users).page(view)
+    query = page_query_of(request, UserListQuery)
+    users, total = await service(request, Users).page(query)
     return page_route.page(
         request,
         "users.html",
-        listing=Listing(request, users, total, view),
-        view=view,
+        listing=Listing(request, users, total, query),
+        query=query,
         css_classes=CSS_CLASSES,
         roles=[role.value for role in Role],
         awaiting_approval=(await service(request, Users).page(_AWAITING_APPROVAL))[1],
@@ -109,7 +109,7 @@ async def confirm_change_role(request: Request) -> Response:
         Invalid: The role is missing, or the account already has it.
     """
     user, sessions = await _user_and_sessions(request)
-    role = view_of(request, RoleView).role
+    role = page_query_of(request, RoleQuery).role
     if role is None or role is user.role:
         raise Invalid(
             f"{user.user_name} already has the role {user.role.value}. Choose another role."

@@ -41,7 +41,7 @@ function showWaiting(opener, target) {
   const text = document.createElement("p");
   text.className = "waiting";
   text.setAttribute("role", "status");
-  text.textContent = opener.dataset.waits || "Loading…";
+  text.textContent = opener.dataset.waitingText || "Loading…";
   const timer = setTimeout(() => {
     if (target.id !== "dialog") {
       target.replaceChildren(text);
@@ -149,7 +149,7 @@ document.addEventListener("submit", (event) => {
 
 // Filters are submitted when a select changes.
 document.addEventListener("change", (event) => {
-  const form = event.target.closest("form[data-auto]");
+  const form = event.target.closest("form[data-auto-submit]");
   if (form && event.target.matches("select")) form.requestSubmit();
 });
 
@@ -185,7 +185,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
 });
 document.addEventListener("htmx:beforeRequest", (event) => {
   const { elt, target } = event.detail;
-  if (elt.dataset.waits || target.id === "dialog") showWaiting(elt, target);
+  if (elt.dataset.waitingText || target.id === "dialog") showWaiting(elt, target);
 });
 document.addEventListener("htmx:afterRequest", hideWaiting);
 document.addEventListener("htmx:sendError", () => setConnectionLost(true));
