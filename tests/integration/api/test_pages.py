@@ -101,6 +101,11 @@ async def test_the_server_refuses_every_other_word_by_itself(
         answer = await page_client.post(at, data={"confirm": word})
         assert answer.status_code == 422, word
         assert "confirmation_required" in answer.text
+    for word in ("no administrator", "NO ADMINISTRATOR ", "WITHOUT ADMINISTRATOR", "RESTORE"):
+        form = {"confirm": "RESTORE", "accept_no_administrator": word}
+        answer = await page_client.post(at, data=form)
+        assert answer.status_code == 422, word
+        assert "confirmation_required" in answer.text
     assert site.server.execute(f"SELECT COUNT(*) FROM `{site.ops}`.job")[0][0] == 0
 
 

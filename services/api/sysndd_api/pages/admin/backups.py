@@ -10,7 +10,7 @@ from starlette.responses import Response
 from sysndd_api.backups.inspections import Inspections
 from sysndd_api.backups.models import BackupQuery
 from sysndd_api.backups.restore import SECOND_WORD, Restores
-from sysndd_api.backups.service import Backups, check_word
+from sysndd_api.backups.service import Backups
 from sysndd_api.jobs.models import StoredJob
 from sysndd_api.jobs.service import RETRYABLE, Jobs
 from sysndd_api.pages import page_route
@@ -23,7 +23,7 @@ from sysndd_api.pages.rendering import is_fragment, redirect, render
 from sysndd_api.settings import ApiSettings
 from sysndd_api.web.http import actor_of, service
 from sysndd_api.web.middleware import UPLOAD_PATH
-from sysndd_core.errors import InspectionNotFound
+from sysndd_core.errors import ConfirmationRequired, InspectionNotFound
 from sysndd_core.jobs.models import BackupKind
 
 BACKUPS = "/admin/backups"
@@ -185,8 +185,8 @@ async def restore(request: Request) -> Response:
     name = request.path_params["name"]
     accept = []
     if form.accept_no_administrator is not None:
-        word = form.accept_no_administrator
-        check_word(word, NO_ADMINISTRATOR_WORD, field="accept_no_administrator")
+        if form.accept_no_administrator != NO_ADMINISTRATOR_WORD:
+            raise ConfirmationRequired(f"Type {NO_ADMINISTRATOR_WORD} exactly.")
         accept.append("no_administrator")
     await service(request, Restores).restore_backup(
         actor_of(request), name, form.confirm, SECOND_WORD if accept else None
