@@ -99,7 +99,7 @@ def test_works_without_javascript(browser: Browser, system: System, admin: httpx
             break
         page.wait_for_timeout(200)
         page.reload()
-    expect(page.locator("[data-dry-run]")).to_contain_text("can be restored")
+    expect(page.locator("[data-dry-run]")).to_contain_text("The file is intact.")
     # What asks first is a page of its own here.
     page.goto(system.base_url + "/account")
     page.get_by_role("button", name="Sign out everywhere").click()
@@ -119,7 +119,7 @@ def test_a_restore_is_asked_for_by_the_keyboard_alone(
     keys = page.keyboard
     # The first stop of all leads past the areas to the content.
     keys.press("Tab")
-    expect(page.locator(":focus")).to_have_text("Skip to the content")
+    expect(page.locator(":focus")).to_have_text("Skip to main content")
     keys.press("Enter")
     expect(page.locator("main")).to_be_focused()
     for _ in range(12):
@@ -160,8 +160,8 @@ def test_what_takes_its_time_says_so(
         cursor.execute("LOCK TABLES review WRITE")
         page.get_by_role("button", name="Restore…").click()
         dialog = page.locator("dialog[open]")
-        expect(dialog).to_contain_text("The rows of every table are being counted")
+        expect(dialog).to_contain_text("Counting the rows of each table")
         operator.check_page("waiting")
         cursor.execute("UNLOCK TABLES")
-    expect(dialog).to_contain_text("A safety backup comes first")
+    expect(dialog).to_contain_text("A safety backup is taken first")
     expect(dialog.locator("input[name=confirm]")).to_be_focused()

@@ -12,7 +12,7 @@ def becomes(page: Page, state: str) -> None:
     badge = page.locator(".heading [data-state]")
     expect(badge).to_be_visible()
     for _ in range(150):
-        if badge.inner_text() == state:
+        if badge.get_attribute("data-state") == state:
             return
         page.wait_for_timeout(200)
         page.reload()
@@ -25,7 +25,7 @@ def test_the_mail_server_is_tested_sound_and_broken(operator: Visitor, system: S
     page.get_by_role("button", name="Test the connection").click()
     expect(page.locator("[data-smtp]")).to_have_attribute("data-smtp", "ok")
     operator.check_page("mail-tested")
-    page.get_by_role("button", name="Send me a test message").click()
+    page.get_by_role("button", name="Send me a test email").click()
     becomes(page, "sent")
     expect(page.locator("#rendered")).to_contain_text("to test email delivery")
     operator.check_page("mail-detail")
@@ -33,11 +33,11 @@ def test_the_mail_server_is_tested_sound_and_broken(operator: Visitor, system: S
     with system.paused("mail-catcher"):
         operator.go("/admin/mail")
         page.get_by_role("button", name="Test the connection").click()
-        expect(page.locator("#smtp")).to_contain_text("is being asked")
+        expect(page.locator("#smtp")).to_contain_text("Testing the connection")
         broken = page.locator("[data-smtp]:not([data-smtp=ok])")
         expect(broken).to_be_visible(timeout=30_000)
         expect(broken).to_contain_text("What to do:")
-        expect(page.locator("#smtp table")).to_contain_text("failed")
+        expect(page.locator("#smtp table")).to_contain_text("Failed")
         operator.check_page("mail-broken")
 
 
@@ -45,27 +45,27 @@ def test_a_mail_is_cancelled_and_sent_again(operator: Visitor, system: System) -
     page = operator.page
     with system.paused("mailer"):
         operator.go("/admin/mail")
-        page.get_by_role("button", name="Send me a test message").click()
+        page.get_by_role("button", name="Send me a test email").click()
         becomes(page, "queued")
         # What waits can be tried now without a question: it goes out in any case.
-        page.get_by_role("button", name="Try now").click()
-        expect(page.locator("#outcome")).to_contain_text("goes out now")
+        page.get_by_role("button", name="Send now").click()
+        expect(page.locator("#outcome")).to_contain_text("will be sent now")
         dialog = asked(page, "Cancel")
-        expect(dialog).to_contain_text("does not get this mail")
+        expect(dialog).to_contain_text("does not receive this email")
         operator.check_page("question-mail")
-        dialog.get_by_role("button", name="Leave it").click()
+        dialog.get_by_role("button", name="Keep email").click()
         becomes(page, "queued")
-        agreed(page, "Cancel", "Cancel the mail")
-        expect(page.locator("#outcome")).to_contain_text("is cancelled")
+        agreed(page, "Cancel", "Cancel email")
+        expect(page.locator("#outcome")).to_contain_text("Email cancelled")
         becomes(page, "cancelled")
     # Cancelled is cancelled, also once the mailer is back.
     page.wait_for_timeout(1000)
     page.reload()
     becomes(page, "cancelled")
-    agreed(page, "Send again", "Send again")
-    expect(page.locator("#outcome")).to_contain_text("goes out now")
+    agreed(page, "Resend", "Resend")
+    expect(page.locator("#outcome")).to_contain_text("will be sent now")
     becomes(page, "sent")
-    expect(page.get_by_role("button", name="Send again")).to_have_count(0)
+    expect(page.get_by_role("button", name="Resend")).to_have_count(0)
 
 
 def test_a_mail_that_may_have_arrived_says_so_before_it_goes_out_again(
@@ -73,7 +73,7 @@ def test_a_mail_that_may_have_arrived_says_so_before_it_goes_out_again(
 ) -> None:
     page = operator.page
     operator.go("/admin/mail")
-    page.get_by_role("button", name="Send me a test message").click()
+    page.get_by_role("button", name="Send me a test email").click()
     becomes(page, "sent")
     mail_id = page.url.partition("/mail/")[2].partition("?")[0]
     with system.sql() as cursor:
@@ -84,10 +84,10 @@ def test_a_mail_that_may_have_arrived_says_so_before_it_goes_out_again(
             (mail_id,),
         )
     page.reload()
-    expect(page.locator("main")).to_contain_text("Nobody can know whether it arrived")
+    expect(page.locator("main")).to_contain_text("Delivery could not be confirmed")
     operator.check_page("mail-held")
-    dialog = asked(page, "Send again")
+    dialog = asked(page, "Resend")
     expect(dialog).to_contain_text("may have arrived already")
-    expect(dialog).to_contain_text("can't be called back")
-    dialog.get_by_role("button", name="Send again").click()
+    expect(dialog).to_contain_text("can't be recalled")
+    dialog.get_by_role("button", name="Resend").click()
     becomes(page, "sent")

@@ -101,6 +101,11 @@ async def test_the_server_refuses_every_other_word_by_itself(
         answer = await page_client.post(at, data={"confirm": word})
         assert answer.status_code == 422, word
         assert "confirmation_required" in answer.text
+    for word in ("no administrator", "NO ADMINISTRATOR ", "WITHOUT ADMINISTRATOR", "RESTORE"):
+        form = {"confirm": "RESTORE", "accept_no_administrator": word}
+        answer = await page_client.post(at, data=form)
+        assert answer.status_code == 422, word
+        assert "confirmation_required" in answer.text
     assert site.server.execute(f"SELECT COUNT(*) FROM `{site.ops}`.job")[0][0] == 0
 
 
@@ -167,7 +172,7 @@ async def test_the_log_can_be_filtered_and_taken_away(
     # A spreadsheet would compute it.
     assert rows[0]["actor_name"] == "'=1+1"
     page = await page_client.get("/admin/audit?action=sign_in")
-    assert "Pin backup" not in re.sub(r"<option.*?</option>", "", page.text)
+    assert "Backup pinned" not in re.sub(r"<option.*?</option>", "", page.text)
     wrong = await page_client.get("/admin/audit?since=yesterday&page=-3")
     assert wrong.status_code == 200
 

@@ -302,4 +302,4 @@ def check_confirmation(confirm: Any, word: str, *, field: str = "confirm") -> No
         ConfirmationRequired: It is anything else.
     """
     if not isinstance(confirm, str) or not hmac.compare_digest(confirm.encode(), word.encode()):
-        raise ConfirmationRequired(f'The request must contain "{field}": "{word}", exactly.')
+        raise ConfirmationRequired(f'Type {word} exactly in the field "{field}".')
