@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sysndd_migrator.cli.main import main
-from sysndd_migrator.server.session import Answer, Session
+from sysndd_migrator.server.session import Result, Session
 from tests.support.random_faults import spread
 
 BEFORE, DURING = "before", "during"
@@ -93,7 +93,7 @@ class _Killer:
         """Come by at every statement of a session; not at those that only look on meanwhile."""
         send = Session.send
 
-        async def watched_send(session: Session, sql: str, *rest: Any, **options: Any) -> Answer:
+        async def watched_send(session: Session, sql: str, *rest: Any, **options: Any) -> Result:
             self._seen += 1
             if self._seen != self._at:
                 return await send(session, sql, *rest, **options)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sysndd_migrator.checks.lint import check
+from sysndd_migrator.checks.lint_rules import check
 from sysndd_migrator.files.script import Script
 
 

@@ -10,7 +10,7 @@ from sysndd_migrator.server.session import Session, server_error
 
 _FALSE = ("", "0", b"", b"0")
 _KILLED = 1317
-_OF_THE_CLIENT = 2000
+_FIRST_CLIENT_ERROR = 2000
 
 
 async def check(session: Session, script: Script, *, changed: bool, strict: bool) -> None:
@@ -26,17 +26,17 @@ async def check(session: Session, script: Script, *, changed: bool, strict: bool
         PostconditionFailed: with the line.
     """
     for assertion in script.directives.assertions:
-        answer = await _answer(session, assertion.sql)
+        answer = await _failure(session, assertion.sql)
         if answer is not None:
             raise PostconditionFailed(
-                f"{script.place}:{assertion.line}: the assertion is not true: {answer}. "
+                f"{script.path}:{assertion.line}: the assertion is not true: {answer}. "
                 f"The query: {assertion.sql}",
                 file=script.filename,
                 line=assertion.line,
             )
     if strict and not changed and not script.directives.no_op:
         raise PostconditionFailed(
-            f"{script.place} {CHANGED_NOTHING} If that is right, write the line "
+            f"{script.path} {CHANGED_NOTHING} If that is right, write the line "
             "`-- expect: no-op` into it.",
             file=script.filename,
         )
@@ -45,13 +45,13 @@ async def check(session: Session, script: Script, *, changed: bool, strict: bool
 CHANGED_NOTHING = "changed nothing: its work was done already, or it does not do what it says."
 
 
-async def _answer(session: Session, sql: str) -> str | None:
+async def _failure(session: Session, sql: str) -> str | None:
     """Return what is wrong with the answer to an assertion; None when it is true."""
     try:
         rows = await session.fetch_all(sql)
     except pymysql.err.Error as error:
         number, words = server_error(error)
-        if number in {0, _KILLED} or _OF_THE_CLIENT <= number < _OF_THE_CLIENT + 100:
+        if number in {0, _KILLED} or _FIRST_CLIENT_ERROR <= number < _FIRST_CLIENT_ERROR + 100:
             raise  # stopped, or the connection is gone: nothing is known about the answer
         return f"{words} (error {number})"
     if not rows:

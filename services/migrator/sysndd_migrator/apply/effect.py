@@ -11,9 +11,10 @@ from functools import lru_cache
 
 import pymysql.err
 
+from sysndd_core.db.schema_objects import without_counter
 from sysndd_migrator.files.script import Script
 from sysndd_migrator.files.units import Kind, Unit
-from sysndd_migrator.server.fingerprint import fingerprint, kinds_in, names_in, without_counter
+from sysndd_migrator.server.fingerprint import fingerprint, groups_in, names_in
 from sysndd_migrator.server.session import Rows, Session
 
 # Every character but those of ASCII that end a name; said like this, the expression compiles quickly.
@@ -91,18 +92,18 @@ async def definition_hash(session: Session, schema: str, script: Script, unit: U
     if unit.kind is Kind.DEFINITION:
         statement = unit.statements[0]
         return await fingerprint(
-            session, schema, names_in([statement.canonical]), kinds=kinds_in(statement.plain)
+            session, schema, names_in([statement.canonical]), groups=groups_in(statement.plain)
         )
     # EXECUTE runs what other statements of the file put together; CALL may do anything.
     names = names_in(statement.canonical for statement in script.statements)
-    everything = unit.statements[0].plain.lower().startswith("call")
-    return await fingerprint(session, schema, names, everything=everything)
+    calls = unit.statements[0].plain.lower().startswith("call")
+    return await fingerprint(session, schema, names, every_object=calls)
 
 
 async def _table_hash(session: Session, target: Target) -> str:
     """Hash the definition of the one table a statement is about."""
     try:
-        answer = await session.send(f"SHOW CREATE TABLE {target.name}", rows=Rows.AS_SENT)
+        answer = await session.send(f"SHOW CREATE TABLE {target.name}", rows=Rows.RAW)
     except pymysql.err.Error as error:
         if error.args[:1] and error.args[0] in _NO_SUCH_TABLE:
             return ABSENT
@@ -113,7 +114,7 @@ async def _table_hash(session: Session, target: Target) -> str:
     ).hexdigest()
 
 
-def proven_by_ok(unit: Unit, before: str) -> bool:
+def confirmed_by_ok(unit: Unit, before: str) -> bool:
     """Tell whether the server's OK alone proves that a definition had its effect.
 
     Args:

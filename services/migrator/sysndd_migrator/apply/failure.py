@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 
+from sysndd_core.db.blockers import Blocker
 from sysndd_migrator.errors import (
     Blocked,
     FailedMigration,
@@ -12,7 +13,6 @@ from sysndd_migrator.errors import (
 from sysndd_migrator.files.script import Script
 from sysndd_migrator.files.units import Unit
 from sysndd_migrator.ledger.failed_statement import FailedStatement
-from sysndd_migrator.server.blockers import Blocker
 from sysndd_migrator.server.session import server_error
 
 _SHOWN = 300
@@ -41,19 +41,19 @@ def failed_statement(
     )
 
 
-def sentence(script: Script, failed: FailedStatement) -> str:
+def message(script: Script, failed: FailedStatement) -> str:
     """Say in words which statement failed: what the ledger keeps and ``status`` shows."""
     return (
-        f"{script.place}:{failed.line}: statement {failed.statement} of {len(script.statements)} "
+        f"{script.path}:{failed.line}: statement {failed.statement} of {len(script.statements)} "
         f"failed: {failed.error} (error {failed.errno}). The statement: {failed.sql} "
         f"(resume at statement {failed.resume_at})"
     )
 
 
 def as_error(script: Script, failed: FailedStatement) -> StatementFailed:
-    """Add to ``sentence`` what to do, and the parts for ``--json``."""
+    """Add to ``message`` what to do, and the parts for ``--json``."""
     return StatementFailed(
-        f"{sentence(script, failed)}\nCorrect the file or the database, then run `sysndd-migrator "
+        f"{message(script, failed)}\nCorrect the file or the database, then run `sysndd-migrator "
         f"resolve {script.filename} --from-statement {failed.resume_at}` and `sysndd-migrator up`.",
         file=script.filename,
         **asdict(failed),
@@ -64,21 +64,23 @@ def stopped(script: Script, position: int, *, requested: bool) -> Interrupted:
     """Say that a statement was killed and undone."""
     by = "on request" if requested else "by someone's KILL QUERY"
     return Interrupted(
-        f"{script.place}: statement {position} was stopped {by} and undone. "
+        f"{script.path}: statement {position} was stopped {by} and undone. "
         "Run `sysndd-migrator up` again to go on.",
         file=script.filename,
         statement=position,
     )
 
 
-GONE = frozenset({1053, 1077, 1079, 1080, 1152, 1159, 1161, 1184, 1927, 2006, 2013, 2055, 4031})
+CONNECTION_ERRORS = frozenset(
+    {1053, 1077, 1079, 1080, 1152, 1159, 1161, 1184, 1927, 2006, 2013, 2055, 4031}
+)
 """Numbers of errors after which there is no connection any more."""
 
 
 def connection_lost(script: Script, position: int, error: BaseException) -> ServerUnavailable:
     """Say that nobody knows yet whether a statement was finished."""
     return ServerUnavailable(
-        f"{script.place}: the connection was lost at statement {position}: "
+        f"{script.path}: the connection was lost at statement {position}: "
         f"{server_error(error)[1]}. The server may have finished it all the same. Run "
         "`sysndd-migrator up` again: it looks at the schema first and repeats nothing that was done.",
         file=script.filename,
@@ -89,7 +91,7 @@ def connection_lost(script: Script, position: int, error: BaseException) -> Serv
 def not_recorded(script: Script, unit: Unit, error: BaseException) -> ServerUnavailable:
     """Say that a definition was accepted, and that its record got no lock."""
     return ServerUnavailable(
-        f"{place(script, unit)}: statement {unit.first} was done, but could not be recorded: "
+        f"{location(script, unit)}: statement {unit.first} was done, but could not be recorded: "
         f"{server_error(error)[1]}. Run `sysndd-migrator up` again: it looks at the schema first and "
         "repeats nothing that was done.",
         file=script.filename,
@@ -109,8 +111,8 @@ def blocked(
     """Say who kept the table locked for how many seconds."""
     kill = f" End it with KILL {blocker.thread_id}; or" if blocker else ""
     return Blocked(
-        f"{place(script, unit)}: statement {position} got no lock within {tried:g} s: "
-        f"{server_error(error)[1]}. Blocked by {who(blocker)}.{kill} "
+        f"{location(script, unit)}: statement {position} got no lock within {tried:g} s: "
+        f"{server_error(error)[1]}. Blocked by {describe_blocker(blocker)}.{kill} "
         "run `sysndd-migrator up` again later; it goes on at this statement.",
         file=script.filename,
         statement=position,
@@ -121,7 +123,7 @@ def blocked(
 def undecidable(script: Script, unit: Unit) -> FailedMigration:
     """Say that a person has to look how far a killed statement came."""
     return FailedMigration(
-        f"{place(script, unit)}: the last run was killed inside statement {unit.first}, and it "
+        f"{location(script, unit)}: the last run was killed inside statement {unit.first}, and it "
         f"can't be told how much of it was done: {shortened(unit.statements[0].text)} Look, then "
         f"run `sysndd-migrator resolve {script.filename} --from-statement {unit.first}` to repeat "
         f"it or `--from-statement {unit.last + 1}` to go on behind it.",
@@ -133,19 +135,19 @@ def undecidable(script: Script, unit: Unit) -> FailedMigration:
 def temporary_tables_lost(script: Script) -> FailedMigration:
     """Say that an interrupted file can't be gone on with."""
     return FailedMigration(
-        f"{script.place} was interrupted and uses temporary tables, which ended with the old "
+        f"{script.path} was interrupted and uses temporary tables, which ended with the old "
         "connection. Undo what it did and run `sysndd-migrator resolve "
         f"{script.filename} --from-statement 1`.",
         file=script.filename,
     )
 
 
-def place(script: Script, unit: Unit) -> str:
+def location(script: Script, unit: Unit) -> str:
     """Return ``file:line`` of a unit."""
-    return f"{script.place}:{unit.statements[0].line}"
+    return f"{script.path}:{unit.statements[0].line}"
 
 
-def who(blocker: Blocker | None) -> str:
+def describe_blocker(blocker: Blocker | None) -> str:
     """Name a blocker, or say why none is named."""
     return str(blocker) if blocker else "a connection this account may not see, or one gone by now"
 

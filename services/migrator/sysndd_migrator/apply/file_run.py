@@ -11,20 +11,20 @@ from dataclasses import dataclass
 
 import pymysql.err
 
+from sysndd_core.db.blockers import find_blocker
 from sysndd_core.logging import get_logger
 from sysndd_migrator.apply import failure
 from sysndd_migrator.apply.assertions import CHANGED_NOTHING
 from sysndd_migrator.apply.effect import definition_hash
 from sysndd_migrator.apply.run_context import RunContext
 from sysndd_migrator.apply.session_cleanup import session_cleanup_statements
-from sysndd_migrator.apply.unit_run import UnitRunner
+from sysndd_migrator.apply.unit_run import FileProgress, UnitRunner
 from sysndd_migrator.errors import MigratorError, PostconditionFailed
 from sysndd_migrator.files.script import Script
 from sysndd_migrator.files.units import Kind, Unit, uses_temporary_tables
 from sysndd_migrator.ledger.journal import JournalRow
 from sysndd_migrator.ledger.ledger import Ledger
 from sysndd_migrator.ledger.record import FileRecord
-from sysndd_migrator.server.blockers import find_blocker
 from sysndd_migrator.server.fingerprint import names_in
 from sysndd_migrator.server.session import LOCK_TIMEOUTS, Outcome, server_error
 
@@ -34,7 +34,7 @@ _LONGEST_BACKOFF = 5.0
 _KILLED = 1317
 
 # These leave the session as it was.
-_PLAIN = frozenset({Kind.DEFINITION, Kind.DATA})
+_SESSION_NEUTRAL = frozenset({Kind.DEFINITION, Kind.DATA})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +79,10 @@ class FileRun:
         self._record = FileRecord(context.session, ledger, context.journal, script, run_id)
         self._done = done or {}
         self.resumed = done is not None
-        self._runner = UnitRunner(context, ledger.schema, script, self._record)
-        self._progress = self._runner.progress
-        self._progress.changed = any(row.changed for row in self._done.values() if row.finished)
+        self._progress = FileProgress(
+            changed=any(row.changed for row in self._done.values() if row.finished)
+        )
+        self._runner = UnitRunner(context, ledger.schema, script, self._record, self._progress)
 
     async def apply(self) -> FileResult:
         """Send what is not done yet and record it.
@@ -116,7 +117,7 @@ class FileRun:
 
     async def _clean_session(self) -> dict[str, str]:
         """Take back what the file left in the session, before the next file can see it."""
-        simple = all(unit.kind in _PLAIN for unit in self._script.units)
+        simple = all(unit.kind in _SESSION_NEUTRAL for unit in self._script.units)
         leaked: dict[str, object] = {}
         if not (simple and await self._session.is_unchanged()):
             leaked = await self._session.reset(self._ledger.schema, transactions=not simple)
@@ -147,7 +148,7 @@ class FileRun:
             raise failure.undecidable(self._script, unit)
         if await self._hash(unit) == row.fingerprint:
             return False
-        if unit.kind is Kind.OPAQUE and not _is_one_change(unit):
+        if unit.kind is Kind.OPAQUE and not _is_single_change(unit):
             raise failure.undecidable(self._script, unit)
         log.info(
             "unit_already_applied",
@@ -200,14 +201,14 @@ class FileRun:
             ) from error
         log.warning(
             "waiting_for_table",
-            at=failure.place(self._script, unit),
+            at=failure.location(self._script, unit),
             statement=self._progress.sent,
-            blocked_by=failure.who(blocker),
+            blocked_by=failure.describe_blocker(blocker),
         )
 
     async def _failure(self, unit: Unit, error: pymysql.err.Error) -> MigratorError:
         number, _ = server_error(error)
-        if number in failure.GONE or isinstance(error, pymysql.err.InterfaceError):
+        if number in failure.CONNECTION_ERRORS or isinstance(error, pymysql.err.InterfaceError):
             return failure.connection_lost(self._script, self._progress.sent, error)
         await self._session.reset(self._ledger.schema)
         if number == _KILLED:
@@ -215,7 +216,7 @@ class FileRun:
             return failure.stopped(self._script, self._progress.sent, requested=requested)
         failed = failure.failed_statement(self._script, unit, self._progress.sent, error)
         await self._context.lock.ensure_held()
-        await self._record.unit_failed(unit, failure.sentence(self._script, failed), failed)
+        await self._record.unit_failed(unit, failure.message(self._script, failed), failed)
         return failure.as_error(self._script, failed)
 
     async def _not_met(self, unit: Unit, error: PostconditionFailed) -> MigratorError:
@@ -230,7 +231,7 @@ class FileRun:
         )
 
 
-def _is_one_change(unit: Unit) -> bool:
+def _is_single_change(unit: Unit) -> bool:
     return unit.statements[0].plain.lower().startswith("execute")
 
 

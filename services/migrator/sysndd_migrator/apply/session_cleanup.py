@@ -5,9 +5,9 @@ temporary tables. Nothing of it may reach the next file.
 import re
 from collections.abc import Iterable
 
+from sysndd_migrator.files.lexing import empty_strings
 from sysndd_migrator.files.splitter import Statement
 
-_STRING = re.compile(r"'[^'\\]*(?:\\.[^'\\]*)*'|\"[^\"\\]*(?:\\.[^\"\\]*)*\"", re.DOTALL)
 _VARIABLE = re.compile(r"(?<!@)@(`(?:[^`]|``)+`|[0-9A-Za-z_$.]+)")
 _PREPARED = re.compile(r"\Aprepare\s+(`(?:[^`]|``)+`|[0-9A-Za-z_$]+)", re.IGNORECASE)
 _TEMPORARY = re.compile(
@@ -32,7 +32,7 @@ def session_cleanup_statements(statements: Iterable[Statement]) -> list[str]:
     for statement in statements:
         text = statement.plain
         if "@" in text:
-            variables |= dict.fromkeys(_VARIABLE.findall(_STRING.sub("''", text)))
+            variables |= dict.fromkeys(_VARIABLE.findall(empty_strings(text)))
         if match := _PREPARED.match(text):
             prepared[match[1]] = None
         elif match := _TEMPORARY.match(text):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pymysql.err
 
 from sysndd_migrator.apply import assertions, failure
-from sysndd_migrator.apply.effect import changed_objects, definition_hash, proven_by_ok
+from sysndd_migrator.apply.effect import changed_objects, confirmed_by_ok, definition_hash
 from sysndd_migrator.apply.run_context import RunContext
 from sysndd_migrator.files.script import Script
 from sysndd_migrator.files.splitter import Statement
@@ -45,14 +45,19 @@ class UnitRunner:
     """
 
     def __init__(
-        self, context: RunContext, schema: str, script: Script, record: FileRecord
+        self,
+        context: RunContext,
+        schema: str,
+        script: Script,
+        record: FileRecord,
+        progress: FileProgress,
     ) -> None:
         self._context = context
         self._session = context.session
         self._schema = schema
         self._script = script
         self._record = record
-        self.progress = FileProgress()
+        self._progress = progress
 
     async def run(self, unit: Unit) -> None:
         """Send a unit and record it.
@@ -62,9 +67,11 @@ class UnitRunner:
 
         Raises:
             pymysql.err.Error: the server's refusal.
-            PostconditionFailed, LockLost, Interrupted: it must not go on.
+            PostconditionFailed: An assertion at the end of the file does not hold.
+            LockLost: The migration lock was lost.
+            Interrupted: A stop was requested.
         """
-        self.progress.sent = unit.first
+        self._progress.sent = unit.first
         if unit.kind is Kind.SESSION:
             await self._send_all(unit)
         elif unit.kind is Kind.DATA:
@@ -95,15 +102,15 @@ class UnitRunner:
         last = unit is self._script.units[-1]
         await self._session.execute("BEGIN")
         outcome = await self._send_all(unit)
-        changed = self.progress.changed or outcome.changed
+        changed = self._progress.changed or outcome.changed
         writes = [self._record.unit_done(unit, outcome)]
         if last:
             await self.check_assertions(changed=changed)
             writes.append(self._record.success())
         await self._session.execute_all(writes)
         await self._session.execute("COMMIT")
-        self.progress.changed = changed
-        self.progress.recorded = last
+        self._progress.changed = changed
+        self._progress.recorded = last
 
     async def _transaction(self, unit: Unit) -> None:
         """Send a transaction of the file, with the record right before its COMMIT."""
@@ -120,7 +127,7 @@ class UnitRunner:
             await self._send(unit.statements[-1], unit.last)
         else:
             await self._session.execute("COMMIT")  # a definition follows, which would commit
-        self.progress.changed = self.progress.changed or outcome.changed
+        self._progress.changed = self._progress.changed or outcome.changed
 
     async def _committing(self, unit: Unit) -> None:
         """Send what commits by itself, or may.
@@ -139,7 +146,7 @@ class UnitRunner:
             if server_error(error)[0] in LOCK_TIMEOUTS:  # else the caller would send it once more
                 raise failure.not_recorded(self._script, unit, error) from error
             raise
-        self.progress.changed = self.progress.changed or outcome.changed
+        self._progress.changed = self._progress.changed or outcome.changed
 
     async def _finish(self, unit: Unit, before: str, outcome: Outcome) -> Outcome:
         """See what a unit that was accepted has changed, and record it."""
@@ -157,7 +164,7 @@ class UnitRunner:
 
     async def _is_same(self, unit: Unit, before: str, outcome: Outcome) -> bool:
         """Tell whether the definitions that a unit may change are as they were before it."""
-        if not outcome.warnings and proven_by_ok(unit, before):
+        if not outcome.warnings and confirmed_by_ok(unit, before):
             return False
         return await definition_hash(self._session, self._schema, self._script, unit) == before
 
@@ -173,7 +180,7 @@ class UnitRunner:
     async def _send(self, statement: Statement, position: int) -> Outcome:
         """Send one statement, and check that it did not release the lock."""
         self._context.interruption.check()
-        self.progress.sent = position
+        self._progress.sent = position
         with self._context.progress.watching(self._script, position):
             rows = await self._session.run(statement.text)
         warnings = await self._context.lock.ensure_held()

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Mapping
 
 import pymysql.err
 
-from sysndd_core.db.schema_objects import OWN, RUNNING, TABLE, Snapshot, expected, quoted
+from sysndd_core.db.schema_objects import OWN, RUNNING, TABLE, Snapshot, expected
+from sysndd_core.sql.identifiers import qualified_name
 from sysndd_migrator.server.session import Session, has_table, not_permitted
-from sysndd_migrator.server.snapshot import differences, take
+from sysndd_migrator.server.snapshot import differences, read_snapshot
 
-_ROWS_AT_ONCE = 100
+_ROWS_PER_INSERT = 100
 
 
 class Drift:
@@ -27,7 +28,7 @@ class Drift:
     def __init__(self, session: Session, platform: str) -> None:
         self._session = session
         self._platform = platform
-        self.table = quoted(platform, TABLE)
+        self.table = qualified_name(platform, TABLE)
 
     async def create(self) -> None:
         """Create the table when there is none.
@@ -46,30 +47,32 @@ class Drift:
         """Return what was recorded of a schema, or None when nothing comparable was."""
         return await expected(self._session, self._platform, schema)
 
-    async def now(self, schema: str) -> Snapshot:
+    async def current(self, schema: str) -> Snapshot:
         """Read a schema's definitions; the migrator's own tables are left out."""
-        return await take(self._session, schema, contents=False, without=OWN)
+        return await read_snapshot(self._session, schema, contents=False, without=OWN)
 
     async def sentences(self, schema: str) -> list[str]:
         """Name each object that is not as the last run left it, and how it differs."""
         expected = await self.expected(schema)
         if expected is None:
             return []
-        return [f"In {schema}, {text}." for text in differences(expected, await self.now(schema))]
+        return [
+            f"In {schema}, {text}." for text in differences(expected, await self.current(schema))
+        ]
 
-    async def kept(self, schema: str) -> dict[str, tuple[str | None, str | None]]:
+    async def drifted(self, schema: str) -> dict[str, tuple[str | None, str | None]]:
         """Return the objects that drifted: name → (expected definition, the one it has now)."""
         expected = await self.expected(schema)
         if expected is None:
             return {}
-        wanted, found = expected.definitions, (await self.now(schema)).definitions
+        recorded, found = expected.definitions, (await self.current(schema)).definitions
         return {
-            name: (wanted.get(name), found.get(name))
-            for name in wanted.keys() | found.keys()
-            if wanted.get(name) != found.get(name)
+            name: (recorded.get(name), found.get(name))
+            for name in recorded.keys() | found.keys()
+            if recorded.get(name) != found.get(name)
         }
 
-    async def begin(self, schema: str) -> None:
+    async def suspend(self, schema: str) -> None:
         """Expect nothing while a run changes the schema, also when it is killed before ``record``."""
         await self._session.execute(
             f"REPLACE INTO {self.table} (schema_name, name, definition, server, recorded_at) "
@@ -77,26 +80,28 @@ class Drift:
             (schema, RUNNING),
         )
 
-    async def record(self, schema: str, kept: Mapping[str, tuple[str | None, str | None]]) -> None:
+    async def record(
+        self, schema: str, drifted: Mapping[str, tuple[str | None, str | None]]
+    ) -> None:
         """Expect the schema to stay as it is now.
 
         Args:
             schema: its name.
             kept: from before the run; what is still the same is expected as before.
         """
-        definitions = dict((await self.now(schema)).definitions)
-        for name, (wanted, found) in kept.items():
+        definitions = dict((await self.current(schema)).definitions)
+        for name, (recorded, found) in drifted.items():
             if definitions.get(name) != found:
                 continue  # this run changed it
-            if wanted is None:
+            if recorded is None:
                 definitions.pop(name, None)
             else:
-                definitions[name] = wanted
+                definitions[name] = recorded
         await self._session.execute("BEGIN")
         await self._session.execute(f"DELETE FROM {self.table} WHERE schema_name = %s", (schema,))
         rows = sorted(definitions.items())
-        for at in range(0, len(rows), _ROWS_AT_ONCE):
-            some = rows[at : at + _ROWS_AT_ONCE]
+        for at in range(0, len(rows), _ROWS_PER_INSERT):
+            some = rows[at : at + _ROWS_PER_INSERT]
             marks = ", ".join(["(%s, %s, %s, VERSION(), UTC_TIMESTAMP(6))"] * len(some))
             await self._session.execute(
                 f"INSERT INTO {self.table} (schema_name, name, definition, server, recorded_at) "

@@ -66,7 +66,7 @@ _TABLE = re.compile(
     rf"(?:if\s+(?:not\s+)?exists\s+)?{_NAME}",
     re.IGNORECASE,
 )
-_OF_TABLES = re.compile(
+_TABLE_STATEMENT = re.compile(
     r"\A(?:create(?:\s+or\s+replace)?|drop|rename)\s+table\b|\Atruncate\b", re.IGNORECASE
 )
 _PREPARE = re.compile(r"\Aprepare\s+(\S+)\s+from\s+(.+)\Z", re.IGNORECASE | re.DOTALL)
@@ -240,7 +240,7 @@ class LockClassRun:
 def _class_by_words(sent: str, kind: Kind) -> LockClass:
     if _ALTER.match(sent) or _INDEX.match(sent):
         return LockClass.UNKNOWN
-    if _OF_TABLES.match(sent):
+    if _TABLE_STATEMENT.match(sent):
         return LockClass.NEW if sent[:6].lower() == "create" else LockClass.DEFINITION
     if _REBUILDS.match(sent):
         return LockClass.COPY
@@ -263,7 +263,7 @@ def _opaque(sent: str) -> LockClass:
 
 def _table_of(sent: str) -> str | None:
     match = _ALTER.match(sent) or _INDEX.match(sent)
-    if match is None and _OF_TABLES.match(sent):
+    if match is None and _TABLE_STATEMENT.match(sent):
         match = _TABLE.match(sent)
     return _unquoted(match[1]) if match else None
 

@@ -10,7 +10,7 @@ from sysndd_migrator.files.sources import Source
 from sysndd_migrator.server.session import Session
 
 
-def trimmed(source: Source, scripts: Sequence[Script]) -> Source:
+def with_scripts(source: Source, scripts: Sequence[Script]) -> Source:
     """Return a source with some of its files only."""
     return replace(source, scripts=tuple(scripts))
 
@@ -37,7 +37,7 @@ async def refuse_outside(session: Session, scripts: Iterable[Script]) -> None:
         for statement in script.statements:
             if reason := reaches_outside(statement, schemas):
                 raise NotClean(
-                    f"{script.place}:{statement.line}: this statement {reason}, so it can't be "
+                    f"{script.path}:{statement.line}: this statement {reason}, so it can't be "
                     "tried out in a scratch schema. Write names without a schema, and keep what "
                     "belongs to the server in deploy/accounts. Nothing was run.",
                     file=script.filename,

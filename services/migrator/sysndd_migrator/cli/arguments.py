@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TypeAlias
 
-from sysndd_migrator.exit_codes import ExitCode
+from sysndd_migrator.errors import ExitCode
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """What ``add_subparsers`` returns; argparse gives it no public name."""
@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("wait", parents=[shared], help="block until nothing is pending")
     _add_file_commands(commands, shared)
     _add_ledger_commands(commands, shared)
-    _add_trial_commands(commands, shared)
+    _add_check_commands(commands, shared)
     return program
 
 
@@ -93,7 +93,7 @@ def _add_ledger_commands(commands: Subparsers, shared: argparse.ArgumentParser) 
     new.add_argument("name", nargs="+", metavar="NAME", help="what it does, in a few words")
 
 
-def _add_trial_commands(commands: Subparsers, shared: argparse.ArgumentParser) -> None:
+def _add_check_commands(commands: Subparsers, shared: argparse.ArgumentParser) -> None:
     verifier = commands.add_parser(
         "verify", parents=[shared], help="apply every file twice in a scratch schema"
     )

@@ -15,8 +15,7 @@ from sysndd_migrator.cli.printing import count, print_json, size
 from sysndd_migrator.commands.lint import ScratchRun, lint
 from sysndd_migrator.commands.plan import Plan, Step, plan
 from sysndd_migrator.commands.verify import Verification, verify
-from sysndd_migrator.errors import WaitTimedOut
-from sysndd_migrator.exit_codes import ExitCode
+from sysndd_migrator.errors import ExitCode, WaitTimedOut
 from sysndd_migrator.server.interruption import Interruption
 from sysndd_migrator.settings import MigratorSettings
 
@@ -126,7 +125,7 @@ def _print_verification(done: Verification) -> None:
 
 # -- plan ---------------------------------------------------------------------------------------
 
-_MEANS = {
+_EFFECTS = {
     LockClass.INSTANT: "no copy; reads and writes go on",
     LockClass.INPLACE: "reads and writes go on while it works",
     LockClass.INPLACE_SHARED: "writes wait until it is done",
@@ -185,7 +184,7 @@ def _step_lines(step: Step) -> str:
         on = f" on {done.table}, about {step.size.rows:,} rows, {size(step.size.size_bytes)}"
     lines = [
         f"  line {done.statement.line}: {shortened(done.sent)}",
-        f"    {done.lock.value}{on}: {_MEANS.get(done.lock, 'this connection only')}",
+        f"    {done.lock.value}{on}: {_EFFECTS.get(done.lock, 'this connection only')}",
     ]
     if done.error:
         lines.append(f"    On an empty clone: {done.error}")

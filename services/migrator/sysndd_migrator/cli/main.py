@@ -21,8 +21,7 @@ from sysndd_core.settings.log import LogFormat, LogLevel, LogSettings
 from sysndd_migrator.cli.arguments import parser
 from sysndd_migrator.cli.printing import count, duration, print_json
 from sysndd_migrator.commands.up import Applied, Migrator, open_migrator
-from sysndd_migrator.errors import MigratorError, ServerUnavailable, WaitTimedOut
-from sysndd_migrator.exit_codes import ExitCode
+from sysndd_migrator.errors import ExitCode, MigratorError, ServerUnavailable, WaitTimedOut
 from sysndd_migrator.ledger.status import PROBLEMS, WAITING, FileState, State
 from sysndd_migrator.server.interruption import Interruption
 from sysndd_migrator.server.session import server_error
@@ -30,7 +29,7 @@ from sysndd_migrator.settings import MigratorSettings
 
 log = get_logger(__name__)
 
-_TRIALS = frozenset({"baseline", "verify", "plan", "lint"})
+_SCRATCH_COMMANDS = frozenset({"baseline", "verify", "plan", "lint"})
 
 _POLL_SECONDS = 1.0
 _REPORT_SECONDS = 10.0
@@ -48,10 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return int(_other_commands()["new"](options, settings))
         return asyncio.run(_run(options, settings))
     except SysnddError as error:
-        return _complain(options, error)
+        return _report_error(options, error)
     except pymysql.err.Error as error:
         number, words = server_error(error)
-        return _complain(options, MigratorError(f"{words} (error {number})."))
+        return _report_error(options, MigratorError(f"{words} (error {number})."))
     except BrokenPipeError:
         # The reader (head, less) has seen enough; Python would complain again while it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -90,7 +89,7 @@ def _settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Migrat
 
 def _log_settings(options: argparse.Namespace, settings: MigratorSettings) -> LogSettings:
     # What is tried out in a scratch schema is told in the answer, not in the log of what happened.
-    if options.command in _TRIALS and settings.log.level is LogLevel.INFO:
+    if options.command in _SCRATCH_COMMANDS and settings.log.level is LogLevel.INFO:
         return settings.log.model_copy(update={"level": LogLevel.WARNING})
     return settings.log
 
@@ -308,7 +307,7 @@ def _print_wait(options: argparse.Namespace, waited: float) -> None:
 # -- printing -----------------------------------------------------------------------------------
 
 
-def _complain(options: argparse.Namespace, error: SysnddError) -> int:
+def _report_error(options: argparse.Namespace, error: SysnddError) -> int:
     if options.json:
         print_json({"error": {"code": error.code, "detail": error.detail, **error.extra}})
     print(f"sysndd-migrator: {error.detail}", file=sys.stderr)

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sysndd_core.settings.database import DatabaseSettings
-from sysndd_migrator.checks.lint import Finding, check, with_allowances
-from sysndd_migrator.checks.lint_rules import RULES
+from sysndd_migrator.checks.lint_rules import RULES, Finding, check, with_allowances
 from sysndd_migrator.checks.lock_class import ClassifiedStatement, LockClass, LockClassRun
 from sysndd_migrator.checks.scratch import Purpose, scratch_schemas
 from sysndd_migrator.checks.scratch_run import server_version
@@ -63,8 +62,8 @@ async def lint(
     ]
     if scratch_run is None:
         return found
-    known = {(finding.place, finding.line, finding.rule) for finding in found}
-    ambiguous = {finding.place for finding in found if finding.rule == "ambiguous-file"}
+    known = {(finding.path, finding.line, finding.rule) for finding in found}
+    ambiguous = {finding.path for finding in found if finding.rule == "ambiguous-file"}
     async with scratch_schemas(scratch_run.settings, Purpose.LINT) as scratch:
         session = await Session.open(scratch_run.settings)
         try:
@@ -74,11 +73,11 @@ async def lint(
                 lock_class_run = LockClassRun(session, schema, forbidden, interruption)
                 execution = _Execution(session, lock_class_run, schema, scratch_run)
                 for finding in await execution.of(source, without=ambiguous):
-                    if (finding.place, finding.line, finding.rule) not in known:
+                    if (finding.path, finding.line, finding.rule) not in known:
                         found.append(finding)
         finally:
             session.close()
-    return sorted(found, key=lambda finding: finding.place)
+    return sorted(found, key=lambda finding: finding.path)
 
 
 class _Execution:
@@ -97,7 +96,7 @@ class _Execution:
         self._rows = await _live_rows(self._session, source.schema)
         found: list[Finding] = []
         for script in source.scripts:
-            if script.place not in without:
+            if script.path not in without:
                 found += await self._of_file(script)
         return found
 
@@ -132,7 +131,7 @@ class _Execution:
 
 
 def _finding(script: Script, line: int, rule: str, message: str) -> Finding:
-    return Finding(script.place, line, rule, message, RULES[rule])
+    return Finding(script.path, line, rule, message, RULES[rule])
 
 
 async def _live_rows(session: Session, schema: str) -> dict[str, int]:

@@ -1,25 +1,35 @@
-"""``plan``: what ``up`` would do, each statement with the lock it would take; live is only read.
+"""``plan``: what ``up`` would do, each statement with the lock it would read_snapshot; live is only read.
 
 The answer is kept in the platform schema as well, where the admin pages find it.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pymysql.err
+
+from sysndd_core.logging import get_logger
 from sysndd_core.settings.database import DatabaseSettings
-from sysndd_migrator.checks.lint import Finding, check
+from sysndd_core.sql.identifiers import qualified_name
+from sysndd_migrator.checks.lint_rules import Finding, check
 from sysndd_migrator.checks.lock_class import ClassifiedStatement, LockClass, LockClassRun
 from sysndd_migrator.checks.scratch import Purpose, Scratch, scratch_schemas
-from sysndd_migrator.commands.plan_cache import KeptFile, keep
+from sysndd_migrator.checks.scratch_run import server_version
 from sysndd_migrator.commands.up import Migrator, open_migrator
 from sysndd_migrator.files.outside import other_schemas
 from sysndd_migrator.files.sources import Source
 from sysndd_migrator.files.units import Kind
 from sysndd_migrator.ledger.status import PROBLEMS, WAITING, FileState
 from sysndd_migrator.server.interruption import Interruption
-from sysndd_migrator.server.session import Session
-from sysndd_migrator.server.snapshot import take
+from sysndd_migrator.server.session import Session, server_error
+from sysndd_migrator.server.snapshot import read_snapshot
+
+log = get_logger(__name__)
+
+_STORED = "migration_plan"
+_NO_TABLE_YET = frozenset({1049, 1146})  # the platform schema itself is pending
 
 
 @dataclass(frozen=True)
@@ -112,17 +122,7 @@ async def plan(settings: DatabaseSettings, directory: Path, interruption: Interr
             ]
         if any(state.state in WAITING for found in states.values() for state in found):
             result.files = await _classify(migrator, settings, states, interruption)
-        schemas = {source.name: source.schema for source in migrator.sources}
-        kept = [
-            KeptFile(
-                schemas[file.source],
-                file.state.filename,
-                file.state.script.checksum if file.state.script else "",
-                file.document(),
-            )
-            for file in result.files
-        ]
-        await keep(migrator.session, schemas["platform"], kept)
+        await _store(migrator, result)
         return result
 
 
@@ -153,7 +153,7 @@ async def _clone(
     into = scratch.settings.ops_name if source.name == "platform" else scratch.settings.name
     forbidden = await other_schemas(session) - {into.lower()}
     lock_class_run = LockClassRun(session, into, forbidden, interruption)
-    await lock_class_run.clone(await take(session, source.schema, contents=False))
+    await lock_class_run.clone(await read_snapshot(session, source.schema, contents=False))
     return lock_class_run
 
 
@@ -192,3 +192,32 @@ async def table_sizes(session: Session, schema: str) -> dict[str, Size]:
         (schema,),
     )
     return {str(row["n"]).lower(): Size(int(row["r"]), int(row["b"])) for row in rows}
+
+
+async def _store(migrator: Migrator, plan: Plan) -> None:
+    """Replace the stored plan; a plan that cannot be stored is still returned."""
+    session = migrator.session
+    schemas = {source.name: source.schema for source in migrator.sources}
+    table = qualified_name(schemas["platform"], _STORED)
+    try:
+        await session.execute("BEGIN")
+        await session.execute(f"DELETE FROM {table}")
+        for file in plan.files:
+            script = file.state.script
+            await session.execute(
+                f"INSERT INTO {table} (schema_name, filename, checksum, measured_at, server,"
+                " document) VALUES (%s, %s, %s, UTC_TIMESTAMP(6), %s, %s)",
+                (
+                    schemas[file.source],
+                    file.state.filename,
+                    script.checksum if script else "",
+                    server_version(session),
+                    json.dumps(file.document()),
+                ),
+            )
+        await session.execute("COMMIT")
+    except pymysql.err.Error as error:
+        number, reason = server_error(error)
+        if number not in _NO_TABLE_YET:
+            log.warning("plan_cache_write_failed", errno=number, reason=reason)
+        await session.execute("ROLLBACK")

@@ -45,7 +45,7 @@ async def resolve(
             ledger = migrator.ledger(source)
             writes += [
                 ledger.succeeded(filename, 0),
-                ledger.decided(filename, "migration_resolved"),
+                ledger.decided(filename, "resolved"),
             ]
             sentence = f"{filename} counts as applied from now on."
         else:
@@ -92,7 +92,7 @@ def _skipped(
     journal, schema = migrator.journal, migrator.ledger(source).schema
     decided = Outcome(0, 0, "decided by a person")
     return [
-        journal.done(journal.row_of(run_id, schema, script, unit), decided)
+        journal.done(journal.unit_columns(run_id, schema, script, unit), decided)
         for unit in script.units
         if unit.first < first
     ]

@@ -11,6 +11,7 @@ import pymysql.err
 from sysndd_core.errors import SettingsError
 from sysndd_core.logging import get_logger
 from sysndd_core.settings.database import DatabaseSettings
+from sysndd_core.sql.identifiers import quote_name
 from sysndd_migrator.apply.assertions import CHANGED_NOTHING
 from sysndd_migrator.apply.file_run import FileRun, remarks_of
 from sysndd_migrator.apply.progress import Progress
@@ -179,8 +180,8 @@ class Migrator:
         drifted: dict[str, dict[str, tuple[str | None, str | None]]] = {}
         for source in self.sources:
             fresh = accept_drift or _unfinished(states[source.name])
-            drifted[source.schema] = {} if fresh else await self.drift.kept(source.schema)
-            await self.drift.begin(source.schema)
+            drifted[source.schema] = {} if fresh else await self.drift.drifted(source.schema)
+            await self.drift.suspend(source.schema)
         report.remarks += drift_remarks(drifted)
         context = self._context(strict=strict)
         try:
@@ -191,9 +192,9 @@ class Migrator:
                     report.applied.append(applied)
                     with contextlib.suppress(OSError):  # that nobody reads it ends no migration
                         announce(applied)
-            for schema, kept in drifted.items():
+            for schema, objects in drifted.items():
                 await self.lock.ensure_held()
-                await self.drift.record(schema, kept)
+                await self.drift.record(schema, objects)
         finally:
             context.progress.close()
         return report
@@ -223,10 +224,9 @@ class Migrator:
         except pymysql.err.Error as error:
             if server_error(error)[0] not in {_UNKNOWN_DATABASE, 1044}:
                 raise
-        quoted = f"`{schema.replace('`', '``')}`"
         try:
             await self._session.execute(
-                f"CREATE DATABASE IF NOT EXISTS {quoted} CHARACTER SET utf8mb4"
+                f"CREATE DATABASE IF NOT EXISTS {quote_name(schema)} CHARACTER SET utf8mb4"
             )
         except pymysql.err.Error as error:
             raise (
@@ -242,7 +242,7 @@ class Migrator:
         for state in states:
             if state.state is State.COSMETIC and state.script is not None:
                 ledger = self._ledgers[source.name]
-                await self.write([ledger.rechecked(state.filename, state.script.checksum)])
+                await self.write([ledger.checksum_updated(state.filename, state.script.checksum)])
 
     async def _apply(
         self, context: RunContext, source: Source, state: FileState, report: Report

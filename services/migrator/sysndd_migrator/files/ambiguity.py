@@ -7,6 +7,8 @@ so it is refused.
 
 import re
 
+from sysndd_migrator.files.lexing import EXECUTABLE_PREFIX, LEXING_MODES, empty_strings
+
 # Commands of the mariadb and mysql clients (`help` lists them). `use` and `delimiter` are treated
 # apart: the first is SQL as well, the second is the splitter's own.
 _CLIENT_COMMANDS = frozenset(
@@ -41,15 +43,9 @@ _CLIENT_COMMANDS = frozenset(
     ]
 )
 
-# Modes that change what a quote or a backslash is, and the combinations that contain one.
-_LEXING_MODES = frozenset(
-    ["ANSI", "ANSI_QUOTES", "DB2", "MAXDB", "MSSQL", "NO_BACKSLASH_ESCAPES", "ORACLE", "POSTGRESQL"]
-)
 # Character sets in which a byte of a multi-byte character can look like a quote or a backslash.
 _LEXING_CHARSETS = frozenset(["big5", "cp932", "gb18030", "gbk", "sjis"])
 
-_QUOTED = re.compile(r"'[^'\\]*(?:\\.[^'\\]*)*'|\"[^\"\\]*(?:\\.[^\"\\]*)*\"", re.DOTALL)
-_EXECUTABLE_PREFIX = re.compile(r"\A/\*M?!\d*\s*")
 _ASSIGNS_SQL_MODE = re.compile(
     r"\bset\b(?:(?!;).)*?(?<![\w$])`?sql_mode`?\s*:?=", re.IGNORECASE | re.DOTALL
 )
@@ -73,7 +69,7 @@ def reason_to_refuse(canonical: str, delimiter: str) -> str | None:
     Returns:
         One sentence, or None when the statement is unambiguous.
     """
-    plain = _EXECUTABLE_PREFIX.sub("", canonical)
+    plain = EXECUTABLE_PREFIX.sub("", canonical)
     words = plain.split(None, 2)
     first = words[0].lower() if words else ""
     if first in _CLIENT_COMMANDS and plain == canonical:
@@ -83,16 +79,12 @@ def reason_to_refuse(canonical: str, delimiter: str) -> str | None:
     return _sql_mode(first, plain) or _charset(first, plain) or _several(plain, delimiter)
 
 
-def _without_strings(text: str) -> str:
-    return _QUOTED.sub("''", text)
-
-
 def _sql_mode(first: str, plain: str) -> str | None:
     if first not in {"set", "create", "alter", "begin"} or "sql_mode" not in plain.lower():
         return None
-    if not _ASSIGNS_SQL_MODE.search(_without_strings(plain)):
+    if not _ASSIGNS_SQL_MODE.search(empty_strings(plain)):
         return None
-    modes = {word.upper() for word in re.findall(r"\w+", plain)} & _LEXING_MODES
+    modes = {word.upper() for word in re.findall(r"\w+", plain)} & LEXING_MODES
     if not modes:
         return None
     return f"sql_mode {', '.join(sorted(modes))} changes how the rest of the file is read"
@@ -112,6 +104,6 @@ def _several(plain: str, delimiter: str) -> str | None:
     # the client would send several statements as one, which can't be recorded one by one.
     if delimiter == ";" or ";" not in plain or _STORED_PROGRAM.match(plain):
         return None
-    if ";" not in _without_strings(plain).rstrip("; \n"):
+    if ";" not in empty_strings(plain).rstrip("; \n"):
         return None
     return f"several statements under DELIMITER {delimiter}; end each with it, or set DELIMITER ;"

@@ -36,13 +36,13 @@ class Directives:
     no_op: bool = False
 
 
-def read_directives(data: bytes, statements: Sequence[Statement], place: str) -> Directives:
+def read_directives(data: bytes, statements: Sequence[Statement], path: str) -> Directives:
     """Read the directives of a file.
 
     Args:
         data: its bytes.
         statements: its statements; what stands inside one of them is not a directive.
-        place: its name for messages.
+        path: its name for messages.
 
     Raises:
         AmbiguousFile: a directive that can't be followed, with its line.
@@ -56,16 +56,16 @@ def read_directives(data: bytes, statements: Sequence[Statement], place: str) ->
         column = match.start(1) - match.start() + 1
         text = match[2].decode("utf-8").strip()
         if match[1] == b"assert":
-            assertions.append(Assertion(line, _question(text, place, line, column)))
+            assertions.append(Assertion(line, _question(text, path, line, column)))
         elif text.lower() == "no-op":
             no_op = True
         else:
-            raise AmbiguousFile(place, line, column, "the only thing to expect is: no-op")
+            raise AmbiguousFile(path, line, column, "the only thing to expect is: no-op")
     return Directives(tuple(assertions), no_op)
 
 
-def _question(text: str, place: str, line: int, column: int) -> str:
-    found = split(text.encode(), place) if text else ()
+def _question(text: str, path: str, line: int, column: int) -> str:
+    found = split(text.encode(), path) if text else ()
     if len(found) != 1 or not _QUESTION.match(found[0].canonical):
-        raise AmbiguousFile(place, line, column, "assert: takes one SELECT on the same line")
+        raise AmbiguousFile(path, line, column, "assert: takes one SELECT on the same line")
     return found[0].text

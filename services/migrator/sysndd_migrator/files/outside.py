@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 
 from sysndd_core.db.database import Row
-from sysndd_migrator.files.literals import mask_literals
+from sysndd_migrator.files.lexing import mask_literals
 from sysndd_migrator.files.splitter import Statement
 from sysndd_migrator.files.units import Kind, kind_of
 from sysndd_migrator.server.session import Session

@@ -26,7 +26,7 @@ class Script:
 
     number: int
     filename: str
-    place: str
+    path: str
     data: bytes
 
     @cached_property
@@ -41,7 +41,7 @@ class Script:
         Raises:
             AmbiguousFile: the file is ambiguous.
         """
-        return split(self.data, self.place)
+        return split(self.data, self.path)
 
     @cached_property
     def _unit_hashes(self) -> dict[int, str]:
@@ -67,7 +67,7 @@ class Script:
         Raises:
             AmbiguousFile: the file is ambiguous, or a directive can't be followed.
         """
-        return read_directives(self.data, self.statements, self.place)
+        return read_directives(self.data, self.statements, self.path)
 
     @cached_property
     def units(self) -> tuple[Unit, ...]:
@@ -80,7 +80,7 @@ class Script:
         opened = uncommitted(units)
         if opened is not None:
             raise AmbiguousFile(
-                self.place, opened.line, opened.column, "this transaction is never committed"
+                self.path, opened.line, opened.column, "this transaction is never committed"
             )
         return units
 

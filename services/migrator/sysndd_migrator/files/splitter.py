@@ -20,9 +20,9 @@ from functools import cached_property, lru_cache
 
 from sysndd_migrator.errors import AmbiguousFile
 from sysndd_migrator.files.ambiguity import reason_to_refuse
+from sysndd_migrator.files.lexing import EXECUTABLE_PREFIX
 
 BOM = b"\xef\xbb\xbf"
-_EXECUTABLE_PREFIX = re.compile(r"\A/\*M?!\d*\s*")
 
 # The client keeps the delimiter in a buffer of 16 bytes.
 _LONGEST_DELIMITER = 15
@@ -83,7 +83,7 @@ class Statement:
     @cached_property
     def plain(self) -> str:
         """The canonical text without a leading ``/*!50000``."""
-        return _EXECUTABLE_PREFIX.sub("", self.canonical).removesuffix("*/").strip()
+        return EXECUTABLE_PREFIX.sub("", self.canonical).removesuffix("*/").strip()
 
 
 def split(data: bytes, name: str = "<sql>") -> tuple[Statement, ...]:

@@ -117,7 +117,7 @@ def units_of(statements: Iterable[Statement]) -> Iterator[Unit]:
             first = position
             gathering = _starts_block(text) or kind
         gathered.append(statement)
-        if gathering is Kind.DATA or _block_goes_on(gathering, text):
+        if gathering is Kind.DATA or _block_continues(gathering, text):
             continue
         yield Unit(gathering, first, tuple(gathered))
         gathered, gathering = [], None
@@ -131,7 +131,7 @@ def _starts_block(text: str) -> Kind | None:
     return Kind.TABLES_LOCKED if _LOCK.match(text) else None
 
 
-def _block_goes_on(gathering: Kind, text: str) -> bool:
+def _block_continues(gathering: Kind, text: str) -> bool:
     if gathering is Kind.TRANSACTION:
         return not _END.match(text)
     return gathering is Kind.TABLES_LOCKED and not _UNLOCK.match(text)

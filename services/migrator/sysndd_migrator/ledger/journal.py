@@ -10,6 +10,7 @@ from dataclasses import astuple, dataclass
 
 import pymysql.err
 
+from sysndd_core.sql.identifiers import qualified_name
 from sysndd_migrator.files.script import Script
 from sysndd_migrator.files.units import Unit
 from sysndd_migrator.ledger.failed_statement import FailedStatement
@@ -37,8 +38,8 @@ _FAILED = (
 _LONGEST_OBJECTS = 500
 _LONGEST_ERROR = 4000
 
-UnitNames = tuple[str | int, ...]
-"""What of a unit's row is known before it is sent, from ``Journal.row_of``."""
+UnitColumns = tuple[str | int, ...]
+"""What of a unit's row is known before it is sent, from ``Journal.unit_columns``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Journal:
 
     def __init__(self, session: Session, platform: str) -> None:
         self._session = session
-        self.table = f"`{platform.replace('`', '``')}`.`{TABLE}`"
+        self.table = qualified_name(platform, TABLE)
         self._insert = f"REPLACE INTO {self.table} ({', '.join(_NAMES)}, started_at, "
         self._marks = ", ".join(["%s"] * len(_NAMES))
 
@@ -119,7 +120,7 @@ class Journal:
             for row in rows
         }
 
-    def row_of(self, run_id: str, schema: str, script: Script, unit: Unit) -> UnitNames:
+    def unit_columns(self, run_id: str, schema: str, script: Script, unit: Unit) -> UnitColumns:
         """Return what of a unit's row is known before it is sent.
 
         Args:
@@ -130,7 +131,7 @@ class Journal:
             *(script.unit_hash(unit), unit.statements[0].line, unit.kind.value),
         )
 
-    def begun(self, row: UnitNames, fingerprint: str) -> Write:
+    def begun(self, row: UnitColumns, fingerprint: str) -> Write:
         """Record that a unit is about to be sent.
 
         Args:
@@ -148,7 +149,7 @@ class Journal:
             (*_effect(outcome), run_id, unit.first),
         )
 
-    def done(self, row: UnitNames, outcome: Outcome) -> Write:
+    def done(self, row: UnitColumns, outcome: Outcome) -> Write:
         """Record a unit that was not recorded as begun: it is part of this transaction."""
         return (
             f"{self._insert}finished_at, rows_changed, warnings, objects) "
@@ -156,7 +157,7 @@ class Journal:
             (*row, *_effect(outcome)),
         )
 
-    def failed(self, row: UnitNames, error: str, failed: FailedStatement | None) -> Write:
+    def failed(self, row: UnitColumns, error: str, failed: FailedStatement | None) -> Write:
         """Record that a unit failed.
 
         Args:

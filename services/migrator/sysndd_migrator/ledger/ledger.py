@@ -12,6 +12,7 @@ from typing import Any
 import pymysql.err
 
 from sysndd_core.db.schema_version import LEDGER
+from sysndd_core.sql.identifiers import qualified_name
 from sysndd_migrator.errors import ForeignLedger
 from sysndd_migrator.server.session import Session, Write, has_table, not_permitted, server_error
 
@@ -78,7 +79,7 @@ class Ledger:
     def __init__(self, session: Session, schema: str) -> None:
         self._session = session
         self.schema = schema
-        self.table = f"`{schema.replace('`', '``')}`.`{LEDGER}`"
+        self.table = qualified_name(schema, LEDGER)
 
     async def create(self) -> None:
         """Create the table when there is none.
@@ -189,7 +190,7 @@ class Ledger:
             (duration_ms, error[:_LONGEST_ERROR], filename),
         )
 
-    def rechecked(self, filename: str, checksum: str) -> Write:
+    def checksum_updated(self, filename: str, checksum: str) -> Write:
         """Take over the checksum of a file in which only comments or blanks changed."""
         return f"UPDATE {self.table} SET checksum = %s WHERE filename = %s", (checksum, filename)
 

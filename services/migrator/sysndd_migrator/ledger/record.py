@@ -64,7 +64,7 @@ class FileRecord:
             unit: which.
             before: hash of the definitions that it may change.
         """
-        row = self._journal.row_of(self._run_id, self._ledger.schema, self._script, unit)
+        row = self._journal.unit_columns(self._run_id, self._ledger.schema, self._script, unit)
         await self._session.commit_all([self._journal.begun(row, before)])
 
     async def unit_finished(self, unit: Unit, outcome: Outcome) -> None:
@@ -77,7 +77,7 @@ class FileRecord:
 
     def unit_done(self, unit: Unit, outcome: Outcome) -> Write:
         """Return the write that records a unit in the transaction of its own rows."""
-        row = self._journal.row_of(self._run_id, self._ledger.schema, self._script, unit)
+        row = self._journal.unit_columns(self._run_id, self._ledger.schema, self._script, unit)
         return self._journal.done(row, outcome)
 
     async def unit_failed(
@@ -91,7 +91,7 @@ class FileRecord:
             failed: the statement that the server rejected; None when an assertion of the file
                 is not true.
         """
-        row = self._journal.row_of(self._run_id, self._ledger.schema, self._script, unit)
+        row = self._journal.unit_columns(self._run_id, self._ledger.schema, self._script, unit)
         await self._session.commit_all(
             [
                 self._journal.failed(row, detail, failed),

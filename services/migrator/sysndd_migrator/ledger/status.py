@@ -79,8 +79,8 @@ def assess(
     newest = max((_number(name) for name, row in rows.items() if row.success), default=-1)
     known = failures or {}
     states = [_assess_one(script, rows.get(script.filename), newest, known) for script in scripts]
-    twins = {name: names for names in duplicates.values() for name in names}
-    states = [_with_duplicates(state, twins) for state in states]
+    same_number = {name: names for names in duplicates.values() for name in names}
+    states = [_with_duplicates(state, same_number) for state in states]
     present = {script.filename for script in scripts}
     states += [
         FileState(
@@ -158,12 +158,12 @@ def _failed_remark(row: LedgerRow, failed: FailedStatement | None) -> str:
     )
 
 
-def _with_duplicates(state: FileState, twins: Mapping[str, tuple[str, ...]]) -> FileState:
-    if state.filename not in twins or state.state is State.FAILED:
+def _with_duplicates(state: FileState, same_number: Mapping[str, tuple[str, ...]]) -> FileState:
+    if state.filename not in same_number or state.state is State.FAILED:
         return state
     number = _number(state.filename)
     remark = (
-        f"{' and '.join(twins[state.filename])} have the same number {number}, so their order is "
+        f"{' and '.join(same_number[state.filename])} have the same number {number}, so their order is "
         "undefined. Give the one that is not applied yet the next free number."
     )
     return FileState(state.filename, State.DUPLICATE, state.script, state.row, remark)

@@ -64,7 +64,7 @@ class MigrationLock:
         answer = await self._session.send(
             "SELECT CONCAT(@@warning_count, '|', CONNECTION_ID(), '|', IFNULL(IS_USED_LOCK(%s), 0))",
             (self.name,),
-            rows=Rows.AS_SENT,
+            rows=Rows.RAW,
         )
         warnings, own, holder = map(int, bytes(answer.rows[0][0]).replace(b"\0", b"").split(b"|"))
         if holder != own:

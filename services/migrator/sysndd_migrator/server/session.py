@@ -18,7 +18,9 @@ from sysndd_core.db.database import Row, connect, is_mariadb
 from sysndd_core.errors import SysnddError
 from sysndd_core.logging import get_logger
 from sysndd_core.settings.database import DatabaseSettings
+from sysndd_core.sql.identifiers import quote_name
 from sysndd_migrator.errors import NotPermitted, ServerUnavailable
+from sysndd_migrator.files.lexing import LEXING_MODES
 
 log = get_logger(__name__)
 
@@ -28,7 +30,6 @@ LOCK_WAIT_SECONDS = 5
 LOCK_TIMEOUTS = frozenset({1205, 1213})
 """Errors of a statement that got no lock, and was undone."""
 
-_LEXING_MODES = frozenset({"ANSI_QUOTES", "NO_BACKSLASH_ESCAPES"})
 _OPTION_MULTI_STATEMENTS_OFF = b"\x01\x00"
 
 # Session variables a migration may change for itself; each file starts from the same values.
@@ -83,14 +84,14 @@ class Rows(Enum):
     """What becomes of the rows that a statement answers."""
 
     DECODED = auto()
-    AS_SENT = auto()
+    RAW = auto()
     """Bytes: a file may have changed the character set of the answers."""
-    DROPPED = auto()
+    DISCARDED = auto()
     """Read past: a SELECT may answer more than fits into memory."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Result:
     """What the server answered to one statement.
 
     Attributes:
@@ -153,7 +154,7 @@ class Session:
         }
         self._tracked = tuple(found)
         modes = found["sql_mode"].split(",")
-        kept = [mode for mode in modes if mode not in {"ANSI", *_LEXING_MODES}]
+        kept = [mode for mode in modes if mode not in LEXING_MODES]
         if kept != modes:
             log.warning("sql_mode_adjusted", removed=sorted(set(modes) - set(kept)))
         # A limit meant for requests would end a long ALTER. (MySQL's is for SELECT only.)
@@ -174,15 +175,15 @@ class Session:
         return await self._one(f"SELECT {names}, {self._state_as_text} AS as_text")
 
     async def is_unchanged(self) -> bool:
-        """Tell whether all session variables are as they were at the start: one short answer."""
-        answer = await self.send(f"SELECT {self._state_as_text}", rows=Rows.AS_SENT)
-        return bytes(answer.rows[0][0]) == self._baseline_text
+        """Tell whether all session variables are as they were at the start: one short result."""
+        result = await self.send(f"SELECT {self._state_as_text}", rows=Rows.RAW)
+        return bytes(result.rows[0][0]) == self._baseline_text
 
     async def use(self, schema: str) -> None:
         """Make a schema the default; costs nothing when it is already."""
         if self._schema != schema:
             self._schema = None
-            await self.send(f"USE `{schema.replace('`', '``')}`")
+            await self.send(f"USE {quote_name(schema)}")
             self._schema = schema
 
     async def reset(self, schema: str, *, transactions: bool = True) -> dict[str, Any]:
@@ -211,11 +212,11 @@ class Session:
     async def lexing_modes(self) -> list[str]:
         """Return the active sql_modes that change what quotes and backslashes mean."""
         modes = str((await self._one("SELECT @@SESSION.sql_mode AS v"))["v"]).split(",")
-        return sorted(_LEXING_MODES.intersection(modes))
+        return sorted(LEXING_MODES.intersection(modes))
 
     async def send(
         self, sql: str, arguments: Sequence[Any] | None = None, *, rows: Rows = Rows.DECODED
-    ) -> Answer:
+    ) -> Result:
         """Send one statement and read all that is answered: every statement comes by here.
 
         Args:
@@ -226,7 +227,7 @@ class Session:
         Raises:
             pymysql.err.Error: the server's refusal, unmapped, also one in a later result of a CALL.
         """
-        cursor_class = aiomysql.SSCursor if rows is Rows.DROPPED else aiomysql.Cursor
+        cursor_class = aiomysql.SSCursor if rows is Rows.DISCARDED else aiomysql.Cursor
         self.connection.use_unicode = rows is Rows.DECODED
         try:
             with warnings.catch_warnings():
@@ -235,10 +236,10 @@ class Session:
                 async with self.connection.cursor(cursor_class) as cursor:
                     await cursor.execute(sql, None if arguments is None else tuple(arguments))
                     if cursor.description is None:
-                        return Answer(max(int(cursor.rowcount), 0))
+                        return Result(max(int(cursor.rowcount), 0))
                     names = tuple(str(column[0]) for column in cursor.description)
-                    kept = () if rows is Rows.DROPPED else tuple(await cursor.fetchall())
-                    return Answer(0, names, kept)
+                    kept = () if rows is Rows.DISCARDED else tuple(await cursor.fetchall())
+                    return Result(0, names, kept)
         except UnicodeDecodeError as error:
             self.connection.close()  # the rest of the answer would be taken for the next one
             raise pymysql.err.InterfaceError(
@@ -251,7 +252,7 @@ class Session:
         Raises:
             pymysql.err.Error: the server's refusal, unmapped.
         """
-        return (await self.send(text, rows=Rows.DROPPED)).changed
+        return (await self.send(text, rows=Rows.DISCARDED)).changed
 
     async def execute(self, sql: str, arguments: Sequence[Any] | None = None) -> int:
         """Run a statement of our own; return the number of rows it changed."""
@@ -274,8 +275,8 @@ class Session:
 
     async def fetch_all(self, sql: str, arguments: Any = None) -> list[Row]:
         """Run a query of our own; return every row."""
-        answer = await self.send(sql, arguments)
-        return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+        result = await self.send(sql, arguments)
+        return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
 
     async def _one(self, sql: str, arguments: Any = None) -> Row:
         return (await self.fetch_all(sql, arguments))[0]

@@ -10,15 +10,15 @@ from sysndd_core.db.schema_objects import (
     definitions,
     differences,
     first_difference,
-    quoted,
 )
 from sysndd_core.db.schema_version import LEDGER
+from sysndd_core.sql.identifiers import qualified_name
 from sysndd_migrator.server.session import Session
 
-__all__ = ["Snapshot", "differences", "missing_or_other", "take"]
+__all__ = ["Snapshot", "differences", "missing_or_different", "read_snapshot"]
 
 
-async def take(
+async def read_snapshot(
     session: Session, schema: str, *, contents: bool, without: frozenset[str] = frozenset()
 ) -> Snapshot:
     """Read a schema.
@@ -37,14 +37,14 @@ async def take(
 
 
 async def _contents(session: Session, schema: str, name: str) -> tuple[int, int | None]:
-    table = quoted(schema, name)
+    table = qualified_name(schema, name)
     counted = await session.fetch_all(f"SELECT COUNT(*) AS n FROM {table}")
     checked = await session.fetch_all(f"CHECKSUM TABLE {table}")
     value = checked[0]["Checksum"]
     return int(counted[0]["n"]), None if value is None else int(value)
 
 
-def missing_or_other(wanted: Snapshot, found: Snapshot) -> Iterator[str]:
+def missing_or_different(wanted: Snapshot, found: Snapshot) -> Iterator[str]:
     """Yield what of ``wanted`` is not in ``found`` as it should be; more than wanted is no fault."""
     for name, definition in sorted(wanted.definitions.items()):
         present = found.definitions.get(name)
