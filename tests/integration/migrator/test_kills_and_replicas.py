@@ -139,7 +139,7 @@ def test_a_lost_lock_stops_before_the_next_statement(workspace: Workspace) -> No
     workspace.write("001_gene.sql", f"{GENE}DO RELEASE_ALL_LOCKS();\nDROP TABLE gene;\n")
     finished = workspace.run("up")
     assert finished.code == 7, finished
-    assert "no longer held by this connection; nobody holds it now" in finished.err
+    assert "no longer held by this connection; no connection holds it" in finished.err
     assert workspace.tables() == {"gene"}
     success, error = workspace.ledger()["001_gene.sql"]
     assert (success, error) == (0, None)

@@ -109,8 +109,8 @@ def test_the_plan_in_words_with_warnings(workspace: Workspace) -> None:
     assert finished.code == 3
     assert "application: 002_b.sql (pending)" in finished.out
     assert "INSTANT on gene, about" in finished.out
-    assert "002_b.sql:1 destructive DROP TABLE: the rows are gone → " in finished.out
-    assert f"not tried: it names the schema {workspace.app}" in finished.out
+    assert "002_b.sql:1 destructive DROP TABLE: deletes the rows → " in finished.out
+    assert f"not run, because it names the schema {workspace.app}" in finished.out
     assert "`up` would apply 1 file. Nothing was changed." in finished.out
     assert workspace.tables() == {"gene", "review", "symbols"}
 
@@ -163,7 +163,7 @@ def test_an_empty_server_can_be_planned_for(workspace: Workspace) -> None:
 def test_our_own_files_are_clean_under_lint(workspace: Workspace) -> None:
     finished = workspace.run("lint", "--dir", str(REPOSITORY / "db" / "migrations"))
     assert finished.code == 0, finished
-    assert "by rule and by execution: nothing found" in finished.out
+    assert "by rule and by execution: no findings" in finished.out
     assert scratch_schemas(workspace) == []
 
 

@@ -38,7 +38,7 @@ def test_each_state_is_reported_with_a_remedy(workspace: Workspace) -> None:
     assert applied["failed"] is None
     text = workspace.run("status").out
     assert "sha256 " in text
-    assert "Put its old text back" in text
+    assert "Restore its text" in text
     assert "next free number" in text
 
 

@@ -35,7 +35,7 @@ def findings(workspace: Workspace) -> dict[str, list[str]]:
 def test_our_own_files_run_twice_without_harm(workspace: Workspace) -> None:
     finished = workspace.run("verify", "--dir", str(REPOSITORY / "db" / "migrations"))
     assert finished.code == 0, finished
-    assert "each had its effect once and none the second time" in finished.out
+    assert finished.out.endswith(": no findings.\n")
     assert scratch_schemas(workspace) == []
     # The live schemas were not even made.
     rows = workspace.server.execute(

@@ -38,7 +38,7 @@ def test_it_loads_once_and_says_so(mariadb: TestMariadb, migrated: str) -> None:
     second = load_seed(mariadb, migrated)
 
     assert first.startswith("seed: loaded user 10, gene 148, ")
-    assert second.startswith("seed: already there, nothing changed (user 10, gene 148, ")
+    assert second.startswith("seed: already loaded, nothing changed (user 10, gene 148, ")
     assert fingerprint(mariadb, migrated) == before
 
 
@@ -91,7 +91,7 @@ def test_a_schema_with_other_data_is_refused_and_left_alone(
     done = run_seed(mariadb, migrated)
 
     assert done.returncode == 1
-    assert "holds other data" in done.stderr
+    assert "contains other data" in done.stderr
     assert fingerprint(mariadb, migrated) == before
 
 

@@ -63,7 +63,7 @@ _LISTINGS: Mapping[str, _Listing] = {
     ),
 }
 GROUPS = tuple(_LISTINGS)
-"""Groups of objects that one query lists: table (with views and sequences), trigger, routine, event."""
+"""Groups of objects that one query each lists; views and sequences are in the group table."""
 _SHOWN_AS = {"BASE TABLE": "TABLE", "SYSTEM VERSIONED": "TABLE", "SYSTEM VIEW": "VIEW"}
 # Position of the definition in the row of SHOW CREATE; 1 unless listed here.
 _DEFINITION_AT = {

@@ -1,7 +1,7 @@
-"""Applies one file: unit by unit, each recorded so that a kill at any point can be repaired.
+"""Applies one file, unit by unit, and records each unit.
 
-How a unit is sent and recorded is in ``unit_run``; here is what comes around it: what an earlier run
-left, tries and waiting, and how it ends.
+``unit_run`` sends and records a unit. This module skips the units that an earlier run completed,
+retries a blocked unit, and turns errors into messages and records.
 """
 
 import asyncio
@@ -33,18 +33,18 @@ log = get_logger(__name__)
 _LONGEST_BACKOFF = 5.0
 _KILLED = 1317
 
-# These leave the session as it was.
+# Units of these kinds do not change the session.
 _SESSION_NEUTRAL = frozenset({Kind.DEFINITION, Kind.DATA})
 
 
 @dataclass(frozen=True, slots=True)
 class FileResult:
-    """How a file ended.
+    """The result of a file.
 
     Attributes:
-        duration_ms: milliseconds from the first statement to the last.
-        changed: whether anything is different from before.
-        leaked: session variables it had left changed, with their values.
+        duration_ms: Milliseconds from the first statement to the last.
+        changed: Whether the file changed anything.
+        leaked: Session variables that it left changed, with their values.
     """
 
     duration_ms: int
@@ -53,14 +53,14 @@ class FileResult:
 
 
 class FileRun:
-    """One file on its way into one schema.
+    """The application of one file to one schema.
 
     Args:
-        context: session, lock, journal and the request to stop.
-        ledger: of the schema the file belongs to.
-        script: the file.
-        run_id: names this run's journal rows; the earlier one when the file is gone on with.
-        done: the journal of the earlier run; None for a fresh start.
+        context: Session, lock, journal and the request to stop.
+        ledger: Ledger of the file's schema.
+        script: The file.
+        run_id: ID of the journal rows; that of the earlier run if the file is resumed.
+        done: Journal of the earlier run; None for a new run.
     """
 
     def __init__(
@@ -85,11 +85,15 @@ class FileRun:
         self._runner = UnitRunner(context, ledger.schema, script, self._record, self._progress)
 
     async def apply(self) -> FileResult:
-        """Send what is not done yet and record it.
+        """Send the units that are not done, and record them.
 
         Raises:
-            StatementFailed, PostconditionFailed, Blocked, Interrupted, LockLost,
-            ServerUnavailable: how it ended.
+            StatementFailed: The server rejected a statement.
+            PostconditionFailed: An assertion does not hold.
+            Blocked: Another connection kept a table locked.
+            Interrupted: A stop was requested.
+            LockLost: The migration lock was lost.
+            ServerUnavailable: The connection was lost.
         """
         await self._session.use(self._ledger.schema)
         self._refuse_lost_temporary_tables()
@@ -116,7 +120,7 @@ class FileRun:
         await self._record.file_succeeded()
 
     async def _clean_session(self) -> dict[str, str]:
-        """Take back what the file left in the session, before the next file can see it."""
+        """Clean the session before the next file uses it; return the variables left changed."""
         simple = all(unit.kind in _SESSION_NEUTRAL for unit in self._script.units)
         leaked: dict[str, object] = {}
         if not (simple and await self._session.is_unchanged()):
@@ -134,7 +138,7 @@ class FileRun:
         if begun and uses_temporary_tables(self._script.statements):
             raise failure.temporary_tables_lost(self._script)
 
-    # -- what an earlier run left ---------------------------------------------------------------
+    # -- units of an earlier run ----------------------------------------------------------------
 
     async def _is_done(self, unit: Unit) -> bool:
         row = self._done.get(unit.first)
@@ -143,7 +147,7 @@ class FileRun:
         if row.finished:
             return True
         if unit.kind in {Kind.DATA, Kind.TRANSACTION}:
-            return False  # it would have been recorded in the same transaction
+            return False  # otherwise its own transaction would contain the record
         if unit.kind is Kind.TABLES_LOCKED:
             raise failure.undecidable(self._script, unit)
         if await self._hash(unit) == row.fingerprint:
@@ -156,7 +160,7 @@ class FileRun:
             statement=unit.first,
             line=unit.statements[0].line,
         )
-        outcome = Outcome(0, 0, "found done after a kill")
+        outcome = Outcome(0, 0, "detected after a kill")
         await self._record.unit_finished(unit, outcome)
         self._progress.changed = True
         return True
@@ -186,7 +190,7 @@ class FileRun:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_BACKOFF)
 
-    # -- ending badly ---------------------------------------------------------------------------
+    # -- failures -------------------------------------------------------------------------------
 
     async def _report_blocker(self, unit: Unit, error: pymysql.err.Error, *, give_up: bool) -> None:
         await self._session.execute("ROLLBACK")
@@ -236,13 +240,13 @@ def _is_single_change(unit: Unit) -> bool:
 
 
 def remarks_of(script: Script, result: FileResult) -> list[str]:
-    """Say what a person should know about a file that was applied."""
+    """Return the remarks for the operator about an applied file."""
     remarks = []
     if not result.changed and not script.directives.no_op:
         remarks.append(f"{script.filename} {CHANGED_NOTHING}")
     if result.leaked:
         left = ", ".join(f"{name} = {value}" for name, value in result.leaked.items())
         remarks.append(
-            f"{script.filename} left session variables changed ({left}); they were set back."
+            f"{script.filename} left session variables changed ({left}); they were reset."
         )
     return remarks

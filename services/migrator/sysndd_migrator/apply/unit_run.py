@@ -1,8 +1,8 @@
 """Sends one unit of a file and records it.
 
-A definition is recorded as begun, with a hash of what it may change, and committed before it is
-sent; afterwards it is recorded as done. Rows are recorded in their own transaction. So a kill at any
-point leaves either the record or the schema to tell what was done.
+A definition is recorded as begun, with a hash of what it may change, before it is sent; afterwards
+it is recorded as done. Rows are recorded in their own transaction. So after a kill, either the
+record or the schema shows what was done.
 """
 
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from sysndd_migrator.server.session import LOCK_TIMEOUTS, Outcome, server_error
 
 @dataclass
 class FileProgress:
-    """How far a file has come.
+    """Progress of a file.
 
     Attributes:
-        sent: position of the statement that was sent last, from 1.
-        changed: whether anything is different from before.
-        recorded: whether the file is recorded as applied.
+        sent: Position of the last statement that was sent, from 1.
+        changed: Whether the file changed anything.
+        recorded: Whether the file is recorded as applied.
     """
 
     sent: int = 0
@@ -38,10 +38,11 @@ class UnitRunner:
     """Sends the units of one file.
 
     Args:
-        context: session, lock and the request to stop.
-        schema: the schema the file belongs to.
-        script: the file.
-        record: where what happens is recorded.
+        context: Session, lock and the request to stop.
+        schema: Schema of the file.
+        script: The file.
+        record: Records what happens.
+        progress: Progress of the file; updated with each unit.
     """
 
     def __init__(
@@ -63,10 +64,10 @@ class UnitRunner:
         """Send a unit and record it.
 
         Args:
-            unit: one of the file's.
+            unit: One of the file's units.
 
         Raises:
-            pymysql.err.Error: the server's refusal.
+            pymysql.err.Error: The server's error.
             PostconditionFailed: An assertion at the end of the file does not hold.
             LockLost: The migration lock was lost.
             Interrupted: A stop was requested.
@@ -82,14 +83,14 @@ class UnitRunner:
             await self._committing(unit)
 
     async def check_assertions(self, *, changed: bool) -> None:
-        """Check what the file promises.
+        """Check the postconditions of the file.
 
         Args:
-            changed: whether it changed anything.
+            changed: Whether the file changed anything.
 
         Raises:
-            PostconditionFailed: with the line.
-            LockLost: an assertion released the lock.
+            PostconditionFailed: A postcondition does not hold; contains its line.
+            LockLost: An assertion released the lock.
         """
         await assertions.check(
             self._session, self._script, changed=changed, strict=self._context.strict
@@ -98,7 +99,7 @@ class UnitRunner:
             await self._context.lock.ensure_held()
 
     async def _data(self, unit: Unit) -> None:
-        """Send rows, in one transaction with their record; at the end of the file with its success."""
+        """Send rows in one transaction with their record, and with the file's success if last."""
         last = unit is self._script.units[-1]
         await self._session.execute("BEGIN")
         outcome = await self._send_all(unit)
@@ -113,7 +114,7 @@ class UnitRunner:
         self._progress.recorded = last
 
     async def _transaction(self, unit: Unit) -> None:
-        """Send a transaction of the file, with the record right before its COMMIT."""
+        """Send a transaction of the file, with the record directly before its COMMIT."""
         end = ends_transaction(unit.statements[-1])
         body = Unit(unit.kind, unit.first, unit.statements[:-1] if end else unit.statements)
         outcome = await self._send_all(body)
@@ -126,14 +127,14 @@ class UnitRunner:
         if end:
             await self._send(unit.statements[-1], unit.last)
         else:
-            await self._session.execute("COMMIT")  # a definition follows, which would commit
+            await self._session.execute("COMMIT")  # a definition follows and would commit
         self._progress.changed = self._progress.changed or outcome.changed
 
     async def _committing(self, unit: Unit) -> None:
         """Send what commits by itself, or may.
 
         Raises:
-            ServerUnavailable: it was done, and another connection kept it from being recorded.
+            ServerUnavailable: The unit was done, but a locked table prevented its record.
         """
         before = await definition_hash(self._session, self._schema, self._script, unit)
         await self._record.unit_begun(unit, before)
@@ -143,13 +144,13 @@ class UnitRunner:
         try:
             outcome = await self._finish(unit, before, outcome)
         except pymysql.err.Error as error:
-            if server_error(error)[0] in LOCK_TIMEOUTS:  # else the caller would send it once more
+            if server_error(error)[0] in LOCK_TIMEOUTS:  # not a retry: it was applied
                 raise failure.not_recorded(self._script, unit, error) from error
             raise
         self._progress.changed = self._progress.changed or outcome.changed
 
     async def _finish(self, unit: Unit, before: str, outcome: Outcome) -> Outcome:
-        """See what a unit that was accepted has changed, and record it."""
+        """Determine what an accepted unit changed, and record it."""
         if unit.kind is Kind.TABLES_LOCKED:
             await self._session.execute("UNLOCK TABLES")
         else:
@@ -163,13 +164,13 @@ class UnitRunner:
         return outcome
 
     async def _is_same(self, unit: Unit, before: str, outcome: Outcome) -> bool:
-        """Tell whether the definitions that a unit may change are as they were before it."""
+        """Return whether the definitions that a unit may change are unchanged."""
         if not outcome.warnings and confirmed_by_ok(unit, before):
             return False
         return await definition_hash(self._session, self._schema, self._script, unit) == before
 
     async def _send_all(self, unit: Unit) -> Outcome:
-        """Send a unit's statements; return what they did together."""
+        """Send a unit's statements; return their combined outcome."""
         rows = warnings = 0
         for position, statement in enumerate(unit.statements, start=unit.first):
             outcome = await self._send(statement, position)
@@ -197,6 +198,6 @@ class UnitRunner:
         if modes:
             raise pymysql.err.ProgrammingError(
                 1231,
-                f"after statement {position} sql_mode holds {', '.join(modes)}, which changes how "
-                "quotes and backslashes are read",
+                f"after statement {position} sql_mode contains {', '.join(modes)}, which changes "
+                "how quotes and backslashes are read",
             )

@@ -1,8 +1,8 @@
-"""Drift: what the schemas look like now against what they looked like after the last run.
+"""Drift: the current definitions of the schemas compared with those after the last run.
 
-Each object's definition is kept in ``schema_object`` of the platform schema, so that the difference
-can be told in words. An object that had drifted before a run and was not changed by it keeps its old
-expectation: a run never covers up what someone did by hand.
+Each definition is stored in ``schema_object`` of the platform schema, so that a difference can be
+reported in a sentence. If an object drifted before a run and the run did not change it, its old
+expectation stays: a run never hides what was changed by hand.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,11 +18,11 @@ _ROWS_PER_INSERT = 100
 
 
 class Drift:
-    """The expected definitions, in one platform schema.
+    """The expected definitions, stored in one platform schema.
 
     Args:
-        session: where to ask.
-        platform: name of the platform schema.
+        session: Runs the queries.
+        platform: Name of the platform schema.
     """
 
     def __init__(self, session: Session, platform: str) -> None:
@@ -31,10 +31,10 @@ class Drift:
         self.table = qualified_name(platform, TABLE)
 
     async def create(self) -> None:
-        """Create the table when there is none.
+        """Create the table if it does not exist.
 
         Raises:
-            NotPermitted: the account may not.
+            NotPermitted: The account lacks the privilege.
         """
         if await has_table(self._session, self.table):
             return
@@ -44,15 +44,15 @@ class Drift:
             raise not_permitted(error, f"create the table {self.table}") or error from error
 
     async def expected(self, schema: str) -> Snapshot | None:
-        """Return what was recorded of a schema, or None when nothing comparable was."""
+        """Return the recorded state of a schema, or None without a comparable record."""
         return await expected(self._session, self._platform, schema)
 
     async def current(self, schema: str) -> Snapshot:
-        """Read a schema's definitions; the migrator's own tables are left out."""
+        """Read the definitions of a schema, without the migrator's own tables."""
         return await read_snapshot(self._session, schema, contents=False, without=OWN)
 
     async def sentences(self, schema: str) -> list[str]:
-        """Name each object that is not as the last run left it, and how it differs."""
+        """Return a sentence for each object that differs from the state after the last run."""
         expected = await self.expected(schema)
         if expected is None:
             return []
@@ -61,7 +61,7 @@ class Drift:
         ]
 
     async def drifted(self, schema: str) -> dict[str, tuple[str | None, str | None]]:
-        """Return the objects that drifted: name → (expected definition, the one it has now)."""
+        """Return the objects that drifted: name → (expected definition, current definition)."""
         expected = await self.expected(schema)
         if expected is None:
             return {}
@@ -73,7 +73,7 @@ class Drift:
         }
 
     async def suspend(self, schema: str) -> None:
-        """Expect nothing while a run changes the schema, also when it is killed before ``record``."""
+        """Expect nothing until ``record``, also if the run is killed before."""
         await self._session.execute(
             f"REPLACE INTO {self.table} (schema_name, name, definition, server, recorded_at) "
             "VALUES (%s, %s, '', VERSION(), UTC_TIMESTAMP(6))",
@@ -83,16 +83,17 @@ class Drift:
     async def record(
         self, schema: str, drifted: Mapping[str, tuple[str | None, str | None]]
     ) -> None:
-        """Expect the schema to stay as it is now.
+        """Expect the current definitions from now on.
 
         Args:
-            schema: its name.
-            kept: from before the run; what is still the same is expected as before.
+            schema: Name of the schema.
+            drifted: Objects that drifted before the run; those that the run did not change keep
+                their expectation.
         """
         definitions = dict((await self.current(schema)).definitions)
         for name, (recorded, found) in drifted.items():
             if definitions.get(name) != found:
-                continue  # this run changed it
+                continue  # changed by this run
             if recorded is None:
                 definitions.pop(name, None)
             else:
@@ -112,9 +113,10 @@ class Drift:
 
 
 def drift_remarks(drifted: Mapping[str, Iterable[str]]) -> list[str]:
-    """Say which objects of which schema had drifted before a run."""
+    """Return a remark for each object that had drifted before a run."""
     return [
-        f"In {schema}, {name} is not as the last run left it; see `sysndd-migrator status`."
+        f"In {schema}, {name} differs from the result of the last run; "
+        "see `sysndd-migrator status`."
         for schema, names in drifted.items()
         for name in names
     ]

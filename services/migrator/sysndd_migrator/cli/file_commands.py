@@ -1,4 +1,4 @@
-"""``split`` and ``resolve``, the commands about one file, as an operator types them."""
+"""The commands ``split`` and ``resolve``: options, output and exit codes."""
 
 import argparse
 

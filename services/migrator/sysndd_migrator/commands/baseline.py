@@ -1,7 +1,7 @@
-"""``baseline``: records the files that an existing database was made with, without running them.
+"""``baseline``: records files as applied to an existing database, without running them.
 
-Only after checking: the files are applied to a scratch schema, and every object they make there
-must be in the live schema, just so. More than that may be there.
+First the files are applied to a scratch schema. Each object that they create there must be
+identical in the live schema, which may contain others.
 """
 
 from pathlib import Path
@@ -30,22 +30,22 @@ async def baseline(
     accept_differences: bool,
     timeout: float | None,
 ) -> tuple[list[str], list[str]]:
-    """Record files up to a given one as applied.
+    """Record the files up to a given one as applied.
 
     Args:
-        migrator: on its session.
-        directory: the application's migrations.
-        interruption: the request to stop.
-        filename: the newest file whose work is in the database already.
-        accept_differences: record them although the schemas differ: a person has looked.
-        timeout: seconds to wait for the lock.
+        migrator: The migrator.
+        directory: The application's migrations.
+        interruption: The request to stop.
+        filename: The last file that is already present in the database.
+        accept_differences: Record them although the schemas differ.
+        timeout: Seconds to wait for the lock.
 
     Returns:
-        The files recorded, and the differences that were accepted.
+        The recorded files, and the differences that were accepted.
 
     Raises:
-        NotClean: there is a ledger already, or the live schema is not what the files make.
-        InputUnreadable: there is no such file.
+        NotClean: A ledger exists, or the live schema differs from the result of the files.
+        InputUnreadable: The file does not exist.
     """
     scripts = _up_to(migrator, filename)
     await migrator.lock.acquire(timeout=timeout)
@@ -93,7 +93,7 @@ async def _live(session: Session, schema: str) -> Snapshot:
     live = await read_snapshot(session, schema, contents=False)
     if not live.definitions:
         raise NotClean(
-            f"The schema {schema} is empty or not there, so nothing was applied to it. "
+            f"The schema {schema} is empty or does not exist, so there is nothing to record. "
             "Run `sysndd-migrator up`."
         )
     return live
@@ -116,9 +116,9 @@ async def _made_by(
 def _refusal(schema: str, filename: str, different: list[str]) -> str:
     listed = "\n".join(f"  {line}" for line in different)
     return (
-        f"The schema {schema} is not what the files up to {filename} make:\n{listed}\n"
-        "Nothing was recorded. Name an earlier file, or correct the schema, or, when each of these "
-        "is as it should be, say --accept-differences."
+        f"The schema {schema} differs from the result of the files up to {filename}:\n{listed}\n"
+        "Nothing was recorded. Name an earlier file, or correct the schema, or, if each difference "
+        "is intended, pass --accept-differences."
     )
 
 

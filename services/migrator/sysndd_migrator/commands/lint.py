@@ -1,7 +1,7 @@
-"""``lint``: the rules, and then every file tried out in a scratch schema.
+"""``lint``: the static rules, and every file run in a scratch schema.
 
-Only a server can tell what it refuses, how it would change a table, and whether a table that
-several statements made has a primary key in the end.
+Only a server can show what it rejects, how it would change a table, and whether a table has a
+primary key after several statements.
 """
 
 import re
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sysndd_core.settings.database import DatabaseSettings
 from sysndd_migrator.checks.lint_rules import RULES, Finding, check, with_allowances
-from sysndd_migrator.checks.lock_class import ClassifiedStatement, LockClass, LockClassRun
+from sysndd_migrator.checks.lock_class import NOT_RUN, ClassifiedStatement, LockClass, LockClassRun
 from sysndd_migrator.checks.scratch import Purpose, scratch_schemas
 from sysndd_migrator.checks.scratch_run import server_version
 from sysndd_migrator.files.outside import other_schemas
@@ -20,18 +20,16 @@ from sysndd_migrator.files.sources import Source, read_sources
 from sysndd_migrator.server.interruption import Interruption
 from sysndd_migrator.server.session import Session
 
-"""Rows from which on a table copy is a finding."""
-
 _COPIES = frozenset({LockClass.COPY, LockClass.INPLACE_SHARED})
 
 
 @dataclass(frozen=True)
 class ScratchRun:
-    """Where files are tried out.
+    """The server on which files are run.
 
     Attributes:
-        settings: the server, and the live schemas whose statistics tell a table's rows.
-        copy_rows: rows from which on a table copy is a finding.
+        settings: The server, and the live schemas whose statistics give the rows of a table.
+        copy_rows: Rows from which a table copy is a finding.
     """
 
     settings: DatabaseSettings
@@ -47,14 +45,15 @@ async def lint(
     """Check every file.
 
     Args:
-        settings: the names of the schemas.
-        directory: the application's migrations.
-        interruption: the request to stop.
-        scratch_run: the server to try the files out on; None to go by the rules alone.
+        settings: Names of the schemas.
+        directory: The application's migrations.
+        interruption: The request to stop.
+        scratch_run: The server on which files are run; None to use the static rules only.
 
     Raises:
-        InputUnreadable: the directory or a file can't be read.
-        ServerUnavailable, NotPermitted: nothing can be tried out there.
+        InputUnreadable: The directory or a file cannot be read.
+        ServerUnavailable: No connection.
+        NotPermitted: The account may not create scratch schemas.
     """
     sources = read_sources(settings, directory)
     found = [
@@ -92,7 +91,7 @@ class _Execution:
         self._keyless: set[str] = set()
 
     async def of(self, source: Source, *, without: Collection[str]) -> list[Finding]:
-        """Try a source's files out, one after the other."""
+        """Run a source's files in order."""
         self._rows = await _live_rows(self._session, source.schema)
         found: list[Finding] = []
         for script in source.scripts:
@@ -108,7 +107,7 @@ class _Execution:
             if fault is not None and fault[0] not in allowed[done.statement.start]:
                 found.append(_finding(script, done.statement.line, *fault))
             if done.error and fault is not None and fault[0] == "server-refuses":
-                break  # what follows was written for a schema that is not there now
+                break  # the next statements expect the result of this one
         keyless = await _without_primary_key(self._session, self._schema)
         anywhere = {rule for rules in allowed.values() for rule in rules}
         if "missing-primary-key" not in anywhere:
@@ -120,10 +119,10 @@ class _Execution:
         return found
 
     def _fault(self, done: ClassifiedStatement) -> tuple[str, str] | None:
-        if done.error and done.error.startswith("not tried"):
-            return "other-schema", done.error.removeprefix("not tried: it ")
+        if done.error and done.error.startswith(NOT_RUN):
+            return "other-schema", done.error.removeprefix(NOT_RUN)
         if done.error:
-            return "server-refuses", f"{server_version(self._session)} says: {done.error}"
+            return "server-refuses", f"{server_version(self._session)} rejects it: {done.error}"
         rows = self._rows.get((done.table or "").lower(), 0)
         if done.lock in _COPIES and rows >= self._scratch_run.copy_rows:
             return "table-copy", f"{done.lock.value}: table {done.table} has about {rows:,} rows"

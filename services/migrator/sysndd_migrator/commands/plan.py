@@ -1,6 +1,6 @@
-"""``plan``: what ``up`` would do, each statement with the lock it would read_snapshot; live is only read.
+"""``plan``: what ``up`` would apply, and the lock of each statement; changes no live table.
 
-The answer is kept in the platform schema as well, where the admin pages find it.
+The result is stored in the platform schema, from where the admin pages and the API show it.
 """
 
 import json
@@ -34,7 +34,7 @@ _NO_TABLE_YET = frozenset({1049, 1146})  # the platform schema itself is pending
 
 @dataclass(frozen=True)
 class Size:
-    """How large a live table is, by the server's own statistics (about, and not always fresh)."""
+    """Size of a live table, by the server's statistics (approximate, and not always current)."""
 
     rows: int
     size_bytes: int
@@ -54,9 +54,9 @@ class PlannedFile:
 
     Attributes:
         source: ``platform`` or ``application``.
-        state: the file, as ``status`` shows it.
-        steps: its statements that are not done yet.
-        warnings: what ``lint`` says about it.
+        state: State of the file, as in ``status``.
+        steps: Its statements that are not done.
+        warnings: Findings of ``lint``.
     """
 
     source: str
@@ -65,7 +65,7 @@ class PlannedFile:
     warnings: list[Finding]
 
     def document(self) -> dict[str, object]:
-        """Return the file's plan as ``plan --json`` prints it."""
+        """Return the plan of the file as ``plan --json`` prints it."""
         return {
             "source": self.source,
             "file": self.state.filename,
@@ -89,11 +89,11 @@ class PlannedFile:
 
 @dataclass
 class Plan:
-    """What ``up`` would do.
+    """What ``up`` would apply.
 
     Attributes:
-        files: the pending files in order.
-        problems: files that ``up`` would refuse about; a person has to decide first.
+        files: The pending files in order.
+        problems: Files that require manual resolution; ``up`` refuses to run until then.
     """
 
     files: list[PlannedFile] = field(default_factory=list)
@@ -101,17 +101,17 @@ class Plan:
 
 
 async def plan(settings: DatabaseSettings, directory: Path, interruption: Interruption) -> Plan:
-    """Rehearse what is pending on empty clones of the live tables.
+    """Run the pending files on empty clones of the live tables.
 
     Args:
-        settings: the server and the live schemas.
-        directory: the application's migrations.
-        interruption: the request to stop.
+        settings: The server and the live schemas.
+        directory: The application's migrations.
+        interruption: The request to stop.
 
     Raises:
-        AmbiguousFile: a pending file is ambiguous.
-        NotPermitted: the account may not create scratch schemas.
-        ForeignLedger: another tool's table is in the way.
+        AmbiguousFile: A pending file is ambiguous.
+        NotPermitted: The account may not create scratch schemas.
+        ForeignLedger: A table of another tool has the name of the ledger.
     """
     async with open_migrator(settings, directory, interruption) as migrator:
         states = await migrator.assess()
@@ -184,7 +184,7 @@ async def _file(
 
 
 async def table_sizes(session: Session, schema: str) -> dict[str, Size]:
-    """Return the sizes of a schema's tables by their names in lower case."""
+    """Return the sizes of a schema's tables, by name in lower case."""
     rows = await session.fetch_all(
         "SELECT table_name AS n, COALESCE(table_rows, 0) AS r, "
         "COALESCE(data_length, 0) + COALESCE(index_length, 0) AS b "

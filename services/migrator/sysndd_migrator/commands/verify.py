@@ -1,7 +1,8 @@
-"""``verify``: every file applied twice in a scratch schema, by the same runner as in earnest.
+"""``verify``: applies every file twice in a scratch schema, with the runner of ``up``.
 
-Twice in a row, and only then the next one: that is the one way a file is ever run again, after a
-kill or on a schema somebody prepared by hand. What a LATER file changes may rightly differ.
+Each file runs twice in a row, then the next one runs. This is the only way in which a file is ever
+run again: after a kill, or on a schema that was prepared by hand. A LATER file may change what an
+earlier one finds.
 """
 
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from sysndd_migrator.server.snapshot import Snapshot, differences, read_snapshot
 
 log = get_logger(__name__)
 
-# About the file, not about the server or our own request to stop.
+# Errors of a file, as opposed to errors of the server and requests to stop.
 _FILE_ERRORS = frozenset({ExitCode.FAILED, ExitCode.NOT_CLEAN})
 
 
@@ -38,7 +39,7 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One fault of one file, and in words why."""
+    """One fault of one file, with its reason."""
 
     schema: str
     filename: str
@@ -48,13 +49,13 @@ class Finding:
 
 @dataclass
 class Verification:
-    """How ``verify`` went.
+    """The result of ``verify``.
 
     Attributes:
-        server: the server's version.
-        files: how many files were applied.
-        findings: what is wrong; empty when all is well.
-        not_reached: files behind one that failed.
+        server: Version of the server.
+        files: Number of applied files.
+        findings: Faults of the files.
+        not_reached: Files after one that failed.
     """
 
     server: str
@@ -69,14 +70,14 @@ async def verify(
     """Apply every file twice in a scratch schema.
 
     Args:
-        settings: the server, and the names that those of the scratch schemas start with.
-        directory: the application's migrations.
-        interruption: the request to stop; the scratch schemas are dropped then too.
+        settings: The server; the scratch schemas' names start with those of its schemas.
+        directory: The application's migrations.
+        interruption: The request to stop; the scratch schemas are dropped then too.
 
     Raises:
-        NotClean: a file would change more than its schema, or two have the same number.
-        AmbiguousFile: a file is ambiguous.
-        NotPermitted: the account may not create scratch schemas.
+        NotClean: A file would change more than its schema, or two files have the same number.
+        AmbiguousFile: A file is ambiguous.
+        NotPermitted: The account may not create scratch schemas.
     """
     async with (
         scratch_schemas(settings, Purpose.VERIFY) as scratch,
@@ -116,7 +117,7 @@ class _Run:
                     return
 
     async def _apply_twice(self, source: Source, script: Script) -> bool:
-        """Apply a file twice; False when even the first time failed."""
+        """Apply a file twice; return False if it failed the first time."""
         before = await self._take(source)
         try:
             await self._migrator.up()
@@ -126,7 +127,7 @@ class _Run:
         self.result.files += 1
         after = await self._take(source)
         if after == before and not script.directives.no_op:
-            why = "it changed nothing; say `-- expect: no-op` in it if that is right"
+            why = "it changed nothing; if that is intended, add the line `-- expect: no-op`"
             self._note(source, script, Fault.NO_EFFECT, why)
         await self._apply_again(source, script, after)
         return True
@@ -138,7 +139,7 @@ class _Run:
             await self._migrator.up()
         except MigratorError as error:
             self._note(source, script, Fault.FAILED_AGAIN, _message(error))
-            # The later files want to be looked at too.
+            # So that the later files are checked as well.
             await self._session.execute(
                 f"UPDATE {table} SET success = 1, error = NULL WHERE filename = %s",
                 (script.filename,),
@@ -151,7 +152,7 @@ class _Run:
     async def _take(self, source: Source) -> Snapshot:
         without: set[str] = set()
         if source.name == "platform":
-            # What no file names is the runner's own record of what it does.
+            # Tables that no file names are the runner's own records.
             rows = await self._session.fetch_all(
                 "SELECT table_name AS n FROM information_schema.tables WHERE table_schema = %s",
                 (source.schema,),
@@ -165,10 +166,10 @@ class _Run:
         self.result.findings.append(Finding(source.name, script.path, fault, why))
 
     def _note_not_reached(self, failed: Source, position: int) -> None:
-        behind = [*failed.scripts[position:]]
+        later = [*failed.scripts[position:]]
         if failed is self._sources[0]:
-            behind += self._sources[1].scripts
-        self.result.not_reached = [script.filename for script in behind]
+            later += self._sources[1].scripts
+        self.result.not_reached = [script.filename for script in later]
 
 
 def _message(error: MigratorError) -> str:

@@ -1,16 +1,15 @@
-"""Statements that are well-formed to the splitter and still don't mean what they say.
+"""Statements that the splitter can read, but that different readers understand differently.
 
-The client acts on some words itself instead of sending them, and some settings change how the
-rest of the file would be read. Either way the file means different things to different readers,
-so it is refused.
+A client executes some words itself instead of sending them, and some settings change how the rest
+of the file is read. Such a file is refused.
 """
 
 import re
 
 from sysndd_migrator.files.lexing import EXECUTABLE_PREFIX, LEXING_MODES, empty_strings
 
-# Commands of the mariadb and mysql clients (`help` lists them). `use` and `delimiter` are treated
-# apart: the first is SQL as well, the second is the splitter's own.
+# Commands of the mariadb and mysql clients (`help` lists them), without `use`, which is SQL as
+# well, and `delimiter`, which the splitter handles.
 _CLIENT_COMMANDS = frozenset(
     [
         "?",
@@ -43,7 +42,7 @@ _CLIENT_COMMANDS = frozenset(
     ]
 )
 
-# Character sets in which a byte of a multi-byte character can look like a quote or a backslash.
+# Character sets in which a byte of a multi-byte character can equal a quote or a backslash.
 _LEXING_CHARSETS = frozenset(["big5", "cp932", "gb18030", "gbk", "sjis"])
 
 _ASSIGNS_SQL_MODE = re.compile(
@@ -54,20 +53,20 @@ _ASSIGNS_CHARSET = re.compile(
     r"\s*['\"]?(\w+)",
     re.IGNORECASE | re.DOTALL,
 )
-_STORED_PROGRAM = re.compile(
+_COMPOUND = re.compile(
     r"\A(?:create|alter|begin|if|loop|while|repeat|for|case|declare|\[?\w+\s*:)", re.IGNORECASE
 )
 
 
 def reason_to_refuse(canonical: str, delimiter: str) -> str | None:
-    """Say why a statement can't be sent as it stands.
+    """Return why a statement cannot be sent as it is.
 
     Args:
-        canonical: the statement without comments and with single blanks.
-        delimiter: the delimiter in force where it ends.
+        canonical: The statement without comments and with single spaces.
+        delimiter: The delimiter at its end.
 
     Returns:
-        One sentence, or None when the statement is unambiguous.
+        One sentence, or None if the statement is unambiguous.
     """
     plain = EXECUTABLE_PREFIX.sub("", canonical)
     words = plain.split(None, 2)
@@ -100,9 +99,9 @@ def _charset(first: str, plain: str) -> str | None:
 
 
 def _several(plain: str, delimiter: str) -> str | None:
-    # Under another delimiter a semicolon belongs into the body of a stored program. Anywhere else
-    # the client would send several statements as one, which can't be recorded one by one.
-    if delimiter == ";" or ";" not in plain or _STORED_PROGRAM.match(plain):
+    # Under another delimiter, a semicolon belongs to the body of a routine. Elsewhere the client
+    # would send several statements as one, which cannot be recorded one by one.
+    if delimiter == ";" or ";" not in plain or _COMPOUND.match(plain):
         return None
     if ";" not in empty_strings(plain).rstrip("; \n"):
         return None

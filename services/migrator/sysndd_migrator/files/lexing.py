@@ -9,7 +9,7 @@ EXECUTABLE_PREFIX = re.compile(r"\A/\*M?!\d*\s*")
 LEXING_MODES = frozenset(
     ["ANSI", "ANSI_QUOTES", "DB2", "MAXDB", "MSSQL", "NO_BACKSLASH_ESCAPES", "ORACLE", "POSTGRESQL"]
 )
-"""The sql_modes that change what a quote or a backslash means, and combinations that contain one."""
+"""The sql_modes that change what quotes or backslashes mean, and modes that contain one."""
 
 _COMMENT = re.compile(r"/\*(?![!M]).*?\*/|(?<!\S)--(?=\s)[^\n]*|#[^\n]*", re.DOTALL)
 _MASKED = re.compile(f"({STRING.pattern})|({_COMMENT.pattern})|`(?:[^`]|``)+`", re.DOTALL)
