@@ -1,9 +1,9 @@
 """The rows of the development data set, identical on every run.
 
-Real data: the genes (``genes.tsv``: approved symbols, names, aliases, chromosomes and Ensembl IDs of
-genes known in neurodevelopmental disorders, from HGNC, CC0) and the diseases (``diseases.tsv``: names
-from the Mondo Disease Ontology, CC BY 4.0, with their MONDO ID or, for some, their OMIM number, so
-that both schemes occur).
+Real data: the genes (``genes.tsv``: approved symbols, names, aliases, chromosomes and Ensembl IDs
+of genes known in neurodevelopmental disorders, from HGNC, CC0) and the diseases (``diseases.tsv``:
+names from the Mondo Disease Ontology, CC BY 4.0, with their MONDO ID or, for some, their OMIM
+number, so that both schemes occur).
 
 All other data is invented. A seeded random generator combines genes with diseases, strength of
 evidence and synopses; none of it has a medical meaning. PubMed IDs start at 900000001, far above
@@ -247,13 +247,17 @@ def _entities(
 _FINDINGS = (
     "Most variants in {symbol} arose de novo and truncate the protein.",
     "Patch-clamp recordings show a shift of activation by {n} mV and a slower τ of inactivation.",
-    "Seizures begin at a median age of {n} months; levels of γ-aminobutyric acid (GABA) were reduced.",
-    "Two families segregate a missense variant that destabilises the β-sheet of the catalytic domain.",
-    "Children walk at {n} months on average; naïve observers rated language as the main difficulty.",
+    "Seizures begin at a median age of {n} months; levels of γ-aminobutyric acid (GABA) were "
+    "reduced.",
+    "Two families segregate a missense variant that destabilises the β-sheet of the catalytic "
+    "domain.",
+    "Children walk at {n} months on average; naïve observers rated language as the main "
+    "difficulty.",
     "Café-au-lait spots were seen in {n} % and are probably coincidental.",
     "Knock-down of {symbol} in zebrafish (≤ {n} h after fertilisation) reproduces the small head.",
     "MRI is normal in most; a thin corpus callosum and delayed myelination occur in {n} %.",
-    "Expression in Purkinje cells falls below {n} μmol/l equivalents in the model of Sjögren's group.",
+    "Expression in Purkinje cells falls below {n} μmol/l equivalents in the model of Sjögren's "
+    "group.",
 )
 
 _REVIEW_COLUMNS = (

@@ -2,9 +2,9 @@
 
     python db/seed/generate.py | mariadb --default-character-set=utf8mb4 sysndd
 
-The SQL runs on MariaDB and MySQL, in one transaction, on a schema with all migrations applied. If the
-schema contains an entity, gene or disease, it stops before it writes, with error 1146 for a table
-named "seed refused: …", because plain SQL has no other way to fail with a message on both servers.
+The SQL runs on MariaDB and MySQL, in one transaction, on a schema with all migrations applied. If
+the schema contains an entity, gene or disease, it stops before it writes, with error 1146 for a
+table named "seed refused: …". Plain SQL has no other way to fail with a message on both servers.
 """
 
 import datetime as dt

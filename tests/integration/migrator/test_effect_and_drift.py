@@ -1,4 +1,4 @@
-"""What a file changed, what it promises, what it leaves behind, and what others change meanwhile."""
+"""Effects, assertions and session cleanup of a file, drift, and progress of long statements."""
 
 import signal
 import statistics
@@ -41,7 +41,7 @@ def test_objects_rows_and_warnings_are_recorded(workspace: Workspace) -> None:
     ]
 
 
-def test_the_journal_says_which_of_how_many_and_hashes_the_text(workspace: Workspace) -> None:
+def test_the_journal_records_positions_and_a_hash_of_the_text(workspace: Workspace) -> None:
     rows = "INSERT INTO gene VALUES (1, 'a');\nINSERT INTO gene VALUES (2, 'b');\n"
     workspace.write("001_gene.sql", f"{GENE}{rows}")
     workspace.write("002_again.sql", f"{AGAIN}-- expect: no-op\n")
@@ -59,7 +59,7 @@ def test_the_journal_says_which_of_how_many_and_hashes_the_text(workspace: Works
     )
 
 
-def test_a_file_that_changed_nothing_is_warned_of_and_shown(workspace: Workspace) -> None:
+def test_a_file_that_changed_nothing_is_reported_by_up_and_status(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.write("002_again.sql", AGAIN)
     workspace.write("003_expected.sql", f"-- expect: no-op\n{AGAIN}")
@@ -120,19 +120,19 @@ def test_an_assertion_that_fails_undoes_the_rows_and_names_its_line(
     assert workspace.ledger()["002_row.sql"][0] == 0
 
 
-def test_a_bad_directive_is_refused_before_anything_is_touched(workspace: Workspace) -> None:
+def test_an_invalid_directive_is_refused_before_anything_is_changed(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", f"{GENE}-- assert: DELETE FROM gene\n")
     finished = workspace.run("up")
     assert finished.code == 65
     assert "001_gene.sql:2:4: assert: must be followed by one SELECT" in finished.err
 
 
-def test_text_inside_a_statement_is_no_directive(workspace: Workspace) -> None:
+def test_text_inside_a_statement_is_not_a_directive(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", f"{GENE}INSERT INTO gene VALUES (1, 'a\n-- assert: x\n');\n")
     workspace.up()
 
 
-def test_a_leak_is_reported_and_reverted(workspace: Workspace) -> None:
+def test_changed_session_variables_are_reported_and_reset(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", f"SET SESSION group_concat_max_len = 4242;\n{GENE}")
     workspace.write("002_copy.sql", "CREATE TABLE seen AS SELECT @@group_concat_max_len AS v;\n")
     finished = workspace.up()
@@ -157,7 +157,7 @@ def test_drift_names_the_object_and_how_it_differs(workspace: Workspace) -> None
     assert "Drift: " in workspace.run("status").out
 
 
-def test_a_run_does_not_cover_drift_up_until_it_is_accepted(workspace: Workspace) -> None:
+def test_a_run_does_not_hide_drift_until_it_is_accepted(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.up()
     workspace.sql("CREATE TABLE by_hand (id INT)")
@@ -169,7 +169,7 @@ def test_a_run_does_not_cover_drift_up_until_it_is_accepted(workspace: Workspace
     assert workspace.run("status", "--json").json["drift"] == []
 
 
-def test_what_a_killed_run_did_is_no_drift(workspace: Workspace) -> None:
+def test_the_changes_of_a_killed_run_are_not_drift(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.up()
     workspace.write("002_more.sql", "ALTER TABLE gene ADD COLUMN b INT;\nDO SLEEP(20);\n")
@@ -210,7 +210,7 @@ def altering(workspace: Workspace) -> object:
 
 @pytest.mark.slow
 def test_readers_never_wait_longer_than_the_timeout(workspace: Workspace) -> None:
-    """Someone holds the table in an open transaction; an ALTER queues; readers keep coming."""
+    """An open transaction locks the table; an ALTER queues; readers continue to arrive."""
     workspace.write("001_gene.sql", GENE)
     workspace.up()
     workspace.write("002_alter.sql", "ALTER TABLE gene ADD COLUMN b INT;\n")

@@ -1,4 +1,4 @@
-"""docs/migrator.md names every command, exit code and rule, and none that is not there."""
+"""docs/migrator.md lists exactly the commands, exit codes and rules that exist."""
 
 import re
 from pathlib import Path

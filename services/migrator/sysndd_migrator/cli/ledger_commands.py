@@ -38,8 +38,8 @@ def _adoption_summary(done: Adoption) -> str:
     if not done.adopted and not done.columns:
         return "Nothing to take over: schema_version is the migrator's ledger already."
     lines = [
-        f"Took over {count(len(done.adopted), 'file')} without applying anything. Rows and times are "
-        "unchanged; the checksums are those of the current files."
+        f"Took over {count(len(done.adopted), 'file')} without applying anything. Rows and times "
+        "are unchanged; the checksums are those of the current files."
     ]
     if done.without_file:
         lines.append(f"Not in the directory: {', '.join(done.without_file)}.")
