@@ -196,7 +196,7 @@ def test_a_long_statement_reports_progress(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", f"{GENE}DO SLEEP(5);\n-- expect: no-op\n")
     finished = finish(workspace.start("up"))
     assert finished.code == 0, finished
-    lines = [line for line in finished.err.splitlines() if '"progress"' in line]
+    lines = [line for line in finished.err.splitlines() if '"statement_progressed"' in line]
     assert len(lines) >= 2
     assert all('"statement": 2' in line and '"of": 2' in line for line in lines)
     assert "elapsed" in lines[0]
@@ -243,4 +243,4 @@ def test_readers_never_wait_longer_than_the_timeout(workspace: Workspace) -> Non
     assert finished.code == 0, finished
     assert max(waits) < 6.5, max(waits)
     assert statistics.median(waits) < 1
-    assert "waiting_for_table" in finished.err
+    assert "table_lock_awaited" in finished.err

@@ -248,7 +248,7 @@ def test_rows_stay_when_the_table_of_the_definition_after_them_is_locked(
         cursor.execute("COMMIT")
     finished = finish(process)
     assert finished.code == 0, finished
-    assert "waiting_for_table" in finished.err
+    assert "table_lock_awaited" in finished.err
     assert workspace.sql("SELECT id, b FROM gene") == ((1, None),)
 
 

@@ -130,7 +130,7 @@ class FileRun:
                 await self._session.execute(statement)
         left = {name: str(value) for name, value in leaked.items()}
         if left:
-            log.warning("session_restored", file=self._script.filename, left_behind=left)
+            log.warning("session_variables_reset", file=self._script.filename, variables=left)
         return left
 
     def _refuse_lost_temporary_tables(self) -> None:
@@ -204,7 +204,7 @@ class FileRun:
                 self._script, unit, self._progress.sent, error, blocker, tried=tried
             ) from error
         log.warning(
-            "waiting_for_table",
+            "table_lock_awaited",
             at=failure.location(self._script, unit),
             statement=self._progress.sent,
             blocked_by=failure.describe_blocker(blocker),

@@ -69,7 +69,7 @@ class Progress:
         while True:
             stage = await self._stage()
             log.info(
-                "progress",
+                "statement_progressed",
                 file=script.filename,
                 statement=position,
                 of=len(script.statements),

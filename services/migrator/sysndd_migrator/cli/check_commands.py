@@ -134,7 +134,7 @@ _EFFECTS = {
     LockClass.NEW: "a new table; no client waits",
     LockClass.DEFINITION: "waits for open transactions of the object",
     LockClass.ROWS: "locks the rows it changes",
-    LockClass.UNKNOWN: "unknown",
+    LockClass.UNKNOWN: "its lock is unknown",
 }
 
 

@@ -179,9 +179,13 @@ async def _status(options: argparse.Namespace, migrator: Migrator) -> int:
             )
         if not found:
             print("  no migrations")
-    for state in _all(states):
-        if state.remark and not (holder and state.state is State.INTERRUPTED):
-            print(f"\n{state.remark}")
+    remarks = [
+        state.remark
+        for state in _all(states)
+        if state.remark and not (holder and state.state is State.INTERRUPTED)
+    ]
+    for remark in dict.fromkeys(remarks):  # files with the same number have the same remark
+        print(f"\n{remark}")
     for sentence in (*idle, *(f"Drift: {text}" for text in drift)):
         print(f"\n{sentence}")
     if holder is not None:
@@ -280,7 +284,7 @@ async def _wait(
             raise WaitTimedOut(f"Migrations still pending after {options.timeout:g} s: {reason}")
         if time.monotonic() - reported >= _REPORT_SECONDS:
             reported = time.monotonic()
-            log.info("waiting", reason=reason, waited=round(waited))
+            log.info("migrations_awaited", reason=reason, waited=round(waited))
         await asyncio.sleep(_POLL_SECONDS)
 
 

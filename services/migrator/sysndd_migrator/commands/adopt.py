@@ -84,7 +84,8 @@ async def adopt(migrator: Migrator, *, timeout: float | None) -> Adoption:
         if done.columns:
             await _alter(session, ledger, columns, done.columns)
         await _fill(migrator, session, done)
-        log.warning("ledger_adopted", files=len(done.adopted), columns=done.columns)
+        if done.adopted or done.columns:
+            log.warning("ledger_adopted", files=len(done.adopted), columns=done.columns)
         return done
     finally:
         await migrator.lock.release()

@@ -5,7 +5,7 @@ primary key after several statements.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +63,22 @@ async def lint(
         return found
     known = {(finding.path, finding.line, finding.rule) for finding in found}
     ambiguous = {finding.path for finding in found if finding.rule == "ambiguous-file"}
+    found += [
+        finding
+        for finding in await _by_execution(sources, scratch_run, interruption, without=ambiguous)
+        if (finding.path, finding.line, finding.rule) not in known
+    ]
+    return sorted(found, key=lambda finding: finding.path)
+
+
+async def _by_execution(
+    sources: Sequence[Source],
+    scratch_run: ScratchRun,
+    interruption: Interruption,
+    *,
+    without: Collection[str],
+) -> list[Finding]:
+    found: list[Finding] = []
     async with scratch_schemas(scratch_run.settings, Purpose.LINT) as scratch:
         session = await Session.open(scratch_run.settings)
         try:
@@ -71,12 +87,10 @@ async def lint(
                 forbidden = await other_schemas(session) - {schema.lower()}
                 lock_class_run = LockClassRun(session, schema, forbidden, interruption)
                 execution = _Execution(session, lock_class_run, schema, scratch_run)
-                for finding in await execution.of(source, without=ambiguous):
-                    if (finding.path, finding.line, finding.rule) not in known:
-                        found.append(finding)
+                found += await execution.of(source, without=without)
         finally:
             session.close()
-    return sorted(found, key=lambda finding: finding.path)
+    return found
 
 
 class _Execution:

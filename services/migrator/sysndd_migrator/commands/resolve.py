@@ -85,7 +85,7 @@ def _skipped(
     if first not in starts:
         before = max((start for start in starts if start < first), default=1)
         raise NotClean(
-            f"{script.filename} cannot resume at statement {first}, because it commits together "
+            f"{script.filename} cannot resume at statement {first}, which commits together "
             f"with statement {before}. Use --from-statement {before}.",
             file=script.filename,
         )

@@ -257,7 +257,9 @@ class Migrator:
             run_id=resumed or uuid.uuid4().hex,
             done=await self.journal.read(resumed) if resumed else None,
         )
-        log.info("applying", schema=source.schema, file=script.filename, resumed=run.resumed)
+        log.info(
+            "migration_started", schema=source.schema, file=script.filename, resumed=run.resumed
+        )
         result = await run.apply()
         report.remarks += remarks_of(script, result)
         return Applied(
