@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from sysndd_core.db.database import Database
-from sysndd_core.db.schema_objects import TABLE, definitions, drifted
+from sysndd_core.db.schema_objects import GROUPS, TABLE, definitions, drifted, list_objects
 from sysndd_core.settings.database import DatabaseSettings
 from tests.support.servers import TestMariadb
 
@@ -87,3 +87,21 @@ async def test_an_account_that_sees_tables_only_reports_no_false_drift(
             assert "table gene was changed" in sentence
     finally:
         mariadb.execute(f"DROP USER {account}")
+
+
+async def test_names_and_groups_limit_what_is_listed(settings: DatabaseSettings) -> None:
+    async with Database(settings) as database:
+
+        async def listed(*names: str, groups: tuple[str, ...] = GROUPS) -> list[tuple[str, str]]:
+            return await list_objects(
+                database, settings.name, names=frozenset(names), groups=groups
+            )
+
+        # A statement about a table changes the triggers of the table as well.
+        assert await listed("gene") == [("TABLE", "gene"), ("TRIGGER", "fill")]
+        assert await listed("gene", groups=("table",)) == [("TABLE", "gene")]
+        assert await listed("symbols", "count_genes", "absent") == [
+            ("VIEW", "symbols"),
+            ("PROCEDURE", "count_genes"),
+        ]
+        assert await listed() == []

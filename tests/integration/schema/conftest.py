@@ -10,7 +10,7 @@ from tests.support.servers import TestMariadb
 
 @pytest.fixture
 def migrated(mariadb: TestMariadb) -> Iterator[str]:
-    """Name of a schema of this test's own, up to date and without any entity."""
+    """Name of a separate schema with all migrations applied and without entities."""
     with mariadb.temporary_schema("schema") as schema:
         apply(mariadb, schema, *FILES)
         yield schema

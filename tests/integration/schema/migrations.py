@@ -1,4 +1,4 @@
-"""The application's migrations, run by the server's own client, and what they make of a schema."""
+"""The application's migrations, run by the vendor's client, and the resulting schema."""
 
 import os
 import subprocess
@@ -11,11 +11,11 @@ ROOT = Path(__file__).resolve().parents[3]
 DIRECTORY = ROOT / "db" / "migrations"
 FILES = tuple(sorted(DIRECTORY.glob("[0-9][0-9][0-9]_*.sql")))
 
-# What a schema is, without what merely tells when it was made. An ordinal position is left out: a
-# column that was dropped by hand comes back at the end, and that is no difference that counts.
+# The definitions of a schema, without times. Ordinal positions are excluded, because a column that
+# was dropped by hand is added again at the end.
 _FINGERPRINT = {
-    "tables": "SELECT TABLE_NAME, ENGINE, TABLE_COLLATION, TABLE_COMMENT FROM information_schema.TABLES"
-    " WHERE TABLE_SCHEMA = %s AND TABLE_TYPE = 'BASE TABLE'",
+    "tables": "SELECT TABLE_NAME, ENGINE, TABLE_COLLATION, TABLE_COMMENT"
+    " FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_TYPE = 'BASE TABLE'",
     "columns": "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE, COLUMN_DEFAULT, EXTRA,"
     " COLLATION_NAME, COLUMN_COMMENT FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s",
     "indexes": "SELECT TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX, COLUMN_NAME, NON_UNIQUE"
@@ -55,7 +55,7 @@ def apply(server: TestMariadb, schema: str, *files: Path) -> None:
 def fingerprint(server: TestMariadb, schema: str) -> dict[str, list[Any]]:
     """Describe every definition in a schema, and the rows by a checksum of each table."""
     found: dict[str, list[Any]] = {}
-    # One connection for all of it: making one costs more than any of the queries.
+    # One connection, because connecting costs more than any of the queries.
     with server.connect(schema) as connection, connection.cursor() as cursor:
         for name, query in _FINGERPRINT.items():
             cursor.execute(query, (schema,))

@@ -1,4 +1,4 @@
-"""Each migration may run again, on a fresh schema as on a full one, and changes nothing then."""
+"""Each migration can run again without effect, on an empty and on a seeded schema."""
 
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def test_the_migrator_sees_the_same_statements_as_the_client(
 
         ours, theirs = fingerprint(mariadb, schema), fingerprint(mariadb, migrated)
 
-    # The client leaves comments out of what it sends; only bodies of routines keep them.
+    # The client does not send comments, except in bodies of routines.
     for part in ("tables", "columns", "indexes", "constraints", "checks", "foreign keys", "rows"):
         assert ours[part] == theirs[part], part
     assert [row[:4] for row in ours["triggers"]] == [row[:4] for row in theirs["triggers"]]
@@ -66,7 +66,7 @@ def test_the_migrator_sees_the_same_statements_as_the_client(
         "DROP CONSTRAINT gene_span_ordered",
     ],
 )
-def test_the_annotation_completes_what_an_earlier_run_left_undone(
+def test_the_annotation_completes_a_partial_earlier_run(
     mariadb: TestMariadb, migrated: str, damage: str
 ) -> None:
     whole = fingerprint(mariadb, migrated)
@@ -78,7 +78,7 @@ def test_the_annotation_completes_what_an_earlier_run_left_undone(
     assert fingerprint(mariadb, migrated) == whole
 
 
-def test_the_annotation_leaves_a_column_that_the_site_made_wider(
+def test_the_annotation_does_not_change_a_column_that_the_site_widened(
     mariadb: TestMariadb, migrated: str
 ) -> None:
     mariadb.execute("ALTER TABLE gene MODIFY chromosome VARCHAR(64)", schema=migrated)
@@ -89,7 +89,7 @@ def test_the_annotation_leaves_a_column_that_the_site_made_wider(
     assert fingerprint(mariadb, migrated) == widened
 
 
-def test_vocabularies_come_back_but_a_curators_wording_stays(
+def test_missing_vocabulary_rows_are_added_but_changed_terms_stay(
     mariadb: TestMariadb, migrated: str
 ) -> None:
     terms = "SELECT inheritance_id, term FROM mode_of_inheritance ORDER BY sort"
@@ -109,7 +109,7 @@ def test_vocabularies_come_back_but_a_curators_wording_stays(
     assert mariadb.execute(terms, schema=migrated) == (("HP:0000006", "Dominant"), *others)
 
 
-def test_blank_names_become_not_given_and_pass_for_no_edit(
+def test_names_of_spaces_become_null_without_counting_as_an_edit(
     mariadb: TestMariadb, migrated: str
 ) -> None:
     mariadb.execute(

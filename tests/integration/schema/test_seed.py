@@ -1,4 +1,4 @@
-"""The development data set: the same on every run, loaded once, refused beside other data."""
+"""The development data set: identical on every run, loaded once, refused with other data."""
 
 import os
 import re
@@ -32,17 +32,17 @@ def load_seed(server: TestMariadb, schema: str) -> str:
     return done.stdout
 
 
-def test_it_loads_once_and_says_so(mariadb: TestMariadb, migrated: str) -> None:
+def test_a_second_load_changes_nothing(mariadb: TestMariadb, migrated: str) -> None:
     first = load_seed(mariadb, migrated)
     before = fingerprint(mariadb, migrated)
     second = load_seed(mariadb, migrated)
 
     assert first.startswith("seed: loaded user 10, gene 148, ")
-    assert second.startswith("seed: already there, nothing changed (user 10, gene 148, ")
+    assert second.startswith("seed: already loaded, nothing changed (user 10, gene 148, ")
     assert fingerprint(mariadb, migrated) == before
 
 
-def test_it_is_large_enough_and_the_known_genes_are_right(
+def test_it_is_large_enough_and_known_genes_are_correct(
     mariadb: TestMariadb, migrated: str
 ) -> None:
     load_seed(mariadb, migrated)
@@ -64,9 +64,7 @@ def test_it_is_large_enough_and_the_known_genes_are_right(
     ) == ((0,),)
 
 
-def test_accounts_that_are_there_already_keep_their_numbers(
-    mariadb: TestMariadb, migrated: str
-) -> None:
+def test_existing_accounts_keep_their_numbers(mariadb: TestMariadb, migrated: str) -> None:
     mariadb.execute(
         "INSERT INTO `user` (user_name, email, role, state)"
         " VALUES ('admin', 'admin@example.org', 'Administrator', 'active')",
@@ -80,7 +78,7 @@ def test_accounts_that_are_there_already_keep_their_numbers(
     ) == ((0,),)
 
 
-def test_a_schema_with_other_data_is_refused_and_left_alone(
+def test_a_schema_with_other_data_is_refused_and_not_changed(
     mariadb: TestMariadb, migrated: str
 ) -> None:
     mariadb.execute(
@@ -91,29 +89,29 @@ def test_a_schema_with_other_data_is_refused_and_left_alone(
     done = run_seed(mariadb, migrated)
 
     assert done.returncode == 1
-    assert "holds other data" in done.stderr
+    assert "contains other data" in done.stderr
     assert fingerprint(mariadb, migrated) == before
 
 
-def test_a_failure_in_the_middle_leaves_nothing(mariadb: TestMariadb, migrated: str) -> None:
+def test_a_failed_load_is_rolled_back(mariadb: TestMariadb, migrated: str) -> None:
     mariadb.execute(
         "DELETE FROM mode_of_inheritance WHERE inheritance_id = 'HP:0001419'", schema=migrated
     )
     before = fingerprint(mariadb, migrated)
 
     assert run_seed(mariadb, migrated).returncode == 1
-    # AUTO_INCREMENT counters move on, rows don't.
+    # AUTO_INCREMENT counters change, rows do not.
     assert fingerprint(mariadb, migrated) == before
 
 
-def test_without_the_tables_it_tells_to_migrate_first(mariadb: TestMariadb) -> None:
+def test_without_tables_it_names_the_migrator(mariadb: TestMariadb) -> None:
     with mariadb.temporary_schema("empty") as schema:
         done = run_seed(mariadb, schema)
     assert done.returncode == 1
-    assert "run the migrator first" in done.stderr
+    assert "run `sysndd-migrator up` first" in done.stderr
 
 
-def test_the_sql_is_the_same_on_every_run_and_holds_no_backslash() -> None:
+def test_the_sql_is_identical_on_every_run_and_contains_no_backslash() -> None:
     command = [sys.executable, "db/seed/generate.py"]
     first, second = (
         subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout for _ in range(2)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from sysndd_backup.server.server import quoted
 from sysndd_backup.server.session import SchemaSession, open_session
 from sysndd_core.errors import RestoreFailed
 from sysndd_core.settings.database import DatabaseSettings
+from sysndd_core.sql.identifiers import quote_name
 
 
 @dataclass(frozen=True)
@@ -66,5 +66,5 @@ async def _create(session: SchemaSession, name: str, password: str, schema: str)
     await session.run(f"DROP USER IF EXISTS {name}")
     await session.run(f"CREATE USER {name} IDENTIFIED BY '{password}'")
     # GRANT reads _ and % as patterns.
-    pattern = quoted(schema).replace("_", "\\_").replace("%", "\\%")
+    pattern = quote_name(schema).replace("_", "\\_").replace("%", "\\%")
     await session.run(f"GRANT ALL PRIVILEGES ON {pattern}.* TO {name}")

@@ -6,8 +6,8 @@ restore only where id, name, address, role, state and password are the same on b
 
 from dataclasses import dataclass, field
 
-from sysndd_backup.server.server import quoted
 from sysndd_backup.server.session import SchemaSession
+from sysndd_core.sql.identifiers import quote_name
 
 SAME = ("user_id", "user_name", "email", "role", "state", "password_hash")
 """What makes an account the same account on two sides."""
@@ -72,7 +72,7 @@ async def active_administrators(session: SchemaSession, schema: str) -> int | No
     if not await has_accounts(session, schema):
         return None
     rows = await session.fetch_all(
-        f"SELECT COUNT(*) AS n FROM {quoted(schema)}.`user`"
+        f"SELECT COUNT(*) AS n FROM {quote_name(schema)}.`user`"
         " WHERE role = 'Administrator' AND state = 'active'"
     )
     return int(rows[0]["n"])
@@ -103,8 +103,8 @@ async def compare_accounts(session: SchemaSession, live: str, backup: str) -> Ac
 
 async def _only_in(session: SchemaSession, one: str, other: str) -> list[str]:
     rows = await session.fetch_all(
-        f"SELECT a.user_name AS name FROM {quoted(one)}.`user` AS a"
-        f" LEFT JOIN {quoted(other)}.`user` AS b ON b.user_id = a.user_id"
+        f"SELECT a.user_name AS name FROM {quote_name(one)}.`user` AS a"
+        f" LEFT JOIN {quote_name(other)}.`user` AS b ON b.user_id = a.user_id"
         " WHERE b.user_id IS NULL ORDER BY a.user_id"
     )
     return [str(row["name"]) for row in rows]
@@ -118,7 +118,7 @@ async def _changed(session: SchemaSession, live: str, backup: str) -> list[Chang
     columns = ", ".join(f"{sql} AS {name}_differs" for name, sql in differs.items())
     rows = await session.fetch_all(
         f"SELECT l.user_id AS id, l.user_name AS name, l.role AS live_role, b.role AS backup_role,"
-        f" {columns} FROM {quoted(live)}.`user` AS l JOIN {quoted(backup)}.`user` AS b"
+        f" {columns} FROM {quote_name(live)}.`user` AS l JOIN {quote_name(backup)}.`user` AS b"
         f" ON b.user_id = l.user_id WHERE {' OR '.join(differs.values())} ORDER BY l.user_id"
     )
     return [
@@ -145,9 +145,9 @@ async def end_changed_sessions(
     """
     same_accounts = await _same_accounts(session, before, after)
     others = f" AND user_id NOT IN ({same_accounts})" if same_accounts else ""
-    await session.run(f"DELETE FROM {quoted(platform)}.`session` WHERE TRUE{others}")
+    await session.run(f"DELETE FROM {quote_name(platform)}.`session` WHERE TRUE{others}")
     await session.run(
-        f"UPDATE {quoted(platform)}.account_token SET revoked_at = UTC_TIMESTAMP(6)"
+        f"UPDATE {quote_name(platform)}.account_token SET revoked_at = UTC_TIMESTAMP(6)"
         f" WHERE used_at IS NULL AND revoked_at IS NULL{others}"
     )
 
@@ -159,6 +159,6 @@ async def _same_accounts(session: SchemaSession, before: str, after: str) -> str
     # Byte by byte: under the column's collation e and é would be one person.
     same = " AND ".join(f"CAST(o.{name} AS BINARY) <=> CAST(n.{name} AS BINARY)" for name in SAME)
     return (
-        f"SELECT o.user_id FROM {quoted(before)}.`user` AS o JOIN {quoted(after)}.`user` AS n"
+        f"SELECT o.user_id FROM {quote_name(before)}.`user` AS o JOIN {quote_name(after)}.`user` AS n"
         f" ON n.user_id = o.user_id AND {same}"
     )

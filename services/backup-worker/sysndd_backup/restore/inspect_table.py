@@ -8,9 +8,9 @@ from sysndd_backup.progress import JobRun
 from sysndd_backup.restore.check_file import check_backup
 from sysndd_backup.restore.scratch_schemas import ScratchSchemas
 from sysndd_backup.restore.shadow import load_shadow
-from sysndd_backup.server.server import quoted
 from sysndd_backup.server.session import open_session
 from sysndd_core.errors import TableNotInBackup
+from sysndd_core.sql.identifiers import qualified_name
 
 
 async def inspect_table(tools: BackupTools, name: str, table: str, run: JobRun) -> dict[str, Any]:
@@ -57,4 +57,4 @@ async def _drop_other_tables(tools: BackupTools, schema: str, table: str) -> Non
         await session.run("SET foreign_key_checks = 0")
         for row in rows:
             kind = "VIEW" if row["kind"] == "VIEW" else "TABLE"
-            await session.run(f"DROP {kind} {quoted(schema)}.{quoted(row['name'])}")
+            await session.run(f"DROP {kind} {qualified_name(schema, row['name'])}")

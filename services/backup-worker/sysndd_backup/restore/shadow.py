@@ -9,12 +9,13 @@ from sysndd_backup.load.definers import DefinerStripper
 from sysndd_backup.load.parallel import Load
 from sysndd_backup.progress import Progress, ProgressReporter
 from sysndd_backup.restore.check_file import CheckedBackup
-from sysndd_backup.server.server import quoted, take_inventory
+from sysndd_backup.server.server import take_inventory
 from sysndd_backup.server.session import open_session
 from sysndd_core.backups.manifest import BackupManifest
 from sysndd_core.db.database import Row
 from sysndd_core.errors import RestoreFailed, SysnddError
 from sysndd_core.settings.database import DatabaseSettings
+from sysndd_core.sql.identifiers import qualified_name, quote_name
 
 
 async def load_shadow(
@@ -123,7 +124,7 @@ async def _verify_rows(tools: BackupTools, schema: str, table: str, rows: int) -
         RestoreFailed: there are more or fewer than ``rows``.
     """
     row = await tools.database.fetch_one(
-        f"SELECT COUNT(*) AS n FROM {quoted(schema)}.{quoted(table)}"
+        f"SELECT COUNT(*) AS n FROM {qualified_name(schema, table)}"
     )
     if row is None or row["n"] != rows:
         raise RestoreFailed(f"The table {table} has not the {rows} rows that the backup held.")
@@ -132,7 +133,7 @@ async def _verify_rows(tools: BackupTools, schema: str, table: str, rows: int) -
 async def _verify_views(tools: BackupTools, schema: str) -> None:
     for view in (await take_inventory(tools.database, schema)).views:
         try:
-            await tools.database.fetch_all(f"SELECT * FROM {quoted(schema)}.{quoted(view)} LIMIT 0")
+            await tools.database.fetch_all(f"SELECT * FROM {qualified_name(schema, view)} LIMIT 0")
         except Exception as error:
             cause = error.__cause__ if isinstance(error, SysnddError) else error
             raise RestoreFailed(f"The view {view} can't be read: {cause}") from error
@@ -161,10 +162,12 @@ async def _verify_references(tools: BackupTools, schema: str) -> None:
 
 def _orphan(schema: str, child: str, columns: list[Row]) -> str:
     first = columns[0]
-    parent = f"{quoted(first['parent_schema'])}.{quoted(first['parent'])}"
-    same = " AND ".join(f"p.{quoted(c['parent_col'])} = c.{quoted(c['col'])}" for c in columns)
-    filled = " AND ".join(f"c.{quoted(c['col'])} IS NOT NULL" for c in columns)
+    parent = f"{qualified_name(first['parent_schema'], first['parent'])}"
+    same = " AND ".join(
+        f"p.{quote_name(c['parent_col'])} = c.{quote_name(c['col'])}" for c in columns
+    )
+    filled = " AND ".join(f"c.{quote_name(c['col'])} IS NOT NULL" for c in columns)
     return (
-        f"SELECT 1 FROM {quoted(schema)}.{quoted(child)} AS c LEFT JOIN {parent} AS p ON {same}"
-        f" WHERE {filled} AND p.{quoted(first['parent_col'])} IS NULL LIMIT 1"
+        f"SELECT 1 FROM {qualified_name(schema, child)} AS c LEFT JOIN {parent} AS p ON {same}"
+        f" WHERE {filled} AND p.{quote_name(first['parent_col'])} IS NULL LIMIT 1"
     )

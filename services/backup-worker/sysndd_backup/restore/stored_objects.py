@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass, replace
 
 from pymysql.charset import charset_by_name
 
-from sysndd_backup.server.server import quoted, rewrite_schema_name
+from sysndd_backup.server.server import rewrite_schema_name
 from sysndd_backup.server.session import SchemaSession
 from sysndd_core.db.database import Row
 from sysndd_core.db.schema_objects import list_objects, show_create, shown_definition
 from sysndd_core.errors import RestoreFailed
+from sysndd_core.sql.identifiers import qualified_name, quote_name
 
 _CONNECTION_CHARSET = "utf8mb4"
 _DEFINER = re.compile(r"^(CREATE(?: ALGORITHM=\w+)?) DEFINER=`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)?")
@@ -97,14 +98,14 @@ def enable_events(objects: tuple[StoredObject, ...], names: set[str]) -> tuple[S
 async def drop_objects(session: SchemaSession, schema: str) -> None:
     """Drop every stored object of a schema; may be repeated."""
     for kind, name in await _names(session, schema):
-        await session.run(f"DROP {kind} IF EXISTS {quoted(schema)}.{quoted(name)}")
+        await session.run(f"DROP {kind} IF EXISTS {qualified_name(schema, name)}")
 
 
 async def drop_triggers_and_events(session: SchemaSession, schema: str) -> None:
     """Drop what acts by itself: events, and triggers, which also tie a table to its schema."""
     for kind, name in await _names(session, schema):
         if kind in {"TRIGGER", "EVENT"}:
-            await session.run(f"DROP {kind} IF EXISTS {quoted(schema)}.{quoted(name)}")
+            await session.run(f"DROP {kind} IF EXISTS {qualified_name(schema, name)}")
 
 
 async def create_objects(
@@ -210,15 +211,15 @@ async def _trigger(session: SchemaSession, schema: str, row: Row) -> str:
     if schema not in header and not _ORDERED.search(header):
         return typed
     return (
-        f"CREATE DEFINER={_definer(row['definer'])} TRIGGER {quoted(row['name'])}"
-        f" {row['timing']} {row['event']} ON {quoted(row['on_table'])}"
+        f"CREATE DEFINER={_definer(row['definer'])} TRIGGER {quote_name(row['name'])}"
+        f" {row['timing']} {row['event']} ON {quote_name(row['on_table'])}"
         f" FOR EACH ROW {row['body']}"
     )
 
 
 def _definer(text: str) -> str:
     user, _, host = text.rpartition("@")
-    return f"{quoted(user)}@{quoted(host)}" if user else quoted(host)
+    return f"{quote_name(user)}@{quote_name(host)}" if user else quote_name(host)
 
 
 async def _names(session: SchemaSession, schema: str) -> list[tuple[str, str]]:

@@ -18,9 +18,9 @@ from sysndd_backup.restore.stored_objects import (
     drop_triggers_and_events,
     read_objects,
 )
-from sysndd_backup.server.server import quoted
 from sysndd_backup.server.session import SchemaSession
 from sysndd_core.errors import JobFailed, RestoreFailed
+from sysndd_core.sql.identifiers import qualified_name
 
 _MARKER = re.compile(r"_sysndd_swap_\d+")
 
@@ -56,7 +56,7 @@ class Swap:
         entry = await self._journal.begin_swap(entry, old, new)
         await self._session.create_schema(entry.outgoing)
         await self._session.run(
-            f"CREATE TABLE IF NOT EXISTS {_full(entry.incoming, entry.marker)}"
+            f"CREATE TABLE IF NOT EXISTS {qualified_name(entry.incoming, entry.marker)}"
             " (id INT PRIMARY KEY) ENGINE=InnoDB"
         )
         await self._journal.step(entry, "dropping_stored_objects")
@@ -134,12 +134,13 @@ class Swap:
         moves += [(incoming, entry.live, table) for table in await self._tables(incoming)]
         moves.append((incoming, outgoing, entry.marker))
         renames = ", ".join(
-            f"{_full(old, table)} TO {_full(new, table)}" for old, new, table in moves
+            f"{qualified_name(old, table)} TO {qualified_name(new, table)}"
+            for old, new, table in moves
         )
         await self._session.run(f"RENAME TABLE {renames}")
 
     async def _drop_marker(self, schema: str, entry: Entry) -> None:
-        await self._session.run(f"DROP TABLE IF EXISTS {_full(schema, entry.marker)}")
+        await self._session.run(f"DROP TABLE IF EXISTS {qualified_name(schema, entry.marker)}")
 
     async def _tables(self, schema: str) -> list[str]:
         rows = await self._session.fetch_all(
@@ -154,7 +155,3 @@ class Swap:
         await end_changed_sessions(
             self._session, platform=self._platform, before=before, after=after
         )
-
-
-def _full(schema: str, table: str) -> str:
-    return f"{quoted(schema)}.{quoted(table)}"

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from sysndd_core.db.database import Database, is_mariadb
+from sysndd_core.sql.identifiers import qualified_name, quote_name
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,7 @@ async def count_rows(database: Database, schema: str) -> dict[str, int]:
     """
     counts: dict[str, int] = {}
     for table in (await take_inventory(database, schema)).tables:
-        row = await database.fetch_one(
-            f"SELECT COUNT(*) AS n FROM {quoted(schema)}.{quoted(table)}"
-        )
+        row = await database.fetch_one(f"SELECT COUNT(*) AS n FROM {qualified_name(schema, table)}")
         counts[table] = int(row["n"]) if row else 0
     return counts
 
@@ -99,10 +98,5 @@ def rewrite_schema_name(sql: str, schema: str, into: str) -> str:
         schema: plain name of the schema in it.
         into: plain name of the schema to put there.
     """
-    prefix, replacement = re.escape(quoted(schema) + "."), quoted(into) + "."
+    prefix, replacement = re.escape(quote_name(schema) + "."), quote_name(into) + "."
     return re.sub(rf"('(?:[^'\\]|\\.|'')*')|{prefix}", lambda match: match[1] or replacement, sql)
-
-
-def quoted(name: str) -> str:
-    """Quote an identifier."""
-    return "`" + name.replace("`", "``") + "`"

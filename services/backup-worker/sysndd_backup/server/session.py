@@ -12,34 +12,20 @@ from typing import Any
 
 import aiomysql
 
-from sysndd_backup.server.server import quoted
 from sysndd_core.db import schema_lock
+from sysndd_core.db.blockers import find_blocker
 from sysndd_core.db.database import Row, connect, errors_mapped
 from sysndd_core.db.schema_version import migration_lock_name
 from sysndd_core.errors import DatabaseBusy, RestoreFailed, SchemaChanging
 from sysndd_core.logging import get_logger
 from sysndd_core.settings.database import DatabaseSettings
+from sysndd_core.sql.identifiers import quote_name
 
 log = get_logger(__name__)
 
 _LOCK_SECONDS = 2
 _LOCK_TRIES = 15
 _LOCK_WAIT_TIMEOUT = 1205
-
-_OLDEST_TRANSACTION = """
-SELECT p.id AS id, p.user AS user, p.host AS host, p.info AS info,
-       TIMESTAMPDIFF(SECOND, trx.trx_started, NOW()) AS seconds
-FROM information_schema.innodb_trx AS trx
-JOIN information_schema.processlist AS p ON p.id = trx.trx_mysql_thread_id
-WHERE p.id <> CONNECTION_ID() ORDER BY trx.trx_started LIMIT 1
-"""
-
-_LONGEST_QUERY = """
-SELECT p.id AS id, p.user AS user, p.host AS host, p.info AS info, p.time AS seconds
-FROM information_schema.processlist AS p
-WHERE p.id <> CONNECTION_ID() AND p.command = 'Query' AND p.state NOT LIKE 'Waiting%%'
-ORDER BY p.time DESC LIMIT 1
-"""
 
 
 class SchemaSession:
@@ -87,12 +73,13 @@ class SchemaSession:
             except DatabaseBusy as error:
                 if not _is_lock_wait(error):
                     raise
-                blocker = await self._blocker()
-                log.warning("table_lock_awaited", statement=shown, held_by=blocker)
+                blocker = await find_blocker(self)
+                held_by = str(blocker or "no visible connection")
+                log.warning("table_lock_awaited", statement=shown, held_by=held_by)
                 if attempt == _LOCK_TRIES:
                     raise RestoreFailed(
-                        f"The tables were not free within {_LOCK_SECONDS * _LOCK_TRIES} s:"
-                        f" {blocker}."
+                        f"The tables were not free within {_LOCK_SECONDS * _LOCK_TRIES} s."
+                        f" Blocked by: {held_by}."
                     ) from error
             await asyncio.sleep(0.3)
 
@@ -107,27 +94,14 @@ class SchemaSession:
     async def create_schema(self, schema: str) -> None:
         """Make an empty schema, dropping what an earlier attempt left."""
         await self.drop_schema(schema)
-        await self.run(f"CREATE DATABASE {quoted(schema)} CHARACTER SET utf8mb4")
+        await self.run(f"CREATE DATABASE {quote_name(schema)} CHARACTER SET utf8mb4")
 
     async def drop_schema(self, schema: str) -> None:
         """Drop a schema that only a restore uses; harmless when it is gone."""
-        await self.run(f"DROP DATABASE IF EXISTS {quoted(schema)}")
+        await self.run(f"DROP DATABASE IF EXISTS {quote_name(schema)}")
 
     async def _send(self, statement: str | bytes) -> None:
         await self._connection.query(statement)
-
-    async def _blocker(self) -> str:
-        """Name the connection that most likely holds the lock."""
-        for query in (_OLDEST_TRANSACTION, _LONGEST_QUERY):
-            rows = await self.fetch_all(query)
-            if rows:
-                row = rows[0]
-                doing = f"running {' '.join(row['info'].split())[:100]}" if row["info"] else "idle"
-                return (
-                    f"connection {row['id']} of {row['user']}@{row['host']} is"
-                    f" {doing} in a transaction of {row['seconds']} s"
-                )
-        return "no visible connection holds them"
 
 
 def _is_lock_wait(error: BaseException) -> bool:

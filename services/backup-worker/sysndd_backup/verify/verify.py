@@ -17,11 +17,11 @@ from sysndd_backup.dump.scanner import DumpScan
 from sysndd_backup.load.parallel import Load
 from sysndd_backup.progress import Progress, ProgressReporter, run_in_thread
 from sysndd_backup.server.clients import ClientRun, Process
-from sysndd_backup.server.server import quoted
 from sysndd_backup.verify.dump_digest import DumpDigest, NormalizedReader, difference
 from sysndd_core.backups.manifest import BackupManifest, Verification
 from sysndd_core.db.database import Database, connect
 from sysndd_core.errors import BackupDamaged, RestoreFailed, VerificationFailed
+from sysndd_core.sql.identifiers import quote_name
 
 _CHUNK = 1 << 20
 
@@ -100,16 +100,16 @@ async def _scratch_schema(database: Database) -> AsyncIterator[str]:
         (live,),
     )
     assert row is not None
-    await _run(database, f"DROP DATABASE IF EXISTS {quoted(scratch)}")
+    await _run(database, f"DROP DATABASE IF EXISTS {quote_name(scratch)}")
     await _run(
         database,
-        f"CREATE DATABASE {quoted(scratch)} CHARACTER SET {row['charset']}"
+        f"CREATE DATABASE {quote_name(scratch)} CHARACTER SET {row['charset']}"
         f" COLLATE {row['collation']}",
     )
     try:
         yield scratch
     finally:
-        await _run(database, f"DROP DATABASE IF EXISTS {quoted(scratch)}")
+        await _run(database, f"DROP DATABASE IF EXISTS {quote_name(scratch)}")
 
 
 async def _run(database: Database, statement: str) -> None:
