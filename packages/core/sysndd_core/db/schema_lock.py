@@ -2,9 +2,9 @@
 
 The lock is ``GET_LOCK`` with ``migration_lock_name``. A migration waits for a running dump and a
 dump for a migration, so error 1412 (table definition changed) cannot happen. The migrator holds the
-lock on the connection that runs the DDL. Dumps and restores, which run in other processes, hold it on a
-separate connection with ``schema_lock``. The connection must not be pooled, because a named lock
-ends with its connection.
+lock on the connection that runs the DDL. Dumps and restores, which run in other processes, hold it
+on a separate connection with ``schema_lock``. The connection must not be pooled, because a named
+lock ends with its connection.
 """
 
 import asyncio

@@ -11,7 +11,7 @@ from sysndd_api.health.drift import DriftWatch
 from sysndd_api.health.store import HealthStore
 from sysndd_api.settings import ApiSettings
 from sysndd_core.backups.directory import BackupDirectory
-from sysndd_core.db.database import Database, PoolState, utc
+from sysndd_core.db.database import Database, PoolState
 from sysndd_core.db.schema_version import SchemaState, pending
 from sysndd_core.errors import SysnddError
 from sysndd_core.health import Check, Status, worst
@@ -171,10 +171,10 @@ class Health:
 
     async def _check_queue(self, rows: LeasedTable) -> Check:
         depth = await rows.depth()
-        oldest = depth["oldest_seconds"]
+        oldest = depth.oldest_seconds
         if oldest is not None and oldest > _SLOW_QUEUE_SECONDS:
-            return Check(Status.WARN, f"The oldest has been due for {oldest} s.", depth)
-        return Check(Status.PASS, observed=depth)
+            return Check(Status.WARN, f"The oldest has been due for {oldest} s.", asdict(depth))
+        return Check(Status.PASS, observed=asdict(depth))
 
     async def _check_mails(self) -> Check:
         found = await self._check_queue(self._mails)
@@ -185,18 +185,17 @@ class Health:
         return found
 
     async def _check_mail_transport(self) -> Check:
-        broken = await self._transports.open_ones()
+        broken = await self._transports.open_breakers()
         if not broken:
             return Check(Status.PASS, observed={"circuit_breaker": "closed"})
         first = broken[0]
-        since = utc(first["since"])
         observed = {
             "circuit_breaker": "open",
-            "since": since.isoformat() if since else None,
-            "smtp_code": first["code"],
+            "since": first.since.isoformat(),
+            "smtp_code": first.code,
             "mailers": len(broken),
         }
-        reason = f"Nothing is sent: {first['reason']}. See GET /api/admin/smtp/test."
+        reason = f"Nothing is sent: {first.reason}. See GET /api/admin/smtp/test."
         return Check(Status.WARN, reason, observed)
 
     async def _check_workers(self) -> Check:
