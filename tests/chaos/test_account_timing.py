@@ -36,7 +36,7 @@ numbers = itertools.count()
 
 def fresh() -> str:
     """Return an address without an account."""
-    return f"nobody{next(numbers)}@lab.example"
+    return f"unknown{next(numbers)}@lab.example"
 
 
 def register(email: str) -> dict[str, Any]:

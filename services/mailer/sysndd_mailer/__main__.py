@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from sysndd_core.db.database import Database
 from sysndd_core.errors import SysnddError
-from sysndd_core.jobs.liveness import answer
+from sysndd_core.jobs.liveness import check_liveness
 from sysndd_core.jobs.models import Queue
 from sysndd_core.jobs.wake_up import WakeUp
 from sysndd_core.jobs.worker import Worker
@@ -37,7 +37,7 @@ def main() -> int:
     try:
         settings = load(MailerSettings, os.environ)
         if sys.argv[1:] == ["health"]:
-            return answer(settings.database, Queue.MAIL)
+            return check_liveness(settings.database, Queue.MAIL)
         configure(settings.log, service="mailer")
         asyncio.run(_serve(settings))
     except SysnddError as error:

@@ -229,8 +229,8 @@ async def _transaction(
 def _not_connected(error: Exception) -> Outcome:
     """Return the outcome of a failed connection.
 
-    Rejected credentials and TLS errors concern every email. The operator must fix them, and no email
-    may fail because of them. An unreachable server is retried.
+    Rejected credentials and TLS errors concern every email. The operator must fix them, and no
+    email may fail because of them. An unreachable server is retried.
     """
     if isinstance(error, aiosmtplib.SMTPAuthenticationError):
         status = DeliveryStatus.RETRY if error.code < 500 else DeliveryStatus.TRANSPORT_BROKEN

@@ -155,14 +155,14 @@ async def test_reader_sees_the_latest_commit(database: Database) -> None:
 async def test_server_ends_a_long_statement(site: Site) -> None:
     settings = small(site.database).model_copy(update={"statement_timeout": 0.5})
     async with Database(settings) as database:
-        begun = time.monotonic()
+        started = time.monotonic()
         with pytest.raises(DatabaseBusy):
             await database.fetch_one(
                 "SELECT COUNT(*) FROM information_schema.collations a,"
                 " information_schema.collations b, information_schema.collations c,"
                 " information_schema.collations d"
             )
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - started < 10
 
 
 async def test_missing_table_is_schema_changing(database: Database) -> None:

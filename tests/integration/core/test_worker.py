@@ -57,11 +57,11 @@ async def working(site: Site, rows: JobRows, handler: JobHandler) -> AsyncIterat
 
 async def state_within(rows: JobRows, job_id: str, state: str, seconds: float) -> float:
     """Wait until a job has a state; return the seconds it took."""
-    begun = time.monotonic()
+    started = time.monotonic()
     while (await rows.get(job_id))["state"] != state:
-        assert time.monotonic() - begun < seconds, await rows.get(job_id)
+        assert time.monotonic() - started < seconds, await rows.get(job_id)
         await asyncio.sleep(0.02)
-    return time.monotonic() - begun
+    return time.monotonic() - started
 
 
 async def quick(_: CreateBackup, run: JobRun) -> dict[str, object]:

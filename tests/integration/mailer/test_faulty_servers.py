@@ -153,9 +153,9 @@ async def test_stalled_server_costs_one_timeout_and_no_email(
 ) -> None:
     async with mailing(site, database, **{at: STALL}) as (outbox, server):
         mail_id = await outbox.put(MAIL)
-        begun = time.monotonic()
+        started = time.monotonic()
         await outbox.worker.run_until_idle()
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - started < 10
         assert (await outbox.row(mail_id))["state"] == "queued"
         server.answers.update(DEFAULTS)
         await outbox.send_queued()
@@ -282,7 +282,7 @@ async def test_queued_email_has_a_preview_with_a_masked_token(
 
 
 async def test_sent_email_is_closed_after_its_lease_expired(site: Site, database: Database) -> None:
-    """The database was unavailable; the row was queued again, and nobody has claimed it."""
+    """The row was queued again while the database was unavailable, and not claimed since."""
     async with mailing(site, database) as (outbox, _):
         for _ in range(3):
             await outbox.put(MAIL)

@@ -37,9 +37,9 @@ def test_worker_is_healthy_while_it_reports(site: Site, tmp_path: Path) -> None:
     site.server.execute(
         f"UPDATE `{site.ops}`.worker SET seen_at = UTC_TIMESTAMP(6) - INTERVAL 31 SECOND"
     )
-    begun = time.monotonic()
+    started = time.monotonic()
     gone = health(site)
-    elapsed = time.monotonic() - begun
+    elapsed = time.monotonic() - started
     assert gone.returncode == 1
     reported = re.fullmatch(
         r"The mail worker on this host has not reported recently \(last seen: (\d+) s ago\)\.\n",

@@ -1,4 +1,4 @@
-"""No email is lost when the mailer is killed at any step, or Redis is stopped, frozen or flushed."""
+"""No email is lost when the mailer is killed, or Redis is stopped, frozen or flushed."""
 
 import asyncio
 import contextlib

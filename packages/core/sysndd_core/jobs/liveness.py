@@ -19,7 +19,7 @@ from sysndd_core.settings.database import DatabaseSettings
 _MAX_AGE_SECONDS = 3 * SWEEP_SECONDS
 
 
-def answer(settings: DatabaseSettings, queue: Queue) -> int:
+def check_liveness(settings: DatabaseSettings, queue: Queue) -> int:
     """Check the worker of this host; print problems to standard error.
 
     Args:

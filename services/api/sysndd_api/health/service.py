@@ -160,7 +160,7 @@ class Health:
         return Check(Status.FAIL, _pending_reason(state), observed)
 
     async def _check_redis(self) -> Check:
-        if await self._wake_up.answers():
+        if await self._wake_up.responds():
             return Check(Status.PASS)
         return Check(
             Status.WARN, "Redis does not answer; jobs and mails start up to ten seconds late."
