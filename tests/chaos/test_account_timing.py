@@ -1,7 +1,7 @@
-"""Known and unknown addresses take the same time: medians, and a rank test, over many samples.
+"""Requests for known and unknown addresses take the same time: medians and a rank test.
 
-``make lane LANE=kills-accounts`` (SAMPLES=500): the API and the mailer as processes of their own, and a mail
-server that accepts connections and says nothing.
+``make lane LANE=kills-accounts`` (SAMPLES=500) runs the API and the mailer as separate processes,
+with a mail server that accepts connections and never replies.
 """
 
 import asyncio
@@ -29,18 +29,18 @@ from tests.support.smtp_faults import STALL, FaultySmtp, faulty_smtp
 from tests.support.workers import eventually, service_process
 
 SAMPLES = int(os.environ.get("SAMPLES", "500"))
-AT_ONCE = 4
+CONCURRENCY = 4
 WRONG = "not the password"
 numbers = itertools.count()
 
 
 def fresh() -> str:
-    """Return an address that nobody has."""
-    return f"nobody{next(numbers)}@lab.example"
+    """Return an address without an account."""
+    return f"unknown{next(numbers)}@lab.example"
 
 
 def register(email: str) -> dict[str, Any]:
-    """Return a registration of an address."""
+    """Return the request body of a registration."""
     return {"user_name": f"name{next(numbers)}", "email": email, "password": NEW_PASSWORD}
 
 
@@ -66,7 +66,7 @@ async def test_known_and_unknown_take_the_same_time(site: Site, tmp_path: Path, 
 
 @contextlib.asynccontextmanager
 async def api_and_mailer(site: Site, directory: Path, smtp: FaultySmtp) -> AsyncIterator[str]:
-    """Run both as processes, without limits to speak of; yield the API's address."""
+    """Run both as processes, without effective rate limits; yield the base URL of the API."""
     port = free_port()
     smtp_settings = {
         "SMTP_HOST": "127.0.0.1",
@@ -79,7 +79,7 @@ async def api_and_mailer(site: Site, directory: Path, smtp: FaultySmtp) -> Async
         service_process("sysndd_mailer", site, directory, **smtp_settings),
     ):
         url = f"http://127.0.0.1:{port}"
-        await asyncio.to_thread(eventually, "the API answers", lambda: lives(url), seconds=60)
+        await asyncio.to_thread(eventually, "the API is ready", lambda: is_ready(url), seconds=60)
         yield url
 
 
@@ -93,32 +93,32 @@ async def _accounts(url: str, server: TestMariadb, schema: str) -> None:
 
 async def _same(url: str, path: str) -> bool:
     arms: tuple[list[float], list[float]] = ([], [])
-    # Both arms mixed, so that whatever else the machine does hits both.
+    # In random order, so that other load on the machine affects both arms.
     plan = [0, 1] * (SAMPLES + 10)
     random.shuffle(plan)
-    todo = iter(plan)
+    remaining = iter(plan)
     statuses: set[int] = set()
-    limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
+    limits = httpx.Limits(max_connections=CONCURRENCY, max_keepalive_connections=CONCURRENCY)
 
-    async def ask(client: httpx.AsyncClient) -> None:
-        for arm in todo:
+    async def send_requests(client: httpx.AsyncClient) -> None:
+        for arm in remaining:
             body = ARMS[path][arm]()
-            began = time.perf_counter()
-            answer = await client.post(f"/api/auth/{path}", json=body)
-            arms[arm].append((time.perf_counter() - began) * 1000)
-            statuses.add(answer.status_code)
+            started = time.perf_counter()
+            response = await client.post(f"/api/auth/{path}", json=body)
+            arms[arm].append((time.perf_counter() - started) * 1000)
+            statuses.add(response.status_code)
 
     async with httpx.AsyncClient(base_url=url, timeout=60, limits=limits) as client:
-        await asyncio.gather(*(ask(client) for _ in range(AT_ONCE)))
+        await asyncio.gather(*(send_requests(client) for _ in range(CONCURRENCY)))
     known, unknown = (values[10:] for values in arms)  # the first ones open connections
     medians = statistics.median(known), statistics.median(unknown)
     p = rank_test(known, unknown)
-    print(  # noqa: T201 - the lane shows its figures
+    print(  # noqa: T201 - the lane reports these figures
         f"\n{path:15} known {medians[0]:8.2f} ms  unknown {medians[1]:8.2f} ms"
         f"  difference {medians[0] - medians[1]:+.2f} ms  p = {p:.3f}  n = {len(known)}"
     )
     assert len(statuses) == 1, statuses
-    # Four tests: 0.05 for all of them together.
+    # A significance level of 0.05 for the four tests together.
     return abs(medians[0] - medians[1]) < 2 and p > 0.0125
 
 
@@ -132,15 +132,15 @@ def rank_test(first: list[float], second: list[float]) -> float:
     return math.erfc(abs(z) / math.sqrt(2))
 
 
-def test_rank_test_separates_what_differs() -> None:
-    """A test that can't fail proves nothing: 1 ms in 400 ± 2 is seen with 500 samples."""
+def test_rank_test_detects_a_difference_of_one_millisecond() -> None:
+    """With 500 samples, the rank test must detect 1 ms in 400 ± 2 ms."""
     draw = random.Random(4)  # noqa: S311 - no secret
     first = [draw.gauss(400, 2) for _ in range(500)]
     assert rank_test(first, [draw.gauss(400, 2) for _ in range(500)]) > 0.0125
     assert rank_test(first, [draw.gauss(401, 2) for _ in range(500)]) < 0.0001
 
 
-def lives(url: str) -> bool:
+def is_ready(url: str) -> bool:
     try:
         return httpx.get(f"{url}/health/ready").status_code == 200
     except httpx.HTTPError:

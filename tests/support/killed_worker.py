@@ -35,10 +35,10 @@ from sysndd_core.db.database import Database
 from sysndd_core.jobs.models import Queue
 from sysndd_core.jobs.rows import JobRows
 from sysndd_core.jobs.wake_up import WakeUp
-from sysndd_core.jobs.worker import Worker
 from sysndd_core.logging import configure
 from sysndd_core.settings.backup import VerifyPolicy
 from sysndd_core.settings.base import load
+from tests.support.burst import BurstWorker
 
 POINTS = (
     (SchemaSession, "_send"),
@@ -149,7 +149,7 @@ async def run(killer: Killer, among: list[str]) -> None:
         perform = job_performer(
             rows, BackupHandlers(tools, BackupPolicy(verify=VerifyPolicy.NEVER)).table()
         )
-        worker = Worker(database=database, redis=settings.redis, rows=rows, perform=perform)
+        worker = BurstWorker(database=database, redis=settings.redis, rows=rows, perform=perform)
         await worker.run_until_idle()
     await wake_up.close()
 

@@ -24,7 +24,7 @@ from sysndd_core.backups.s3 import S3Copies
 from sysndd_core.db.database import Database
 from sysndd_core.errors import SysnddError
 from sysndd_core.jobs.leases import Claim
-from sysndd_core.jobs.liveness import answer
+from sysndd_core.jobs.liveness import check_liveness
 from sysndd_core.jobs.models import Queue, job_type
 from sysndd_core.jobs.rows import JobRows
 from sysndd_core.jobs.wake_up import WakeUp
@@ -42,7 +42,7 @@ def main() -> int:
     try:
         settings = load(BackupWorkerSettings, os.environ)
         if sys.argv[1:] == ["health"]:
-            return answer(settings.database, Queue.BACKUP)
+            return check_liveness(settings.database, Queue.BACKUP)
         configure(settings.log, service="backup-worker")
         migrator = find_migrator(os.environ) if settings.backup.restore_migrate else None
         asyncio.run(_serve(settings, migrator))

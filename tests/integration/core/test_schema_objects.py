@@ -1,4 +1,4 @@
-"""What differs from the last migration run, also for an account that may not see everything."""
+"""Drift since the last migration run, also for an account with few privileges."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -67,7 +67,7 @@ async def test_each_kind_of_object_is_reported_with_its_difference(
     ]
 
 
-async def test_an_account_that_sees_tables_only_reports_no_false_drift(
+async def test_account_that_can_read_only_tables_reports_no_false_drift(
     mariadb: TestMariadb, settings: DatabaseSettings
 ) -> None:
     account = f"reader_{secrets.token_hex(4)}"
