@@ -51,7 +51,7 @@ def fill_tables(cursor: Cursor, *, app: str, ops: str, number: int) -> None:
                 cursor.execute(f"{sql} VALUES {', '.join(row.format(n=one) for one in wanted)}")
     cursor.execute("SET @ops_job = (SELECT id FROM `" + ops + "`.job ORDER BY created_at LIMIT 1)")
     lines = ", ".join(
-        f"(@ops_job, 1, UTC_TIMESTAMP(6), 'info', 'job_step number={n} of many in the log')"
+        f"(@ops_job, 1, UTC_TIMESTAMP(6), 'info', 'job_step_started number={n} of many in the log')"
         for n in range(_LOG_LINES)
     )
     cursor.execute(

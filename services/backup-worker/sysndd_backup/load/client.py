@@ -66,7 +66,7 @@ class ClientLoad:
         )
         if ended.code != 0:
             raise RestoreFailed(
-                f"The database client failed with exit code {ended.code}: {ended.stderr}"
+                f"The database client failed with exit code {ended.code}: {ended.stderr}."
             )
 
     def _pump(self, process: Process, source: Source) -> None:

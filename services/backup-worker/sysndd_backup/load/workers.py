@@ -166,7 +166,8 @@ class LoadWorker:
                 raise Stopped from error
             excerpt = " ".join(statement[:80].decode(errors="replace").split())
             raise RestoreFailed(
-                f"{table} cannot be loaded: ERROR {error} in the statement {excerpt}"
+                f"{table} cannot be loaded: ERROR {error} in the statement starting with"
+                f" {excerpt!r}."
             ) from error
 
 

@@ -141,7 +141,7 @@ async def _verify_views(tools: BackupTools, schema: str) -> None:
             await tools.database.fetch_all(f"SELECT * FROM {quoted(schema)}.{quoted(view)} LIMIT 0")
         except Exception as error:
             cause = error.__cause__ if isinstance(error, SysnddError) else error
-            raise RestoreFailed(f"The view {view} cannot be read: {cause}") from error
+            raise RestoreFailed(f"The view {view} cannot be read: {cause}.") from error
 
 
 async def _verify_references(tools: BackupTools, schema: str) -> None:

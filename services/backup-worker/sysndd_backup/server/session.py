@@ -82,9 +82,9 @@ class SchemaSession:
                     await self._send(statement)
                 return
             except aiomysql.Error as error:
-                raise RestoreFailed(f"The server rejected {excerpt}: {error}") from error
+                raise RestoreFailed(f"The server rejected {excerpt}: {error}.") from error
             except SchemaChanging as error:
-                raise RestoreFailed(f"The server rejected {excerpt}: {error.__cause__}") from error
+                raise RestoreFailed(f"The server rejected {excerpt}: {error.__cause__}.") from error
             except DatabaseBusy as error:
                 if not _is_lock_wait(error):
                     raise
