@@ -21,10 +21,10 @@ from bench.server import running_server
 from sysndd_backup.restore.journal import Purpose
 from sysndd_backup.restore.recovery import Recovery
 from sysndd_backup.restore.restore import swap_tables
-from sysndd_backup.server.server import quoted
 from sysndd_backup.server.session import SchemaSession, open_session
 from sysndd_core.db.database import Database
 from sysndd_core.settings.database import DatabaseSettings
+from sysndd_core.sql.identifiers import quote_name
 from sysndd_local.mariadb import MariadbServer
 
 TABLES = 100
@@ -102,7 +102,7 @@ async def _create_tables(session: SchemaSession, *schemas: str, first_exists: bo
             await session.create_schema(schema)
         for number in range(TABLES):
             await session.run(
-                f"CREATE TABLE {quoted(schema)}.t{number} (id INT PRIMARY KEY, n INT, KEY (n))"
+                f"CREATE TABLE {quote_name(schema)}.t{number} (id INT PRIMARY KEY, n INT, KEY (n))"
             )
 
 

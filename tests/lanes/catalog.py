@@ -27,7 +27,7 @@ CI_SERVER_TESTS = (
         for name in (
             "test_round_trip",
             "test_parallel_load",
-            "test_verify",
+            "test_verification",
             "test_concurrent_schema_changes",
         )
     ),

@@ -1,4 +1,4 @@
-"""What the worker must know of the database server and of the objects in a schema."""
+"""Vendor and version of the database server, and the objects of a schema."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from sysndd_core.sql.identifiers import qualified_name, quote_name
 
 @dataclass(frozen=True)
 class Server:
-    """Vendor (``MariaDB`` or ``MySQL``) and the version string of the server."""
+    """Vendor (``MariaDB`` or ``MySQL``) and version string of the server."""
 
     vendor: str
     version: str
@@ -17,7 +17,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Inventory:
-    """Which objects a schema holds, by information_schema, and the bytes of its data."""
+    """The objects of a schema in information_schema, and the size of its data in bytes."""
 
     tables: tuple[str, ...]
     views: tuple[str, ...]
@@ -27,12 +27,12 @@ class Inventory:
     data_bytes: int
 
     def objects(self) -> tuple[object, ...]:
-        """Return all but the bytes, to compare with another moment's."""
+        """Return the objects without the size, to compare two inventories."""
         return self.tables, self.views, self.trigger_count, self.routines, self.events
 
 
 async def identify(database: Database) -> Server:
-    """Ask the server for its vendor and version."""
+    """Return vendor and version of the server."""
     row = await database.fetch_one("SELECT VERSION() AS version")
     assert row is not None
     version = str(row["version"])
@@ -43,8 +43,8 @@ async def take_inventory(database: Database, schema: str) -> Inventory:
     """List the objects of a schema.
 
     Args:
-        database: the process's pool.
-        schema: plain name, not quoted.
+        database: The connection pool.
+        schema: Name of the schema, not quoted.
     """
     async with database.connection() as connection:
         tables = await connection.fetch_all(
@@ -77,11 +77,11 @@ async def take_inventory(database: Database, schema: str) -> Inventory:
 
 
 async def count_rows(database: Database, schema: str) -> dict[str, int]:
-    """Return the number of rows of every base table.
+    """Return the number of rows of each base table.
 
     Args:
-        database: a pool whose statements may take long.
-        schema: plain name.
+        database: A connection pool with a long statement timeout.
+        schema: Name of the schema, not quoted.
     """
     counts: dict[str, int] = {}
     for table in (await take_inventory(database, schema)).tables:
@@ -91,12 +91,12 @@ async def count_rows(database: Database, schema: str) -> dict[str, int]:
 
 
 def rewrite_schema_name(sql: str, schema: str, into: str) -> str:
-    """Replace the schema's name in a view's definition.
+    """Replace the schema's name in the definition of a view, except in string literals.
 
     Args:
-        sql: the definition as the server writes it; text in quotes stays as it is.
-        schema: plain name of the schema in it.
-        into: plain name of the schema to put there.
+        sql: The definition as the server writes it.
+        schema: Name of the schema to replace, not quoted.
+        into: Name of the new schema, not quoted.
     """
     prefix, replacement = re.escape(quote_name(schema) + "."), quote_name(into) + "."
     return re.sub(rf"('(?:[^'\\]|\\.|'')*')|{prefix}", lambda match: match[1] or replacement, sql)
