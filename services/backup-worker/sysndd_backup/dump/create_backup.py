@@ -52,8 +52,7 @@ async def create_backup(
     created_at = datetime.now(UTC)
     suffix = suffix_of(tools.compression, tools.keys)
     name = backup_name(request.kind, created_at, request.job_id, suffix)
-    target = tools.store.path(name)
-    partial = target.with_name(name + PARTIAL_SUFFIX)
+    partial = tools.store.path(name).with_name(name + PARTIAL_SUFFIX)
     await progress("inventory", low, "Checking privileges and free space, listing objects")
     await check_privileges(tools.database, tools.server, tools.database.settings.name)
     try:
