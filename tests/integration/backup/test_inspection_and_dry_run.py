@@ -71,7 +71,7 @@ async def test_a_dry_run_reports_tables_and_accounts(bench: BackupBench) -> None
         (4, ["user name", "password"], None),
     ]
     assert accounts["active_administrators"] == 1
-    assert not result["needs_second_word"]
+    assert result["required_consents"] == []
     assert bench.checksums() == live
     assert scratch_schemas(bench.site) == []
 
@@ -81,7 +81,10 @@ async def test_a_backup_without_administrator_needs_explicit_consent(bench: Back
         bench, lambda dump: dump.replace(b"'Administrator','active'", b"'Curator','active'")
     )
     result = result_of(await bench.run(DryRunRestore(name=name)))
-    assert (result["accounts"]["active_administrators"], result["needs_second_word"]) == (0, True)
+    assert (result["accounts"]["active_administrators"], result["required_consents"]) == (
+        0,
+        ["no_administrator"],
+    )
     live = bench.checksums()
     row = await bench.run(RestoreBackup(name=name))
     assert (row["state"], row["error_code"]) == ("failed", "no_administrator_in_backup")

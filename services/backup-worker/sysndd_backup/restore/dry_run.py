@@ -12,6 +12,7 @@ from sysndd_backup.restore.scratch_schemas import ScratchSchemas
 from sysndd_backup.restore.shadow import load_shadow
 from sysndd_backup.server.server import count_rows
 from sysndd_backup.server.session import open_session
+from sysndd_core.jobs.models import Consent
 
 _ACCOUNTS = "user"
 
@@ -28,7 +29,7 @@ async def dry_run_restore(tools: BackupTools, name: str, run: JobRun) -> dict[st
 
     Returns:
         ``tables`` that differ, with ``live_rows`` and ``backup_rows`` (None if a table does not
-        exist), ``accounts`` as ``AccountChanges``, and ``needs_second_word``.
+        exist), ``accounts`` as ``AccountChanges``, and ``required_consents``.
 
     Raises:
         SysnddError: See ``check_backup`` and ``load_shadow``.
@@ -53,7 +54,9 @@ async def dry_run_restore(tools: BackupTools, name: str, run: JobRun) -> dict[st
             if live.get(table) != then.get(table)
         ],
         "accounts": asdict(accounts),
-        "needs_second_word": accounts.active_administrators == 0,
+        "required_consents": [Consent.NO_ADMINISTRATOR.value]
+        if accounts.active_administrators == 0
+        else [],
     }
 
 
