@@ -1,8 +1,4 @@
-"""Sends messages over a few pooled connections, and says in one place what a failure means.
-
-The TLS mode is always explicit: aiosmtplib's default takes STARTTLS when it is offered, and an
-offer can be stripped on the way.
-"""
+"""Sends messages over a few pooled connections, and says in one place what a failure means."""
 
 import asyncio
 import contextlib
@@ -15,7 +11,7 @@ from enum import StrEnum
 
 import aiosmtplib
 
-from sysndd_core.mail.smtp_probe import ehlo_name, tls_context
+from sysndd_core.mail.smtp_session import SmtpSession, tls_context
 from sysndd_core.settings.smtp import SmtpSecurity, SmtpSettings
 from sysndd_mailer.compose import Message
 
@@ -164,35 +160,9 @@ class ConnectionPool:
         if self._tls is None and settings.security is not SmtpSecurity.NONE:
             # Reads every authority of the system, which takes 20 ms.
             self._tls = await asyncio.to_thread(tls_context, settings)
-        client = aiosmtplib.SMTP(
-            hostname=settings.host,
-            port=settings.port,
-            timeout=settings.timeout,
-            local_hostname=ehlo_name(),
-            use_tls=settings.security is SmtpSecurity.TLS,
-            start_tls=settings.security is SmtpSecurity.STARTTLS,
-            tls_context=self._tls,
-        )
-        try:
-            await client.connect()
-            if settings.user and settings.password is not None:
-                await client.login(settings.user, settings.password.get_secret_value())
-            if client.is_ehlo_or_helo_needed:
-                await _greet(client)
-            return client
-        except BaseException:
-            client.close()
-            raise
-
-
-async def _greet(client: aiosmtplib.SMTP) -> None:
-    """Greet; a server of before 1995 knows no EHLO (RFC 5321, section 3.2)."""
-    try:
-        await client.ehlo()
-    except aiosmtplib.SMTPHeloError:
-        if not client.is_connected:
-            raise
-        await client.helo()
+        session = SmtpSession(settings, tls=self._tls, timeout=settings.timeout)
+        await session.open()
+        return session
 
 
 async def _quit(client: aiosmtplib.SMTP) -> None:
