@@ -30,7 +30,6 @@ from sysndd_backup.server.session import SchemaSession
 from sysndd_backup.settings import BackupWorkerSettings
 from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.backups.s3 import S3Copies
-from sysndd_core.backups.s3_parts import Part
 from sysndd_core.db.database import Database
 from sysndd_core.jobs.models import Queue
 from sysndd_core.jobs.rows import JobRows
@@ -54,8 +53,7 @@ IN_THREADS = (
     (BackupDirectory, "sync", 0),
     (Dump, "run", 0),
     (S3Copies, "put", 1),
-    (Part, "hash_into", 0),
-    (Part, "readinto", 0),
+    (S3Copies, "_send_part", 1),
     (S3Copies, "_checked", 1),
     (S3Copies, "put_manifest", 1),
 )

@@ -99,7 +99,7 @@ def start_proxy(directory: Path, api_url: str, **settings: str) -> Iterator[Prox
     """Run Traefik on free ports, with the files of proxy/ as they are."""
     port, tls_port = free_port(), free_port()
     environment: dict[str, str] = {
-        "PATH": "/usr/bin:/bin",
+        "PATH": traefik.path(),
         "SYSNDD_HTTP_ADDRESS": f"{LOOPBACK}:{port}",
         "SYSNDD_HTTPS_ADDRESS": f"{LOOPBACK}:{tls_port}",
         "SYSNDD_HTTPS_PORT": str(tls_port),
@@ -109,8 +109,6 @@ def start_proxy(directory: Path, api_url: str, **settings: str) -> Iterator[Prox
         "SYSNDD_HOLD_SECONDS": "1",
         **settings,
     }
-    static = directory / "traefik.yml"
-    static.write_text(traefik.render_static(REPOSITORY / "proxy", environment), encoding="utf-8")
     tls = settings.get("SYSNDD_TLS", "off") != "off"
 
     def ready() -> bool:
@@ -120,7 +118,8 @@ def start_proxy(directory: Path, api_url: str, **settings: str) -> Iterator[Prox
         answer = httpx.get(f"http://{LOOPBACK}:{port}/api/health/live", timeout=30)
         return answer.status_code not in {404, 502, 503}
 
-    process = RealProcess("traefik", traefik.command(static), directory, ready, environment)
+    command = traefik.command(REPOSITORY / "proxy")
+    process = RealProcess("traefik", command, directory, ready, environment)
     try:
         process.start()
         yield Proxy(f"http://{LOOPBACK}:{port}", tls_port if tls else 0, process.log)

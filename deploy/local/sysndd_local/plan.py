@@ -124,7 +124,7 @@ def make_plan(
         catcher=_catcher(settings, folder, ports) if settings.smtp_host is None else None,
         services=[
             *_own_services(settings, folder, ports, access, common),
-            _proxy(settings, folder, ports),
+            _proxy(settings, ports),
         ],
         migrator_environment={**common, **access.environment(access.migrator)},
         backups=backups,
@@ -301,8 +301,9 @@ def _catcher(settings: LocalSettings, folder: RunFolder, ports: dict[str, int]) 
     )
 
 
-def _proxy(settings: LocalSettings, folder: RunFolder, ports: dict[str, int]) -> Program:
+def _proxy(settings: LocalSettings, ports: dict[str, int]) -> Program:
     environment = {
+        "PATH": proxy.path(),
         "SYSNDD_HTTP_ADDRESS": f"{LOOPBACK}:{ports['HTTP_PORT']}",
         "SYSNDD_DYNAMIC_DIR": str(settings.repository / "proxy" / "dynamic"),
         "SYSNDD_API_URL": f"http://{LOOPBACK}:{ports['API_PORT']}",
@@ -313,7 +314,7 @@ def _proxy(settings: LocalSettings, folder: RunFolder, ports: dict[str, int]) ->
         # All clients of this run have the same address, the loopback address.
         "SYSNDD_RATE_FACTOR": str(settings.rate_factor),
     }
-    command = proxy.command(folder.root / "proxy" / "traefik.yml")
+    command = proxy.command(settings.repository / "proxy")
     return Program("traefik", command, environment, stop_seconds=30)
 
 

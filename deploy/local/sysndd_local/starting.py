@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from redis import Redis
 from redis.exceptions import RedisError
 
-from sysndd_local import accounts, mariadb, ports, proxy, redis, reporting
+from sysndd_local import accounts, mariadb, ports, redis, reporting
 from sysndd_local.errors import LocalRunError, NotReady
 from sysndd_local.launch import program_environment
 from sysndd_local.plan import ADMINISTRATOR, Plan, choose_ports, make_plan, script
@@ -102,11 +102,7 @@ class _Start:
             mariadb.prepare(self._plan.database)
         if self._plan.redis is not None:
             redis.prepare(self._plan.redis)
-        for directory in (self._folder.root / "mail", self._folder.root / "proxy"):
-            directory.mkdir(mode=0o700, exist_ok=True)
-        traefik = next(program for program in self._plan.services if program.name == "traefik")
-        static = proxy.render_static(self._settings.repository / "proxy", traefik.environment)
-        (self._folder.root / "proxy" / "traefik.yml").write_text(static, encoding="utf-8")
+        (self._folder.root / "mail").mkdir(mode=0o700, exist_ok=True)
 
     def _check_programs(self, *, expected: list[str]) -> None:
         known = {process.name for process in self._supervisor.processes()}

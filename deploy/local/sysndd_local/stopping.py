@@ -10,7 +10,7 @@ from sysndd_local.supervision import Supervisor
 
 # Everything that this package writes; other files in the folder are kept.
 OWN_FILES = (
-    *("mariadb", "redis", "mail", "proxy", "backups", "logs", "programs", "sockets", "supervisor"),
+    *("mariadb", "redis", "mail", "backups", "logs", "programs", "sockets", "supervisor"),
     *("state.json", "secrets.json", "system.json", "lock"),
 )
 

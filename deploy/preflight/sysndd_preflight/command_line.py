@@ -138,8 +138,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _deployment(options: argparse.Namespace, stack: ExitStack) -> Deployment:
     repository = options.repository.resolve()
-    if not (repository / "proxy" / "traefik.yml").is_file():
-        raise ValueError(f"--repository {repository}: not a checkout; proxy/traefik.yml is missing")
+    if not (repository / "proxy" / "run.sh").is_file():
+        raise ValueError(f"--repository {repository}: not a checkout; proxy/run.sh is missing")
     target = options.target
     if target and not target.startswith(("http://", "https://")):
         raise ValueError(f"--target {target}: must start with http:// or https://")

@@ -1,8 +1,4 @@
-"""Sends messages over pooled connections and maps each reply or error to a delivery status.
-
-The TLS mode is always explicit. By default, aiosmtplib uses STARTTLS only if the server offers it,
-and an attacker can remove the offer.
-"""
+"""Sends messages over pooled connections and maps each reply or error to a delivery status."""
 
 import asyncio
 import contextlib
@@ -15,7 +11,7 @@ from enum import StrEnum
 
 import aiosmtplib
 
-from sysndd_core.mail.smtp_probe import ehlo_name, tls_context
+from sysndd_core.mail.smtp_session import SmtpSession, tls_context
 from sysndd_core.settings.smtp import SmtpSecurity, SmtpSettings
 from sysndd_mailer.compose import Message
 
@@ -168,35 +164,9 @@ class ConnectionPool:
         if self._tls is None and settings.security is not SmtpSecurity.NONE:
             # Reading all certificate authorities of the system takes 20 ms.
             self._tls = await asyncio.to_thread(tls_context, settings)
-        client = aiosmtplib.SMTP(
-            hostname=settings.host,
-            port=settings.port,
-            timeout=settings.timeout,
-            local_hostname=ehlo_name(),
-            use_tls=settings.security is SmtpSecurity.TLS,
-            start_tls=settings.security is SmtpSecurity.STARTTLS,
-            tls_context=self._tls,
-        )
-        try:
-            await client.connect()
-            if settings.user and settings.password is not None:
-                await client.login(settings.user, settings.password.get_secret_value())
-            if client.is_ehlo_or_helo_needed:
-                await _greet(client)
-            return client
-        except BaseException:
-            client.close()
-            raise
-
-
-async def _greet(client: aiosmtplib.SMTP) -> None:
-    """Send EHLO, or HELO if the server does not know EHLO (RFC 5321, section 3.2)."""
-    try:
-        await client.ehlo()
-    except aiosmtplib.SMTPHeloError:
-        if not client.is_connected:
-            raise
-        await client.helo()
+        session = SmtpSession(settings, tls=self._tls, timeout=settings.timeout)
+        await session.open()
+        return session
 
 
 async def _quit(client: aiosmtplib.SMTP) -> None:

@@ -23,7 +23,7 @@ from sysndd_core.settings.smtp import SmtpSecurity, SmtpSettings
 from tests.support.certificates import make_authority, self_signed
 from tests.support.http import PASSWORD, Api, problem, served, sign_in
 from tests.support.site import Site
-from tests.support.smtp_faults import DROP, faulty_smtp
+from tests.support.smtp_faults import DROP, STALL, faulty_smtp
 
 CANARY = "canary-smtp-password"
 # What a server that was told the password might repeat.
@@ -245,6 +245,46 @@ async def test_server_in_order(site: Site, tmp_path: Path) -> None:
     assert not any(found[name] for name in ("error", "stage", "code", "hint", "smtp_code"))
     assert server.accepted == []
     assert not any(leak in answer.text for leak in LEAKS)
+
+
+@pytest.mark.parametrize(
+    ("banner", "code"),
+    [("554 no service here", "rejected"), (STALL, "timeout"), (DROP, "disconnected")],
+)
+async def test_failure_after_the_handshake_of_implicit_tls(
+    site: Site, tmp_path: Path, banner: str, code: str
+) -> None:
+    authority = make_authority(tmp_path)
+    context = authority.server(HOST, days=12)
+    async with faulty_smtp({"BANNER": banner}, tls=context, implicit=True) as server:
+        transport = {"security": SmtpSecurity.TLS, "ca_file": authority.ca_file}
+        async with administrating(site, port=server.port, **transport) as api:
+            found = (await api.admin.get("/api/admin/smtp/test")).json()
+    steps = [(step["stage"], step["ok"]) for step in found["steps"]]
+    assert steps == [("resolve", True), ("connect", True), ("tls", True), ("banner", False)]
+    assert (found["stage"], found["code"]) == ("banner", code)
+    assert found["tls"] == {"version": "TLSv1.3", "names": [HOST], "days_left": 12}
+
+
+async def test_the_method_that_signs_in_is_reported(site: Site) -> None:
+    """As a delivery does, the test tries each method that the server offers."""
+    answers = {"EHLO": "250-old.example\r\n250 AUTH CRAM-MD5 LOGIN"}
+    async with faulty_smtp(answers) as server, administrating(site, port=server.port) as api:
+        # No CRAM-MD5 after all; then the two steps of LOGIN.
+        server.once["AUTH"] = ["504 5.5.4 unrecognized", "334 UGFzc3dvcmQ6"]
+        found = (await api.admin.get("/api/admin/smtp/test")).json()
+    assert found["success"], found
+    assert found["auth"] == "LOGIN"
+
+
+async def test_a_server_without_ehlo_is_greeted_with_helo(site: Site) -> None:
+    answers = {"EHLO": "502 what?", "HELO": "250 old.example"}
+    async with faulty_smtp(answers) as server:
+        async with administrating(site, port=server.port, user=None, password=None) as api:
+            found = (await api.admin.get("/api/admin/smtp/test")).json()
+        assert [line.split()[0] for line in server.commands[:3]] == ["EHLO", "HELO", "MAIL"]
+    assert found["success"], found
+    assert found["ehlo"] == []
 
 
 async def test_nothing_about_the_transport_comes_from_the_request(site: Site) -> None:

@@ -73,11 +73,11 @@ async def test_a_copy_of_a_killed_worker_is_repeated_and_leaves_no_parts(
 ) -> None:
     app, environ = bench.site.app, s3_server.environ(bucket)
     bench.site.server.execute(f"CREATE TABLE `{app}`.big (id INT PRIMARY KEY, b LONGBLOB)")
-    for number in range(2):
+    for number in range(9):  # six parts
         bench.site.server.execute(
             f"INSERT INTO `{app}`.big VALUES (%s, %s)", (number, secrets.token_bytes(9 << 20))
         )
-    owners = ("S3Copies", "Part")
+    owners = ("S3Copies",)
     await bench.submit(CreateBackup())
     count = int(await asyncio.to_thread(work, bench, "0", "before", *owners, **environ))
     assert count > KILLS

@@ -13,6 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from sysndd_local import proxy as traefik
+from sysndd_local.ports import LOOPBACK, free_port
 from tests.support.proxy import (
     REPOSITORY,
     Backend,
@@ -341,6 +343,29 @@ def test_invalid_settings_are_rejected(settings: dict[str, str], message: str) -
     )
     assert done.returncode == 64
     assert message in done.stderr
+
+
+def test_a_file_that_would_replace_the_configuration_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "traefik.yml").write_text("{}")
+    done = subprocess.run(
+        ["sh", str(REPOSITORY / "proxy" / "run.sh")],
+        env={"PATH": os.environ["PATH"]},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 64
+    assert "./traefik.yml would replace this configuration" in done.stderr
+
+
+def test_healthcheck_asks_the_running_proxy(backend: Backend, tmp_path: Path) -> None:
+    address = {"SYSNDD_PING_ADDRESS": f"{LOOPBACK}:{free_port()}"}
+    command = ["sh", str(REPOSITORY / "proxy" / "run.sh"), "healthcheck"]
+    environment = {"PATH": traefik.path(), **address}
+    with start_proxy(tmp_path, backend.url, **address):
+        assert subprocess.run(command, env=environment, check=False).returncode == 0
+    assert subprocess.run(command, env=environment, check=False).returncode == 1
 
 
 def _offers_only_tls_1_2_and_later(port: int) -> bool:

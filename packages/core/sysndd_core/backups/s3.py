@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -25,7 +25,7 @@ from sysndd_core.backups.manifest import (
     OffsiteCopy,
     check_name,
 )
-from sysndd_core.backups.s3_parts import Part, Sent, as_base64
+from sysndd_core.backups.s3_parts import Sent, as_base64
 from sysndd_core.errors import BackupDamaged, BackupLocked, OffsiteStorageUnavailable
 from sysndd_core.logging import get_logger
 from sysndd_core.settings.offsite import S3Settings
@@ -239,23 +239,13 @@ class S3Copies:
         sent: Callable[[int], None],
     ) -> tuple[Sent, str | None]:
         hashes, parts = Sent(), []
+        # One part is in memory at a time: 16 MiB, for files of up to 156 GiB.
         step = max(_PART_BYTES, -(-manifest.size_bytes // _MAX_PARTS))
         with path.open("rb") as file:
             for number, first in enumerate(range(0, max(1, manifest.size_bytes), step), start=1):
-                part = Part(file, first, min(step, manifest.size_bytes - first))
-                part.hash_into(hashes)
-                checksum = as_base64(hashes.sha256s[-1])
-                etag = self._client.upload_part(
-                    Bucket=self.bucket,
-                    Key=key,
-                    UploadId=upload,
-                    PartNumber=number,
-                    Body=cast("IO[bytes]", part),
-                    ContentLength=part.length,
-                    ChecksumSHA256=checksum,
-                )["ETag"]
-                parts.append({"PartNumber": number, "ETag": etag, "ChecksumSHA256": checksum})
-                sent(first + part.length)
+                part = file.read(min(step, manifest.size_bytes - first))
+                parts.append(self._send_part(key, upload, number, part, hashes.add(part)))
+                sent(first + len(part))
         if hashes.whole.hexdigest() != manifest.sha256:
             raise BackupDamaged(
                 "The backup file is damaged: its SHA-256 differs from the manifest."
@@ -269,6 +259,21 @@ class S3Copies:
             )
         )
         return hashes, done.get("VersionId")
+
+    def _send_part(
+        self, key: str, upload: str, number: int, part: bytes, checksum: str
+    ) -> dict[str, Any]:
+        # Not ChecksumAlgorithm: over TLS, boto3 would send the checksum as the trailer of an
+        # `aws-chunked` body, which not all S3-compatible storage accepts.
+        etag = self._client.upload_part(
+            Bucket=self.bucket,
+            Key=key,
+            UploadId=upload,
+            PartNumber=number,
+            Body=part,
+            ChecksumSHA256=checksum,
+        )["ETag"]
+        return {"PartNumber": number, "ETag": etag, "ChecksumSHA256": checksum}
 
     def _checked(
         self, manifest: BackupManifest, key: str, hashes: Sent, version: str | None

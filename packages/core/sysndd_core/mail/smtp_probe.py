@@ -9,27 +9,26 @@ exchange, even if a server repeats them.
 import asyncio
 import base64
 import contextlib
-import hashlib
-import hmac
 import re
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.utils import parseaddr
 from typing import Any
 
+import aiosmtplib
+
+from sysndd_core.mail.smtp_session import SmtpSession, StepResult
 from sysndd_core.mail.tls_facts import tls_facts, unchecked_context
-from sysndd_core.settings.smtp import SmtpSecurity, SmtpSettings
+from sysndd_core.settings.smtp import SmtpSettings
 
 PROBE_SECONDS = 9.0
 """Time limit for all steps together, so that the API can respond within ten seconds."""
 
 _CERTIFICATE_SECONDS = 3.0
-_LONGEST_LINE = 4096
 _LONGEST_DETAIL = 120
-_REPLY = re.compile(r"(\d{3})([ -]?)(.*)")
 
 HINTS = {
     "unresolvable": "SMTP_HOST cannot be resolved. Check the name and the DNS settings.",
@@ -92,29 +91,6 @@ class Diagnosis:
     total_ms: float = 0.0
 
 
-class _Broken(Exception):
-    """A step failed; ``code`` is a key of ``HINTS``."""
-
-    def __init__(self, code: str, error: str, smtp_code: int | None = None) -> None:
-        super().__init__(error)
-        self.code = code
-        self.smtp_code = smtp_code
-
-
-def tls_context(settings: SmtpSettings) -> ssl.SSLContext:
-    """Return a TLS context that requires TLS 1.2 and verifies host name and certificate chain."""
-    return ssl.create_default_context(cafile=settings.ca_file)
-
-
-def ehlo_name() -> str:
-    """Return the local host name for EHLO, without a DNS query.
-
-    Deliveries use the same name, so that a server which rejects it also fails the test.
-    """
-    name = socket.gethostname()
-    return name if re.fullmatch(r"[A-Za-z0-9.-]{1,255}", name) else "localhost"
-
-
 async def probe(settings: SmtpSettings, *, seconds: float = PROBE_SECONDS) -> Diagnosis:
     """Run the test: the same commands as a delivery, up to MAIL FROM. Never raises.
 
@@ -122,23 +98,34 @@ async def probe(settings: SmtpSettings, *, seconds: float = PROBE_SECONDS) -> Di
         settings: Mail server and sender.
         seconds: Time limit for all steps together.
     """
-    conversation = _Conversation(settings)
-    found, begun = conversation.found, time.perf_counter()
+    report, begun = _Report(settings), time.perf_counter()
+    found = report.found
+    session = SmtpSession(settings, step=report.step)
     try:
         async with asyncio.timeout(seconds):
-            await conversation.run()
+            await session.open()
+            await _try_sender(session, parseaddr(settings.mail_from)[1], report)
         found.success = True
-    except (TimeoutError, _Broken, OSError) as error:
-        found.stage = conversation.stage
-        found.code, found.smtp_code, found.error = _named(error)
+    except (aiosmtplib.SMTPException, OSError, UnicodeError) as error:
+        found.stage = report.stage
+        found.code, found.smtp_code, found.error = report.diagnose(error)
         found.hint = HINTS.get(found.code)
-        if isinstance(error, ssl.SSLCertVerificationError):
+        if isinstance(_cause(error), ssl.SSLCertVerificationError):
             left = seconds - (time.perf_counter() - begun)
             found.tls = await _refused_certificate(settings, min(_CERTIFICATE_SECONDS, left))
     finally:
-        conversation.close()
+        _abort(session)
     found.total_ms = _ms(begun)
     return found
+
+
+async def _try_sender(session: SmtpSession, sender: str, report: "_Report") -> None:
+    with report.step("mail_from") as result:
+        result.append(await session.mail(sender))
+    with report.step("rset") as result:
+        result.append(await session.rset())
+    with report.step("quit") as result:
+        result.append(await session.quit())
 
 
 async def _refused_certificate(settings: SmtpSettings, seconds: float) -> dict[str, Any] | None:
@@ -147,97 +134,65 @@ async def _refused_certificate(settings: SmtpSettings, seconds: float) -> dict[s
     A failed handshake does not expose the certificate, so this connects again without verification
     and disconnects after the handshake. No credentials are sent.
     """
-    second = _Conversation(settings)
-    with contextlib.suppress(TimeoutError, _Broken, OSError):
+    session = SmtpSession(settings, tls=unchecked_context())
+    with contextlib.suppress(aiosmtplib.SMTPException, OSError):
         try:
             async with asyncio.timeout(seconds):
-                await second.secured(checked=False)
+                await session.open(sign_in=False)
         finally:
-            second.close()
-    return second.found.tls
+            _abort(session)
+    return tls_facts(session.tls_object) if session.tls_object is not None else None
 
 
-_KINDS: tuple[tuple[type[Exception], str, str], ...] = (
+def _abort(session: SmtpSession) -> None:
+    transport: Any = session.transport
+    if transport is not None:
+        # Not close() alone, which waits for the server's close_notify under TLS.
+        transport.abort()
+    session.close()
+
+
+_KINDS: tuple[tuple[type[BaseException], str, str], ...] = (
     (TimeoutError, "timeout", "The server did not respond in time."),
     (socket.gaierror, "unresolvable", "The host name cannot be resolved."),
     (ConnectionRefusedError, "refused", "The connection was refused."),
     (ConnectionError, "disconnected", "The server closed the connection."),
     (OSError, "unreachable", "The server cannot be reached."),
+    (UnicodeError, "sender_refused", "The sender's address is not ASCII."),
 )
 # X509_V_ERR_CERT_HAS_EXPIRED and X509_V_ERR_HOSTNAME_MISMATCH (x509_vfy.h)
 _CERTIFICATE_CODES = {10: "certificate_expired", 62: "certificate_wrong_host"}
+_REFUSED = {"tls": "starttls_missing", "auth": "auth_refused", "mail_from": "sender_refused"}
+_NOT_OFFERED = {
+    "tls": ("starttls_missing", "The server does not offer STARTTLS."),
+    "auth": ("auth_missing", "The server offers no supported AUTH method."),
+}
 
 
-def _named(error: Exception) -> tuple[str, int | None, str]:
-    if isinstance(error, _Broken):
-        return error.code, error.smtp_code, str(error)
-    if isinstance(error, ssl.SSLCertVerificationError):
-        code = _CERTIFICATE_CODES.get(error.verify_code, "certificate_untrusted")
-        return code, None, _short(error.verify_message)
-    if isinstance(error, ssl.SSLError):
-        return "tls_failed", None, _short(error.reason or "The TLS handshake failed.")
-    return next((code, None, text) for kind, code, text in _KINDS if isinstance(error, kind))
+def _cause(error: BaseException) -> BaseException:
+    """Return the error of the network or of TLS behind an error of the library."""
+    if isinstance(error, aiosmtplib.SMTPConnectError) and error.__cause__ is not None:
+        return error.__cause__
+    return error
 
 
-class _Conversation:
+class _Report:
+    """Records the steps of a session as they happen."""
+
     def __init__(self, settings: SmtpSettings) -> None:
-        self._settings = settings
         self.found = Diagnosis(settings.host, settings.port)
         self.stage = "resolve"
         self._secrets = _secrets_of(settings)
-        self._reader: asyncio.StreamReader | None = None
-        self._writer: asyncio.StreamWriter | None = None
 
-    async def run(self) -> None:
-        security = self._settings.security
-        await self.secured()
-        if security is SmtpSecurity.TLS:
-            await self._greeted()
-        elif security is SmtpSecurity.STARTTLS:
-            # The extensions from before TLS are void (RFC 3207, section 4.2).
-            await self._ehlo()
-        if self._settings.user:
-            await self._authenticate(self._settings.user)
-        sender = parseaddr(self._settings.mail_from)[1]
-        for stage, command, expected, code in (
-            ("mail_from", f"MAIL FROM:<{sender}>", 250, "sender_refused"),
-            ("rset", "RSET", 250, "rejected"),
-            ("quit", "QUIT", 221, "rejected"),
-        ):
-            async with self._step(stage) as step:
-                step.append(self._expect(await self._command(command), expected, code))
-
-    async def secured(self, *, checked: bool = True) -> None:
-        """Connect and start TLS, or send EHLO if the connection is not to be encrypted.
-
-        Args:
-            checked: Whether to verify the certificate of the server.
-        """
-        security = self._settings.security
-        await self._connect()
-        if security is SmtpSecurity.TLS:
-            await self._start_tls(checked=checked)
-            return
-        await self._greeted()
-        if security is SmtpSecurity.STARTTLS:
-            if "STARTTLS" not in self.found.ehlo:
-                async with self._step("tls"):
-                    raise _Broken("starttls_missing", "The server does not offer STARTTLS.")
-            await self._start_tls(ask=True, checked=checked)
-
-    def close(self) -> None:
-        if self._writer is not None:
-            # Not close(), which waits for the server's close_notify under TLS.
-            self._writer.transport.abort()
-
-    @contextlib.asynccontextmanager
-    async def _step(self, stage: str) -> AsyncIterator[list[str]]:
-        """Measure one step; the last appended string becomes its detail."""
-        self.stage, begun, detail = stage, time.perf_counter(), [""]
+    @contextlib.contextmanager
+    def step(self, stage: str) -> Iterator[list[StepResult]]:
+        """Measure one step and record its result."""
+        self.stage, begun = stage, time.perf_counter()
+        result: list[StepResult] = []
         try:
-            yield detail
-        except (_Broken, OSError) as error:
-            text = _named(error)[2]
+            yield result
+        except (aiosmtplib.SMTPException, OSError, UnicodeError) as error:
+            text = self.diagnose(error)[2]
             self.found.steps.append(Step(stage, False, _ms(begun), text))
             raise
         except asyncio.CancelledError:
@@ -245,118 +200,53 @@ class _Conversation:
             text = "The server did not respond in time."
             self.found.steps.append(Step(stage, False, _ms(begun), text))
             raise
-        self.found.steps.append(Step(stage, True, _ms(begun), detail[-1]))
+        detail = self._detail(stage, result[-1]) if result else ""
+        self.found.steps.append(Step(stage, True, _ms(begun), detail))
 
-    async def _connect(self) -> None:
-        host, port = self._settings.host, self._settings.port
-        async with self._step("resolve") as step:
-            loop = asyncio.get_running_loop()
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            step.append(f"{len({one[4][0] for one in found})} address(es)")
-        async with self._step("connect") as step:
-            self._reader, self._writer = await asyncio.open_connection(
-                host, port, limit=_LONGEST_LINE
-            )
-            step.append(f"port {port}")
+    def diagnose(self, error: BaseException) -> tuple[str, int | None, str]:
+        """Return the code of a failure, the server's reply code if any, and a text."""
+        error = _cause(error)
+        if isinstance(error, aiosmtplib.SMTPResponseException):
+            return self._refused(error)
+        if isinstance(error, ssl.SSLCertVerificationError):
+            code = _CERTIFICATE_CODES.get(error.verify_code, "certificate_untrusted")
+            return code, None, _short(error.verify_message)
+        if isinstance(error, ssl.SSLError):
+            return "tls_failed", None, _short(error.reason or "The TLS handshake failed.")
+        if self.stage == "tls" and isinstance(error.__cause__ or error, ConnectionResetError):
+            # Some servers close the connection instead of sending an alert.
+            text = "The server closed the connection during the TLS handshake."
+            return "tls_failed", None, text
+        for kind, code, text in _KINDS:
+            if isinstance(error, kind):
+                return code, None, text
+        code, text = _NOT_OFFERED.get(self.stage, ("rejected", _short(str(error))))
+        return code, None, text
 
-    async def _start_tls(self, *, ask: bool = False, checked: bool = True) -> None:
-        async with self._step("tls") as step:
-            assert self._writer is not None
-            if ask:
-                self._expect(await self._command("STARTTLS"), 220, "starttls_missing")
-            if checked:
-                context = await asyncio.to_thread(tls_context, self._settings)
-            else:
-                context = unchecked_context()
-            try:
-                await self._writer.start_tls(context, server_hostname=self._settings.host)
-            except ConnectionError as error:
-                # Some servers close the connection instead of sending an alert.
-                text = "The server closed the connection during the TLS handshake."
-                raise _Broken("tls_failed", text) from error
-            self.found.tls = tls_facts(self._writer.get_extra_info("ssl_object"))
-            if self.found.tls is not None:
-                step.append(f"{self.found.tls['version']}, {self.found.tls['days_left']} days left")
+    def _refused(self, error: aiosmtplib.SMTPResponseException) -> tuple[str, int | None, str]:
+        if not 200 <= error.code <= 599:
+            return "not_smtp", None, "The reply is not valid SMTP."
+        code = _REFUSED.get(self.stage, "rejected")
+        if self.stage == "auth":
+            # The text of the reply is left out, because some servers repeat the credentials.
+            return code, error.code, f"The server replied {error.code} to AUTH."
+        return code, error.code, self._reply(error.code, error.message)
 
-    async def _greeted(self) -> None:
-        async with self._step("banner") as step:
-            step.append(self._expect(await self._reply(), 220, "rejected"))
-        await self._ehlo()
+    def _detail(self, stage: str, result: StepResult) -> str:
+        if isinstance(result, ssl.SSLObject):
+            self.found.tls = facts = tls_facts(result)
+            return f"{facts['version']}, {facts['days_left']} days left" if facts else ""
+        if isinstance(result, aiosmtplib.SMTPResponse):
+            if stage == "ehlo":
+                lines = result.message.splitlines()
+                self.found.ehlo = [self._clean(line).upper() for line in lines[1:21]]
+            return self._reply(result.code, result.message)
+        if stage == "auth":
+            self.found.auth = result
+        return result
 
-    async def _ehlo(self) -> None:
-        async with self._step("ehlo") as step:
-            code, lines = await self._command(f"EHLO {ehlo_name()}")
-            step.append(self._expect((code, lines), 250, "rejected"))
-            self.found.ehlo = [self._clean(line).upper() for line in lines[1:21]]
-
-    async def _authenticate(self, user: str) -> None:
-        async with self._step("auth") as step:
-            offered = {
-                word
-                for line in self.found.ehlo
-                if line.startswith("AUTH")
-                for word in re.split(r"[ =]", line)[1:]
-            }
-            method = next((one for one in ("CRAM-MD5", "PLAIN", "LOGIN") if one in offered), None)
-            if method is None:
-                raise _Broken("auth_missing", "The server offers no supported AUTH method.")
-            self.found.auth = method
-            secret = self._settings.password
-            password = secret.get_secret_value() if secret is not None else ""
-            code, _ = await self._exchange(method, user, password)
-            if code != 235:
-                # The text of the reply is left out, because some servers repeat the credentials.
-                raise _Broken("auth_refused", f"The server replied {code} to AUTH.", code)
-            step.append(method)
-
-    async def _exchange(self, method: str, user: str, password: str) -> tuple[int, list[str]]:
-        if method == "PLAIN":
-            return await self._command("AUTH PLAIN " + _b64(f"\0{user}\0{password}"))
-        code, lines = await self._command(f"AUTH {method}")
-        if code != 334:
-            return code, lines
-        if method == "LOGIN":
-            code, lines = await self._command(_b64(user))
-            return await self._command(_b64(password)) if code == 334 else (code, lines)
-        try:
-            challenge = base64.b64decode(lines[0], validate=True)
-        except ValueError as error:
-            raise _Broken(
-                "auth_refused", "The AUTH challenge is not valid Base64.", code
-            ) from error
-        digest = hmac.new(password.encode(), challenge, hashlib.md5).hexdigest()
-        return await self._command(_b64(f"{user} {digest}"))
-
-    async def _command(self, line: str) -> tuple[int, list[str]]:
-        assert self._writer is not None
-        self._writer.write(line.encode() + b"\r\n")
-        await self._writer.drain()
-        return await self._reply()
-
-    async def _reply(self) -> tuple[int, list[str]]:
-        assert self._reader is not None
-        lines: list[str] = []
-        while True:
-            try:
-                raw = await self._reader.readline()
-            except ValueError as error:
-                raise _Broken(
-                    "not_smtp", "A line of the reply is longer than SMTP allows."
-                ) from error
-            if not raw:
-                raise _Broken("disconnected", "The server closed the connection.")
-            found = _REPLY.fullmatch(raw.decode("utf-8", "replace").rstrip("\r\n"))
-            if found is None or len(lines) > 100:
-                raise _Broken("not_smtp", "The reply is not valid SMTP.")
-            lines.append(found[3])
-            if found[2] != "-":
-                return int(found[1]), lines
-
-    def _expect(self, reply: tuple[int, list[str]], expected: int, code: str) -> str:
-        number, lines = reply
-        if number != expected:
-            raise _Broken(code, self._clean(f"{number} {lines[0]}"), number)
-        return self._clean(f"{number} {lines[0]}")
+    def _reply(self, code: int, message: str) -> str:
+        return self._clean(f"{code} {message.partition(chr(10))[0]}")
 
     def _clean(self, text: str) -> str:
         """Shorten a reply and mask our credentials in it."""
