@@ -90,182 +90,184 @@ async def open_context(
         )
         stack.callback(hashing.close)
         database = await stack.enter_async_context(Database(settings.database))
-        services = (
-            settings,
-            database,
-            Metrics(database, metrics_directory),
-            *_services(settings, database, wake_up, limiter, hashing),
-        )
+        wiring = _Wiring(settings, database, wake_up, limiter, hashing)
+        services = (settings, database, Metrics(database, metrics_directory), *wiring.services())
         yield Context({type(one): one for one in services})
 
 
-def _services(
-    settings: ApiSettings,
-    database: Database,
-    wake_up: WakeUp,
-    limiter: Limiter,
-    hashing: PasswordHashing,
-) -> Iterator[object]:
-    audit = Audit(database, AuditStore(database))
-    jobs = JobRows(database, wake_up)
-    domain = urlsplit(settings.site.public_url).hostname or "localhost"
-    mails = MailRows(database, wake_up, domain=domain)
-    users, directory = UserStore(database), BackupDirectory(settings.backup.directory)
-    yield audit
-    yield RequestStats(database, RequestStatsStore(database))
-    yield Curation(CurationStore(database))
-    yield Migrations(database, MigrationStore(database), settings.migrations.directory)
-    requests = JobRequests(rows=jobs, audit=audit)
-    yield Jobs(
-        database=database, rows=jobs, requests=requests, store=JobStore(database), audit=audit
-    )
-    yield Mails(database=database, rows=mails, store=MailStore(database), users=users, audit=audit)
-    yield SmtpDiagnostics(
-        database=database, store=SmtpTestStore(database), audit=audit, settings=settings.smtp
-    )
-    yield Health(settings, database, wake_up, jobs=jobs, mails=mails, backups=directory)
-    yield from _backup_services(
-        settings, database, directory, rows=jobs, requests=requests, audit=audit
-    )
-    yield from _account_services(
-        settings,
-        database,
-        users=users,
-        mails=AccountMails(mails),
-        limiter=limiter,
-        hashing=hashing,
-        audit=audit,
-    )
+class _Wiring:
+    """Builds every service from what they share: stores, tables, audit log and limits."""
 
+    def __init__(
+        self,
+        settings: ApiSettings,
+        database: Database,
+        wake_up: WakeUp,
+        limiter: Limiter,
+        hashing: PasswordHashing,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._wake_up = wake_up
+        self._hashing = hashing
+        self._audit = Audit(database, AuditStore(database))
+        self._jobs = JobRows(database, wake_up)
+        domain = urlsplit(settings.site.public_url).hostname or "localhost"
+        self._outbox = MailRows(database, wake_up, domain=domain)
+        self._mails = AccountMails(self._outbox)
+        self._directory = BackupDirectory(settings.backup.directory)
+        self._backup_store = BackupStore(database)
+        self._requests = JobRequests(rows=self._jobs, audit=self._audit)
+        self._users = UserStore(database)
+        self._tokens = TokenStore(database, settings.token.key)
+        self._clients = KnownClientStore(database)
+        self._session_store = SessionStore(
+            database, idle_minutes=settings.account.session_idle_minutes
+        )
+        self._rate_limits = RateLimits(limiter, settings.limit, self._clients, self._audit)
 
-def _backup_services(
-    settings: ApiSettings,
-    database: Database,
-    directory: BackupDirectory,
-    *,
-    rows: JobRows,
-    requests: JobRequests,
-    audit: Audit,
-) -> Iterator[object]:
-    store = BackupStore(database)
-    backups = Backups(
-        database=database,
-        store=store,
-        directory=directory,
-        rows=rows,
-        requests=requests,
-        audit=audit,
-        copies=S3Copies.configured(settings.s3),
-        upload_limit=settings.backup.upload_max_bytes,
-    )
-    yield backups
-    yield Restores(database=database, store=store, backups=backups, requests=requests)
-    yield Inspections(database=database, store=store, backups=backups, requests=requests)
+    def services(self) -> Iterator[object]:
+        """Yield every service."""
+        database = self._database
+        yield self._audit
+        yield RequestStats(database, RequestStatsStore(database))
+        yield Curation(CurationStore(database))
+        yield Migrations(database, MigrationStore(database), self._settings.migrations.directory)
+        yield self._health()
+        yield from self._work()
+        yield from self._backups()
+        yield from self._accounts()
 
+    def _health(self) -> Health:
+        return Health(
+            self._settings,
+            self._database,
+            self._wake_up,
+            jobs=self._jobs,
+            mails=self._outbox,
+            backups=self._directory,
+        )
 
-def _account_services(
-    settings: ApiSettings,
-    database: Database,
-    *,
-    users: UserStore,
-    mails: AccountMails,
-    limiter: Limiter,
-    hashing: PasswordHashing,
-    audit: Audit,
-) -> Iterator[object]:
-    account = settings.account
-    tokens, clients = TokenStore(database, settings.token.key), KnownClientStore(database)
-    open_sessions = SessionStore(database, idle_minutes=account.session_idle_minutes)
-    rate_limits = RateLimits(limiter, settings.limit, clients, audit)
-    maintenance = MaintenanceMode(BackupStore(database))
-    sessions = Sessions(
-        database=database,
-        store=open_sessions,
-        clients=clients,
-        users=users,
-        tokens=tokens,
-        hashing=hashing,
-        rate_limits=rate_limits,
-        audit=audit,
-        hours=account.session_hours,
-    )
-    accounts = Accounts(
-        database=database,
-        users=users,
-        tokens=tokens,
-        hashing=hashing,
-        mails=mails,
-        rate_limits=rate_limits,
-        audit=audit,
-        settings=account,
-    )
-    passwords = PasswordReset(
-        database=database,
-        accounts=accounts,
-        users=users,
-        sessions=open_sessions,
-        tokens=tokens,
-        clients=clients,
-        hashing=hashing,
-        mails=mails,
-        rate_limits=rate_limits,
-        audit=audit,
-        minutes=account.password_reset_minutes,
-    )
-    yield from (sessions, accounts, passwords)
-    yield EmailChanges(
-        database=database,
-        store=EmailChangeStore(database),
-        users=users,
-        tokens=tokens,
-        mails=mails,
-        rate_limits=rate_limits,
-        audit=audit,
-        passwords=passwords,
-        minutes=account.confirm_hours * 60,
-    )
-    yield Guard(sessions.authenticate, maintenance, public_url=settings.site.public_url)
-    yield from _administration_services(
-        database,
-        accounts=accounts,
-        users=users,
-        sessions=open_sessions,
-        tokens=tokens,
-        hashing=hashing,
-        mails=mails,
-        audit=audit,
-    )
+    def _work(self) -> Iterator[object]:
+        database = self._database
+        yield Jobs(
+            database=database,
+            rows=self._jobs,
+            requests=self._requests,
+            store=JobStore(database),
+            audit=self._audit,
+        )
+        yield Mails(
+            database=database,
+            rows=self._outbox,
+            store=MailStore(database),
+            users=self._users,
+            audit=self._audit,
+        )
+        yield SmtpDiagnostics(
+            database=database,
+            store=SmtpTestStore(database),
+            audit=self._audit,
+            settings=self._settings.smtp,
+        )
 
+    def _backups(self) -> Iterator[object]:
+        store, requests = self._backup_store, self._requests
+        backups = Backups(
+            database=self._database,
+            store=store,
+            directory=self._directory,
+            rows=self._jobs,
+            requests=requests,
+            audit=self._audit,
+            copies=S3Copies.configured(self._settings.s3),
+            upload_limit=self._settings.backup.upload_max_bytes,
+        )
+        yield backups
+        yield Restores(database=self._database, store=store, backups=backups, requests=requests)
+        yield Inspections(database=self._database, store=store, backups=backups, requests=requests)
 
-def _administration_services(
-    database: Database,
-    *,
-    accounts: Accounts,
-    users: UserStore,
-    sessions: SessionStore,
-    tokens: TokenStore,
-    hashing: PasswordHashing,
-    mails: AccountMails,
-    audit: Audit,
-) -> Iterator[object]:
-    store = AdministrationStore(database)
-    yield Administrators(
-        database=database,
-        store=store,
-        users=users,
-        sessions=sessions,
-        tokens=tokens,
-        hashing=hashing,
-        mails=mails,
-        audit=audit,
-    )
-    yield Users(
-        database=database,
-        store=store,
-        accounts=accounts,
-        users=users,
-        sessions=sessions,
-        tokens=tokens,
-        mails=mails,
-        audit=audit,
-    )
+    def _accounts(self) -> Iterator[object]:
+        sessions, accounts = self._sessions(), self._account_service()
+        passwords = self._password_reset(accounts)
+        maintenance = MaintenanceMode(self._backup_store)
+        public_url = self._settings.site.public_url
+        yield from (sessions, accounts, passwords, self._email_changes(passwords))
+        yield Guard(sessions.authenticate, maintenance, public_url=public_url)
+        yield from self._administration(accounts)
+
+    def _sessions(self) -> Sessions:
+        return Sessions(
+            database=self._database,
+            store=self._session_store,
+            clients=self._clients,
+            users=self._users,
+            tokens=self._tokens,
+            hashing=self._hashing,
+            rate_limits=self._rate_limits,
+            audit=self._audit,
+            hours=self._settings.account.session_hours,
+        )
+
+    def _account_service(self) -> Accounts:
+        return Accounts(
+            database=self._database,
+            users=self._users,
+            tokens=self._tokens,
+            hashing=self._hashing,
+            mails=self._mails,
+            rate_limits=self._rate_limits,
+            audit=self._audit,
+            settings=self._settings.account,
+        )
+
+    def _password_reset(self, accounts: Accounts) -> PasswordReset:
+        return PasswordReset(
+            database=self._database,
+            accounts=accounts,
+            users=self._users,
+            sessions=self._session_store,
+            tokens=self._tokens,
+            clients=self._clients,
+            hashing=self._hashing,
+            mails=self._mails,
+            rate_limits=self._rate_limits,
+            audit=self._audit,
+            minutes=self._settings.account.password_reset_minutes,
+        )
+
+    def _email_changes(self, passwords: PasswordReset) -> EmailChanges:
+        return EmailChanges(
+            database=self._database,
+            store=EmailChangeStore(self._database),
+            users=self._users,
+            tokens=self._tokens,
+            mails=self._mails,
+            rate_limits=self._rate_limits,
+            audit=self._audit,
+            passwords=passwords,
+            minutes=self._settings.account.confirm_hours * 60,
+        )
+
+    def _administration(self, accounts: Accounts) -> Iterator[object]:
+        store = AdministrationStore(self._database)
+        yield Administrators(
+            database=self._database,
+            store=store,
+            users=self._users,
+            sessions=self._session_store,
+            tokens=self._tokens,
+            hashing=self._hashing,
+            mails=self._mails,
+            audit=self._audit,
+        )
+        yield Users(
+            database=self._database,
+            store=store,
+            accounts=accounts,
+            users=self._users,
+            sessions=self._session_store,
+            tokens=self._tokens,
+            mails=self._mails,
+            audit=self._audit,
+        )

@@ -1,9 +1,8 @@
 """Commands of ``sysndd-admin`` for accounts."""
 
 import argparse
-from typing import Any
 
-from sysndd_api.cli.command import AddCommand
+from sysndd_api.cli.command import AddCommand, CommandResult
 from sysndd_api.context import Context
 from sysndd_api.security.access import COMMAND_LINE, Role
 from sysndd_api.users.models import UserQuery
@@ -36,49 +35,51 @@ def add_account_commands(add: AddCommand) -> None:
             sub.add_argument("role", choices=[role.value for role in Role], help="the new role")
 
 
-async def _users(context: Context, options: argparse.Namespace) -> dict[str, Any]:
+async def _users(context: Context, options: argparse.Namespace) -> CommandResult:
     query = UserQuery(search=options.search, page_size=options.limit)
     users, total = await context[Users].page(query)
     lines = [
         f"{view.user_id:>6}  {view.role:<13}  {view.state:<17}  {view.user_name}  {view.email}"
         for view in users
     ]
-    say = "\n".join(lines) or "No account matches."
-    return {"data": [view.model_dump(mode="json") for view in users], "total": total, "say": say}
+    text = "\n".join(lines) or "No account matches."
+    return CommandResult(
+        text, {"data": [view.model_dump(mode="json") for view in users], "total": total}
+    )
 
 
-async def _approve(context: Context, options: argparse.Namespace) -> dict[str, Any]:
+async def _approve(context: Context, options: argparse.Namespace) -> CommandResult:
     await context[Users].approve(COMMAND_LINE, await context[Users].by_name(options.user_name))
     return _done(options, "approved; the owner is notified by email.")
 
 
-async def _deactivate(context: Context, options: argparse.Namespace) -> dict[str, Any]:
+async def _deactivate(context: Context, options: argparse.Namespace) -> CommandResult:
     await context[Users].deactivate(COMMAND_LINE, await context[Users].by_name(options.user_name))
     return _done(options, "deactivated; all sessions revoked.")
 
 
-async def _reactivate(context: Context, options: argparse.Namespace) -> dict[str, Any]:
+async def _reactivate(context: Context, options: argparse.Namespace) -> CommandResult:
     await context[Users].reactivate(COMMAND_LINE, await context[Users].by_name(options.user_name))
     return _done(options, "reactivated.")
 
 
-async def _set_role(context: Context, options: argparse.Namespace) -> dict[str, Any]:
+async def _set_role(context: Context, options: argparse.Namespace) -> CommandResult:
     user_id = await context[Users].by_name(options.user_name)
     await context[Users].change_role(COMMAND_LINE, user_id, Role(options.role))
     return _done(options, f"role set to {options.role}; all sessions revoked.")
 
 
-async def _end_sessions(context: Context, options: argparse.Namespace) -> dict[str, Any]:
+async def _end_sessions(context: Context, options: argparse.Namespace) -> CommandResult:
     user_id = await context[Users].by_name(options.user_name)
     ended = await context[Users].end_sessions(COMMAND_LINE, user_id)
-    return _done(options, f"{ended} session(s) revoked.") | {"ended": ended}
+    return _done(options, f"{ended} session(s) revoked.", ended=ended)
 
 
-async def _resend(context: Context, options: argparse.Namespace) -> dict[str, Any]:
+async def _resend(context: Context, options: argparse.Namespace) -> CommandResult:
     user_id = await context[Users].by_name(options.user_name)
     await context[Users].resend_confirmation(COMMAND_LINE, user_id)
     return _done(options, "confirmation email resent.")
 
 
-def _done(options: argparse.Namespace, what: str) -> dict[str, Any]:
-    return {"user_name": options.user_name, "say": f"{options.user_name}: {what}"}
+def _done(options: argparse.Namespace, what: str, **more: int) -> CommandResult:
+    return CommandResult(f"{options.user_name}: {what}", {"user_name": options.user_name, **more})

@@ -4,11 +4,10 @@ import argparse
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 from sysndd_api.backups.models import BackupView
 from sysndd_api.backups.service import Backups
-from sysndd_api.cli.command import AddCommand, WatchJob
+from sysndd_api.cli.command import AddCommand, CommandResult, WatchJob
 from sysndd_api.context import Context
 from sysndd_api.jobs.models import JobView
 from sysndd_api.security.access import COMMAND_LINE
@@ -43,22 +42,22 @@ class _Backups:
     def __init__(self, watch: WatchJob) -> None:
         self._watch = watch
 
-    async def backup(self, context: Context, options: argparse.Namespace) -> dict[str, Any]:
+    async def backup(self, context: Context, options: argparse.Namespace) -> CommandResult:
         job_id = await context[Backups].create_backup(COMMAND_LINE)
         job = await self._watch(context, job_id, options)
-        return job.model_dump(mode="json") | {"say": _describe(job)}
+        return CommandResult(_describe(job), job.model_dump(mode="json"))
 
-    async def verify(self, context: Context, options: argparse.Namespace) -> dict[str, Any]:
+    async def verify(self, context: Context, options: argparse.Namespace) -> CommandResult:
         job_id = await context[Backups].verify_backup(COMMAND_LINE, options.backup)
         job = await self._watch(context, job_id, options)
         if job.kind == ImportBackup.job_kind:
-            say = f"Imported {_describe(job)}"
+            text = f"Imported {_describe(job)}"
         else:
             name = (job.result or {}).get("name")
-            say = f"{name} is verified: the restored copy matches the dump."
-        return job.model_dump(mode="json") | {"say": say}
+            text = f"{name} is verified: the restored copy matches the dump."
+        return CommandResult(text, job.model_dump(mode="json"))
 
-    async def upload(self, context: Context, options: argparse.Namespace) -> dict[str, Any]:
+    async def upload(self, context: Context, options: argparse.Namespace) -> CommandResult:
         path: Path = options.file
         try:
             size = (await asyncio.to_thread(path.stat)).st_size
@@ -68,9 +67,9 @@ class _Backups:
         except OSError as error:
             raise SysnddError(f"{path}: {error.strerror}") from error
         job = await self._watch(context, job_id, options)
-        return job.model_dump(mode="json") | {"say": _describe(job)}
+        return CommandResult(_describe(job), job.model_dump(mode="json"))
 
-    async def list(self, context: Context, _: argparse.Namespace) -> dict[str, Any]:
+    async def list(self, context: Context, _: argparse.Namespace) -> CommandResult:
         manifests, unmanaged_files = (
             await context[Backups].list_all(),
             await context[Backups].unmanaged_files(),
@@ -87,23 +86,27 @@ class _Backups:
             f"  {unmanaged.size_bytes:>14,}  {'':<29}  {unmanaged.name}"
             for unmanaged in unmanaged_files
         ]
-        say = "\n".join(lines) or "There is no backup yet. Create one with: sysndd-admin backup"
-        return {
-            "data": [view.model_dump(mode="json") for view in views],
-            "unmanaged_files": [unmanaged.model_dump(mode="json") for unmanaged in unmanaged_files],
-            "say": say,
-        }
+        text = "\n".join(lines) or "There is no backup yet. Create one with: sysndd-admin backup"
+        return CommandResult(
+            text,
+            {
+                "data": [view.model_dump(mode="json") for view in views],
+                "unmanaged_files": [
+                    unmanaged.model_dump(mode="json") for unmanaged in unmanaged_files
+                ],
+            },
+        )
 
 
 def _describe(job: JobView) -> str:
     result = job.result or {}
-    say = (
+    text = (
         f"{result['name']}: {result['size_bytes']:,} bytes, {result['table_count']} tables,"
         f" {result['row_count']:,} rows."
     )
     if result.get("offsite_error"):
-        say += f" There is no off-site copy: {result['offsite_error']}"
-    return say
+        text += f" There is no off-site copy: {result['offsite_error']}"
+    return text
 
 
 async def _chunks(path: Path) -> AsyncIterator[bytes]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sysndd_api.backups.inspections import Inspections
 from sysndd_api.backups.restore import Restores
-from sysndd_api.cli.command import AddCommand, WatchJob
+from sysndd_api.cli.command import AddCommand, CommandResult, WatchJob
 from sysndd_api.context import Context
 from sysndd_api.security.access import COMMAND_LINE
 from sysndd_core.jobs.models import Consent
@@ -37,24 +37,24 @@ class _InspectionCommands:
     def __init__(self, watch: WatchJob) -> None:
         self._watch = watch
 
-    async def dry_run(self, context: Context, options: argparse.Namespace) -> dict[str, Any]:
+    async def dry_run(self, context: Context, options: argparse.Namespace) -> CommandResult:
         job_id = await context[Restores].dry_run(COMMAND_LINE, options.backup)
         job = await self._watch(context, job_id, options)
-        return job.model_dump(mode="json") | {"say": describe(job.result or {})}
+        return CommandResult(describe(job.result or {}), job.model_dump(mode="json"))
 
-    async def inspect(self, context: Context, options: argparse.Namespace) -> dict[str, Any]:
+    async def inspect(self, context: Context, options: argparse.Namespace) -> CommandResult:
         job_id = await context[Inspections].inspect_table(
             COMMAND_LINE, options.backup, options.table
         )
         job = await self._watch(context, job_id, options)
         result = job.result or {}
-        say = (
+        text = (
             f"{result['rows']:,} rows of {result['table']} are in the schema {result['schema']}."
             f" Drop it with: sysndd-admin drop-inspection {result['schema']}"
         )
-        return job.model_dump(mode="json") | {"say": say}
+        return CommandResult(text, job.model_dump(mode="json"))
 
-    async def inspections(self, context: Context, _: argparse.Namespace) -> dict[str, Any]:
+    async def inspections(self, context: Context, _: argparse.Namespace) -> CommandResult:
         views = await context[Inspections].list_inspections()
         lines = [
             f"{view.schema_name}  {view.table_name} of {view.backup}"
@@ -62,12 +62,12 @@ class _InspectionCommands:
             for view in views
         ]
         data = [view.model_dump(mode="json") for view in views]
-        return {"data": data, "say": "\n".join(lines) or "There are no inspections."}
+        return CommandResult("\n".join(lines) or "There are no inspections.", {"data": data})
 
-    async def drop(self, context: Context, options: argparse.Namespace) -> dict[str, Any]:
+    async def drop(self, context: Context, options: argparse.Namespace) -> CommandResult:
         job_id = await context[Inspections].drop_inspection(COMMAND_LINE, options.schema)
         job = await self._watch(context, job_id, options)
-        return job.model_dump(mode="json") | {"say": f"{options.schema} dropped."}
+        return CommandResult(f"{options.schema} dropped.", job.model_dump(mode="json"))
 
 
 def describe(result: dict[str, Any]) -> str:

@@ -12,13 +12,12 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from sysndd_api.backups.restore import RESTORE_WORD, UNDO_WORD, Restores
 from sysndd_api.backups.service import Backups
 from sysndd_api.cli.accounts import add_account_commands
 from sysndd_api.cli.backups import add_backup_commands
-from sysndd_api.cli.command import Command
+from sysndd_api.cli.command import AddCommand, Command, CommandResult
 from sysndd_api.cli.inspections import add_inspection_commands
 from sysndd_api.context import Context, open_context
 from sysndd_api.jobs.models import JobQuery, JobView
@@ -58,9 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("Interrupted. A submitted job continues; see `sysndd-admin jobs`.", file=sys.stderr)
         return 1
     if options.json:
-        print(json.dumps(result, indent=2, default=str))
-    elif "say" in result:
-        print(result["say"])
+        print(json.dumps(result.data, indent=2, default=str))
+    else:
+        print(result.text)
     return 0
 
 
@@ -78,6 +77,27 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(command=command)
         return sub
 
+    _add_administrator_commands(add)
+    add_account_commands(add)
+    add_backup_commands(add, _watch)
+    _add_restore_commands(add)
+    add_inspection_commands(add, _watch)
+    jobs = add("jobs", _jobs, "list jobs, newest first")
+    jobs.add_argument(
+        "--limit",
+        type=int,
+        default=20,
+        choices=range(1, 501),
+        metavar="1-500",
+        help="maximum number of jobs (default 20)",
+    )
+    mail = add("test-mail", _test_mail, "send a test email and wait for the mail server's reply")
+    mail.add_argument("--to", required=True, help="address of the recipient")
+    mail.add_argument("--timeout", type=float, default=60, help="seconds to wait (default 60)")
+    return parser
+
+
+def _add_administrator_commands(add: AddCommand) -> None:
     for name, command, summary in (
         ("create-admin", _create_admin, "create an administrator; idempotent"),
         (
@@ -95,8 +115,9 @@ def _parser() -> argparse.ArgumentParser:
             "--password-stdin", action="store_true", help="read the password from stdin"
         )
         source.add_argument("--password-file", type=Path, help="read the password from a file")
-    add_account_commands(add)
-    add_backup_commands(add, _watch)
+
+
+def _add_restore_commands(add: AddCommand) -> None:
     restore = add("restore", _restore, "restore a backup and wait for it")
     restore.add_argument("backup", help="name as in `sysndd-admin list`, or `latest`")
     restore.add_argument(
@@ -112,33 +133,19 @@ def _parser() -> argparse.ArgumentParser:
         choices=[consent.value for consent in Consent],
         help=f"a risk to accept; may be repeated. {_accepted_risks()}",
     )
-    add_inspection_commands(add, _watch)
     undo = add("undo-restore", _undo_restore, "undo the last restore and wait for it")
     undo.add_argument(
         "--confirm",
         metavar="WORD",
         help=f"the word {UNDO_WORD}; a terminal prompts for it if omitted",
     )
-    jobs = add("jobs", _jobs, "list jobs, newest first")
-    jobs.add_argument(
-        "--limit",
-        type=int,
-        default=20,
-        choices=range(1, 501),
-        metavar="1-500",
-        help="maximum number of jobs (default 20)",
-    )
-    mail = add("test-mail", _test_mail, "send a test email and wait for the mail server's reply")
-    mail.add_argument("--to", required=True, help="address of the recipient")
-    mail.add_argument("--timeout", type=float, default=60, help="seconds to wait (default 60)")
-    return parser
 
 
 def _accepted_risks() -> str:
     return " ".join(f"{consent}: {_RISKS[consent]}." for consent in Consent)
 
 
-async def _run(settings: ApiSettings, options: argparse.Namespace) -> dict[str, Any]:
+async def _run(settings: ApiSettings, options: argparse.Namespace) -> CommandResult:
     async with open_context(settings) as context:
         command: Command = options.command
         return await command(context, options)
@@ -150,22 +157,22 @@ def _print_error(options: argparse.Namespace, error: SysnddError) -> None:
     print(f"sysndd-admin {options.name}: {error.detail}", file=sys.stderr)
 
 
-async def _create_admin(context: Context, options: argparse.Namespace) -> dict[str, Any]:
+async def _create_admin(context: Context, options: argparse.Namespace) -> CommandResult:
     password = _password(options)
     name, email = options.user_name, options.email
     created = await context[Administrators].create_administrator(name, email, password)
-    say = (
+    text = (
         f"Administrator {name} was created."
         if created
         else f"Administrator {name} already exists; no changes made."
     )
-    return {"user_name": name, "created": created, "say": say}
+    return CommandResult(text, {"user_name": name, "created": created})
 
 
-async def _set_password(context: Context, options: argparse.Namespace) -> dict[str, Any]:
+async def _set_password(context: Context, options: argparse.Namespace) -> CommandResult:
     await context[Administrators].set_password(options.user_name, _password(options))
-    say = f"Password of {options.user_name} set; all sessions revoked."
-    return {"user_name": options.user_name, "say": say}
+    text = f"Password of {options.user_name} set; all sessions revoked."
+    return CommandResult(text, {"user_name": options.user_name})
 
 
 def _password(options: argparse.Namespace) -> str:
@@ -184,7 +191,7 @@ def _password(options: argparse.Namespace) -> str:
     return password
 
 
-async def _restore(context: Context, options: argparse.Namespace) -> dict[str, Any]:
+async def _restore(context: Context, options: argparse.Namespace) -> CommandResult:
     confirm = options.confirm
     if confirm is None and sys.stdin.isatty():
         manifest = await context[Backups].get(options.backup)
@@ -200,13 +207,14 @@ async def _restore(context: Context, options: argparse.Namespace) -> dict[str, A
     )
     job = await _watch(context, job_id, options)
     result = job.result or {}
-    return job.model_dump(mode="json") | {
-        "say": f"Restored {result['restored']}. Safety backup: {result['safety_backup']}."
-        + (" Pending migrations were applied." if result.get("migrated") else "")
-    }
+    return CommandResult(
+        f"Restored {result['restored']}. Safety backup: {result['safety_backup']}."
+        + (" Pending migrations were applied." if result.get("migrated") else ""),
+        job.model_dump(mode="json"),
+    )
 
 
-async def _undo_restore(context: Context, options: argparse.Namespace) -> dict[str, Any]:
+async def _undo_restore(context: Context, options: argparse.Namespace) -> CommandResult:
     confirm = options.confirm
     if confirm is None and sys.stdin.isatty():
         print(
@@ -219,12 +227,13 @@ async def _undo_restore(context: Context, options: argparse.Namespace) -> dict[s
     job = await _watch(context, job_id, options)
     result = job.result or {}
     if "undone" not in result:
-        return job.model_dump(mode="json") | {"say": job.message or "Done."}
-    return job.model_dump(mode="json") | {
-        "say": f"Restore of {result['undone']} undone. Since the restore,"
+        return CommandResult(job.message or "Done.", job.model_dump(mode="json"))
+    return CommandResult(
+        f"Restore of {result['undone']} undone. Since the restore,"
         f" {result['rows_added']:,} rows were added and {result['rows_removed']:,} removed; the"
-        f" schema {result['kept_in']} contains that data."
-    }
+        f" schema {result['kept_in']} contains that data.",
+        job.model_dump(mode="json"),
+    )
 
 
 async def _watch(context: Context, job_id: str, options: argparse.Namespace) -> JobView:
@@ -251,21 +260,23 @@ async def _watch(context: Context, job_id: str, options: argparse.Namespace) -> 
     return job
 
 
-async def _jobs(context: Context, options: argparse.Namespace) -> dict[str, Any]:
+async def _jobs(context: Context, options: argparse.Namespace) -> CommandResult:
     views, total = await context[Jobs].page(JobQuery(page_size=options.limit))
     lines = [
         f"{view.created_at:%Y-%m-%d %H:%M:%S}  {view.state:<9}  {view.percent:>3} %"
         f"  {view.kind:<14}  {view.id}  {view.error.detail if view.error else ''}".rstrip()
         for view in views
     ]
-    return {
-        "data": [view.model_dump(mode="json") for view in views],
-        "total": total,
-        "say": "\n".join(lines) or "There are no jobs yet.",
-    }
+    return CommandResult(
+        "\n".join(lines) or "There are no jobs yet.",
+        {
+            "data": [view.model_dump(mode="json") for view in views],
+            "total": total,
+        },
+    )
 
 
-async def _test_mail(context: Context, options: argparse.Namespace) -> dict[str, Any]:
+async def _test_mail(context: Context, options: argparse.Namespace) -> CommandResult:
     mail_id = await context[Mails].queue_test(options.to, requested_by=None)
     deadline = time.monotonic() + options.timeout
     while True:
@@ -274,8 +285,10 @@ async def _test_mail(context: Context, options: argparse.Namespace) -> dict[str,
         except MailNotFound as error:
             raise SysnddError(f"The email {mail_id} no longer exists in the outbox.") from error
         if mail.state == MailState.SENT:
-            say = f"Sent to {options.to}. The mail server replied: {mail.last_reply}"
-            return {"id": mail_id, "message_id": mail.message_id, "state": "sent", "say": say}
+            text = f"Sent to {options.to}. The mail server replied: {mail.last_reply}"
+            return CommandResult(
+                text, {"id": mail_id, "message_id": mail.message_id, "state": "sent"}
+            )
         if mail.state in (MailState.FAILED, MailState.CANCELLED):
             raise SysnddError(
                 f"Not sent: {mail.last_code or ''} {mail.last_reply or mail.state}".strip()
