@@ -8,7 +8,7 @@ from tests.support.catchers import builtin_catcher, smtp_catcher
 from tests.support.http import api
 from tests.support.pages import page_client
 from tests.support.s3 import bucket, s3_server
-from tests.support.servers import mariadb, private_mariadb, redis_server
+from tests.support.servers import database_server, private_database_server, redis_server
 from tests.support.site import database, site
 
 __all__ = [
@@ -16,10 +16,10 @@ __all__ = [
     "bucket",
     "builtin_catcher",
     "database",
+    "database_server",
     "lifecycle",
-    "mariadb",
     "page_client",
-    "private_mariadb",
+    "private_database_server",
     "redis_server",
     "s3_server",
     "site",

@@ -23,7 +23,7 @@ from sysndd_local.ports import free_port
 from tests.support.accounts import NEW_PASSWORD
 from tests.support.http import PASSWORD
 from tests.support.killed_api import NO_LIMITS
-from tests.support.servers import TestMariadb
+from tests.support.servers import DatabaseServer
 from tests.support.site import Site
 from tests.support.smtp_faults import STALL, FaultySmtp, faulty_smtp
 from tests.support.workers import eventually, service_process
@@ -83,7 +83,7 @@ async def api_and_mailer(site: Site, directory: Path, smtp: FaultySmtp) -> Async
         yield url
 
 
-async def _accounts(url: str, server: TestMariadb, schema: str) -> None:
+async def _accounts(url: str, server: DatabaseServer, schema: str) -> None:
     async with httpx.AsyncClient(base_url=url, timeout=60) as client:
         for name in ("marie", "waiting"):
             body = {"user_name": name, "email": f"{name}@lab.example", "password": PASSWORD}

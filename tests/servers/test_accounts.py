@@ -11,7 +11,7 @@ from sysndd_backup.load.confined_account import LoadAccount
 from sysndd_core.jobs.models import CreateBackup, RestoreBackup
 from sysndd_local.accounts import Account, DatabaseAccess, create_accounts
 from sysndd_migrator.cli.main import main as migrator
-from tests.support.servers import TestMariadb, TestRedis
+from tests.support.servers import DatabaseServer, TestRedis
 from tests.support.site import MIGRATIONS, REPOSITORY, Site
 from tests.support.workers import backup_bench, checksums
 
@@ -30,18 +30,18 @@ ACCOUNTS = {
 
 
 @pytest.fixture
-def access(mariadb: TestMariadb) -> Iterator[DatabaseAccess]:
+def access(database_server: DatabaseServer) -> Iterator[DatabaseAccess]:
     """Schemas and accounts, made by the template, which is run twice."""
-    with mariadb.temporary_schema("owned") as schema:
+    with database_server.temporary_schema("owned") as schema:
         access = DatabaseAccess(
-            mariadb.host, mariadb.port, None, schema, f"{schema}_ops", **ACCOUNTS
+            database_server.host, database_server.port, None, schema, f"{schema}_ops", **ACCOUNTS
         )
-        with mariadb.connect() as root:
+        with database_server.connect() as root:
             create_accounts(root, TEMPLATE, access)
             create_accounts(root, TEMPLATE, access)
         yield access
         for account in ACCOUNTS.values():
-            mariadb.execute(f"DROP USER '{account.user}'@'%'")
+            database_server.execute(f"DROP USER '{account.user}'@'%'")
 
 
 @pytest.fixture
@@ -56,13 +56,16 @@ def migrated(access: DatabaseAccess, monkeypatch: pytest.MonkeyPatch) -> Databas
 
 
 async def test_back_up_and_restore_with_the_services_own_accounts(
-    mariadb: TestMariadb, redis_server: TestRedis, migrated: DatabaseAccess, tmp_path: Path
+    database_server: DatabaseServer,
+    redis_server: TestRedis,
+    migrated: DatabaseAccess,
+    tmp_path: Path,
 ) -> None:
     environ = migrated.environment(migrated.backup) | {
         "REDIS_URL": redis_server.url,
         "BACKUP_DIR": str(tmp_path),
     }
-    site = Site(mariadb, environ, tmp_path)
+    site = Site(database_server, environ, tmp_path)
     with migrated.connect(migrated.api) as connection, connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO `{site.app}`.`user` (user_name, email) VALUES ('one', 'one@x.example')"
@@ -74,7 +77,7 @@ async def test_back_up_and_restore_with_the_services_own_accounts(
         assert triggers
         made = await bench.run(CreateBackup())
         assert made["state"] == "succeeded", made["error"]
-        mariadb.execute(f"DELETE FROM `{site.app}`.`user`")
+        database_server.execute(f"DELETE FROM `{site.app}`.`user`")
         (manifest,) = bench.store.manifests()
         restored = await bench.run(RestoreBackup(name=manifest.name))
         assert restored["state"] == "succeeded", restored["error"]

@@ -34,7 +34,7 @@ Row = tuple[Any, ...]
 
 
 @dataclass
-class TestMariadb:
+class DatabaseServer:
     """A database server with an account that may do everything.
 
     Arguments:
@@ -45,8 +45,6 @@ class TestMariadb:
         socket: unix socket; None when the server is named by ``TEST_DATABASE_URL``.
         process: the server's process; None when it is not ours.
     """
-
-    __test__ = False  # not a class of tests
 
     host: str
     port: int
@@ -122,7 +120,7 @@ class TestMariadb:
     def general_log(self) -> Iterator[Callable[[], list[str]]]:
         """Record every statement that the server gets, from anybody.
 
-        ``with mariadb.general_log() as statements: …; assert "…" in statements()``
+        ``with database_server.general_log() as statements: …; assert "…" in statements()``
         """
         ((output, enabled),) = self.execute("SELECT @@GLOBAL.log_output, @@GLOBAL.general_log")
         self.execute("SET GLOBAL general_log = OFF")
@@ -175,7 +173,7 @@ class TestMariadb:
     def _own(self) -> RealProcess:
         assert self.process is not None, (
             "the server named by TEST_DATABASE_URL is not ours to stop: "
-            "a test of an outage uses the fixture private_mariadb"
+            "a test of an outage uses the fixture private_database_server"
         )
         return self.process
 
@@ -229,25 +227,25 @@ class TestRedis:
 
 
 @pytest.fixture(scope="session")
-def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestMariadb]:
+def database_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseServer]:
     """The database server: the one that ``TEST_DATABASE_URL`` names, else one of our own."""
     url = os.environ.get("TEST_DATABASE_URL")
     if url:
-        yield _named_mariadb(url)
+        yield _named_database_server(url)
         return
-    with start_database(tmp_path_factory.mktemp("mariadb")) as server:
+    with start_database(tmp_path_factory.mktemp("database_server")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def private_mariadb(
-    mariadb: TestMariadb, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[TestMariadb]:
+def private_database_server(
+    database_server: DatabaseServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[DatabaseServer]:
     """A database server of our own, to stop and to freeze, also beside ``TEST_DATABASE_URL``."""
-    if mariadb.process is not None:
-        yield mariadb
+    if database_server.process is not None:
+        yield database_server
         return
-    with start_database(tmp_path_factory.mktemp("private_mariadb")) as server:
+    with start_database(tmp_path_factory.mktemp("private_database_server")) as server:
         yield server
 
 
@@ -263,7 +261,7 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestRedis
 
 
 @contextmanager
-def start_database(directory: Path) -> Iterator[TestMariadb]:
+def start_database(directory: Path) -> Iterator[DatabaseServer]:
     """Run a database server with its data under ``directory``."""
     vendors = {"mariadb": mariadb_program, "mysql": mysql_program}
     chosen = os.environ.get("TEST_DATABASE_SERVER", "mariadb")
@@ -274,7 +272,7 @@ def start_database(directory: Path) -> Iterator[TestMariadb]:
     sockets = Path(tempfile.mkdtemp(prefix="sysndd-", dir="/tmp"))
     server = mariadb_program.MariadbServer(
         directory=directory,
-        socket=sockets / "mariadb.sock",
+        socket=sockets / "database.sock",
         port=free_port(),
         root_password=secrets.token_hex(12),
         max_connections=300,
@@ -296,7 +294,7 @@ def start_database(directory: Path) -> Iterator[TestMariadb]:
                 # The server listens on the loopback address only.
                 cursor.execute("CREATE USER %s@'%%' IDENTIFIED BY %s", (user, password))
                 cursor.execute("GRANT ALL PRIVILEGES ON *.* TO %s@'%%' WITH GRANT OPTION", (user,))
-            yield TestMariadb(LOOPBACK, server.port, user, password, server.socket, process)
+            yield DatabaseServer(LOOPBACK, server.port, user, password, server.socket, process)
         finally:
             process.stop()
     finally:
@@ -318,11 +316,11 @@ def start_redis(directory: Path) -> Iterator[TestRedis]:
         process.stop()
 
 
-def _named_mariadb(url: str) -> TestMariadb:
+def _named_database_server(url: str) -> DatabaseServer:
     parts = urlsplit(url)
     if parts.scheme not in {"mysql", "mariadb"} or not parts.hostname or not parts.username:
         pytest.fail("TEST_DATABASE_URL must be mysql://user:password@host:port/", pytrace=False)
-    server = TestMariadb(
+    server = DatabaseServer(
         host=parts.hostname,
         port=parts.port or 3306,
         user=unquote(parts.username),

@@ -13,7 +13,7 @@ from sysndd_core.settings.base import Settings, load
 from sysndd_core.settings.database import DatabaseSettings
 from sysndd_core.settings.redis import RedisSettings
 from sysndd_migrator.cli.main import main as migrator
-from tests.support.servers import TestMariadb, TestRedis
+from tests.support.servers import DatabaseServer, TestRedis
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MIGRATIONS = REPOSITORY / "db" / "migrations"
@@ -35,7 +35,7 @@ class Site:
         backup_dir: an empty directory for backups.
     """
 
-    server: TestMariadb
+    server: DatabaseServer
     environ: dict[str, str]
     backup_dir: Path
 
@@ -73,17 +73,17 @@ class Site:
 
 @pytest.fixture
 def site(
-    mariadb: TestMariadb,
+    database_server: DatabaseServer,
     redis_server: TestRedis,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Site]:
     """A freshly migrated site on the session's servers."""
-    yield from make_site(mariadb, redis_server, tmp_path, monkeypatch)
+    yield from make_site(database_server, redis_server, tmp_path, monkeypatch)
 
 
 def make_site(
-    server: TestMariadb, redis: TestRedis, directory: Path, monkeypatch: pytest.MonkeyPatch
+    server: DatabaseServer, redis: TestRedis, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Site]:
     """Migrate fresh schemas, and drop them at the end with every scratch schema beside them."""
     name = f"site_{secrets.token_hex(4)}"

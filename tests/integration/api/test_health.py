@@ -12,19 +12,19 @@ import pytest
 from sysndd_api.settings import ApiSettings
 from sysndd_core.db.schema_version import list_migrations
 from tests.support.http import Api, served
-from tests.support.servers import TestMariadb, TestRedis
+from tests.support.servers import DatabaseServer, TestRedis
 from tests.support.site import MIGRATIONS, Site, make_site
 
 
 @pytest.fixture
 def own_site(
-    private_mariadb: TestMariadb,
+    private_database_server: DatabaseServer,
     redis_server: TestRedis,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Site]:
     """A site on a database server that a test may stop."""
-    yield from make_site(private_mariadb, redis_server, tmp_path, monkeypatch)
+    yield from make_site(private_database_server, redis_server, tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 
 from sysndd_core.db.schema_version import migration_lock_name
 from sysndd_migrator.cli.main import main
-from tests.support.servers import TestMariadb
+from tests.support.servers import DatabaseServer
 
 Row = tuple[Any, ...]
 
@@ -25,7 +25,7 @@ Row = tuple[Any, ...]
 class Workspace:
     """What an operator has: files, a server, and ``sysndd-migrator``."""
 
-    server: TestMariadb
+    server: DatabaseServer
     directory: Path
     app: str
     ops: str
@@ -144,18 +144,18 @@ def eventually(condition: Callable[[], Any], timeout: float = 60) -> Any:
 
 
 @pytest.fixture
-def workspace(mariadb: TestMariadb, tmp_path: Path) -> Iterator[Workspace]:
+def workspace(database_server: DatabaseServer, tmp_path: Path) -> Iterator[Workspace]:
     """An empty directory and two schemas of this test's own; the migrator creates them itself."""
     directory = tmp_path / "migrations"
     directory.mkdir()
-    with mariadb.temporary_schema("mig") as app:
-        mariadb.execute(f"DROP DATABASE `{app}`")
+    with database_server.temporary_schema("mig") as app:
+        database_server.execute(f"DROP DATABASE `{app}`")
         ops = f"{app}_ops"
         environ = {
             **{n: v for n, v in os.environ.items() if not n.startswith(("DB_", "OPS_DB", "LOG_"))},
-            **mariadb.environ(name=app, ops_name=ops),
+            **database_server.environ(name=app, ops_name=ops),
             "MIGRATIONS_DIR": str(directory),
             "LOG_FORMAT": "json",
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         }
-        yield Workspace(mariadb, directory, app, ops, environ)
+        yield Workspace(database_server, directory, app, ops, environ)

@@ -112,9 +112,9 @@ def test_a_call_killed_halfway_needs_manual_resolution(workspace: Workspace) -> 
 
 
 def test_a_server_killed_in_the_middle_is_finished_after_its_restart(
-    workspace: Workspace, private_mariadb: object
+    workspace: Workspace, private_database_server: object
 ) -> None:
-    if workspace.server is not private_mariadb:
+    if workspace.server is not private_database_server:
         pytest.fail("this test stops the server: run it without TEST_DATABASE_URL")
     workspace.write("001_gene.sql", GENE)
     workspace.up()

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.integration.schema.migrations import FILES, apply
-from tests.support.servers import TestMariadb
+from tests.support.servers import DatabaseServer
 
 
 @pytest.fixture
-def migrated(mariadb: TestMariadb) -> Iterator[str]:
+def migrated(database_server: DatabaseServer) -> Iterator[str]:
     """Name of a schema of this test's own, up to date and without any entity."""
-    with mariadb.temporary_schema("schema") as schema:
-        apply(mariadb, schema, *FILES)
+    with database_server.temporary_schema("schema") as schema:
+        apply(database_server, schema, *FILES)
         yield schema

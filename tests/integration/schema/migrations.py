@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.support.servers import TestMariadb
+from tests.support.servers import DatabaseServer
 
 ROOT = Path(__file__).resolve().parents[3]
 DIRECTORY = ROOT / "db" / "migrations"
@@ -35,7 +35,7 @@ _FINGERPRINT = {
 }
 
 
-def apply(server: TestMariadb, schema: str, *files: Path) -> None:
+def apply(server: DatabaseServer, schema: str, *files: Path) -> None:
     """Run files through the vendor's own client, which stops at the first error."""
     command = [
         *(server.client, "--no-defaults", "--protocol=TCP", "--default-character-set=utf8mb4"),
@@ -52,7 +52,7 @@ def apply(server: TestMariadb, schema: str, *files: Path) -> None:
         assert done.returncode == 0, f"{file.name}: {done.stderr.decode()}"
 
 
-def fingerprint(server: TestMariadb, schema: str) -> dict[str, list[Any]]:
+def fingerprint(server: DatabaseServer, schema: str) -> dict[str, list[Any]]:
     """Describe every definition in a schema, and the rows by a checksum of each table."""
     found: dict[str, list[Any]] = {}
     # One connection for all of it: making one costs more than any of the queries.

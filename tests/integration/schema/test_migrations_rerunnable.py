@@ -7,7 +7,7 @@ import pytest
 from sysndd_migrator.files.splitter import split
 from tests.integration.schema.migrations import FILES, apply, fingerprint
 from tests.integration.schema.test_seed import load_seed
-from tests.support.servers import TestMariadb
+from tests.support.servers import DatabaseServer
 
 ANNOTATION = next(file for file in FILES if file.name.startswith("002_"))
 VOCABULARIES = next(file for file in FILES if file.name.startswith("005_"))
@@ -18,37 +18,37 @@ def test_the_files_are_numbered_without_a_gap() -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_a_second_run_changes_nothing(mariadb: TestMariadb, file: Path) -> None:
-    with mariadb.temporary_schema("rerun") as schema:
-        apply(mariadb, schema, *(earlier for earlier in FILES if earlier.name <= file.name))
-        once = fingerprint(mariadb, schema)
+def test_a_second_run_changes_nothing(database_server: DatabaseServer, file: Path) -> None:
+    with database_server.temporary_schema("rerun") as schema:
+        apply(database_server, schema, *(earlier for earlier in FILES if earlier.name <= file.name))
+        once = fingerprint(database_server, schema)
 
-        apply(mariadb, schema, file)
+        apply(database_server, schema, file)
 
-        assert fingerprint(mariadb, schema) == once
+        assert fingerprint(database_server, schema) == once
 
 
 def test_running_all_again_on_a_seeded_schema_changes_nothing(
-    mariadb: TestMariadb, migrated: str
+    database_server: DatabaseServer, migrated: str
 ) -> None:
-    load_seed(mariadb, migrated)
-    once = fingerprint(mariadb, migrated)
+    load_seed(database_server, migrated)
+    once = fingerprint(database_server, migrated)
 
-    apply(mariadb, migrated, *FILES)
+    apply(database_server, migrated, *FILES)
 
-    assert fingerprint(mariadb, migrated) == once
+    assert fingerprint(database_server, migrated) == once
 
 
 def test_the_migrator_sees_the_same_statements_as_the_client(
-    mariadb: TestMariadb, migrated: str
+    database_server: DatabaseServer, migrated: str
 ) -> None:
-    with mariadb.temporary_schema("split") as schema:
-        with mariadb.connect(schema) as connection, connection.cursor() as cursor:
+    with database_server.temporary_schema("split") as schema:
+        with database_server.connect(schema) as connection, connection.cursor() as cursor:
             for file in FILES:
                 for statement in split(file.read_bytes(), file.name):
                     cursor.execute(statement.text)
 
-        ours, theirs = fingerprint(mariadb, schema), fingerprint(mariadb, migrated)
+        ours, theirs = fingerprint(database_server, schema), fingerprint(database_server, migrated)
 
     # The client leaves comments out of what it sends; only bodies of routines keep them.
     for part in ("tables", "columns", "indexes", "constraints", "checks", "foreign keys", "rows"):
@@ -67,60 +67,60 @@ def test_the_migrator_sees_the_same_statements_as_the_client(
     ],
 )
 def test_the_annotation_completes_what_an_earlier_run_left_undone(
-    mariadb: TestMariadb, migrated: str, damage: str
+    database_server: DatabaseServer, migrated: str, damage: str
 ) -> None:
-    whole = fingerprint(mariadb, migrated)
-    mariadb.execute(f"ALTER TABLE gene {damage}", schema=migrated)
-    assert fingerprint(mariadb, migrated) != whole
+    whole = fingerprint(database_server, migrated)
+    database_server.execute(f"ALTER TABLE gene {damage}", schema=migrated)
+    assert fingerprint(database_server, migrated) != whole
 
-    apply(mariadb, migrated, ANNOTATION)
+    apply(database_server, migrated, ANNOTATION)
 
-    assert fingerprint(mariadb, migrated) == whole
+    assert fingerprint(database_server, migrated) == whole
 
 
 def test_the_annotation_leaves_a_column_that_the_site_made_wider(
-    mariadb: TestMariadb, migrated: str
+    database_server: DatabaseServer, migrated: str
 ) -> None:
-    mariadb.execute("ALTER TABLE gene MODIFY chromosome VARCHAR(64)", schema=migrated)
-    widened = fingerprint(mariadb, migrated)
+    database_server.execute("ALTER TABLE gene MODIFY chromosome VARCHAR(64)", schema=migrated)
+    widened = fingerprint(database_server, migrated)
 
-    apply(mariadb, migrated, ANNOTATION)
+    apply(database_server, migrated, ANNOTATION)
 
-    assert fingerprint(mariadb, migrated) == widened
+    assert fingerprint(database_server, migrated) == widened
 
 
 def test_vocabularies_come_back_but_a_curators_wording_stays(
-    mariadb: TestMariadb, migrated: str
+    database_server: DatabaseServer, migrated: str
 ) -> None:
     terms = "SELECT inheritance_id, term FROM mode_of_inheritance ORDER BY sort"
-    before = mariadb.execute(terms, schema=migrated)
-    mariadb.execute(
+    before = database_server.execute(terms, schema=migrated)
+    database_server.execute(
         "DELETE FROM mode_of_inheritance WHERE inheritance_id = 'HP:0001419'", schema=migrated
     )
-    mariadb.execute(
+    database_server.execute(
         "UPDATE mode_of_inheritance SET term = 'Dominant' WHERE inheritance_id = 'HP:0000006'",
         schema=migrated,
     )
 
-    apply(mariadb, migrated, VOCABULARIES)
+    apply(database_server, migrated, VOCABULARIES)
 
     first, *others = before
     assert first[0] == "HP:0000006"
-    assert mariadb.execute(terms, schema=migrated) == (("HP:0000006", "Dominant"), *others)
+    assert database_server.execute(terms, schema=migrated) == (("HP:0000006", "Dominant"), *others)
 
 
 def test_blank_names_become_not_given_and_pass_for_no_edit(
-    mariadb: TestMariadb, migrated: str
+    database_server: DatabaseServer, migrated: str
 ) -> None:
-    mariadb.execute(
+    database_server.execute(
         "INSERT INTO `user` (user_name, email, first_name, family_name, updated_at)"
         " VALUES ('a', 'a@example.org', '  ', 'Núñez', '2020-01-01')",
         schema=migrated,
     )
 
-    apply(mariadb, migrated, VOCABULARIES)
+    apply(database_server, migrated, VOCABULARIES)
 
-    rows = mariadb.execute(
+    rows = database_server.execute(
         "SELECT first_name, family_name, YEAR(updated_at) FROM `user`", schema=migrated
     )
     assert rows == ((None, "Núñez", 2020),)

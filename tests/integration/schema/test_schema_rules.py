@@ -8,15 +8,15 @@ import pymysql.err
 import pytest
 
 from tests.integration.schema.migrations import FILES
-from tests.support.servers import Row, TestMariadb
+from tests.support.servers import DatabaseServer, Row
 
 Run = Callable[..., tuple[Row, ...]]
 
 
 @pytest.fixture
-def run(mariadb: TestMariadb, migrated: str) -> Iterator[Run]:
+def run(database_server: DatabaseServer, migrated: str) -> Iterator[Run]:
     """Run statements in a migrated schema that holds a gene, a disease and a curator."""
-    with mariadb.connect(migrated) as connection, connection.cursor() as cursor:
+    with database_server.connect(migrated) as connection, connection.cursor() as cursor:
 
         def run(sql: str, *arguments: object) -> tuple[Row, ...]:
             cursor.execute(sql, arguments)
@@ -39,9 +39,9 @@ REVIEW = (
 
 
 def test_every_table_is_innodb_utf8mb4_and_has_a_primary_key(
-    mariadb: TestMariadb, migrated: str
+    database_server: DatabaseServer, migrated: str
 ) -> None:
-    tables = mariadb.execute(
+    tables = database_server.execute(
         "SELECT t.TABLE_NAME, t.ENGINE, t.TABLE_COLLATION,"
         " SUM(c.CONSTRAINT_TYPE = 'PRIMARY KEY') FROM information_schema.TABLES t"
         " LEFT JOIN information_schema.TABLE_CONSTRAINTS c"
@@ -53,9 +53,9 @@ def test_every_table_is_innodb_utf8mb4_and_has_a_primary_key(
     assert {row[1:] for row in tables} == {("InnoDB", "utf8mb4_unicode_ci", 1)}
 
 
-def test_no_column_is_generated(mariadb: TestMariadb, migrated: str) -> None:
+def test_no_column_is_generated(database_server: DatabaseServer, migrated: str) -> None:
     """Else CHECKSUM TABLE differs after a dump and restore of equal rows (MDEV-22943)."""
-    found = mariadb.execute(
+    found = database_server.execute(
         "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS"
         " WHERE TABLE_SCHEMA = %s AND GENERATION_EXPRESSION <> ''",
         (migrated,),

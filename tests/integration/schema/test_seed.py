@@ -6,10 +6,10 @@ import subprocess
 import sys
 
 from tests.integration.schema.migrations import ROOT, fingerprint
-from tests.support.servers import TestMariadb
+from tests.support.servers import DatabaseServer
 
 
-def run_seed(server: TestMariadb, schema: str) -> "subprocess.CompletedProcess[str]":
+def run_seed(server: DatabaseServer, schema: str) -> "subprocess.CompletedProcess[str]":
     """Run ``python db/seed/load.py`` as ``make seed`` does."""
     settings = {name: value for name, value in os.environ.items() if not name.startswith("DB_")}
     settings |= server.environ(name=schema) | {
@@ -25,29 +25,29 @@ def run_seed(server: TestMariadb, schema: str) -> "subprocess.CompletedProcess[s
     )
 
 
-def load_seed(server: TestMariadb, schema: str) -> str:
+def load_seed(server: DatabaseServer, schema: str) -> str:
     """Load the data set and return what the loader printed."""
     done = run_seed(server, schema)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def test_it_loads_once_and_says_so(mariadb: TestMariadb, migrated: str) -> None:
-    first = load_seed(mariadb, migrated)
-    before = fingerprint(mariadb, migrated)
-    second = load_seed(mariadb, migrated)
+def test_it_loads_once_and_says_so(database_server: DatabaseServer, migrated: str) -> None:
+    first = load_seed(database_server, migrated)
+    before = fingerprint(database_server, migrated)
+    second = load_seed(database_server, migrated)
 
     assert first.startswith("seed: loaded user 10, gene 148, ")
     assert second.startswith("seed: already there, nothing changed (user 10, gene 148, ")
-    assert fingerprint(mariadb, migrated) == before
+    assert fingerprint(database_server, migrated) == before
 
 
 def test_it_is_large_enough_and_the_known_genes_are_right(
-    mariadb: TestMariadb, migrated: str
+    database_server: DatabaseServer, migrated: str
 ) -> None:
-    load_seed(mariadb, migrated)
+    load_seed(database_server, migrated)
 
-    ((entities, shortest, wide),) = mariadb.execute(
+    ((entities, shortest, wide),) = database_server.execute(
         "SELECT (SELECT COUNT(*) FROM entity), MIN(CHAR_LENGTH(synopsis)),"
         " SUM(CHAR_LENGTH(synopsis) < LENGTH(synopsis)) FROM review",
         schema=migrated,
@@ -55,25 +55,25 @@ def test_it_is_large_enough_and_the_known_genes_are_right(
     assert entities >= 5000
     assert shortest >= 200
     assert wide > 1000
-    genes = mariadb.execute("SELECT symbol, hgnc_id FROM gene", schema=migrated)
+    genes = database_server.execute("SELECT symbol, hgnc_id FROM gene", schema=migrated)
     known = {"SCN1A": 10585, "MECP2": 6990, "ARID1B": 18040, "CDKL5": 11411, "SYNGAP1": 11497}
     assert {(symbol, f"HGNC:{number}") for symbol, number in known.items()} <= set(genes)
-    assert mariadb.execute(
+    assert database_server.execute(
         "SELECT COUNT(*) FROM `user` WHERE password_hash IS NOT NULL OR role = 'Administrator'",
         schema=migrated,
     ) == ((0,),)
 
 
 def test_accounts_that_are_there_already_keep_their_numbers(
-    mariadb: TestMariadb, migrated: str
+    database_server: DatabaseServer, migrated: str
 ) -> None:
-    mariadb.execute(
+    database_server.execute(
         "INSERT INTO `user` (user_name, email, role, state)"
         " VALUES ('admin', 'admin@example.org', 'Administrator', 'active')",
         schema=migrated,
     )
-    assert "user 11," in load_seed(mariadb, migrated)
-    assert mariadb.execute(
+    assert "user 11," in load_seed(database_server, migrated)
+    assert database_server.execute(
         "SELECT COUNT(*) FROM entity e JOIN `user` u ON u.user_id = e.entry_user"
         " WHERE u.role <> 'Curator'",
         schema=migrated,
@@ -81,34 +81,36 @@ def test_accounts_that_are_there_already_keep_their_numbers(
 
 
 def test_a_schema_with_other_data_is_refused_and_left_alone(
-    mariadb: TestMariadb, migrated: str
+    database_server: DatabaseServer, migrated: str
 ) -> None:
-    mariadb.execute(
+    database_server.execute(
         "INSERT INTO gene (hgnc_id, symbol, name) VALUES ('HGNC:5', 'A1BG', 'x')", schema=migrated
     )
-    before = fingerprint(mariadb, migrated)
+    before = fingerprint(database_server, migrated)
 
-    done = run_seed(mariadb, migrated)
+    done = run_seed(database_server, migrated)
 
     assert done.returncode == 1
     assert "holds other data" in done.stderr
-    assert fingerprint(mariadb, migrated) == before
+    assert fingerprint(database_server, migrated) == before
 
 
-def test_a_failure_in_the_middle_leaves_nothing(mariadb: TestMariadb, migrated: str) -> None:
-    mariadb.execute(
+def test_a_failure_in_the_middle_leaves_nothing(
+    database_server: DatabaseServer, migrated: str
+) -> None:
+    database_server.execute(
         "DELETE FROM mode_of_inheritance WHERE inheritance_id = 'HP:0001419'", schema=migrated
     )
-    before = fingerprint(mariadb, migrated)
+    before = fingerprint(database_server, migrated)
 
-    assert run_seed(mariadb, migrated).returncode == 1
+    assert run_seed(database_server, migrated).returncode == 1
     # AUTO_INCREMENT counters move on, rows don't.
-    assert fingerprint(mariadb, migrated) == before
+    assert fingerprint(database_server, migrated) == before
 
 
-def test_without_the_tables_it_tells_to_migrate_first(mariadb: TestMariadb) -> None:
-    with mariadb.temporary_schema("empty") as schema:
-        done = run_seed(mariadb, schema)
+def test_without_the_tables_it_tells_to_migrate_first(database_server: DatabaseServer) -> None:
+    with database_server.temporary_schema("empty") as schema:
+        done = run_seed(database_server, schema)
     assert done.returncode == 1
     assert "run the migrator first" in done.stderr
 
