@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, settings
 from tests.support.accounts import lifecycle
 from tests.support.catchers import builtin_catcher, smtp_catcher
 from tests.support.http import api
+from tests.support.migrator import workspace
 from tests.support.pages import page_client
 from tests.support.s3 import bucket, s3_server
 from tests.support.servers import database_server, private_database_server, redis_server
@@ -24,6 +25,7 @@ __all__ = [
     "s3_server",
     "site",
     "smtp_catcher",
+    "workspace",
 ]
 
 # The first draw on a new machine builds tables of all characters and takes seconds. How long a

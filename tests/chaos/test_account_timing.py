@@ -5,43 +5,32 @@ server that accepts connections and says nothing.
 """
 
 import asyncio
-import contextlib
-import itertools
 import math
 import os
 import random
 import statistics
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from sysndd_local.ports import free_port
-from tests.support.accounts import NEW_PASSWORD
 from tests.support.http import PASSWORD
-from tests.support.killed_api import NO_LIMITS
+from tests.support.registrations import api_and_mailer, numbers, register
 from tests.support.servers import DatabaseServer
 from tests.support.site import Site
-from tests.support.smtp_faults import STALL, FaultySmtp, faulty_smtp
-from tests.support.workers import eventually, service_process
+from tests.support.smtp_faults import STALL, faulty_smtp
 
 SAMPLES = int(os.environ.get("SAMPLES", "500"))
 AT_ONCE = 4
 WRONG = "not the password"
-numbers = itertools.count()
 
 
 def fresh() -> str:
     """Return an address that nobody has."""
     return f"nobody{next(numbers)}@lab.example"
-
-
-def register(email: str) -> dict[str, Any]:
-    """Return a registration of an address."""
-    return {"user_name": f"name{next(numbers)}", "email": email, "password": NEW_PASSWORD}
 
 
 ARMS: dict[str, tuple[Callable[[], dict[str, Any]], Callable[[], dict[str, Any]]]] = {
@@ -62,25 +51,6 @@ async def test_known_and_unknown_take_the_same_time(site: Site, tmp_path: Path, 
             await _accounts(url, site.server, site.app)
             assert await _same(url, path)
         assert smtp.connections > 0
-
-
-@contextlib.asynccontextmanager
-async def api_and_mailer(site: Site, directory: Path, smtp: FaultySmtp) -> AsyncIterator[str]:
-    """Run both as processes, without limits to speak of; yield the API's address."""
-    port = free_port()
-    smtp_settings = {
-        "SMTP_HOST": "127.0.0.1",
-        "SMTP_PORT": str(smtp.port),
-        "SMTP_SECURITY": "none",
-    }
-    settings = NO_LIMITS | {"API_PORT": str(port), "API_WORKERS": "1", "LOG_LEVEL": "warning"}
-    with (
-        service_process("sysndd_api", site, directory, **settings),
-        service_process("sysndd_mailer", site, directory, **smtp_settings),
-    ):
-        url = f"http://127.0.0.1:{port}"
-        await asyncio.to_thread(eventually, "the API answers", lambda: lives(url), seconds=60)
-        yield url
 
 
 async def _accounts(url: str, server: DatabaseServer, schema: str) -> None:
@@ -138,10 +108,3 @@ def test_rank_test_separates_what_differs() -> None:
     first = [draw.gauss(400, 2) for _ in range(500)]
     assert rank_test(first, [draw.gauss(400, 2) for _ in range(500)]) > 0.0125
     assert rank_test(first, [draw.gauss(401, 2) for _ in range(500)]) < 0.0001
-
-
-def lives(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health/ready").status_code == 200
-    except httpx.HTTPError:
-        return False

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.chaos.test_account_timing import api_and_mailer, register
+from tests.support.registrations import api_and_mailer, register
 from tests.support.site import Site
 from tests.support.smtp_faults import faulty_smtp
 

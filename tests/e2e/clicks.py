@@ -6,8 +6,8 @@ import time
 import httpx
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.conftest import System
 from tests.support.browser import Visitor
+from tests.support.system import System
 
 PASSWORD = "a walk along the river bank"
 

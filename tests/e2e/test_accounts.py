@@ -12,8 +12,8 @@ import zstandard
 from httpx import codes
 from redis import Redis
 
-from tests.e2e.conftest import System, poll
 from tests.support.accounts import link_text
+from tests.support.system import System, poll
 
 
 def arrived(system: System, address: str, subject: str, *, but: str = "\0") -> dict[str, Any]:

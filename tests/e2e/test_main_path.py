@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 from httpx import codes
 
-from tests.e2e.conftest import System, poll
+from tests.support.system import System, poll
 
 
 def test_backup_damage_restore(system: System, anyone: httpx.Client, admin: httpx.Client) -> None:

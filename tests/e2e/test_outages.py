@@ -11,7 +11,7 @@ import httpx
 import pytest
 from httpx import codes
 
-from tests.e2e.conftest import System
+from tests.support.system import System
 
 
 def within(seconds: float, condition: Callable[[], bool], what: str) -> None:

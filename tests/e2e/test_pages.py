@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.e2e.clicks import agreed, asked, create_backup, ended
-from tests.e2e.conftest import System, poll
 from tests.support.addresses import every_page, something_for_each
 from tests.support.browser import SCHEMES, SIZES, Visitor, visitor
+from tests.support.system import System, poll
 
 
 def test_back_up_download_restore_undo_delete(

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
-from tests.e2e.conftest import System, poll
 from tests.support.browser import Visitor
+from tests.support.system import System, poll
 
 
 class _Foreign(http.server.BaseHTTPRequestHandler):

@@ -3,8 +3,8 @@
 from playwright.sync_api import Page, expect
 
 from tests.e2e.clicks import agreed, asked
-from tests.e2e.conftest import System
 from tests.support.browser import Visitor
+from tests.support.system import System
 
 
 def becomes(page: Page, state: str) -> None:

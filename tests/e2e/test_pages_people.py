@@ -14,8 +14,8 @@ from tests.e2e.clicks import (
     open_account,
     texts_of_mails,
 )
-from tests.e2e.conftest import System, uncomplaining
 from tests.support.browser import Visitor, visitor
+from tests.support.system import System, uncomplaining
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from playwright.sync_api import Page, expect
 from pymysql.cursors import Cursor
 
 from tests.e2e.clicks import agreed, asked, create_backup, ended
-from tests.e2e.conftest import System, poll
 from tests.support.browser import Visitor
+from tests.support.system import System, poll
 
 SECOND = "WITHOUT ADMINISTRATOR"
 

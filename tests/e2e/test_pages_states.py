@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.e2e.conftest import System, uncomplaining
 from tests.support.browser import Visitor
+from tests.support.system import System, uncomplaining
 
 PENDING = "901_gene_note.sql"
 STATEMENTS = (

@@ -27,7 +27,7 @@ CI_SERVER_TESTS = (
         for name in (
             "test_round_trip",
             "test_parallel_load",
-            "test_verify",
+            "test_verification",
             "test_concurrent_schema_changes",
         )
     ),
@@ -141,7 +141,7 @@ LANES: tuple[Lane, ...] = (
                     "-p",
                     "no:logging",
                     "tests/chaos",
-                    f"{_INTEGRATION}/api/test_account_kills.py",
+                    f"{_INTEGRATION}/api/accounts/test_kills.py",
                 ),
                 {"SAMPLES": "500", "KILLS": "all"},
             ),

@@ -6,17 +6,15 @@ each round the schema, the rows and a counter of executed statements must be exa
 undisturbed run.
 """
 
-import os
 import random
 import signal
 import time
 
 import pytest
 
-from tests.integration.migrator.conftest import Workspace, eventually, finish
+from tests.support.killed_migrator import KILLS, SEED
+from tests.support.migrator import Workspace, eventually, finish
 
-KILLS = int(os.environ.get("KILLS", "20"))
-SEED = int(os.environ.get("SEED", "4"))
 STEPS = 8
 SERVER_EVERY = 5
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.schema.migrations import FILES, apply
+from tests.support.migrations import FILES, apply
 from tests.support.servers import DatabaseServer
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from sysndd_migrator.files.splitter import split
-from tests.integration.schema.migrations import FILES, apply, fingerprint
-from tests.integration.schema.test_seed import load_seed
+from tests.support.migrations import FILES, apply, fingerprint
+from tests.support.seed import load_seed
 from tests.support.servers import DatabaseServer
 
 ANNOTATION = next(file for file in FILES if file.name.startswith("002_"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pymysql.err
 import pytest
 
-from tests.integration.schema.migrations import FILES
+from tests.support.migrations import FILES
 from tests.support.servers import DatabaseServer, Row
 
 Run = Callable[..., tuple[Row, ...]]

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.support.servers import DatabaseServer
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 DIRECTORY = ROOT / "db" / "migrations"
 FILES = tuple(sorted(DIRECTORY.glob("[0-9][0-9][0-9]_*.sql")))
 
