@@ -45,7 +45,9 @@ ARMS: dict[str, tuple[Callable[[], dict[str, Any]], Callable[[], dict[str, Any]]
 
 
 @pytest.mark.parametrize("path", ARMS)
-async def test_known_and_unknown_take_the_same_time(site: Site, tmp_path: Path, path: str) -> None:
+async def test_known_and_unknown_addresses_take_the_same_time(
+    site: Site, tmp_path: Path, path: str
+) -> None:
     async with faulty_smtp({"BANNER": STALL}) as smtp:
         async with api_and_mailer(site, tmp_path, smtp) as url:
             await _accounts(url, site.server, site.app)
@@ -102,7 +104,7 @@ def rank_test(first: list[float], second: list[float]) -> float:
     return math.erfc(abs(z) / math.sqrt(2))
 
 
-def test_rank_test_separates_what_differs() -> None:
+def test_the_rank_test_detects_a_difference_of_one_millisecond() -> None:
     """A test that can't fail proves nothing: 1 ms in 400 ± 2 is seen with 500 samples."""
     draw = random.Random(4)  # noqa: S311 - no secret
     first = [draw.gauss(400, 2) for _ in range(500)]

@@ -14,7 +14,9 @@ from tests.support.smtp_faults import faulty_smtp
 REGISTRATIONS = int(os.environ.get("REGISTRATIONS", "200"))
 
 
-async def test_mail_of_a_registration_arrives_soon(site: Site, tmp_path: Path) -> None:
+async def test_the_email_of_a_registration_arrives_within_five_seconds(
+    site: Site, tmp_path: Path
+) -> None:
     async with (
         faulty_smtp() as smtp,
         api_and_mailer(site, tmp_path, smtp) as url,

@@ -18,7 +18,7 @@ from tests.containers.stack import (
 from tests.containers.traffic import Traffic, administrator
 
 
-def test_the_end_to_end_tests_through_the_proxy(system: Path) -> None:
+def test_the_end_to_end_tests_pass_through_the_proxy(system: Path) -> None:
     walked = run_end_to_end(system)
     assert walked.returncode == 0, walked.stdout[-6000:]
 
@@ -61,7 +61,7 @@ def api_addresses(stack: Stack) -> list[str]:
     return [network[edge]["IPAddress"] for network in networks]
 
 
-def test_scaling_to_three_replicas(stack: Stack) -> None:
+def test_three_replicas_become_healthy(stack: Stack) -> None:
     stack.up("--no-recreate", "--scale", "api=3")
     states = [one["State"]["Health"]["Status"] for one in stack.containers("api")]
     assert states == ["healthy"] * 3

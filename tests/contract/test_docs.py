@@ -38,7 +38,7 @@ def test_generated_pages_are_current() -> None:
     assert stale == [], "run: make docs"
 
 
-def test_links_lead_to_pages_and_headings_that_exist() -> None:
+def test_every_link_leads_to_an_existing_page_and_heading() -> None:
     broken = [
         f"{page.relative_to(REPOSITORY)}: {target}"
         for page in PAGES
@@ -89,7 +89,9 @@ def test_commands_of_a_runbook_are_valid_shell(page: Path) -> None:
         ("rotate-secrets.md", "Rotate secrets", 2),
     ],
 )
-def test_sections_that_the_container_tests_run(page: str, heading: str, count: int) -> None:
+def test_the_sections_that_container_tests_run_have_all_their_commands(
+    page: str, heading: str, count: int
+) -> None:
     assert len(commands(page, heading)) == count
 
 

@@ -13,7 +13,7 @@ def test_codes_are_unique() -> None:
     assert len(set(codes)) == len(codes)
 
 
-def test_the_drawn_tree_is_the_real_one() -> None:
+def test_the_tree_in_the_docstring_matches_the_classes() -> None:
     drawn = re.findall(r"^[│├└─ ]*(\w+)\s{2,}(\w+)", errors.__doc__ or "", re.M)
     real = [
         (error.__name__, error.code)
@@ -41,7 +41,7 @@ def test_no_error_inherits_the_detail_of_its_group() -> None:
     assert inherited == []
 
 
-def test_every_documented_error_can_happen() -> None:
+def test_every_documented_error_is_raised_somewhere() -> None:
     """A code in the documentation that nothing raises is a promise that nobody keeps."""
     sources = [
         path.read_text(encoding="utf-8")

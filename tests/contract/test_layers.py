@@ -230,7 +230,7 @@ def circles(edges: Mapping[str, Iterable[str]]) -> set[tuple[str, ...]]:
     }
 
 
-def test_modules_import_each_other_without_a_circle() -> None:
+def test_there_is_no_import_cycle_between_modules() -> None:
     # Importing a module runs the __init__ above it, which here never imports anything of its own.
     edges = {
         module: {name for name in names if not module.startswith(f"{name}.")}
@@ -239,7 +239,7 @@ def test_modules_import_each_other_without_a_circle() -> None:
     assert circles(edges) == set()
 
 
-def test_packages_import_each_other_without_a_circle() -> None:
+def test_there_is_no_import_cycle_between_packages() -> None:
     edges: dict[str, set[str]] = {}
     for module, names in graph().items():
         package = package_of(module)
@@ -263,16 +263,16 @@ def test_parts_of_the_api_import_only_what_is_below_them() -> None:
         assert used - {part} <= API_LAYERS[part], module
 
 
-def test_nothing_imports_a_process() -> None:
+def test_no_module_imports_a_main_module() -> None:
     for module, names in graph().items():
         assert not [name for name in names if name.endswith(".__main__")], module
 
 
-def test_the_root_of_the_api_holds_the_process_and_nothing_else() -> None:
+def test_the_root_of_the_api_holds_only_the_modules_of_its_process() -> None:
     assert {path.stem for path in API.glob("*.py")} == API_ROOT_MODULES
 
 
-def test_every_feature_has_the_four_files_or_a_reason() -> None:
+def test_every_feature_has_the_four_files_or_a_listed_exception() -> None:
     features = {
         path.name for path in API.iterdir() if (path / "__init__.py").exists()
     } - API_NOT_FEATURES
@@ -301,7 +301,7 @@ def statements(path: Path) -> Iterator[str]:
                 yield text
 
 
-def test_sql_stands_in_stores() -> None:
+def test_only_stores_and_listed_modules_contain_sql() -> None:
     found = set()
     for package in ("sysndd_api", "sysndd_core", "sysndd_mailer"):
         for path in modules(ROOTS[package] / package):
@@ -310,7 +310,7 @@ def test_sql_stands_in_stores() -> None:
     assert found == set(SQL_OUTSIDE_STORES)
 
 
-def test_stores_of_the_api_return_no_bare_rows() -> None:
+def test_stores_of_the_api_return_typed_rows() -> None:
     """What a store returns is typed, so that a renamed column is found by the type checker."""
     for path in (path for path in modules(API) if is_store(path.stem)):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -319,7 +319,7 @@ def test_stores_of_the_api_return_no_bare_rows() -> None:
                 assert not re.search(r"\bRow\b|dict\[str, Any\]", returned), f"{path}: {node.name}"
 
 
-def test_handlers_and_pages_ask_services_and_nothing_below_them() -> None:
+def test_handlers_and_pages_call_services_only() -> None:
     """Whatever a page does, the API could refuse: no SQL, no store, no HTTP to ourselves."""
     below = (
         "sysndd_core.db.database",

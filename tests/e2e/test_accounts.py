@@ -30,7 +30,7 @@ def arrived(system: System, address: str, subject: str, *, but: str = "\0") -> d
         time.sleep(0.02)
 
 
-def test_register_confirm_reset_and_what_is_left(
+def test_an_account_is_registered_confirmed_and_reset_and_leaves_no_token_behind(
     system: System, anyone: httpx.Client, admin: httpx.Client
 ) -> None:
     tag = secrets.token_hex(4)

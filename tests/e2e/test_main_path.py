@@ -10,7 +10,9 @@ from httpx import codes
 from tests.support.system import System, poll
 
 
-def test_backup_damage_restore(system: System, anyone: httpx.Client, admin: httpx.Client) -> None:
+def test_a_restore_recovers_damaged_tables(
+    system: System, anyone: httpx.Client, admin: httpx.Client
+) -> None:
     ready = anyone.get("/api/health/ready")
     assert (ready.status_code, ready.json()["pending_migrations"]) == (codes.OK, 0)
     _seed(system)
@@ -84,7 +86,7 @@ def _check_listing(system: System, entry: dict[str, object], path: Path) -> None
     assert (entry["table_count"], entry["row_count"]) == (len(tables), rows)
 
 
-def test_public_read(system: System, anyone: httpx.Client) -> None:
+def test_genes_and_entities_are_public(system: System, anyone: httpx.Client) -> None:
     _seed(system)
     first = anyone.get("/api/entities", params={"page_size": 10}).json()
     second = anyone.get("/api/entities", params={"page_size": 10, "page": 2}).json()
@@ -112,7 +114,7 @@ FILTERS = {
 }
 
 
-def test_filters_find_what_sql_finds(system: System, anyone: httpx.Client) -> None:
+def test_filters_return_the_same_rows_as_sql(system: System, anyone: httpx.Client) -> None:
     _seed(system)
     for query, condition in FILTERS.items():
         with system.sql() as cursor:
@@ -126,7 +128,7 @@ def test_filters_find_what_sql_finds(system: System, anyone: httpx.Client) -> No
         assert len(found["data"]) == min(expected, 50), query
 
 
-def test_proxy_routes_ours_and_nothing_else(system: System, anyone: httpx.Client) -> None:
+def test_the_proxy_routes_the_documented_paths_only(system: System, anyone: httpx.Client) -> None:
     assert anyone.get("/api/health/live").status_code == codes.OK
     for path in ("/", "/apix/health/live", "/metrics", "/health/live", "/health/ready"):
         answer = anyone.get(path)
@@ -149,7 +151,7 @@ def test_health_details_are_for_administrators(anyone: httpx.Client, admin: http
     assert report["checks"]["workers"]["status"] == "pass"
 
 
-def test_test_mail_is_sent_and_caught(system: System) -> None:
+def test_the_test_email_arrives_in_the_mail_catcher(system: System) -> None:
     if system.run is None:  # `make walk` sends it by `make admin`
         return
     before = httpx.get(f"{system.description['mail_url']}/api/v1/messages").json()["total"]
@@ -164,7 +166,9 @@ def test_test_mail_is_sent_and_caught(system: System) -> None:
     assert message["Subject"] == "SysNDD test email"
 
 
-def test_second_backup_request_gets_the_first_job(system: System, admin: httpx.Client) -> None:
+def test_a_second_backup_request_returns_the_running_job(
+    system: System, admin: httpx.Client
+) -> None:
     with system.sql() as cursor:
         cursor.execute("LOCK TABLES review WRITE")
         first = admin.post("/api/admin/backups")

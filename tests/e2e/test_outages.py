@@ -25,7 +25,7 @@ def ready(system: System) -> httpx.Response:
     return httpx.get(f"{system.base_url}/api/health/ready", timeout=10)
 
 
-def test_pending_migration_is_not_ready_and_says_how_many(own: System) -> None:
+def test_a_pending_migration_is_not_ready_and_is_counted(own: System) -> None:
     directory = Path(own.description["migrations"])
     for number in (901, 902):
         (directory / f"{number}_later.sql").write_text(
@@ -62,7 +62,7 @@ def test_database_outage_is_reported_within_two_seconds_and_recovers(
     within(30, lambda: ready(own).status_code == codes.OK, "ready again")
 
 
-def test_many_requests_while_the_database_is_frozen_all_get_an_answer(own: System) -> None:
+def test_every_request_is_answered_while_the_database_is_frozen(own: System) -> None:
     with own.paused("mariadb"), httpx.Client(base_url=own.base_url, timeout=20) as client:
         for _ in range(8):
             answer = client.get("/api/genes")
@@ -72,7 +72,7 @@ def test_many_requests_while_the_database_is_frozen_all_get_an_answer(own: Syste
     within(30, lambda: ready(own).status_code == codes.OK, "ready again")
 
 
-def test_killed_redis_and_mail_catcher_do_not_matter_to_readers(own: System) -> None:
+def test_public_pages_work_while_redis_and_the_mail_catcher_are_down(own: System) -> None:
     for program in ("redis", "mail-catcher"):
         os.kill(own.pid(program), signal.SIGKILL)
         assert httpx.get(f"{own.base_url}/api/genes").status_code == codes.OK

@@ -14,7 +14,7 @@ from tests.support.browser import SCHEMES, SIZES, Visitor, visitor
 from tests.support.system import System, poll
 
 
-def test_back_up_download_restore_undo_delete(
+def test_a_backup_is_created_downloaded_restored_undone_and_deleted(
     operator: Visitor, system: System, admin: httpx.Client, tmp_path: Path
 ) -> None:
     page = operator.page
@@ -105,7 +105,7 @@ def count_users(system: System, name: str) -> int:
         return int(cursor.fetchall()[0][0])
 
 
-def test_a_running_job_is_shown_cancelled_and_explained(
+def test_a_running_job_is_shown_and_can_be_cancelled(
     operator: Visitor, system: System, admin: httpx.Client
 ) -> None:
     page = operator.page
@@ -150,7 +150,7 @@ def test_a_running_job_is_shown_cancelled_and_explained(
     assert ended(page) == "succeeded"
 
 
-def test_an_upload_is_sent_read_and_listed(
+def test_an_uploaded_dump_is_checked_and_listed(
     operator: Visitor, system: System, admin: httpx.Client, tmp_path: Path
 ) -> None:
     if not admin.get("/api/admin/backups").json()["total"]:
@@ -176,7 +176,7 @@ def test_an_upload_is_sent_read_and_listed(
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("size", SIZES)
-def test_every_page_in_both_sizes_and_schemes(
+def test_every_page_is_accessible_in_both_sizes_and_color_schemes(
     browser: Browser, system: System, admin: httpx.Client, size: str, scheme: str
 ) -> None:
     if not admin.get("/api/admin/backups").json()["total"]:

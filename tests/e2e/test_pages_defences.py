@@ -53,7 +53,7 @@ def test_cross_site_requests_are_rejected(
         server.server_close()
 
 
-def test_no_style_sheet_that_is_late_makes_a_page_break_the_policy(
+def test_a_late_style_sheet_does_not_violate_the_content_security_policy(
     operator: Visitor, system: System
 ) -> None:
     page = operator.go("/admin/backups")
@@ -74,7 +74,9 @@ def test_no_style_sheet_that_is_late_makes_a_page_break_the_policy(
     page.wait_for_load_state()
 
 
-def test_works_without_javascript(browser: Browser, system: System, admin: httpx.Client) -> None:
+def test_the_pages_work_without_javascript(
+    browser: Browser, system: System, admin: httpx.Client
+) -> None:
     if not admin.get("/api/admin/backups").json()["total"]:
         poll(admin, admin.post("/api/admin/backups"))
     context = browser.new_context(
@@ -109,7 +111,7 @@ def test_works_without_javascript(browser: Browser, system: System, admin: httpx
     context.close()
 
 
-def test_a_restore_is_asked_for_by_the_keyboard_alone(
+def test_a_restore_can_be_requested_with_the_keyboard_alone(
     operator: Visitor, admin: httpx.Client
 ) -> None:
     if not admin.get("/api/admin/backups").json()["total"]:
@@ -148,7 +150,7 @@ def test_a_restore_is_asked_for_by_the_keyboard_alone(
     expect(opener).to_be_focused()
 
 
-def test_what_takes_its_time_says_so(
+def test_a_slow_request_shows_that_it_is_in_progress(
     operator: Visitor, system: System, admin: httpx.Client
 ) -> None:
     if not admin.get("/api/admin/backups").json()["total"]:

@@ -19,7 +19,9 @@ def becomes(page: Page, state: str) -> None:
     raise AssertionError(f"the mail is {badge.inner_text()}")
 
 
-def test_the_mail_server_is_tested_sound_and_broken(operator: Visitor, system: System) -> None:
+def test_the_smtp_test_reports_a_working_and_a_broken_server(
+    operator: Visitor, system: System
+) -> None:
     page = operator.page
     operator.go("/admin/mail")
     page.get_by_role("button", name="Test the connection").click()
@@ -41,7 +43,7 @@ def test_the_mail_server_is_tested_sound_and_broken(operator: Visitor, system: S
         operator.check_page("mail-broken")
 
 
-def test_a_mail_is_cancelled_and_sent_again(operator: Visitor, system: System) -> None:
+def test_an_email_is_cancelled_and_resent(operator: Visitor, system: System) -> None:
     page = operator.page
     with system.paused("mailer"):
         operator.go("/admin/mail")
@@ -68,7 +70,7 @@ def test_a_mail_is_cancelled_and_sent_again(operator: Visitor, system: System) -
     expect(page.get_by_role("button", name="Send again")).to_have_count(0)
 
 
-def test_a_mail_that_may_have_arrived_says_so_before_it_goes_out_again(
+def test_resending_an_email_of_unknown_delivery_shows_a_warning_first(
     operator: Visitor, system: System
 ) -> None:
     page = operator.page

@@ -29,7 +29,7 @@ def new_name() -> str:
     return f"reader_{secrets.token_hex(3)}"
 
 
-def test_registered_confirmed_given_a_role_and_signed_out(
+def test_an_account_is_registered_confirmed_given_a_role_and_signed_out(
     operator: Visitor, person: Visitor, system: System
 ) -> None:
     name = new_name()
@@ -65,7 +65,7 @@ def test_registered_confirmed_given_a_role_and_signed_out(
     person.forgive("403")
 
 
-def test_promoted_to_administrator_and_back(
+def test_an_account_is_promoted_to_administrator_and_demoted(
     operator: Visitor, person: Visitor, system: System
 ) -> None:
     name = new_name()
@@ -109,7 +109,9 @@ def test_promoted_to_administrator_and_back(
     assert "/account/sign-in" in person.page.url
 
 
-def test_deactivated_and_reactivated(operator: Visitor, person: Visitor, system: System) -> None:
+def test_an_account_is_deactivated_and_reactivated(
+    operator: Visitor, person: Visitor, system: System
+) -> None:
     name = new_name()
     open_account(person, operator, system, name)
     person.sign_in(name, PASSWORD)
@@ -132,7 +134,7 @@ def test_deactivated_and_reactivated(operator: Visitor, person: Visitor, system:
     person.sign_in(name, PASSWORD)
 
 
-def test_an_address_changes_when_both_mailboxes_agree(
+def test_an_email_change_is_confirmed_at_both_addresses(
     operator: Visitor, person: Visitor, system: System
 ) -> None:
     name = new_name()
@@ -158,7 +160,7 @@ def test_an_address_changes_when_both_mailboxes_agree(
     person.sign_in(new, PASSWORD)
 
 
-def test_one_session_of_ones_own_is_ended(
+def test_an_account_ends_one_of_its_sessions(
     operator: Visitor, person: Visitor, browser: Browser, system: System
 ) -> None:
     name = new_name()

@@ -185,7 +185,7 @@ def test_maintenance_mode_is_shown_and_refuses_writes(
     expect(banner).to_have_count(0)
 
 
-def test_the_number_above_the_list_and_the_list_agree(operator: Visitor) -> None:
+def test_the_count_above_a_list_matches_the_list(operator: Visitor) -> None:
     page = operator.page
     operator.go("/admin/backups")
     create_backup(page)

@@ -25,7 +25,7 @@ def operator(browser: Browser, own: System) -> Iterator[Visitor]:
         yield window
 
 
-def test_where_nothing_is_yet_the_page_says_what_comes(operator: Visitor) -> None:
+def test_an_empty_page_explains_what_will_appear_there(operator: Visitor) -> None:
     for path, words in {
         "/admin/backups": "There is no backup yet",
         "/admin/jobs": "Nothing has been done yet",
@@ -50,7 +50,7 @@ def test_where_nothing_is_yet_the_page_says_what_comes(operator: Visitor) -> Non
     operator.forgive("404")
 
 
-def test_a_pending_migration_has_its_plan_and_a_changed_file_is_named(
+def test_a_pending_migration_shows_its_plan_and_a_changed_file_is_named(
     operator: Visitor, own: System
 ) -> None:
     assert own.run is not None

@@ -55,7 +55,7 @@ def migrated(access: DatabaseAccess, monkeypatch: pytest.MonkeyPatch) -> Databas
     return access
 
 
-async def test_back_up_and_restore_with_the_services_own_accounts(
+async def test_backup_and_restore_work_with_the_accounts_of_the_services(
     database_server: DatabaseServer,
     redis_server: TestRedis,
     migrated: DatabaseAccess,

@@ -19,20 +19,20 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "servers"
 
 
-def test_a_mirror_that_does_not_answer(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_mirror_is_reported(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEBIAN_MIRROR", f"http://127.0.0.1:{free_port()}/debian")
     with pytest.raises(NotUnpacked, match=r"does not give out the release(?s:.*)DEBIAN_MIRROR"):
         unpacked(RECIPES[0])
     assert kept(cache) == []
 
 
-def test_a_mirror_without_the_release(cache: Path) -> None:
+def test_a_mirror_without_the_release_is_reported(cache: Path) -> None:
     with pytest.raises(NotUnpacked, match=r"the release no-such-release(?s:.*)update failed"):
         unpacked(dataclasses.replace(RECIPES[0], suite="no-such-release"))
     assert kept(cache) == []
 
 
-def test_a_machine_without_apt(
+def test_a_machine_without_apt_is_reported(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -41,7 +41,9 @@ def test_a_machine_without_apt(
     assert kept(cache) == []
 
 
-def test_another_distribution(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_distribution_requires_a_named_mirror(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(
         platform, "freedesktop_os_release", lambda: {"ID": "other", "PRETTY_NAME": "Other 1"}
     )

@@ -9,12 +9,12 @@ from sysndd_core.db.database import Database
 from tests.support.servers import DatabaseServer
 
 
-def test_the_server_is_of_the_series_asked_for(database_server: DatabaseServer) -> None:
+def test_the_server_has_the_requested_version(database_server: DatabaseServer) -> None:
     ((version,),) = database_server.execute("SELECT VERSION()")
     assert version.startswith(os.environ["TEST_DATABASE_SERIES"])
 
 
-def test_the_client_is_of_the_series_asked_for(database_server: DatabaseServer) -> None:
+def test_the_client_has_the_requested_version(database_server: DatabaseServer) -> None:
     shown = subprocess.run(
         [database_server.client, "--no-defaults", "--version"],
         capture_output=True,
@@ -24,6 +24,6 @@ def test_the_client_is_of_the_series_asked_for(database_server: DatabaseServer) 
     assert f" {os.environ['TEST_DATABASE_SERIES']}" in shown.stdout
 
 
-async def test_the_backup_worker_finds_the_clients_of_that_series(database: Database) -> None:
+async def test_the_backup_worker_finds_clients_of_the_requested_version(database: Database) -> None:
     clients = await find_clients(await identify(database))
     assert f" {os.environ['TEST_DATABASE_SERIES']}" in clients.version

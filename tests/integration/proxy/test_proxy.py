@@ -104,14 +104,14 @@ def test_exactly_three_paths_are_routed(proxy: Proxy, backend: Backend) -> None:
     assert backend.paths() == ours
 
 
-def test_an_encoded_way_out_stays_inside(proxy: Proxy, backend: Backend) -> None:
+def test_an_encoded_path_cannot_leave_the_routed_paths(proxy: Proxy, backend: Backend) -> None:
     for path in ("/api/%2e%2e/metrics", "/api/..%2fmetrics", "/%61pi/genes", "/api%2f..%2fmetrics"):
         ask(proxy, "GET", path)
     # What arrived is text that the API takes for a name below /api, never /metrics itself.
     assert all(path.startswith("/api/") for path in backend.paths()), backend.paths()
 
 
-def test_sign_in_is_limited_most_and_everything_is_limited(limited: Proxy) -> None:
+def test_every_path_is_rate_limited_and_sign_in_most_strictly(limited: Proxy) -> None:
     guesses = at_once(limited, "POST", "/api/auth/login", 40)
     assert guesses.count(200) >= 20
     assert guesses.count(429) >= 10
@@ -136,9 +136,7 @@ def test_the_pages_of_the_administrator_are_limited_more_strictly(limited: Proxy
     assert at_once(limited, "GET", "/api/genes", 160) == [200] * 160
 
 
-def test_a_big_document_is_refused_before_it_reaches_the_api(
-    proxy: Proxy, backend: Backend
-) -> None:
+def test_a_large_body_is_rejected_before_it_reaches_the_api(proxy: Proxy, backend: Backend) -> None:
     def parts() -> Iterator[bytes]:
         for _ in range(48):
             yield b"x" * 65536
@@ -170,7 +168,7 @@ def test_a_download_streams_through(proxy: Proxy, backend: Backend) -> None:
         assert b"".join(chunks) == b"0123456789"
 
 
-def test_only_what_may_be_repeated_is_repeated(proxy: Proxy, backend: Backend) -> None:
+def test_only_idempotent_requests_are_retried(proxy: Proxy, backend: Backend) -> None:
     backend.hang_up = 1
     assert httpx.get(f"{proxy.url}/api/genes").status_code == 200
     assert backend.paths() == ["/api/genes"] * 2
@@ -207,7 +205,9 @@ def test_unforwarded_requests_wait_for_an_api_instance(tmp_path: Path, method: s
         assert (taken.method, taken.received) == (method, len(body))
 
 
-def test_a_sick_backend_gets_no_requests_until_it_is_well(proxy: Proxy, backend: Backend) -> None:
+def test_an_unhealthy_backend_gets_no_requests_until_it_recovers(
+    proxy: Proxy, backend: Backend
+) -> None:
     backend.healthy = False
     _wait_until(lambda: ask(proxy, "GET", "/api/genes") == 502)
     backend.seen.clear()
@@ -217,7 +217,7 @@ def test_a_sick_backend_gets_no_requests_until_it_is_well(proxy: Proxy, backend:
     _wait_until(lambda: ask(proxy, "GET", "/api/genes") == 200)
 
 
-def test_one_sick_replica_of_two_gets_no_requests(tmp_path: Path) -> None:
+def test_an_unhealthy_replica_gets_no_requests(tmp_path: Path) -> None:
     with (
         start_backend() as well,
         start_backend() as sick,
@@ -256,7 +256,9 @@ def test_forwarded_headers_of_clients_are_dropped(proxy: Proxy, backend: Backend
     assert arrived["X-Forwarded-Proto"] == "http"
 
 
-def test_a_named_network_is_believed(backend: Backend, tmp_path: Path) -> None:
+def test_forwarded_headers_of_a_trusted_network_are_passed_on(
+    backend: Backend, tmp_path: Path
+) -> None:
     networks = "10.0.0.0/8,127.0.0.0/8,::1/128"
     with start_proxy(tmp_path, backend.url, SYSNDD_TRUSTED_NETWORKS=networks) as proxy:
         backend.seen.clear()
@@ -275,7 +277,7 @@ def test_a_named_network_is_believed(backend: Backend, tmp_path: Path) -> None:
             assert guesses[-1].status_code == 429
 
 
-def test_security_headers(proxy: Proxy) -> None:
+def test_every_response_has_security_headers(proxy: Proxy) -> None:
     headers = httpx.get(f"{proxy.url}/api/genes").headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
@@ -286,7 +288,7 @@ def test_security_headers(proxy: Proxy) -> None:
     assert "Strict-Transport-Security" not in headers  # plain HTTP: it would lock developers out
 
 
-def test_tls(backend: Backend, tmp_path: Path) -> None:
+def test_tls_is_served_and_http_redirects(backend: Backend, tmp_path: Path) -> None:
     files = self_signed(tmp_path)
     with start_proxy(tmp_path, backend.url, **files) as proxy:
         secure = f"https://localhost:{proxy.tls_port}"

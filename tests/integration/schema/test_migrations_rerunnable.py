@@ -28,7 +28,7 @@ def test_a_second_run_changes_nothing(database_server: DatabaseServer, file: Pat
         assert fingerprint(database_server, schema) == once
 
 
-def test_running_all_again_on_a_seeded_schema_changes_nothing(
+def test_rerunning_all_migrations_on_a_seeded_schema_changes_nothing(
     database_server: DatabaseServer, migrated: str
 ) -> None:
     load_seed(database_server, migrated)
@@ -66,7 +66,7 @@ def test_the_migrator_sees_the_same_statements_as_the_client(
         "DROP CONSTRAINT gene_span_ordered",
     ],
 )
-def test_the_annotation_completes_what_an_earlier_run_left_undone(
+def test_the_annotation_migration_completes_an_interrupted_run(
     database_server: DatabaseServer, migrated: str, damage: str
 ) -> None:
     whole = fingerprint(database_server, migrated)
@@ -78,7 +78,7 @@ def test_the_annotation_completes_what_an_earlier_run_left_undone(
     assert fingerprint(database_server, migrated) == whole
 
 
-def test_the_annotation_leaves_a_column_that_the_site_made_wider(
+def test_the_annotation_migration_keeps_a_column_that_the_site_widened(
     database_server: DatabaseServer, migrated: str
 ) -> None:
     database_server.execute("ALTER TABLE gene MODIFY chromosome VARCHAR(64)", schema=migrated)
@@ -89,7 +89,7 @@ def test_the_annotation_leaves_a_column_that_the_site_made_wider(
     assert fingerprint(database_server, migrated) == widened
 
 
-def test_vocabularies_come_back_but_a_curators_wording_stays(
+def test_missing_vocabulary_is_restored_and_edited_wording_is_retained(
     database_server: DatabaseServer, migrated: str
 ) -> None:
     terms = "SELECT inheritance_id, term FROM mode_of_inheritance ORDER BY sort"
@@ -109,7 +109,7 @@ def test_vocabularies_come_back_but_a_curators_wording_stays(
     assert database_server.execute(terms, schema=migrated) == (("HP:0000006", "Dominant"), *others)
 
 
-def test_blank_names_become_not_given_and_pass_for_no_edit(
+def test_blank_names_become_null_without_counting_as_an_edit(
     database_server: DatabaseServer, migrated: str
 ) -> None:
     database_server.execute(

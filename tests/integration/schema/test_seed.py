@@ -9,7 +9,7 @@ from tests.support.seed import load_seed, run_seed
 from tests.support.servers import DatabaseServer
 
 
-def test_it_loads_once_and_says_so(database_server: DatabaseServer, migrated: str) -> None:
+def test_the_seed_is_loaded_once(database_server: DatabaseServer, migrated: str) -> None:
     first = load_seed(database_server, migrated)
     before = fingerprint(database_server, migrated)
     second = load_seed(database_server, migrated)
@@ -19,7 +19,7 @@ def test_it_loads_once_and_says_so(database_server: DatabaseServer, migrated: st
     assert fingerprint(database_server, migrated) == before
 
 
-def test_it_is_large_enough_and_the_known_genes_are_right(
+def test_the_seed_is_large_and_has_correct_identifiers_of_known_genes(
     database_server: DatabaseServer, migrated: str
 ) -> None:
     load_seed(database_server, migrated)
@@ -41,9 +41,7 @@ def test_it_is_large_enough_and_the_known_genes_are_right(
     ) == ((0,),)
 
 
-def test_accounts_that_are_there_already_keep_their_numbers(
-    database_server: DatabaseServer, migrated: str
-) -> None:
+def test_existing_accounts_keep_their_ids(database_server: DatabaseServer, migrated: str) -> None:
     database_server.execute(
         "INSERT INTO `user` (user_name, email, role, state)"
         " VALUES ('admin', 'admin@example.org', 'Administrator', 'active')",
@@ -57,7 +55,7 @@ def test_accounts_that_are_there_already_keep_their_numbers(
     ) == ((0,),)
 
 
-def test_a_schema_with_other_data_is_refused_and_left_alone(
+def test_a_schema_with_other_data_is_refused_and_unchanged(
     database_server: DatabaseServer, migrated: str
 ) -> None:
     database_server.execute(
@@ -72,9 +70,7 @@ def test_a_schema_with_other_data_is_refused_and_left_alone(
     assert fingerprint(database_server, migrated) == before
 
 
-def test_a_failure_in_the_middle_leaves_nothing(
-    database_server: DatabaseServer, migrated: str
-) -> None:
+def test_a_failed_load_is_rolled_back(database_server: DatabaseServer, migrated: str) -> None:
     database_server.execute(
         "DELETE FROM mode_of_inheritance WHERE inheritance_id = 'HP:0001419'", schema=migrated
     )
@@ -85,14 +81,14 @@ def test_a_failure_in_the_middle_leaves_nothing(
     assert fingerprint(database_server, migrated) == before
 
 
-def test_without_the_tables_it_tells_to_migrate_first(database_server: DatabaseServer) -> None:
+def test_without_tables_the_error_names_the_migrator(database_server: DatabaseServer) -> None:
     with database_server.temporary_schema("empty") as schema:
         done = run_seed(database_server, schema)
     assert done.returncode == 1
     assert "run the migrator first" in done.stderr
 
 
-def test_the_sql_is_the_same_on_every_run_and_holds_no_backslash() -> None:
+def test_the_generated_sql_is_reproducible_and_contains_no_backslash() -> None:
     command = [sys.executable, "db/seed/generate.py"]
     first, second = (
         subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout for _ in range(2)

@@ -8,7 +8,7 @@ from tests.support.http import PASSWORD, problem, sign_in
 MARIE = "marie@lab.example"
 
 
-async def test_register_confirm_sign_in(lifecycle: Lifecycle) -> None:
+async def test_an_account_is_registered_confirmed_and_signed_in(lifecycle: Lifecycle) -> None:
     answer = await lifecycle.register(
         first_name="Marie", family_name="Ó Briain", orcid="0000-0002-1825-0097", comment="Hello!"
     )
@@ -34,7 +34,7 @@ async def test_register_confirm_sign_in(lifecycle: Lifecycle) -> None:
     assert ("confirm", "ok") in lifecycle.audited()
 
 
-async def test_reset_ends_sessions_and_links(lifecycle: Lifecycle) -> None:
+async def test_a_password_reset_ends_sessions_and_links(lifecycle: Lifecycle) -> None:
     await lifecycle.active()
     old_session = await sign_in(lifecycle.client, "marie")
     for _ in range(2):
@@ -65,7 +65,7 @@ async def test_reset_ends_sessions_and_links(lifecycle: Lifecycle) -> None:
     assert lifecycle.audited()[-1] == ("reset", "link_invalid")
 
 
-async def test_links_are_good_for_one_thing_and_for_a_time(lifecycle: Lifecycle) -> None:
+async def test_a_link_works_for_one_purpose_and_a_limited_time(lifecycle: Lifecycle) -> None:
     await lifecycle.register()
     await lifecycle.active("pierre")
     await lifecycle.post("password-reset", email="pierre@lab.example")
@@ -103,7 +103,7 @@ async def test_links_are_good_for_one_thing_and_for_a_time(lifecycle: Lifecycle)
     assert len(await lifecycle.mails(MARIE)) == mails
 
 
-async def test_link_is_not_the_next_owners_of_a_user_id(lifecycle: Lifecycle) -> None:
+async def test_a_link_does_not_pass_to_the_next_owner_of_a_user_id(lifecycle: Lifecycle) -> None:
     """A restore gives AUTO_INCREMENT back, so an id may be given to somebody else."""
     await lifecycle.register()
     token = token_of((await lifecycle.mails(MARIE))[-1])
@@ -114,7 +114,7 @@ async def test_link_is_not_the_next_owners_of_a_user_id(lifecycle: Lifecycle) ->
     assert lifecycle.user("marie")["state"] == "unconfirmed"
 
 
-async def test_confirmed_account_waits_for_approval_when_the_setting_says_so(
+async def test_a_confirmed_account_waits_for_approval_if_the_setting_requires_it(
     lifecycle: Lifecycle,
 ) -> None:
     lifecycle.site.environ["ACCOUNT_APPROVAL"] = "true"
@@ -136,7 +136,7 @@ async def test_confirmed_account_waits_for_approval_when_the_setting_says_so(
     assert (await lifecycle.subjects(MARIE))[-1] == "Your SysNDD account is active"
 
 
-async def test_registering_a_known_address_notifies_only_its_owner(lifecycle: Lifecycle) -> None:
+async def test_registering_a_known_address_notifies_its_owner_only(lifecycle: Lifecycle) -> None:
     await lifecycle.active()
     before = lifecycle.user("marie")
     first = await lifecycle.register("claire")
@@ -152,7 +152,7 @@ async def test_registering_a_known_address_notifies_only_its_owner(lifecycle: Li
     assert lifecycle.user("marie") == before
 
 
-async def test_two_passwords_for_one_unconfirmed_address_are_both_dropped(
+async def test_two_different_passwords_for_one_unconfirmed_address_are_both_dropped(
     lifecycle: Lifecycle,
 ) -> None:
     """Else who registers somebody's address first has a password on the account they confirm."""
@@ -168,7 +168,9 @@ async def test_two_passwords_for_one_unconfirmed_address_are_both_dropped(
     assert await lifecycle.status_of_login(MARIE, NEW_PASSWORD) == 200
 
 
-async def test_same_password_twice_stays(lifecycle: Lifecycle) -> None:
+async def test_the_same_password_for_one_unconfirmed_address_is_retained(
+    lifecycle: Lifecycle,
+) -> None:
     await lifecycle.register()
     await lifecycle.register()
     first, second = await lifecycle.mails(MARIE)
@@ -180,7 +182,7 @@ async def test_same_password_twice_stays(lifecycle: Lifecycle) -> None:
     assert await lifecycle.status_of_login("marie", PASSWORD) == 200
 
 
-async def test_resend_and_its_throttle(lifecycle: Lifecycle) -> None:
+async def test_resending_a_confirmation_is_rate_limited(lifecycle: Lifecycle) -> None:
     await lifecycle.register()
     answers = [await lifecycle.post("confirm/resend", email=MARIE) for _ in range(5)]
     answers += [await lifecycle.post("confirm/resend", email="nobody@lab.example")]
@@ -195,13 +197,15 @@ async def test_resend_and_its_throttle(lifecycle: Lifecycle) -> None:
     assert len(await lifecycle.mails(MARIE)) == 3
 
 
-async def test_reset_of_an_unconfirmed_account_confirms_first(lifecycle: Lifecycle) -> None:
+async def test_an_unconfirmed_account_gets_a_confirmation_instead_of_a_reset(
+    lifecycle: Lifecycle,
+) -> None:
     await lifecycle.register()
     await lifecycle.post("password-reset", email=MARIE)
     assert await lifecycle.subjects(MARIE) == ["Confirm your email address for SysNDD"] * 2
 
 
-async def test_deactivated_account_gets_no_link(lifecycle: Lifecycle) -> None:
+async def test_a_deactivated_account_gets_no_link(lifecycle: Lifecycle) -> None:
     await lifecycle.active()
     await lifecycle.post("password-reset", email=MARIE)
     token = token_of((await lifecycle.mails(MARIE))[-1])
@@ -214,7 +218,7 @@ async def test_deactivated_account_gets_no_link(lifecycle: Lifecycle) -> None:
     assert len(await lifecycle.mails(MARIE)) == count
 
 
-async def test_change_password(lifecycle: Lifecycle) -> None:
+async def test_changing_the_password_requires_the_current_one(lifecycle: Lifecycle) -> None:
     await lifecycle.active()
     other = await sign_in(lifecycle.client, "marie")
     async with await lifecycle.api.signed_in("marie") as marie:
@@ -235,7 +239,9 @@ async def test_change_password(lifecycle: Lifecycle) -> None:
 
 
 @pytest.mark.parametrize("order", ["old first", "new first"])
-async def test_change_of_address_is_confirmed_at_both(lifecycle: Lifecycle, order: str) -> None:
+async def test_an_email_change_is_confirmed_at_both_addresses(
+    lifecycle: Lifecycle, order: str
+) -> None:
     new = "marie@institute.example"
     await lifecycle.active()
     async with await lifecycle.api.signed_in("marie") as marie:
@@ -270,7 +276,9 @@ async def test_change_of_address_is_confirmed_at_both(lifecycle: Lifecycle, orde
     assert (await lifecycle.subjects(MARIE))[-1] == subject
 
 
-async def test_change_to_an_address_in_use(lifecycle: Lifecycle) -> None:
+async def test_an_email_change_to_an_address_in_use_notifies_its_owner(
+    lifecycle: Lifecycle,
+) -> None:
     await lifecycle.active()
     await lifecycle.active("pierre")
     async with await lifecycle.api.signed_in("marie") as marie:
@@ -284,7 +292,7 @@ async def test_change_to_an_address_in_use(lifecycle: Lifecycle) -> None:
     )
 
 
-async def test_second_change_of_address_replaces_the_first(lifecycle: Lifecycle) -> None:
+async def test_a_second_email_change_replaces_the_first(lifecycle: Lifecycle) -> None:
     await lifecycle.active()
     tokens = []
     async with await lifecycle.api.signed_in("marie") as marie:
@@ -326,7 +334,7 @@ BAD = [
 ]
 
 
-async def test_bad_fields_are_named(lifecycle: Lifecycle) -> None:
+async def test_invalid_fields_are_named(lifecycle: Lifecycle) -> None:
     for field, value in BAD:
         answer = await lifecycle.register(**{field: value})
         document = problem(answer, 422, "invalid_request")
@@ -334,7 +342,7 @@ async def test_bad_fields_are_named(lifecycle: Lifecycle) -> None:
     assert lifecycle.audited() == [("create_administrator", "ok"), ("sign_in", "ok")]
 
 
-async def test_half_a_surrogate_pair_is_no_text(lifecycle: Lifecycle) -> None:
+async def test_half_a_surrogate_pair_is_rejected(lifecycle: Lifecycle) -> None:
     for field in ("user_name", "email", "password", "comment"):
         answer = await lifecycle.register(**{field: "abc\ud800" * 4})
         problem(answer, 400, "malformed_json")

@@ -122,7 +122,7 @@ class Life:
         return await sign_in(self.lifecycle.client, "marie", password)
 
 
-async def test_every_request_that_changes_accounts(
+async def test_a_killed_request_changes_an_account_completely_or_not_at_all(
     lifecycle: Lifecycle, site: Site, tmp_path: Path
 ) -> None:
     with killed_api(site, tmp_path) as killed:

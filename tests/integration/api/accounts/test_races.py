@@ -34,7 +34,9 @@ async def posted(base_urls: list[str], path: str, bodies: list[dict[str, str]]) 
 MANY = {"LIMIT_REQUESTS_PER_CLIENT": "10000", "DB_POOL_TIMEOUT": "20"}
 
 
-async def test_hundred_confirmations_by_one_token(lifecycle: Lifecycle, site: Site) -> None:
+async def test_one_hundred_confirmations_with_one_token_have_one_effect(
+    lifecycle: Lifecycle, site: Site
+) -> None:
     await lifecycle.register()
     token = token_of((await lifecycle.mails(MARIE))[-1])
     settings = site.load(ApiSettings, **MANY)
@@ -44,7 +46,9 @@ async def test_hundred_confirmations_by_one_token(lifecycle: Lifecycle, site: Si
     assert lifecycle.audited().count(("confirm", "ok")) == 1
 
 
-async def test_hundred_resets_by_one_token(lifecycle: Lifecycle, site: Site) -> None:
+async def test_one_hundred_resets_with_one_token_set_one_password(
+    lifecycle: Lifecycle, site: Site
+) -> None:
     await lifecycle.active()
     await lifecycle.post("password-reset", email=MARIE)
     token = token_of((await lifecycle.mails(MARIE))[-1])
@@ -61,7 +65,9 @@ async def test_hundred_resets_by_one_token(lifecycle: Lifecycle, site: Site) -> 
     assert subjects.count("Your SysNDD password was changed") == 1
 
 
-async def test_thirty_registrations_of_one_address(lifecycle: Lifecycle, site: Site) -> None:
+async def test_thirty_registrations_of_one_address_create_one_account(
+    lifecycle: Lifecycle, site: Site
+) -> None:
     settings = site.load(ApiSettings, **MANY, LIMIT_EMAILS_PER_ADDRESS="1000")
     bodies = [{"user_name": f"marie{n}", "email": MARIE, "password": PASSWORD} for n in range(30)]
     async with served(settings) as first, served(settings) as second:
@@ -73,7 +79,9 @@ async def test_thirty_registrations_of_one_address(lifecycle: Lifecycle, site: S
     assert rows == 1
 
 
-async def test_sign_in_that_was_overtaken(lifecycle: Lifecycle, site: Site) -> None:
+async def test_a_sign_in_fails_when_the_account_changes_during_it(
+    lifecycle: Lifecycle, site: Site
+) -> None:
     """The account is deactivated, or gets another password, while the hash is computed."""
     await lifecycle.active()
     for change in ("state = 'deactivated'", "password_hash = 'x'"):
@@ -102,9 +110,7 @@ async def test_sign_in_that_was_overtaken(lifecycle: Lifecycle, site: Site) -> N
     assert await lifecycle.status_of_login("marie", PASSWORD) == 200
 
 
-async def test_passwords_are_rehashed_when_the_parameters_rise(
-    lifecycle: Lifecycle, site: Site
-) -> None:
+async def test_a_password_is_rehashed_when_the_cost_rises(lifecycle: Lifecycle, site: Site) -> None:
     composed = "un très long mot de passe"
     await lifecycle.register(password=composed)
     token = token_of((await lifecycle.mails(MARIE))[-1])
@@ -177,7 +183,9 @@ def drawn(count: int) -> list[dict[str, str]]:
     ]
 
 
-async def test_no_header_changes_the_link(lifecycle: Lifecycle, site: Site) -> None:
+async def test_no_request_header_changes_the_links_in_emails(
+    lifecycle: Lifecycle, site: Site
+) -> None:
     """``link_of`` insists on PUBLIC_URL; nothing of a request gets into a mail."""
     await lifecycle.active()
     settings = site.load(ApiSettings, **MANY, LIMIT_EMAILS_PER_ADDRESS="1000")
@@ -226,7 +234,7 @@ async def absolute_uri(host: str, port: int) -> bytes:
     return answer.split(b" ")[1]
 
 
-async def test_registration_needs_the_token_key(site: Site, lifecycle: Lifecycle) -> None:
+async def test_registration_requires_the_token_key(site: Site, lifecycle: Lifecycle) -> None:
     settings = site.load(ApiSettings, TOKEN_KEY="")
     async with served(settings) as base_url, httpx.AsyncClient(base_url=base_url) as client:
         body = {"user_name": "marie", "email": MARIE, "password": PASSWORD}

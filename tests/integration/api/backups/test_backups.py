@@ -27,7 +27,9 @@ async def bench(site: Site) -> AsyncIterator[BackupBench]:
         yield bench
 
 
-async def test_verify_pin_and_delete(api: Api, bench: BackupBench, site: Site) -> None:
+async def test_a_backup_is_verified_pinned_and_deleted(
+    api: Api, bench: BackupBench, site: Site
+) -> None:
     await bench.run(CreateBackup())
     (manifest,) = bench.store.manifests()
     at = f"{BACKUPS}/{manifest.name}"
@@ -75,7 +77,9 @@ async def test_verify_pin_and_delete(api: Api, bench: BackupBench, site: Site) -
     assert all(manifest.sha256 in detail for _, _, detail in rows)
 
 
-async def test_the_audit_tells_how_each_job_ended(api: Api, bench: BackupBench, site: Site) -> None:
+async def test_the_audit_log_records_the_outcome_of_each_job(
+    api: Api, bench: BackupBench, site: Site
+) -> None:
     async def ended(job_id: str) -> tuple[object, ...]:
         await bench.worker().run_until_idle()
         # Further sweeps add nothing.
@@ -140,7 +144,7 @@ async def test_the_list_is_searched_filtered_and_sorted(api: Api, bench: BackupB
         problem(await api.admin.get(f"{BACKUPS}?{query}"), 422, "invalid_request")
 
 
-async def test_unknown_names_and_strangers(api: Api) -> None:
+async def test_unknown_backups_and_anonymous_clients_are_rejected(api: Api) -> None:
     for method, path in (("POST", "/verify"), ("POST", "/pin"), ("DELETE", "")):
         url = f"{BACKUPS}/nothing.sql{path}"
         body = {"confirm": "DELETE"} if method == "DELETE" else None
@@ -148,7 +152,7 @@ async def test_unknown_names_and_strangers(api: Api) -> None:
         problem(await api.client.request(method, url, json=body), 401, "not_signed_in")
 
 
-async def test_downloads_whole_in_ranges_and_on_condition(
+async def test_a_backup_is_downloaded_completely_in_ranges_and_conditionally(
     api: Api, bench: BackupBench, s3_server: TestS3, bucket: str, site: Site
 ) -> None:
     copies = s3_server.copies(bucket)

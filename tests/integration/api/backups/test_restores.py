@@ -32,7 +32,7 @@ def journal(site: Site, **values: object) -> None:
     )
 
 
-async def test_writes_are_refused_and_reads_go_on(api: Api, site: Site) -> None:
+async def test_maintenance_mode_refuses_writes_and_allows_reads(api: Api, site: Site) -> None:
     journal(site, maintenance=1)
     await asyncio.sleep(1.1)
     pin = "/api/admin/backups/manual_20260101T000000Z_0123abcd.sql.zst/pin"
@@ -70,7 +70,7 @@ async def test_dry_run_compares_row_counts_with_the_live_database(api: Api, site
     problem(await api.admin.get("/api/admin/backups/no.sql/dry-run"), 404, "backup_not_found")
 
 
-async def test_what_takes_too_long_to_count_is_estimated_and_said_so(
+async def test_a_table_that_takes_too_long_to_count_is_reported_as_an_estimate(
     api: Api, page_client: httpx.AsyncClient, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "_COUNTED_ROWS", 0)
@@ -89,7 +89,7 @@ async def test_what_takes_too_long_to_count_is_estimated_and_said_so(
     assert f"about {one['live_rows']:,}" in page.text
 
 
-async def test_undo_needs_confirmation_and_something_to_undo(api: Api, site: Site) -> None:
+async def test_undo_requires_confirmation_and_a_previous_restore(api: Api, site: Site) -> None:
     for word in ("undo", "UNDO ", "RESTORE", None, True):
         problem(await api.admin.post(UNDO, json={"confirm": word}), 422, "confirmation_required")
     right = {"confirm": "UNDO"}
@@ -103,7 +103,7 @@ async def test_undo_needs_confirmation_and_something_to_undo(api: Api, site: Sit
     problem(await api.admin.post(UNDO, json=right), 409, "nothing_to_undo")
 
 
-async def test_inspection_and_dry_run_over_http(api: Api, site: Site) -> None:
+async def test_a_table_is_inspected_and_a_dry_run_is_queued(api: Api, site: Site) -> None:
     async with backup_bench(site) as bench:
         assert (await bench.run(CreateBackup()))["state"] == "succeeded"
         (manifest,) = bench.store.manifests()
@@ -134,7 +134,7 @@ async def test_inspection_and_dry_run_over_http(api: Api, site: Site) -> None:
         assert (await api.admin.get("/api/admin/inspections")).json()["total"] == 0
 
 
-async def test_consent_must_be_exact_and_confirmation_alone_is_not_enough(
+async def test_required_consent_must_be_exact_and_confirmation_alone_is_not_enough(
     api: Api, site: Site
 ) -> None:
     async with backup_bench(site) as bench:

@@ -36,7 +36,7 @@ async def client(own_site: Site) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def test_stopped_database_is_not_ready_within_two_seconds_while_live_stays(
+async def test_a_stopped_database_is_not_ready_within_two_seconds_but_live(
     own_site: Site, client: httpx.AsyncClient
 ) -> None:
     assert (await client.get("/health/ready")).status_code == 200
@@ -57,21 +57,23 @@ async def test_stopped_database_is_not_ready_within_two_seconds_while_live_stays
     assert (await client.get("/health/ready")).status_code == 200
 
 
-async def test_missing_ledger_counts_every_file_as_pending(api: Api, site: Site) -> None:
+async def test_without_a_ledger_every_migration_is_pending(api: Api, site: Site) -> None:
     files = len(list_migrations(MIGRATIONS).files)
     site.server.execute(f"DROP TABLE `{site.app}`.schema_version")
     answer = await api.client.get("/health/ready")
     assert (answer.status_code, answer.json()["pending_migrations"]) == (503, files)
 
 
-async def test_older_platform_schema_is_not_ready(api: Api, site: Site) -> None:
+async def test_an_older_platform_schema_is_not_ready(api: Api, site: Site) -> None:
     site.server.execute(f"DELETE FROM `{site.ops}`.schema_version")
     answer = await api.client.get("/health/ready")
     assert answer.status_code == 503
     assert "platform" in answer.json()["reason"]
 
 
-async def test_report_names_what_is_wrong(api: Api, site: Site, redis_server: TestRedis) -> None:
+async def test_the_report_names_the_failed_checks(
+    api: Api, site: Site, redis_server: TestRedis
+) -> None:
     redis_server.stop()
     try:
         begun = time.monotonic()
@@ -108,7 +110,7 @@ async def drift_compared(api: Api) -> dict[str, Any]:
         await asyncio.sleep(0.1)
 
 
-async def test_report_names_the_object_that_drifted_and_how(api: Api, site: Site) -> None:
+async def test_the_report_names_the_object_that_drifted_and_how(api: Api, site: Site) -> None:
     site.server.execute(
         f"ALTER TABLE `{site.app}`.gene ADD COLUMN by_hand INT, COMMENT = 'by hand'"
     )
@@ -125,7 +127,7 @@ async def test_report_names_the_object_that_drifted_and_how(api: Api, site: Site
     assert "by_hand" not in anonymous.text
 
 
-async def test_nothing_has_drifted_right_after_the_migrations(api: Api) -> None:
+async def test_there_is_no_drift_after_the_migrations(api: Api) -> None:
     drift = (await drift_compared(api))["checks"]["drift"]
     assert (drift["status"], drift["drift"]) == ("pass", [])
     again = (await api.admin.get("/api/health")).json()["checks"]["drift"]

@@ -34,7 +34,7 @@ async def shown(api: Api, mail_id: str) -> dict[str, Any]:
     return document
 
 
-async def test_list_by_state_with_search_and_pages(
+async def test_emails_are_listed_by_state_searched_and_paged(
     api: Api, site: Site, database: Database
 ) -> None:
     async with open_outbox(site, database, SmtpSettings(security=SmtpSecurity.NONE)) as outbox:
@@ -69,7 +69,7 @@ async def test_list_by_state_with_search_and_pages(
     problem(wrong, 422, "invalid_request")
 
 
-async def test_only_administrators(api: Api) -> None:
+async def test_only_administrators_may_manage_emails(api: Api) -> None:
     for method, path in (
         ("GET", ""),
         ("GET", f"/{UNKNOWN}"),
@@ -81,14 +81,14 @@ async def test_only_administrators(api: Api) -> None:
 
 
 @pytest.mark.parametrize("mail_id", [UNKNOWN, "ü", "x' OR '1'='1"])
-async def test_unknown_mail(api: Api, mail_id: str) -> None:
+async def test_an_unknown_email_is_not_found(api: Api, mail_id: str) -> None:
     problem(await api.admin.get(f"/api/admin/mail/{mail_id}"), 404, "mail_not_found")
     for deed in ("replay", "cancel"):
         answer = await api.admin.post(f"/api/admin/mail/{mail_id}/{deed}")
         problem(answer, 404, "mail_not_found")
 
 
-async def test_failed_mail_is_resent_under_its_message_id(
+async def test_a_failed_email_is_resent_with_its_message_id(
     api: Api, site: Site, database: Database
 ) -> None:
     async with faulty_smtp({"RCPT": "550 5.1.1 no such user"}) as server:
@@ -124,7 +124,7 @@ async def test_failed_mail_is_resent_under_its_message_id(
     assert (event["action"], event["detail"]) == ("resend_mail", {"state": "failed"})
 
 
-async def test_held_mail_warns_and_is_cancelled_or_resent_by_an_operator(
+async def test_an_email_on_hold_causes_a_warning_until_it_is_cancelled_or_resent(
     api: Api, site: Site, database: Database
 ) -> None:
     async with faulty_smtp({"CONTENT": DROP}) as server:
@@ -150,7 +150,9 @@ async def test_held_mail_warns_and_is_cancelled_or_resent_by_an_operator(
             assert len(server.accepted) == 3  # each once in doubt, one of them again
 
 
-async def test_mail_in_flight_is_left_alone(api: Api, site: Site, database: Database) -> None:
+async def test_an_email_that_is_being_sent_cannot_be_changed(
+    api: Api, site: Site, database: Database
+) -> None:
     async with open_outbox(site, database, SmtpSettings(security=SmtpSecurity.NONE)) as outbox:
         mail_id = await outbox.put(mail("person@sysndd.example"))
         assert await outbox.rows.claim("another") is not None
@@ -159,7 +161,7 @@ async def test_mail_in_flight_is_left_alone(api: Api, site: Site, database: Data
             assert problem(answer, 409, code)["state"] == "running"
 
 
-async def test_twenty_cancels_and_resends_at_once_leave_one_outcome(
+async def test_twenty_concurrent_cancels_and_resends_have_one_outcome(
     api: Api, site: Site, database: Database
 ) -> None:
     async with open_outbox(site, database, SmtpSettings(security=SmtpSecurity.NONE)) as outbox:
@@ -171,7 +173,7 @@ async def test_twenty_cancels_and_resends_at_once_leave_one_outcome(
     assert codes == [200] + [409] * 19
 
 
-async def test_open_circuit_breaker_is_reported(
+async def test_an_open_circuit_breaker_is_reported(
     api: Api, site: Site, database: Database, tmp_path: Path
 ) -> None:
     async with faulty_smtp({"AUTH": "535 5.7.8 no"}) as server:

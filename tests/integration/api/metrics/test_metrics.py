@@ -24,7 +24,7 @@ def read(text: str) -> Figures:
     }
 
 
-async def test_figures_of_the_system_and_of_requests(api: Api) -> None:
+async def test_metrics_cover_the_system_and_its_requests(api: Api) -> None:
     await api.client.get("/api/genes/HGNC:1")
     await api.client.get("/api/genes/HGNC:2")
     await api.client.get("/no/such/address?with=a-secret")
@@ -55,7 +55,7 @@ async def test_figures_of_the_system_and_of_requests(api: Api) -> None:
     assert mail_id not in str(figures)
 
 
-def test_any_worker_answers_for_all(site: Site, tmp_path: Path) -> None:
+def test_any_worker_reports_the_metrics_of_all_workers(site: Site, tmp_path: Path) -> None:
     port = free_port()
     base_url = f"http://127.0.0.1:{port}"
 

@@ -100,7 +100,7 @@ def hostile_inspection(site: Site, backup: str) -> None:
     )
 
 
-async def test_markup_that_people_and_dumps_wrote_is_inert(
+async def test_markup_in_stored_text_is_escaped_on_every_page(
     page_client: httpx.AsyncClient, api: Api, site: Site
 ) -> None:
     backup = put_backup(
@@ -175,7 +175,7 @@ async def test_markup_that_people_and_dumps_wrote_is_inert(
 
 
 @pytest.mark.parametrize("path", ["/account/register", "/account/sign-in", "/account/reset"])
-async def test_what_was_typed_comes_back_as_text(api: Api, path: str) -> None:
+async def test_markup_in_form_input_is_escaped(api: Api, path: str) -> None:
     sent = dict.fromkeys(("user_name", "email", "login", "first_name", "comment", "next"), MARKUP)
     answer = await api.client.post(path, data=sent, headers={"Sec-Fetch-Site": "same-origin"})
     assert answer.status_code in (401, 422)

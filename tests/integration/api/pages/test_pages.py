@@ -17,7 +17,7 @@ from tests.support.pages import FROM_HERE, MARKUP, put_backup
 from tests.support.site import Site
 
 
-async def test_who_is_not_signed_in_is_sent_to_the_form_and_comes_back(api: Api) -> None:
+async def test_an_anonymous_visitor_signs_in_and_returns_to_the_page(api: Api) -> None:
     answer = await api.client.get("/admin/backups")
     assert answer.status_code == 303
     assert answer.headers["location"] == "/account/sign-in?next=%2Fadmin%2Fbackups"
@@ -36,7 +36,7 @@ async def test_who_is_not_signed_in_is_sent_to_the_form_and_comes_back(api: Api)
     assert answer.headers["location"] == "/admin"
 
 
-async def test_a_wrong_password_keeps_the_name_and_says_no_more(api: Api) -> None:
+async def test_a_wrong_password_shows_the_form_with_the_name_and_no_details(api: Api) -> None:
     sent = {"login": f"admin{MARKUP}", "password": "wrong"}
     answer = await api.client.post("/account/sign-in", data=sent, headers=FROM_HERE)
     assert answer.status_code == 401
@@ -45,7 +45,7 @@ async def test_a_wrong_password_keeps_the_name_and_says_no_more(api: Api) -> Non
     assert "set-cookie" not in answer.headers
 
 
-async def test_others_than_administrators_stay_out(api: Api, site: Site) -> None:
+async def test_the_admin_pages_are_for_administrators_only(api: Api, site: Site) -> None:
     site.server.execute(
         f"INSERT INTO `{site.app}`.`user` (user_name, email, password_hash, role, state, created_at)"
         f" SELECT 'curator', 'c@sysndd.example', password_hash, 'Curator', 'active', created_at"
@@ -69,7 +69,7 @@ FOREIGN = (
 )
 
 
-async def test_what_another_site_sends_changes_nothing(
+async def test_a_request_from_another_site_changes_nothing(
     page_client: httpx.AsyncClient, site: Site
 ) -> None:
     backup = put_backup(site, 1)
@@ -92,7 +92,7 @@ async def test_what_another_site_sends_changes_nothing(
     assert (await page_client.get("/admin")).status_code == 200
 
 
-async def test_the_server_refuses_every_other_word_by_itself(
+async def test_the_server_rejects_every_other_confirmation(
     page_client: httpx.AsyncClient, site: Site
 ) -> None:
     backup = put_backup(site, 1)
@@ -104,7 +104,7 @@ async def test_the_server_refuses_every_other_word_by_itself(
     assert site.server.execute(f"SELECT COUNT(*) FROM `{site.ops}`.job")[0][0] == 0
 
 
-async def test_every_page_and_asset_of_ours_has_its_headers(
+async def test_every_page_and_asset_has_security_headers(
     page_client: httpx.AsyncClient, site: Site
 ) -> None:
     backup = put_backup(site, 1)
@@ -140,7 +140,7 @@ async def test_every_page_and_asset_of_ours_has_its_headers(
     assert (await page_client.get("/admin/static/../routes.py")).status_code == 404
 
 
-async def test_the_log_can_be_filtered_and_taken_away(
+async def test_the_audit_log_can_be_filtered_and_exported(
     page_client: httpx.AsyncClient, site: Site
 ) -> None:
     for number in range(1, 4):
@@ -160,7 +160,7 @@ async def test_the_log_can_be_filtered_and_taken_away(
     assert wrong.status_code == 200
 
 
-async def test_failed_work_can_be_asked_for_again_but_never_a_restore(
+async def test_a_failed_job_can_be_retried_unless_it_is_a_restore(
     page_client: httpx.AsyncClient, api: Api, site: Site
 ) -> None:
     ids = []
@@ -187,7 +187,7 @@ async def test_failed_work_can_be_asked_for_again_but_never_a_restore(
     assert f'href="/admin/jobs/{new_id}"' in busy.text
 
 
-async def test_pages_stay_light_with_1000_backups_and_10000_jobs(
+async def test_pages_stay_small_with_1000_backups_and_10000_jobs(
     page_client: httpx.AsyncClient, site: Site
 ) -> None:
     first = put_backup(site, 0)

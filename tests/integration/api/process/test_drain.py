@@ -17,7 +17,7 @@ from tests.support.workers import eventually, service_process
 DRAIN = 4.0
 
 
-def test_connections_are_wound_down_before_the_workers_stop(site: Site, tmp_path: Path) -> None:
+def test_connections_are_closed_before_the_workers_stop(site: Site, tmp_path: Path) -> None:
     port = free_port()
     changes = {"API_PORT": str(port), "API_WORKERS": "2", "API_DRAIN": str(DRAIN)}
     url = f"http://127.0.0.1:{port}/health/live"
@@ -38,7 +38,7 @@ def test_connections_are_wound_down_before_the_workers_stop(site: Site, tmp_path
             httpx.get(url)
 
 
-def test_after_draining_nothing_is_accepted_that_will_not_be_served(
+def test_after_draining_no_connection_is_accepted_that_will_not_be_served(
     site: Site, tmp_path: Path
 ) -> None:
     """Not even while a slow request holds a worker up: the connection is refused at once."""

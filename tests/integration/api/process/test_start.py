@@ -46,13 +46,15 @@ def behind(site: Site, tmp_path: Path) -> dict[str, str]:
     return {"MIGRATIONS_DIR": str(directory)}
 
 
-def test_refuses_a_schema_that_is_behind(site: Site, behind: dict[str, str]) -> None:
+def test_a_schema_with_pending_migrations_is_a_failed_start(
+    site: Site, behind: dict[str, str]
+) -> None:
     done = started(site, **behind)
     assert done.returncode == 1
     assert "900_more.sql" in done.stderr
 
 
-def test_migrates_on_start_once_and_serves_with_every_worker(
+def test_migrations_run_once_at_the_start_of_several_workers(
     site: Site, behind: dict[str, str], tmp_path: Path
 ) -> None:
     port = free_port()
@@ -80,7 +82,7 @@ def ready(port: int) -> bool:
         return False
 
 
-def test_failed_migration_is_a_failed_start(site: Site, behind: dict[str, str]) -> None:
+def test_a_failed_migration_is_a_failed_start(site: Site, behind: dict[str, str]) -> None:
     path = Path(behind["MIGRATIONS_DIR"]) / "900_more.sql"
     path.write_text("CREATE TABLE broken (;\n")
     done = started(site, MIGRATE_ON_START="true", **behind)
@@ -88,13 +90,13 @@ def test_failed_migration_is_a_failed_start(site: Site, behind: dict[str, str]) 
     assert "900_more.sql" in done.stderr
 
 
-def test_database_that_is_not_there_is_a_failed_start(site: Site) -> None:
+def test_an_unreachable_database_is_a_failed_start(site: Site) -> None:
     done = started(site, DB_PORT=str(free_port()))
     assert done.returncode == 1
     assert "The database is not responding." in done.stderr
 
 
-def test_every_wrong_setting_is_named_at_once_and_no_value_is_shown(site: Site) -> None:
+def test_all_invalid_settings_are_named_without_their_values(site: Site) -> None:
     done = started(site, DB_PORT="secret-in-the-wrong-place", API_WORKERS="0", LOG_LEVEL="loud")
     assert done.returncode == 1
     for name in ("DB_PORT", "API_WORKERS", "LOG_LEVEL"):
@@ -103,7 +105,7 @@ def test_every_wrong_setting_is_named_at_once_and_no_value_is_shown(site: Site) 
     assert "Traceback" not in done.stderr
 
 
-def test_secret_from_a_file(site: Site, tmp_path: Path) -> None:
+def test_a_secret_is_read_from_a_file(site: Site, tmp_path: Path) -> None:
     secret = tmp_path / "password"
     secret.write_text(site.environ["DB_PASSWORD"] + "\n")
     done = started(site, DB_PASSWORD="", DB_PASSWORD_FILE=str(secret), MIGRATIONS_DIR="/nowhere")
@@ -113,7 +115,7 @@ def test_secret_from_a_file(site: Site, tmp_path: Path) -> None:
     assert "are both set. Set only one of them" in both.stderr
 
 
-def test_without_a_public_url_there_is_no_start(site: Site) -> None:
+def test_an_invalid_public_url_is_a_failed_start(site: Site) -> None:
     """Links in mails have no other source, least of all a request's Host."""
     for wrong in ("", "sysndd.example", "ftp://sysndd.example", "http://sysndd.example/path"):
         done = started(site, PUBLIC_URL=wrong)
@@ -121,7 +123,7 @@ def test_without_a_public_url_there_is_no_start(site: Site) -> None:
         assert "PUBLIC_URL" in done.stderr
 
 
-def test_production_refuses_links_in_clear(site: Site) -> None:
+def test_production_requires_an_https_url(site: Site) -> None:
     """It is production wherever nobody has said otherwise."""
     for environment in ("", "production"):
         done = started(site, PUBLIC_URL="http://sysndd.example", ENVIRONMENT=environment)

@@ -46,7 +46,9 @@ async def strict(site: Site, lifecycle: Lifecycle) -> AsyncIterator[httpx.AsyncC
 
 
 @pytest.mark.parametrize("login", ["marie", "nobody"])
-async def test_failures_of_one_client_at_one_account(strict: httpx.AsyncClient, login: str) -> None:
+async def test_failures_of_one_client_for_one_account_are_limited(
+    strict: httpx.AsyncClient, login: str
+) -> None:
     # However it is spelled, it is one account to the database, and must be one to the limit.
     spelled = [login, login.upper(), f"{login} ", login.replace("e", "é").replace("o", "ö")]
     statuses = [await try_password(strict, name) for name in spelled]
@@ -59,12 +61,14 @@ async def test_failures_of_one_client_at_one_account(strict: httpx.AsyncClient, 
     assert await try_password(strict, "somebody") == 401
 
 
-async def test_success_does_not_count(strict: httpx.AsyncClient) -> None:
+async def test_successful_sign_ins_are_not_counted(strict: httpx.AsyncClient) -> None:
     statuses = [await try_password(strict, "marie", PASSWORD) for _ in range(20)]
     assert statuses == [200] * 20
 
 
-async def test_failures_of_one_client_at_many_accounts(strict: httpx.AsyncClient) -> None:
+async def test_failures_of_one_client_for_many_accounts_are_limited(
+    strict: httpx.AsyncClient,
+) -> None:
     # One IPv6 host has a whole /64 to itself.
     for remotes in (["192.0.2.7"] * 7, [f"2001:db8:1:2::{number}" for number in range(1, 8)]):
         statuses = [
@@ -75,7 +79,7 @@ async def test_failures_of_one_client_at_many_accounts(strict: httpx.AsyncClient
     assert await try_password(strict, "somebody", remote="2001:db8:1:3::1") == 401
 
 
-async def test_distributed_guessing_locks_no_account(
+async def test_distributed_guessing_does_not_lock_an_account(
     strict: httpx.AsyncClient, lifecycle: Lifecycle
 ) -> None:
     home = "198.51.100.1"
@@ -101,7 +105,7 @@ async def test_distributed_guessing_locks_no_account(
     assert await try_password(strict, "marie", NEW_PASSWORD, remote=away) == 200
 
 
-async def test_forwarded_address_of_strangers_is_not_believed(site: Site) -> None:
+async def test_a_forwarded_address_is_trusted_from_a_trusted_proxy_only(site: Site) -> None:
     """Behind a proxy that is not in TRUSTED_PROXIES everybody is that proxy."""
     settings = site.load(
         ApiSettings, LIMIT_FAILURES_PER_ACCOUNT_AND_CLIENT="3", TRUSTED_PROXIES="192.0.2.200"
@@ -113,7 +117,7 @@ async def test_forwarded_address_of_strangers_is_not_believed(site: Site) -> Non
     assert statuses == [401, 401, 401, 429]
 
 
-async def test_requests_of_one_client(strict: httpx.AsyncClient) -> None:
+async def test_requests_of_one_client_are_limited(strict: httpx.AsyncClient) -> None:
     headers = {"X-Forwarded-For": "192.0.2.1"}
     body = {"email": "nobody@lab.example"}
     statuses = [
@@ -128,7 +132,7 @@ async def test_requests_of_one_client(strict: httpx.AsyncClient) -> None:
     problem(other, 410, "link_invalid")
 
 
-async def test_all_clients_together_and_one_that_is_known(
+async def test_the_total_limit_does_not_affect_a_known_client(
     strict: httpx.AsyncClient, lifecycle: Lifecycle
 ) -> None:
     await try_password(strict, "marie", PASSWORD, remote="198.51.100.1")
@@ -159,7 +163,7 @@ async def test_two_workers_share_one_count(strict: httpx.AsyncClient, site: Site
 
 
 @pytest.mark.parametrize("fault", ["stopped", "frozen", "flushed"])
-async def test_never_open_without_redis(
+async def test_limits_apply_while_redis_is_unavailable(
     strict: httpx.AsyncClient, redis_server: TestRedis, fault: str
 ) -> None:
     assert await try_password(strict, "nobody") == 401
@@ -184,7 +188,7 @@ async def test_never_open_without_redis(
             redis_server.thaw()
 
 
-async def test_redis_holds_no_address_and_forgets(
+async def test_redis_holds_no_address_and_every_key_expires(
     strict: httpx.AsyncClient, redis_server: TestRedis
 ) -> None:
     await try_password(strict, MARIE)
@@ -196,7 +200,7 @@ async def test_redis_holds_no_address_and_forgets(
         assert all(0 < redis.ttl(key) <= 3601 for key in keys)
 
 
-async def test_a_worker_alone_takes_its_share(site: Site) -> None:
+async def test_without_redis_each_worker_applies_its_share(site: Site) -> None:
     limiter = Limiter(site.redis, site="t", secret="s", workers=4)
     limiter._away_until = float("inf")  # Redis is away all the time
     limit = Limit("share", 10, 3600)
@@ -205,7 +209,7 @@ async def test_a_worker_alone_takes_its_share(site: Site) -> None:
     await limiter.close()
 
 
-async def test_own_counts_are_bounded(site: Site) -> None:
+async def test_the_counts_of_a_worker_are_bounded(site: Site) -> None:
     limiter = Limiter(site.redis, site="t", secret="s", workers=1)
     limiter._away_until = float("inf")  # Redis is away all the time
     limit = Limit("bounded", 2, 3600)
@@ -217,7 +221,7 @@ async def test_own_counts_are_bounded(site: Site) -> None:
     await limiter.close()
 
 
-def test_clients() -> None:
+def test_a_client_is_an_ipv4_address_or_an_ipv6_network() -> None:
     assert client_of("192.0.2.1") == client_of("::ffff:192.0.2.1") == "192.0.2.1"
     assert client_of("2001:db8::1") == client_of("2001:db8::ffff") == "2001:db8::/64"
     assert client_of(None) == "unknown"
@@ -237,7 +241,9 @@ ENUMERATION = [
 
 
 @pytest.mark.parametrize("state", ["active", "unconfirmed", "deactivated"])
-async def test_known_and_unknown_are_indistinguishable(lifecycle: Lifecycle, state: str) -> None:
+async def test_known_and_unknown_addresses_are_indistinguishable(
+    lifecycle: Lifecycle, state: str
+) -> None:
     """Status, headers and body; the time is measured by `make lane LANE=kills-accounts`."""
     await lifecycle.active()
     lifecycle.site.server.execute(

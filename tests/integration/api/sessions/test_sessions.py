@@ -18,7 +18,7 @@ def cookie(token: str, **headers: str) -> dict[str, str]:
     return {"Cookie": f"theme=dark; {SESSION_COOKIE}={token}"} | named
 
 
-async def test_cookie_reads_like_a_header(api: Api) -> None:
+async def test_a_cookie_authorizes_reads_like_a_header(api: Api) -> None:
     token = await sign_in(api.client, "admin")
     for path in ("/api/auth/me", "/api/admin/audit", SESSIONS):
         answer = await api.client.get(path, headers=cookie(token))
@@ -49,7 +49,7 @@ REFUSED = [
 ]
 
 
-async def test_foreign_page_changes_nothing_by_the_cookie(api: Api) -> None:
+async def test_a_page_of_another_site_cannot_use_the_cookie(api: Api) -> None:
     token = await sign_in(api.client, "admin")
     for headers in REFUSED:
         for method, path in (
@@ -72,7 +72,9 @@ async def test_foreign_page_changes_nothing_by_the_cookie(api: Api) -> None:
     ],
     ids=["fetch metadata", "before Origin", "Origin", "Origin with the default port"],
 )
-async def test_own_page_signs_out_by_the_cookie(api: Api, header: dict[str, str]) -> None:
+async def test_a_page_of_the_site_signs_out_with_the_cookie(
+    api: Api, header: dict[str, str]
+) -> None:
     token = await sign_in(api.client, "admin")
     answer = await api.client.post("/api/auth/logout", headers=cookie(token) | header)
     assert answer.status_code == 204
@@ -83,14 +85,14 @@ async def test_own_page_signs_out_by_the_cookie(api: Api, header: dict[str, str]
     problem(await api.client.get("/api/auth/me", headers=cookie(token)), 401, "not_signed_in")
 
 
-async def test_a_cookie_does_not_make_up_for_a_wrong_header(api: Api) -> None:
+async def test_an_invalid_header_is_rejected_despite_a_valid_cookie(api: Api) -> None:
     token = await sign_in(api.client, "admin")
     for header in ("Bearer", "Bearer wrong", "Basic YTpi", ""):
         headers = cookie(token, Authorization=header)
         problem(await api.client.get("/api/auth/me", headers=headers), 401, "not_signed_in")
 
 
-async def test_list_and_end_one(api: Api) -> None:
+async def test_sessions_are_listed_and_ended_one_by_one(api: Api) -> None:
     token = await sign_in(api.client, "admin")
     mine = {"Authorization": f"Bearer {token}"}
     listed = (await api.client.get(SESSIONS, headers=mine)).json()
@@ -118,14 +120,14 @@ async def test_a_session_of_another_account_cannot_be_ended(api: Api) -> None:
     assert (await api.admin.get("/api/auth/me")).status_code == 200
 
 
-async def test_end_all(api: Api) -> None:
+async def test_all_sessions_of_an_account_are_ended(api: Api) -> None:
     async with await api.signed_in("admin") as second:
         assert (await api.admin.delete(SESSIONS)).json() == {"ended": 2}
         problem(await api.admin.get("/api/auth/me"), 401, "not_signed_in")
         problem(await second.get("/api/auth/me"), 401, "not_signed_in")
 
 
-async def test_idle_and_absolute_end(api: Api, site: Site) -> None:
+async def test_a_session_expires_when_idle_and_at_its_maximum_age(api: Api, site: Site) -> None:
     table = f"`{site.ops}`.session"
     site.server.execute(f"UPDATE {table} SET last_seen_at = last_seen_at - INTERVAL 119 MINUTE")
     assert (await api.admin.get("/api/auth/me")).status_code == 200
@@ -141,7 +143,7 @@ async def test_idle_and_absolute_end(api: Api, site: Site) -> None:
         problem(await admin.get("/api/auth/me"), 401, "not_signed_in")
 
 
-async def test_limits_are_settings(api: Api, site: Site) -> None:
+async def test_the_lifetime_of_a_session_is_a_setting(api: Api, site: Site) -> None:
     settings = site.load(ApiSettings, SESSION_HOURS="1", SESSION_IDLE_MINUTES="5")
     async with served(settings) as base_url, httpx.AsyncClient(base_url=base_url) as client:
         token = await sign_in(client, "admin")
@@ -156,7 +158,7 @@ async def test_limits_are_settings(api: Api, site: Site) -> None:
     assert hours == 60
 
 
-async def test_session_does_not_pass_to_the_next_owner_of_a_user_id(api: Api, site: Site) -> None:
+async def test_a_session_does_not_pass_to_the_next_owner_of_a_user_id(api: Api, site: Site) -> None:
     """A restore gives AUTO_INCREMENT back, so an id may be given to somebody else."""
     site.server.execute(f"UPDATE `{site.app}`.`user` SET created_at = UTC_TIMESTAMP(6)")
     problem(await api.admin.get("/api/auth/me"), 401, "not_signed_in")
@@ -176,7 +178,7 @@ async def test_sessions_are_audited(api: Api) -> None:
     assert events[0]["object"] == other["id"]
 
 
-async def test_client_that_is_no_address_is_left_out(api: Api, site: Site) -> None:
+async def test_a_client_without_an_ip_address_is_recorded_as_none(api: Api, site: Site) -> None:
     for forwarded in ("not an address", "é", "1.2.3.4.5", "x" * 300):
         answer = await api.client.post(
             "/api/auth/login",

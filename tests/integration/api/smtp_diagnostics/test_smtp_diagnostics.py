@@ -163,7 +163,7 @@ async def administrating(site: Site, **transport: Any) -> AsyncIterator[Api]:
 
 
 @pytest.mark.parametrize("name", BROKEN)
-async def test_broken_server(
+async def test_a_broken_mail_server_is_diagnosed(
     site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     broken, stage, code = BROKEN[name]
@@ -199,7 +199,7 @@ SEEN = {
 
 @pytest.mark.parametrize("name", SEEN)
 @pytest.mark.parametrize("implicit", [False, True], ids=["starttls", "tls"])
-async def test_refused_certificate_is_shown(
+async def test_a_rejected_certificate_is_shown(
     site: Site, tmp_path: Path, name: str, implicit: bool
 ) -> None:
     """Whose it is and how long it lasts says what is to be mended; no credential travelled."""
@@ -218,7 +218,7 @@ async def test_refused_certificate_is_shown(
     assert found["tls"] == {"version": "TLSv1.3", "names": names, "days_left": days}
 
 
-async def test_server_in_order(site: Site, tmp_path: Path) -> None:
+async def test_a_working_mail_server_passes(site: Site, tmp_path: Path) -> None:
     authority = make_authority(tmp_path)
     ehlo = "250-mail.example\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN"
     async with faulty_smtp({"EHLO": ehlo}, tls=authority.server(HOST, days=12)) as server:
@@ -247,7 +247,7 @@ async def test_server_in_order(site: Site, tmp_path: Path) -> None:
     assert not any(leak in answer.text for leak in LEAKS)
 
 
-async def test_nothing_about_the_transport_comes_from_the_request(site: Site) -> None:
+async def test_the_request_cannot_choose_the_mail_server(site: Site) -> None:
     async with faulty_smtp() as server, administrating(site, port=server.port) as api:
         query = {"host": "elsewhere.example", "port": "25"}
         answer = await api.admin.get("/api/admin/smtp/test", params=query)
@@ -255,7 +255,7 @@ async def test_nothing_about_the_transport_comes_from_the_request(site: Site) ->
         assert server.connections == 0
 
 
-async def test_only_administrators(site: Site) -> None:
+async def test_only_administrators_may_run_the_smtp_test(site: Site) -> None:
     async with faulty_smtp() as server, administrating(site, port=server.port) as api:
         problem(await api.client.get("/api/admin/smtp/test"), 401, "not_signed_in")
         problem(await api.client.post("/api/admin/smtp/test-message"), 401, "not_signed_in")
@@ -270,7 +270,9 @@ async def site_role(site: Site, role: str) -> None:
     )
 
 
-async def test_one_at_a_time_and_six_a_minute_for_all_workers_together(site: Site) -> None:
+async def test_all_workers_together_run_one_smtp_test_at_a_time_and_six_a_minute(
+    site: Site,
+) -> None:
     """Two served APIs stand for two worker processes: they share the database and nothing else."""
     async with contextlib.AsyncExitStack() as stack:
         server = await stack.enter_async_context(faulty_smtp())
@@ -317,7 +319,7 @@ async def test_a_crashed_smtp_test_blocks_the_next_for_seconds_only(site: Site) 
         assert (await api.admin.get("/api/admin/smtp/test")).status_code == 200
 
 
-async def test_test_message_goes_to_the_asking_administrator(site: Site) -> None:
+async def test_the_test_email_is_sent_to_the_requesting_administrator(site: Site) -> None:
     async with faulty_smtp() as server, administrating(site, port=server.port) as api:
         answer = await api.admin.post("/api/admin/smtp/test-message")
         assert answer.status_code == 202

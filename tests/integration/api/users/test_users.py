@@ -16,7 +16,7 @@ USERS = "/api/admin/users"
 MARIE = "marie@lab.example"
 
 
-async def test_list_and_search(lifecycle: Lifecycle) -> None:
+async def test_accounts_are_listed_and_searched(lifecycle: Lifecycle) -> None:
     admin = lifecycle.api.admin
     await lifecycle.register(first_name="Marie", family_name="100%_Curie")
     await lifecycle.active("pierre")
@@ -46,7 +46,7 @@ async def test_list_and_search(lifecycle: Lifecycle) -> None:
     assert (await admin.get(f"{USERS}/{one['user_id']}")).json() == one
 
 
-async def test_unknown_ids(api: Api) -> None:
+async def test_an_unknown_account_is_not_found(api: Api) -> None:
     for wrong in ("0", "999999999", "9999999999999", "x", "-1", "1e1", "٣"):
         for method, path in (
             ("GET", ""),
@@ -61,7 +61,7 @@ async def test_unknown_ids(api: Api) -> None:
             problem(answer, 404, "user_not_found")
 
 
-async def test_deactivate_and_reactivate(lifecycle: Lifecycle) -> None:
+async def test_an_account_is_deactivated_and_reactivated(lifecycle: Lifecycle) -> None:
     admin = lifecycle.api.admin
     await lifecycle.active()
     path = f"{USERS}/{lifecycle.user('marie')['user_id']}"
@@ -78,7 +78,7 @@ async def test_deactivate_and_reactivate(lifecycle: Lifecycle) -> None:
     problem(await admin.post(f"{path}/resend-confirmation"), 409, "account_state_conflict")
 
 
-async def test_change_of_role_ends_sessions_and_notifies_administrators(
+async def test_a_role_change_ends_sessions_and_notifies_administrators(
     lifecycle: Lifecycle,
 ) -> None:
     admin = lifecycle.api.admin
@@ -101,7 +101,9 @@ async def test_change_of_role_ends_sessions_and_notifies_administrators(
         assert "made so by admin" in mail["Text"]
 
 
-async def test_resend_and_end_sessions(lifecycle: Lifecycle) -> None:
+async def test_an_administrator_resends_a_confirmation_and_ends_sessions(
+    lifecycle: Lifecycle,
+) -> None:
     admin = lifecycle.api.admin
     await lifecycle.register()
     path = f"{USERS}/{lifecycle.user('marie')['user_id']}"
@@ -119,7 +121,7 @@ async def test_resend_and_end_sessions(lifecycle: Lifecycle) -> None:
     assert actions >= {"resend_confirmation", "end_sessions", "confirm", "register", "sign_in"}
 
 
-async def test_last_administrator_stays(api: Api, site: Site) -> None:
+async def test_the_last_administrator_cannot_be_removed(api: Api, site: Site) -> None:
     (me,) = (await api.admin.get(USERS)).json()["data"]
     path = f"{USERS}/{me['user_id']}"
     problem(await api.admin.post(f"{path}/deactivate"), 409, "last_administrator")
@@ -136,7 +138,7 @@ async def test_last_administrator_stays(api: Api, site: Site) -> None:
     assert (await api.admin.get("/api/auth/me")).status_code == 200
 
 
-async def test_one_administrator_is_left_of_twenty_who_remove_each_other(
+async def test_one_of_twenty_administrators_who_remove_each_other_remains(
     api: Api, site: Site
 ) -> None:
     """Each is asked to go by another one, all at once, over two processes' worth of pools."""
@@ -178,7 +180,9 @@ async def test_one_administrator_is_left_of_twenty_who_remove_each_other(
         await client.aclose()
 
 
-async def test_twenty_tries_at_the_last_two(api: Api, site: Site) -> None:
+async def test_one_of_the_last_two_administrators_remains_after_twenty_removals(
+    api: Api, site: Site
+) -> None:
     await api.context[Administrators].create_administrator(
         "other", "other@sysndd.example", PASSWORD
     )
@@ -209,7 +213,9 @@ async def test_twenty_tries_at_the_last_two(api: Api, site: Site) -> None:
         assert left == 1, statuses
 
 
-async def test_command_line(api: Api, lifecycle: Lifecycle, site: Site) -> None:
+async def test_the_command_line_manages_accounts(
+    api: Api, lifecycle: Lifecycle, site: Site
+) -> None:
     await lifecycle.active()
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -41,13 +41,13 @@ WRONG_WORDS: list[object] = [
 ]
 
 
-async def test_wrong_confirm_word(api: Api) -> None:
+async def test_a_restore_with_a_wrong_confirmation_is_rejected(api: Api) -> None:
     for body in WRONG_WORDS:
         answer = await api.admin.post(f"{BACKUPS}/{KNOWN}/restore", json=body)
         problem(answer, 422, "confirmation_required")
 
 
-async def test_unknown_backup_name(api: Api) -> None:
+async def test_an_unknown_backup_is_not_found(api: Api) -> None:
     answer = await api.admin.post(f"{BACKUPS}/{KNOWN}/restore", json={"confirm": "RESTORE"})
     problem(answer, 404, "backup_not_found")
     problem(await api.admin.get(f"{BACKUPS}/{KNOWN}"), 404, "backup_not_found")
@@ -68,7 +68,7 @@ IMPOSSIBLE_NAMES = [
 ]
 
 
-async def test_impossible_backup_name(api: Api) -> None:
+async def test_an_invalid_backup_name_is_rejected(api: Api) -> None:
     for name in IMPOSSIBLE_NAMES:
         for answer in (
             await api.admin.get(f"{BACKUPS}/{name}"),
@@ -78,13 +78,13 @@ async def test_impossible_backup_name(api: Api) -> None:
             problem(answer, 422, "invalid_backup_name")
 
 
-async def test_unknown_job(api: Api) -> None:
+async def test_an_unknown_job_is_not_found(api: Api) -> None:
     for job_id in [str(uuid.uuid4()), "1", "ä", "%27%20OR%201=1"]:
         problem(await api.admin.get(f"/api/admin/jobs/{job_id}"), 404, "job_not_found")
         problem(await api.admin.post(f"/api/admin/jobs/{job_id}/cancel"), 404, "job_not_found")
 
 
-async def test_malformed_json(api: Api) -> None:
+async def test_malformed_json_is_rejected(api: Api) -> None:
     for body in ["{", "", "\xff", '{"login": "a", }', "[" * 50_000]:
         answer = await api.client.post(
             "/api/auth/login",
@@ -94,7 +94,7 @@ async def test_malformed_json(api: Api) -> None:
         problem(answer, 400, "malformed_json")
 
 
-async def test_json_that_is_no_object(api: Api) -> None:
+async def test_json_that_is_not_an_object_is_rejected(api: Api) -> None:
     for body in ["[]", '"RESTORE"', "null", "1"]:
         answer = await api.client.post(
             "/api/auth/login", content=body, headers={"content-type": "application/json"}
@@ -102,7 +102,7 @@ async def test_json_that_is_no_object(api: Api) -> None:
         problem(answer, 422, "invalid_request")
 
 
-async def test_wrong_media_type(api: Api) -> None:
+async def test_a_body_of_another_media_type_is_rejected(api: Api) -> None:
     answer = await api.client.post("/api/auth/login", content="login=admin")
     problem(answer, 415, "unsupported_media_type")
 
@@ -114,12 +114,12 @@ async def test_unknown_and_missing_fields_are_named_without_their_values(api: Ap
     assert PASSWORD not in answer.text
 
 
-async def test_oversize_body_by_announced_length(api: Api) -> None:
+async def test_an_oversized_body_is_rejected_by_its_content_length(api: Api) -> None:
     answer = await api.client.post("/api/auth/login", json={"login": "x" * 70_000, "password": "y"})
     assert problem(answer, 413, "body_too_large")["limit"] == 65536
 
 
-async def test_oversize_body_without_announced_length(api: Api) -> None:
+async def test_an_oversized_body_without_content_length_is_rejected(api: Api) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         for _ in range(100):
             yield b" " * 1000
@@ -143,7 +143,7 @@ ADMIN_ONLY = [
 ]
 
 
-async def test_missing_token(api: Api) -> None:
+async def test_admin_routes_require_a_token(api: Api) -> None:
     for method, path in ADMIN_ONLY:
         for header in (None, "Bearer", "Bearer wrong", "Basic YWRtaW46YWRtaW4="):
             headers = {"Authorization": header} if header else {}
@@ -153,7 +153,7 @@ async def test_missing_token(api: Api) -> None:
 
 
 @pytest.mark.parametrize("role", ["Curator", "Reviewer", "Viewer"])
-async def test_wrong_role(api: Api, site: Site, role: str) -> None:
+async def test_admin_routes_require_the_administrator_role(api: Api, site: Site, role: str) -> None:
     await api.context[Administrators].create_administrator(
         "other", "other@sysndd.example", PASSWORD
     )
@@ -183,7 +183,7 @@ async def test_wrong_password_and_unknown_login_are_indistinguishable(api: Api) 
     assert all(body == bodies[0] for body in bodies)
 
 
-async def test_deactivated_account_is_out_at_once(api: Api, site: Site) -> None:
+async def test_a_deactivated_account_loses_access_immediately(api: Api, site: Site) -> None:
     assert (await api.admin.get("/api/auth/me")).status_code == 200
     site.server.execute(f"UPDATE `{site.app}`.`user` SET state = 'deactivated'")
     problem(await api.admin.get("/api/auth/me"), 401, "not_signed_in")
@@ -191,12 +191,12 @@ async def test_deactivated_account_is_out_at_once(api: Api, site: Site) -> None:
     problem(answer, 401, "invalid_credentials")
 
 
-async def test_signed_out_token_is_rejected(api: Api) -> None:
+async def test_a_signed_out_token_is_rejected(api: Api) -> None:
     assert (await api.admin.post("/api/auth/logout")).status_code == 204
     problem(await api.admin.get("/api/auth/me"), 401, "not_signed_in")
 
 
-async def test_wrong_query(api: Api) -> None:
+async def test_an_invalid_query_parameter_is_named(api: Api) -> None:
     for path, field in [
         ("/api/genes?page=0", "page"),
         ("/api/genes?page=x", "page"),
@@ -210,11 +210,11 @@ async def test_wrong_query(api: Api) -> None:
         assert [error["field"] for error in document["errors"]] == [field]
 
 
-async def test_parameter_twice(api: Api) -> None:
+async def test_a_repeated_query_parameter_is_rejected(api: Api) -> None:
     problem(await api.client.get("/api/genes?page=1&page=2"), 422, "invalid_request")
 
 
-async def test_nothing_there(api: Api) -> None:
+async def test_unknown_paths_and_ids_are_not_found(api: Api) -> None:
     for path, code in [
         ("/api/nothing", "not_found"),
         ("/apix/genes", "not_found"),
@@ -227,18 +227,18 @@ async def test_nothing_there(api: Api) -> None:
         problem(await api.client.get(path), 404, code)
 
 
-async def test_wrong_method(api: Api) -> None:
+async def test_a_wrong_method_is_rejected(api: Api) -> None:
     problem(await api.client.delete("/api/genes"), 405, "method_not_allowed")
 
 
-async def test_tampered_request_id_is_replaced(api: Api) -> None:
+async def test_an_invalid_request_id_is_replaced(api: Api) -> None:
     answer = await api.client.get("/api/genes", headers={"X-Request-Id": "a\tb" + "x" * 100})
     assert len(answer.headers["x-request-id"]) == 32
     kept = await api.client.get("/api/genes", headers={"X-Request-Id": "trace-0123456789"})
     assert kept.headers["x-request-id"] == "trace-0123456789"
 
 
-async def test_saturated_pool_answers_503_with_retry_after(api: Api, site: Site) -> None:
+async def test_a_saturated_pool_answers_503_with_retry_after(api: Api, site: Site) -> None:
     settings = site.load(ApiSettings, DB_POOL_SIZE="1", DB_POOL_TIMEOUT="0.4")
     with site.server.connect(site.app) as blocker, blocker.cursor() as cursor:
         cursor.execute("LOCK TABLES gene WRITE")
