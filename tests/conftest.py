@@ -1,4 +1,4 @@
-"""Makes the real servers and a migrated site known to every test."""
+"""Provides the fixtures of tests/support to every test."""
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -28,8 +28,8 @@ __all__ = [
     "workspace",
 ]
 
-# The first draw on a new machine builds tables of all characters and takes seconds. How long a
-# property takes is a benchmark's question, never a test's.
+# The first draw on a new machine builds tables of all characters, which takes seconds. Benchmarks
+# measure durations; tests do not.
 settings.register_profile(
     "sysndd", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
@@ -38,7 +38,7 @@ settings.load_profile("sysndd")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what reads mails back: `make lane LANE=mailpit` runs it with the real Mailpit."""
+    """Mark the tests that read emails; `make lane LANE=mailpit` runs them with the real Mailpit."""
     for item in items:
         if isinstance(item, pytest.Function) and "smtp_catcher" in item.fixturenames:
             item.add_marker("reads_mail")

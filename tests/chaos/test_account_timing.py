@@ -1,7 +1,7 @@
-"""Known and unknown addresses take the same time: medians, and a rank test, over many samples.
+"""Requests for known and unknown addresses take the same time: medians and a rank test.
 
-``make lane LANE=kills-accounts`` (SAMPLES=500): the API and the mailer as processes of their own, and a mail
-server that accepts connections and says nothing.
+``make lane LANE=kills-accounts`` (SAMPLES=500) runs the API and the mailer as processes, with a
+mail server that accepts connections and never answers.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ WRONG = "not the password"
 
 
 def fresh() -> str:
-    """Return an address that nobody has."""
+    """Return an address without an account."""
     return f"nobody{next(numbers)}@lab.example"
 
 
@@ -65,7 +65,7 @@ async def _accounts(url: str, server: DatabaseServer, schema: str) -> None:
 
 async def _same(url: str, path: str) -> bool:
     arms: tuple[list[float], list[float]] = ([], [])
-    # Both arms mixed, so that whatever else the machine does hits both.
+    # Both arms in random order, so that other load on the machine affects both.
     plan = [0, 1] * (SAMPLES + 10)
     random.shuffle(plan)
     todo = iter(plan)
@@ -105,7 +105,7 @@ def rank_test(first: list[float], second: list[float]) -> float:
 
 
 def test_the_rank_test_detects_a_difference_of_one_millisecond() -> None:
-    """A test that can't fail proves nothing: 1 ms in 400 ± 2 is seen with 500 samples."""
+    """The rank test itself can fail: it detects 1 ms in 400 ± 2 ms with 500 samples."""
     draw = random.Random(4)  # noqa: S311 - no secret
     first = [draw.gauss(400, 2) for _ in range(500)]
     assert rank_test(first, [draw.gauss(400, 2) for _ in range(500)]) > 0.0125

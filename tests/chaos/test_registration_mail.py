@@ -1,4 +1,4 @@
-"""How long a registration's mail takes from the request to the mail server (REGISTRATIONS=200)."""
+"""The time from a registration to the arrival of its email (REGISTRATIONS=200)."""
 
 import asyncio
 import os

@@ -127,8 +127,8 @@ def test_no_service_starts_after_a_failed_migration(tmp_path: Path) -> None:
             "backup-worker": "created",
             "mailer": "created",
         }
-        said = broken.compose("logs", "--no-log-prefix", "migrator").stdout
-        assert "900_broken.sql:1" in said
-        assert "no_such_table" in said
+        log = broken.compose("logs", "--no-log-prefix", "migrator").stdout
+        assert "900_broken.sql:1" in log
+        assert "no_such_table" in log
     finally:
         broken.down()

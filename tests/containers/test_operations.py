@@ -112,8 +112,8 @@ def test_a_restore_drill_restores_the_initial_state(
 ) -> None:
     genes = "/api/genes?page_size=100"
     before = administrator(system).get(genes).json()
-    said = run(released, "restore.md", "Restore drill", record_property)
-    assert "verified" in said
+    output = run(released, "restore.md", "Restore drill", record_property)
+    assert "verified" in output
     assert administrator(system).get(genes).json() == before
 
 

@@ -12,7 +12,7 @@ import httpx
 
 
 def administrator(system: Path) -> httpx.Client:
-    """A client with the token of the administrator."""
+    """Return a client with the token of the administrator."""
     described = json.loads(system.read_text())
     answer = httpx.post(
         f"{described['base_url']}/api/auth/login", json=described["admin"], timeout=60
@@ -26,12 +26,12 @@ def administrator(system: Path) -> httpx.Client:
 
 
 class Traffic:
-    """Reads and writes from several clients, each at most ten a second, while a block runs.
+    """Reads and writes of several clients, at most ten per second each, while a block runs.
 
     Arguments:
         system: ``system.json``.
-        clients: how many, each with connections that it keeps.
-        direct: replicas that are asked as well, each time on a new connection.
+        clients: number of clients; each keeps its connections open.
+        direct: replicas that also get requests, each on a new connection.
     """
 
     def __init__(self, system: Path, *, clients: int, direct: Sequence[str] = ()) -> None:
@@ -53,20 +53,21 @@ class Traffic:
             thread.join()
 
     def _ask(self, number: int) -> None:
-        turn = number
         with httpx.Client(base_url=self._url, timeout=60) as one:
             while not self._end.wait(0.1):
-                turn += 1
+                number += 1
                 begun = time.monotonic()
                 try:
-                    if turn % 3 == 0:
+                    if number % 3 == 0:
                         # A write that is not retried and not rate limited.
                         answer, expected = one.post("/api/auth/logout"), 401
-                    elif self._direct and turn % 3 == 1:
-                        url = f"{self._direct[turn % len(self._direct)]}/api/genes?page_size=5"
+                    elif self._direct and number % 3 == 1:
+                        url = f"{self._direct[number % len(self._direct)]}/api/genes?page_size=5"
                         answer, expected = httpx.get(url, timeout=60), 200
                     else:
-                        path = "/api/genes?page_size=5" if turn % 2 else "/api/entities?page_size=5"
+                        path = (
+                            "/api/genes?page_size=5" if number % 2 else "/api/entities?page_size=5"
+                        )
                         answer, expected = one.get(path), 200
                 except httpx.HTTPError as error:
                     self.failures.append((time.time(), repr(error)))

@@ -1,4 +1,4 @@
-"""The compose files say what the services' settings and the issue of a safe container ask for."""
+"""The compose files confine every container and pass every setting to its service."""
 
 import re
 import subprocess
@@ -26,7 +26,7 @@ SETTINGS: dict[str, type[Settings]] = {
     "migrator": MigratorSettings,
 }
 ONE_SHOT = {"accounts", "migrator"}
-# Handed over by whoever runs that one command, never by a deployment.
+# Passed to one command by the operator, never by a deployment.
 NOT_A_DEPLOYMENTS = {"VERIFY_SERVER_PASSWORD"}
 
 
@@ -79,7 +79,7 @@ def test_the_api_has_more_time_to_stop_than_it_uses_to_drain() -> None:
 
 
 def test_the_proxy_outlives_the_api_containers() -> None:
-    """Compose stops what depends on a container that it replaces."""
+    """Compose stops the dependents of a container that it replaces."""
     assert "depends_on" not in SERVICES["traefik"]
 
 
@@ -121,7 +121,7 @@ def test_all_services_wait_for_the_migrator() -> None:
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_every_setting_reaches_its_service(name: str) -> None:
-    """All of .env passes through; what is required or secret is given by the file itself."""
+    """.env is passed through; the compose file itself sets required and secret settings."""
     service = SERVICES[name]
     assert service["env_file"] == [{"path": ".env", "required": False}]
     given = service["environment"]

@@ -1,4 +1,4 @@
-"""The documentation says what the code does: every setting, route, job and error code."""
+"""The documentation matches the code: every setting, route, job and error code."""
 
 import importlib.util
 import re
@@ -18,7 +18,7 @@ PAGES = [
     for path in sorted(REPOSITORY.glob(pattern))
 ]
 CODE = ("packages", "services", "deploy", "proxy", "tests")
-# Longer than this is a list of topics, not a runbook.
+# A longer page is not a runbook that can be followed under pressure.
 RUNBOOK_LINES = 120
 
 
@@ -104,7 +104,7 @@ def links(page: Path) -> Iterator[str]:
 
 
 def exists(page: Path, target: str) -> bool:
-    """Return whether a link of a page leads somewhere."""
+    """Return whether the target of a link exists."""
     name, _, anchor = target.partition("#")
     path = (page.parent / name).resolve() if name else page
     if not path.exists():

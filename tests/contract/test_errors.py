@@ -1,4 +1,4 @@
-"""Error codes are stable names: unique, and the tree in the module's docstring is the real one."""
+"""Error codes are unique, and the tree in the module's docstring matches the classes."""
 
 import re
 from pathlib import Path
@@ -42,7 +42,7 @@ def test_no_error_inherits_the_detail_of_its_group() -> None:
 
 
 def test_every_documented_error_is_raised_somewhere() -> None:
-    """A code in the documentation that nothing raises is a promise that nobody keeps."""
+    """The documentation lists every code, so a code that nothing raises would mislead."""
     sources = [
         path.read_text(encoding="utf-8")
         for folder in ("packages", "services")
@@ -50,7 +50,7 @@ def test_every_documented_error_is_raised_somewhere() -> None:
         if path.name != "errors.py" or path.parent.name == "web"
     ]
     text = "\n".join(sources)
-    # A class that others are built on is a group; only the ends of the tree must be raised.
+    # A class with subclasses is a group; only the leaves of the tree must be raised.
     ends = [
         error
         for error in errors.all_errors()

@@ -1,4 +1,4 @@
-"""The words of docs/glossary.md that the product no longer uses, and how wide a page may be."""
+"""No file uses a word that docs/glossary.md rejects, and lines of pages are short."""
 
 import functools
 import re
@@ -15,7 +15,7 @@ _READ = {
     ".py", ".md", ".html", ".txt", ".css", ".js", ".sql", ".sh", ".yml", ".yaml", ".toml", ".cnf",
     ".conf", ".in", ".example", "",
 }  # fmt: skip
-# Words of others: vendored files, other tools' formats, SQL that the splitter must read as it is.
+# Text of others: vendored files, other tools' formats, SQL that the splitter must read unchanged.
 _NOT_OURS = ("vendored/", "tests/unit/migrator/corpus/", "deploy/release/sbom/", ".NOTICE")
 _ROW = re.compile(r"^\| (`.+`) \| .* \|$")
 
@@ -36,7 +36,7 @@ def rejected_patterns() -> Iterator[tuple[str, re.Pattern[str]]]:
 
 @functools.cache
 def our_files() -> Mapping[Path, str]:
-    """Return the text of each file that we write ourselves."""
+    """Return the text of each file that is written in this repository."""
     listed = subprocess.run(
         ["git", "-C", REPOSITORY, "ls-files", "-co", "--exclude-standard"],
         capture_output=True, text=True, check=True,

@@ -1,4 +1,4 @@
-"""The pages' own files: what is vendored is what its maker published, and nothing is inline."""
+"""Static files and templates: vendored files are unmodified, and nothing is inline."""
 
 import hashlib
 import json

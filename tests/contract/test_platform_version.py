@@ -1,4 +1,4 @@
-"""What the services demand of the platform schema is what the migrator's newest file makes."""
+"""The services require the platform schema that the latest platform migration creates."""
 
 from importlib import resources
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The proxy's rules know the API's routes: what streams has no body limit, everything else has."""
+"""The proxy's rules match the API's routes: only streaming routes have no body limit."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ SITE = Path(__file__).resolve().parents[2] / "proxy" / "dynamic" / "site.yml"
 
 
 def streamed(path: str) -> bool:
-    """Tell whether the proxy's router without a body limit takes a path."""
+    """Return whether the proxy's router without a body limit matches a path."""
     rule = re.search(r"streamed:\n\s+rule: 'PathRegexp\(`(.+?)`\)'", SITE.read_text())
     assert rule is not None
     return re.search(rule[1], path) is not None

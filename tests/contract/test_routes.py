@@ -1,4 +1,4 @@
-"""The list of routes: access, uniqueness, and the document grown from it."""
+"""The list of routes: access, uniqueness, and the OpenAPI document."""
 
 import json
 import re

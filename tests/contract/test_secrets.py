@@ -1,4 +1,4 @@
-"""`make secrets`: complete, strong, unreadable for others, and never written over by accident."""
+"""`make secrets` creates strong secrets that other accounts cannot read, and overwrites none."""
 
 import hashlib
 import os

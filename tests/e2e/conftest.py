@@ -1,4 +1,4 @@
-"""A running system: one of our own, or the one that ``SYSTEM_JSON`` names (`make walk`)."""
+"""Fixtures for a running system: a new one, or the one that ``SYSTEM_JSON`` names (`make walk`)."""
 
 import json
 import os
@@ -12,15 +12,15 @@ from playwright.sync_api import Browser, expect
 
 from tests.support.browser import Visitor, chromium
 from tests.support.local_run import REPOSITORY, LocalRun
-from tests.support.system import System, uncomplaining
+from tests.support.system import System, window_without_complaints
 
-# Of whatever a test waits for in the browser: some of it is looked at every ten seconds only.
+# Some parts of the pages are refreshed only every ten seconds.
 expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """Start a system in a run folder of its own, or use the one that is named."""
+    """Start a system in a temporary run folder, or use the one that ``SYSTEM_JSON`` names."""
     named = os.environ.get("SYSTEM_JSON")
     if named:
         yield System(json.loads(Path(named).read_text(encoding="utf-8")), None)
@@ -33,7 +33,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A system of a module's own, with a directory of migrations that may be changed."""
+    """A separate system for one module, with a migrations directory that tests may change."""
     migrations = tmp_path_factory.mktemp("migrations")
     shutil.copytree(REPOSITORY / "db" / "migrations", migrations, dirs_exist_ok=True)
     run = LocalRun(tmp_path_factory.mktemp("own"), {"MIGRATIONS_DIR": str(migrations)})
@@ -63,8 +63,8 @@ def admin(system: System, anyone: httpx.Client) -> Iterator[httpx.Client]:
 def browser() -> Iterator[Browser]:
     """The distribution's Chromium.
 
-    Not for longer than a module: while it runs, its driver has the thread's event loop, and every
-    asynchronous test after it in this process would fail.
+    It runs for one module at most: its driver occupies the thread's event loop, so that later
+    asynchronous tests in this process would fail.
     """
     with chromium() as started:
         yield started
@@ -72,7 +72,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def operator(browser: Browser, system: System) -> Iterator[Visitor]:
-    """The administrator's window; ends with nothing to complain about."""
-    with uncomplaining(browser, system) as window:
+    """The administrator's window; the test fails if the window had complaints."""
+    with window_without_complaints(browser, system) as window:
         window.sign_in(**system.description["admin"])
         yield window

@@ -1,4 +1,4 @@
-"""An account's life through the proxy, with mails that really arrive, and what is left behind."""
+"""The life of an account through the proxy, with delivered emails, and which secrets remain."""
 
 import secrets
 import subprocess
@@ -17,7 +17,7 @@ from tests.support.system import System, poll
 
 
 def arrived(system: System, address: str, subject: str, *, but: str = "\0") -> dict[str, Any]:
-    """Wait for a mail that does not hold ``but``, and return it."""
+    """Wait for an email that does not contain ``but``, and return it."""
     mail_url, deadline = system.description["mail_url"], time.monotonic() + 60
     while True:
         listed = httpx.get(f"{mail_url}/api/v1/messages", params={"limit": 500}).json()["messages"]
@@ -57,7 +57,7 @@ def test_an_account_is_registered_confirmed_and_reset_and_leaves_no_token_behind
     assert refused.status_code == codes.UNAUTHORIZED
     sessions.append(_signed_in(anyone, email, passwords[1]))
     arrived(system, email, "Your SysNDD password was changed")
-    # One link that nobody has used yet is alive while we search.
+    # One unused link is valid during the search.
     assert anyone.post("/api/auth/password-reset", json={"email": email}).status_code == 202
     alive = link_text(arrived(system, email, "Reset your SysNDD password", but=_token(reset)))
     job = poll(admin, admin.post("/api/admin/backups"))
@@ -68,7 +68,7 @@ def test_an_account_is_registered_confirmed_and_reset_and_leaves_no_token_behind
 
 
 def _open_link_only(system: System, anyone: httpx.Client, link: str) -> None:
-    """Do what a mail scanner does; the account must stay as it is."""
+    """Open a link as a mail scanner does; the account must not change."""
     parts = urlsplit(link)
     for method in ("GET", "HEAD"):
         answer = anyone.request(method, f"{parts.path}?{parts.query}")
@@ -92,7 +92,7 @@ def _signed_in(client: httpx.Client, login: str, password: str) -> str:
 
 
 def _search(system: System, canaries: list[str], backups: Path, email: str) -> None:
-    """Search databases, Redis, backups and logs for secrets; and see that the search finds."""
+    """Search databases, Redis, backups and logs for secrets; check that the search can find one."""
     database = system.description["database"]
     places: dict[str, bytes] = {
         "dump": subprocess.run(
@@ -114,7 +114,7 @@ def _search(system: System, canaries: list[str], backups: Path, email: str) -> N
         if path.is_file():
             places[f"backup {path.name}"] = _unpacked(path)
     for process in system.description["processes"]:
-        # The catcher is the recipient's side: there the link must be.
+        # The mail catcher is the recipient, so it must have the link.
         if process["name"] != "mail-catcher":
             log = Path(process["log"])
             for one in [log, *log.parent.glob(f"{log.name}.*")]:
@@ -130,7 +130,7 @@ def _search(system: System, canaries: list[str], backups: Path, email: str) -> N
 
 
 def _redis(url: str) -> bytes:
-    # Read, not DUMPed: Redis packs what it dumps, and a packed secret is not found.
+    # Read without DUMP: Redis compresses dumped values, and the search would miss a secret.
     found: list[object] = []
     with Redis.from_url(url) as redis:
         for key in redis.keys("*"):

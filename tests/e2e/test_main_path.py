@@ -1,4 +1,4 @@
-"""The one true path through everything, in real processes, over HTTP through Traefik."""
+"""The main path through the system, in real processes, over HTTP through Traefik."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -152,7 +152,7 @@ def test_health_details_are_for_administrators(anyone: httpx.Client, admin: http
 
 
 def test_the_test_email_arrives_in_the_mail_catcher(system: System) -> None:
-    if system.run is None:  # `make walk` sends it by `make admin`
+    if system.run is None:  # `make walk` sends it with `make admin`
         return
     before = httpx.get(f"{system.description['mail_url']}/api/v1/messages").json()["total"]
     done = system.run.admin("test-mail", "--to", "operator@sysndd.example")

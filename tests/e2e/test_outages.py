@@ -1,4 +1,4 @@
-"""Pending migration, stopped and frozen database, killed API worker: said quickly, mended alone."""
+"""Pending migrations, database outages and killed workers are reported, and the system recovers."""
 
 import contextlib
 import os
@@ -54,7 +54,7 @@ def test_database_outage_is_reported_within_two_seconds_and_recovers(
         answer = ready(own)
         took = time.monotonic() - begun
         if frozen:
-            # It can't come back by itself while it is frozen, so the answer is certain.
+            # A frozen database cannot recover by itself, so the answer is deterministic.
             assert answer.status_code == codes.SERVICE_UNAVAILABLE
             assert answer.json()["reason"]
         assert took < 2

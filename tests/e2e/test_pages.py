@@ -1,4 +1,4 @@
-"""The pages in a real browser against the running system: what an operator clicks."""
+"""The pages of backups in a real browser against the running system."""
 
 import hashlib
 import re
@@ -58,7 +58,7 @@ def test_a_backup_is_created_downloaded_restored_undone_and_deleted(
     operator.check_page("restore-dialog")
     word.fill("RESTORE")
     button.click()
-    # The steps as they happen, on the page that opens.
+    # The page that opens shows each step as it happens.
     expect(page.locator(".steps li").first).to_have_text("Check the file")
     assert ended(page) == "succeeded"
     assert count_users(system, "after_the_backup") == 0
@@ -111,18 +111,18 @@ def test_a_running_job_is_shown_and_can_be_cancelled(
     page = operator.page
     with system.paused("backup-worker"):
         job_id = admin.post("/api/admin/backups").json()["job_id"]
-        # Somebody else asked for it; the page shows it when it opens, and nothing can be begun.
+        # Another client requested the job: the page shows it, and no second job can be started.
         page.goto(system.base_url + "/admin/backups")
         expect(page.locator("section.progress [data-state]")).to_have_text("queued")
         expect(page.get_by_role("button", name="Backup now")).to_be_disabled()
-        # A lost connection is said, and forgotten when it is back.
+        # A lost connection is reported until it is restored.
         page.context.set_offline(True)
         expect(page.locator("#lost")).to_be_visible()
         page.wait_for_timeout(1500)
         page.context.set_offline(False)
         expect(page.locator("#lost")).to_be_hidden()
         operator.forgive("ERR_INTERNET_DISCONNECTED", "htmx:sendError", "htmx:afterRequest")
-        # What will happen is said first, and leaving it changes nothing.
+        # The dialog describes the effects, and cancelling it changes nothing.
         dialog = asked(page, "Cancel")
         expect(dialog).to_contain_text("It has not begun; it never will.")
         operator.check_page("question")
@@ -196,7 +196,7 @@ def test_every_page_is_accessible_in_both_sizes_and_color_schemes(
             assert answer.status == 200, address
             window.check_page(f"{address.name}-{size}-{scheme}")
     shown = window.go("/admin/backups").locator("time").first
-    # The reader's own zone, and UTC to hover over.
+    # The time is in the reader's time zone; the title is in UTC.
     assert (shown.get_attribute("title") or "").endswith(" UTC")
     assert not window.complaints, "\n".join(window.complaints)
     window.page.context.close()

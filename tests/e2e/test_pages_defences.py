@@ -1,4 +1,4 @@
-"""The pages against other sites' pages, and without their script, in a real browser."""
+"""The pages in a real browser: cross-site requests, no JavaScript, keyboard only."""
 
 import http.server
 import re
@@ -13,7 +13,7 @@ from tests.support.system import System, poll
 
 
 class _Foreign(http.server.BaseHTTPRequestHandler):
-    """Another site's page: it sends a form to ours as soon as it is open."""
+    """A page of another site that submits a form to the API as soon as it opens."""
 
     target = ""
 
@@ -29,15 +29,15 @@ class _Foreign(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Nothing that the tests' output needs."""
+        """Suppress the request log."""
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_cross_site_requests_are_rejected(
     operator: Visitor, system: System, admin: httpx.Client, host: str
 ) -> None:
-    # Another port is another origin of the same site: the cookie comes along. Another name is
-    # another site.
+    # Another port is another origin of the same site, so the browser sends the cookie. Another
+    # name is another site.
     handler = type("Foreign", (_Foreign,), {"target": system.base_url})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -91,7 +91,7 @@ def test_the_pages_work_without_javascript(
     page.locator("#list tbody").get_by_role("link", name=re.compile("^Restore")).first.click()
     page.locator("input[name=confirm]").fill("restore")
     page.get_by_role("button", name="Restore").click()
-    # The browser itself refuses the word by its pattern: still on the page of the question.
+    # The browser rejects the confirmation by its pattern: the page stays open.
     assert page.url.endswith("/restore")
     assert "UTC" in page.locator("time").first.inner_text()
     page.get_by_role("button", name="Dry run").click()
@@ -102,7 +102,7 @@ def test_the_pages_work_without_javascript(
         page.wait_for_timeout(200)
         page.reload()
     expect(page.locator("[data-dry-run]")).to_contain_text("can be restored")
-    # What asks first is a page of its own here.
+    # Without JavaScript, a confirmation is a separate page.
     page.goto(system.base_url + "/account")
     page.get_by_role("button", name="Sign out everywhere").click()
     expect(page.locator("main")).to_contain_text("What can be undone")
@@ -119,7 +119,7 @@ def test_a_restore_can_be_requested_with_the_keyboard_alone(
     name = admin.get("/api/admin/backups").json()["data"][0]["name"]
     page = operator.go(f"/admin/backups/{name}")
     keys = page.keyboard
-    # The first stop of all leads past the areas to the content.
+    # The first tab stop skips the navigation.
     keys.press("Tab")
     expect(page.locator(":focus")).to_have_text("Skip to the content")
     keys.press("Enter")
@@ -130,14 +130,14 @@ def test_a_restore_can_be_requested_with_the_keyboard_alone(
             break
     opener = page.get_by_role("button", name="Restore…")
     expect(opener).to_be_focused()
-    # It looks like a button, so the space bar presses it; the word is the first thing to type.
+    # The space bar activates the button; the focus is then on the confirmation field.
     keys.press("Space")
     dialog = page.locator("dialog[open]")
     expect(dialog.locator("input[name=confirm]")).to_be_focused()
     expect(dialog.locator("[data-gated]")).to_be_disabled()
     keys.type("RESTORE")
     expect(dialog.locator("[data-gated]")).to_be_enabled()
-    # Nothing behind the dialog can be reached, and Escape leads back to where one was.
+    # Nothing behind the dialog can be focused, and Escape returns the focus to the button.
     for _ in range(8):
         keys.press("Tab")
         inside = page.evaluate(
@@ -158,7 +158,7 @@ def test_a_slow_request_shows_that_it_is_in_progress(
     name = admin.get("/api/admin/backups").json()["data"][0]["name"]
     page = operator.go(f"/admin/backups/{name}")
     with system.sql() as cursor:
-        # Its rows can't be counted while somebody else writes.
+        # Its rows cannot be counted while another session holds a write lock.
         cursor.execute("LOCK TABLES review WRITE")
         page.get_by_role("button", name="Restore…").click()
         dialog = page.locator("dialog[open]")

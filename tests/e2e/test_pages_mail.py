@@ -1,4 +1,4 @@
-"""Mails in the browser: the test of the server, one mail as it looks, and stepping in."""
+"""Email in the browser: the SMTP test, one email with its preview, cancel and resend."""
 
 from playwright.sync_api import Page, expect
 
@@ -8,7 +8,7 @@ from tests.support.system import System
 
 
 def becomes(page: Page, state: str) -> None:
-    """Look at a mail's page until it has a state."""
+    """Reload the page of an email until it has a state."""
     badge = page.locator(".heading [data-state]")
     expect(badge).to_be_visible()
     for _ in range(150):
@@ -49,7 +49,7 @@ def test_an_email_is_cancelled_and_resent(operator: Visitor, system: System) -> 
         operator.go("/admin/mail")
         page.get_by_role("button", name="Send me a test message").click()
         becomes(page, "queued")
-        # What waits can be tried now without a question: it goes out in any case.
+        # A queued email is retried without a confirmation, because it is sent in any case.
         page.get_by_role("button", name="Try now").click()
         expect(page.locator("#outcome")).to_contain_text("goes out now")
         dialog = asked(page, "Cancel")
@@ -60,7 +60,7 @@ def test_an_email_is_cancelled_and_resent(operator: Visitor, system: System) -> 
         agreed(page, "Cancel", "Cancel the mail")
         expect(page.locator("#outcome")).to_contain_text("is cancelled")
         becomes(page, "cancelled")
-    # Cancelled is cancelled, also once the mailer is back.
+    # A cancelled email stays cancelled after the mailer resumes.
     page.wait_for_timeout(1000)
     page.reload()
     becomes(page, "cancelled")

@@ -1,4 +1,4 @@
-"""Accounts in the browser: what their owners do, and what an administrator does to them."""
+"""Accounts in the browser: what owners and administrators do."""
 
 import secrets
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ from tests.e2e.clicks import (
     texts_of_mails,
 )
 from tests.support.browser import Visitor, visitor
-from tests.support.system import System, uncomplaining
+from tests.support.system import System, window_without_complaints
 
 
 @pytest.fixture
 def person(browser: Browser, system: System) -> Iterator[Visitor]:
-    """Somebody else's window; ends with nothing to complain about."""
-    with uncomplaining(browser, system) as window:
+    """A second visitor's window; the test fails if the window had complaints."""
+    with window_without_complaints(browser, system) as window:
         yield window
 
 
@@ -61,7 +61,7 @@ def test_an_account_is_registered_confirmed_given_a_role_and_signed_out(
     person.page.locator("main form button").click()
     expect(person.page.locator("#outcome")).to_contain_text("new password is set")
     person.sign_in(name, PASSWORD + " again")
-    # The only complaint: the page for administrators was refused on purpose.
+    # The only expected complaint: access to the page for administrators was denied.
     person.forgive("403")
 
 
@@ -88,7 +88,7 @@ def test_an_account_is_promoted_to_administrator_and_demoted(
     assert "Administrator" not in page.get_by_label("New role").locator("option").all_inner_texts()
     person.sign_in(name, PASSWORD)
     expect(person.go("/admin").get_by_role("heading", name="Overview")).to_be_visible()
-    # The mail that tells every Administrator names who it is and who made them one.
+    # The email to every Administrator names the account and who promoted it.
     for _ in range(100):
         texts = [
             text for text in texts_of_mails(system, f"{name}@sysndd.example") if "dmin" in text
@@ -154,7 +154,7 @@ def test_an_email_change_is_confirmed_at_both_addresses(
         expect(page.locator("[data-status]")).to_have_attribute("data-status", status)
         person.check_page(f"address-{status}")
     expect(person.go("/account").locator(".heading")).to_contain_text(new)
-    # The next sign-in is by the new address.
+    # The next sign-in uses the new address.
     agreed(page, "Sign out everywhere", "Sign out everywhere")
     expect(page.locator("#outcome")).to_contain_text("signed out")
     person.sign_in(new, PASSWORD)

@@ -1,4 +1,4 @@
-"""Restores in the browser beyond the plain one: the second word, single tables, and maintenance."""
+"""Restores in the browser: required consent, inspection of single tables, maintenance mode."""
 
 import time
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ SECOND = "WITHOUT ADMINISTRATOR"
 
 @pytest.fixture
 def without_administrator(system: System, admin: httpx.Client) -> Iterator[str]:
-    """A backup in which nobody is an active Administrator; live has its own again."""
+    """A backup without an active Administrator; the live database has one again."""
     login = system.description["admin"]["login"]
     with system.sql() as cursor:
         with system.paused("backup-worker"):
@@ -50,7 +50,7 @@ def dialog_of(operator: Visitor, name: str) -> Page:
 def test_a_backup_without_an_administrator_needs_explicit_consent(
     operator: Visitor, system: System, without_administrator: str
 ) -> None:
-    # Without the dry run nobody asks for it; then the job refuses, and says what to do.
+    # Without the dry run no consent is requested; the job then refuses and reports the remedy.
     page = dialog_of(operator, without_administrator)
     page.locator("dialog input[name=confirm]").fill("RESTORE")
     page.locator("dialog [data-gated]").click()
@@ -79,13 +79,13 @@ def test_a_backup_without_an_administrator_needs_explicit_consent(
     expect(button).to_be_enabled()
     button.click()
     expect(page.locator("section.progress").first).to_contain_text("Restore")
-    # It is done as it was asked for: nobody is left who may look at these pages. This one, which looks
-    # for news of the job, goes to the sign-in by itself when the sessions have been ended.
+    # The restore removed every Administrator. This page polls the job, and so goes to the sign-in
+    # page when the sessions have ended.
     wait_for_administrators(system, 0)
     page.wait_for_url("**/account/sign-in")
     operator.forgive("403", "401")
 
-    # The way back: an Administrator again, then the undo.
+    # To revert: create an Administrator again, then undo the restore.
     login = system.description["admin"]["login"]
     with system.sql() as cursor:
         cursor.execute("UPDATE `user` SET role = 'Administrator' WHERE user_name = %s", (login,))
@@ -120,7 +120,7 @@ def test_one_table_is_inspected_and_dropped(operator: Visitor, system: System) -
     operator.go(f"/admin/backups/{name}")
     page.get_by_label("Load one table").select_option("user")
     page.get_by_role("button", name="Load it").click()
-    # The table appears by itself once it is there.
+    # The table appears without a reload.
     row = page.locator("#looks tbody tr")
     expect(row).to_contain_text("user")
     expect(row).not_to_contain_text("being loaded")
@@ -154,7 +154,7 @@ def test_maintenance_mode_is_shown_and_refuses_writes(
     operator.go("/admin/backups")
     name = create_backup(page)
     with system.sql() as cursor:
-        # The safety backup waits for this table, so that there is time to look.
+        # The lock delays the safety backup, so that the page can be checked during the restore.
         cursor.execute("LOCK TABLES review WRITE")
         answer = admin.post(f"/api/admin/backups/{name}/restore", json={"confirm": "RESTORE"})
         assert answer.status_code == 202, answer.text
@@ -166,7 +166,7 @@ def test_maintenance_mode_is_shown_and_refuses_writes(
             page.wait_for_timeout(200)
         expect(banner).to_be_visible()
         operator.check_page("maintenance")
-        # Reading goes on; what would be written is refused, with the time to try again.
+        # Reads succeed; writes are refused with Retry-After.
         page.locator("#list tbody a").first.click()
         agreed(page, "Deactivate", "Deactivate")
         expect(page.locator("#outcome")).to_contain_text("maintenance")
@@ -178,7 +178,7 @@ def test_maintenance_mode_is_shown_and_refuses_writes(
         cursor.execute("UNLOCK TABLES")
     operator.forgive("503")
     assert ended(page) == "succeeded"
-    # Without a reload: everything that the end of the job changes is renewed with the list.
+    # The end of the job refreshes the list and its count without a reload.
     expect(page.locator("#undoable")).to_contain_text("can be undone")
     expect(page.get_by_role("button", name="Backup now")).to_be_enabled()
     operator.go("/admin/users")

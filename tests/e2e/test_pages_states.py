@@ -1,4 +1,4 @@
-"""What the pages show when something is not as usual: pending and drifted migrations, nothing at all."""
+"""The pages of empty lists, pending migrations, drift and outages."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.support.browser import Visitor
-from tests.support.system import System, uncomplaining
+from tests.support.system import System, window_without_complaints
 
 PENDING = "901_gene_note.sql"
 STATEMENTS = (
@@ -19,8 +19,8 @@ STATEMENTS = (
 
 @pytest.fixture
 def operator(browser: Browser, own: System) -> Iterator[Visitor]:
-    """The administrator's window on that system."""
-    with uncomplaining(browser, own) as window:
+    """The administrator's window on the separate system."""
+    with window_without_complaints(browser, own) as window:
         window.sign_in(**own.description["admin"])
         yield window
 
@@ -41,7 +41,7 @@ def test_an_empty_page_explains_what_will_appear_there(operator: Visitor) -> Non
         operator.check_page(
             "empty-" + path.removeprefix("/admin/").partition("?")[0].replace("/", "-")
         )
-    # What can't be done is not asked for.
+    # No confirmation is requested for an impossible action.
     page = operator.go("/admin/restores/undo")
     expect(page.locator("main input")).to_have_count(0)
     page = operator.go("/admin/jobs/no-such-job")
@@ -65,7 +65,7 @@ def test_a_pending_migration_shows_its_plan_and_a_changed_file_is_named(
     plan = page.locator("#plan")
     expect(page.locator("main")).to_contain_text("1 migration(s) pending")
     expect(plan).to_contain_text(PENDING)
-    # Nobody has measured it; the page says how, and shows the text meanwhile.
+    # The plan has not been measured: the page explains how, and shows the file's text.
     expect(plan.locator("#unmeasured")).to_contain_text("sysndd-migrator plan")
     expect(plan.locator("pre")).to_contain_text("CREATE TABLE <b>later</b>")
     operator.check_page("migrations-pending")
@@ -78,7 +78,7 @@ def test_a_pending_migration_shows_its_plan_and_a_changed_file_is_named(
     expect(rows.nth(0)).to_contain_text("reads and writes go on")
     expect(rows.nth(1)).to_contain_text("COPY")
     expect(rows.nth(1)).to_contain_text("writes wait until it is done")
-    # What would fail is known before it does, and what the server says is text.
+    # The page predicts the failure, and escapes the server's message.
     expect(rows.nth(2)).to_contain_text("On an empty clone:")
     expect(plan.locator("b")).to_have_count(0)
     operator.check_page("migrations-plan")
@@ -119,7 +119,7 @@ def test_a_change_without_a_migration_is_named_until_it_is_reverted(
         expect(drift).to_contain_text("sysndd-migrator status")
         operator.check_page("migrations-drift")
         cursor.execute("ALTER TABLE gene DROP COLUMN by_hand")
-    # Looked at anew: who has mended it sees that it is mended.
+    # The check runs again, so a reverted change is no longer reported.
     page = operator.go("/admin/migrations")
     expect(page.locator("main")).not_to_contain_text("by_hand")
 
@@ -128,11 +128,11 @@ def test_a_database_outage_is_shown_and_cleared_on_recovery(operator: Visitor, o
     page = operator.go("/admin")
     expect(page.locator(".verdict")).to_be_visible()
     with own.paused("mariadb"):
-        # The overview looks again every ten seconds: what is shown may be old, and says so.
+        # The overview refreshes every ten seconds and marks data that is older.
         expect(page.locator("#lost")).to_be_visible()
         expect(page.locator(".verdict")).to_be_visible()
         operator.check_page("lost")
-        # A page that can't be shown at all says why, and that nothing is lost.
+        # A page that cannot be rendered shows the reason and that no data is lost.
         page.goto(own.base_url + "/admin/users")
         expect(page.locator("main")).to_contain_text("Nothing is lost.")
         operator.check_page("database-away")

@@ -1,4 +1,4 @@
-"""The accounts of deploy/accounts, none of which may do everything, suffice on this server."""
+"""The restricted accounts of deploy/accounts have all privileges that the services need."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ ACCOUNTS = {
 
 @pytest.fixture
 def access(database_server: DatabaseServer) -> Iterator[DatabaseAccess]:
-    """Schemas and accounts, made by the template, which is run twice."""
+    """Schemas and accounts, created by the template, which runs twice."""
     with database_server.temporary_schema("owned") as schema:
         access = DatabaseAccess(
             database_server.host, database_server.port, None, schema, f"{schema}_ops", **ACCOUNTS
@@ -46,7 +46,7 @@ def access(database_server: DatabaseServer) -> Iterator[DatabaseAccess]:
 
 @pytest.fixture
 def migrated(access: DatabaseAccess, monkeypatch: pytest.MonkeyPatch) -> DatabaseAccess:
-    """The schemas filled by the migrator's account."""
+    """The schemas, migrated with the migrator's account."""
     environ = access.environment(access.migrator) | {"MIGRATIONS_DIR": str(MIGRATIONS)}
     with monkeypatch.context() as patched:
         for variable, value in environ.items():
@@ -82,13 +82,13 @@ async def test_backup_and_restore_work_with_the_accounts_of_the_services(
         restored = await bench.run(RestoreBackup(name=manifest.name))
         assert restored["state"] == "succeeded", restored["error"]
         assert checksums(site, site.app) == before
-        # A dump may name anybody as the definer: what is restored belongs to who restores it.
+        # A dump may name any definer: restored objects belong to the account that restores them.
         owner = f"{migrated.backup.user}@%"
         assert definers(site) == tuple((name, owner) for name, _ in triggers)
 
 
 def definers(site: Site) -> tuple[tuple[object, ...], ...]:
-    """Triggers and views with whose rights they run."""
+    """Triggers and views with their definers."""
     return site.server.execute(
         "SELECT trigger_name, definer FROM information_schema.triggers WHERE trigger_schema = %s"
         " UNION ALL SELECT table_name, definer FROM information_schema.views"

@@ -1,4 +1,4 @@
-"""What stops the unpacking is told by name and leaves nothing behind."""
+"""A failed unpacking reports its cause and leaves nothing behind."""
 
 import dataclasses
 import platform
@@ -13,7 +13,7 @@ from tests.servers.unpacking import NotUnpacked, unpacked
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache, and no mirror chosen."""
+    """An empty cache, and no mirror in the settings."""
     monkeypatch.setenv("TEST_SERVERS_DIR", str(tmp_path / "servers"))
     monkeypatch.delenv("DEBIAN_MIRROR", raising=False)
     return tmp_path / "servers"

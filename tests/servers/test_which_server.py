@@ -1,4 +1,4 @@
-"""That `make lane LANE=servers` really tests the servers it names, with their own client programs."""
+"""`make lane LANE=servers` tests the servers that it names, with their own client programs."""
 
 import os
 import subprocess

@@ -8,7 +8,7 @@ GENE = "CREATE TABLE IF NOT EXISTS gene (id INT NOT NULL PRIMARY KEY, symbol VAR
 NOTE = "ALTER TABLE gene ADD COLUMN note TEXT NULL;\n"
 
 
-# As SysNDD's R API made it: TIMESTAMP, which MariaDB gives ON UPDATE CURRENT_TIMESTAMP unasked.
+# As SysNDD's R API created it: MariaDB adds ON UPDATE CURRENT_TIMESTAMP to a TIMESTAMP by itself.
 EARLIER = (
     "CREATE TABLE schema_version (filename VARCHAR(255) NOT NULL PRIMARY KEY,"
     " applied_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,"
@@ -16,7 +16,7 @@ EARLIER = (
 )
 
 
-def made_by_hand(workspace: Workspace) -> None:
+def create_schema_by_hand(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.write("002_note.sql", NOTE)
     workspace.write("003_more.sql", "CREATE TABLE more (id INT NOT NULL PRIMARY KEY);\n")
@@ -26,7 +26,7 @@ def made_by_hand(workspace: Workspace) -> None:
 
 
 def earlier_ledger(workspace: Workspace, *rows: tuple[str, str, int], table: str = EARLIER) -> None:
-    made_by_hand(workspace)
+    create_schema_by_hand(workspace)
     workspace.sql(table)
     for row in rows:
         workspace.sql(

@@ -1,4 +1,4 @@
-"""The application's migrations, run by the server's own client, and what they make of a schema."""
+"""The application's migrations, run with the vendor's client, and the fingerprint of a schema."""
 
 import os
 import subprocess
@@ -11,11 +11,11 @@ ROOT = Path(__file__).resolve().parents[2]
 DIRECTORY = ROOT / "db" / "migrations"
 FILES = tuple(sorted(DIRECTORY.glob("[0-9][0-9][0-9]_*.sql")))
 
-# What a schema is, without what merely tells when it was made. An ordinal position is left out: a
-# column that was dropped by hand comes back at the end, and that is no difference that counts.
+# The definitions in a schema, without timestamps. Ordinal positions are omitted: a column that was
+# dropped by hand is added again at the end, which is not a relevant difference.
 _FINGERPRINT = {
-    "tables": "SELECT TABLE_NAME, ENGINE, TABLE_COLLATION, TABLE_COMMENT FROM information_schema.TABLES"
-    " WHERE TABLE_SCHEMA = %s AND TABLE_TYPE = 'BASE TABLE'",
+    "tables": "SELECT TABLE_NAME, ENGINE, TABLE_COLLATION, TABLE_COMMENT"
+    " FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_TYPE = 'BASE TABLE'",
     "columns": "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE, COLUMN_DEFAULT, EXTRA,"
     " COLLATION_NAME, COLUMN_COMMENT FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s",
     "indexes": "SELECT TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX, COLUMN_NAME, NON_UNIQUE"
@@ -36,7 +36,7 @@ _FINGERPRINT = {
 
 
 def apply(server: DatabaseServer, schema: str, *files: Path) -> None:
-    """Run files through the vendor's own client, which stops at the first error."""
+    """Run files with the vendor's client, which stops at the first error."""
     command = [
         *(server.client, "--no-defaults", "--protocol=TCP", "--default-character-set=utf8mb4"),
         *("--host", server.host, "--port", str(server.port), "--user", server.user, schema),
@@ -53,9 +53,9 @@ def apply(server: DatabaseServer, schema: str, *files: Path) -> None:
 
 
 def fingerprint(server: DatabaseServer, schema: str) -> dict[str, list[Any]]:
-    """Describe every definition in a schema, and the rows by a checksum of each table."""
+    """Return every definition in a schema, and a checksum of the rows of each table."""
     found: dict[str, list[Any]] = {}
-    # One connection for all of it: making one costs more than any of the queries.
+    # One connection for all queries: opening one costs more than any of them.
     with server.connect(schema) as connection, connection.cursor() as cursor:
         for name, query in _FINGERPRINT.items():
             cursor.execute(query, (schema,))

@@ -1,4 +1,4 @@
-"""The API and the mailer as processes, and registrations to send them."""
+"""The API and the mailer as processes, and registrations for them."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ def register(email: str) -> dict[str, Any]:
 
 @contextlib.asynccontextmanager
 async def api_and_mailer(site: Site, directory: Path, smtp: FaultySmtp) -> AsyncIterator[str]:
-    """Run both as processes, without limits to speak of; yield the API's address."""
+    """Run both as processes, with rate limits that are never reached; yield the API's URL."""
     port = free_port()
     smtp_settings = {
         "SMTP_HOST": "127.0.0.1",

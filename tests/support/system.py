@@ -23,8 +23,8 @@ class System:
     """A system behind its proxy.
 
     Attributes:
-        description: the content of its ``system.json``.
-        run: its run folder and commands; None when it is somebody else's.
+        description: content of its ``system.json``.
+        run: its run folder and commands; None if ``SYSTEM_JSON`` names the system.
     """
 
     description: dict[str, Any]
@@ -74,7 +74,7 @@ class System:
 
     @contextlib.contextmanager
     def paused(self, program: str) -> Iterator[None]:
-        """Freeze a program while a block runs; somebody else's system names its processes."""
+        """Freeze a program while a block runs; ``system.json`` may name its processes."""
         named = self.description.get("pausable")
         pids = named[program] if named else [self.pid(program)]
         for pid in pids:
@@ -88,13 +88,13 @@ class System:
                 os.kill(pid, signal.SIGCONT)
 
     def pid(self, program: str) -> int:
-        """Return the process id that a program of our own run has now."""
+        """Return the current process ID of a program of the local run."""
         assert self.run is not None
         return self.run.pid(program)
 
 
 def _wait_until_frozen(pid: int) -> None:
-    """The signal is delivered when each thread comes out of the kernel, not when it is sent."""
+    """Each thread stops when it leaves the kernel, not when the signal is sent."""
     deadline = time.monotonic() + 10
     while True:
         states = [
@@ -108,8 +108,8 @@ def _wait_until_frozen(pid: int) -> None:
 
 
 @contextlib.contextmanager
-def uncomplaining(browser: Browser, system: System) -> Iterator[Visitor]:
-    """Open a window, and make sure at the end that it had nothing to complain about."""
+def window_without_complaints(browser: Browser, system: System) -> Iterator[Visitor]:
+    """Open a window; assert at the end that it had no complaints."""
     window = visitor(browser, system.base_url)
     yield window
     assert not window.complaints, "\n".join(window.complaints)
@@ -117,7 +117,7 @@ def uncomplaining(browser: Browser, system: System) -> Iterator[Visitor]:
 
 
 def poll(client: httpx.Client, accepted: httpx.Response, *, seconds: float = 60) -> dict[str, Any]:
-    """Poll an accepted job to its end and return it; its percent must never go back."""
+    """Poll an accepted job to its end and return it; its percentage must never decrease."""
     assert accepted.status_code == 202, accepted.text
     assert accepted.headers["location"] == accepted.json()["status_url"]
     deadline, seen = time.monotonic() + seconds, 0

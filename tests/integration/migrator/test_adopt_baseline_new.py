@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.support.earlier_ledger import APPLIED, GENE, earlier_ledger, made_by_hand
+from tests.support.earlier_ledger import APPLIED, GENE, create_schema_by_hand, earlier_ledger
 from tests.support.migrator import Workspace
 
 
@@ -103,7 +103,7 @@ def test_adopt_resumes_after_a_kill(workspace: Workspace) -> None:
 def test_adopt_refuses_tables_of_another_kind(
     workspace: Workspace, table: str, expected: str
 ) -> None:
-    made_by_hand(workspace)
+    create_schema_by_hand(workspace)
     workspace.sql(table)
     before = workspace.sql("SHOW CREATE TABLE schema_version")
     finished = workspace.run("adopt")
@@ -135,14 +135,14 @@ def test_adopt_refuses_rows_it_would_have_to_invent(
 
 
 def test_adopt_without_such_a_table_names_the_other_commands(workspace: Workspace) -> None:
-    made_by_hand(workspace)
+    create_schema_by_hand(workspace)
     finished = workspace.run("adopt")
     assert finished.code == 4
     assert "baseline FILE" in finished.err
 
 
 def test_baseline_records_what_is_there_and_up_applies_the_rest(workspace: Workspace) -> None:
-    made_by_hand(workspace)
+    create_schema_by_hand(workspace)
     finished = workspace.run("baseline", "002_note.sql")
     assert finished.code == 0, finished
     assert "Recorded 2 files as applied, after a check of the schema" in finished.out
@@ -156,7 +156,7 @@ def test_baseline_records_what_is_there_and_up_applies_the_rest(workspace: Works
 
 
 def test_baseline_refuses_a_schema_that_is_not_what_the_files_make(workspace: Workspace) -> None:
-    made_by_hand(workspace)
+    create_schema_by_hand(workspace)
     workspace.sql("ALTER TABLE gene MODIFY COLUMN symbol VARCHAR(99)")
     finished = workspace.run("baseline", "003_more.sql", "--json")
     assert finished.code == 4

@@ -1,4 +1,4 @@
-"""The proxy's own files, in a real Traefik."""
+"""The proxy's configuration in a real Traefik."""
 
 import http.client
 import json
@@ -23,12 +23,12 @@ from tests.support.proxy import (
     trusting,
 )
 
-BIG = 3 * 1024 * 1024  # bytes; three times what a JSON document may have
+BIG = 3 * 1024 * 1024  # bytes; three times the limit of a JSON body
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Backend, Proxy]]:
-    """One proxy for all tests that are not about its limits."""
+    """One proxy for all tests that do not use up its rate limits."""
     directory = tmp_path_factory.mktemp("proxy")
     with (
         start_backend() as backend,
@@ -50,13 +50,13 @@ def proxy(shared: tuple[Backend, Proxy]) -> Proxy:
 
 @pytest.fixture
 def limited(backend: Backend, tmp_path: Path) -> Iterator[Proxy]:
-    """A proxy with production's limits, whose allowances nobody has used."""
+    """A new proxy with the rate limits of production."""
     with start_proxy(tmp_path, backend.url) as running:
         yield running
 
 
 def ask(proxy: Proxy, method: str, path: str) -> int:
-    """Send a path exactly as it is written; other clients clean it first."""
+    """Send a path exactly as written; other clients normalize it first."""
     connection = http.client.HTTPConnection(proxy.url.removeprefix("http://"), timeout=10)
     try:
         connection.request(method, path)
@@ -68,7 +68,7 @@ def ask(proxy: Proxy, method: str, path: str) -> int:
 def at_once(proxy: Proxy, method: str, path: str, count: int) -> list[int]:
     """Send requests over eight connections, without waiting for answers; return the statuses.
 
-    Side by side, because Traefik holds a request back for a moment rather than refuse it.
+    Several connections, because Traefik delays a request for a moment before it rejects one.
     """
     with ThreadPoolExecutor(8) as threads:
         parts = threads.map(lambda _: pipelined(proxy, method, path, count // 8), range(8))
@@ -107,7 +107,7 @@ def test_exactly_three_paths_are_routed(proxy: Proxy, backend: Backend) -> None:
 def test_an_encoded_path_cannot_leave_the_routed_paths(proxy: Proxy, backend: Backend) -> None:
     for path in ("/api/%2e%2e/metrics", "/api/..%2fmetrics", "/%61pi/genes", "/api%2f..%2fmetrics"):
         ask(proxy, "GET", path)
-    # What arrived is text that the API takes for a name below /api, never /metrics itself.
+    # The API received a name below /api, never the path /metrics itself.
     assert all(path.startswith("/api/") for path in backend.paths()), backend.paths()
 
 
@@ -116,10 +116,10 @@ def test_every_path_is_rate_limited_and_sign_in_most_strictly(limited: Proxy) ->
     assert guesses.count(200) >= 20
     assert guesses.count(429) >= 10
     with httpx.Client(base_url=limited.url) as client:
-        refused = client.post("/account/reset")  # the same allowance: it is the same guesser
+        refused = client.post("/account/reset")  # the same limit, because it is the same client
         assert refused.status_code == 429
         assert int(refused.headers["Retry-After"]) >= 1
-        # Nor does a new name buy one.
+        # Another user name does not evade the limit either.
         spoofed = {"X-Forwarded-For": "198.51.100.7", "X-Real-Ip": "198.51.100.7"}
         assert client.post("/api/auth/login", headers=spoofed).status_code == 429
         assert client.get("/api/genes").status_code == 200
@@ -150,7 +150,7 @@ def test_a_large_body_is_rejected_before_it_reaches_the_api(proxy: Proxy, backen
 def test_an_upload_streams_through_at_any_size(proxy: Proxy, backend: Backend) -> None:
     def parts() -> Iterator[bytes]:
         yield b"x" * 65536
-        # The proxy holds nothing back: what was sent has arrived although the rest is still here.
+        # The proxy does not buffer: the first part has arrived before the rest is sent.
         assert backend.first_chunk.wait(20)
         for _ in range(BIG // 65536 * 8):
             yield b"x" * 65536
@@ -163,8 +163,8 @@ def test_an_upload_streams_through_at_any_size(proxy: Proxy, backend: Backend) -
 def test_a_download_streams_through(proxy: Proxy, backend: Backend) -> None:
     with httpx.stream("GET", f"{proxy.url}/api/admin/backups/x.sql/download") as answer:
         chunks = answer.iter_raw()
-        assert next(chunks) == b"0123456789"  # while the other half was not even sent
-        backend.go_on.set()
+        assert next(chunks) == b"0123456789"  # before the other half was sent
+        backend.resume.set()
         assert b"".join(chunks) == b"0123456789"
 
 
@@ -266,7 +266,7 @@ def test_forwarded_headers_of_a_trusted_network_are_passed_on(
         assert answer.headers["strict-transport-security"].startswith("max-age=31536000")
         assert backend.seen[0].headers["X-Forwarded-For"] == "203.0.113.7, 127.0.0.1"
         with httpx.Client(base_url=proxy.url) as client:
-            # Each visitor behind the balancer has an allowance of his own.
+            # Each visitor behind the load balancer has a separate limit.
             for n in range(40):
                 headers = {"X-Forwarded-For": f"198.51.100.{n}"}
                 assert client.post("/api/auth/login", headers=headers).status_code == 200
@@ -285,7 +285,9 @@ def test_every_response_has_security_headers(proxy: Proxy) -> None:
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert "camera=()" in headers["Permissions-Policy"]
     assert "Server" not in headers
-    assert "Strict-Transport-Security" not in headers  # plain HTTP: it would lock developers out
+    assert (
+        "Strict-Transport-Security" not in headers
+    )  # plain HTTP: the header would lock developers out
 
 
 def test_tls_is_served_and_http_redirects(backend: Backend, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A schema that all of the application's migrations were applied to."""
+"""A schema with all migrations of the application."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from tests.support.servers import DatabaseServer
 
 @pytest.fixture
 def migrated(database_server: DatabaseServer) -> Iterator[str]:
-    """Name of a schema of this test's own, up to date and without any entity."""
+    """Name of a separate schema for one test, with all migrations and without entities."""
     with database_server.temporary_schema("schema") as schema:
         apply(database_server, schema, *FILES)
         yield schema

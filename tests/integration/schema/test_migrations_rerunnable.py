@@ -1,4 +1,4 @@
-"""Each migration may run again, on a fresh schema as on a full one, and changes nothing then."""
+"""Each migration can run again, on an empty and on a seeded schema, and then changes nothing."""
 
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def test_the_migrator_sees_the_same_statements_as_the_client(
 
         ours, theirs = fingerprint(database_server, schema), fingerprint(database_server, migrated)
 
-    # The client leaves comments out of what it sends; only bodies of routines keep them.
+    # The client removes comments from what it sends, except in the bodies of routines.
     for part in ("tables", "columns", "indexes", "constraints", "checks", "foreign keys", "rows"):
         assert ours[part] == theirs[part], part
     assert [row[:4] for row in ours["triggers"]] == [row[:4] for row in theirs["triggers"]]
@@ -69,13 +69,13 @@ def test_the_migrator_sees_the_same_statements_as_the_client(
 def test_the_annotation_migration_completes_an_interrupted_run(
     database_server: DatabaseServer, migrated: str, damage: str
 ) -> None:
-    whole = fingerprint(database_server, migrated)
+    complete = fingerprint(database_server, migrated)
     database_server.execute(f"ALTER TABLE gene {damage}", schema=migrated)
-    assert fingerprint(database_server, migrated) != whole
+    assert fingerprint(database_server, migrated) != complete
 
     apply(database_server, migrated, ANNOTATION)
 
-    assert fingerprint(database_server, migrated) == whole
+    assert fingerprint(database_server, migrated) == complete
 
 
 def test_the_annotation_migration_keeps_a_column_that_the_site_widened(

@@ -1,4 +1,4 @@
-"""What holds for every table, and what the database itself refuses."""
+"""Rules for every table, and what the database itself rejects."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ Run = Callable[..., tuple[Row, ...]]
 
 @pytest.fixture
 def run(database_server: DatabaseServer, migrated: str) -> Iterator[Run]:
-    """Run statements in a migrated schema that holds a gene, a disease and a curator."""
+    """Run statements in a migrated schema with a gene, a disease and a curator."""
     with database_server.connect(migrated) as connection, connection.cursor() as cursor:
 
         def run(sql: str, *arguments: object) -> tuple[Row, ...]:
@@ -54,7 +54,7 @@ def test_every_table_is_innodb_utf8mb4_and_has_a_primary_key(
 
 
 def test_no_column_is_generated(database_server: DatabaseServer, migrated: str) -> None:
-    """Else CHECKSUM TABLE differs after a dump and restore of equal rows (MDEV-22943)."""
+    """With one, CHECKSUM TABLE differs after a dump and restore of equal rows (MDEV-22943)."""
     found = database_server.execute(
         "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS"
         " WHERE TABLE_SCHEMA = %s AND GENERATION_EXPRESSION <> ''",
@@ -76,7 +76,7 @@ def test_no_migration_uses_syntax_of_one_vendor_only(file: Path) -> None:
 
 @pytest.mark.parametrize("text", ["é", "日本", "🧬", "x'\\"])
 def test_any_search_text_can_be_compared_with_any_identifier(run: Run, text: str) -> None:
-    """An ascii column would answer error 1267 instead of no rows."""
+    """With an ascii column, the result would be error 1267 instead of no rows."""
     for table, column in (
         *(("gene", "hgnc_id"), ("disease", "disease_id"), ("entity", "category")),
         *(("entity", "inheritance_id"), ("entity", "status"), ("user", "role"), ("user", "state")),
@@ -131,7 +131,8 @@ def test_only_changes_of_status_are_recorded(run: Run) -> None:
         ("approved", "approved", "Moderate", "Moderate", 1, 0),
     )
     ((age,),) = run(
-        "SELECT MAX(ABS(TIMESTAMPDIFF(SECOND, changed_at, UTC_TIMESTAMP(6)))) FROM entity_status_history"
+        "SELECT MAX(ABS(TIMESTAMPDIFF(SECOND, changed_at, UTC_TIMESTAMP(6))))"
+        " FROM entity_status_history"
     )
     assert age in range(60)
 

@@ -1,4 +1,4 @@
-"""The development data set: the same on every run, loaded once, refused beside other data."""
+"""The development data set is reproducible, loaded once, and refused if other data exists."""
 
 import re
 import subprocess
@@ -77,7 +77,7 @@ def test_a_failed_load_is_rolled_back(database_server: DatabaseServer, migrated:
     before = fingerprint(database_server, migrated)
 
     assert run_seed(database_server, migrated).returncode == 1
-    # AUTO_INCREMENT counters move on, rows don't.
+    # AUTO_INCREMENT counters advance, but no rows remain.
     assert fingerprint(database_server, migrated) == before
 
 

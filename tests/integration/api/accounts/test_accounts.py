@@ -1,4 +1,4 @@
-"""An account's life over HTTP, with a real mailer and mail server: mails read, links followed."""
+"""Registration, password reset and email change over HTTP, with a real mailer and mail server."""
 
 import pytest
 
@@ -19,7 +19,7 @@ async def test_an_account_is_registered_confirmed_and_signed_in(lifecycle: Lifec
     assert link_of(mail).startswith("http://sysndd.example/account/confirm?token=")
     assert "48 hours" in mail["Text"]
     token = token_of(mail)
-    # Mail scanners look at every address; looking changes nothing.
+    # Mail scanners open every link with GET, which must change nothing.
     for method in ("GET", "HEAD"):
         for path in ("/api/auth/confirm", f"/api/auth/confirm?token={token}"):
             assert (await lifecycle.client.request(method, path)).status_code == 405
@@ -42,7 +42,7 @@ async def test_a_password_reset_ends_sessions_and_links(lifecycle: Lifecycle) ->
     first, second = (await lifecycle.mails(MARIE))[-2:]
     assert link_of(first).startswith("http://sysndd.example/account/reset?token=")
     assert "60 minutes" in first["Text"]
-    # A password that is refused leaves the link as it was.
+    # A rejected password does not use up the link.
     for refused in ("short", "password1234", "marie1234567", "x" * 12):
         answer = await lifecycle.post(
             "password-reset/confirm", token=token_of(first), password=refused
@@ -104,7 +104,7 @@ async def test_a_link_works_for_one_purpose_and_a_limited_time(lifecycle: Lifecy
 
 
 async def test_a_link_does_not_pass_to_the_next_owner_of_a_user_id(lifecycle: Lifecycle) -> None:
-    """A restore gives AUTO_INCREMENT back, so an id may be given to somebody else."""
+    """A restore resets AUTO_INCREMENT, so an ID may be assigned to another account."""
     await lifecycle.register()
     token = token_of((await lifecycle.mails(MARIE))[-1])
     lifecycle.site.server.execute(
@@ -144,7 +144,7 @@ async def test_registering_a_known_address_notifies_its_owner_only(lifecycle: Li
     third = await lifecycle.register("MARIE", email="third@lab.example")
     assert first.content == second.content == third.content
     assert {one.status_code for one in (first, second, third)} == {202}
-    # To the address that is stored, not to the one that was typed.
+    # Sent to the stored address, not to the one in the request.
     assert (await lifecycle.subjects(MARIE))[-1] == "You already have a SysNDD account"
     assert await lifecycle.mails("Marie@LAB.example") == []
     (mail,) = await lifecycle.mails("third@lab.example")
@@ -155,7 +155,7 @@ async def test_registering_a_known_address_notifies_its_owner_only(lifecycle: Li
 async def test_two_different_passwords_for_one_unconfirmed_address_are_both_dropped(
     lifecycle: Lifecycle,
 ) -> None:
-    """Else who registers somebody's address first has a password on the account they confirm."""
+    """Otherwise an attacker who registers an address first would know the account's password."""
     await lifecycle.register("attacker", email=MARIE, password="the attacker's password")
     await lifecycle.register("marie")
     mail = about(await lifecycle.mails(MARIE), "more than once")
@@ -175,7 +175,7 @@ async def test_the_same_password_for_one_unconfirmed_address_is_retained(
     await lifecycle.register()
     first, second = await lifecycle.mails(MARIE)
     assert "more than once" not in first["Text"] + second["Text"]
-    # Either link opens the account.
+    # Either link confirms the account.
     assert (await lifecycle.post("confirm", token=token_of(first))).json()["status"] == "active"
     answer = await lifecycle.post("confirm", token=token_of(second))
     assert answer.json() == {"status": "already_active"}
@@ -190,7 +190,7 @@ async def test_resending_a_confirmation_is_rate_limited(lifecycle: Lifecycle) ->
     mails = await lifecycle.mails(MARIE)
     assert len(mails) == 1 + 2  # LIMIT_EMAILS_PER_ADDRESS
     assert await lifecycle.mails("nobody@lab.example") == []
-    # Whoever floods a mailbox leaves working links in it.
+    # An attacker who floods a mailbox does not invalidate the links in it.
     answer = await lifecycle.post("confirm", token=token_of(mails[0]))
     assert answer.json() == {"status": "active"}
     await lifecycle.post("confirm/resend", email=MARIE)
@@ -267,7 +267,7 @@ async def test_an_email_change_is_confirmed_at_both_addresses(
     assert lifecycle.user("marie")["email"] == new
     assert await lifecycle.status_of_login(new, PASSWORD) == 200
     assert await lifecycle.status_of_login(MARIE, PASSWORD) == 401
-    # Links that went to the former address are worth nothing now.
+    # Links that were sent to the previous address are invalid now.
     answer = await lifecycle.post(
         "password-reset/confirm", token=token_of(reset), password=NEW_PASSWORD
     )

@@ -1,8 +1,8 @@
-"""SIGKILL of the API at every step of every request that changes accounts: all of it is there, or nothing.
+"""A request that changes an account takes effect completely or not at all when the API is killed.
 
-One account's life, from its registration to its end; each request is killed before each of its
-statements (``make lane LANE=kills-accounts``; otherwise before its COMMIT alone) and once more right after the
-COMMIT, before the answer.
+The requests follow one account from registration to deactivation. Each is killed before its COMMIT
+and again after it, before the answer; with ``make lane LANE=kills-accounts`` also before each of
+its statements.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ State = dict[str, set[tuple[Any, ...]]]
 
 @dataclass
 class Life:
-    """What is asked, one after the other, and what each leaves behind."""
+    """Sends requests that are killed, and checks what each leaves behind."""
 
     lifecycle: Lifecycle
     site: Site
@@ -58,14 +58,14 @@ class Life:
         session: str | None = None,
         **body: str,
     ) -> None:
-        """Kill it at its steps, then after its COMMIT.
+        """Kill a request at its steps, then after its COMMIT.
 
         Arguments:
-            changed: tables, apart from ``mail`` and ``audit_log``.
-            audited: action.
-            mails: templates, in alphabetical order.
-            session: token of who asks.
-            body: members of the document that is sent.
+            changed: changed tables, apart from ``mail`` and ``audit_log``.
+            audited: action in the audit log.
+            mails: templates of the emails, in alphabetical order.
+            session: session token of the client.
+            body: members of the request body.
         """
         question = Question(method, path, body or None, session)
         before = self.state()
@@ -83,18 +83,18 @@ class Life:
         self.mailed.update(mails)
 
     async def unharmed(self, point: str, question: Question, before: State) -> None:
-        # Each session was used just now: no request has a statement more, to note that, than another.
+        # Every session was used just now, so that no request needs a statement to record its use.
         self.site.server.execute(
             f"UPDATE `{self.site.ops}`.session SET last_seen_at = UTC_TIMESTAMP(6)"
         )
         await self.killed.killed_at(point, question)
         self.kills += 1
-        # The server finds out that its client is gone, and rolls back.
+        # The database detects the lost connection and rolls back.
         await asyncio.to_thread(eventually, "it is rolled back", self.without_writers, seconds=60)
         assert self.state() == before, (question.path, point)
 
     def state(self) -> State:
-        """Read what is committed."""
+        """Read the committed rows."""
         return {
             name: set(
                 self.site.server.execute(
@@ -109,7 +109,7 @@ class Life:
         return self.site.server.execute("SELECT 1 FROM information_schema.innodb_trx") == ()
 
     def link(self, purpose: TokenPurpose) -> str:
-        """Make the token of the newest link, as its mail has it."""
+        """Derive the token of the latest link, as its email contains it."""
         ((token_id,),) = self.site.server.execute(
             f"SELECT id FROM `{self.site.ops}`.account_token WHERE purpose = %s"
             " AND used_at IS NULL AND revoked_at IS NULL ORDER BY created_at DESC LIMIT 1",
@@ -118,7 +118,7 @@ class Life:
         return derive(SecretStr(self.site.environ["TOKEN_KEY"]), purpose, token_id)
 
     async def signed_in(self, password: str = PASSWORD) -> str:
-        """Open a session in the API that nobody kills."""
+        """Open a session in the API that is not killed."""
         return await sign_in(self.lifecycle.client, "marie", password)
 
 
@@ -127,7 +127,7 @@ async def test_a_killed_request_changes_an_account_completely_or_not_at_all(
 ) -> None:
     with killed_api(site, tmp_path) as killed:
         life = Life(lifecycle, site, killed, collections.Counter())
-        # Before the others' requests have used up what one client may register.
+        # First, because the later requests use up the rate limit of the client.
         assert (await lifecycle.register("pierre")).status_code == 202
         life.mailed["confirm"] += 1
         await registration(life)
@@ -136,7 +136,7 @@ async def test_a_killed_request_changes_an_account_completely_or_not_at_all(
         await sessions(life)
         await administration(life)
         print(f"{life.kills} kills")  # noqa: T201 - the count is what the long lane is run for
-        # What was committed arrives, each once, although its request was never answered.
+        # Every committed email arrives once, although its request was never answered.
         await lifecycle.outbox.send_due()
         rows = site.server.execute(f"SELECT template, state FROM `{site.ops}`.mail")
         assert {state for _, state in rows} <= {"sent", "cancelled"}
@@ -235,6 +235,7 @@ async def administration(life: Life) -> None:
     pierre = f"{users}/{life.lifecycle.user('pierre')['user_id']}"
     await ask(f"{pierre}/resend-confirmation", "account_token", "resend_confirmation", "confirm")
     life.site.server.execute(
-        f"UPDATE `{life.site.app}`.`user` SET state = 'awaiting_approval' WHERE user_name = 'pierre'"
+        f"UPDATE `{life.site.app}`.`user` SET state = 'awaiting_approval'"
+        " WHERE user_name = 'pierre'"
     )
     await ask(f"{pierre}/approve", "user", "approve_user", "approved")

@@ -1,4 +1,4 @@
-"""Many at once, and in between: one token has one effect, and what is read may be over."""
+"""Concurrent requests about accounts: a token has one effect, and stale reads are detected."""
 
 import asyncio
 import random
@@ -16,7 +16,7 @@ MARIE = "marie@lab.example"
 
 
 async def posted(base_urls: list[str], path: str, bodies: list[dict[str, str]]) -> Counter[str]:
-    """POST bodies all at once, to the servers in turn; count what was answered."""
+    """POST bodies concurrently, to the servers in turn; count the answers."""
     limits = httpx.Limits(max_connections=200)
     async with httpx.AsyncClient(timeout=60, limits=limits) as client:
         answers = await asyncio.gather(
@@ -56,7 +56,7 @@ async def test_one_hundred_resets_with_one_token_set_one_password(
     bodies = [{"token": token, "password": f"{NEW_PASSWORD} {n}"} for n in range(100)]
     async with served(settings) as first, served(settings) as second:
         seen = await posted([first, second], "password-reset/confirm", bodies)
-    # Past the bound on hashes at work one is told to come back; of the rest one wins.
+    # Beyond the limit of concurrent hashes the answer is 503; of the other requests one succeeds.
     assert seen.pop("200") == 1
     assert set(seen) <= {"link_invalid", "sign_in_busy"}
     assert sum(seen.values()) == 99
@@ -90,7 +90,7 @@ async def test_a_sign_in_fails_when_the_account_changes_during_it(
             f"SELECT password_hash FROM {table} WHERE user_name = 'marie'"
         )
         with site.server.connect() as blocker, blocker.cursor() as cursor:
-            # What the sign-in writes waits for this row; meanwhile the account changes.
+            # The sign-in waits for this row; the account changes during the wait.
             cursor.execute("START TRANSACTION")
             cursor.execute(f"UPDATE {table} SET {change} WHERE user_name = 'marie'")
             trying = asyncio.create_task(lifecycle.status_of_login("marie", PASSWORD))
@@ -126,7 +126,7 @@ async def test_a_password_is_rehashed_when_the_cost_rises(lifecycle: Lifecycle, 
         ):
             await sign_in(client, "marie", composed)
             assert expected in lifecycle.user("marie")["password_hash"]
-            # The same password from a keyboard that composes its letters differently.
+            # The same password in another Unicode normalization form.
             await sign_in(client, "marie", unicodedata.normalize("NFD", composed))
 
 
@@ -174,8 +174,8 @@ VALUES = (
 )
 
 
-def drawn(count: int) -> list[dict[str, str]]:
-    """Draw combinations of up to four forged headers, the same ones on every run."""
+def tampered_headers(count: int) -> list[dict[str, str]]:
+    """Draw combinations of up to four tampered headers, the same on every run."""
     chosen = random.Random(6)  # noqa: S311 - no secret
     return [
         {name: chosen.choice(VALUES) for name in chosen.sample(HEADERS, chosen.randint(1, 4))}
@@ -186,7 +186,7 @@ def drawn(count: int) -> list[dict[str, str]]:
 async def test_no_request_header_changes_the_links_in_emails(
     lifecycle: Lifecycle, site: Site
 ) -> None:
-    """``link_of`` insists on PUBLIC_URL; nothing of a request gets into a mail."""
+    """``link_of`` requires PUBLIC_URL; no part of a request may appear in an email."""
     await lifecycle.active()
     settings = site.load(ApiSettings, **MANY, LIMIT_EMAILS_PER_ADDRESS="1000")
     async with (
@@ -197,12 +197,12 @@ async def test_no_request_header_changes_the_links_in_emails(
         async def ask(path: str, body: dict[str, str], headers: dict[str, str]) -> int:
             return (await client.post(f"/api/auth/{path}", json=body, headers=headers)).status_code
 
-        tampered = TAMPERED_HOSTS + drawn(60)
+        tampered = TAMPERED_HOSTS + tampered_headers(60)
         statuses = await asyncio.gather(
             *(ask("password-reset", {"email": MARIE}, headers) for headers in tampered),
             *(ask("register", new_account(n), headers) for n, headers in enumerate(TAMPERED_HOSTS)),
         )
-        # 400 is the HTTP server's answer to a Host that can't be one.
+        # The HTTP server answers 400 to a malformed Host.
         assert set(statuses) <= {202, 400}
         host, port = base_url.removeprefix("http://").split(":")
         assert await absolute_uri(host, int(port)) == b"202"
@@ -221,7 +221,7 @@ def new_account(number: int) -> dict[str, str]:
 
 
 async def absolute_uri(host: str, port: int) -> bytes:
-    """Ask with the address of another site in the request line; return the status."""
+    """Send a request with the URL of another site in the request line; return the status."""
     body = b'{"email": "marie@lab.example"}'
     reader, writer = await asyncio.open_connection(host, port)
     writer.write(

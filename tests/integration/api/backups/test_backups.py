@@ -1,4 +1,4 @@
-"""Pin, verify and delete over HTTP: typed words, the last verified one, and the audit."""
+"""Backups over HTTP: list, download, pin, verify, delete, and the audit log."""
 
 import dataclasses
 import json
@@ -36,7 +36,7 @@ async def test_a_backup_is_verified_pinned_and_deleted(
 
     answer = await api.admin.post(f"{at}/verify")
     assert answer.status_code == 202, answer.text
-    # While that job waits, nothing is deleted under it.
+    # A backup cannot be deleted while a job for it is queued.
     busy = await api.admin.request("DELETE", at, json={"confirm": "DELETE"})
     assert problem(busy, 409, "operation_in_progress")["job_id"] == answer.json()["job_id"]
     await bench.worker().run_until_idle()
@@ -163,11 +163,11 @@ async def test_a_backup_is_downloaded_completely_in_ranges_and_conditionally(
     whole, etag = path.read_bytes(), f'"{manifest.sha256}"'
     settings = site.load(ApiSettings, **s3_server.environ(bucket))
     async with served(settings) as base_url, _same_token(api, base_url) as admin:
-        for place in ("local", "s3"):
-            assert bench.store.manifest(manifest.name).locations[0] == place
+        for location in ("local", "s3"):
+            assert bench.store.manifest(manifest.name).locations[0] == location
             await _check_download(admin, manifest.name, whole, etag)
             path.unlink(missing_ok=True)
-        # Only there: without settings of the second place that is said, and with them it goes.
+        # Only the off-site copy is left: it needs the settings of the off-site storage.
         at = f"{BACKUPS}/{manifest.name}"
         problem(await api.admin.get(f"{at}/download"), 503, "offsite_storage_unavailable")
         (listed,) = (await api.admin.get(BACKUPS)).json()["data"]
@@ -224,7 +224,7 @@ async def _check_download(admin: httpx.AsyncClient, name: str, whole: bytes, eta
         answer = await get(range=span)
         assert problem(answer, 416, "range_not_satisfiable")["size_bytes"] == size
         assert answer.headers["content-range"] == f"bytes */{size}"
-    # Of another file, or not understood: the whole.
+    # Another version of the file, or an unsupported range: the complete file.
     for span, condition in (("bytes=0-9", '"other"'), ("lines=1-2", etag), ("bytes=9-1", etag)):
         answer = await get(range=span, if_range=condition)
         assert (answer.status_code, answer.content) == (200, whole), span

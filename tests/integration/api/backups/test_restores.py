@@ -1,4 +1,4 @@
-"""Maintenance mode, the preview of a restore, and the undo's typed word."""
+"""Restores over HTTP: maintenance mode, dry run, inspection, undo and required consent."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ UNDO = "/api/admin/restores/undo"
 
 
 def journal(site: Site, **values: object) -> None:
-    """Write an entry as a worker does."""
+    """Write a journal entry as a worker does."""
     columns = {
         "job_id": "0",
         "purpose": "restore",
@@ -153,7 +153,7 @@ async def test_required_consent_must_be_exact_and_confirmation_alone_is_not_enou
         body = {"confirm": "RESTORE", "confirm_without_administrator": "WITHOUT ADMINISTRATOR"}
         answer = await api.admin.post(path, json=body)
         await bench.worker().run_until_idle()
-        # Who asked is no Administrator in what is live now, and is signed in no longer.
+        # The requester is no Administrator in the restored database, and the session has ended.
         problem(await api.admin.get(answer.headers["location"]), 401, "not_signed_in")
         row = await bench.rows.get(answer.json()["job_id"])
         assert row["state"] == "succeeded", row["error"]

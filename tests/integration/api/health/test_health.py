@@ -1,4 +1,4 @@
-"""Ready, live and the report while parts of the system are away."""
+"""Readiness, liveness and the health report while parts of the system are unavailable."""
 
 import asyncio
 import time
@@ -100,7 +100,7 @@ async def test_the_report_names_the_failed_checks(
 
 
 async def drift_compared(api: Api) -> dict[str, Any]:
-    """Return the report of after the first look at the definitions, which it does not wait for."""
+    """Return the first report with a drift check, which runs in the background."""
     deadline = time.monotonic() + 30
     while True:
         report: dict[str, Any] = (await api.admin.get("/api/health")).json()
@@ -131,6 +131,4 @@ async def test_there_is_no_drift_after_the_migrations(api: Api) -> None:
     drift = (await drift_compared(api))["checks"]["drift"]
     assert (drift["status"], drift["drift"]) == ("pass", [])
     again = (await api.admin.get("/api/health")).json()["checks"]["drift"]
-    assert again["compared_at"] == drift["compared_at"], (
-        "looked again although a minute is not over"
-    )
+    assert again["compared_at"] == drift["compared_at"], "the drift check ran again within a minute"

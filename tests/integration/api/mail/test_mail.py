@@ -1,4 +1,4 @@
-"""What administrators do with mails: list, search, look at, send again, cancel."""
+"""Administrators list, search, show, resend and cancel emails."""
 
 import asyncio
 from pathlib import Path
@@ -63,8 +63,8 @@ async def test_emails_are_listed_by_state_searched_and_paged(
     ):
         part = (await api.admin.get("/api/admin/mail", params={"search": search})).json()
         assert part["total"] == found, search
-    (dead,) = (await api.admin.get("/api/admin/mail", params={"state": "failed"})).json()["data"]
-    assert (dead["id"], dead["last_code"], dead["next_attempt_at"]) == (odd, 550, None)
+    (failed,) = (await api.admin.get("/api/admin/mail", params={"state": "failed"})).json()["data"]
+    assert (failed["id"], failed["last_code"], failed["next_attempt_at"]) == (odd, 550, None)
     wrong = await api.admin.get("/api/admin/mail", params={"state": "lost"})
     problem(wrong, 422, "invalid_request")
 
@@ -83,8 +83,8 @@ async def test_only_administrators_may_manage_emails(api: Api) -> None:
 @pytest.mark.parametrize("mail_id", [UNKNOWN, "ü", "x' OR '1'='1"])
 async def test_an_unknown_email_is_not_found(api: Api, mail_id: str) -> None:
     problem(await api.admin.get(f"/api/admin/mail/{mail_id}"), 404, "mail_not_found")
-    for deed in ("replay", "cancel"):
-        answer = await api.admin.post(f"/api/admin/mail/{mail_id}/{deed}")
+    for action in ("resend", "cancel"):
+        answer = await api.admin.post(f"/api/admin/mail/{mail_id}/{action}")
         problem(answer, 404, "mail_not_found")
 
 
@@ -96,28 +96,28 @@ async def test_a_failed_email_is_resent_with_its_message_id(
         async with open_outbox(site, database, smtp) as outbox:
             mail_id = await outbox.put(mail("person@sysndd.example", expires_after=60))
             await outbox.worker.run_until_idle()
-            dead = await shown(api, mail_id)
-            assert (dead["state"], dead["last_code"]) == ("failed", 550)
-            assert dead["undeliverable_since"]
-            assert dead["preview"]["subject"] == "SysNDD test email"
+            failed = await shown(api, mail_id)
+            assert (failed["state"], failed["last_code"]) == ("failed", 550)
+            assert failed["undeliverable_since"]
+            assert failed["preview"]["subject"] == "SysNDD test email"
             await set_state(outbox, mail_id, "expires_at = created_at + INTERVAL 1 SECOND")
             server.answers.update(DEFAULTS)
             answer = await api.admin.post(f"/api/admin/mail/{mail_id}/resend")
             assert answer.status_code == 202
             queued = answer.json()
             assert (queued["state"], queued["undeliverable_since"]) == ("queued", None)
-            assert queued["attempt"] == dead["attempt"], "the fence only ever grows"
-            assert queued["expires_at"] > dead["created_at"]
+            assert queued["attempt"] == failed["attempt"], "the fencing token never decreases"
+            assert queued["expires_at"] > failed["created_at"]
             await outbox.worker.run_until_idle()
             sent = await shown(api, mail_id)
             assert (sent["state"], sent["attempt"]) == ("sent", 2)
             (message,) = server.accepted
-            assert message["Message-ID"] == sent["message_id"] == dead["message_id"]
-            for deed, code in (
-                ("replay", "mail_not_resendable"),
+            assert message["Message-ID"] == sent["message_id"] == failed["message_id"]
+            for action, code in (
+                ("resend", "mail_not_resendable"),
                 ("cancel", "mail_not_cancellable"),
             ):
-                answer = await api.admin.post(f"/api/admin/mail/{mail_id}/{deed}")
+                answer = await api.admin.post(f"/api/admin/mail/{mail_id}/{action}")
                 assert problem(answer, 409, code)["state"] == "sent"
     events = (await api.admin.get("/api/admin/audit")).json()["data"]
     (event,) = [one for one in events if one["object"] == mail_id]
@@ -147,7 +147,9 @@ async def test_an_email_on_hold_causes_a_warning_until_it_is_cancelled_or_resent
             await outbox.worker.run_until_idle()
             assert (await shown(api, two))["state"] == "sent"
             assert (await shown(api, one))["state"] == "cancelled"
-            assert len(server.accepted) == 3  # each once in doubt, one of them again
+            assert (
+                len(server.accepted) == 3
+            )  # each once with unknown delivery, and one of them again
 
 
 async def test_an_email_that_is_being_sent_cannot_be_changed(
@@ -156,8 +158,8 @@ async def test_an_email_that_is_being_sent_cannot_be_changed(
     async with open_outbox(site, database, SmtpSettings(security=SmtpSecurity.NONE)) as outbox:
         mail_id = await outbox.put(mail("person@sysndd.example"))
         assert await outbox.rows.claim("another") is not None
-        for deed, code in (("replay", "mail_not_resendable"), ("cancel", "mail_not_cancellable")):
-            answer = await api.admin.post(f"/api/admin/mail/{mail_id}/{deed}")
+        for action, code in (("resend", "mail_not_resendable"), ("cancel", "mail_not_cancellable")):
+            answer = await api.admin.post(f"/api/admin/mail/{mail_id}/{action}")
             assert problem(answer, 409, code)["state"] == "running"
 
 

@@ -1,4 +1,4 @@
-"""Figures for Prometheus: of one process, and of several workers that any of them answers for."""
+"""Prometheus metrics of one process, and of several workers, which any of them reports."""
 
 import os
 import signal
@@ -47,7 +47,7 @@ async def test_metrics_cover_the_system_and_its_requests(api: Api) -> None:
     assert figures["sysndd_health", (("check", "database"),)] == 0
     assert figures["sysndd_health", (("check", "workers"),)] == 1
     assert figures["sysndd_pool_connections", (("state", "size"),)] > 0
-    # There is no backup: its age is left out, not zero.
+    # Without a backup, its age is omitted, not zero.
     assert not any(name == "sysndd_backup_newest_age_hours" for name, _ in figures)
     mail_id = await api.context[Mails].queue_test("person@sysndd.example", requested_by=None)
     figures = read((await api.client.get("/metrics")).text)
@@ -87,7 +87,11 @@ def test_any_worker_reports_the_metrics_of_all_workers(site: Site, tmp_path: Pat
         killed = min(pids())
         assert killed in children_of(server.pid)
         os.kill(killed, signal.SIGKILL)
-        eventually("the dead one's pool is forgotten", lambda: killed not in pids(), seconds=30)
+        eventually(
+            "the killed worker's pool is no longer reported",
+            lambda: killed not in pids(),
+            seconds=30,
+        )
         eventually("another took its place", lambda: len(pids()) == 2, seconds=60)
-        # What the dead one counted stays counted.
+        # The counts of the killed worker remain.
         assert scrape()["sysndd_http_requests_total", labels] == 20

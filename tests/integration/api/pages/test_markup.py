@@ -1,4 +1,4 @@
-"""Text of people, dumps, servers and files that wants to be markup: on every page it stays text."""
+"""Markup in the text of users, dumps, servers and files is escaped on every page."""
 
 import json
 import re
@@ -23,7 +23,7 @@ HOSTILE_MAIL = (
 
 
 def hostile_jobs(site: Site) -> None:
-    """Write a failed job and a dry run whose every field is markup."""
+    """Write a failed job and a dry run with markup in every field."""
     result = {
         "tables": [],
         "live_table_count": 1,
@@ -57,7 +57,7 @@ def hostile_jobs(site: Site) -> None:
 
 
 def hostile_mail(site: Site) -> None:
-    """Write a held mail whose every field is markup."""
+    """Write an email on hold with markup in every field."""
     preview = {"subject": MARKUP, "text": MARKUP, "html": HOSTILE_MAIL}
     site.server.execute(
         f"INSERT INTO `{site.ops}`.mail (id, purpose, recipient, template, context, message_id,"
@@ -69,7 +69,7 @@ def hostile_mail(site: Site) -> None:
 
 
 def hostile_account(site: Site) -> int:
-    """Give the only account and its session markup in every field; return its id."""
+    """Write markup to every field of the only account and its session; return the account's ID."""
     site.server.execute(
         f"UPDATE `{site.app}`.`user` SET user_name = %s, email = %s, comment = %s,"
         " first_name = %s, family_name = %s, orcid = %s",
@@ -81,7 +81,7 @@ def hostile_account(site: Site) -> int:
 
 
 def hostile_migrations(site: Site) -> None:
-    """Let a file fail with markup in the server's words, and leave a table that nobody expects."""
+    """Fail a migration with markup in the server's message, and create an unexpected table."""
     site.server.execute(
         f"UPDATE `{site.app}`.schema_version SET success = 0, error = %s, applied_by = 'x<b>y'"
         " ORDER BY filename DESC LIMIT 1",
@@ -91,7 +91,7 @@ def hostile_migrations(site: Site) -> None:
 
 
 def hostile_inspection(site: Site, backup: str) -> None:
-    """List a table that was loaded for a look and is called by markup."""
+    """Write an inspection of a table with markup in its name."""
     site.server.execute(
         f"INSERT INTO `{site.ops}`.inspection (schema_name, live, job_id, backup, table_name,"
         " row_count, created_at, kept_until) VALUES ('look', %s, %s, %s, %s, 1, UTC_TIMESTAMP(6),"
@@ -114,7 +114,7 @@ async def test_markup_in_stored_text_is_escaped_on_every_page(
         application_version=MARKUP,
         offsite_error=MARKUP,
     )
-    # A file that somebody put there: its name is anything that a file system takes.
+    # An unmanaged file may have any name that the file system allows.
     (site.backup_dir / (MARKUP.replace("/", "") + ".sql")).write_bytes(b"dump")
     hostile_jobs(site)
     hostile_mail(site)
@@ -125,7 +125,7 @@ async def test_markup_in_stored_text_is_escaped_on_every_page(
     job, mail = f"/admin/jobs/{JOB}", f"/admin/mail/{MAIL}"
     at = f"/admin/backups/{backup.name}"
     without = {
-        # What is asked here names nothing that anybody wrote.
+        # These forms show no stored text.
         "/admin/restores/undo",
         f"{at}/unpin",
         f"{at}/delete",
@@ -162,7 +162,7 @@ async def test_markup_in_stored_text_is_escaped_on_every_page(
         answer = await page_client.get(path)
         assert answer.status_code == 200, path
         for dangerous in ("<img src=x", "<script>alert", "'<script", "<b>"):
-            # The overview sets the names of its parts in bold.
+            # The overview renders the names of its parts in bold.
             assert dangerous not in re.sub(r"<b>[A-Z][a-z ]+:</b>", "", answer.text), path
         if path not in without:
             assert "<script>alert(2)" in unescape(answer.text), "the text itself has to be there"

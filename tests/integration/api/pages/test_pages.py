@@ -1,4 +1,4 @@
-"""The pages over HTTP: who gets in, what a foreign site can do, and text that wants to be markup."""
+"""The pages over HTTP: access, cross-site requests, confirmations and security headers."""
 
 import csv
 import io
@@ -47,7 +47,8 @@ async def test_a_wrong_password_shows_the_form_with_the_name_and_no_details(api:
 
 async def test_the_admin_pages_are_for_administrators_only(api: Api, site: Site) -> None:
     site.server.execute(
-        f"INSERT INTO `{site.app}`.`user` (user_name, email, password_hash, role, state, created_at)"
+        f"INSERT INTO `{site.app}`.`user`"
+        " (user_name, email, password_hash, role, state, created_at)"
         f" SELECT 'curator', 'c@sysndd.example', password_hash, 'Curator', 'active', created_at"
         f" FROM `{site.app}`.`user` WHERE user_name = 'admin'"
     )
@@ -152,7 +153,7 @@ async def test_the_audit_log_can_be_filtered_and_exported(
     rows = list(csv.DictReader(io.StringIO(answer.text)))
     assert [row["action"] for row in rows] == ["pin_backup"]
     assert rows[0]["object"] == name
-    # A spreadsheet would compute it.
+    # A spreadsheet would evaluate it as a formula.
     assert rows[0]["actor_name"] == "'=1+1"
     page = await page_client.get("/admin/audit?action=sign_in")
     assert "Pin backup" not in re.sub(r"<option.*?</option>", "", page.text)
@@ -181,7 +182,7 @@ async def test_a_failed_job_can_be_retried_unless_it_is_a_restore(
     assert again.status_code == 303
     new_id = again.headers["location"].rpartition("/")[2]
     assert new_id not in ids
-    # Now one is queued, so a second is refused, and the page leads to the first.
+    # One job is queued, so a second is refused and the page links to the first.
     busy = await page_client.post("/admin/backups")
     assert busy.status_code == 409
     assert f'href="/admin/jobs/{new_id}"' in busy.text

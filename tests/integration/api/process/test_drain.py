@@ -1,4 +1,4 @@
-"""An API that is told to stop serves on for API_DRAIN seconds, and lets go of its connections."""
+"""An API that receives SIGTERM serves for API_DRAIN seconds while it closes its connections."""
 
 import os
 import signal
@@ -30,8 +30,8 @@ def test_connections_are_closed_before_the_workers_stop(site: Site, tmp_path: Pa
         os.kill(process.pid, signal.SIGTERM)
         log = tmp_path / "sysndd_api.log"
         eventually("it drains", lambda: "api_draining" in log.read_text(), seconds=30)
-        # Served on, on the connection that was there and on new ones; each is let go of.
-        eventually("let go", lambda: kept.get(url).headers.get("connection") == "close", seconds=3)
+        # Requests on existing and new connections are served, and each connection is closed.
+        eventually("closed", lambda: kept.get(url).headers.get("connection") == "close", seconds=3)
         assert httpx.get(url).headers["connection"] == "close"
         eventually("it has ended", lambda: not process.is_running(), seconds=60)
         with pytest.raises(httpx.ConnectError):
@@ -41,7 +41,7 @@ def test_connections_are_closed_before_the_workers_stop(site: Site, tmp_path: Pa
 def test_after_draining_no_connection_is_accepted_that_will_not_be_served(
     site: Site, tmp_path: Path
 ) -> None:
-    """Not even while a slow request holds a worker up: the connection is refused at once."""
+    """This holds even while a slow request delays the end of a worker."""
     port = free_port()
     changes = {"API_PORT": str(port), "API_WORKERS": "2", "API_DRAIN": "0.5"}
     url = f"http://127.0.0.1:{port}"
@@ -83,12 +83,12 @@ def answers(url: str) -> bool:
 
 
 def refused(url: str) -> bool:
-    """Tell whether a new connection is refused; one that is accepted has to be answered."""
+    """Return whether a new connection is refused; an accepted one must be answered."""
     try:
         httpx.get(url, timeout=5)
     except httpx.ConnectError:
         return True
     except httpx.RemoteProtocolError:
-        # Closed while the workers were told to stop, one after the other.
+        # Closed while the workers were being stopped, one after the other.
         return False
     return False

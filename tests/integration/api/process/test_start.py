@@ -1,4 +1,4 @@
-"""How ``sysndd-api`` starts, and how it refuses to."""
+"""How ``sysndd-api`` starts, and what makes the start fail."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from tests.support.workers import PACKAGES, eventually, service_process
 
 
 def started(site: Site, **changes: str) -> "subprocess.CompletedProcess[str]":
-    """Start the API and wait until it has given up."""
+    """Start the API and wait until it has exited."""
     environ = {
         **os.environ,
         **site.environ,
@@ -37,7 +37,7 @@ def started(site: Site, **changes: str) -> "subprocess.CompletedProcess[str]":
 
 @pytest.fixture
 def behind(site: Site, tmp_path: Path) -> dict[str, str]:
-    """A directory with one migration more than the schema has."""
+    """A migrations directory with one pending migration."""
     directory = tmp_path / "migrations"
     directory.mkdir()
     for path in (REPOSITORY / "db" / "migrations").iterdir():
@@ -116,7 +116,7 @@ def test_a_secret_is_read_from_a_file(site: Site, tmp_path: Path) -> None:
 
 
 def test_an_invalid_public_url_is_a_failed_start(site: Site) -> None:
-    """Links in mails have no other source, least of all a request's Host."""
+    """It is the only source of links in emails; the Host of a request must not be one."""
     for wrong in ("", "sysndd.example", "ftp://sysndd.example", "http://sysndd.example/path"):
         done = started(site, PUBLIC_URL=wrong)
         assert done.returncode == 1
@@ -124,7 +124,7 @@ def test_an_invalid_public_url_is_a_failed_start(site: Site) -> None:
 
 
 def test_production_requires_an_https_url(site: Site) -> None:
-    """It is production wherever nobody has said otherwise."""
+    """Production is the default environment."""
     for environment in ("", "production"):
         done = started(site, PUBLIC_URL="http://sysndd.example", ENVIRONMENT=environment)
         assert done.returncode == 1

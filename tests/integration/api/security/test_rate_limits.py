@@ -1,4 +1,4 @@
-"""Limits: counted for all workers, never open, and no way to lock a person out."""
+"""Rate limits count for all workers, hold without Redis, and cannot lock an account."""
 
 from collections.abc import AsyncIterator
 
@@ -20,7 +20,7 @@ WRONG = "not the password"
 async def try_password(
     client: httpx.AsyncClient, login: str, password: str = WRONG, *, remote: str = "192.0.2.1"
 ) -> int:
-    """Try to sign in from a client's address, as the trusted proxy gives it; return the status."""
+    """Try to sign in from an address that the trusted proxy reports; return the status."""
     body = {"login": login, "password": password}
     headers = {"X-Forwarded-For": remote}
     return (await client.post(LOGIN, json=body, headers=headers)).status_code
@@ -38,7 +38,7 @@ async def strict(site: Site, lifecycle: Lifecycle) -> AsyncIterator[httpx.AsyncC
         LIMIT_FAILURES_TOTAL="30",
         LIMIT_REQUESTS_PER_CLIENT="5",
         LIMIT_REQUESTS_TOTAL="40",
-        # Alone a worker has the whole limit, should Redis be slow on a busy machine.
+        # With one worker, its share is the complete limit, should Redis be slow on a busy machine.
         API_WORKERS="1",
     )
     async with served(settings) as base_url, httpx.AsyncClient(base_url=base_url) as client:
@@ -49,7 +49,7 @@ async def strict(site: Site, lifecycle: Lifecycle) -> AsyncIterator[httpx.AsyncC
 async def test_failures_of_one_client_for_one_account_are_limited(
     strict: httpx.AsyncClient, login: str
 ) -> None:
-    # However it is spelled, it is one account to the database, and must be one to the limit.
+    # All spellings that the database treats as one account count together.
     spelled = [login, login.upper(), f"{login} ", login.replace("e", "é").replace("o", "ö")]
     statuses = [await try_password(strict, name) for name in spelled]
     assert statuses == [401, 401, 401, 429]
@@ -69,7 +69,7 @@ async def test_successful_sign_ins_are_not_counted(strict: httpx.AsyncClient) ->
 async def test_failures_of_one_client_for_many_accounts_are_limited(
     strict: httpx.AsyncClient,
 ) -> None:
-    # One IPv6 host has a whole /64 to itself.
+    # One IPv6 host usually has a complete /64 network.
     for remotes in (["192.0.2.7"] * 7, [f"2001:db8:1:2::{number}" for number in range(1, 8)]):
         statuses = [
             await try_password(strict, f"user{number}{remote}", remote=remote)
@@ -88,10 +88,10 @@ async def test_distributed_guessing_does_not_lock_an_account(
         await try_password(strict, "marie", remote=f"192.0.2.{number}") for number in range(12)
     ]
     assert statuses == [401] * 8 + [429] * 4
-    # A client that the account knows goes on; its own mistakes still count.
+    # A known client is let through, but its own failures count.
     assert await try_password(strict, "marie", PASSWORD, remote=home) == 200
     assert await try_password(strict, "marie", remote=home) == 401
-    # Another of marie's machines is unknown; a reset by mail opens it.
+    # Another client of marie's is not known; a password reset lets it through.
     away = "203.0.113.5"
     assert await try_password(strict, "marie", PASSWORD, remote=away) == 429
     headers = {"X-Forwarded-For": away}
@@ -106,7 +106,7 @@ async def test_distributed_guessing_does_not_lock_an_account(
 
 
 async def test_a_forwarded_address_is_trusted_from_a_trusted_proxy_only(site: Site) -> None:
-    """Behind a proxy that is not in TRUSTED_PROXIES everybody is that proxy."""
+    """Behind a proxy that is not in TRUSTED_PROXIES, every client counts as that proxy."""
     settings = site.load(
         ApiSettings, LIMIT_FAILURES_PER_ACCOUNT_AND_CLIENT="3", TRUSTED_PROXIES="192.0.2.200"
     )
@@ -148,7 +148,7 @@ async def test_the_total_limit_does_not_affect_a_known_client(
     known = {"X-Forwarded-For": "198.51.100.1"}
     answer = await strict.post("/api/auth/password-reset", json=body, headers=known)
     assert answer.status_code == 202
-    # The first one over a limit is in the audit log, and no flood of the others.
+    # Only the first refusal of a window is in the audit log.
     refused = [event for event in lifecycle.audited() if event[1] == "too_many_attempts"]
     assert refused == [("confirm", "too_many_attempts")]
 
@@ -179,7 +179,7 @@ async def test_limits_apply_while_redis_is_unavailable(
             statuses.append(await try_password(strict, "nobody"))
         assert statuses[-1] == 429
         assert statuses.count(401) <= 2
-        # Who has the right password gets in.
+        # The correct password is accepted.
         assert await try_password(strict, "marie", PASSWORD) == 200
     finally:
         if fault == "stopped":
@@ -202,7 +202,7 @@ async def test_redis_holds_no_address_and_every_key_expires(
 
 async def test_without_redis_each_worker_applies_its_share(site: Site) -> None:
     limiter = Limiter(site.redis, site="t", secret="s", workers=4)
-    limiter._away_until = float("inf")  # Redis is away all the time
+    limiter._away_until = float("inf")  # Redis is unavailable throughout
     limit = Limit("share", 10, 3600)
     verdicts = [(await limiter.take(Use(limit)))[0].over for _ in range(5)]
     assert verdicts == [False, False, False, True, True]
@@ -211,7 +211,7 @@ async def test_without_redis_each_worker_applies_its_share(site: Site) -> None:
 
 async def test_the_counts_of_a_worker_are_bounded(site: Site) -> None:
     limiter = Limiter(site.redis, site="t", secret="s", workers=1)
-    limiter._away_until = float("inf")  # Redis is away all the time
+    limiter._away_until = float("inf")  # Redis is unavailable throughout
     limit = Limit("bounded", 2, 3600)
     for number in range(30_000):
         await limiter.take(Use(limit, str(number)))
@@ -244,7 +244,7 @@ ENUMERATION = [
 async def test_known_and_unknown_addresses_are_indistinguishable(
     lifecycle: Lifecycle, state: str
 ) -> None:
-    """Status, headers and body; the time is measured by `make lane LANE=kills-accounts`."""
+    """Compares status, headers and body; `make lane LANE=kills-accounts` compares durations."""
     await lifecycle.active()
     lifecycle.site.server.execute(
         f"UPDATE `{lifecycle.site.app}`.`user` SET state = %s WHERE user_name = 'marie'", (state,)
@@ -258,6 +258,6 @@ async def test_known_and_unknown_addresses_are_indistinguishable(
             content.pop("request_id", None)
             seen.append((answer.status_code, headers, content))
         assert seen[0] == seen[1], path
-    # The right password of an account that is not active is no better than a wrong one.
+    # The correct password of an inactive account is answered like a wrong one.
     if state != "active":
         assert await lifecycle.status_of_login("marie", PASSWORD) == 401

@@ -1,4 +1,4 @@
-"""Sessions by header and by cookie: who may use them, how they end, and what a foreign page can't."""
+"""Sessions with header and cookie: access, expiry, revocation and cross-site requests."""
 
 import httpx
 import pytest
@@ -13,7 +13,7 @@ SESSIONS = "/api/auth/sessions"
 
 
 def cookie(token: str, **headers: str) -> dict[str, str]:
-    """Return the headers of a browser that has the cookie. (httpx sends no Secure one over http.)"""
+    """Return the headers of a browser with the cookie; httpx sends no Secure cookie over HTTP."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return {"Cookie": f"theme=dark; {SESSION_COOKIE}={token}"} | named
 
@@ -24,7 +24,7 @@ async def test_a_cookie_authorizes_reads_like_a_header(api: Api) -> None:
         answer = await api.client.get(path, headers=cookie(token))
 
         assert answer.status_code == 200, path
-    # Reading changes nothing, so it does not matter which page asks.
+    # A read changes nothing, so its origin does not matter.
     crossing = cookie(token, Sec_Fetch_Site="cross-site")
     assert (await api.client.get("/api/auth/me", headers=crossing)).status_code == 200
     health = (await api.client.get("/api/health", headers=cookie(token))).json()
@@ -131,14 +131,14 @@ async def test_a_session_expires_when_idle_and_at_its_maximum_age(api: Api, site
     table = f"`{site.ops}`.session"
     site.server.execute(f"UPDATE {table} SET last_seen_at = last_seen_at - INTERVAL 119 MINUTE")
     assert (await api.admin.get("/api/auth/me")).status_code == 200
-    # That it was used counts: another 119 minutes are fine.
+    # The use restarted the idle time: after another 119 minutes the session is valid.
     site.server.execute(f"UPDATE {table} SET last_seen_at = last_seen_at - INTERVAL 119 MINUTE")
     assert (await api.admin.get("/api/auth/me")).status_code == 200
     site.server.execute(f"UPDATE {table} SET last_seen_at = last_seen_at - INTERVAL 121 MINUTE")
     problem(await api.admin.get("/api/auth/me"), 401, "not_signed_in")
     async with await api.signed_in("admin") as admin:
         ((rows,),) = site.server.execute(f"SELECT COUNT(*) FROM {table}")
-        assert rows == 1  # the one that had ended was removed
+        assert rows == 1  # the expired one was deleted
         site.server.execute(f"UPDATE {table} SET expires_at = UTC_TIMESTAMP(6)")
         problem(await admin.get("/api/auth/me"), 401, "not_signed_in")
 
@@ -159,7 +159,7 @@ async def test_the_lifetime_of_a_session_is_a_setting(api: Api, site: Site) -> N
 
 
 async def test_a_session_does_not_pass_to_the_next_owner_of_a_user_id(api: Api, site: Site) -> None:
-    """A restore gives AUTO_INCREMENT back, so an id may be given to somebody else."""
+    """A restore resets AUTO_INCREMENT, so an ID may be assigned to another account."""
     site.server.execute(f"UPDATE `{site.app}`.`user` SET created_at = UTC_TIMESTAMP(6)")
     problem(await api.admin.get("/api/auth/me"), 401, "not_signed_in")
 

@@ -1,4 +1,4 @@
-"""The administrator's test of the mail server: right stage and code for each way to be broken."""
+"""The SMTP test reports the correct stage and code for each fault of a mail server."""
 
 import asyncio
 import base64
@@ -26,7 +26,7 @@ from tests.support.site import Site
 from tests.support.smtp_faults import DROP, faulty_smtp
 
 CANARY = "canary-smtp-password"
-# What a server that was told the password might repeat.
+# What a server that received the password might repeat.
 LEAKS = (CANARY, base64.b64encode(CANARY.encode()).decode().rstrip("="))
 ECHO = f"no: {CANARY} {base64.b64encode(CANARY.encode()).decode()}"
 HOST = "localhost"
@@ -90,7 +90,7 @@ async def unresolvable(_: Path) -> AsyncIterator[dict[str, Any]]:
 @contextlib.asynccontextmanager
 async def refused(_: Path) -> AsyncIterator[dict[str, Any]]:
     with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))  # bound, not listening: nobody else gets the port
+        unused.bind(("127.0.0.1", 0))  # bound but not listening: no other process gets the port
         yield {"port": unused.getsockname()[1]}
 
 
@@ -110,7 +110,7 @@ async def black_hole(_: Path) -> AsyncIterator[dict[str, Any]]:
 
 @contextlib.asynccontextmanager
 async def tarpit(_: Path) -> AsyncIterator[dict[str, Any]]:
-    """One byte a second, and never the end of the line."""
+    """Send one byte per second and never a line end."""
 
     async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.CancelledError):
@@ -144,7 +144,7 @@ BROKEN: dict[str, tuple[Broken, str, str]] = {
 
 @contextlib.asynccontextmanager
 async def administrating(site: Site, **transport: Any) -> AsyncIterator[Api]:
-    """Serve an API whose mail server is the one described; yield it with its administrator."""
+    """Serve an API with the given mail server settings; yield it with its administrator."""
     given = {
         "host": HOST,
         "security": SmtpSecurity.NONE,
@@ -202,7 +202,7 @@ SEEN = {
 async def test_a_rejected_certificate_is_shown(
     site: Site, tmp_path: Path, name: str, implicit: bool
 ) -> None:
-    """Whose it is and how long it lasts says what is to be mended; no credential travelled."""
+    """Its subject and validity show what to correct; no credential was sent."""
     context, ca_file = {"expired": expired, "wrong host": wrong_host, "self-signed": untrusted}[
         name
     ](tmp_path)
@@ -273,7 +273,7 @@ async def site_role(site: Site, role: str) -> None:
 async def test_all_workers_together_run_one_smtp_test_at_a_time_and_six_a_minute(
     site: Site,
 ) -> None:
-    """Two served APIs stand for two worker processes: they share the database and nothing else."""
+    """Two served APIs act as two worker processes, which share only the database."""
     async with contextlib.AsyncExitStack() as stack:
         server = await stack.enter_async_context(faulty_smtp())
         one = await stack.enter_async_context(administrating(site, port=server.port))

@@ -1,4 +1,4 @@
-"""Administration of accounts, and the Administrator who must not be the last to go."""
+"""Administration of accounts; the last Administrator cannot be removed."""
 
 import asyncio
 import os
@@ -72,7 +72,7 @@ async def test_an_account_is_deactivated_and_reactivated(lifecycle: Lifecycle) -
         problem(await marie.get("/api/auth/me"), 401, "not_signed_in")
         assert await lifecycle.status_of_login("marie", PASSWORD) == 401
         assert (await admin.post(f"{path}/reactivate")).json()["state"] == "active"
-        # The sessions of before stay ended.
+        # Earlier sessions stay ended.
         problem(await marie.get("/api/auth/me"), 401, "not_signed_in")
     assert await lifecycle.status_of_login("marie", PASSWORD) == 200
     problem(await admin.post(f"{path}/resend-confirmation"), 409, "account_state_conflict")
@@ -127,7 +127,7 @@ async def test_the_last_administrator_cannot_be_removed(api: Api, site: Site) ->
     problem(await api.admin.post(f"{path}/deactivate"), 409, "last_administrator")
     answer = await api.admin.post(f"{path}/role", json={"role": "Viewer"})
     problem(answer, 409, "last_administrator")
-    # One that can't sign in any more is no second one.
+    # A deactivated Administrator does not count.
     await api.context[Administrators].create_administrator(
         "other", "other@sysndd.example", PASSWORD
     )
@@ -141,7 +141,7 @@ async def test_the_last_administrator_cannot_be_removed(api: Api, site: Site) ->
 async def test_one_of_twenty_administrators_who_remove_each_other_remains(
     api: Api, site: Site
 ) -> None:
-    """Each is asked to go by another one, all at once, over two processes' worth of pools."""
+    """Each removes the next one, all concurrently, through two APIs."""
     names = [f"admin{number}" for number in range(20)]
     hashed = site.server.execute(f"SELECT password_hash FROM `{site.app}`.`user`")[0][0]
     for name in names:
@@ -173,7 +173,7 @@ async def test_one_of_twenty_administrators_who_remove_each_other_remains(
         " WHERE role = 'Administrator' AND state = 'active'"
     )
     assert len(left) >= 1
-    # Who was removed first may have been refused themselves; nobody was refused for nothing.
+    # A request of an Administrator who was removed earlier is refused, and only such requests are.
     assert statuses.count(200) == 20 - len(left)
     assert set(statuses) <= {200, 401, 409}
     for client in clients:

@@ -1,4 +1,4 @@
-"""Bad input: each a problem document with its own code, and nothing changed."""
+"""Invalid input is answered with a problem document with a specific code, and changes nothing."""
 
 import asyncio
 import uuid
@@ -16,7 +16,7 @@ from tests.support.workers import eventually
 
 @pytest.fixture
 async def unchanged(api: Api, site: Site) -> AsyncIterator[None]:
-    """Check that no job was written."""
+    """Check at the end that no job was written."""
     yield
     assert site.server.execute(f"SELECT COUNT(*) FROM `{site.ops}`.job") == ((0,),)
 
