@@ -2,8 +2,9 @@
 
 ``TEST_DATABASE_URL=mysql://user:password@host:port/`` and ``TEST_REDIS_URL=redis://…`` name
 existing servers; the account needs all privileges with the grant option.
-``TEST_DATABASE_SERVER=mysql`` starts the ``mysqld`` of the PATH instead of ``mariadbd``. If a server
-program is not installed, the test fails with the command that installs it; it is never skipped.
+``TEST_DATABASE_SERVER=mysql`` starts the ``mysqld`` of the PATH instead of ``mariadbd``. If a
+server program is not installed, the test fails with the command that installs it and is never
+skipped.
 """
 
 import os
