@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from tests.support.http import PASSWORD
-from tests.support.registrations import api_and_mailer, numbers, register
+from tests.support.registrations import api_and_mailer, numbers, registration
 from tests.support.servers import DatabaseServer
 from tests.support.site import Site
 from tests.support.smtp_faults import STALL, faulty_smtp
@@ -28,7 +28,7 @@ AT_ONCE = 4
 WRONG = "not the password"
 
 
-def fresh() -> str:
+def unknown_address() -> str:
     """Return an address without an account."""
     return f"nobody{next(numbers)}@lab.example"
 
@@ -36,11 +36,20 @@ def fresh() -> str:
 ARMS: dict[str, tuple[Callable[[], dict[str, Any]], Callable[[], dict[str, Any]]]] = {
     "login": (
         lambda: {"login": "marie@lab.example", "password": WRONG},
-        lambda: {"login": fresh(), "password": WRONG},
+        lambda: {"login": unknown_address(), "password": WRONG},
     ),
-    "password-reset": (lambda: {"email": "marie@lab.example"}, lambda: {"email": fresh()}),
-    "confirm/resend": (lambda: {"email": "waiting@lab.example"}, lambda: {"email": fresh()}),
-    "register": (lambda: register("marie@lab.example"), lambda: register(fresh())),
+    "password-reset": (
+        lambda: {"email": "marie@lab.example"},
+        lambda: {"email": unknown_address()},
+    ),
+    "confirm/resend": (
+        lambda: {"email": "waiting@lab.example"},
+        lambda: {"email": unknown_address()},
+    ),
+    "register": (
+        lambda: registration("marie@lab.example"),
+        lambda: registration(unknown_address()),
+    ),
 }
 
 
@@ -50,12 +59,12 @@ async def test_known_and_unknown_addresses_take_the_same_time(
 ) -> None:
     async with faulty_smtp({"BANNER": STALL}) as smtp:
         async with api_and_mailer(site, tmp_path, smtp) as url:
-            await _accounts(url, site.server, site.app)
-            assert await _same(url, path)
+            await _create_accounts(url, site.server, site.app)
+            assert await _takes_the_same_time(url, path)
         assert smtp.connections > 0
 
 
-async def _accounts(url: str, server: DatabaseServer, schema: str) -> None:
+async def _create_accounts(url: str, server: DatabaseServer, schema: str) -> None:
     async with httpx.AsyncClient(base_url=url, timeout=60) as client:
         for name in ("marie", "waiting"):
             body = {"user_name": name, "email": f"{name}@lab.example", "password": PASSWORD}
@@ -63,7 +72,7 @@ async def _accounts(url: str, server: DatabaseServer, schema: str) -> None:
     server.execute(f"UPDATE `{schema}`.`user` SET state = 'active' WHERE user_name = 'marie'")
 
 
-async def _same(url: str, path: str) -> bool:
+async def _takes_the_same_time(url: str, path: str) -> bool:
     arms: tuple[list[float], list[float]] = ([], [])
     # Both arms in random order, so that other load on the machine affects both.
     plan = [0, 1] * (SAMPLES + 10)

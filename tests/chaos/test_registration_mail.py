@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.support.registrations import api_and_mailer, register
+from tests.support.registrations import api_and_mailer, registration
 from tests.support.site import Site
 from tests.support.smtp_faults import faulty_smtp
 
@@ -24,7 +24,7 @@ async def test_the_email_of_a_registration_arrives_within_five_seconds(
     ):
         taken = []
         for number in range(REGISTRATIONS):
-            body = register(f"person{number}@lab.example")
+            body = registration(f"person{number}@lab.example")
             began = time.perf_counter()
             asking = asyncio.create_task(client.post("/api/auth/register", json=body))
             while len(smtp.accepted) <= number:

@@ -60,7 +60,7 @@ def register(person: Visitor, name: str) -> None:
 def open_account(person: Visitor, operator: Visitor, system: System, name: str) -> None:
     """Register, confirm and approve an account; the operator's window then shows it."""
     register(person, name)
-    link = mailed_link(system, f"{name}@sysndd.example", "confirm")
+    link = latest_link(system, f"{name}@sysndd.example", "confirm")
     # A mail scanner opens the link first; that must not use it up.
     assert httpx.get(link).status_code == 200
     person.page.goto(link)
@@ -74,11 +74,11 @@ def open_account(person: Visitor, operator: Visitor, system: System, name: str) 
     expect(page.locator("[data-state]")).to_have_text("Active")
 
 
-def mailed_link(system: System, recipient: str, page: str) -> str:
+def latest_link(system: System, recipient: str, page: str) -> str:
     """Wait for the latest email to an address that links to a page, and return the link."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        for text in texts_of_mails(system, recipient):
+        for text in email_texts(system, recipient):
             match = re.search(rf"https?://[^/\s]+(/account/{page}\?token=\S+)", text)
             if match:
                 return system.base_url + match.group(1)
@@ -86,7 +86,7 @@ def mailed_link(system: System, recipient: str, page: str) -> str:
     raise AssertionError(f"no mail with a link to {page} came for {recipient}")
 
 
-def texts_of_mails(system: System, recipient: str) -> list[str]:
+def email_texts(system: System, recipient: str) -> list[str]:
     """Return the texts of the emails to an address, latest first."""
     mail_url = system.description["mail_url"]
     found = httpx.get(f"{mail_url}/api/v1/messages?limit=500").json()["messages"]

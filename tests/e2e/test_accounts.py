@@ -16,7 +16,9 @@ from tests.support.accounts import link_text
 from tests.support.system import System, poll
 
 
-def arrived(system: System, address: str, subject: str, *, but: str = "\0") -> dict[str, Any]:
+def wait_for_email(
+    system: System, address: str, subject: str, *, but: str = "\0"
+) -> dict[str, Any]:
     """Wait for an email that does not contain ``but``, and return it."""
     mail_url, deadline = system.description["mail_url"], time.monotonic() + 60
     while True:
@@ -39,7 +41,7 @@ def test_an_account_is_registered_confirmed_and_reset_and_leaves_no_token_behind
     body = {"user_name": name, "email": email, "password": passwords[0]}
     began = time.monotonic()
     assert anyone.post("/api/auth/register", json=body).status_code == codes.ACCEPTED
-    mail = arrived(system, email, "Confirm your email address for SysNDD")
+    mail = wait_for_email(system, email, "Confirm your email address for SysNDD")
     assert time.monotonic() - began < 5
     confirm = link_text(mail)
     _open_link_only(system, anyone, confirm)
@@ -48,7 +50,7 @@ def test_an_account_is_registered_confirmed_and_reset_and_leaves_no_token_behind
 
     sessions = [_signed_in(anyone, name, passwords[0])]
     assert anyone.post("/api/auth/password-reset", json={"email": email}).status_code == 202
-    reset = link_text(arrived(system, email, "Reset your SysNDD password"))
+    reset = link_text(wait_for_email(system, email, "Reset your SysNDD password"))
     body = {"token": _token(reset), "password": passwords[1]}
     assert anyone.post("/api/auth/password-reset/confirm", json=body).status_code == codes.OK
     headers = {"Authorization": f"Bearer {sessions[0]}"}
@@ -56,10 +58,12 @@ def test_an_account_is_registered_confirmed_and_reset_and_leaves_no_token_behind
     refused = anyone.post("/api/auth/login", json={"login": name, "password": passwords[0]})
     assert refused.status_code == codes.UNAUTHORIZED
     sessions.append(_signed_in(anyone, email, passwords[1]))
-    arrived(system, email, "Your SysNDD password was changed")
+    wait_for_email(system, email, "Your SysNDD password was changed")
     # One unused link is valid during the search.
     assert anyone.post("/api/auth/password-reset", json={"email": email}).status_code == 202
-    alive = link_text(arrived(system, email, "Reset your SysNDD password", but=_token(reset)))
+    alive = link_text(
+        wait_for_email(system, email, "Reset your SysNDD password", but=_token(reset))
+    )
     job = poll(admin, admin.post("/api/admin/backups"))
     assert job["state"] == "succeeded", job["error"]
     if system.run is not None:

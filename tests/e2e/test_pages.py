@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.e2e.clicks import agreed, asked, create_backup, ended
-from tests.support.addresses import every_page, something_for_each
+from tests.support.addresses import every_page, existing_objects
 from tests.support.browser import SCHEMES, SIZES, Visitor, visitor
 from tests.support.system import System, poll
 
@@ -53,7 +53,7 @@ def test_a_backup_is_created_downloaded_restored_undone_and_deleted(
         f"/admin/backups/{name}/restore",
     )
     assert tampered == 422
-    operator.forgive("422")
+    operator.ignore_complaints("422")
     assert admin.get("/api/admin/jobs?kind=restore_backup").json()["total"] == before
     operator.check_page("restore-dialog")
     word.fill("RESTORE")
@@ -121,7 +121,9 @@ def test_a_running_job_is_shown_and_can_be_cancelled(
         page.wait_for_timeout(1500)
         page.context.set_offline(False)
         expect(page.locator("#lost")).to_be_hidden()
-        operator.forgive("ERR_INTERNET_DISCONNECTED", "htmx:sendError", "htmx:afterRequest")
+        operator.ignore_complaints(
+            "ERR_INTERNET_DISCONNECTED", "htmx:sendError", "htmx:afterRequest"
+        )
         # The dialog describes the effects, and cancelling it changes nothing.
         dialog = asked(page, "Cancel")
         expect(dialog).to_contain_text("It has not begun; it never will.")
@@ -189,7 +191,7 @@ def test_every_page_is_accessible_in_both_sizes_and_color_schemes(
         "ops": system.description["database"]["ops_name"],
         "login": system.description["admin"]["login"],
     }
-    with system.sql() as cursor, something_for_each(cursor, **names) as values:
+    with system.sql() as cursor, existing_objects(cursor, **names) as values:
         for address in every_page(values | {"name": name}):
             answer = window.page.goto(system.base_url + address.path)
             assert answer is not None

@@ -47,7 +47,7 @@ def test_cross_site_requests_are_rejected(
         operator.page.wait_for_url(system.base_url + "/admin/backups")
         expect(operator.page.locator("body")).to_contain_text("cross_site_request")
         assert admin.get("/api/admin/jobs").json()["total"] == before
-        operator.forgive("foreign:", "403", "policy of http")
+        operator.ignore_complaints("foreign:", "403", "policy of http")
     finally:
         server.shutdown()
         server.server_close()

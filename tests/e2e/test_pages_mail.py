@@ -7,7 +7,7 @@ from tests.support.browser import Visitor
 from tests.support.system import System
 
 
-def becomes(page: Page, state: str) -> None:
+def wait_for_state(page: Page, state: str) -> None:
     """Reload the page of an email until it has a state."""
     badge = page.locator(".heading [data-state]")
     expect(badge).to_be_visible()
@@ -28,7 +28,7 @@ def test_the_smtp_test_reports_a_working_and_a_broken_server(
     expect(page.locator("[data-smtp]")).to_have_attribute("data-smtp", "ok")
     operator.check_page("mail-tested")
     page.get_by_role("button", name="Send me a test message").click()
-    becomes(page, "sent")
+    wait_for_state(page, "sent")
     expect(page.locator("#rendered")).to_contain_text("to test email delivery")
     operator.check_page("mail-detail")
 
@@ -48,7 +48,7 @@ def test_an_email_is_cancelled_and_resent(operator: Visitor, system: System) -> 
     with system.paused("mailer"):
         operator.go("/admin/mail")
         page.get_by_role("button", name="Send me a test message").click()
-        becomes(page, "queued")
+        wait_for_state(page, "queued")
         # A queued email is retried without a confirmation, because it is sent in any case.
         page.get_by_role("button", name="Try now").click()
         expect(page.locator("#outcome")).to_contain_text("goes out now")
@@ -56,17 +56,17 @@ def test_an_email_is_cancelled_and_resent(operator: Visitor, system: System) -> 
         expect(dialog).to_contain_text("does not get this mail")
         operator.check_page("question-mail")
         dialog.get_by_role("button", name="Leave it").click()
-        becomes(page, "queued")
+        wait_for_state(page, "queued")
         agreed(page, "Cancel", "Cancel the mail")
         expect(page.locator("#outcome")).to_contain_text("is cancelled")
-        becomes(page, "cancelled")
+        wait_for_state(page, "cancelled")
     # A cancelled email stays cancelled after the mailer resumes.
     page.wait_for_timeout(1000)
     page.reload()
-    becomes(page, "cancelled")
+    wait_for_state(page, "cancelled")
     agreed(page, "Send again", "Send again")
     expect(page.locator("#outcome")).to_contain_text("goes out now")
-    becomes(page, "sent")
+    wait_for_state(page, "sent")
     expect(page.get_by_role("button", name="Send again")).to_have_count(0)
 
 
@@ -76,7 +76,7 @@ def test_resending_an_email_of_unknown_delivery_shows_a_warning_first(
     page = operator.page
     operator.go("/admin/mail")
     page.get_by_role("button", name="Send me a test message").click()
-    becomes(page, "sent")
+    wait_for_state(page, "sent")
     mail_id = page.url.partition("/mail/")[2].partition("?")[0]
     with system.sql() as cursor:
         cursor.execute(
@@ -92,4 +92,4 @@ def test_resending_an_email_of_unknown_delivery_shows_a_warning_first(
     expect(dialog).to_contain_text("may have arrived already")
     expect(dialog).to_contain_text("can't be called back")
     dialog.get_by_role("button", name="Send again").click()
-    becomes(page, "sent")
+    wait_for_state(page, "sent")

@@ -10,9 +10,9 @@ from tests.e2e.clicks import (
     PASSWORD,
     agreed,
     asked,
-    mailed_link,
+    email_texts,
+    latest_link,
     open_account,
-    texts_of_mails,
 )
 from tests.support.browser import Visitor, visitor
 from tests.support.system import System, window_without_complaints
@@ -55,14 +55,14 @@ def test_an_account_is_registered_confirmed_given_a_role_and_signed_out(
     person.go("/account/reset")
     person.page.fill("#email", f"{name}@sysndd.example")
     person.page.locator("main form button").click()
-    person.page.goto(mailed_link(system, f"{name}@sysndd.example", "reset"))
+    person.page.goto(latest_link(system, f"{name}@sysndd.example", "reset"))
     assert "token" not in person.page.url
     person.page.fill("#password", PASSWORD + " again")
     person.page.locator("main form button").click()
     expect(person.page.locator("#outcome")).to_contain_text("new password is set")
     person.sign_in(name, PASSWORD + " again")
     # The only expected complaint: access to the page for administrators was denied.
-    person.forgive("403")
+    person.ignore_complaints("403")
 
 
 def test_an_account_is_promoted_to_administrator_and_demoted(
@@ -90,9 +90,7 @@ def test_an_account_is_promoted_to_administrator_and_demoted(
     expect(person.go("/admin").get_by_role("heading", name="Overview")).to_be_visible()
     # The email to every Administrator names the account and who promoted it.
     for _ in range(100):
-        texts = [
-            text for text in texts_of_mails(system, f"{name}@sysndd.example") if "dmin" in text
-        ]
+        texts = [text for text in email_texts(system, f"{name}@sysndd.example") if "dmin" in text]
         if texts:
             break
         page.wait_for_timeout(200)
@@ -128,7 +126,7 @@ def test_an_account_is_deactivated_and_reactivated(
     person.page.fill("#password", PASSWORD)
     person.page.locator("main form button").click()
     expect(person.page.locator("#outcome")).to_contain_text("invalid_credentials")
-    person.forgive("401")
+    person.ignore_complaints("401")
     page.get_by_role("button", name="Reactivate").click()
     expect(page.locator("[data-state]")).to_have_text("Active")
     person.sign_in(name, PASSWORD)
@@ -148,7 +146,7 @@ def test_an_email_change_is_confirmed_at_both_addresses(
     expect(page.locator("#outcome")).to_contain_text("mail went to both addresses")
     for mailbox, status in ((new, "waiting"), (old, "changed")):
         expect(person.go("/account").locator(".heading")).to_contain_text(old)
-        page.goto(mailed_link(system, mailbox, "email"))
+        page.goto(latest_link(system, mailbox, "email"))
         assert "token" not in page.url
         page.get_by_role("button", name="Agree to the change").click()
         expect(page.locator("[data-status]")).to_have_attribute("data-status", status)

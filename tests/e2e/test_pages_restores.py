@@ -16,7 +16,7 @@ SECOND = "WITHOUT ADMINISTRATOR"
 
 
 @pytest.fixture
-def without_administrator(system: System, admin: httpx.Client) -> Iterator[str]:
+def backup_without_administrator(system: System, admin: httpx.Client) -> Iterator[str]:
     """A backup without an active Administrator; the live database has one again."""
     login = system.description["admin"]["login"]
     with system.sql() as cursor:
@@ -48,10 +48,10 @@ def dialog_of(operator: Visitor, name: str) -> Page:
 
 
 def test_a_backup_without_an_administrator_needs_explicit_consent(
-    operator: Visitor, system: System, without_administrator: str
+    operator: Visitor, system: System, backup_without_administrator: str
 ) -> None:
     # Without the dry run no consent is requested; the job then refuses and reports the remedy.
-    page = dialog_of(operator, without_administrator)
+    page = dialog_of(operator, backup_without_administrator)
     page.locator("dialog input[name=confirm]").fill("RESTORE")
     page.locator("dialog [data-gated]").click()
     assert ended(page) == "failed"
@@ -60,7 +60,7 @@ def test_a_backup_without_an_administrator_needs_explicit_consent(
     expect(notice).to_contain_text("type the second word")
     assert administrators(system) == 1
 
-    page = dialog_of(operator, without_administrator)
+    page = dialog_of(operator, backup_without_administrator)
     dialog = page.locator("dialog[open]")
     dialog.get_by_role("button", name="Dry run").click()
     second = dialog.locator("input[name=second]")
@@ -83,7 +83,7 @@ def test_a_backup_without_an_administrator_needs_explicit_consent(
     # page when the sessions have ended.
     wait_for_administrators(system, 0)
     page.wait_for_url("**/account/sign-in")
-    operator.forgive("403", "401")
+    operator.ignore_complaints("403", "401")
 
     # To revert: create an Administrator again, then undo the restore.
     login = system.description["admin"]["login"]
@@ -176,7 +176,7 @@ def test_maintenance_mode_is_shown_and_refuses_writes(
         operator.go("/admin/backups")
         expect(page.locator("section.progress")).to_contain_text("Refuse writes")
         cursor.execute("UNLOCK TABLES")
-    operator.forgive("503")
+    operator.ignore_complaints("503")
     assert ended(page) == "succeeded"
     # The end of the job refreshes the list and its count without a reload.
     expect(page.locator("#undoable")).to_contain_text("can be undone")

@@ -47,7 +47,7 @@ def test_an_empty_page_explains_what_will_appear_there(operator: Visitor) -> Non
     page = operator.go("/admin/jobs/no-such-job")
     expect(page.locator("main")).to_contain_text("may have been deleted meanwhile")
     operator.check_page("not-found")
-    operator.forgive("404")
+    operator.ignore_complaints("404")
 
 
 def test_a_pending_migration_shows_its_plan_and_a_changed_file_is_named(
@@ -138,4 +138,4 @@ def test_a_database_outage_is_shown_and_cleared_on_recovery(operator: Visitor, o
         operator.check_page("database-away")
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("heading", name="Users")).to_be_visible()
-    operator.forgive("503", "500")
+    operator.ignore_complaints("503", "500")

@@ -23,13 +23,13 @@ def test_an_unreachable_mirror_is_reported(cache: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("DEBIAN_MIRROR", f"http://127.0.0.1:{free_port()}/debian")
     with pytest.raises(NotUnpacked, match=r"does not give out the release(?s:.*)DEBIAN_MIRROR"):
         unpacked(RECIPES[0])
-    assert kept(cache) == []
+    assert unpacked_folders(cache) == []
 
 
 def test_a_mirror_without_the_release_is_reported(cache: Path) -> None:
     with pytest.raises(NotUnpacked, match=r"the release no-such-release(?s:.*)update failed"):
         unpacked(dataclasses.replace(RECIPES[0], suite="no-such-release"))
-    assert kept(cache) == []
+    assert unpacked_folders(cache) == []
 
 
 def test_a_machine_without_apt_is_reported(
@@ -38,7 +38,7 @@ def test_a_machine_without_apt_is_reported(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NotUnpacked, match="no apt-get and no dpkg-deb: run this on Debian"):
         unpacked(RECIPES[0])
-    assert kept(cache) == []
+    assert unpacked_folders(cache) == []
 
 
 def test_another_distribution_requires_a_named_mirror(
@@ -49,8 +49,8 @@ def test_another_distribution_requires_a_named_mirror(
     )
     with pytest.raises(NotUnpacked, match="runs Other 1, not Debian"):
         unpacked(RECIPES[0])
-    assert kept(cache) == []
+    assert unpacked_folders(cache) == []
 
 
-def kept(cache: Path) -> list[str]:
+def unpacked_folders(cache: Path) -> list[str]:
     return [path.name for path in cache.iterdir() if path.suffix != ".lock"]

@@ -66,9 +66,7 @@ def every_page(values: Mapping[str, str]) -> list[Address]:
 
 
 @contextlib.contextmanager
-def something_for_each(
-    cursor: Cursor, *, app: str, ops: str, login: str
-) -> Iterator[dict[str, str]]:
+def existing_objects(cursor: Cursor, *, app: str, ops: str, login: str) -> Iterator[dict[str, str]]:
     """Provide an existing object for each parameter; objects created here are deleted at the end.
 
     Their text contains markup, which a browser must show as text.

@@ -86,7 +86,7 @@ class Visitor:
         self.page.click("main form button")
         self.page.wait_for_url(re.compile(r"/(admin|account)$"))
 
-    def forgive(self, *words: str) -> None:
+    def ignore_complaints(self, *words: str) -> None:
         """Drop complaints that a test caused on purpose."""
         self.complaints = [one for one in self.complaints if not any(word in one for word in words)]
 

@@ -47,7 +47,7 @@ COMMIT, COMMITTED = "commit", "committed"
 
 
 @dataclass(frozen=True)
-class Question:
+class KilledRequest:
     """A request."""
 
     method: str
@@ -67,16 +67,16 @@ class KilledApi:
         self._process = process
         self.statements = 0
 
-    async def killed_at(self, point: str, question: Question) -> None:
+    async def killed_at(self, point: str, request: KilledRequest) -> None:
         """Send a request; assert that the process was killed at the point without an answer."""
         port = int((await self._say(point)).removeprefix("port "))
         headers = {"X-Kill": point}
-        if question.token is not None:
-            headers["Authorization"] = f"Bearer {question.token}"
-        url = f"http://127.0.0.1:{port}{question.path}"
+        if request.token is not None:
+            headers["Authorization"] = f"Bearer {request.token}"
+        url = f"http://127.0.0.1:{port}{request.path}"
         async with httpx.AsyncClient(timeout=60, headers=headers) as client:
             try:
-                answer = await client.request(question.method, url, json=question.body)
+                answer = await client.request(request.method, url, json=request.body)
             except httpx.TransportError:
                 pass
             else:

@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @dataclass
-class Seen:
+class ReceivedRequest:
     """One request as the backend received it."""
 
     method: str
@@ -41,13 +41,13 @@ class Backend:
     """
 
     url: str = ""
-    seen: list[Seen] = field(default_factory=list)
+    seen: list[ReceivedRequest] = field(default_factory=list)
     healthy: bool = True
     hang_up: int = 0
     first_chunk: threading.Event = field(default_factory=threading.Event)
     resume: threading.Event = field(default_factory=threading.Event)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Return to the initial state."""
         self.seen.clear()
         self.healthy, self.hang_up = True, 0
@@ -201,8 +201,8 @@ class _Handler(BaseHTTPRequestHandler):
             left -= len(part)
             yield part
 
-    def _note(self) -> Seen:
-        request = Seen(self.command, self.path, dict(self.headers.items()))
+    def _note(self) -> ReceivedRequest:
+        request = ReceivedRequest(self.command, self.path, dict(self.headers.items()))
         self.state.seen.append(request)
         return request
 

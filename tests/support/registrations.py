@@ -19,7 +19,7 @@ from tests.support.workers import eventually, service_process
 numbers = itertools.count()
 
 
-def register(email: str) -> dict[str, Any]:
+def registration(email: str) -> dict[str, Any]:
     """Return a registration of an address."""
     return {"user_name": f"name{next(numbers)}", "email": email, "password": NEW_PASSWORD}
 
@@ -39,11 +39,11 @@ async def api_and_mailer(site: Site, directory: Path, smtp: FaultySmtp) -> Async
         service_process("sysndd_mailer", site, directory, **smtp_settings),
     ):
         url = f"http://127.0.0.1:{port}"
-        await asyncio.to_thread(eventually, "the API answers", lambda: lives(url), seconds=60)
+        await asyncio.to_thread(eventually, "the API answers", lambda: is_ready(url), seconds=60)
         yield url
 
 
-def lives(url: str) -> bool:
+def is_ready(url: str) -> bool:
     try:
         return httpx.get(f"{url}/health/ready").status_code == 200
     except httpx.HTTPError:

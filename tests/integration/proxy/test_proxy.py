@@ -39,7 +39,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Backend, 
 
 @pytest.fixture
 def backend(shared: tuple[Backend, Proxy]) -> Backend:
-    shared[0].forget()
+    shared[0].reset()
     return shared[0]
 
 
@@ -65,17 +65,17 @@ def ask(proxy: Proxy, method: str, path: str) -> int:
         connection.close()
 
 
-def at_once(proxy: Proxy, method: str, path: str, count: int) -> list[int]:
+def send_concurrently(proxy: Proxy, method: str, path: str, count: int) -> list[int]:
     """Send requests over eight connections, without waiting for answers; return the statuses.
 
     Several connections, because Traefik delays a request for a moment before it rejects one.
     """
     with ThreadPoolExecutor(8) as threads:
-        parts = threads.map(lambda _: pipelined(proxy, method, path, count // 8), range(8))
+        parts = threads.map(lambda _: send_pipelined(proxy, method, path, count // 8), range(8))
         return [status for part in parts for status in part]
 
 
-def pipelined(proxy: Proxy, method: str, path: str, count: int) -> list[int]:
+def send_pipelined(proxy: Proxy, method: str, path: str, count: int) -> list[int]:
     """Send requests over one connection without waiting for answers (RFC 9112, 9.3.2)."""
     host, port = proxy.url.removeprefix("http://").split(":")
     one = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n".encode()
@@ -112,7 +112,7 @@ def test_an_encoded_path_cannot_leave_the_routed_paths(proxy: Proxy, backend: Ba
 
 
 def test_every_path_is_rate_limited_and_sign_in_most_strictly(limited: Proxy) -> None:
-    guesses = at_once(limited, "POST", "/api/auth/login", 40)
+    guesses = send_concurrently(limited, "POST", "/api/auth/login", 40)
     assert guesses.count(200) >= 20
     assert guesses.count(429) >= 10
     with httpx.Client(base_url=limited.url) as client:
@@ -124,16 +124,16 @@ def test_every_path_is_rate_limited_and_sign_in_most_strictly(limited: Proxy) ->
         assert client.post("/api/auth/login", headers=spoofed).status_code == 429
         assert client.get("/api/genes").status_code == 200
         assert client.post("/api/admin/backups").status_code == 200
-    reads = at_once(limited, "GET", "/api/genes", 640)
+    reads = send_concurrently(limited, "GET", "/api/genes", 640)
     assert reads.count(200) >= 200
     assert 429 in reads
 
 
 def test_the_pages_of_the_administrator_are_limited_more_strictly(limited: Proxy) -> None:
-    pages = at_once(limited, "GET", "/admin/", 160)
+    pages = send_concurrently(limited, "GET", "/admin/", 160)
     assert pages.count(200) >= 60
     assert 429 in pages
-    assert at_once(limited, "GET", "/api/genes", 160) == [200] * 160
+    assert send_concurrently(limited, "GET", "/api/genes", 160) == [200] * 160
 
 
 def test_a_large_body_is_rejected_before_it_reaches_the_api(proxy: Proxy, backend: Backend) -> None:

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from sysndd_core.mail.link_tokens import TokenPurpose, derive
 from tests.support.accounts import NEW_PASSWORD, Lifecycle
 from tests.support.http import PASSWORD, sign_in
-from tests.support.killed_api import COMMIT, COMMITTED, KilledApi, Question, killed_api
+from tests.support.killed_api import COMMIT, COMMITTED, KilledApi, KilledRequest, killed_api
 from tests.support.site import Site
 from tests.support.workers import eventually
 
@@ -39,21 +39,21 @@ State = dict[str, set[tuple[Any, ...]]]
 
 
 @dataclass
-class Life:
+class KilledRequests:
     """Sends requests that are killed, and checks what each leaves behind."""
 
     lifecycle: Lifecycle
     site: Site
     killed: KilledApi
-    mailed: collections.Counter[str]
+    emails: collections.Counter[str]
     kills: int = 0
 
-    async def ask(
+    async def check(
         self,
         method: str,
         path: str,
         changed: str,
-        audited: str,
+        action: str,
         *mails: str,
         session: str | None = None,
         **body: str,
@@ -62,36 +62,36 @@ class Life:
 
         Arguments:
             changed: changed tables, apart from ``mail`` and ``audit_log``.
-            audited: action in the audit log.
+            action: action in the audit log.
             mails: templates of the emails, in alphabetical order.
             session: session token of the client.
             body: members of the request body.
         """
-        question = Question(method, path, body or None, session)
+        request = KilledRequest(method, path, body or None, session)
         before = self.state()
-        await self.unharmed(COMMIT, question, before)
+        await self.assert_rolled_back(COMMIT, request, before)
         if EVERY_STEP:
             for number in range(1, self.killed.statements + 1):
-                await self.unharmed(str(number), question, before)
-        await self.killed.killed_at(COMMITTED, question)
+                await self.assert_rolled_back(str(number), request, before)
+        await self.killed.killed_at(COMMITTED, request)
         self.kills += 1
         after = self.state()
         found = {name for name in TABLES if before[name] != after[name]}
         assert found == {*changed.split(), "audit_log", *(["mail"] if mails else [])}, path
         assert sorted(row[1] for row in after["mail"] - before["mail"]) == list(mails), path
-        assert [row[1:] for row in after["audit_log"] - before["audit_log"]] == [(audited, "ok")]
-        self.mailed.update(mails)
+        assert [row[1:] for row in after["audit_log"] - before["audit_log"]] == [(action, "ok")]
+        self.emails.update(mails)
 
-    async def unharmed(self, point: str, question: Question, before: State) -> None:
+    async def assert_rolled_back(self, point: str, request: KilledRequest, before: State) -> None:
         # Every session was used just now, so that no request needs a statement to record its use.
         self.site.server.execute(
             f"UPDATE `{self.site.ops}`.session SET last_seen_at = UTC_TIMESTAMP(6)"
         )
-        await self.killed.killed_at(point, question)
+        await self.killed.killed_at(point, request)
         self.kills += 1
         # The database detects the lost connection and rolls back.
         await asyncio.to_thread(eventually, "it is rolled back", self.without_writers, seconds=60)
-        assert self.state() == before, (question.path, point)
+        assert self.state() == before, (request.path, point)
 
     def state(self) -> State:
         """Read the committed rows."""
@@ -126,39 +126,41 @@ async def test_a_killed_request_changes_an_account_completely_or_not_at_all(
     lifecycle: Lifecycle, site: Site, tmp_path: Path
 ) -> None:
     with killed_api(site, tmp_path) as killed:
-        life = Life(lifecycle, site, killed, collections.Counter())
+        requests = KilledRequests(lifecycle, site, killed, collections.Counter())
         # First, because the later requests use up the rate limit of the client.
         assert (await lifecycle.register("pierre")).status_code == 202
-        life.mailed["confirm"] += 1
-        await registration(life)
-        await change_of_address(life)
-        await passwords(life)
-        await sessions(life)
-        await administration(life)
-        print(f"{life.kills} kills")  # noqa: T201 - the count is what the long lane is run for
+        requests.emails["confirm"] += 1
+        await registration(requests)
+        await email_change(requests)
+        await passwords(requests)
+        await sessions(requests)
+        await administration(requests)
+        print(f"{requests.kills} kills")  # noqa: T201 - the count is what the long lane is run for
         # Every committed email arrives once, although its request was never answered.
         await lifecycle.outbox.send_due()
         rows = site.server.execute(f"SELECT template, state FROM `{site.ops}`.mail")
         assert {state for _, state in rows} <= {"sent", "cancelled"}
-        assert collections.Counter(template for template, _ in rows) == life.mailed
+        assert collections.Counter(template for template, _ in rows) == requests.emails
 
 
-async def registration(life: Life) -> None:
+async def registration(requests: KilledRequests) -> None:
     body = {"user_name": "marie", "email": MARIE, "password": PASSWORD}
-    await life.ask("POST", f"{AUTH}/register", "user account_token", "register", "confirm", **body)
-    await life.ask(
+    await requests.check(
+        "POST", f"{AUTH}/register", "user account_token", "register", "confirm", **body
+    )
+    await requests.check(
         "POST", f"{AUTH}/confirm/resend", "account_token", "resend", "confirm", email=MARIE
     )
-    link = life.link(TokenPurpose.CONFIRM)
-    await life.ask("POST", f"{AUTH}/confirm", "user account_token", "confirm", token=link)
-    await life.ask(
+    link = requests.link(TokenPurpose.CONFIRM)
+    await requests.check("POST", f"{AUTH}/confirm", "user account_token", "confirm", token=link)
+    await requests.check(
         "POST", f"{AUTH}/login", "session known_client", "sign_in", login="marie", password=PASSWORD
     )
 
 
-async def change_of_address(life: Life) -> None:
-    session = await life.signed_in()
-    await life.ask(
+async def email_change(requests: KilledRequests) -> None:
+    session = await requests.signed_in()
+    await requests.check(
         "POST",
         f"{AUTH}/email",
         "account_token email_change",
@@ -169,17 +171,19 @@ async def change_of_address(life: Life) -> None:
         email=NEW_MARIE,
         password=PASSWORD,
     )
-    old, new = life.link(TokenPurpose.EMAIL_OLD), life.link(TokenPurpose.EMAIL_NEW)
+    old, new = requests.link(TokenPurpose.EMAIL_OLD), requests.link(TokenPurpose.EMAIL_NEW)
     path = f"{AUTH}/email/confirm"
-    await life.ask("POST", path, "account_token email_change", "confirm_email_change", token=old)
-    await life.ask(
+    await requests.check(
+        "POST", path, "account_token email_change", "confirm_email_change", token=old
+    )
+    await requests.check(
         "POST", path, "user account_token email_change", "change_email", "email_changed", token=new
     )
 
 
-async def passwords(life: Life) -> None:
-    session = await life.signed_in()
-    await life.ask(
+async def passwords(requests: KilledRequests) -> None:
+    session = await requests.signed_in()
+    await requests.check(
         "POST",
         f"{AUTH}/password",
         "user session",
@@ -189,11 +193,11 @@ async def passwords(life: Life) -> None:
         old_password=PASSWORD,
         new_password=NEW_PASSWORD,
     )
-    await life.ask(
+    await requests.check(
         "POST", f"{AUTH}/password-reset", "account_token", "request_reset", "reset", email=NEW_MARIE
     )
-    link = life.link(TokenPurpose.RESET)
-    await life.ask(
+    link = requests.link(TokenPurpose.RESET)
+    await requests.check(
         "POST",
         f"{AUTH}/password-reset/confirm",
         "user account_token session",
@@ -204,38 +208,38 @@ async def passwords(life: Life) -> None:
     )
 
 
-async def sessions(life: Life) -> None:
-    first, second = await life.signed_in(), await life.signed_in()
+async def sessions(requests: KilledRequests) -> None:
+    first, second = await requests.signed_in(), await requests.signed_in()
     path = f"{AUTH}/sessions/{hashlib.sha256(first.encode()).hexdigest()[:32]}"
-    await life.ask("DELETE", path, "session", "end_session", session=second)
-    await life.ask("POST", f"{AUTH}/logout", "session", "sign_out", session=second)
-    third = await life.signed_in()
-    await life.ask("DELETE", f"{AUTH}/sessions", "session", "end_sessions", session=third)
+    await requests.check("DELETE", path, "session", "end_session", session=second)
+    await requests.check("POST", f"{AUTH}/logout", "session", "sign_out", session=second)
+    third = await requests.signed_in()
+    await requests.check("DELETE", f"{AUTH}/sessions", "session", "end_sessions", session=third)
 
 
-async def administration(life: Life) -> None:
-    admin = life.lifecycle.api.admin.headers["Authorization"].removeprefix("Bearer ")
+async def administration(requests: KilledRequests) -> None:
+    admin = requests.lifecycle.api.admin.headers["Authorization"].removeprefix("Bearer ")
     users = "/api/admin/users"
-    marie = f"{users}/{life.lifecycle.user('marie')['user_id']}"
+    marie = f"{users}/{requests.lifecycle.user('marie')['user_id']}"
 
-    async def ask(path: str, changed: str, audited: str, *mails: str, **body: str) -> None:
+    async def check(path: str, changed: str, action: str, *mails: str, **body: str) -> None:
         method = "DELETE" if path.endswith("/sessions") else "POST"
-        await life.ask(method, path, changed, audited, *mails, session=admin, **body)
+        await requests.check(method, path, changed, action, *mails, session=admin, **body)
 
-    await life.signed_in()
-    await ask(f"{marie}/sessions", "session", "end_sessions")
-    await life.signed_in()
+    await requests.signed_in()
+    await check(f"{marie}/sessions", "session", "end_sessions")
+    await requests.signed_in()
     notices = ["new_administrator"] * 2
-    await ask(f"{marie}/role", "user session", "change_role", *notices, role="Administrator")
-    await life.signed_in()
-    await ask(f"{marie}/role", "user session", "change_role", role="Viewer")
-    await life.signed_in()
-    await ask(f"{marie}/deactivate", "user session", "deactivate_user")
-    await ask(f"{marie}/reactivate", "user", "reactivate_user")
-    pierre = f"{users}/{life.lifecycle.user('pierre')['user_id']}"
-    await ask(f"{pierre}/resend-confirmation", "account_token", "resend_confirmation", "confirm")
-    life.site.server.execute(
-        f"UPDATE `{life.site.app}`.`user` SET state = 'awaiting_approval'"
+    await check(f"{marie}/role", "user session", "change_role", *notices, role="Administrator")
+    await requests.signed_in()
+    await check(f"{marie}/role", "user session", "change_role", role="Viewer")
+    await requests.signed_in()
+    await check(f"{marie}/deactivate", "user session", "deactivate_user")
+    await check(f"{marie}/reactivate", "user", "reactivate_user")
+    pierre = f"{users}/{requests.lifecycle.user('pierre')['user_id']}"
+    await check(f"{pierre}/resend-confirmation", "account_token", "resend_confirmation", "confirm")
+    requests.site.server.execute(
+        f"UPDATE `{requests.site.app}`.`user` SET state = 'awaiting_approval'"
         " WHERE user_name = 'pierre'"
     )
-    await ask(f"{pierre}/approve", "user", "approve_user", "approved")
+    await check(f"{pierre}/approve", "user", "approve_user", "approved")

@@ -15,7 +15,9 @@ from tests.support.site import Site
 MARIE = "marie@lab.example"
 
 
-async def posted(base_urls: list[str], path: str, bodies: list[dict[str, str]]) -> Counter[str]:
+async def post_concurrently(
+    base_urls: list[str], path: str, bodies: list[dict[str, str]]
+) -> Counter[str]:
     """POST bodies concurrently, to the servers in turn; count the answers."""
     limits = httpx.Limits(max_connections=200)
     async with httpx.AsyncClient(timeout=60, limits=limits) as client:
@@ -41,7 +43,7 @@ async def test_one_hundred_confirmations_with_one_token_have_one_effect(
     token = token_of((await lifecycle.mails(MARIE))[-1])
     settings = site.load(ApiSettings, **MANY)
     async with served(settings) as first, served(settings) as second:
-        seen = await posted([first, second], "confirm", [{"token": token}] * 100)
+        seen = await post_concurrently([first, second], "confirm", [{"token": token}] * 100)
     assert seen == {"active": 1, "already_active": 99}
     assert lifecycle.audited().count(("confirm", "ok")) == 1
 
@@ -55,7 +57,7 @@ async def test_one_hundred_resets_with_one_token_set_one_password(
     settings = site.load(ApiSettings, **MANY)
     bodies = [{"token": token, "password": f"{NEW_PASSWORD} {n}"} for n in range(100)]
     async with served(settings) as first, served(settings) as second:
-        seen = await posted([first, second], "password-reset/confirm", bodies)
+        seen = await post_concurrently([first, second], "password-reset/confirm", bodies)
     # Beyond the limit of concurrent hashes the answer is 503; of the other requests one succeeds.
     assert seen.pop("200") == 1
     assert set(seen) <= {"link_invalid", "sign_in_busy"}
@@ -71,7 +73,7 @@ async def test_thirty_registrations_of_one_address_create_one_account(
     settings = site.load(ApiSettings, **MANY, LIMIT_EMAILS_PER_ADDRESS="1000")
     bodies = [{"user_name": f"marie{n}", "email": MARIE, "password": PASSWORD} for n in range(30)]
     async with served(settings) as first, served(settings) as second:
-        seen = await posted([first, second], "register", bodies)
+        seen = await post_concurrently([first, second], "register", bodies)
     assert seen == {"accepted": 30}
     ((rows,),) = site.server.execute(
         f"SELECT COUNT(*) FROM `{site.app}`.`user` WHERE email = %s", (MARIE,)

@@ -162,7 +162,7 @@ async def test_a_backup_is_downloaded_completely_in_ranges_and_conditionally(
     path = bench.store.path(manifest.name)
     whole, etag = path.read_bytes(), f'"{manifest.sha256}"'
     settings = site.load(ApiSettings, **s3_server.environ(bucket))
-    async with served(settings) as base_url, _same_token(api, base_url) as admin:
+    async with served(settings) as base_url, _client_of_administrator(api, base_url) as admin:
         for location in ("local", "s3"):
             assert bench.store.manifest(manifest.name).locations[0] == location
             await _check_download(admin, manifest.name, whole, etag)
@@ -186,7 +186,7 @@ async def test_health_reports_a_missing_offsite_copy(
     hour_ago = datetime.now(UTC) - timedelta(hours=1)
     bench.store.amend(manifest.name, {"created_at": hour_ago, "offsite_error": "no such bucket"})
     settings = site.load(ApiSettings, **s3_server.environ(bucket))
-    async with served(settings) as base_url, _same_token(api, base_url) as admin:
+    async with served(settings) as base_url, _client_of_administrator(api, base_url) as admin:
         check = (await admin.get("/api/health")).json()["checks"]["backups"]
         assert check["status"] == "warn"
         assert "no second copy: no such bucket" in check["reason"]
@@ -232,5 +232,5 @@ async def _check_download(admin: httpx.AsyncClient, name: str, whole: bytes, eta
     assert (held.status_code, held.content, held.headers["etag"]) == (304, b"", etag)
 
 
-def _same_token(api: Api, base_url: str) -> httpx.AsyncClient:
+def _client_of_administrator(api: Api, base_url: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=base_url, headers=api.admin.headers)

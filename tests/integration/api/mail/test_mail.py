@@ -27,7 +27,7 @@ async def set_state(outbox: Outbox, mail_id: str, assignments: str) -> None:
     )
 
 
-async def shown(api: Api, mail_id: str) -> dict[str, Any]:
+async def get_mail(api: Api, mail_id: str) -> dict[str, Any]:
     answer = await api.admin.get(f"/api/admin/mail/{mail_id}")
     assert answer.status_code == 200, answer.text
     document: dict[str, Any] = answer.json()
@@ -96,7 +96,7 @@ async def test_a_failed_email_is_resent_with_its_message_id(
         async with open_outbox(site, database, smtp) as outbox:
             mail_id = await outbox.put(mail("person@sysndd.example", expires_after=60))
             await outbox.worker.run_until_idle()
-            failed = await shown(api, mail_id)
+            failed = await get_mail(api, mail_id)
             assert (failed["state"], failed["last_code"]) == ("failed", 550)
             assert failed["undeliverable_since"]
             assert failed["preview"]["subject"] == "SysNDD test email"
@@ -109,7 +109,7 @@ async def test_a_failed_email_is_resent_with_its_message_id(
             assert queued["attempt"] == failed["attempt"], "the fencing token never decreases"
             assert queued["expires_at"] > failed["created_at"]
             await outbox.worker.run_until_idle()
-            sent = await shown(api, mail_id)
+            sent = await get_mail(api, mail_id)
             assert (sent["state"], sent["attempt"]) == ("sent", 2)
             (message,) = server.accepted
             assert message["Message-ID"] == sent["message_id"] == failed["message_id"]
@@ -145,8 +145,8 @@ async def test_an_email_on_hold_causes_a_warning_until_it_is_cancelled_or_resent
             assert (cancelled["state"], cancelled["phase"]) == ("cancelled", None)
             await api.admin.post(f"/api/admin/mail/{two}/resend")
             await outbox.worker.run_until_idle()
-            assert (await shown(api, two))["state"] == "sent"
-            assert (await shown(api, one))["state"] == "cancelled"
+            assert (await get_mail(api, two))["state"] == "sent"
+            assert (await get_mail(api, one))["state"] == "cancelled"
             assert (
                 len(server.accepted) == 3
             )  # each once with unknown delivery, and one of them again

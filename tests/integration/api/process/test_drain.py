@@ -25,7 +25,7 @@ def test_connections_are_closed_before_the_workers_stop(site: Site, tmp_path: Pa
         service_process("sysndd_api", site, tmp_path, **changes) as process,
         httpx.Client(timeout=30) as kept,
     ):
-        eventually("live", lambda: answers(url), seconds=90)
+        eventually("live", lambda: is_live(url), seconds=90)
         assert kept.get(url).headers.get("connection") != "close"
         os.kill(process.pid, signal.SIGTERM)
         log = tmp_path / "sysndd_api.log"
@@ -47,19 +47,19 @@ def test_after_draining_no_connection_is_accepted_that_will_not_be_served(
     url = f"http://127.0.0.1:{port}"
     body_may_end = threading.Event()
 
-    def slowly() -> Iterator[bytes]:
+    def slow_body() -> Iterator[bytes]:
         yield b'{"login": "nobody",'
         body_may_end.wait(60)
         yield b' "password": "a wrong password"}'
 
     answers_seen: list[int] = []
     with service_process("sysndd_api", site, tmp_path, **changes) as process:
-        eventually("live", lambda: answers(f"{url}/health/live"), seconds=90)
+        eventually("live", lambda: is_live(f"{url}/health/live"), seconds=90)
         slow = threading.Thread(
             target=lambda: answers_seen.append(
                 httpx.post(
                     f"{url}/api/auth/login",
-                    content=slowly(),
+                    content=slow_body(),
                     timeout=60,
                     headers={"Content-Type": "application/json"},
                 ).status_code
@@ -68,21 +68,21 @@ def test_after_draining_no_connection_is_accepted_that_will_not_be_served(
         slow.start()
         time.sleep(1)
         os.kill(process.pid, signal.SIGTERM)
-        eventually("refused", lambda: refused(f"{url}/health/live"), seconds=20)
+        eventually("refused", lambda: is_refused(f"{url}/health/live"), seconds=20)
         assert process.is_running()
         body_may_end.set()
         slow.join(60)
     assert answers_seen == [401]
 
 
-def answers(url: str) -> bool:
+def is_live(url: str) -> bool:
     try:
         return httpx.get(url).status_code == 200
     except httpx.HTTPError:
         return False
 
 
-def refused(url: str) -> bool:
+def is_refused(url: str) -> bool:
     """Return whether a new connection is refused; an accepted one must be answered."""
     try:
         httpx.get(url, timeout=5)

@@ -13,7 +13,7 @@ from tests.support.site import REPOSITORY, Site
 from tests.support.workers import PACKAGES, eventually, service_process
 
 
-def started(site: Site, **changes: str) -> "subprocess.CompletedProcess[str]":
+def start_and_wait(site: Site, **changes: str) -> "subprocess.CompletedProcess[str]":
     """Start the API and wait until it has exited."""
     environ = {
         **os.environ,
@@ -36,7 +36,7 @@ def started(site: Site, **changes: str) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.fixture
-def behind(site: Site, tmp_path: Path) -> dict[str, str]:
+def pending_migration(site: Site, tmp_path: Path) -> dict[str, str]:
     """A migrations directory with one pending migration."""
     directory = tmp_path / "migrations"
     directory.mkdir()
@@ -47,19 +47,19 @@ def behind(site: Site, tmp_path: Path) -> dict[str, str]:
 
 
 def test_a_schema_with_pending_migrations_is_a_failed_start(
-    site: Site, behind: dict[str, str]
+    site: Site, pending_migration: dict[str, str]
 ) -> None:
-    done = started(site, **behind)
+    done = start_and_wait(site, **pending_migration)
     assert done.returncode == 1
     assert "900_more.sql" in done.stderr
 
 
 def test_migrations_run_once_at_the_start_of_several_workers(
-    site: Site, behind: dict[str, str], tmp_path: Path
+    site: Site, pending_migration: dict[str, str], tmp_path: Path
 ) -> None:
     port = free_port()
     changes = {
-        **behind,
+        **pending_migration,
         "MIGRATE_ON_START": "true",
         "API_PORT": str(port),
         "API_WORKERS": "4",
@@ -82,22 +82,26 @@ def ready(port: int) -> bool:
         return False
 
 
-def test_a_failed_migration_is_a_failed_start(site: Site, behind: dict[str, str]) -> None:
-    path = Path(behind["MIGRATIONS_DIR"]) / "900_more.sql"
+def test_a_failed_migration_is_a_failed_start(
+    site: Site, pending_migration: dict[str, str]
+) -> None:
+    path = Path(pending_migration["MIGRATIONS_DIR"]) / "900_more.sql"
     path.write_text("CREATE TABLE broken (;\n")
-    done = started(site, MIGRATE_ON_START="true", **behind)
+    done = start_and_wait(site, MIGRATE_ON_START="true", **pending_migration)
     assert done.returncode == 1
     assert "900_more.sql" in done.stderr
 
 
 def test_an_unreachable_database_is_a_failed_start(site: Site) -> None:
-    done = started(site, DB_PORT=str(free_port()))
+    done = start_and_wait(site, DB_PORT=str(free_port()))
     assert done.returncode == 1
     assert "The database is not responding." in done.stderr
 
 
 def test_all_invalid_settings_are_named_without_their_values(site: Site) -> None:
-    done = started(site, DB_PORT="secret-in-the-wrong-place", API_WORKERS="0", LOG_LEVEL="loud")
+    done = start_and_wait(
+        site, DB_PORT="secret-in-the-wrong-place", API_WORKERS="0", LOG_LEVEL="loud"
+    )
     assert done.returncode == 1
     for name in ("DB_PORT", "API_WORKERS", "LOG_LEVEL"):
         assert name in done.stderr
@@ -108,17 +112,19 @@ def test_all_invalid_settings_are_named_without_their_values(site: Site) -> None
 def test_a_secret_is_read_from_a_file(site: Site, tmp_path: Path) -> None:
     secret = tmp_path / "password"
     secret.write_text(site.environ["DB_PASSWORD"] + "\n")
-    done = started(site, DB_PASSWORD="", DB_PASSWORD_FILE=str(secret), MIGRATIONS_DIR="/nowhere")
+    done = start_and_wait(
+        site, DB_PASSWORD="", DB_PASSWORD_FILE=str(secret), MIGRATIONS_DIR="/nowhere"
+    )
     assert done.returncode == 1
     assert "MIGRATIONS_DIR" in done.stderr
-    both = started(site, DB_PASSWORD_FILE=str(secret))
+    both = start_and_wait(site, DB_PASSWORD_FILE=str(secret))
     assert "are both set. Set only one of them" in both.stderr
 
 
 def test_an_invalid_public_url_is_a_failed_start(site: Site) -> None:
     """It is the only source of links in emails; the Host of a request must not be one."""
     for wrong in ("", "sysndd.example", "ftp://sysndd.example", "http://sysndd.example/path"):
-        done = started(site, PUBLIC_URL=wrong)
+        done = start_and_wait(site, PUBLIC_URL=wrong)
         assert done.returncode == 1
         assert "PUBLIC_URL" in done.stderr
 
@@ -126,9 +132,11 @@ def test_an_invalid_public_url_is_a_failed_start(site: Site) -> None:
 def test_production_requires_an_https_url(site: Site) -> None:
     """Production is the default environment."""
     for environment in ("", "production"):
-        done = started(site, PUBLIC_URL="http://sysndd.example", ENVIRONMENT=environment)
+        done = start_and_wait(site, PUBLIC_URL="http://sysndd.example", ENVIRONMENT=environment)
         assert done.returncode == 1
         assert "PUBLIC_URL: Value error, production needs https://" in done.stderr
     for address in ("https://sysndd.example", "http://localhost:8080"):
-        accepted = started(site, PUBLIC_URL=address, ENVIRONMENT="", MIGRATIONS_DIR="/nowhere")
+        accepted = start_and_wait(
+            site, PUBLIC_URL=address, ENVIRONMENT="", MIGRATIONS_DIR="/nowhere"
+        )
         assert "PUBLIC_URL" not in accepted.stderr

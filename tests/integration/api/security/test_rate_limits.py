@@ -27,7 +27,7 @@ async def try_password(
 
 
 @pytest.fixture
-async def strict(site: Site, lifecycle: Lifecycle) -> AsyncIterator[httpx.AsyncClient]:
+async def limited_client(site: Site, lifecycle: Lifecycle) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an API with low limits, and marie's account."""
     await lifecycle.active()
     settings = site.load(
@@ -47,62 +47,65 @@ async def strict(site: Site, lifecycle: Lifecycle) -> AsyncIterator[httpx.AsyncC
 
 @pytest.mark.parametrize("login", ["marie", "nobody"])
 async def test_failures_of_one_client_for_one_account_are_limited(
-    strict: httpx.AsyncClient, login: str
+    limited_client: httpx.AsyncClient, login: str
 ) -> None:
     # All spellings that the database treats as one account count together.
     spelled = [login, login.upper(), f"{login} ", login.replace("e", "é").replace("o", "ö")]
-    statuses = [await try_password(strict, name) for name in spelled]
+    statuses = [await try_password(limited_client, name) for name in spelled]
     assert statuses == [401, 401, 401, 429]
-    answer = await strict.post(
+    answer = await limited_client.post(
         LOGIN, json={"login": login, "password": PASSWORD}, headers={"X-Forwarded-For": "192.0.2.1"}
     )
     problem(answer, 429, "too_many_attempts")
     assert 1 <= int(answer.headers["retry-after"]) <= 900
-    assert await try_password(strict, "somebody") == 401
+    assert await try_password(limited_client, "somebody") == 401
 
 
-async def test_successful_sign_ins_are_not_counted(strict: httpx.AsyncClient) -> None:
-    statuses = [await try_password(strict, "marie", PASSWORD) for _ in range(20)]
+async def test_successful_sign_ins_are_not_counted(limited_client: httpx.AsyncClient) -> None:
+    statuses = [await try_password(limited_client, "marie", PASSWORD) for _ in range(20)]
     assert statuses == [200] * 20
 
 
 async def test_failures_of_one_client_for_many_accounts_are_limited(
-    strict: httpx.AsyncClient,
+    limited_client: httpx.AsyncClient,
 ) -> None:
     # One IPv6 host usually has a complete /64 network.
     for remotes in (["192.0.2.7"] * 7, [f"2001:db8:1:2::{number}" for number in range(1, 8)]):
         statuses = [
-            await try_password(strict, f"user{number}{remote}", remote=remote)
+            await try_password(limited_client, f"user{number}{remote}", remote=remote)
             for number, remote in enumerate(remotes)
         ]
         assert statuses == [401] * 6 + [429]
-    assert await try_password(strict, "somebody", remote="2001:db8:1:3::1") == 401
+    assert await try_password(limited_client, "somebody", remote="2001:db8:1:3::1") == 401
 
 
 async def test_distributed_guessing_does_not_lock_an_account(
-    strict: httpx.AsyncClient, lifecycle: Lifecycle
+    limited_client: httpx.AsyncClient, lifecycle: Lifecycle
 ) -> None:
     home = "198.51.100.1"
-    assert await try_password(strict, "marie", PASSWORD, remote=home) == 200
+    assert await try_password(limited_client, "marie", PASSWORD, remote=home) == 200
     statuses = [
-        await try_password(strict, "marie", remote=f"192.0.2.{number}") for number in range(12)
+        await try_password(limited_client, "marie", remote=f"192.0.2.{number}")
+        for number in range(12)
     ]
     assert statuses == [401] * 8 + [429] * 4
     # A known client is let through, but its own failures count.
-    assert await try_password(strict, "marie", PASSWORD, remote=home) == 200
-    assert await try_password(strict, "marie", remote=home) == 401
+    assert await try_password(limited_client, "marie", PASSWORD, remote=home) == 200
+    assert await try_password(limited_client, "marie", remote=home) == 401
     # Another client of marie's is not known; a password reset lets it through.
     away = "203.0.113.5"
-    assert await try_password(strict, "marie", PASSWORD, remote=away) == 429
+    assert await try_password(limited_client, "marie", PASSWORD, remote=away) == 429
     headers = {"X-Forwarded-For": away}
-    await strict.post("/api/auth/password-reset", json={"email": MARIE}, headers=headers)
+    await limited_client.post("/api/auth/password-reset", json={"email": MARIE}, headers=headers)
     token = token_of(about(await lifecycle.mails(MARIE), "Reset your SysNDD password"))
     body = {"token": token, "password": NEW_PASSWORD}
-    answer = await strict.post("/api/auth/password-reset/confirm", json=body, headers=headers)
+    answer = await limited_client.post(
+        "/api/auth/password-reset/confirm", json=body, headers=headers
+    )
     assert answer.status_code == 200
     for _ in range(12):
-        await try_password(strict, "marie", remote="192.0.2.99")
-    assert await try_password(strict, "marie", NEW_PASSWORD, remote=away) == 200
+        await try_password(limited_client, "marie", remote="192.0.2.99")
+    assert await try_password(limited_client, "marie", NEW_PASSWORD, remote=away) == 200
 
 
 async def test_a_forwarded_address_is_trusted_from_a_trusted_proxy_only(site: Site) -> None:
@@ -117,56 +120,57 @@ async def test_a_forwarded_address_is_trusted_from_a_trusted_proxy_only(site: Si
     assert statuses == [401, 401, 401, 429]
 
 
-async def test_requests_of_one_client_are_limited(strict: httpx.AsyncClient) -> None:
+async def test_requests_of_one_client_are_limited(limited_client: httpx.AsyncClient) -> None:
     headers = {"X-Forwarded-For": "192.0.2.1"}
     body = {"email": "nobody@lab.example"}
     statuses = [
-        (await strict.post(f"/api/auth/{path}", json=body, headers=headers)).status_code
+        (await limited_client.post(f"/api/auth/{path}", json=body, headers=headers)).status_code
         for path in ("password-reset", "confirm/resend") * 3
     ]
     assert statuses == [202] * 5 + [429]
     token = {"token": "x"}
-    answer = await strict.post("/api/auth/confirm", json=token, headers=headers)
+    answer = await limited_client.post("/api/auth/confirm", json=token, headers=headers)
     problem(answer, 429, "too_many_attempts")
-    other = await strict.post("/api/auth/confirm", json=token)
+    other = await limited_client.post("/api/auth/confirm", json=token)
     problem(other, 410, "link_invalid")
 
 
 async def test_the_total_limit_does_not_affect_a_known_client(
-    strict: httpx.AsyncClient, lifecycle: Lifecycle
+    limited_client: httpx.AsyncClient, lifecycle: Lifecycle
 ) -> None:
-    await try_password(strict, "marie", PASSWORD, remote="198.51.100.1")
+    await try_password(limited_client, "marie", PASSWORD, remote="198.51.100.1")
     for number in range(40):
-        await strict.post(
+        await limited_client.post(
             "/api/auth/confirm",
             json={"token": "x"},
             headers={"X-Forwarded-For": f"192.0.2.{number}"},
         )
     body = {"email": MARIE}
-    answer = await strict.post("/api/auth/password-reset", json=body)
+    answer = await limited_client.post("/api/auth/password-reset", json=body)
     problem(answer, 429, "too_many_attempts")
     known = {"X-Forwarded-For": "198.51.100.1"}
-    answer = await strict.post("/api/auth/password-reset", json=body, headers=known)
+    answer = await limited_client.post("/api/auth/password-reset", json=body, headers=known)
     assert answer.status_code == 202
     # Only the first refusal of a window is in the audit log.
     refused = [event for event in lifecycle.audited() if event[1] == "too_many_attempts"]
     assert refused == [("confirm", "too_many_attempts")]
 
 
-async def test_two_workers_share_one_count(strict: httpx.AsyncClient, site: Site) -> None:
+async def test_two_workers_share_one_count(limited_client: httpx.AsyncClient, site: Site) -> None:
     settings = site.load(ApiSettings, LIMIT_FAILURES_PER_ACCOUNT_AND_CLIENT="3")
     async with served(settings) as base_url, httpx.AsyncClient(base_url=base_url) as second:
         statuses = [
-            await try_password(client, "marie") for client in (strict, second, strict, second)
+            await try_password(client, "marie")
+            for client in (limited_client, second, limited_client, second)
         ]
     assert statuses == [401, 401, 401, 429]
 
 
 @pytest.mark.parametrize("fault", ["stopped", "frozen", "flushed"])
 async def test_limits_apply_while_redis_is_unavailable(
-    strict: httpx.AsyncClient, redis_server: TestRedis, fault: str
+    limited_client: httpx.AsyncClient, redis_server: TestRedis, fault: str
 ) -> None:
-    assert await try_password(strict, "nobody") == 401
+    assert await try_password(limited_client, "nobody") == 401
     if fault == "stopped":
         redis_server.stop()
     elif fault == "frozen":
@@ -176,11 +180,11 @@ async def test_limits_apply_while_redis_is_unavailable(
         for _ in range(5):
             if fault == "flushed":
                 redis_server.flush()
-            statuses.append(await try_password(strict, "nobody"))
+            statuses.append(await try_password(limited_client, "nobody"))
         assert statuses[-1] == 429
         assert statuses.count(401) <= 2
         # The correct password is accepted.
-        assert await try_password(strict, "marie", PASSWORD) == 200
+        assert await try_password(limited_client, "marie", PASSWORD) == 200
     finally:
         if fault == "stopped":
             redis_server.start()
@@ -189,10 +193,10 @@ async def test_limits_apply_while_redis_is_unavailable(
 
 
 async def test_redis_holds_no_address_and_every_key_expires(
-    strict: httpx.AsyncClient, redis_server: TestRedis
+    limited_client: httpx.AsyncClient, redis_server: TestRedis
 ) -> None:
-    await try_password(strict, MARIE)
-    await strict.post("/api/auth/password-reset", json={"email": MARIE})
+    await try_password(limited_client, MARIE)
+    await limited_client.post("/api/auth/password-reset", json={"email": MARIE})
     with redis_server.client() as redis:
         keys = [key.decode() for key in redis.keys("sysndd:limit:*")]
         assert len(keys) >= 7

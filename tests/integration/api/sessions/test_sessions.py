@@ -12,7 +12,7 @@ from tests.support.site import Site
 SESSIONS = "/api/auth/sessions"
 
 
-def cookie(token: str, **headers: str) -> dict[str, str]:
+def cookie_headers(token: str, **headers: str) -> dict[str, str]:
     """Return the headers of a browser with the cookie; httpx sends no Secure cookie over HTTP."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return {"Cookie": f"theme=dark; {SESSION_COOKIE}={token}"} | named
@@ -21,13 +21,13 @@ def cookie(token: str, **headers: str) -> dict[str, str]:
 async def test_a_cookie_authorizes_reads_like_a_header(api: Api) -> None:
     token = await sign_in(api.client, "admin")
     for path in ("/api/auth/me", "/api/admin/audit", SESSIONS):
-        answer = await api.client.get(path, headers=cookie(token))
+        answer = await api.client.get(path, headers=cookie_headers(token))
 
         assert answer.status_code == 200, path
     # A read changes nothing, so its origin does not matter.
-    crossing = cookie(token, Sec_Fetch_Site="cross-site")
+    crossing = cookie_headers(token, Sec_Fetch_Site="cross-site")
     assert (await api.client.get("/api/auth/me", headers=crossing)).status_code == 200
-    health = (await api.client.get("/api/health", headers=cookie(token))).json()
+    health = (await api.client.get("/api/health", headers=cookie_headers(token))).json()
     assert health["checks"] is not None
 
 
@@ -57,9 +57,9 @@ async def test_a_page_of_another_site_cannot_use_the_cookie(api: Api) -> None:
             ("POST", "/api/admin/backups"),
             ("DELETE", SESSIONS),
         ):
-            answer = await api.client.request(method, path, headers=cookie(token) | headers)
+            answer = await api.client.request(method, path, headers=cookie_headers(token) | headers)
             problem(answer, 403, "cross_site_request")
-    assert (await api.client.get("/api/auth/me", headers=cookie(token))).status_code == 200
+    assert (await api.client.get("/api/auth/me", headers=cookie_headers(token))).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -76,19 +76,21 @@ async def test_a_page_of_the_site_signs_out_with_the_cookie(
     api: Api, header: dict[str, str]
 ) -> None:
     token = await sign_in(api.client, "admin")
-    answer = await api.client.post("/api/auth/logout", headers=cookie(token) | header)
+    answer = await api.client.post("/api/auth/logout", headers=cookie_headers(token) | header)
     assert answer.status_code == 204
     (cleared,) = answer.headers.get_list("set-cookie")
     assert cleared.startswith(f'{SESSION_COOKIE}=""; ')
     for attribute in ("Max-Age=0", "Path=/", "Secure", "HttpOnly", "SameSite=lax"):
         assert attribute in cleared
-    problem(await api.client.get("/api/auth/me", headers=cookie(token)), 401, "not_signed_in")
+    problem(
+        await api.client.get("/api/auth/me", headers=cookie_headers(token)), 401, "not_signed_in"
+    )
 
 
 async def test_an_invalid_header_is_rejected_despite_a_valid_cookie(api: Api) -> None:
     token = await sign_in(api.client, "admin")
     for header in ("Bearer", "Bearer wrong", "Basic YTpi", ""):
-        headers = cookie(token, Authorization=header)
+        headers = cookie_headers(token, Authorization=header)
         problem(await api.client.get("/api/auth/me", headers=headers), 401, "not_signed_in")
 
 

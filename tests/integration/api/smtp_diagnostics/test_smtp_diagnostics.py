@@ -143,7 +143,7 @@ BROKEN: dict[str, tuple[Broken, str, str]] = {
 
 
 @contextlib.asynccontextmanager
-async def administrating(site: Site, **transport: Any) -> AsyncIterator[Api]:
+async def served_api(site: Site, **transport: Any) -> AsyncIterator[Api]:
     """Serve an API with the given mail server settings; yield it with its administrator."""
     given = {
         "host": HOST,
@@ -168,7 +168,7 @@ async def test_a_broken_mail_server_is_diagnosed(
 ) -> None:
     broken, stage, code = BROKEN[name]
     caplog.set_level(logging.DEBUG)
-    async with broken(tmp_path) as transport, administrating(site, **transport) as api:
+    async with broken(tmp_path) as transport, served_api(site, **transport) as api:
         begun = time.monotonic()
         answer = await api.admin.get("/api/admin/smtp/test")
         took = time.monotonic() - begun
@@ -211,7 +211,7 @@ async def test_a_rejected_certificate_is_shown(
     async with faulty_smtp(ehlo, tls=context, implicit=implicit) as server:
         security = SmtpSecurity.TLS if implicit else SmtpSecurity.STARTTLS
         transport = {"port": server.port, "security": security, "ca_file": ca_file}
-        async with administrating(site, **transport) as api:
+        async with served_api(site, **transport) as api:
             found = (await api.admin.get("/api/admin/smtp/test")).json()
         assert not any("AUTH" in line for line in server.commands)
     assert found["stage"] == "tls"
@@ -223,7 +223,7 @@ async def test_a_working_mail_server_passes(site: Site, tmp_path: Path) -> None:
     ehlo = "250-mail.example\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN"
     async with faulty_smtp({"EHLO": ehlo}, tls=authority.server(HOST, days=12)) as server:
         security = {"security": SmtpSecurity.STARTTLS, "ca_file": authority.ca_file}
-        async with administrating(site, port=server.port, **security) as api:
+        async with served_api(site, port=server.port, **security) as api:
             answer = await api.admin.get("/api/admin/smtp/test")
     found = answer.json()
     assert found["success"], found
@@ -248,7 +248,7 @@ async def test_a_working_mail_server_passes(site: Site, tmp_path: Path) -> None:
 
 
 async def test_the_request_cannot_choose_the_mail_server(site: Site) -> None:
-    async with faulty_smtp() as server, administrating(site, port=server.port) as api:
+    async with faulty_smtp() as server, served_api(site, port=server.port) as api:
         query = {"host": "elsewhere.example", "port": "25"}
         answer = await api.admin.get("/api/admin/smtp/test", params=query)
         problem(answer, 422, "invalid_request")
@@ -256,15 +256,15 @@ async def test_the_request_cannot_choose_the_mail_server(site: Site) -> None:
 
 
 async def test_only_administrators_may_run_the_smtp_test(site: Site) -> None:
-    async with faulty_smtp() as server, administrating(site, port=server.port) as api:
+    async with faulty_smtp() as server, served_api(site, port=server.port) as api:
         problem(await api.client.get("/api/admin/smtp/test"), 401, "not_signed_in")
         problem(await api.client.post("/api/admin/smtp/test-message"), 401, "not_signed_in")
-        await site_role(site, "Curator")
+        await set_role(site, "Curator")
         problem(await api.admin.get("/api/admin/smtp/test"), 403, "not_allowed")
         assert server.connections == 0
 
 
-async def site_role(site: Site, role: str) -> None:
+async def set_role(site: Site, role: str) -> None:
     await asyncio.to_thread(
         site.server.execute, f"UPDATE `{site.app}`.`user` SET role = %s", (role,)
     )
@@ -276,8 +276,8 @@ async def test_all_workers_together_run_one_smtp_test_at_a_time_and_six_a_minute
     """Two served APIs act as two worker processes, which share only the database."""
     async with contextlib.AsyncExitStack() as stack:
         server = await stack.enter_async_context(faulty_smtp())
-        one = await stack.enter_async_context(administrating(site, port=server.port))
-        two = await stack.enter_async_context(administrating(site, port=server.port))
+        one = await stack.enter_async_context(served_api(site, port=server.port))
+        two = await stack.enter_async_context(served_api(site, port=server.port))
         asked: list[Awaitable[httpx.Response]] = [
             api.admin.get("/api/admin/smtp/test") for api in (one, two) for _ in range(6)
         ]
@@ -305,7 +305,7 @@ async def test_all_workers_together_run_one_smtp_test_at_a_time_and_six_a_minute
 
 
 async def test_a_crashed_smtp_test_blocks_the_next_for_seconds_only(site: Site) -> None:
-    async with faulty_smtp() as server, administrating(site, port=server.port) as api:
+    async with faulty_smtp() as server, served_api(site, port=server.port) as api:
         insert = (
             f"INSERT INTO `{site.ops}`.smtp_test (started_at, lease_until) VALUES"
             " (UTC_TIMESTAMP(6), UTC_TIMESTAMP(6) + INTERVAL %s SECOND)"
@@ -320,7 +320,7 @@ async def test_a_crashed_smtp_test_blocks_the_next_for_seconds_only(site: Site) 
 
 
 async def test_the_test_email_is_sent_to_the_requesting_administrator(site: Site) -> None:
-    async with faulty_smtp() as server, administrating(site, port=server.port) as api:
+    async with faulty_smtp() as server, served_api(site, port=server.port) as api:
         answer = await api.admin.post("/api/admin/smtp/test-message")
         assert answer.status_code == 202
         mail = (await api.admin.get(answer.json()["status_url"])).json()

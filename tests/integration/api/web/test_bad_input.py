@@ -15,19 +15,19 @@ from tests.support.workers import eventually
 
 
 @pytest.fixture
-async def unchanged(api: Api, site: Site) -> AsyncIterator[None]:
+async def no_job_written(api: Api, site: Site) -> AsyncIterator[None]:
     """Check at the end that no job was written."""
     yield
     assert site.server.execute(f"SELECT COUNT(*) FROM `{site.ops}`.job") == ((0,),)
 
 
-pytestmark = pytest.mark.usefixtures("unchanged")
+pytestmark = pytest.mark.usefixtures("no_job_written")
 
 BACKUPS = "/api/admin/backups"
 KNOWN = "manual_20260101T000000Z_0123abcd.sql.zst"
 
 
-WRONG_WORDS: list[object] = [
+WRONG_CONFIRMATIONS: list[object] = [
     {},
     {"confirm": "restore"},
     {"confirm": "Restore"},
@@ -42,7 +42,7 @@ WRONG_WORDS: list[object] = [
 
 
 async def test_a_restore_with_a_wrong_confirmation_is_rejected(api: Api) -> None:
-    for body in WRONG_WORDS:
+    for body in WRONG_CONFIRMATIONS:
         answer = await api.admin.post(f"{BACKUPS}/{KNOWN}/restore", json=body)
         problem(answer, 422, "confirmation_required")
 
@@ -54,7 +54,7 @@ async def test_an_unknown_backup_is_not_found(api: Api) -> None:
     problem(await api.admin.get(f"{BACKUPS}/{KNOWN}/download"), 404, "backup_not_found")
 
 
-IMPOSSIBLE_NAMES = [
+INVALID_NAMES = [
     "..%2F..%2Fetc%2Fpasswd",
     "%2e%2e%2fsecret.sql",
     ".hidden.sql",
@@ -69,7 +69,7 @@ IMPOSSIBLE_NAMES = [
 
 
 async def test_an_invalid_backup_name_is_rejected(api: Api) -> None:
-    for name in IMPOSSIBLE_NAMES:
+    for name in INVALID_NAMES:
         for answer in (
             await api.admin.get(f"{BACKUPS}/{name}"),
             await api.admin.get(f"{BACKUPS}/{name}/download"),
@@ -120,12 +120,12 @@ async def test_an_oversized_body_is_rejected_by_its_content_length(api: Api) -> 
 
 
 async def test_an_oversized_body_without_content_length_is_rejected(api: Api) -> None:
-    async def pieces() -> AsyncIterator[bytes]:
+    async def chunks() -> AsyncIterator[bytes]:
         for _ in range(100):
             yield b" " * 1000
 
     answer = await api.client.post(
-        "/api/auth/login", content=pieces(), headers={"content-type": "application/json"}
+        "/api/auth/login", content=chunks(), headers={"content-type": "application/json"}
     )
     problem(answer, 413, "body_too_large")
 
