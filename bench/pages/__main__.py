@@ -1,11 +1,11 @@
-"""``make bench WHAT=pages``: the first load of every page, in Chromium, on a system of many years.
+"""``make bench WHAT=pages``: the first load of every page in Chromium, on a system with much data.
 
-A system of its own behind its proxy, with 1,000 backups and 10,000 jobs (and as many mails and audit events,
-and 1,000 accounts). Each load is a first one: the window's caches, on disk and in memory, are off, so that page,
-style sheets, scripts and pictures all come over the wire. The clock runs from the start of the navigation to the
-end of its ``load`` event, by the browser's own Navigation Timing. Bytes are those of all answers with their
-headers. The pages take turns, so that a slow second of the machine hits any of them; the machine's load average
-is printed, for on a busy one the figures say little.
+The benchmark starts a separate system behind its proxy, with 1,000 backups, 10,000 jobs, emails and
+audit events, and 1,000 accounts. The browser's caches are disabled, so that each load transfers the
+page, style sheets, scripts and icons. The time runs from the start of the navigation to the end of
+its ``load`` event, as measured by Navigation Timing. The size is that of all responses with their
+headers. The pages alternate, so that a slow second of the machine affects any of them. The load
+average is printed, because the figures of a busy machine mean little.
 """
 
 import argparse
@@ -36,7 +36,7 @@ HEAVIEST_BYTES = 150_000
 
 @dataclass
 class Loads:
-    """What was seen of one page: milliseconds to the answer's first byte and to the end."""
+    """Measurements of one page: milliseconds to the first byte and to the end, and bytes."""
 
     answered: list[float] = field(default_factory=list)
     loaded: list[float] = field(default_factory=list)
@@ -74,18 +74,18 @@ def _measure(system: dict[str, Any], options: argparse.Namespace) -> dict[Addres
         with existing_objects(cursor, **names) as values:
             pages = every_page(values | {"name": backup})
             found = {page: Loads() for page in pages}
-            # The first round is not counted: a process that has just begun reads its files.
-            for turn in range(options.rounds + 1):
+            # The first round is not counted: a process that has just started reads its files.
+            for number in range(options.rounds + 1):
                 load = os.getloadavg()[0]
-                print(f"round {turn} of {options.rounds}, load {load:.1f} …", file=sys.stderr)
+                print(f"round {number} of {options.rounds}, load {load:.1f} …", file=sys.stderr)
                 for page in pages:
-                    loads = found[page] if turn else Loads()
+                    loads = found[page] if number else Loads()
                     _load(window.page, weights, system["base_url"] + page.path, loads)
     return found
 
 
 def _filled(system: dict[str, Any], options: argparse.Namespace) -> str:
-    """Fill the system; return a backup's name."""
+    """Fill the system; return the name of a backup."""
     database = system["database"]
     with httpx.Client(base_url=system["base_url"], timeout=60) as client:
         token = client.post("/api/auth/login", json=system["admin"]).json()["access_token"]
@@ -114,7 +114,7 @@ def _cursor(database: dict[str, Any]) -> Iterator[Cursor]:
 
 
 def _load(window: Page, weights: list[int], address: str, loads: Loads) -> None:
-    """Open a page in a window that keeps nothing."""
+    """Open a page in a window without caches."""
     weights.clear()
     answer = window.goto(address, wait_until="load")
     assert answer is not None
@@ -130,7 +130,7 @@ def _load(window: Page, weights: list[int], address: str, loads: Loads) -> None:
 
 
 def _without_caches(window: Page) -> list[int]:
-    """Let a window keep nothing; return the list that takes the bytes of each answer."""
+    """Disable a window's caches; return the list that receives the size of each response."""
     weights: list[int] = []
     session = window.context.new_cdp_session(window)
     session.send("Network.enable")

@@ -1,4 +1,4 @@
-"""Fills a system of its own with what years of use leave behind."""
+"""Fills a system with the data of years of use."""
 
 import json
 from pathlib import Path
@@ -11,10 +11,10 @@ _LOG_LINES = 1000
 
 
 def fill_backups(directory: Path, number: int) -> str:
-    """Put copies of the newest backup beside it, an hour apart; return the newest one's name.
+    """Copy the latest backup many times, one hour apart; return the name of the latest one.
 
-    Each has a manifest of its own and a file of the size that stands in it. The files are sparse:
-    no page reads them.
+    Each copy has its own manifest and a sparse file of the size in the manifest, because no page
+    reads the file.
     """
     manifest = max(directory.glob("*.sql*.json"), key=lambda path: path.stat().st_mtime)
     model: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
@@ -42,7 +42,7 @@ def fill_backups(directory: Path, number: int) -> str:
 
 
 def fill_tables(cursor: Cursor, *, app: str, ops: str, number: int) -> None:
-    """Write jobs, mails and events of the audit log, ``number`` each, and a tenth as many accounts."""
+    """Write ``number`` jobs, emails and audit events each, and a tenth as many accounts."""
     for begin in range(0, number, _ROWS):
         counts = range(begin, min(number, begin + _ROWS))
         for sql, row in _rows(app, ops).items():

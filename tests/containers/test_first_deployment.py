@@ -116,7 +116,7 @@ def on_a_terminal(line: str, site: Stack) -> str:
                     shown += terminal.read(1000).decode()
                 except OSError:  # the other end is closed
                     break
-                while answered < len(re.findall("Password: |Again: ", shown)):
+                while answered < len(re.findall("Password: |Repeat password: ", shown)):
                     terminal.write(f"{PASSWORD}\n".encode())
                     answered += 1
         assert process.wait(60) == 0, shown

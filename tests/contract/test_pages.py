@@ -5,11 +5,14 @@ import json
 import re
 from pathlib import Path
 
+from sysndd_api.pages.admin.mail import SUBJECTS
 from sysndd_api.pages.rendering import ENVIRONMENT, SECURITY_HEADERS
 from sysndd_api.pages.routes import PAGES
 from sysndd_api.security.access import Access
 
-PAGES_PACKAGE = Path(__file__).resolve().parents[2] / "services" / "api" / "sysndd_api" / "pages"
+SERVICES = Path(__file__).resolve().parents[2] / "services"
+PAGES_PACKAGE = SERVICES / "api" / "sysndd_api" / "pages"
+EMAILS = SERVICES / "mailer" / "sysndd_mailer" / "templates"
 VENDORED = PAGES_PACKAGE / "static" / "vendored"
 TEMPLATES = PAGES_PACKAGE / "templates"
 
@@ -57,3 +60,11 @@ def test_every_template_compiles_and_escapes() -> None:
         ENVIRONMENT.get_template(name)
     assert ENVIRONMENT.autoescape is True
     assert ENVIRONMENT.from_string("{{ x }}").render(x="<b>") == "&lt;b&gt;"
+
+
+def test_the_pages_use_the_subjects_of_the_emails() -> None:
+    subjects = {
+        path.parent.name: path.read_text(encoding="utf-8").strip()
+        for path in EMAILS.glob("*/subject.txt")
+    }
+    assert subjects == SUBJECTS

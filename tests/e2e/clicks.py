@@ -15,14 +15,14 @@ PASSWORD = "a walk along the river bank"
 def ended(page: Page) -> str:
     """Wait for the job on the page to end; return its state."""
     badge = page.locator("section.progress [data-state]").first
-    expect(badge).to_have_text(re.compile("succeeded|failed|cancelled"), timeout=120_000)
-    return badge.inner_text()
+    expect(badge).to_have_text(re.compile("Succeeded|Failed|Cancelled"), timeout=120_000)
+    return badge.inner_text().lower()
 
 
 def create_backup(page: Page) -> str:
     """Create a backup with the button and return its name."""
     page.goto(re.sub(r"(//[^/]+).*", r"\1/admin/backups", page.url))
-    page.get_by_role("button", name="Backup now").click()
+    page.get_by_role("button", name="Back up now").click()
     bar = page.locator("section.progress progress")
     expect(bar).to_be_visible()
     assert ended(page) == "succeeded"
@@ -54,7 +54,7 @@ def register(person: Visitor, name: str) -> None:
     person.page.fill("#email", f"{name}@sysndd.example")
     person.page.fill("#password", PASSWORD)
     person.page.locator("main form button").click()
-    expect(person.page.get_by_role("heading", name="Look into your mailbox")).to_be_visible()
+    expect(person.page.get_by_role("heading", name="Check your email")).to_be_visible()
 
 
 def open_account(person: Visitor, operator: Visitor, system: System, name: str) -> None:
@@ -65,7 +65,7 @@ def open_account(person: Visitor, operator: Visitor, system: System, name: str) 
     assert httpx.get(link).status_code == 200
     person.page.goto(link)
     assert "token" not in person.page.url
-    person.page.get_by_role("button", name="Confirm my address").click()
+    person.page.get_by_role("button", name="Confirm email address").click()
     status = person.page.locator("[data-status]").get_attribute("data-status")
     page = operator.go(f"/admin/users?search={name}")
     page.get_by_role("link", name=name).click()

@@ -36,10 +36,10 @@ def test_a_backup_is_created_downloaded_restored_undone_and_deleted(
     page.get_by_role("link", name=f"Restore {name}").click()
     dialog = page.locator("dialog[open]")
     expect(dialog.get_by_role("row", name=re.compile("^user"))).to_contain_text("-1")
-    expect(dialog).to_contain_text("A safety backup comes first")
+    expect(dialog).to_contain_text("A safety backup is taken first")
     dialog.get_by_role("button", name="Dry run").click()
     expect(dialog.locator("[data-dry-run]")).to_contain_text(
-        "1 account would vanish: after_the_backup"
+        "1 account would be removed: after_the_backup"
     )
     before = admin.get("/api/admin/jobs?kind=restore_backup").json()["total"]
     button, word = dialog.locator("[data-gated]"), dialog.locator("input[name=confirm]")
@@ -59,16 +59,16 @@ def test_a_backup_is_created_downloaded_restored_undone_and_deleted(
     word.fill("RESTORE")
     button.click()
     # The page that opens shows each step as it happens.
-    expect(page.locator(".steps li").first).to_have_text("Check the file")
+    expect(page.locator(".steps li").first).to_have_text("Check file")
     assert ended(page) == "succeeded"
     assert count_users(system, "after_the_backup") == 0
 
     page.goto(system.base_url + "/admin/backups")
-    page.get_by_role("link", name="Undo it…").click()
-    expect(page.locator("dialog[open]")).to_contain_text("well under a second")
+    page.get_by_role("link", name="Undo restore…").click()
+    expect(page.locator("dialog[open]")).to_contain_text("less than a second")
     page.locator("dialog input[name=confirm]").fill("UNDO")
     page.locator("dialog [data-gated]").click()
-    expect(page.locator("section.progress")).to_contain_text("Undo of a restore")
+    expect(page.locator("section.progress")).to_contain_text("Undo restore")
     assert ended(page) == "succeeded"
     assert count_users(system, "after_the_backup") == 1
 
@@ -79,16 +79,16 @@ def pinned_then_deleted(operator: Visitor, system: System, name: str, admin: htt
     page = operator.page
     page.goto(f"{system.base_url}/admin/backups/{name}")
     page.get_by_role("button", name="Pin", exact=True).click()
-    expect(page.locator("#outcome")).to_contain_text("pinned")
+    expect(page.locator("#outcome")).to_contain_text("Backup pinned.")
     operator.check_page("backup")
     agreed(page, "Unpin", "Unpin")
-    expect(page.locator("#outcome")).to_contain_text("no longer pinned")
+    expect(page.locator("#outcome")).to_contain_text("Backup unpinned.")
     other = create_backup(page)
     page.goto(f"{system.base_url}/admin/backups/{name}")
     page.get_by_role("button", name="Delete…").click()
     page.locator("dialog input[name=confirm]").fill("DELETE")
     page.locator("dialog [data-gated]").click()
-    expect(page.locator("#outcome")).to_contain_text("deleted")
+    expect(page.locator("#outcome")).to_contain_text("Backup deleted.")
     names = {one["name"] for one in admin.get("/api/admin/backups").json()["data"]}
     assert name not in names
     assert other in names
@@ -113,8 +113,8 @@ def test_a_running_job_is_shown_and_can_be_cancelled(
         job_id = admin.post("/api/admin/backups").json()["job_id"]
         # Another client requested the job: the page shows it, and no second job can be started.
         page.goto(system.base_url + "/admin/backups")
-        expect(page.locator("section.progress [data-state]")).to_have_text("queued")
-        expect(page.get_by_role("button", name="Backup now")).to_be_disabled()
+        expect(page.locator("section.progress [data-state]")).to_have_text("Queued")
+        expect(page.get_by_role("button", name="Back up now")).to_be_disabled()
         # A lost connection is reported until it is restored.
         page.context.set_offline(True)
         expect(page.locator("#lost")).to_be_visible()
@@ -126,13 +126,13 @@ def test_a_running_job_is_shown_and_can_be_cancelled(
         )
         # The dialog describes the effects, and cancelling it changes nothing.
         dialog = asked(page, "Cancel")
-        expect(dialog).to_contain_text("It has not begun; it never will.")
+        expect(dialog).to_contain_text("It will not start.")
         operator.check_page("question")
-        dialog.get_by_role("button", name="Leave it").click()
+        dialog.get_by_role("button", name="Keep running").click()
         assert admin.get(f"/api/admin/jobs/{job_id}").json()["state"] == "queued"
-        agreed(page, "Cancel", "Cancel the job")
+        agreed(page, "Cancel", "Cancel job")
         expect(page.locator("#outcome")).to_contain_text("being cancelled")
-        expect(page.locator("[data-state]").first).to_have_text("cancelled")
+        expect(page.locator("[data-state]").first).to_have_text("Cancelled")
     with system.sql() as cursor:
         cursor.execute(
             f"UPDATE `{system.description['database']['ops_name']}`.job SET state = 'failed',"
@@ -143,9 +143,9 @@ def test_a_running_job_is_shown_and_can_be_cancelled(
         )
     page.goto(system.base_url + "/admin/backups")
     notice = page.locator("section.progress .notice.fail")
-    expect(notice).to_contain_text("What failed: backup at the step “dumping”")
+    expect(notice).to_contain_text("What failed: Backup at “Dump”")
     expect(notice).to_contain_text("Why: A backup needs about 9,000 bytes")
-    expect(notice).to_contain_text("What to do: Make room")
+    expect(notice).to_contain_text("What to do: Free some disk space")
     operator.check_page("failed-job")
     page.get_by_role("button", name="Try again").click()
     page.wait_for_url(re.compile(r"/admin/jobs/(?!" + job_id + ")"))

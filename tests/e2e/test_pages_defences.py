@@ -101,7 +101,7 @@ def test_the_pages_work_without_javascript(
             break
         page.wait_for_timeout(200)
         page.reload()
-    expect(page.locator("[data-dry-run]")).to_contain_text("can be restored")
+    expect(page.locator("[data-dry-run]")).to_contain_text("The file is intact.")
     # Without JavaScript, a confirmation is a separate page.
     page.goto(system.base_url + "/account")
     page.get_by_role("button", name="Sign out everywhere").click()
@@ -121,7 +121,7 @@ def test_a_restore_can_be_requested_with_the_keyboard_alone(
     keys = page.keyboard
     # The first tab stop skips the navigation.
     keys.press("Tab")
-    expect(page.locator(":focus")).to_have_text("Skip to the content")
+    expect(page.locator(":focus")).to_have_text("Skip to main content")
     keys.press("Enter")
     expect(page.locator("main")).to_be_focused()
     for _ in range(12):
@@ -162,8 +162,8 @@ def test_a_slow_request_shows_that_it_is_in_progress(
         cursor.execute("LOCK TABLES review WRITE")
         page.get_by_role("button", name="Restore…").click()
         dialog = page.locator("dialog[open]")
-        expect(dialog).to_contain_text("The rows of every table are being counted")
+        expect(dialog).to_contain_text("Counting the rows of each table")
         operator.check_page("waiting")
         cursor.execute("UNLOCK TABLES")
-    expect(dialog).to_contain_text("A safety backup comes first")
+    expect(dialog).to_contain_text("A safety backup is taken first")
     expect(dialog.locator("input[name=confirm]")).to_be_focused()

@@ -1,4 +1,4 @@
-"""Restores in the browser: required consent, inspection of single tables, maintenance mode."""
+"""Restores in the browser: required consent, inspected tables and maintenance mode."""
 
 import time
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from tests.e2e.clicks import agreed, asked, create_backup, ended
 from tests.support.browser import Visitor
 from tests.support.system import System, poll
 
-SECOND = "WITHOUT ADMINISTRATOR"
+CONSENT = "NO ADMINISTRATOR"
 
 
 @pytest.fixture
@@ -43,44 +43,44 @@ def wait_for_end(cursor: Cursor, ops: str, job_id: str) -> None:
 def dialog_of(operator: Visitor, name: str) -> Page:
     page = operator.go(f"/admin/backups/{name}")
     page.get_by_role("button", name="Restore…").click()
-    expect(page.locator("dialog[open]")).to_contain_text("A safety backup comes first")
+    expect(page.locator("dialog[open]")).to_contain_text("A safety backup is taken first")
     return page
 
 
 def test_a_backup_without_an_administrator_needs_explicit_consent(
     operator: Visitor, system: System, backup_without_administrator: str
 ) -> None:
-    # Without the dry run no consent is requested; the job then refuses and reports the remedy.
+    # Without a dry run the dialog does not ask for the consent. Then the job fails with advice.
     page = dialog_of(operator, backup_without_administrator)
     page.locator("dialog input[name=confirm]").fill("RESTORE")
     page.locator("dialog [data-gated]").click()
     assert ended(page) == "failed"
     notice = page.locator("section.progress .notice.fail")
     expect(notice).to_contain_text("no_administrator_in_backup")
-    expect(notice).to_contain_text("type the second word")
+    expect(notice).to_contain_text("type NO ADMINISTRATOR")
     assert administrators(system) == 1
 
     page = dialog_of(operator, backup_without_administrator)
     dialog = page.locator("dialog[open]")
     dialog.get_by_role("button", name="Dry run").click()
-    second = dialog.locator("input[name=second]")
-    expect(second).to_be_visible()
-    expect(dialog).to_contain_text("nobody could administer the site")
-    operator.check_page("restore-second-word")
+    consent = dialog.locator("input[name=accept_no_administrator]")
+    expect(consent).to_be_visible()
+    expect(dialog).to_contain_text("you would lose access")
+    operator.check_page("restore-consent")
     button, first = dialog.locator("[data-gated]"), dialog.locator("input[name=confirm]")
     first.fill("RESTORE")
-    for wrong in ("", "without administrator", SECOND + " ", "RESTORE"):
-        second.fill(wrong)
+    for wrong in ("", "no administrator", "WITHOUT ADMINISTRATOR", CONSENT + " ", "RESTORE"):
+        consent.fill(wrong)
         expect(button).to_be_disabled()
     first.fill("restore")
-    second.fill(SECOND)
+    consent.fill(CONSENT)
     expect(button).to_be_disabled()
     first.fill("RESTORE")
     expect(button).to_be_enabled()
     button.click()
     expect(page.locator("section.progress").first).to_contain_text("Restore")
-    # The restore removed every Administrator. This page polls the job, and so goes to the sign-in
-    # page when the sessions have ended.
+    # The restore leaves no administrator. The page polls the job, so it redirects to the sign-in
+    # page once the sessions have ended.
     wait_for_administrators(system, 0)
     page.wait_for_url("**/account/sign-in")
     operator.ignore_complaints("403", "401")
@@ -91,7 +91,7 @@ def test_a_backup_without_an_administrator_needs_explicit_consent(
         cursor.execute("UPDATE `user` SET role = 'Administrator' WHERE user_name = %s", (login,))
     operator.sign_in(**system.description["admin"])
     operator.go("/admin/backups")
-    page.get_by_role("link", name="Undo it…").click()
+    page.get_by_role("link", name="Undo restore…").click()
     page.locator("dialog input[name=confirm]").fill("UNDO")
     page.locator("dialog [data-gated]").click()
     assert ended(page) == "succeeded"
@@ -118,12 +118,12 @@ def test_one_table_is_inspected_and_dropped(operator: Visitor, system: System) -
     operator.go("/admin/backups")
     name = create_backup(page)
     operator.go(f"/admin/backups/{name}")
-    page.get_by_label("Load one table").select_option("user")
-    page.get_by_role("button", name="Load it").click()
+    page.get_by_label("Inspect a table").select_option("user")
+    page.get_by_role("button", name="Load table").click()
     # The table appears without a reload.
-    row = page.locator("#looks tbody tr")
+    row = page.locator("#inspections tbody tr")
     expect(row).to_contain_text("user")
-    expect(row).not_to_contain_text("being loaded")
+    expect(row).not_to_contain_text("Loading")
     schema = row.locator("code").inner_text()
     with system.sql() as cursor:
         cursor.execute(f"SELECT COUNT(*) FROM `{schema}`.`user`")
@@ -133,13 +133,13 @@ def test_one_table_is_inspected_and_dropped(operator: Visitor, system: System) -
     assert loaded == live > 0
     operator.check_page("inspection")
 
-    dialog = asked(page, "Drop it now")
+    dialog = asked(page, "Delete inspection copy")
     expect(dialog).to_contain_text(schema)
-    expect(dialog).to_contain_text("can be loaded from it again")
-    dialog.get_by_role("button", name="Drop it now").click()
+    expect(dialog).to_contain_text("You can load the table again")
+    dialog.get_by_role("button", name="Delete inspection copy").click()
     assert ended(page) == "succeeded"
     operator.go(f"/admin/backups/{name}")
-    expect(page.locator("#looks tbody tr")).to_have_count(0)
+    expect(page.locator("#inspections tbody tr")).to_have_count(0)
     with system.sql() as cursor:
         cursor.execute(
             "SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = %s", (schema,)
@@ -158,7 +158,7 @@ def test_maintenance_mode_is_shown_and_refuses_writes(
         cursor.execute("LOCK TABLES review WRITE")
         answer = admin.post(f"/api/admin/backups/{name}/restore", json={"confirm": "RESTORE"})
         assert answer.status_code == 202, answer.text
-        banner = page.get_by_text("A restore is exchanging the tables.")
+        banner = page.get_by_text("A restore is in progress.")
         for _ in range(300):
             operator.go("/admin/users")
             if banner.count():
@@ -174,13 +174,13 @@ def test_maintenance_mode_is_shown_and_refuses_writes(
         expect(page.locator("[data-state]")).to_have_text("Active")
         operator.check_page("maintenance-refused")
         operator.go("/admin/backups")
-        expect(page.locator("section.progress")).to_contain_text("Refuse writes")
+        expect(page.locator("section.progress")).to_contain_text("Read-only mode")
         cursor.execute("UNLOCK TABLES")
     operator.ignore_complaints("503")
     assert ended(page) == "succeeded"
     # The end of the job refreshes the list and its count without a reload.
     expect(page.locator("#undoable")).to_contain_text("can be undone")
-    expect(page.get_by_role("button", name="Backup now")).to_be_enabled()
+    expect(page.get_by_role("button", name="Back up now")).to_be_enabled()
     operator.go("/admin/users")
     expect(banner).to_have_count(0)
 

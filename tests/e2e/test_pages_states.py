@@ -1,4 +1,4 @@
-"""The pages of empty lists, pending migrations, drift and outages."""
+"""The pages in unusual states: empty lists, pending migrations, drift and a database outage."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,14 +27,14 @@ def operator(browser: Browser, own: System) -> Iterator[Visitor]:
 
 def test_an_empty_page_explains_what_will_appear_there(operator: Visitor) -> None:
     for path, words in {
-        "/admin/backups": "There is no backup yet",
-        "/admin/jobs": "Nothing has been done yet",
-        "/admin/mail": "No mail was written yet",
-        "/admin/backups?search=nothing-like-it": "No backup fits",
-        "/admin/jobs?state=failed": "No job fits",
-        "/admin/users?search=nobody-like-that": "No account fits",
-        "/admin/audit?actor=nobody-like-that": "No event fits",
-        "/admin/restores/undo": "There is no restore that could be undone",
+        "/admin/backups": "No backups yet",
+        "/admin/jobs": "No jobs yet",
+        "/admin/mail": "No emails yet",
+        "/admin/backups?search=nothing-like-it": "No matching backups",
+        "/admin/jobs?state=failed": "No matching jobs",
+        "/admin/users?search=nobody-like-that": "No matching users",
+        "/admin/audit?actor=nobody-like-that": "No matching events",
+        "/admin/restores/undo": "Nothing to undo.",
     }.items():
         page = operator.go(path)
         expect(page.locator("main")).to_contain_text(words)
@@ -45,7 +45,7 @@ def test_an_empty_page_explains_what_will_appear_there(operator: Visitor) -> Non
     page = operator.go("/admin/restores/undo")
     expect(page.locator("main input")).to_have_count(0)
     page = operator.go("/admin/jobs/no-such-job")
-    expect(page.locator("main")).to_contain_text("may have been deleted meanwhile")
+    expect(page.locator("main")).to_contain_text("may have been deleted")
     operator.check_page("not-found")
     operator.ignore_complaints("404")
 
@@ -75,7 +75,7 @@ def test_a_pending_migration_shows_its_plan_and_a_changed_file_is_named(
     expect(plan.locator("#unmeasured")).to_have_count(0)
     rows = plan.locator("tbody tr")
     expect(rows.nth(0)).to_contain_text("INSTANT")
-    expect(rows.nth(0)).to_contain_text("reads and writes go on")
+    expect(rows.nth(0)).to_contain_text("reads and writes continue")
     expect(rows.nth(1)).to_contain_text("COPY")
     expect(rows.nth(1)).to_contain_text("writes wait until it is done")
     # The page predicts the failure, and escapes the server's message.
@@ -92,18 +92,18 @@ def test_a_pending_migration_shows_its_plan_and_a_changed_file_is_named(
     page = operator.go("/admin/migrations")
     expect(page.locator("#plan")).to_have_count(0)
     row = page.get_by_role("row", name=PENDING)
-    expect(row).to_contain_text("applied")
+    expect(row).to_contain_text("Applied")
     expect(row).to_contain_text("3 statements")
 
     file.write_text(file.read_text() + "SELECT 1;\n", encoding="utf-8")
     page = operator.go("/admin/migrations")
-    expect(page.locator("#drift")).to_contain_text(f"{PENDING}: the file was changed")
-    expect(row).to_contain_text("file changed since")
+    expect(page.locator("#drift")).to_contain_text(f"{PENDING}: the file was modified")
+    expect(row).to_contain_text("File modified")
     operator.check_page("migrations-changed")
     text = file.read_text()
     file.unlink()
     page = operator.go("/admin/migrations")
-    expect(page.locator("#drift")).to_contain_text(f"{PENDING} was applied, and is not in the")
+    expect(page.locator("#drift")).to_contain_text(f"{PENDING} was applied but its file is missing")
     file.write_text(text, encoding="utf-8")
 
 
@@ -134,7 +134,7 @@ def test_a_database_outage_is_shown_and_cleared_on_recovery(operator: Visitor, o
         operator.check_page("lost")
         # A page that cannot be rendered shows the reason and that no data is lost.
         page.goto(own.base_url + "/admin/users")
-        expect(page.locator("main")).to_contain_text("Nothing is lost.")
+        expect(page.locator("main")).to_contain_text("No data was lost.")
         operator.check_page("database-away")
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("heading", name="Users")).to_be_visible()

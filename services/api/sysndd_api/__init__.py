@@ -1,1 +1,1 @@
-"""SysNDD's HTTP API."""
+"""The HTTP API of SysNDD."""

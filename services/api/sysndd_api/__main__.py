@@ -1,4 +1,4 @@
-"""``sysndd-api``: check that it may start, then serve with N worker processes."""
+"""``sysndd-api``: check that the service may start, then serve with N worker processes."""
 
 import asyncio
 import os
@@ -22,19 +22,19 @@ from sysndd_core.settings.server import GRACEFUL_SECONDS, KEEP_ALIVE_SECONDS
 
 log = get_logger(__name__)
 
-# A worker that does not answer its parent for so long is replaced. uvicorn's own 5 s are less than
-# a start takes on a busy machine: the workers were killed while they started, for ever.
-_HUNG_SECONDS = 60
+# A worker that does not answer its parent for this time is replaced. uvicorn's default of 5 s is
+# shorter than a start on a busy machine, so workers were killed in a loop while they started.
+_HEALTHCHECK_SECONDS = 60
 
 
 def main() -> int:
-    """Read the environment, check, serve.
+    """Read the environment, check it, and serve.
 
-    Everything that can fail is tried here, before the workers are spawned: with several workers
-    uvicorn exits 0 when the application's own start fails.
+    Every check runs before the workers are spawned: with several workers, uvicorn exits with 0 even
+    if the application does not start.
 
     Returns:
-        0 after a clean stop; 1 when it may not start.
+        0 after a clean stop; 1 if the service may not start.
     """
     try:
         settings = load(ApiSettings, os.environ)
@@ -52,19 +52,21 @@ def _migrate() -> None:
     migrator = shutil.which("sysndd-migrator")
     if migrator is None:
         raise SysnddError(
-            "MIGRATE_ON_START is set, but sysndd-migrator is not installed here;"
-            " run it as a container of its own instead."
+            "MIGRATE_ON_START is set, but sysndd-migrator is not installed here. Run it as a"
+            " separate container instead."
         )
     done = subprocess.run([migrator, "up"], check=False)
     if done.returncode != 0:
-        raise SysnddError(f"The migrator ended with exit code {done.returncode}; see above.")
+        raise SysnddError(
+            f"sysndd-migrator up failed with exit code {done.returncode}; see its output above."
+        )
 
 
 async def _wait_until_current(settings: ApiSettings) -> None:
-    """Wait for the database and its migrations: a service never runs on a schema that is behind.
+    """Wait for the database and its migrations; no service runs on an outdated schema.
 
     Raises:
-        SysnddError: they were not there within ``API_START_TIMEOUT``; says which.
+        SysnddError: One of them is not ready within ``API_START_TIMEOUT``.
     """
     deadline = time.monotonic() + settings.server.start_timeout
     async with Database(settings.database) as database:
@@ -76,7 +78,7 @@ async def _wait_until_current(settings: ApiSettings) -> None:
                 raise SysnddError(
                     f"Not started after {settings.server.start_timeout:g} s: {reason}"
                 )
-            log.info("waiting_to_start", reason=reason)
+            log.info("api_start_delayed", reason=reason)
             await asyncio.sleep(1)
 
 
@@ -98,7 +100,7 @@ async def _not_current(settings: ApiSettings, database: Database) -> str | None:
     if state.is_current:
         return None
     if state.pending:
-        return f"{len(state.pending)} migration(s) pending, the first is {state.pending[0]}."
+        return f"{len(state.pending)} migration(s) pending, first: {state.pending[0]}."
     return "The platform schema is behind; run sysndd-migrator up."
 
 
@@ -106,7 +108,7 @@ def _serve(settings: ApiSettings) -> int:
     if settings.server.workers == 1:
         return _run(settings)
     with tempfile.TemporaryDirectory(prefix="sysndd-metrics-") as directory:
-        # Read by prometheus-client itself when the workers import it.
+        # prometheus-client reads it when the workers import it.
         os.environ[METRICS_DIRECTORY] = directory
         return _run(settings)
 
@@ -131,7 +133,7 @@ def _run(settings: ApiSettings) -> int:
         forwarded_allow_ips=server.trusted_proxies,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
-        timeout_worker_healthcheck=_HUNG_SECONDS,
+        timeout_worker_healthcheck=_HEALTHCHECK_SECONDS,
     )
     supervisor = Supervisor(config, config.bind_socket(), server.drain)
     supervisor.run()

@@ -1,4 +1,4 @@
-"""The application factory: routes, middleware and error handlers put together in one call."""
+"""The application factory: routes, middleware and error handlers in one call."""
 
 import asyncio
 import contextlib
@@ -21,11 +21,11 @@ from sysndd_api.web.middleware import BodyLimit, RequestLog, RequestObserver
 
 
 class State(TypedDict):
-    """What every request sees as ``request.state``.
+    """The contents of ``request.state``.
 
     Attributes:
-        services: the context's, by type; ``sysndd_api.web.http.service`` looks them up.
-        observers: called for each request that was answered.
+        services: The services of the context by type; see ``sysndd_api.web.http.service``.
+        observers: Called for each answered request.
     """
 
     services: Mapping[type[Any], Any]
@@ -35,22 +35,22 @@ class State(TypedDict):
 def create_app(settings: ApiSettings, *, metrics_directory: Path | None = None) -> Starlette:
     """Build the application.
 
-    Args:
-        settings: everything it needs to know; the environment is not read.
-        metrics_directory: where the worker processes of one server count together.
+    The lifespan runs once in each worker process, so it does nothing that must happen only once.
 
-    The lifespan runs once in each worker process, so nothing that must happen once is in it.
+    Args:
+        settings: All settings; the environment is not read.
+        metrics_directory: Shared by the worker processes of one server, for their metrics.
     """
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
         async with (
             open_context(settings, metrics_directory=metrics_directory) as context,
-            context[RequestStats].kept(),
+            context[RequestStats].recording(),
         ):
             tasks = [
                 asyncio.create_task(context[Metrics].watch()),
-                # A thousand manifests take a while to parse and are kept then; nobody waits for it.
+                # Parses all manifests into the cache, so that no request waits for it.
                 asyncio.create_task(context[Backups].list_all()),
             ]
             try:

@@ -1,4 +1,4 @@
-"""What uvicorn builds in each worker process, which has only its environment."""
+"""Builds the application in each worker process, which has only its environment."""
 
 import os
 from pathlib import Path
@@ -12,11 +12,11 @@ from sysndd_core.logging import configure
 from sysndd_core.settings.base import load
 
 METRICS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
-"""Also read by prometheus-client itself, when it is imported."""
+"""prometheus-client reads the same variable when it is imported."""
 
 
 def build() -> ASGIApp:
-    """Read the environment and build the application; answers close connections once draining."""
+    """Read the environment and build the application."""
     settings = load(ApiSettings, os.environ)
     configure(settings.log, service="api")
     metrics = os.environ.get(METRICS_DIRECTORY)

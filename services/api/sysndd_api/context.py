@@ -1,4 +1,4 @@
-"""What one process holds: opened and closed in one place, for the API and the CLI alike."""
+"""The services of one process, opened and closed in one place for the API and the CLI."""
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -57,7 +57,7 @@ ServiceT = TypeVar("ServiceT")
 
 @dataclass(frozen=True)
 class Context:
-    """Every service of this process, by its type: ``context[Backups]``."""
+    """Every service of this process by its type: ``context[Backups]``."""
 
     services: Mapping[type[Any], Any]
 
@@ -71,7 +71,7 @@ class Context:
 async def open_context(
     settings: ApiSettings, *, metrics_directory: Path | None = None
 ) -> AsyncIterator[Context]:
-    """Open the pool, the wake-up, the limiter and the hashing threads; close all at the end."""
+    """Open the pool, the wake-up, the limiter and the hashing threads; close them at the end."""
     account, key = settings.account, settings.token.key
     async with contextlib.AsyncExitStack() as stack:
         wake_up = WakeUp(settings.redis)

@@ -1,4 +1,4 @@
-"""Every address of the API, in one list, with who may call it and what travels."""
+"""All routes of the API, with their access levels and the models of bodies and responses."""
 
 from sysndd_api.accounts import handlers as accounts
 from sysndd_api.accounts.models import (
@@ -58,7 +58,7 @@ from sysndd_core.backups.manifest import BackupManifest
 
 ANYONE, SIGNED_IN, ADMIN = Access.ANYONE, Access.SIGNED_IN, Access.ADMINISTRATOR
 
-# A name may hold anything, so that `../` in it gets the same clear answer as any other bad name.
+# A name may contain slashes, so that `../` gets the same error as any other invalid name.
 _BACKUP = "/api/admin/backups/{name:path}"
 
 _USER = "/api/admin/users/{user_id}"

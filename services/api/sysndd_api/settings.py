@@ -1,4 +1,4 @@
-"""What the API and its command line read."""
+"""Settings of the API and its command line."""
 
 from sysndd_core.settings.accounts import AccountSettings, LimitSettings
 from sysndd_core.settings.backup import BackupSettings
@@ -14,7 +14,7 @@ from sysndd_core.settings.smtp import SmtpSettings
 
 
 class ApiSettings(Settings):
-    """The groups of ``sysndd-api`` and ``sysndd-admin``."""
+    """The settings groups of ``sysndd-api`` and ``sysndd-admin``."""
 
     server: ApiServerSettings
     site: SiteSettings

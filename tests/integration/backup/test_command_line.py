@@ -63,12 +63,36 @@ async def test_commands_show_a_bar_and_what_came_of_it(site: Site, tmp_path: Pat
         code, shown = await asyncio.to_thread(on_a_terminal, site, "list")
         assert (code, shown.count("tables"), shown.count("no manifest")) == (0, 2, 1), shown
         code, shown = await asyncio.to_thread(on_a_terminal, site, "verify", "found.sql.zst")
-        assert (code, "listed now" in shown) == (0, True), shown
+        assert (code, "Imported " in shown) == (0, True), shown
         code, shown = await asyncio.to_thread(on_a_terminal, site, "list", "--json")
         document = json.loads(shown)
         assert [one["kind"] for one in document["data"]].count("uploaded") == 2
         code, shown = await asyncio.to_thread(on_a_terminal, site, "verify", "nothing.sql")
         assert (code, "No backup has this name." in shown) == (1, True), shown
+
+
+async def test_a_restore_requires_consent_for_a_backup_without_administrator(
+    api: Api, site: Site, tmp_path: Path
+) -> None:
+    store = BackupDirectory(site.backup_dir)
+    with service_process("sysndd_backup", site, tmp_path):
+        site.server.execute("UPDATE `user` SET role = 'Curator'", schema=site.app)
+        code, shown = await asyncio.to_thread(on_a_terminal, site, "backup")
+        assert code == 0, shown
+        (manifest,) = store.manifests()
+        site.server.execute("UPDATE `user` SET role = 'Administrator'", schema=site.app)
+        restore = ("restore", manifest.name, "--confirm", "RESTORE")
+
+        code, shown = await asyncio.to_thread(on_a_terminal, site, *restore)
+        assert (code, "--accept no_administrator" in shown) == (1, True), shown
+        code, shown = await asyncio.to_thread(on_a_terminal, site, *restore, "--accept", "risk")
+        assert code == 2, shown
+        assert re.search(r"invalid choice: 'risk' \(choose from '?no_administrator'?\)", shown)
+        consent = ("--accept", "no_administrator")
+        code, shown = await asyncio.to_thread(on_a_terminal, site, *restore, *consent, *consent)
+        assert (code, f"Restored {manifest.name}" in shown) == (0, True), shown
+        roles = site.server.execute("SELECT DISTINCT role FROM `user`", schema=site.app)
+        assert roles == (("Curator",),)
 
 
 async def test_a_full_disk_is_refused_at_the_request(api: Api, site: Site, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Dry run, inspection of one table, the second word, older backups, and what the audit log says."""
+"""Dry run, inspection of one table, required consent, older backups, and what the audit log says."""
 
 import dataclasses
 import json
@@ -14,6 +14,7 @@ from sysndd_backup.restore.journal import Purpose
 from sysndd_backup.restore.migrate_backup import Migrator
 from sysndd_backup.restore.recovery import Recovery
 from sysndd_core.jobs.models import (
+    Consent,
     CreateBackup,
     DropInspection,
     DryRunRestore,
@@ -82,12 +83,13 @@ async def test_a_backup_without_administrator_needs_explicit_consent(bench: Back
     result = result_of(await bench.run(DryRunRestore(name=name)))
     assert (result["accounts"]["active_administrators"], result["needs_second_word"]) == (0, True)
     live = bench.checksums()
-    row = await bench.run(RestoreBackup(name=name, without_administrator=False))
+    row = await bench.run(RestoreBackup(name=name))
     assert (row["state"], row["error_code"]) == ("failed", "no_administrator_in_backup")
     assert "Nothing was changed" in str(row["error"])
+    assert "--accept no_administrator" in str(row["error"])
     assert bench.checksums() == live
     assert scratch_schemas(bench.site) == []
-    row = await bench.run(RestoreBackup(name=name, without_administrator=True))
+    row = await bench.run(RestoreBackup(name=name, accept=(Consent.NO_ADMINISTRATOR,)))
     assert row["state"] == "succeeded", row["error"]
 
 

@@ -27,6 +27,12 @@ class BackupKind(StrEnum):
     UPLOADED = "uploaded"
 
 
+class Consent(StrEnum):
+    """A risk that a restore takes only when the request accepts it by name."""
+
+    NO_ADMINISTRATOR = "no_administrator"
+
+
 class Job(BaseModel):
     """Base of every job.
 
@@ -84,9 +90,7 @@ class RestoreBackup(Job):
     interruptible = False
 
     name: str
-    # Whether to restore a backup without an active administrator. The default is for rows of older
-    # versions, which did not have this field.
-    without_administrator: bool = True
+    accept: tuple[Consent, ...] = ()
 
 
 class UndoRestore(Job):

@@ -1,1 +1,1 @@
-"""Registering and confirming accounts; the ``user`` table and the tokens of mailed links."""
+"""Registration, the table ``user``, and the tokens of emailed links."""

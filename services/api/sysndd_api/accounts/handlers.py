@@ -1,4 +1,4 @@
-"""Registering, confirming, and who I am."""
+"""Routes of registration, confirmation and the signed-in account."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,21 +17,21 @@ from sysndd_core.errors import NotSignedIn
 
 
 async def register(request: Request) -> Response:
-    """Register an account; a mail with a link follows."""
+    """Register an account; an email with a confirmation link follows."""
     body = await body_of(request, RegisterRequest)
     await service(request, Accounts).register(body, remote=remote_of(request))
     return reply(MailAccepted(), 202)
 
 
 async def resend(request: Request) -> Response:
-    """Send the link that confirms an address once more."""
+    """Resend the email that confirms an address."""
     body = await body_of(request, EmailRequest)
     await service(request, Accounts).resend(body.email, remote=remote_of(request))
     return reply(MailAccepted(), 202)
 
 
 async def confirm(request: Request) -> Response:
-    """Confirm an address by the token of its link."""
+    """Confirm an address with the token of its link."""
     body = await body_of(request, TokenRequest)
     status = await service(request, Accounts).confirm(
         body.token.get_secret_value(), remote=remote_of(request)

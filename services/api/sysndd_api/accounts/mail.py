@@ -1,15 +1,15 @@
-"""The mails of an account's life, as rows of the outbox: written with the deed or not at all."""
+"""Emails of the account flows, queued in the transaction of the change that they report."""
 
 from sysndd_core.db.database import Transaction
 from sysndd_core.mail.link_tokens import TokenPurpose
 from sysndd_core.mail.outbox import MailRows, NewMail
 
 _NOTICE_SECONDS = 72 * 3600
-"""A notice that is three days late tells nobody anything."""
+"""A notice that is later than this is no longer useful."""
 
 
 class AccountMails:
-    """Queues mails to accounts; always to the address that is stored, never to the one typed in."""
+    """Queues emails to accounts, always to the stored address, never to the submitted one."""
 
     def __init__(self, rows: MailRows) -> None:
         self._rows = rows
@@ -26,19 +26,24 @@ class AccountMails:
         minutes: int,
         **context: object,
     ) -> None:
-        """Queue a mail with a link; the row holds the token's id, never the token.
+        """Queue an email with a link; the row contains the token's ID, never the token.
 
         Args:
-            purpose: also the name of the template.
-            minutes: for which the link works; later the mail is not sent any more.
-            context: further fields of the template.
+            tx: The transaction.
+            purpose: Purpose of the token, and name of the template.
+            token_id: ID of the token.
+            user_id: The account.
+            user_name: Name of the account.
+            recipient: The address.
+            minutes: How long the link is valid; the email is not sent later.
+            context: Further fields of the template.
         """
         values = {"user_name": user_name, "token_id": token_id} | context
         mail = NewMail(
             purpose=purpose.value,
             recipient=recipient,
             template=purpose.value,
-            context=values | {"valid_for": _span(minutes)},
+            context=values | {"valid_for": _format_duration(minutes)},
             expires_after=minutes * 60,
         )
         await self._rows.enqueue(tx, mail, requested_by=user_id)
@@ -46,7 +51,7 @@ class AccountMails:
     async def notice(
         self, tx: Transaction, template: str, recipient: str, user_name: str, **context: object
     ) -> None:
-        """Queue a mail that tells of something, without a link."""
+        """Queue a notice: an email without a link."""
         mail = NewMail(
             purpose=template,
             recipient=recipient,
@@ -57,11 +62,11 @@ class AccountMails:
         await self._rows.enqueue(tx, mail, requested_by=None)
 
     async def dummy_wake_up(self) -> None:
-        """Wake the mailer as a queued mail does: with Redis frozen that takes time, too."""
+        """Publish a wake-up for no job, so that both paths take equally long if Redis is frozen."""
         await self._rows.announce("nothing")
 
 
-def _span(minutes: int) -> str:
+def _format_duration(minutes: int) -> str:
     hours, rest = divmod(minutes, 60)
     if rest or hours <= 1:
         return f"{minutes} minutes"

@@ -1,4 +1,4 @@
-"""Bodies and replies of registration and confirmation."""
+"""Request and response bodies of registration and confirmation."""
 
 import re
 import unicodedata
@@ -15,24 +15,24 @@ _EMAIL = re.compile(
 
 
 def _email(text: str) -> str:
-    # What our mailer can send to: an addr-spec without quotes (RFC 5321, section 4.1.2).
+    # What the mailer can send to: an addr-spec without quotes (RFC 5321, section 4.1.2).
     if not _EMAIL.fullmatch(text) or len(text.partition("@")[0]) > 64:
-        raise ValueError("not an e-mail address that mail can be sent to")
+        raise ValueError("not a valid email address")
     return text
 
 
 def _visible(text: str) -> str:
     text = unicodedata.normalize("NFC", text).strip()
     if any(unicodedata.category(one)[0] == "C" for one in text):
-        raise ValueError("a character that can't be seen")
+        raise ValueError("contains an invisible character")
     return text
 
 
 def _user_name(text: str) -> str:
     text = _visible(text)
-    # With an @ one could be named like somebody else's address, and sign in stands on both.
+    # Sign-in accepts names and addresses, so a name must not look like another account's address.
     if "@" in text or len(text) < 2:
-        raise ValueError("at least two characters, and no @")
+        raise ValueError("must have at least two characters and no @")
     return text
 
 
@@ -41,9 +41,9 @@ def _orcid(text: str) -> str:
     total = 0
     for digit in digits[:-1]:
         total = (total + int(digit)) * 2
-    # ISO 7064, MOD 11-2, as ORCID describes it.
+    # ISO 7064, MOD 11-2, as ORCID specifies it.
     if "0123456789X"[(12 - total % 11) % 11] != digits[-1]:
-        raise ValueError("the check digit does not fit")
+        raise ValueError("wrong check digit")
     return text
 
 
@@ -54,7 +54,7 @@ Token = Annotated[SecretStr, Field(min_length=1, max_length=128)]
 
 
 class RegisterRequest(RequestModel):
-    """A new account; everything from ``first_name`` on may be left out."""
+    """A new account; all fields from ``first_name`` on are optional."""
 
     user_name: Annotated[str, Field(max_length=64), AfterValidator(_user_name)]
     email: Email
@@ -69,7 +69,7 @@ class RegisterRequest(RequestModel):
 
 
 class EmailRequest(RequestModel):
-    """The address that a mail is wanted for."""
+    """The address that requests an email."""
 
     email: Email
 
@@ -81,7 +81,7 @@ class TokenRequest(RequestModel):
 
 
 class UserView(BaseModel):
-    """An account as others may see it."""
+    """The signed-in account."""
 
     user_id: int
     user_name: str
@@ -91,13 +91,13 @@ class UserView(BaseModel):
 
 
 class MailAccepted(BaseModel):
-    """The same for every address, known or not."""
+    """The same response for every address, known or unknown."""
 
     status: Literal["accepted"] = "accepted"
-    detail: str = "If this address can get the mail that was asked for, it is on its way."
+    detail: str = "If this address is eligible for the requested email, the email is on its way."
 
 
 class Confirmed(BaseModel):
-    """What the account is now."""
+    """The state of the account after the confirmation."""
 
     status: Literal["active", "awaiting_approval", "already_active"]

@@ -1,4 +1,4 @@
-"""Registering an account and confirming its address."""
+"""Registers accounts and confirms their addresses."""
 
 import pymysql.err
 
@@ -15,12 +15,12 @@ from sysndd_core.errors import LinkInvalid, NotSignedIn, TokenKeyMissing
 from sysndd_core.mail.link_tokens import TokenPurpose
 from sysndd_core.settings.accounts import AccountSettings
 
-EVEN_SECONDS = 0.4
-"""What an answer takes that must not tell whether an address is known; longer than any of them."""
+MINIMUM_RESPONSE_SECONDS = 0.4
+"""Minimum duration of responses that must not reveal whether an address is known."""
 
 
 class Accounts:
-    """What can be done with accounts."""
+    """Registers accounts and confirms their addresses."""
 
     def __init__(
         self,
@@ -42,54 +42,57 @@ class Accounts:
         self._rate_limits = rate_limits
         self._audit = audit
         self._confirm_minutes = settings.confirm_hours * 60
-        self._state_once_confirmed = "awaiting_approval" if settings.approval else "active"
+        self._state_after_confirmation = "awaiting_approval" if settings.approval else "active"
 
-    async def register(self, wanted: RegisterRequest, *, remote: str | None) -> None:
-        """Make an account and mail its link, or tell the owner of the address why there is none.
+    async def register(self, request: RegisterRequest, *, remote: str | None) -> None:
+        """Create an account and email its link, or notify the owner of an existing account.
 
         Raises:
-            PasswordRejected, TooManyAttempts, TokenKeyMissing, SignInBusy: for every address alike.
+            PasswordRejected: The password is too short, too long, or commonly used.
+            TooManyAttempts: A rate limit is exceeded.
+            TokenKeyMissing: TOKEN_KEY is not set, so links cannot be created.
+            SignInBusy: Too many password hashes are pending.
         """
-        password = wanted.password.get_secret_value()
-        check_password(password, own=(wanted.user_name, wanted.email))
+        password = request.password.get_secret_value()
+        check_password(password, own=(request.user_name, request.email))
         if not self._tokens.can_issue:
             raise TokenKeyMissing()
-        async with minimum_duration(EVEN_SECONDS):
-            found = await self._users.by_email(wanted.email)
+        async with minimum_duration(MINIMUM_RESPONSE_SECONDS):
+            found = await self._users.by_email(request.email)
             await self._rate_limits.check("register", remote, account=found)
-            may_mail = await self._rate_limits.may_mail("register", wanted.email)
-            # Both always, so that they take the same time for everybody.
+            may_mail = await self._rate_limits.may_mail("register", request.email)
+            # Hash and verify in every case, so that all addresses take the same time.
             encoded = await self._hashing.hash(password)
-            waiting = found.password_hash if found and found.state == "unconfirmed" else None
-            same = await self._hashing.verify(password, waiting)
-            agreed = waiting if same else None
+            pending_hash = found.password_hash if found and found.state == "unconfirmed" else None
+            matches = await self._hashing.verify(password, pending_hash)
+            accepted_hash = pending_hash if matches else None
             for attempt in (1, 2):
                 try:
-                    await self._register(wanted, encoded, agreed, remote, may_mail=may_mail)
+                    await self._register(request, encoded, accepted_hash, remote, may_mail=may_mail)
                     return
                 except pymysql.err.IntegrityError:
-                    # Somebody took name or address in between; the second time it is found.
+                    # The name or address was taken concurrently; the second attempt finds it.
                     if attempt == 2:
                         raise
 
     async def _register(
         self,
-        wanted: RegisterRequest,
+        request: RegisterRequest,
         encoded: str,
-        agreed: str | None,
+        accepted_hash: str | None,
         remote: str | None,
         *,
         may_mail: bool,
     ) -> None:
-        actor = anyone(remote, wanted.user_name)
+        actor = anyone(remote, request.user_name)
         async with self._database.transaction() as tx:
-            found = await self._users.lock_by_email(tx, wanted.email)
-            name_taken = await self._users.has_name(tx, wanted.user_name)
+            found = await self._users.lock_by_email(tx, request.email)
+            name_taken = await self._users.has_name(tx, request.user_name)
             outcome = "ok"
-            # Every course of it has three statements here, the longest one's insert, token, mail.
+            # Every path runs three statements here, as many as insert, token and email take.
             if found is not None and found.state == "unconfirmed":
                 outcome = "again"
-                await self._again(tx, found, agreed, may_mail=may_mail)
+                await self._again(tx, found, accepted_hash, may_mail=may_mail)
             elif found is not None:
                 outcome = "address_known"
                 await pad_statement_count(tx, 2)
@@ -99,25 +102,28 @@ class Accounts:
                 outcome = "name_taken"
                 await pad_statement_count(tx, 2)
                 if may_mail:
-                    await self._mails.notice(tx, "name_taken", wanted.email, wanted.user_name)
+                    await self._mails.notice(tx, "name_taken", request.email, request.user_name)
             else:
-                values = wanted.model_dump(exclude={"password"}) | {"password_hash": encoded}
+                values = request.model_dump(exclude={"password"}) | {"password_hash": encoded}
                 user_id = await self._users.insert(tx, values)
                 if may_mail:
-                    await self._link(tx, user_id, wanted.user_name, wanted.email, again=False)
-            await self._audit.write(tx, actor, "register", outcome=outcome, obj=wanted.email)
+                    await self._link(tx, user_id, request.user_name, request.email, again=False)
+            await self._audit.write(
+                tx, actor, "register", outcome=outcome, object_name=request.email
+            )
         if not may_mail:
             await self._mails.dummy_wake_up()
 
     async def _again(
-        self, tx: Transaction, user: Account, agreed: str | None, *, may_mail: bool
+        self, tx: Transaction, user: Account, accepted_hash: str | None, *, may_mail: bool
     ) -> None:
-        """Register an address once more that nobody has confirmed.
+        """Register an unconfirmed address again.
 
-        With another password it may be another person: then neither password is good, because the
-        one who reads the mails would otherwise open an account for the other.
+        A different password may come from a different person. Then neither password is stored,
+        because the owner of the mailbox could otherwise confirm an account with another person's
+        password.
         """
-        differs = user.password_hash is not None and user.password_hash != agreed
+        differs = user.password_hash is not None and user.password_hash != accepted_hash
         if differs:
             await self._users.set_password(tx, user.user_id, None)
         else:
@@ -129,7 +135,7 @@ class Accounts:
     async def _link(
         self, tx: Transaction, user_id: int, user_name: str, email: str, *, again: bool
     ) -> None:
-        """Mail a link that confirms the account's address; ``again``: it has no password yet."""
+        """Email a confirmation link; ``again`` means that the account has no password yet."""
         purpose, minutes = TokenPurpose.CONFIRM, self._confirm_minutes
         token_id = await self._tokens.issue(tx, purpose, user_id, minutes=minutes)
         await self._mails.link(
@@ -144,14 +150,15 @@ class Accounts:
         )
 
     async def resend(self, email: str, *, remote: str | None) -> None:
-        """Mail the link once more to an address that nobody has confirmed.
+        """Resend the link to an unconfirmed address.
 
         Raises:
-            TooManyAttempts, TokenKeyMissing: for every address alike.
+            TooManyAttempts: A rate limit is exceeded, whether or not the address is known.
+            TokenKeyMissing: TOKEN_KEY is not set, so links cannot be created.
         """
         if not self._tokens.can_issue:
             raise TokenKeyMissing()
-        async with minimum_duration(EVEN_SECONDS):
+        async with minimum_duration(MINIMUM_RESPONSE_SECONDS):
             user = await self._users.by_email(email)
             await self._rate_limits.check("resend", remote, account=user)
             may_mail = await self._rate_limits.may_mail("confirm", email)
@@ -159,12 +166,14 @@ class Accounts:
                 sent = await self.send_link(tx, email) if may_mail else False
                 await pad_statement_count(tx, 0 if sent else 2)
                 outcome = "ok" if sent else "nothing_sent"
-                await self._audit.write(tx, anyone(remote), "resend", outcome=outcome, obj=email)
+                await self._audit.write(
+                    tx, anyone(remote), "resend", outcome=outcome, object_name=email
+                )
             if not sent:
                 await self._mails.dummy_wake_up()
 
     async def send_link(self, tx: Transaction, email: str) -> bool:
-        """Mail the link that confirms an address; tell whether there was anything to confirm."""
+        """Email a confirmation link; return False if there is no unconfirmed account."""
         user = await self._users.lock_by_email(tx, email)
         if user is None or user.state != "unconfirmed":
             return False
@@ -173,25 +182,25 @@ class Accounts:
         return True
 
     async def confirm(self, token: str, *, remote: str | None) -> str:
-        """Use a token up and open its account.
+        """Use a token and activate its account.
 
         Returns:
             ``active``, ``awaiting_approval`` or ``already_active``.
 
         Raises:
-            LinkInvalid: used for another account's state, expired, made for something else, forged.
-            TooManyAttempts.
+            LinkInvalid: The token was used, expired, replaced or forged, or has another purpose.
+            TooManyAttempts: A rate limit is exceeded.
         """
         await self._rate_limits.check("confirm", remote)
         purpose = TokenPurpose.CONFIRM
         async with (
-            self._audit.refusals(anyone(remote), "confirm", LinkInvalid),
+            self._audit.record_rejections(anyone(remote), "confirm", LinkInvalid),
             self._database.transaction() as tx,
         ):
             fresh = await self._tokens.use(tx, token, purpose)
             row = await self._tokens.find(tx, token, purpose)
             user = await self._users.lock(tx, row.user_id) if row is not None else None
-            # An id is given out again after a restore; a token older than its account is not its.
+            # After a restore, an ID may be assigned again, to an account newer than the token.
             if row is None or user is None or row.created_at < user.created_at:
                 raise LinkInvalid()
             return await self._confirm(tx, user, remote, fresh=fresh)
@@ -205,18 +214,20 @@ class Accounts:
             return "awaiting_approval"
         if not fresh or user.state != "unconfirmed":
             raise LinkInvalid()
-        state = self._state_once_confirmed
+        state = self._state_after_confirmation
         await self._users.confirm(tx, user.user_id, state)
         await self._tokens.revoke(tx, user.user_id, TokenPurpose.CONFIRM)
         actor = Actor(user.user_id, user.user_name, user.role, remote)
-        await self._audit.write(tx, actor, "confirm", obj=user.user_name, detail={"state": state})
+        await self._audit.write(
+            tx, actor, "confirm", object_name=user.user_name, detail={"state": state}
+        )
         return state
 
     async def profile(self, user_id: int) -> Account:
-        """Return an account by its id.
+        """Return an account by its ID.
 
         Raises:
-            NotSignedIn: it has just vanished.
+            NotSignedIn: The account no longer exists.
         """
         user = await self._users.by_id(user_id)
         if user is None:

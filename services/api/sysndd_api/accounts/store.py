@@ -1,4 +1,4 @@
-"""The ``user`` table of the application: accounts, and what their owners change."""
+"""The application's table ``user``: accounts, and what their owners change."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,10 +12,10 @@ ACCOUNT_COLUMNS = "user_id, user_name, email, password_hash, role, state, create
 
 @dataclass(frozen=True)
 class Account:
-    """One account; times are UTC without a zone, as the server gives them.
+    """One account; times are UTC without a time zone, as the server returns them.
 
     Attributes:
-        password_hash: encoded with its parameters; None while no password is good.
+        password_hash: Encoded with its parameters; None if no password is accepted.
         state: ``unconfirmed``, ``awaiting_approval``, ``active`` or ``deactivated``.
     """
 
@@ -35,14 +35,14 @@ class Account:
 
 
 class UserStore:
-    """Reads and writes accounts. The collation ignores case, as people do in addresses."""
+    """Reads and writes accounts. The collation ignores case in names and addresses."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._table = f"{database.app}.`user`"
 
     async def by_login(self, login: str) -> Account | None:
-        """Find an account by user name or e-mail address."""
+        """Return an account by user name or email address, or None."""
         return _account(
             await self._database.fetch_one(
                 f"SELECT {ACCOUNT_COLUMNS} FROM {self._table}"
@@ -52,7 +52,7 @@ class UserStore:
         )
 
     async def by_email(self, email: str) -> Account | None:
-        """Find an account by its address."""
+        """Return an account by its address, or None."""
         return _account(
             await self._database.fetch_one(
                 f"SELECT {ACCOUNT_COLUMNS} FROM {self._table} WHERE email = %s", (email,)
@@ -60,7 +60,7 @@ class UserStore:
         )
 
     async def by_id(self, user_id: int) -> Account | None:
-        """Find an account by its id."""
+        """Return an account by its ID, or None."""
         return _account(
             await self._database.fetch_one(
                 f"SELECT {ACCOUNT_COLUMNS} FROM {self._table} WHERE user_id = %s", (user_id,)
@@ -68,7 +68,7 @@ class UserStore:
         )
 
     async def lock(self, tx: Transaction, user_id: int) -> Account | None:
-        """Find an account by its id and lock its row until the transaction ends."""
+        """Return an account by its ID, and lock its row until the transaction ends."""
         return _account(
             await tx.fetch_one(
                 f"SELECT {ACCOUNT_COLUMNS} FROM {self._table} WHERE user_id = %s FOR UPDATE",
@@ -77,7 +77,7 @@ class UserStore:
         )
 
     async def lock_by_email(self, tx: Transaction, email: str) -> Account | None:
-        """Find an account by its address and lock its row until the transaction ends."""
+        """Return an account by its address, and lock its row until the transaction ends."""
         return _account(
             await tx.fetch_one(
                 f"SELECT {ACCOUNT_COLUMNS} FROM {self._table} WHERE email = %s FOR UPDATE", (email,)
@@ -85,19 +85,20 @@ class UserStore:
         )
 
     async def has_name(self, tx: Transaction, user_name: str) -> bool:
-        """Tell whether an account has a user name; the unique key decides about later ones."""
+        """Return whether a user name is taken; the unique key enforces it."""
         row = await tx.fetch_one(f"SELECT 1 FROM {self._table} WHERE user_name = %s", (user_name,))
         return row is not None
 
     async def insert(self, tx: Transaction, values: dict[str, Any]) -> int:
-        """Write a new account that nobody has confirmed; return its id.
+        """Insert an unconfirmed account; return its ID.
 
         Args:
-            values: by column: user_name, email, password_hash, first_name, family_name, orcid,
+            tx: The transaction.
+            values: Values of user_name, email, password_hash, first_name, family_name, orcid and
                 comment.
 
         Raises:
-            pymysql.err.IntegrityError: name or address have just been taken.
+            pymysql.err.IntegrityError: The name or address was taken concurrently.
         """
         columns = (
             "user_name",
@@ -116,32 +117,34 @@ class UserStore:
         )
 
     async def set_password(
-        self, tx: Transaction, user_id: int, password_hash: str | None, *, instead_of: str = ""
+        self, tx: Transaction, user_id: int, password_hash: str | None, *, expected_hash: str = ""
     ) -> int:
-        """Replace the password of an account; return how many rows that changed.
+        """Replace the password of an account; return the number of changed rows.
 
         Args:
-            password_hash: None for no password at all.
-            instead_of: only when this is the stored hash; empty for any.
+            tx: The transaction.
+            user_id: The account.
+            password_hash: The new hash; None to accept no password.
+            expected_hash: Change it only if this is the stored hash; empty for any.
         """
         return await tx.execute(
             f"UPDATE {self._table} SET password_hash = %s WHERE user_id = %s"
             " AND (%s = '' OR password_hash = %s)",
-            (password_hash, user_id, instead_of, instead_of),
+            (password_hash, user_id, expected_hash, expected_hash),
         )
 
     async def set_email(self, tx: Transaction, user_id: int, email: str) -> None:
         """Replace the address of an account.
 
         Raises:
-            pymysql.err.IntegrityError: it belongs to another account.
+            pymysql.err.IntegrityError: The address belongs to another account.
         """
         await tx.execute(
             f"UPDATE {self._table} SET email = %s WHERE user_id = %s", (email, user_id)
         )
 
     async def confirm(self, tx: Transaction, user_id: int, state: str) -> None:
-        """Note that the address was confirmed, and the state that follows."""
+        """Record that the address was confirmed, and set the following state."""
         await tx.execute(
             f"UPDATE {self._table} SET state = %s, confirmed_at = UTC_TIMESTAMP(6)"
             " WHERE user_id = %s",
@@ -149,7 +152,7 @@ class UserStore:
         )
 
     async def touch_login(self, tx: Transaction, user_id: int) -> None:
-        """Note the time of a sign-in."""
+        """Record the time of a sign-in."""
         await tx.execute(
             f"UPDATE {self._table} SET last_login_at = UTC_TIMESTAMP(6) WHERE user_id = %s",
             (user_id,),
@@ -157,10 +160,10 @@ class UserStore:
 
 
 async def pad_statement_count(tx: Transaction, statements: int) -> None:
-    """Ask the database for nothing, as often as another course of the same request asks for more.
+    """Run statements without effect, so that all paths of a request run the same number.
 
-    On a machine that is busy each statement takes a turn of the scheduler, which can be counted
-    from outside.
+    On a busy machine, each statement waits for the scheduler, so their number could be measured by
+    a client.
     """
     for _ in range(statements):
         await tx.execute("DO 0")

@@ -1,4 +1,4 @@
-"""The ``account_token`` table of the platform: tokens of links in mails."""
+"""The platform's table ``account_token``: tokens of emailed links."""
 
 import uuid
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _TOKEN_DAYS = 30
 
 @dataclass(frozen=True)
 class LinkToken:
-    """A token's row; times are UTC without a zone, as the server gives them."""
+    """A token's row; times are UTC without a time zone, as the server returns them."""
 
     id: str
     user_id: int
@@ -23,10 +23,11 @@ class LinkToken:
 
 
 class TokenStore:
-    """Tokens of links in mails: stored hashed, used once.
+    """Tokens of emailed links: stored as hashes, used once.
 
     Args:
-        key: ``TOKEN_KEY``; without it none can be issued.
+        database: The connection pool.
+        key: ``TOKEN_KEY``; without it, no token can be issued.
     """
 
     def __init__(self, database: Database, key: SecretStr | None) -> None:
@@ -36,13 +37,13 @@ class TokenStore:
 
     @property
     def can_issue(self) -> bool:
-        """Whether there is a key to make tokens with."""
+        """Whether the key is set."""
         return self._key is not None
 
     async def issue(
         self, tx: Transaction, purpose: TokenPurpose, user_id: int, *, minutes: int
     ) -> str:
-        """Write a token's row; return its id, from which the mailer derives the token."""
+        """Insert a token; return its ID, from which the mailer derives the token."""
         assert self._key is not None
         token_id = str(uuid.uuid4())
         await tx.execute(
@@ -60,14 +61,14 @@ class TokenStore:
         return token_id
 
     async def delete_old(self, tx: Transaction) -> None:
-        """Remove tokens that expired long ago."""
+        """Delete tokens that expired a long time ago."""
         await tx.execute(
             f"DELETE FROM {self._table} WHERE expires_at < UTC_TIMESTAMP(6) - INTERVAL"
             f" {_TOKEN_DAYS} DAY"
         )
 
-    async def is_good(self, token: str, purpose: TokenPurpose) -> bool:
-        """Tell whether a token would be taken, without using it."""
+    async def is_valid(self, token: str, purpose: TokenPurpose) -> bool:
+        """Return whether a token would be accepted, without using it."""
         row = await self._database.fetch_one(
             f"SELECT 1 FROM {self._table} WHERE token_hash = UNHEX(%s) AND purpose = %s"
             " AND used_at IS NULL AND revoked_at IS NULL AND expires_at > UTC_TIMESTAMP(6)",
@@ -76,7 +77,7 @@ class TokenStore:
         return row is not None
 
     async def is_pending(self, tx: Transaction, token_id: str) -> bool:
-        """Tell whether the token with this id would be taken."""
+        """Return whether the token with this ID would be accepted."""
         row = await tx.fetch_one(
             f"SELECT 1 FROM {self._table} WHERE id = %s AND used_at IS NULL"
             " AND revoked_at IS NULL AND expires_at > UTC_TIMESTAMP(6)",
@@ -85,7 +86,7 @@ class TokenStore:
         return row is not None
 
     async def use(self, tx: Transaction, token: str, purpose: TokenPurpose) -> bool:
-        """Use a token up, by one UPDATE that only one of any number of requests can win."""
+        """Use a token; of concurrent requests, exactly one succeeds."""
         return bool(
             await tx.execute(
                 f"UPDATE {self._table} SET used_at = UTC_TIMESTAMP(6)"
@@ -96,7 +97,7 @@ class TokenStore:
         )
 
     async def find(self, tx: Transaction, token: str, purpose: TokenPurpose) -> LinkToken | None:
-        """Read a token's row, whatever became of it."""
+        """Return a token's row in any state, or None."""
         row = await tx.fetch_one(
             f"SELECT id, user_id, created_at, used_at FROM {self._table}"
             " WHERE token_hash = UNHEX(%s) AND purpose = %s",
@@ -107,7 +108,7 @@ class TokenStore:
     async def revoke(
         self, tx: Transaction, user_id: int, purpose: TokenPurpose | None = None
     ) -> None:
-        """Make every token of an account useless, or those of one purpose."""
+        """Revoke the unused tokens of an account, or those of one purpose."""
         only = "" if purpose is None else " AND purpose = %s"
         await tx.execute(
             f"UPDATE {self._table} SET revoked_at = UTC_TIMESTAMP(6)"

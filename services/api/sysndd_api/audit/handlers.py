@@ -1,4 +1,4 @@
-"""List the audit log."""
+"""Route of the audit log."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,7 +10,7 @@ from sysndd_api.web.models import Page
 
 
 async def list_events(request: Request) -> Response:
-    """List events, newest first; filter them."""
+    """List audit events, newest first."""
     query = query_of(request, AuditQuery)
     events, total = await service(request, Audit).page(query)
     page = Page[AuditEvent](data=events, total=total, page=query.page, page_size=query.page_size)

@@ -1,4 +1,4 @@
-"""The audit log as administrators see it."""
+"""Response bodies of the audit log."""
 
 import json
 from datetime import date, datetime
@@ -11,7 +11,7 @@ from sysndd_core.db.database import Row, utc
 
 
 class AuditQuery(PageQuery):
-    """Which events. ``search`` looks in the object; ``since`` and ``until`` are UTC days."""
+    """Filters of the audit log; ``search`` matches the object, and the dates are UTC days."""
 
     action: str | None = Field(None, max_length=64, pattern=r"^[a-z_]+$")
     outcome: str | None = Field(None, max_length=64, pattern=r"^[a-z_]+$")
@@ -22,7 +22,7 @@ class AuditQuery(PageQuery):
 
 
 class AuditEvent(BaseModel):
-    """One event; ``object`` is what the action was done to."""
+    """One audit event; ``object`` is what the action was applied to."""
 
     id: int
     happened_at: datetime
@@ -37,6 +37,6 @@ class AuditEvent(BaseModel):
 
     @classmethod
     def from_row(cls, row: Row) -> "AuditEvent":
-        """Build it from the ``audit_log`` table's columns."""
+        """Build it from the columns of ``audit_log``."""
         detail = json.loads(row["detail"]) if row["detail"] else None
         return cls.model_validate(row | {"happened_at": utc(row["happened_at"]), "detail": detail})

@@ -1,4 +1,4 @@
-"""Records who did what, in the same transaction as the deed."""
+"""Records audit events, in the transaction of the action itself."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ _EXPORT_BATCH = 1000
 
 
 class Audit:
-    """Writes and lists security events."""
+    """Writes and lists audit events."""
 
     def __init__(self, database: Database, store: AuditStore) -> None:
         self._database = database
@@ -30,52 +30,61 @@ class Audit:
         action: str,
         *,
         outcome: str = "ok",
-        obj: str | None = None,
+        object_name: str | None = None,
         detail: dict[str, Any] | None = None,
     ) -> int:
-        """Append an event to the caller's transaction; return its id.
+        """Add an event to the caller's transaction.
 
         Args:
-            tx: the event is there exactly when the deed is.
-            actor: who, and from where.
-            action: stable name, such as ``restore_backup``.
+            tx: The transaction of the action, so that both are committed together.
+            actor: The account, and its client's address.
+            action: Stable name, such as ``restore_backup``.
             outcome: ``ok`` or the code of the error.
-            obj: what it was done to, such as a backup's name.
-            detail: further JSON values; never a secret.
+            object_name: What the action was applied to, such as the name of a backup.
+            detail: Further JSON values; never a secret.
+
+        Returns:
+            The ID of the event.
         """
         request_id = get_contextvars().get("request_id")
         return await self._store.insert(
-            tx, actor, action, outcome=outcome, obj=obj, request_id=request_id, detail=detail
+            tx,
+            actor,
+            action,
+            outcome=outcome,
+            object_name=object_name,
+            request_id=request_id,
+            detail=detail,
         )
 
     async def record(
-        self, actor: Actor, action: str, *, outcome: str = "ok", obj: str | None = None
+        self, actor: Actor, action: str, *, outcome: str = "ok", object_name: str | None = None
     ) -> None:
-        """Append an event that has no transaction of its own."""
+        """Record an event in a transaction of its own."""
         async with self._database.transaction() as tx:
-            await self.write(tx, actor, action, outcome=outcome, obj=obj)
+            await self.write(tx, actor, action, outcome=outcome, object_name=object_name)
 
     @contextlib.asynccontextmanager
-    async def refusals(
-        self, actor: Actor, action: str, refusal: type[SysnddError]
+    async def record_rejections(
+        self, actor: Actor, action: str, rejection: type[SysnddError]
     ) -> AsyncIterator[None]:
-        """Append an event when the block ends with ``refusal``, which then goes on its way."""
+        """Record an event if the block raises ``rejection``, and re-raise it."""
         try:
             yield
-        except refusal as error:
+        except rejection as error:
             await self.record(actor, action, outcome=error.code)
             raise
 
     async def page(self, query: AuditQuery) -> tuple[list[AuditEvent], int]:
-        """List events that fit, newest first, with the number of all that do."""
+        """Return one page of events, newest first, and the number of all that match."""
         return await self._store.page(query)
 
     async def actions(self) -> list[str]:
-        """Return every action that there is an event of."""
+        """Return the actions of all events."""
         return await self._store.actions()
 
     async def export(self, query: AuditQuery) -> AsyncIterator[AuditEvent]:
-        """Yield every event that fits, newest first, up to ``EXPORT_LIMIT``."""
+        """Yield the events that match, newest first, up to ``EXPORT_LIMIT``."""
         last: int | None = None
         for _ in range(EXPORT_LIMIT // _EXPORT_BATCH):
             events = await self._store.before(query, last, limit=_EXPORT_BATCH)

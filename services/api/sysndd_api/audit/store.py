@@ -1,4 +1,4 @@
-"""The ``audit_log`` table of the platform."""
+"""The platform's table ``audit_log``."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ from sysndd_core.db.database import Database, Transaction
 
 
 class AuditStore:
-    """Appends and reads; nothing here changes or deletes a row."""
+    """Adds and reads events; rows are never changed or deleted."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -22,11 +22,11 @@ class AuditStore:
         action: str,
         *,
         outcome: str,
-        obj: str | None,
+        object_name: str | None,
         request_id: str | None,
         detail: dict[str, Any] | None,
     ) -> int:
-        """Append one event; return its id."""
+        """Insert one event; return its ID."""
         return await tx.insert(
             f"INSERT INTO {self._table} (happened_at, action, outcome, actor_id, actor_name,"
             " remote, object, request_id, detail)"
@@ -37,14 +37,14 @@ class AuditStore:
                 actor.user_id,
                 actor.user_name,
                 actor.remote,
-                obj,
+                object_name,
                 request_id,
                 json.dumps(detail) if detail is not None else None,
             ),
         )
 
     async def page(self, query: AuditQuery) -> tuple[list[AuditEvent], int]:
-        """Read events that fit, newest first, with the number of all that do."""
+        """Return one page of events, newest first, and the number of all that match."""
         where, arguments = _where(query)
         async with self._database.connection() as connection:
             total = await connection.fetch_one(
@@ -59,7 +59,7 @@ class AuditStore:
     async def before(
         self, query: AuditQuery, event_id: int | None, *, limit: int
     ) -> list[AuditEvent]:
-        """Read events that fit and are older than one, newest first."""
+        """Return events that match and precede an event, newest first."""
         where, arguments = _where(query)
         if event_id is not None:
             where = f"{where} AND id < %s" if where else " WHERE id < %s"
@@ -70,7 +70,7 @@ class AuditStore:
         return [AuditEvent.from_row(row) for row in rows]
 
     async def actions(self) -> list[str]:
-        """Return every action that there is an event of."""
+        """Return the actions of all events."""
         rows = await self._database.fetch_all(
             f"SELECT DISTINCT action FROM {self._table} ORDER BY action"
         )

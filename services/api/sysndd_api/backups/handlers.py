@@ -1,4 +1,4 @@
-"""Create, list, verify, download, restore and inspect backups."""
+"""Routes of backups, restores and inspections."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,7 +24,7 @@ from sysndd_core.errors import UnsupportedMediaType
 
 
 async def list_backups(request: Request) -> Response:
-    """List complete backups, newest first; search, filter and sort."""
+    """List backups, newest first."""
     query = query_of(request, BackupQuery)
     found = await service(request, Backups).search(query)
     shown = found[query.offset : query.offset + query.page_size]
@@ -46,28 +46,28 @@ async def create_backup(request: Request) -> Response:
 
 
 async def upload_backup(request: Request) -> Response:
-    """Take in a .sql, .sql.gz or .sql.zst file: the body is the file itself, of any size."""
+    """Upload a .sql, .sql.gz or .sql.zst file; the request body is the file."""
     query = query_of(request, UploadQuery)
     media_type = request.headers.get("content-type", "").partition("/")[0].strip().lower()
     if media_type == "multipart":
-        raise UnsupportedMediaType("Send the bytes of the file as they are, without a form.")
-    announced = request.headers.get("content-length", "0")
+        raise UnsupportedMediaType("Send the file itself as the request body, not a form.")
+    content_length = request.headers.get("content-length", "0")
     job_id = await service(request, Backups).upload_backup(
         actor_of(request),
         query.filename,
         request.stream(),
-        int(announced) if announced.isdecimal() else 0,
+        int(content_length) if content_length.isdecimal() else 0,
     )
     return accepted(job_id)
 
 
 async def get_backup(request: Request) -> Response:
-    """Return a backup's whole manifest."""
+    """Return the manifest of a backup."""
     return reply(await service(request, Backups).get(request.path_params["name"]))
 
 
 async def download_backup(request: Request) -> Response:
-    """Stream the file; answers Range and If-None-Match; its ETag is the file's SHA-256."""
+    """Download a backup; supports Range and If-None-Match."""
     download = await service(request, Backups).download_backup(
         actor_of(request), request.path_params["name"]
     )
@@ -81,42 +81,42 @@ async def restore_backup(request: Request) -> Response:
         actor_of(request),
         request.path_params["name"],
         body.confirm,
-        body.confirm_without_administrator,
+        body.accept,
     )
     return accepted(job_id)
 
 
 async def dry_run_restore(request: Request) -> Response:
-    """Show what a restore would change."""
+    """Compare the row counts of a backup with the live database."""
     return reply(await service(request, Restores).dry_run_restore(request.path_params["name"]))
 
 
 async def undo_restore(request: Request) -> Response:
-    """Start to take the last restore back."""
+    """Start the undo of the last restore."""
     body = await body_of(request, UndoRequest)
     return accepted(await service(request, Restores).undo_restore(actor_of(request), body.confirm))
 
 
 async def verify_backup(request: Request) -> Response:
-    """Start a proof: load the backup beside live and dump it again."""
+    """Start the verification of a backup, or the import of an unmanaged file."""
     name = request.path_params["name"]
     return accepted(await service(request, Backups).verify_backup(actor_of(request), name))
 
 
 async def pin_backup(request: Request) -> Response:
-    """Keep a backup whatever retention says; no harm in repeating it."""
+    """Pin a backup; idempotent."""
     name = request.path_params["name"]
     return reply(await service(request, Backups).pin(actor_of(request), name, pinned=True))
 
 
 async def unpin_backup(request: Request) -> Response:
-    """Let retention decide again."""
+    """Unpin a backup; idempotent."""
     name = request.path_params["name"]
     return reply(await service(request, Backups).pin(actor_of(request), name, pinned=False))
 
 
 async def delete_backup(request: Request) -> Response:
-    """Delete a backup for good."""
+    """Delete a backup permanently."""
     body = await body_of(request, DeleteRequest)
     await service(request, Backups).delete_backup(
         actor_of(request), request.path_params["name"], body.confirm
@@ -125,13 +125,13 @@ async def delete_backup(request: Request) -> Response:
 
 
 async def dry_run(request: Request) -> Response:
-    """Start to compare a backup with live, accounts included; the job's result tells."""
+    """Start a dry run that compares rows and accounts with the live database."""
     name = request.path_params["name"]
     return accepted(await service(request, Restores).dry_run(actor_of(request), name))
 
 
 async def inspect_table(request: Request) -> Response:
-    """Start to load one table of a backup into a schema of its own."""
+    """Start loading one table of a backup into a separate schema."""
     body = await body_of(request, InspectRequest)
     name = request.path_params["name"]
     return accepted(
@@ -140,7 +140,7 @@ async def inspect_table(request: Request) -> Response:
 
 
 async def list_inspections(request: Request) -> Response:
-    """List the schemas that hold a table for inspection, newest first."""
+    """List inspections, newest first."""
     query = query_of(request, PageQuery)
     views = await service(request, Inspections).list_inspections()
     return reply(
@@ -154,6 +154,6 @@ async def list_inspections(request: Request) -> Response:
 
 
 async def drop_inspection(request: Request) -> Response:
-    """Start to drop one of them."""
+    """Start dropping the schema of an inspection."""
     schema = request.path_params["schema"]
     return accepted(await service(request, Inspections).drop_inspection(actor_of(request), schema))

@@ -1,4 +1,4 @@
-"""Single tables of a backup, loaded into schemas of their own to be looked at."""
+"""Inspections: single tables of a backup, loaded into separate schemas."""
 
 from sysndd_api.backups.models import InspectionView
 from sysndd_api.backups.service import Backups
@@ -11,7 +11,7 @@ from sysndd_core.jobs.models import DropInspection, InspectTable
 
 
 class Inspections:
-    """Lists the schemas that hold one table of a backup, and submits the jobs around them."""
+    """Lists inspections and submits the jobs that create and drop them."""
 
     def __init__(
         self,
@@ -27,11 +27,21 @@ class Inspections:
         self._requests = requests
 
     async def inspect_table(self, actor: Actor, name: str, table: str) -> str:
-        """Submit the load of one table into a schema of its own; return the job's id.
+        """Submit the job that loads one table into a separate schema.
+
+        Args:
+            actor: The account that requests it.
+            name: Name of a backup.
+            table: Name of the table.
+
+        Returns:
+            The ID of the job.
 
         Raises:
-            TableNotInBackup: its manifest does not list it.
-            InvalidBackupName, BackupNotFound, OperationInProgress.
+            InvalidBackupName: The name cannot be that of a backup.
+            BackupNotFound: No backup has this name.
+            TableNotInBackup: The manifest does not list the table.
+            OperationInProgress: A job that must not overlap is queued or running.
         """
         manifest = await self._backups.get(name)
         if table not in manifest.rows_per_table:
@@ -39,22 +49,29 @@ class Inspections:
         job = InspectTable(name=name, table=table)
         async with self._database.transaction() as tx:
             return await self._requests.submit(
-                tx, actor, job, obj=manifest.name, detail={"sha256": manifest.sha256}
+                tx, actor, job, object_name=manifest.name, detail={"sha256": manifest.sha256}
             )
 
     async def list_inspections(self) -> list[InspectionView]:
-        """List the schemas that were made, newest first."""
+        """Return all inspections, newest first."""
         return await self._store.inspections()
 
     async def drop_inspection(self, actor: Actor, schema: str) -> str:
-        """Submit the end of an inspection; return the job's id.
+        """Submit the job that drops the schema of an inspection.
+
+        Args:
+            actor: The account that requests it.
+            schema: Name of the schema. Only the schema of an inspection is accepted.
+
+        Returns:
+            The ID of the job.
 
         Raises:
-            InspectionNotFound: no such schema was made for one; no other can be dropped here.
-            OperationInProgress.
+            InspectionNotFound: No inspection has this schema.
+            OperationInProgress: A job that must not overlap is queued or running.
         """
         if not await self._store.has_inspection(schema):
             raise InspectionNotFound()
         job = DropInspection(schema_name=schema)
         async with self._database.transaction() as tx:
-            return await self._requests.submit(tx, actor, job, obj=schema)
+            return await self._requests.submit(tx, actor, job, object_name=schema)

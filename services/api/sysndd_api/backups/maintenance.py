@@ -1,4 +1,4 @@
-"""Maintenance mode: while a restore replaces the tables, writes to the application are refused."""
+"""Maintenance mode: writes are rejected while a restore swaps the tables."""
 
 import asyncio
 import time
@@ -6,42 +6,44 @@ import time
 from sysndd_api.backups.store import BackupStore
 from sysndd_core.errors import Maintenance
 
-FRESH_SECONDS = 1.0
-"""How long one answer of the database is believed; a restore waits longer before it goes on."""
+CACHE_SECONDS = 1.0
+"""Seconds for which an answer is cached; a restore waits longer than that before the swap."""
 
 
 class MaintenanceMode:
-    """Asks the restore journal, at most once a second in each worker process.
+    """Reads the restore journal, at most once a second in each worker process.
 
     Args:
-        store: the restore journal.
+        store: Reads the restore journal.
     """
 
     def __init__(self, store: BackupStore) -> None:
         self._store = store
         self._on = False
-        self._fresh_until = 0.0
-        self._asking = asyncio.Lock()
+        self._cached_until = 0.0
+        self._lock = asyncio.Lock()
 
-    async def refuse_writes(self) -> None:
-        """Let a write pass, or not.
+    async def reject_writes(self) -> None:
+        """Raise an error in maintenance mode.
 
         Raises:
-            Maintenance: a restore is at work; 503 with Retry-After.
-            DatabaseUnavailable, DatabaseBusy: the database can't be asked.
+            Maintenance: A restore is running; 503 with Retry-After.
+            DatabaseUnavailable: The database does not answer.
+            DatabaseBusy: The query exceeded its time limit.
         """
         if await self.is_on():
             raise Maintenance()
 
     async def is_on(self) -> bool:
-        """Tell whether writes are refused.
+        """Return whether maintenance mode is on.
 
         Raises:
-            DatabaseUnavailable, DatabaseBusy: the database can't be asked.
+            DatabaseUnavailable: The database does not answer.
+            DatabaseBusy: The query exceeded its time limit.
         """
-        async with self._asking:
-            asked = time.monotonic()
-            if asked >= self._fresh_until:
+        async with self._lock:
+            now = time.monotonic()
+            if now >= self._cached_until:
                 self._on = await self._store.is_in_maintenance()
-                self._fresh_until = asked + FRESH_SECONDS
+                self._cached_until = now + CACHE_SECONDS
             return self._on

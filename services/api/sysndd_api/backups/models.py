@@ -1,4 +1,4 @@
-"""Bodies and replies of the routes of backups, restores and inspections."""
+"""Request and response bodies of backups, restores and inspections."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -7,31 +7,33 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sysndd_api.web.models import PageQuery, RequestModel
 from sysndd_core.backups.manifest import UnmanagedFile
-from sysndd_core.jobs.models import BackupKind
+from sysndd_core.jobs.models import BackupKind, Consent
 
 
 class RestoreRequest(RequestModel):
-    """``confirm`` must be exactly ``RESTORE``; the service judges it, with its own code.
+    """Body of a restore request.
 
-    A backup without an active Administrator wants ``confirm_without_administrator`` too: exactly
-    ``WITHOUT ADMINISTRATOR``.
+    Attributes:
+        confirm: Must be exactly ``RESTORE``; otherwise ``confirmation_required``.
+        accept: The risks to accept, by name. A backup without an active administrator requires
+            ``no_administrator``.
     """
 
     confirm: Any = None
-    confirm_without_administrator: Any = None
+    accept: list[Consent] = Field(default_factory=list)
 
 
 class UndoRequest(RequestModel):
-    """``confirm`` must be exactly ``UNDO``."""
+    """Body of an undo request; ``confirm`` must be exactly ``UNDO``."""
 
     confirm: Any = None
 
 
 class TableDifference(BaseModel):
-    """Rows of one table; None where there is no such table.
+    """Row counts of one table; None if the table does not exist there.
 
-    ``live_rows_estimated``: the table is too large to be counted within a request; ``live_rows`` is
-    the server's estimate, and the table is listed whether or not it differs.
+    If ``live_rows_estimated`` is true, the table is too large to count within a request, and
+    ``live_rows`` is the server's estimate. Such a table is listed whether or not it differs.
     """
 
     table: str
@@ -41,7 +43,7 @@ class TableDifference(BaseModel):
 
 
 class RestoreDryRun(BaseModel):
-    """What a restore would change, by the number of rows; only tables that differ are listed."""
+    """The row counts that a restore would change; ``differing`` lists only tables that differ."""
 
     name: str
     created_at: datetime
@@ -55,13 +57,19 @@ class RestoreDryRun(BaseModel):
 
 
 class DeleteRequest(RequestModel):
-    """``confirm`` must be exactly ``DELETE``; the service judges it, with its own code."""
+    """Body of a delete request; ``confirm`` must be exactly ``DELETE``."""
 
     confirm: Any = None
 
 
 class BackupQuery(PageQuery):
-    """``search`` looks in the name, ``verification`` may be ``none``; ``-`` sorts descending."""
+    """Filters of the backup list.
+
+    Attributes:
+        search: Part of the name.
+        verification: The result of the verification; ``none`` for backups without one.
+        sort: Field to sort by; a leading ``-`` means descending.
+    """
 
     search: str | None = Field(None, max_length=100)
     kind: BackupKind | None = None
@@ -82,9 +90,12 @@ class BackupQuery(PageQuery):
 
 
 class BackupView(BaseModel):
-    """A backup in the list. Sizes in bytes, time in UTC, ``sha256`` of the file as downloaded.
+    """A backup in the list; sizes are in bytes, times in UTC.
 
-    ``locations``: ``local``, ``s3`` or both; ``offsite_error``: why the second one is missing.
+    Attributes:
+        sha256: Hash of the file as downloaded.
+        locations: ``local``, ``s3`` or both.
+        offsite_error: Why the off-site copy is missing.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -105,15 +116,16 @@ class BackupView(BaseModel):
 
 
 class UploadQuery(RequestModel):
-    """``filename`` ends in .sql, .sql.gz or .sql.zst; only that counts."""
+    """Name of the uploaded file; only its extension is used: .sql, .sql.gz or .sql.zst."""
 
     filename: str = Field(min_length=1, max_length=500)
 
 
 class BackupList(BaseModel):
-    """One page of the list; ``total`` and ``total_bytes`` are of all that fit the query.
+    """One page of backups; ``total`` and ``total_bytes`` count all that match the query.
 
-    ``unmanaged_files``: dumps that lie in the directory; verifying one makes it a backup.
+    ``unmanaged_files`` are dumps in the backup directory without a manifest. Verifying one imports
+    it.
     """
 
     data: list[BackupView]
@@ -125,13 +137,13 @@ class BackupList(BaseModel):
 
 
 class InspectRequest(RequestModel):
-    """``table`` as the backup's manifest lists it."""
+    """Name of the table, as listed in the backup's manifest."""
 
     table: str = Field(min_length=1, max_length=64)
 
 
 class InspectionView(BaseModel):
-    """A schema that holds one table of a backup; ``row_count`` is None until it is loaded."""
+    """A schema that contains one table of a backup; ``row_count`` is None until it is loaded."""
 
     schema_name: str
     backup: str

@@ -1,31 +1,31 @@
-"""Restoring a backup, seeing first what that would change, and taking the last restore back."""
+"""Restores: dry run, restore, and undo."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from sysndd_api.backups.models import RestoreDryRun, TableDifference
-from sysndd_api.backups.service import Backups, check_word
+from sysndd_api.backups.service import Backups, check_confirmation
 from sysndd_api.backups.store import BackupStore, LiveTable, Undoable
 from sysndd_api.jobs.service import JobRequests
 from sysndd_api.security.access import Actor
 from sysndd_core.db.database import Database
 from sysndd_core.db.schema_version import current_version
 from sysndd_core.errors import DatabaseBusy, NothingToUndo
-from sysndd_core.jobs.models import DryRunRestore, RestoreBackup, UndoRestore
+from sysndd_core.jobs.models import Consent, DryRunRestore, RestoreBackup, UndoRestore
 
 RESTORE_WORD = "RESTORE"
-SECOND_WORD = "WITHOUT ADMINISTRATOR"
 UNDO_WORD = "UNDO"
 
-# A preview has to answer within a request's time: of what takes longer to count, the server's own
-# estimate is given. InnoDB counts some million rows a second in memory, far fewer from a disk.
+# The comparison must fit into one request. InnoDB counts millions of rows per second in memory but
+# far fewer from disk, so larger tables are reported with the server's estimate.
 _COUNTED_ROWS = 2_000_000
 _COUNTING_SECONDS = 5.0
 
 
 class Restores:
-    """Compares live with a backup, and submits restores and their undo."""
+    """Compares backups with the live database and submits restores and their undo."""
 
     def __init__(
         self,
@@ -41,40 +41,44 @@ class Restores:
         self._requests = requests
 
     async def restore_backup(
-        self, actor: Actor, name: str, confirm: Any, second: Any = None
+        self, actor: Actor, name: str, confirm: Any, accept: Iterable[Consent] = ()
     ) -> str:
-        """Submit a restore; return the job's id.
+        """Submit a restore.
 
         Args:
-            actor: who asked.
-            name: of a listed backup.
-            confirm: what the person typed.
-            second: what was typed for a backup without an active Administrator, None for nothing.
-                Whether it is needed is known once the backup is loaded: the job fails without it.
+            actor: The account that requests it.
+            name: Name of a backup.
+            confirm: The confirmation as received; must be ``RESTORE``.
+            accept: The risks that the request accepts. Whether one is needed is known only once
+                the worker has loaded the backup; without it, the job fails.
+
+        Returns:
+            The ID of the job.
 
         Raises:
-            ConfirmationRequired: they are anything but exactly ``RESTORE`` and
-                ``WITHOUT ADMINISTRATOR``.
-            InvalidBackupName, BackupNotFound, OperationInProgress, InsufficientStorage.
+            ConfirmationRequired: ``confirm`` is not exactly ``RESTORE``.
+            InvalidBackupName: The name cannot be that of a backup.
+            BackupNotFound: No backup has this name.
+            InsufficientStorage: The safety backup would not fit.
+            OperationInProgress: A job that must not overlap is queued or running.
         """
-        check_word(confirm, RESTORE_WORD)
-        if second is not None:
-            check_word(second, SECOND_WORD, field="confirm_without_administrator")
+        check_confirmation(confirm, RESTORE_WORD)
         manifest = await self._backups.get(name)
         name = manifest.name
-        # The safety backup needs room too.
+        # The safety backup needs space too.
         await self._backups.check_free_space()
         async with self._database.transaction() as tx:
-            job = RestoreBackup(name=name, without_administrator=second is not None)
+            job = RestoreBackup(name=name, accept=tuple(dict.fromkeys(accept)))
             return await self._requests.submit(
-                tx, actor, job, obj=name, detail={"sha256": manifest.sha256}
+                tx, actor, job, object_name=name, detail={"sha256": manifest.sha256}
             )
 
     async def dry_run_restore(self, name: str) -> RestoreDryRun:
-        """Compare the rows of each table, live against backup. Nothing is changed.
+        """Compare the row counts of a backup with the live database; nothing is changed.
 
         Raises:
-            InvalidBackupName, BackupNotFound.
+            InvalidBackupName: The name cannot be that of a backup.
+            BackupNotFound: No backup has this name.
         """
         manifest = await self._backups.get(name)
         live = await self._live_rows()
@@ -94,41 +98,49 @@ class Restores:
         )
 
     async def dry_run(self, actor: Actor, name: str) -> str:
-        """Submit the comparison of a backup with live, accounts included; return the job's id.
+        """Submit a dry run: a comparison with the live database that includes accounts.
+
+        Returns:
+            The ID of the job.
 
         Raises:
-            InvalidBackupName, BackupNotFound, OperationInProgress.
+            InvalidBackupName: The name cannot be that of a backup.
+            BackupNotFound: No backup has this name.
+            OperationInProgress: A job that must not overlap is queued or running.
         """
         manifest = await self._backups.get(name)
         async with self._database.transaction() as tx:
             job = DryRunRestore(name=name)
             return await self._requests.submit(
-                tx, actor, job, obj=manifest.name, detail={"sha256": manifest.sha256}
+                tx, actor, job, object_name=manifest.name, detail={"sha256": manifest.sha256}
             )
 
     async def undoable(self) -> Undoable | None:
-        """Tell which restore could be undone, and until when; None when there is none."""
+        """Return the restore that can be undone, or None."""
         async with self._database.connection() as connection:
             return await self._store.undoable(connection)
 
     async def undo_restore(self, actor: Actor, confirm: Any) -> str:
-        """Submit the undo of the last restore; return the job's id.
+        """Submit the undo of the last restore.
 
         Args:
-            actor: who asked.
-            confirm: what the person typed.
+            actor: The account that requests it.
+            confirm: The confirmation as received; must be ``UNDO``.
+
+        Returns:
+            The ID of the job.
 
         Raises:
-            ConfirmationRequired: it is anything but exactly ``UNDO``.
-            NothingToUndo: there was no restore, its time is over, or it was undone already.
-            OperationInProgress: another job holds the database.
+            ConfirmationRequired: ``confirm`` is not exactly ``UNDO``.
+            NothingToUndo: There was no restore, its time is over, or it was already undone.
+            OperationInProgress: A job that must not overlap is queued or running.
         """
-        check_word(confirm, UNDO_WORD)
+        check_confirmation(confirm, UNDO_WORD)
         async with self._database.transaction() as tx:
             last = await self._store.undoable(tx)
             if last is None:
                 raise NothingToUndo()
-            return await self._requests.submit(tx, actor, UndoRestore(), obj=last.backup)
+            return await self._requests.submit(tx, actor, UndoRestore(), object_name=last.backup)
 
     async def _live_rows(self) -> "dict[str, _Rows]":
         until = time.monotonic() + _COUNTING_SECONDS

@@ -1,4 +1,4 @@
-"""Creating, verifying and deleting backups: the same for the API, the pages and the CLI."""
+"""Creates, uploads, verifies, pins and deletes backups, for the API, the pages and the CLI."""
 
 import asyncio
 import contextlib
@@ -36,7 +36,7 @@ DELETE_WORD = "DELETE"
 
 
 class Backups:
-    """Lists backups from their manifests and submits the jobs that make and verify them."""
+    """Reads backups from their manifests and submits the jobs that create and verify them."""
 
     def __init__(
         self,
@@ -64,50 +64,58 @@ class Backups:
         return await asyncio.to_thread(self._directory.manifests)
 
     async def search(
-        self, query: BackupQuery, among: list[BackupManifest] | None = None
+        self, query: BackupQuery, manifests: list[BackupManifest] | None = None
     ) -> list[BackupManifest]:
-        """Return the manifests that fit a query, in its order.
+        """Return the manifests that match a query, in its order.
 
         Args:
-            query: what is looked for.
-            among: the manifests, from a caller that has read them already.
+            query: The filters and the order.
+            manifests: All manifests, if the caller has already read them.
         """
-        everything = await self.list_all() if among is None else among
-        found = [one for one in everything if _fits(one, query)]
+        manifests = await self.list_all() if manifests is None else manifests
+        found = [one for one in manifests if _matches(one, query)]
         field = query.sort.removeprefix("-")
-        # Equal ones stay newest first.
+        # The sort is stable: equal values stay newest first.
         found.sort(key=lambda one: getattr(one, field), reverse=query.sort.startswith("-"))
         return found
 
     async def get(self, name: str) -> BackupManifest:
-        """Return one manifest.
+        """Return the manifest of a backup.
 
         Raises:
-            InvalidBackupName, BackupNotFound.
+            InvalidBackupName: The name cannot be that of a backup.
+            BackupNotFound: No backup has this name.
         """
         return await asyncio.to_thread(self._directory.manifest, name)
 
     async def download_backup(self, actor: Actor, name: str) -> Download:
-        """Return a backup's bytes, and note who took a copy.
+        """Return the bytes of a backup and record the download in the audit log.
 
         Raises:
-            InvalidBackupName, BackupNotFound.
-            OffsiteStorageUnavailable: it is only in the second place, which is not known here.
+            InvalidBackupName: The name cannot be that of a backup.
+            BackupNotFound: No backup has this name.
+            OffsiteStorageUnavailable: Only the off-site copy exists, and off-site storage is not
+                configured for the API.
         """
         manifest = await self.get(name)
         if not manifest.local and self._copies is None:
-            raise _elsewhere(manifest)
+            raise _offsite_storage_missing(manifest)
         detail = {"sha256": manifest.sha256}
         async with self._database.transaction() as tx:
-            await self._audit.write(tx, actor, "download_backup", obj=manifest.name, detail=detail)
+            await self._audit.write(
+                tx, actor, "download_backup", object_name=manifest.name, detail=detail
+            )
         return Download(manifest, self._directory.path(manifest.name), self._copies)
 
     async def create_backup(self, actor: Actor) -> str:
-        """Submit a manual backup; return the job's id.
+        """Submit a manual backup.
+
+        Returns:
+            The ID of the job.
 
         Raises:
-            OperationInProgress: another job holds the database.
-            InsufficientStorage: the directory has less room than the data take.
+            OperationInProgress: A job that must not overlap is queued or running.
+            InsufficientStorage: The backup directory has less free space than the data needs.
         """
         await self.check_free_space()
         async with self._database.transaction() as tx:
@@ -115,24 +123,30 @@ class Backups:
             return await self._requests.submit(tx, actor, job)
 
     async def upload_backup(
-        self, actor: Actor, filename: str, chunks: AsyncIterator[bytes], announced: int
+        self, actor: Actor, filename: str, chunks: AsyncIterator[bytes], content_length: int
     ) -> str:
-        """Take in a dump from elsewhere; return the id of the job that reads and lists it.
+        """Store an uploaded dump and submit the job that imports it.
 
         Args:
-            actor: who sends it.
-            filename: as the sender calls it.
-            chunks: its bytes.
-            announced: how many there will be, 0 when that is not known.
+            actor: The account that uploads it.
+            filename: Name of the file on the client.
+            chunks: The bytes of the file.
+            content_length: Announced size in bytes, 0 if unknown.
+
+        Returns:
+            The ID of the job.
 
         Raises:
-            InvalidBackupName, BodyTooLarge, InsufficientStorage: nothing stays.
+            InvalidBackupName: The extension is not .sql, .sql.gz or .sql.zst.
+            BodyTooLarge: The file exceeds BACKUP_UPLOAD_MAX_BYTES; nothing is stored.
+            InsufficientStorage: The file does not fit into the backup directory; nothing is stored.
         """
         free = await asyncio.to_thread(self._directory.free_bytes)
-        if announced > free:
+        if content_length > free:
             raise InsufficientStorage(
-                f"The file has {announced:,} bytes and the backup directory has {free:,} free.",
-                needed_bytes=announced,
+                f"The file has {content_length:,} bytes, but the backup directory has only"
+                f" {free:,} bytes of free space.",
+                needed_bytes=content_length,
                 free_bytes=free,
             )
         received = await receive(self._directory, filename, chunks, self._upload_limit)
@@ -145,30 +159,32 @@ class Backups:
                     "size_bytes": received.size_bytes,
                 }
                 return await self._requests.submit(
-                    tx, actor, job, action="upload_backup", obj=received.name, detail=detail
+                    tx, actor, job, action="upload_backup", object_name=received.name, detail=detail
                 )
         except BaseException:
             discard(self._directory, received)
             raise
 
     async def unmanaged_files(
-        self, among: list[BackupManifest] | None = None
+        self, manifests: list[BackupManifest] | None = None
     ) -> list[UnmanagedFile]:
-        """Return the dumps that lie in the directory without a manifest.
+        """Return the unmanaged files: dumps in the backup directory without a manifest.
 
         Args:
-            among: every manifest, from a caller that has read them already.
+            manifests: All manifests, if the caller has already read them.
         """
-        return await asyncio.to_thread(self._directory.unmanaged_files, among)
+        return await asyncio.to_thread(self._directory.unmanaged_files, manifests)
 
     async def verify_backup(self, actor: Actor, name: str) -> str:
-        """Submit the proof of a backup, or the reading of a file without a manifest.
+        """Submit the verification of a backup, or the import of an unmanaged file.
 
         Returns:
-            The job's id.
+            The ID of the job.
 
         Raises:
-            InvalidBackupName, BackupNotFound, OperationInProgress.
+            InvalidBackupName: The name cannot be that of a backup.
+            BackupNotFound: No backup and no unmanaged file has this name.
+            OperationInProgress: A job that must not overlap is queued or running.
         """
         job: VerifyBackup | ImportBackup
         detail: dict[str, Any] = {}
@@ -182,45 +198,52 @@ class Backups:
             job = ImportBackup(name=name)
         async with self._database.transaction() as tx:
             return await self._requests.submit(
-                tx, actor, job, action="verify_backup", obj=name, detail=detail
+                tx, actor, job, action="verify_backup", object_name=name, detail=detail
             )
 
     async def pin(self, actor: Actor, name: str, *, pinned: bool) -> BackupManifest:
-        """Keep a backup whatever retention says, or let retention decide again.
+        """Pin a backup, which excludes it from the retention policy, or unpin it.
+
+        Returns:
+            The changed manifest.
 
         Raises:
-            InvalidBackupName, BackupNotFound.
+            InvalidBackupName: The name cannot be that of a backup.
+            BackupNotFound: No backup has this name.
         """
         manifest = await self.get(name)
         name = manifest.name
         action = "pin_backup" if pinned else "unpin_backup"
         async with self._database.transaction() as tx:
-            await self._audit.write(tx, actor, action, obj=name, detail={"sha256": manifest.sha256})
+            await self._audit.write(
+                tx, actor, action, object_name=name, detail={"sha256": manifest.sha256}
+            )
             return await asyncio.to_thread(self._directory.amend, name, {"pinned": pinned})
 
     async def delete_backup(self, actor: Actor, name: str, confirm: Any) -> None:
-        """Delete a backup for good.
+        """Delete a backup permanently, with its off-site copy.
 
         Args:
-            actor: who asked.
-            name: of a listed backup.
-            confirm: what the person typed.
+            actor: The account that requests it.
+            name: Name of a backup.
+            confirm: The confirmation as received; must be ``DELETE``.
 
         Raises:
-            ConfirmationRequired: it is anything but exactly ``DELETE``.
-            InvalidBackupName, BackupNotFound.
-            LastVerifiedBackup: no other one is known to be good.
-            BackupLocked: object lock keeps its second copy; nothing was deleted.
-            OffsiteStorageUnavailable: its second copy could not be deleted; nothing was.
-            OperationInProgress: a job of backups is queued or running and may be reading it.
+            ConfirmationRequired: ``confirm`` is not exactly ``DELETE``.
+            InvalidBackupName: The name cannot be that of a backup.
+            BackupNotFound: No backup has this name.
+            LastVerifiedBackup: It is the only verified backup.
+            BackupLocked: S3 Object Lock protects its off-site copy; nothing was deleted.
+            OffsiteStorageUnavailable: Its off-site copy could not be deleted; nothing was deleted.
+            OperationInProgress: A queued or running backup job may be reading it.
         """
-        check_word(confirm, DELETE_WORD)
+        check_confirmation(confirm, DELETE_WORD)
         manifest = await self.get(name)
         name = manifest.name
         async with self._database.transaction() as tx:
             await self._rows.check_free(tx, VerifyBackup.active_key)
             await self._audit.write(
-                tx, actor, "delete_backup", obj=name, detail={"sha256": manifest.sha256}
+                tx, actor, "delete_backup", object_name=name, detail={"sha256": manifest.sha256}
             )
             await asyncio.to_thread(
                 self._directory.remove_unless_last_verified,
@@ -229,13 +252,13 @@ class Backups:
             )
 
     async def check_free_space(self) -> None:
-        """Make sure that the directory has room for another backup of the live data.
+        """Check that the backup directory has enough free space for a backup of the live data.
 
         Raises:
-            InsufficientStorage.
+            InsufficientStorage: It has not.
         """
         needed = await self._store.data_bytes()
-        # The worker makes the directory; until then only it can say whether there is room.
+        # The worker creates the directory. Until then only the worker can check its free space.
         with contextlib.suppress(OSError):
             await asyncio.to_thread(self._directory.check_free_space, needed)
 
@@ -246,11 +269,11 @@ class Backups:
         if until is not None and until > datetime.now(UTC):
             raise locked(manifest.name, manifest.offsite.bucket, until)
         if self._copies is None:
-            raise _elsewhere(manifest)
+            raise _offsite_storage_missing(manifest)
         self._copies.remove(manifest.name)
 
 
-def _fits(one: BackupManifest, query: BackupQuery) -> bool:
+def _matches(one: BackupManifest, query: BackupQuery) -> bool:
     verification = "none" if one.verification is None else one.verification.value
     return (
         (query.search is None or query.search.casefold() in one.name.casefold())
@@ -260,18 +283,23 @@ def _fits(one: BackupManifest, query: BackupQuery) -> bool:
     )
 
 
-def _elsewhere(manifest: BackupManifest) -> OffsiteStorageUnavailable:
-    bucket = manifest.offsite.bucket if manifest.offsite else "of another time"
+def _offsite_storage_missing(manifest: BackupManifest) -> OffsiteStorageUnavailable:
+    bucket = manifest.offsite.bucket if manifest.offsite else "that is no longer configured"
     return OffsiteStorageUnavailable(
-        f"{manifest.name} is in the bucket {bucket}; set BACKUP_S3_* here as well."
+        f"{manifest.name} is in the bucket {bucket}. Set BACKUP_S3_* for this service too."
     )
 
 
-def check_word(confirm: Any, word: str, *, field: str = "confirm") -> None:
-    """Let pass what a person typed when it is exactly ``word``.
+def check_confirmation(confirm: Any, word: str, *, field: str = "confirm") -> None:
+    """Check that a confirmation is exactly the required word.
+
+    Args:
+        confirm: The confirmation as received, of any type.
+        word: The required word.
+        field: Name of the field, for the error.
 
     Raises:
-        ConfirmationRequired: it is anything else.
+        ConfirmationRequired: It is anything else.
     """
     if not isinstance(confirm, str) or not hmac.compare_digest(confirm.encode(), word.encode()):
-        raise ConfirmationRequired(f'Send {{"{field}": "{word}"}}, exactly.')
+        raise ConfirmationRequired(f'Type {word} exactly in the field "{field}".')

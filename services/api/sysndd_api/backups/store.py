@@ -1,4 +1,4 @@
-"""What is read of both schemas about backups and restores; the worker writes it."""
+"""Reads the restore journal, the inspections and table sizes; the backup worker writes them."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from sysndd_core.db.database import Connection, Database
 
 @dataclass(frozen=True)
 class Undoable:
-    """A restore that can be taken back: of which backup, and until when (UTC)."""
+    """The restore that can be undone: its backup, and until when (UTC)."""
 
     backup: str
     kept_until: datetime
@@ -17,14 +17,14 @@ class Undoable:
 
 @dataclass(frozen=True)
 class LiveTable:
-    """A table of the application, with the server's estimate of its rows."""
+    """A table of the application schema, with the server's estimate of its rows."""
 
     name: str
     estimated_rows: int
 
 
 class BackupStore:
-    """Reads the restore journal, the inspections, and the sizes of the live tables."""
+    """Reads the restore journal, the inspections and the sizes of the live tables."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -33,7 +33,7 @@ class BackupStore:
         self._live = database.settings.name
 
     async def data_bytes(self) -> int:
-        """Return how many bytes the live tables' data take."""
+        """Return the size of the live tables' data in bytes."""
         row = await self._database.fetch_one(
             "SELECT COALESCE(SUM(data_length), 0) AS bytes FROM information_schema.tables"
             " WHERE table_schema = %s",
@@ -42,7 +42,7 @@ class BackupStore:
         return int(row["bytes"]) if row else 0
 
     async def live_tables(self) -> list[LiveTable]:
-        """List the live tables, the smallest first."""
+        """Return the live tables, smallest first."""
         rows = await self._database.fetch_all(
             "SELECT table_name AS name, table_rows AS about FROM information_schema.tables"
             " WHERE table_schema = %s AND table_type = 'BASE TABLE' ORDER BY table_rows",
@@ -54,7 +54,7 @@ class BackupStore:
         """Count the rows of a live table.
 
         Raises:
-            DatabaseBusy: it takes longer than a statement may.
+            DatabaseBusy: The count exceeded the time limit of a statement.
         """
         quoted = table.replace("`", "``")
         row = await self._database.fetch_one(
@@ -63,7 +63,7 @@ class BackupStore:
         return int(row["n"]) if row else 0
 
     async def undoable(self, tx: Connection) -> Undoable | None:
-        """Read the restore whose previous tables are still kept, if it is the last exchange."""
+        """Return the last restore, if its previous tables still exist and it was the last swap."""
         last = await tx.fetch_one(
             f"SELECT purpose, backup, kept_until FROM {self._journal}"
             " WHERE live = %s AND kept_until > UTC_TIMESTAMP(6) ORDER BY id DESC LIMIT 1",
@@ -74,7 +74,7 @@ class BackupStore:
         return Undoable(last["backup"], last["kept_until"].replace(tzinfo=UTC))
 
     async def is_in_maintenance(self) -> bool:
-        """Tell whether a restore has asked for writes to be refused."""
+        """Return whether a running restore has turned on maintenance mode."""
         row = await self._database.fetch_one(
             f"SELECT 1 FROM {self._journal}"
             " WHERE finished_at IS NULL AND maintenance = 1 AND live = %s LIMIT 1",
@@ -83,7 +83,7 @@ class BackupStore:
         return row is not None
 
     async def inspections(self) -> list[InspectionView]:
-        """List the schemas that hold a table for inspection, newest first."""
+        """Return all inspections, newest first."""
         rows = await self._database.fetch_all(
             f"SELECT * FROM {self._inspections} WHERE live = %s"
             " ORDER BY created_at DESC, schema_name",
@@ -98,7 +98,7 @@ class BackupStore:
         ]
 
     async def has_inspection(self, schema: str) -> bool:
-        """Tell whether a schema was made for an inspection."""
+        """Return whether a schema is that of an inspection."""
         row = await self._database.fetch_one(
             f"SELECT 1 FROM {self._inspections} WHERE schema_name = %s AND live = %s",
             (schema, self._live),

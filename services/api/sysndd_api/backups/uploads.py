@@ -1,4 +1,4 @@
-"""Takes in a dump from elsewhere, as a stream; the worker reads it whole before it is listed."""
+"""Receives an uploaded dump as a stream. The worker checks the whole file before it is listed."""
 
 import asyncio
 import errno
@@ -23,7 +23,7 @@ _BUFFER = 1 << 20
 
 @dataclass(frozen=True)
 class Received:
-    """A file that has come in whole: the backup's name to be, and what was counted."""
+    """A completely received file: name of the future backup, size, and SHA-256."""
 
     name: str
     size_bytes: int
@@ -33,17 +33,18 @@ class Received:
 async def receive(
     store: BackupDirectory, filename: str, chunks: AsyncIterator[bytes], limit: int
 ) -> Received:
-    """Write a stream to a file of mode 0600 and flush it to the disk.
+    """Write a stream to a file of mode 0600 and flush it to disk.
 
     Args:
-        store: where.
-        filename: as the sender calls it; only its ending counts.
-        chunks: the bytes.
-        limit: bytes at most.
+        store: The backup directory.
+        filename: Name of the file on the client; only its extension is used.
+        chunks: The bytes of the file.
+        limit: Maximum size in bytes.
 
     Raises:
-        InvalidBackupName: the ending is not .sql, .sql.gz or .sql.zst.
-        BodyTooLarge, InsufficientStorage: nothing stays.
+        InvalidBackupName: The extension is not .sql, .sql.gz or .sql.zst.
+        BodyTooLarge: The file exceeds ``limit``; it is deleted.
+        InsufficientStorage: The directory is full; the file is deleted.
     """
     name = _name_for(filename)
     path = store.path(name)
@@ -53,7 +54,9 @@ async def receive(
     except OSError as error:
         path.unlink(missing_ok=True)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise InsufficientStorage("The backup directory was full before the end.") from error
+            raise InsufficientStorage(
+                "The backup directory is full, so the upload was deleted."
+            ) from error
         raise
     except BaseException:
         path.unlink(missing_ok=True)
@@ -61,7 +64,7 @@ async def receive(
 
 
 def discard(store: BackupDirectory, received: Received) -> None:
-    """Delete a file that came in and is not wanted."""
+    """Delete a received file that will not be imported."""
     path = store.path(received.name)
     path.with_name(path.name + UPLOAD_SUFFIX).unlink(missing_ok=True)
 
@@ -69,7 +72,7 @@ def discard(store: BackupDirectory, received: Received) -> None:
 def _name_for(filename: str) -> str:
     match = _SUFFIX.search(filename)
     if match is None:
-        raise InvalidBackupName("A file to upload is named .sql, .sql.gz or .sql.zst.")
+        raise InvalidBackupName("The file name must end in .sql, .sql.gz or .sql.zst.")
     return backup_name(
         BackupKind.UPLOADED, datetime.now(UTC), secrets.token_hex(4), match[0].lower()
     )
@@ -82,7 +85,7 @@ async def _receive(path: Path, name: str, chunks: AsyncIterator[bytes], limit: i
             size += len(chunk)
             if size > limit:
                 raise BodyTooLarge(
-                    f"At most {limit:,} bytes are accepted (BACKUP_UPLOAD_MAX_BYTES).", limit=limit
+                    f"The limit is {limit:,} bytes (BACKUP_UPLOAD_MAX_BYTES).", limit=limit
                 )
             buffer += chunk
             if len(buffer) >= _BUFFER:

@@ -1,1 +1,1 @@
-"""``sysndd-admin``: the services of the API, from a shell."""
+"""``sysndd-admin``: the services of the API on the command line."""

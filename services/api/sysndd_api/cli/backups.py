@@ -1,4 +1,4 @@
-"""``sysndd-admin`` commands that take, list, prove and take in backups."""
+"""Commands of ``sysndd-admin`` that create, list, verify and upload backups."""
 
 import argparse
 import asyncio
@@ -22,18 +22,21 @@ def add_backup_commands(add: AddCommand, watch: WatchJob) -> None:
     """Add the commands to the parser.
 
     Args:
-        add: makes a sub-parser of name, command and summary.
-        watch: polls a job to its end.
+        add: Adds a command.
+        watch: Polls a job until it ends.
     """
     commands = _Backups(watch)
-    add("backup", commands.backup, "take a backup and wait for it")
+    add("backup", commands.backup, "create a backup and wait for it")
     add("list", commands.list, "list backups, newest first")
     verify = add(
-        "verify", commands.verify, "prove a backup by loading it beside live, and wait for it"
+        "verify",
+        commands.verify,
+        "verify a backup by restoring it into a scratch schema, or import an unmanaged file;"
+        " waits for the result",
     )
     verify.add_argument("backup", help="name as in `sysndd-admin list`, or `latest`")
-    upload = add("upload", commands.upload, "take in a .sql, .sql.gz or .sql.zst as a backup")
-    upload.add_argument("file", type=Path)
+    upload = add("upload", commands.upload, "upload a .sql, .sql.gz or .sql.zst file and import it")
+    upload.add_argument("file", type=Path, help="path of the dump")
 
 
 class _Backups:
@@ -43,13 +46,13 @@ class _Backups:
     async def backup(self, context: Context, options: argparse.Namespace) -> dict[str, Any]:
         job_id = await context[Backups].create_backup(COMMAND_LINE)
         job = await self._watch(context, job_id, options)
-        return job.model_dump(mode="json") | {"say": _made(job)}
+        return job.model_dump(mode="json") | {"say": _describe(job)}
 
     async def verify(self, context: Context, options: argparse.Namespace) -> dict[str, Any]:
         job_id = await context[Backups].verify_backup(COMMAND_LINE, options.backup)
         job = await self._watch(context, job_id, options)
         if job.kind == ImportBackup.job_kind:
-            say = f"Read to its end, and listed now: {_made(job)}"
+            say = f"Imported {_describe(job)}"
         else:
             name = (job.result or {}).get("name")
             say = f"{name} is verified: the restored copy matches the dump."
@@ -65,7 +68,7 @@ class _Backups:
         except OSError as error:
             raise SysnddError(f"{path}: {error.strerror}") from error
         job = await self._watch(context, job_id, options)
-        return job.model_dump(mode="json") | {"say": _made(job)}
+        return job.model_dump(mode="json") | {"say": _describe(job)}
 
     async def list(self, context: Context, _: argparse.Namespace) -> dict[str, Any]:
         manifests, unmanaged_files = (
@@ -75,16 +78,16 @@ class _Backups:
         views = [BackupView.model_validate(one, from_attributes=True) for one in manifests]
         lines = [
             f"{view.created_at:%Y-%m-%d %H:%M:%S}  {view.kind:<11}  {view.size_bytes:>14,}"
-            f"  {view.table_count:>4} tables  {view.verification or '-':<8}  {'+'.join(view.locations):<8}"
-            f"  {view.name}"
+            f"  {view.table_count:>4} tables  {view.verification or '-':<8}"
+            f"  {'+'.join(view.locations):<8}  {view.name}"
             for view in views
         ]
         lines += [
-            f"{unmanaged.modified_at:%Y-%m-%d %H:%M:%S}  {'no manifest':<11}  {unmanaged.size_bytes:>14,}"
-            f"  {'':<29}  {unmanaged.name}"
+            f"{unmanaged.modified_at:%Y-%m-%d %H:%M:%S}  {'no manifest':<11}"
+            f"  {unmanaged.size_bytes:>14,}  {'':<29}  {unmanaged.name}"
             for unmanaged in unmanaged_files
         ]
-        say = "\n".join(lines) or "There is no backup yet. Take one with: sysndd-admin backup"
+        say = "\n".join(lines) or "There is no backup yet. Create one with: sysndd-admin backup"
         return {
             "data": [view.model_dump(mode="json") for view in views],
             "unmanaged_files": [unmanaged.model_dump(mode="json") for unmanaged in unmanaged_files],
@@ -92,14 +95,14 @@ class _Backups:
         }
 
 
-def _made(job: JobView) -> str:
+def _describe(job: JobView) -> str:
     result = job.result or {}
     say = (
         f"{result['name']}: {result['size_bytes']:,} bytes, {result['table_count']} tables,"
         f" {result['row_count']:,} rows."
     )
     if result.get("offsite_error"):
-        say += f" There is no second copy: {result['offsite_error']}"
+        say += f" There is no off-site copy: {result['offsite_error']}"
     return say
 
 

@@ -1,4 +1,4 @@
-"""What a command of ``sysndd-admin`` is, and what its modules need to add and run one."""
+"""Types that the modules of ``sysndd-admin`` use to add and run commands."""
 
 import argparse
 from collections.abc import Awaitable, Callable
@@ -8,10 +8,10 @@ from sysndd_api.context import Context
 from sysndd_api.jobs.models import JobView
 
 Command = Callable[[Context, argparse.Namespace], Awaitable[dict[str, Any]]]
-"""Runs, and returns the result as JSON values; ``say`` is what a person reads of it."""
+"""Runs a command and returns its result as JSON values; ``say`` is the text output."""
 
 AddCommand = Callable[[str, Command, str], argparse.ArgumentParser]
-"""Makes a sub-parser of a name, a command and a summary."""
+"""Adds a command by name, function and summary; returns its parser for further arguments."""
 
 WatchJob = Callable[[Context, str, argparse.Namespace], Awaitable[JobView]]
-"""Polls a job to its end."""
+"""Polls a job until it ends."""

@@ -1,4 +1,4 @@
-"""``sysndd-admin`` commands that look into a backup before it is restored."""
+"""Commands of ``sysndd-admin`` that inspect a backup before a restore."""
 
 import argparse
 from typing import Any
@@ -8,6 +8,7 @@ from sysndd_api.backups.restore import Restores
 from sysndd_api.cli.command import AddCommand, WatchJob
 from sysndd_api.context import Context
 from sysndd_api.security.access import COMMAND_LINE
+from sysndd_core.jobs.models import Consent
 
 _SHOWN = 20
 
@@ -16,19 +17,19 @@ def add_inspection_commands(add: AddCommand, watch: WatchJob) -> None:
     """Add the commands to the parser.
 
     Args:
-        add: makes a sub-parser of name, command and summary.
-        watch: polls a job to its end.
+        add: Adds a command.
+        watch: Polls a job until it ends.
     """
     commands = _InspectionCommands(watch)
-    dry_run = add("dry-run", commands.dry_run, "show what a restore would change, and wait for it")
-    inspect = add(
-        "inspect", commands.inspect, "load one table of a backup into a schema of its own"
+    dry_run = add(
+        "dry-run", commands.dry_run, "report what a restore would change, and wait for it"
     )
+    inspect = add("inspect", commands.inspect, "load one table of a backup into a separate schema")
     for parser in (dry_run, inspect):
         parser.add_argument("backup", help="name as in `sysndd-admin list`")
     inspect.add_argument("table", help="name of the table")
-    add("inspections", commands.inspections, "list the schemas that `inspect` has made")
-    drop = add("drop-inspection", commands.drop, "drop one of them")
+    add("inspections", commands.inspections, "list the schemas that `inspect` created")
+    drop = add("drop-inspection", commands.drop, "drop a schema that `inspect` created")
     drop.add_argument("schema", help="name as in `sysndd-admin inspections`")
 
 
@@ -48,8 +49,8 @@ class _InspectionCommands:
         job = await self._watch(context, job_id, options)
         result = job.result or {}
         say = (
-            f"{result['rows']:,} rows of {result['table']} are in the schema {result['schema']};"
-            f" end it with: sysndd-admin drop-inspection {result['schema']}"
+            f"{result['rows']:,} rows of {result['table']} are in the schema {result['schema']}."
+            f" Drop it with: sysndd-admin drop-inspection {result['schema']}"
         )
         return job.model_dump(mode="json") | {"say": say}
 
@@ -61,19 +62,19 @@ class _InspectionCommands:
             for view in views
         ]
         data = [view.model_dump(mode="json") for view in views]
-        return {"data": data, "say": "\n".join(lines) or "There is none."}
+        return {"data": data, "say": "\n".join(lines) or "There are no inspections."}
 
     async def drop(self, context: Context, options: argparse.Namespace) -> dict[str, Any]:
         job_id = await context[Inspections].drop_inspection(COMMAND_LINE, options.schema)
         job = await self._watch(context, job_id, options)
-        return job.model_dump(mode="json") | {"say": f"{options.schema} is gone."}
+        return job.model_dump(mode="json") | {"say": f"{options.schema} dropped."}
 
 
 def describe(result: dict[str, Any]) -> str:
-    """Say in lines what a dry run has found."""
+    """Return the result of a dry run as text."""
     lines = [
-        f"Rows: {result['live_row_count']:,} in {result['live_table_count']} tables are live,"
-        f" {result['row_count']:,} in {result['table_count']} are in the backup."
+        f"Live database: {result['live_row_count']:,} rows in {result['live_table_count']} tables."
+        f" Backup: {result['row_count']:,} rows in {result['table_count']} tables."
     ]
     for one in result["tables"]:
         live, then = (
@@ -82,14 +83,19 @@ def describe(result: dict[str, Any]) -> str:
         )
         lines.append(f"  {one['table']}: {live} → {then}")
     accounts = result["accounts"]
-    for word, key in (("vanish", "vanish"), ("come back", "come_back")):
+    for effect, key in (("removed", "vanish"), ("restored", "come_back")):
         if names := accounts[key]:
-            lines.append(f"Accounts that {word}: {_names(names, accounts[f'{key}_count'])}")
+            lines.append(f"Accounts to be {effect}: {_names(names, accounts[f'{key}_count'])}")
     for one in accounts["changed"][:_SHOWN]:
         role = f" ({one['role'][0]} → {one['role'][1]})" if one["role"] else ""
-        lines.append(f"  {one['user_name']} gets an older {', '.join(one['older'])}{role}")
+        lines.append(
+            f"  {one['user_name']} will revert to an older {', '.join(one['older'])}{role}"
+        )
     if result["needs_second_word"]:
-        lines.append("It holds no active Administrator: a restore wants the second word too.")
+        lines.append(
+            "The backup contains no active administrator. A restore requires"
+            f" --accept {Consent.NO_ADMINISTRATOR}."
+        )
     return "\n".join(lines)
 
 

@@ -1,6 +1,6 @@
-"""``sysndd-admin``: the same services as the API, from a shell.
+"""``sysndd-admin``: the services of the API on the command line.
 
-Exit codes: 0 done; 1 refused or failed, with the reason on stderr; 2 called wrongly.
+Exit codes: 0 success; 1 refused or failed, with the reason on stderr; 2 usage error.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sysndd_api.backups.restore import RESTORE_WORD, SECOND_WORD, UNDO_WORD, Restores
+from sysndd_api.backups.restore import RESTORE_WORD, UNDO_WORD, Restores
 from sysndd_api.backups.service import Backups
 from sysndd_api.cli.accounts import add_account_commands
 from sysndd_api.cli.backups import add_backup_commands
@@ -29,6 +29,7 @@ from sysndd_api.security.passwords import check_password
 from sysndd_api.settings import ApiSettings
 from sysndd_api.users.administrators import Administrators
 from sysndd_core.errors import MailNotFound, SysnddError
+from sysndd_core.jobs.models import Consent
 from sysndd_core.jobs.rows import JobState
 from sysndd_core.logging import configure
 from sysndd_core.mail.outbox import MailState
@@ -37,9 +38,11 @@ from sysndd_core.settings.log import LogLevel
 
 _POLL_SECONDS = 0.5
 
+_RISKS = {Consent.NO_ADMINISTRATOR: "restore a backup that contains no active administrator"}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse the arguments, run one command, print what came of it."""
+    """Parse the arguments, run one command and print its result."""
     options = _parser().parse_args(arguments)
     try:
         settings = load(ApiSettings, os.environ)
@@ -48,11 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         result = asyncio.run(_run(settings, options))
     except SysnddError as error:
-        _complain(options, error)
+        _print_error(options, error)
         return 1
     except KeyboardInterrupt:
-        # The job goes on in the worker; only the watching ends.
-        print("Interrupted. A job that was started goes on.", file=sys.stderr)
+        # The worker continues the job; only the polling ends.
+        print("Interrupted. A submitted job continues; see `sysndd-admin jobs`.", file=sys.stderr)
         return 1
     if options.json:
         print(json.dumps(result, indent=2, default=str))
@@ -62,7 +65,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="sysndd-admin", description="Operate SysNDD.")
+    parser = argparse.ArgumentParser(
+        prog="sysndd-admin",
+        description="Administer SysNDD.",
+        epilog="Exit codes: 0 success; 1 refused or failed; 2 usage error.",
+    )
     commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
 
     def add(name: str, command: Command, summary: str) -> argparse.ArgumentParser:
@@ -72,34 +79,63 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     for name, command, summary in (
-        ("create-admin", _create_admin, "create an Administrator; safe to repeat"),
-        ("set-password", _set_password, "set an Administrator's password, end its sessions"),
+        ("create-admin", _create_admin, "create an administrator; idempotent"),
+        (
+            "set-password",
+            _set_password,
+            "set an administrator's password and revoke the account's sessions",
+        ),
     ):
         sub = add(name, command, summary)
-        sub.add_argument("--user-name", required=True)
+        sub.add_argument("--user-name", required=True, help="name of the account")
         if name == "create-admin":
-            sub.add_argument("--email", required=True)
+            sub.add_argument("--email", required=True, help="address of the account")
         source = sub.add_mutually_exclusive_group()
-        source.add_argument("--password-stdin", action="store_true", help="read it from stdin")
-        source.add_argument("--password-file", type=Path, help="read it from a file")
+        source.add_argument(
+            "--password-stdin", action="store_true", help="read the password from stdin"
+        )
+        source.add_argument("--password-file", type=Path, help="read the password from a file")
     add_account_commands(add)
     add_backup_commands(add, _watch)
     restore = add("restore", _restore, "restore a backup and wait for it")
-    restore.add_argument("backup", help="name as in `sysndd-admin list`")
-    restore.add_argument("--confirm", help=f"the word {RESTORE_WORD}; asked for when left out")
+    restore.add_argument("backup", help="name as in `sysndd-admin list`, or `latest`")
     restore.add_argument(
-        "--confirm-without-administrator",
-        help=f"the words {SECOND_WORD}, for a backup without an active Administrator",
+        "--confirm",
+        metavar="WORD",
+        help=f"the word {RESTORE_WORD}; a terminal prompts for it if omitted",
+    )
+    restore.add_argument(
+        "--accept",
+        metavar="CONSENT",
+        action="append",
+        default=[],
+        choices=[consent.value for consent in Consent],
+        help=f"a risk to accept; may be repeated. {_accepted_risks()}",
     )
     add_inspection_commands(add, _watch)
-    undo = add("undo-restore", _undo_restore, "bring back what the last restore replaced")
-    undo.add_argument("--confirm", help=f"the word {UNDO_WORD}; asked for when left out")
+    undo = add("undo-restore", _undo_restore, "undo the last restore and wait for it")
+    undo.add_argument(
+        "--confirm",
+        metavar="WORD",
+        help=f"the word {UNDO_WORD}; a terminal prompts for it if omitted",
+    )
     jobs = add("jobs", _jobs, "list jobs, newest first")
-    jobs.add_argument("--limit", type=int, default=20, choices=range(1, 501), metavar="1-500")
-    mail = add("test-mail", _test_mail, "send a test mail and wait for the mail server's answer")
+    jobs.add_argument(
+        "--limit",
+        type=int,
+        default=20,
+        choices=range(1, 501),
+        metavar="1-500",
+        help="maximum number of jobs (default 20)",
+    )
+    mail = add("test-mail", _test_mail, "send a test email and wait for the mail server's reply")
     mail.add_argument("--to", required=True, help="address of the recipient")
-    mail.add_argument("--timeout", type=float, default=60, help="seconds to wait")
+    mail.add_argument("--timeout", type=float, default=60, help="seconds to wait (default 60)")
     return parser
+
+
+def _accepted_risks() -> str:
+    return " ".join(f"{consent}: {_RISKS[consent]}." for consent in Consent)
 
 
 async def _run(settings: ApiSettings, options: argparse.Namespace) -> dict[str, Any]:
@@ -108,7 +144,7 @@ async def _run(settings: ApiSettings, options: argparse.Namespace) -> dict[str, 
         return await command(context, options)
 
 
-def _complain(options: argparse.Namespace, error: SysnddError) -> None:
+def _print_error(options: argparse.Namespace, error: SysnddError) -> None:
     if options.json:
         print(json.dumps({"code": error.code, "detail": error.detail, **error.extra}))
     print(f"sysndd-admin {options.name}: {error.detail}", file=sys.stderr)
@@ -121,14 +157,14 @@ async def _create_admin(context: Context, options: argparse.Namespace) -> dict[s
     say = (
         f"Administrator {name} was created."
         if created
-        else f"Administrator {name} is there already; nothing was changed."
+        else f"Administrator {name} already exists; no changes made."
     )
     return {"user_name": name, "created": created, "say": say}
 
 
 async def _set_password(context: Context, options: argparse.Namespace) -> dict[str, Any]:
     await context[Administrators].set_password(options.user_name, _password(options))
-    say = f"The password of {options.user_name} was set and all its sessions were ended."
+    say = f"Password of {options.user_name} set; all sessions revoked."
     return {"user_name": options.user_name, "say": say}
 
 
@@ -142,8 +178,8 @@ def _password(options: argparse.Namespace) -> str:
             raise SysnddError(f"{options.password_file}: {error.strerror}") from error
     else:
         password = getpass.getpass("Password: ")
-        if getpass.getpass("Again: ") != password:
-            raise SysnddError("The two are not the same.")
+        if getpass.getpass("Repeat password: ") != password:
+            raise SysnddError("The passwords do not match.")
     check_password(password, own=(options.user_name, getattr(options, "email", "")))
     return password
 
@@ -153,20 +189,20 @@ async def _restore(context: Context, options: argparse.Namespace) -> dict[str, A
     if confirm is None and sys.stdin.isatty():
         manifest = await context[Backups].get(options.backup)
         print(
-            f"This replaces the live database by {manifest.name} of"
+            f"This replaces the live database with {manifest.name} of"
             f" {manifest.created_at:%Y-%m-%d %H:%M} UTC ({manifest.row_count:,} rows)."
-            " A safety backup is taken first.",
+            " A safety backup is created first.",
             file=sys.stderr,
         )
-        confirm = await asyncio.to_thread(input, f"Type {RESTORE_WORD} to go on: ")
+        confirm = await asyncio.to_thread(input, f"Type {RESTORE_WORD} to continue: ")
     job_id = await context[Restores].restore_backup(
-        COMMAND_LINE, options.backup, confirm, options.confirm_without_administrator
+        COMMAND_LINE, options.backup, confirm, map(Consent, options.accept)
     )
     job = await _watch(context, job_id, options)
     result = job.result or {}
     return job.model_dump(mode="json") | {
-        "say": f"Restored {result['restored']}. What was there before is {result['safety_backup']}."
-        + (" Pending migrations were applied to it." if result.get("migrated") else "")
+        "say": f"Restored {result['restored']}. Safety backup: {result['safety_backup']}."
+        + (" Pending migrations were applied." if result.get("migrated") else "")
     }
 
 
@@ -174,28 +210,28 @@ async def _undo_restore(context: Context, options: argparse.Namespace) -> dict[s
     confirm = options.confirm
     if confirm is None and sys.stdin.isatty():
         print(
-            "This brings back the tables that the last restore replaced. What was written since"
-            " goes out of sight.",
+            "This returns to the tables that the last restore replaced. Data written since then"
+            " will no longer be visible.",
             file=sys.stderr,
         )
-        confirm = await asyncio.to_thread(input, f"Type {UNDO_WORD} to go on: ")
+        confirm = await asyncio.to_thread(input, f"Type {UNDO_WORD} to continue: ")
     job_id = await context[Restores].undo_restore(COMMAND_LINE, confirm)
     job = await _watch(context, job_id, options)
     result = job.result or {}
     if "undone" not in result:
         return job.model_dump(mode="json") | {"say": job.message or "Done."}
     return job.model_dump(mode="json") | {
-        "say": f"Took back the restore of {result['undone']}. Since then {result['rows_added']:,}"
-        f" rows had been added and {result['rows_removed']:,} removed; they are in the schema"
-        f" {result['kept_in']}."
+        "say": f"Restore of {result['undone']} undone. Since the restore,"
+        f" {result['rows_added']:,} rows were added and {result['rows_removed']:,} removed; the"
+        f" schema {result['kept_in']} contains that data."
     }
 
 
 async def _watch(context: Context, job_id: str, options: argparse.Namespace) -> JobView:
-    """Poll a job to its end, with a bar on a terminal.
+    """Poll a job until it ends, with a progress bar on a terminal.
 
     Raises:
-        SysnddError: it failed or was cancelled.
+        SysnddError: The job failed or was cancelled.
     """
     bar = sys.stderr.isatty() and not options.json
     while True:
@@ -225,7 +261,7 @@ async def _jobs(context: Context, options: argparse.Namespace) -> dict[str, Any]
     return {
         "data": [view.model_dump(mode="json") for view in views],
         "total": total,
-        "say": "\n".join(lines) or "There is no job yet.",
+        "say": "\n".join(lines) or "There are no jobs yet.",
     }
 
 
@@ -236,19 +272,19 @@ async def _test_mail(context: Context, options: argparse.Namespace) -> dict[str,
         try:
             mail = await context[Mails].detail(mail_id)
         except MailNotFound as error:
-            raise SysnddError(f"The mail {mail_id} is gone from the outbox.") from error
+            raise SysnddError(f"The email {mail_id} no longer exists in the outbox.") from error
         if mail.state == MailState.SENT:
-            say = f"Sent to {options.to}; the mail server said: {mail.last_reply}"
+            say = f"Sent to {options.to}. The mail server replied: {mail.last_reply}"
             return {"id": mail_id, "message_id": mail.message_id, "state": "sent", "say": say}
         if mail.state in (MailState.FAILED, MailState.CANCELLED):
             raise SysnddError(
                 f"Not sent: {mail.last_code or ''} {mail.last_reply or mail.state}".strip()
             )
         if time.monotonic() > deadline:
-            last = mail.last_reply or "no mailer has taken it"
+            last = mail.last_reply or "no mailer has claimed it"
             raise SysnddError(
-                f"Not sent after {options.timeout:g} s ({last}). The mail {mail_id} stays in the"
-                " outbox and will be tried again."
+                f"Not sent after {options.timeout:g} s ({last}). The email {mail_id} stays in the"
+                " outbox and will be retried."
             )
         await asyncio.sleep(_POLL_SECONDS)
 

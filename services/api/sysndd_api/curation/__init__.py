@@ -1,1 +1,1 @@
-"""The public read of genes and entities."""
+"""Genes and entities, read by the public."""

@@ -1,4 +1,4 @@
-"""Genes and entities: lists with search, filter, sort and pages, and one by id."""
+"""Routes of genes and entities."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,7 +18,7 @@ async def list_genes(request: Request) -> Response:
 
 
 async def get_gene(request: Request) -> Response:
-    """Return one gene by HGNC id."""
+    """Return one gene by its HGNC ID."""
     return reply(await service(request, Curation).gene(request.path_params["hgnc_id"]))
 
 

@@ -1,4 +1,4 @@
-"""Genes and entities as everybody may read them, and how they are searched."""
+"""Query strings and response bodies of genes and entities."""
 
 from datetime import datetime
 from typing import Literal
@@ -9,7 +9,7 @@ from sysndd_api.web.models import PageQuery
 
 
 class GeneQuery(PageQuery):
-    """``search`` looks in symbol, name and id; ``sort`` takes a leading ``-`` for descending."""
+    """Filters of the gene list; ``search`` matches symbol, name and ID; ``-`` sorts descending."""
 
     search: str | None = Field(None, max_length=100)
     chromosome: str | None = Field(None, max_length=8)
@@ -30,7 +30,7 @@ class GeneView(BaseModel):
 
 
 class EntityQuery(PageQuery):
-    """``search`` looks in the gene's symbol and the disease's name; the others are exact."""
+    """Filters of the entity list; ``search`` matches the gene's symbol and the disease's name."""
 
     search: str | None = Field(None, max_length=100)
     category: Literal["Definitive", "Moderate", "Limited", "Refuted"] | None = None

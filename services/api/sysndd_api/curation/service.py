@@ -1,4 +1,4 @@
-"""Searching genes and entities."""
+"""Searches genes and entities."""
 
 from sysndd_api.curation.models import EntityQuery, EntityView, GeneQuery, GeneView
 from sysndd_api.curation.store import CurationStore
@@ -6,7 +6,7 @@ from sysndd_core.errors import EntityNotFound, GeneNotFound
 
 
 class Curation:
-    """The public read of the curation tables."""
+    """Public access to the curation tables."""
 
     def __init__(self, store: CurationStore) -> None:
         self._store = store
@@ -19,7 +19,7 @@ class Curation:
         """Return one gene.
 
         Raises:
-            GeneNotFound.
+            GeneNotFound: No gene has this ID.
         """
         gene = await self._store.gene(hgnc_id)
         if gene is None:
@@ -27,17 +27,17 @@ class Curation:
         return gene
 
     async def entities(self, query: EntityQuery) -> tuple[list[EntityView], int]:
-        """Return one page of entities and the number of all that match."""
+        """Return one page of published entities and the number of all that match."""
         return await self._store.entities(query)
 
     async def entity(self, entity_id: str) -> EntityView:
-        """Return one entity.
+        """Return one published entity.
 
         Args:
-            entity_id: decimal digits, as they stand in the address.
+            entity_id: The ID as it appears in the URL.
 
         Raises:
-            EntityNotFound.
+            EntityNotFound: No published entity has this ID, or it is not a number.
         """
         known = entity_id.isascii() and entity_id.isdigit() and len(entity_id) < 10
         entity = await self._store.entity(int(entity_id)) if known else None

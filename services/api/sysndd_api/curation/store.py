@@ -1,17 +1,17 @@
-"""Reads ``gene`` and ``entity``. Only published entities are seen: active and approved."""
+"""Reads ``gene`` and ``entity``; only published entities: active and approved."""
 
 from sysndd_api.curation.models import EntityQuery, EntityView, GeneQuery, GeneView
 from sysndd_api.web.search import build_filter
 from sysndd_core.db.database import Database
 
-# The only expressions that ever reach ORDER BY; the last one makes pages stable.
+# The only expressions that reach ORDER BY; the last column makes the order unique.
 _GENE_ORDER = {"symbol": "g.symbol", "hgnc_id": "g.hgnc_id", "name": "g.name"}
 _ENTITY_ORDER = {"entity_id": "e.entity_id", "symbol": "g.symbol", "created_at": "e.created_at"}
 _PUBLISHED = "e.is_active = 1 AND e.status = 'approved'"
 
 
 class CurationStore:
-    """The tables that the public reads."""
+    """Reads the public tables."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -35,7 +35,7 @@ class CurationStore:
         self._all_joins = "".join(self._joins.values())
 
     async def genes(self, query: GeneQuery) -> tuple[list[GeneView], int]:
-        """Read one page of genes and the number of all that match."""
+        """Return one page of genes and the number of all that match."""
         condition, arguments = build_filter(
             {"g.chromosome": query.chromosome},
             search=query.search,
@@ -54,14 +54,14 @@ class CurationStore:
         return [GeneView.model_validate(row) for row in rows], int(total["n"]) if total else 0
 
     async def gene(self, hgnc_id: str) -> GeneView | None:
-        """Read one gene by HGNC id, or None."""
+        """Return one gene by its HGNC ID, or None."""
         row = await self._database.fetch_one(
             f"SELECT {self._gene_columns} FROM {self._genes} WHERE g.hgnc_id = %s", (hgnc_id,)
         )
         return GeneView.model_validate(row) if row is not None else None
 
     async def entities(self, query: EntityQuery) -> tuple[list[EntityView], int]:
-        """Read one page of published entities and the number of all that match."""
+        """Return one page of published entities and the number of all that match."""
         condition, arguments = build_filter(
             {
                 "e.category": query.category,
@@ -74,8 +74,8 @@ class CurationStore:
             columns=("g.symbol", "d.name"),
         )
         order = _order(query.sort, _ENTITY_ORDER, "e.entity_id")
-        # The page's ids are found first, joining only what the conditions and the order name:
-        # joining all four tables for every row before sorting takes fifteen times as long.
+        # First find the IDs of the page, joining only the tables that the conditions and the order
+        # need: joining all four tables before sorting takes fifteen times as long.
         needed = [join for alias, join in self._joins.items() if alias in condition + order]
         found = f"{self._entity}{''.join(needed)} WHERE {_PUBLISHED} AND {condition}"
         async with self._database.connection() as connection:
@@ -89,7 +89,7 @@ class CurationStore:
         return [EntityView.model_validate(row) for row in rows], int(total["n"]) if total else 0
 
     async def entity(self, entity_id: int) -> EntityView | None:
-        """Read one published entity, or None."""
+        """Return one published entity, or None."""
         row = await self._database.fetch_one(
             f"SELECT {self._entity_columns} FROM {self._entity}{self._all_joins}"
             f" WHERE e.entity_id = %s AND {_PUBLISHED}",

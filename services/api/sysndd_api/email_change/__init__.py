@@ -1,1 +1,1 @@
-"""Changes of an e-mail address, confirmed at both ends."""
+"""Email changes, confirmed by both addresses."""

@@ -1,4 +1,4 @@
-"""Asking for another address, and confirming it from either mailbox."""
+"""Routes of the email change."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,7 +10,7 @@ from sysndd_api.web.http import actor_of, body_of, remote_of, reply, service
 
 
 async def request_change(request: Request) -> Response:
-    """Ask for another address; a mail goes to both."""
+    """Request an email change; an email goes to both addresses."""
     body = await body_of(request, EmailChangeRequest)
     await service(request, EmailChanges).request(
         actor_of(request), body.email, body.password.get_secret_value()
@@ -19,7 +19,7 @@ async def request_change(request: Request) -> Response:
 
 
 async def confirm(request: Request) -> Response:
-    """Confirm a change of address by the token of either link."""
+    """Confirm an email change with the token of either link."""
     body = await body_of(request, TokenRequest)
     status = await service(request, EmailChanges).confirm(
         body.token.get_secret_value(), remote=remote_of(request)

@@ -1,4 +1,4 @@
-"""Bodies and replies of a change of address."""
+"""Request and response bodies of the email change."""
 
 from typing import Literal
 
@@ -9,13 +9,13 @@ from sysndd_api.web.models import RequestModel
 
 
 class EmailChangeRequest(RequestModel):
-    """The new address, and the present password."""
+    """The new address, and the current password."""
 
     email: Email
     password: Password
 
 
 class EmailChangeConfirmed(BaseModel):
-    """Whether the address has changed, or the other mailbox is still to agree."""
+    """Whether the address was changed, or the other address must still confirm it."""
 
     status: Literal["changed", "waiting_for_the_other"]

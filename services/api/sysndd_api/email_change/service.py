@@ -1,9 +1,9 @@
-"""A change of address: done when both the old and the new mailbox have agreed."""
+"""Changes an account's address once both the old and the new address have confirmed it."""
 
 import pymysql.err
 
 from sysndd_api.accounts.mail import AccountMails
-from sysndd_api.accounts.service import EVEN_SECONDS
+from sysndd_api.accounts.service import MINIMUM_RESPONSE_SECONDS
 from sysndd_api.accounts.store import Account, UserStore
 from sysndd_api.accounts.token_store import LinkToken, TokenStore
 from sysndd_api.audit.service import Audit
@@ -19,7 +19,7 @@ _SIDES = (TokenPurpose.EMAIL_OLD, TokenPurpose.EMAIL_NEW)
 
 
 class EmailChanges:
-    """What can be done about the address of an account."""
+    """Requests and confirms email changes."""
 
     def __init__(
         self,
@@ -45,26 +45,29 @@ class EmailChanges:
         self._minutes = minutes
 
     async def request(self, actor: Actor, email: str, password: str) -> None:
-        """Mail a link to the present address and one to the new one.
+        """Email a link to the current address and one to the new address.
 
-        Whether the new one belongs to another account is told to its owner only.
+        Only the owner of the new address learns that it belongs to another account.
 
         Raises:
-            WrongCurrentPassword, TooManyAttempts, TokenKeyMissing, SignInBusy.
+            WrongCurrentPassword: The password is wrong.
+            TooManyAttempts: A rate limit is exceeded.
+            TokenKeyMissing: TOKEN_KEY is not set, so links cannot be created.
+            SignInBusy: Too many password hashes are pending.
         """
         if not self._tokens.can_issue:
             raise TokenKeyMissing()
-        user = await self._passwords.check_old(actor, password, "request_email_change")
+        user = await self._passwords.check_current_password(actor, password, "request_email_change")
         if not await self._rate_limits.may_mail("email", user.email):
             raise TooManyAttempts()
-        async with minimum_duration(EVEN_SECONDS):
+        async with minimum_duration(MINIMUM_RESPONSE_SECONDS):
             may_mail = await self._rate_limits.may_mail("email", email)
             async with self._database.transaction() as tx:
                 other = await self._users.lock_by_email(tx, email)
                 for purpose in _SIDES:
                     await self._tokens.revoke(tx, user.user_id, purpose)
                 await self._send(tx, user, email, other, may_mail=may_mail)
-                await self._audit.write(tx, actor, "request_email_change", obj=email)
+                await self._audit.write(tx, actor, "request_email_change", object_name=email)
 
     async def _send(
         self, tx: Transaction, user: Account, email: str, other: Account | None, *, may_mail: bool
@@ -101,19 +104,19 @@ class EmailChanges:
             await self._mails.notice(tx, "registered_again", other.email, other.user_name)
 
     async def confirm(self, token: str, *, remote: str | None) -> str:
-        """Note that one mailbox agrees; with the second the address changes.
+        """Record the confirmation by one address; the second one changes the address.
 
         Returns:
             ``changed`` or ``waiting_for_the_other``.
 
         Raises:
-            LinkInvalid: used for a change that is over, expired, made for something else, forged;
-                or the address has been taken meanwhile.
-            TooManyAttempts.
+            LinkInvalid: The token was used, expired, replaced or forged, has another purpose, or
+                the new address was taken in the meantime.
+            TooManyAttempts: A rate limit is exceeded.
         """
         await self._rate_limits.check("confirm_email_change", remote)
         actor = anyone(remote)
-        async with self._audit.refusals(actor, "confirm_email_change", LinkInvalid):
+        async with self._audit.record_rejections(actor, "confirm_email_change", LinkInvalid):
             try:
                 async with self._database.transaction() as tx:
                     return await self._confirm(tx, token, remote)
@@ -139,16 +142,16 @@ class EmailChanges:
         ):
             raise LinkInvalid()
         if not fresh:
-            # Pressed twice: say how things stand, as long as this is still the latest word.
+            # A repeated confirmation returns the current state, unless the change is obsolete.
             if row.used_at is not None and change.finished_at is not None:
                 if user.email == change.new_email:
                     return "changed"
-            elif row.used_at is not None and not await self._is_over(tx, change):
+            elif row.used_at is not None and not await self._is_closed(tx, change):
                 return "waiting_for_the_other"
             raise LinkInvalid()
         actor = Actor(user.user_id, user.user_name, user.role, remote)
         if not await self._store.confirm(tx, change, row.id):
-            await self._audit.write(tx, actor, "confirm_email_change", obj=change.new_email)
+            await self._audit.write(tx, actor, "confirm_email_change", object_name=change.new_email)
             return "waiting_for_the_other"
         await self._users.set_email(tx, user.user_id, change.new_email)
         await self._store.finish(tx, change.id)
@@ -157,11 +160,13 @@ class EmailChanges:
             tx, "email_changed", user.email, user.user_name, new_email=change.new_email
         )
         detail = {"from": user.email, "to": change.new_email}
-        await self._audit.write(tx, actor, "change_email", obj=user.user_name, detail=detail)
+        await self._audit.write(
+            tx, actor, "change_email", object_name=user.user_name, detail=detail
+        )
         return "changed"
 
-    async def _is_over(self, tx: Transaction, change: EmailChange) -> bool:
-        """Tell whether the link in the other mailbox can't be used any more."""
+    async def _is_closed(self, tx: Transaction, change: EmailChange) -> bool:
+        """Return whether the other address can no longer confirm the change."""
         done = change.old_confirmed_at is not None
         other = change.new_token if done else change.old_token
         return not await self._tokens.is_pending(tx, other)

@@ -1,4 +1,4 @@
-"""The ``email_change`` table of the platform: changes of address, each with two confirmations."""
+"""The platform's table ``email_change``: email changes with their two confirmations."""
 
 import uuid
 from dataclasses import dataclass
@@ -9,12 +9,14 @@ from sysndd_core.db.database import Database, Transaction
 
 @dataclass(frozen=True)
 class EmailChange:
-    """A change that somebody asked for.
+    """A requested email change.
 
     Attributes:
-        old_token, new_token: ids of the tokens that went to the two mailboxes.
-        old_confirmed_at, new_confirmed_at: when each agreed.
-        finished_at: when the address was changed.
+        old_token: ID of the token that was sent to the old address.
+        new_token: ID of the token that was sent to the new address.
+        old_confirmed_at: When the old address confirmed it.
+        new_confirmed_at: When the new address confirmed it.
+        finished_at: When the address was changed.
     """
 
     id: str
@@ -27,7 +29,7 @@ class EmailChange:
 
 
 class EmailChangeStore:
-    """Changes of address that wait for one or both confirmations."""
+    """Email changes, pending and finished."""
 
     def __init__(self, database: Database) -> None:
         self._table = f"{database.ops}.email_change"
@@ -35,7 +37,7 @@ class EmailChangeStore:
     async def insert(
         self, tx: Transaction, user_id: int, new_email: str, *, old_token: str, new_token: str
     ) -> None:
-        """Write a change; the tokens are given by their ids."""
+        """Insert an email change with the IDs of its tokens."""
         await tx.execute(
             f"INSERT INTO {self._table} (id, user_id, new_email, old_token, new_token, created_at)"
             " VALUES (%s, %s, %s, %s, %s, UTC_TIMESTAMP(6))",
@@ -43,7 +45,7 @@ class EmailChangeStore:
         )
 
     async def lock(self, tx: Transaction, token_id: str) -> EmailChange | None:
-        """Find a change by the id of one of its tokens and lock it."""
+        """Return an email change by the ID of one of its tokens, and lock its row."""
         row = await tx.fetch_one(
             "SELECT id, new_email, old_token, new_token, old_confirmed_at, new_confirmed_at,"
             f" finished_at FROM {self._table} WHERE old_token = %s OR new_token = %s FOR UPDATE",
@@ -52,7 +54,7 @@ class EmailChangeStore:
         return EmailChange(**row) if row is not None else None
 
     async def confirm(self, tx: Transaction, change: EmailChange, token_id: str) -> bool:
-        """Note one confirmation; return whether the other is there, too."""
+        """Record one confirmation; return whether the other address has confirmed too."""
         is_old = change.old_token == token_id
         side = "old" if is_old else "new"
         await tx.execute(
@@ -63,7 +65,7 @@ class EmailChangeStore:
         return other is not None
 
     async def finish(self, tx: Transaction, change_id: str) -> None:
-        """Note that the address was changed."""
+        """Record that the address was changed."""
         await tx.execute(
             f"UPDATE {self._table} SET finished_at = UTC_TIMESTAMP(6) WHERE id = %s", (change_id,)
         )

@@ -1,1 +1,1 @@
-"""Live, ready, and how each part is."""
+"""Liveness, readiness, and the health report."""

@@ -1,9 +1,9 @@
-"""Whether the schemas are still as the last migration run left them, looked at now and then.
+"""Checks whether the schemas are as the last migration run left them.
 
-Health is asked every few seconds by several readers, and reading every definition takes tens of
-milliseconds or, with a thousand tables, seconds. So one look at a time runs in the background, its
-answer serves for a minute, and a report never waits longer than its deadline for it. The page of
-migrations asks for a new look: who has just mended something wants to see that it is mended.
+Several clients request the health report every few seconds, but reading every definition takes
+from tens of milliseconds to seconds with a thousand tables. Therefore one comparison at a time
+runs in the background, its result is reused for a minute, and a report waits for it only until a
+deadline. The migrations page requests a new comparison, because it is opened after a fix.
 """
 
 import asyncio
@@ -17,18 +17,18 @@ from sysndd_core.db.schema_objects import Difference, drifted
 from sysndd_core.errors import SysnddError
 from sysndd_core.health import Check, Status
 
-_EVERY_SECONDS = 60.0
-_PATIENCE_SECONDS = 1.0
-_NAMED = 20
+_MAX_AGE_SECONDS = 60.0
+_WAIT_SECONDS = 1.0
+_MAX_LISTED = 20
 
 
 class DriftWatch:
-    """The last look at both schemas, renewed when it is old.
+    """The last comparison of both schemas, repeated when its result is too old.
 
     Args:
-        database: the process's pool.
-        platform: name of the platform schema, which keeps what is expected.
-        schemas: names of the schemas to look at.
+        database: The connection pool.
+        platform: Name of the platform schema, which stores the expected definitions.
+        schemas: Names of the schemas to compare.
     """
 
     def __init__(self, database: Database, *, platform: str, schemas: tuple[str, ...]) -> None:
@@ -39,20 +39,20 @@ class DriftWatch:
         self._compared_at = float("-inf")
         self._check = Check(Status.PASS, observed={"compared_at": None})
 
-    async def check(self, *, at_most_seconds_old: float = _EVERY_SECONDS) -> Check:
-        """Return the last look's answer; never raises.
+    async def check(self, *, max_age_seconds: float = _MAX_AGE_SECONDS) -> Check:
+        """Return the result of the last comparison; never raises.
 
         Args:
-            at_most_seconds_old: an older answer is renewed, as far as patience allows.
+            max_age_seconds: An older result is renewed, if that takes no longer than the deadline.
         """
-        if self._comparison is None and time.monotonic() - self._compared_at >= at_most_seconds_old:
-            self._comparison = asyncio.create_task(self._renew())
+        if self._comparison is None and time.monotonic() - self._compared_at >= max_age_seconds:
+            self._comparison = asyncio.create_task(self._compare())
         if self._comparison is not None:
-            # wait, not wait_for: the look goes on when this report can't wait any longer.
-            await asyncio.wait({self._comparison}, timeout=_PATIENCE_SECONDS)
+            # asyncio.wait, unlike wait_for, lets the comparison continue after the timeout.
+            await asyncio.wait({self._comparison}, timeout=_WAIT_SECONDS)
         return self._check
 
-    async def _renew(self) -> None:
+    async def _compare(self) -> None:
         try:
             async with self._database.connection() as connection:
                 found = [
@@ -72,9 +72,9 @@ def _drift_check(found: list[Difference]) -> Check:
     unseen = [name for difference in found for name in difference.unseen]
     observed = {
         "compared_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "drift": sentences[:_NAMED],
-        # `sysndd-migrator status` has the privileges to look at these too.
-        "not_visible_to_this_account": unseen[:_NAMED],
+        "drift": sentences[:_MAX_LISTED],
+        # `sysndd-migrator status` has the privileges to read these too.
+        "not_visible_to_this_account": unseen[:_MAX_LISTED],
     }
     if not sentences:
         return Check(Status.PASS, observed=observed)

@@ -1,4 +1,4 @@
-"""Live, ready, and the report."""
+"""Routes of liveness, readiness and the health report."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,12 +13,12 @@ from sysndd_core.health import Status
 
 
 async def live(_: Request) -> Response:
-    """Answer 200 while the process runs; asks nobody else."""
+    """Return 200 while the process runs; checks nothing else."""
     return reply(Live())
 
 
 async def ready(request: Request) -> Response:
-    """Answer 200 only when the database answers and no migration is pending."""
+    """Return 200 only if the database answers and no migration is pending."""
     found = await service(request, Health).readiness()
     if found.ready:
         return reply(Ready(status="pass", pending_migrations=0))
@@ -27,7 +27,7 @@ async def ready(request: Request) -> Response:
 
 
 async def report(request: Request) -> Response:
-    """Report status and numbers; every part with its reason for administrators."""
+    """Return the health status; administrators also get every check with its reason."""
     found = await service(request, Health).report()
     details = await service(request, Guard).admits(request, Access.ADMINISTRATOR)
     answer = HealthReport(

@@ -1,4 +1,4 @@
-"""What the health addresses answer."""
+"""Response bodies of the health routes."""
 
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ class Live(BaseModel):
 
 
 class Ready(BaseModel):
-    """Whether requests may be sent here; ``reason`` says why not."""
+    """Whether the instance accepts requests; ``reason`` names the problem if not."""
 
     status: Literal["pass", "fail"]
     reason: str | None = None
@@ -20,11 +20,11 @@ class Ready(BaseModel):
 
 
 class HealthReport(BaseModel):
-    """``application/health+json``; ``checks`` only for administrators.
+    """``application/health+json``; ``checks`` is included only for administrators.
 
     Attributes:
-        pending_migrations: None when the database can't be asked.
-        queue_depth: jobs and mails that are waiting or in work; None likewise.
+        pending_migrations: None if the database is unavailable.
+        queue_depth: Number of queued and running jobs and emails; None likewise.
     """
 
     status: Literal["pass", "warn", "fail"]

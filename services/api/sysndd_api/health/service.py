@@ -1,4 +1,4 @@
-"""Is it all right? One check for each part, side by side, each with a deadline."""
+"""The health report: one check per component, run concurrently, each with a deadline."""
 
 import asyncio
 import os
@@ -22,18 +22,18 @@ from sysndd_core.jobs.wake_up import WakeUp
 from sysndd_core.mail.outbox import MailRows
 from sysndd_core.mail.transport import TransportRows
 
-# A load balancer that hears nothing for two seconds counts us as gone, so we speak before that.
+# Load balancers commonly time out after two seconds.
 _DEADLINE_SECONDS = 1.5
 _WORKER_SEEN_SECONDS = 30
-_OLD_BACKUP_HOURS = 26
-_COPY_HOURS = 0.25  # a large one takes its time
+_MAX_BACKUP_AGE_HOURS = 26
+_OFFSITE_COPY_HOURS = 0.25  # a large one takes some minutes
 _SLOW_QUEUE_SECONDS = 300
 _LOW_SPACE_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
 class Readiness:
-    """Whether requests may be sent here."""
+    """Whether the instance accepts requests."""
 
     ready: bool
     reason: str | None
@@ -42,7 +42,7 @@ class Readiness:
 
 @dataclass(frozen=True)
 class Report:
-    """All checks and the two numbers that everybody may see."""
+    """All checks, and the two numbers that are public."""
 
     status: Status
     pending_migrations: int | None
@@ -51,14 +51,15 @@ class Report:
 
 
 class Health:
-    """Observes every part of the system.
+    """Checks every component of the system.
 
     Args:
-        settings: for the directory of migrations and the schema names.
-        database: the process's pool.
-        wake_up: Redis.
-        jobs, mails: the leased tables, for their depth.
-        backups: the store, for the age of the newest backup and for room.
+        settings: For the migrations directory and the schema names.
+        database: The connection pool.
+        wake_up: The connection to Redis.
+        jobs: The table of jobs, for its depth.
+        mails: The table of emails, for its depth.
+        backups: The backup directory, for the latest backup and the free space.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class Health:
         self._transports = TransportRows(database)
 
     async def readiness(self) -> Readiness:
-        """Tell whether the database answers and no migration is pending; never raises."""
+        """Check that the database answers and no migration is pending; never raises."""
         try:
             async with asyncio.timeout(_DEADLINE_SECONDS):
                 state = await self._schema()
@@ -107,8 +108,8 @@ class Health:
         )
 
     async def checks(self, *names: str) -> dict[str, Check]:
-        """Run the checks that are named, or all of them, side by side; never raises."""
-        # Before the checks themselves ask for more connections than the pool may have.
+        """Run the named checks, or all, concurrently; never raises."""
+        # Read before the checks themselves use connections of the pool.
         pool = self._database.state
         every: dict[str, Callable[[], Awaitable[Check]]] = {
             "database": self._check_database,
@@ -122,14 +123,14 @@ class Health:
             "backups": self._check_backups,
             "pool": lambda: self._check_pool(pool),
         }
-        wanted = names or tuple(every)
-        results = await asyncio.gather(*(_bounded(every[name]) for name in wanted))
-        return dict(zip(wanted, results, strict=True))
+        selected = names or tuple(every)
+        results = await asyncio.gather(*(_bounded(every[name]) for name in selected))
+        return dict(zip(selected, results, strict=True))
 
     async def migrations_now(self) -> tuple[Check, Check]:
-        """Check what is pending and, with a look of this moment, what has drifted; never raises."""
+        """Check for pending migrations and, with a new comparison, for drift; never raises."""
         state = (await self.checks("migrations"))["migrations"]
-        return state, await _bounded(lambda: self._drift.check(at_most_seconds_old=0))
+        return state, await _bounded(lambda: self._drift.check(max_age_seconds=0))
 
     async def _schema(self) -> SchemaState:
         names = self._settings.database
@@ -142,9 +143,9 @@ class Health:
             )
 
     async def _check_database(self) -> Check:
-        begun = asyncio.get_running_loop().time()
+        started = asyncio.get_running_loop().time()
         version = await self._store.server_version()
-        ms = round((asyncio.get_running_loop().time() - begun) * 1000, 1)
+        ms = round((asyncio.get_running_loop().time() - started) * 1000, 1)
         return Check(Status.PASS, observed={"version": version, "ms": ms})
 
     async def _check_migrations(self) -> Check:
@@ -163,7 +164,7 @@ class Health:
         if await self._wake_up.answers():
             return Check(Status.PASS)
         return Check(
-            Status.WARN, "Redis does not answer; jobs and mails start up to ten seconds late."
+            Status.WARN, "Redis does not answer. Jobs and emails start up to ten seconds late."
         )
 
     def _jobs_of_backup(self) -> JobRows:
@@ -173,14 +174,14 @@ class Health:
         depth = await rows.depth()
         oldest = depth["oldest_seconds"]
         if oldest is not None and oldest > _SLOW_QUEUE_SECONDS:
-            return Check(Status.WARN, f"The oldest has been due for {oldest} s.", depth)
+            return Check(Status.WARN, f"Oldest queued item is {oldest} s overdue.", depth)
         return Check(Status.PASS, observed=depth)
 
     async def _check_mails(self) -> Check:
         found = await self._check_queue(self._mails)
         held = found.observed["held"]
         if held and found.status is Status.PASS:
-            reason = f"{held} mail(s) may have arrived and wait for a person."
+            reason = f"Delivery of {held} email(s) is unknown; review required."
             return Check(Status.WARN, reason, found.observed)
         return found
 
@@ -196,7 +197,7 @@ class Health:
             "smtp_code": first["code"],
             "mailers": len(broken),
         }
-        reason = f"Nothing is sent: {first['reason']}. See GET /api/admin/smtp/test."
+        reason = f"Circuit breaker is open: {first['reason']}. See GET /api/admin/smtp/test."
         return Check(Status.WARN, reason, observed)
 
     async def _check_workers(self) -> Check:
@@ -205,7 +206,7 @@ class Health:
         missing = [queue for queue, count in counts.items() if not count]
         if missing:
             named = " and ".join(missing)
-            return Check(Status.WARN, f"No worker of the {named} queue was seen lately.", counts)
+            return Check(Status.WARN, f"No worker of the {named} queue was seen recently.", counts)
         return Check(Status.PASS, observed=counts)
 
     async def _check_backups(self) -> Check:
@@ -223,17 +224,17 @@ class Health:
         offsite_missing = self._settings.s3.bucket is not None and manifests[0].offsite is None
         if offsite_missing:
             observed["offsite_error"] = manifests[0].offsite_error
-        if hours > _OLD_BACKUP_HOURS:
-            return Check(Status.WARN, f"The newest backup is {hours:.0f} h old.", observed)
-        if offsite_missing and hours > _COPY_HOURS:
-            reason = manifests[0].offsite_error or "no worker has copied it yet"
-            return Check(Status.WARN, f"The newest backup has no second copy: {reason}", observed)
+        if hours > _MAX_BACKUP_AGE_HOURS:
+            return Check(Status.WARN, f"The latest backup is {hours:.0f} h old.", observed)
+        if offsite_missing and hours > _OFFSITE_COPY_HOURS:
+            reason = manifests[0].offsite_error or "no worker has uploaded it yet"
+            return Check(Status.WARN, f"The latest backup has no off-site copy: {reason}", observed)
         if free < _LOW_SPACE_BYTES:
             return Check(Status.WARN, "Less than 1 GiB is free for backups.", observed)
         return Check(Status.PASS, observed=observed)
 
     async def _check_pool(self, state: PoolState) -> Check:
-        # Per worker process: the accept queue does not spread connections evenly.
+        # Per worker process, because the accept queue does not distribute connections evenly.
         observed: dict[str, Any] = {"worker_pid": os.getpid(), **asdict(state)}
         if state.waiting:
             return Check(Status.WARN, "Requests are waiting for a connection.", observed)
@@ -263,7 +264,7 @@ def _pending_count(state: SchemaState) -> int:
 def _pending_reason(state: SchemaState) -> str:
     parts = []
     if state.pending:
-        parts.append(f"{len(state.pending)} migration(s) pending, the first is {state.pending[0]}")
+        parts.append(f"{len(state.pending)} migration(s) pending, first: {state.pending[0]}")
     if state.platform_behind:
         parts.append(f"the platform schema is at {state.platform or 'nothing'}")
     return "; ".join(parts) + ". Run sysndd-migrator up."

@@ -1,1 +1,1 @@
-"""Background jobs: poll, list, cancel."""
+"""Background jobs: list, poll, cancel and retry."""

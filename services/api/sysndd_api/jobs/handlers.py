@@ -1,4 +1,4 @@
-"""Poll, list and cancel jobs."""
+"""Routes of background jobs."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,25 +23,25 @@ async def get_job(request: Request) -> Response:
 
 
 async def cancel_job(request: Request) -> Response:
-    """Cancel one job."""
+    """Cancel a queued or running job."""
     jobs, job_id = service(request, Jobs), request.path_params["job_id"]
     return reply(await jobs.cancel(actor_of(request), job_id), 202)
 
 
 async def retry_job(request: Request) -> Response:
-    """Submit the work of a failed job again."""
+    """Submit a failed or cancelled job again."""
     jobs, job_id = service(request, Jobs), request.path_params["job_id"]
     return accepted(await jobs.retry(actor_of(request), job_id))
 
 
 async def job_lines(request: Request) -> Response:
-    """List the log lines of one job."""
+    """List the log lines of a job."""
     jobs, job_id = service(request, Jobs), request.path_params["job_id"]
     await jobs.get(job_id)
     return reply(JobLines(data=await jobs.lines(job_id)))
 
 
 def accepted(job_id: str) -> Response:
-    """Return 202 with where to poll (RFC 9110, section 15.3.3)."""
+    """Return 202 with the URL to poll (RFC 9110, section 15.3.3)."""
     url = f"/api/admin/jobs/{job_id}"
     return reply(JobAccepted(job_id=job_id, status_url=url), 202, headers={"Location": url})

@@ -1,4 +1,4 @@
-"""Jobs as administrators see them."""
+"""Response bodies of background jobs."""
 
 import json
 from dataclasses import dataclass
@@ -13,21 +13,21 @@ from sysndd_core.jobs.rows import JobState
 
 
 class JobQuery(PageQuery):
-    """Which jobs: all, or those of one state and kind."""
+    """Filters of the job list: state and kind."""
 
     state: JobState | None = None
     kind: str | None = Field(None, max_length=64, pattern=r"^[a-z_]+$")
 
 
 class JobError(BaseModel):
-    """Why a job ended without its effect: a stable code and a sentence."""
+    """Why a job failed: a stable code and a sentence."""
 
     code: str
     detail: str
 
 
 class JobView(BaseModel):
-    """One job's row."""
+    """One job."""
 
     id: str
     kind: str
@@ -47,7 +47,7 @@ class JobView(BaseModel):
 
 
 class StoredJob(JobView):
-    """One job's row with what only the pages show."""
+    """One job, with fields that only the pages show."""
 
     worker: str | None = Field(exclude=True)
     request_id: str | None = Field(exclude=True)
@@ -55,7 +55,7 @@ class StoredJob(JobView):
 
     @classmethod
     def from_row(cls, row: Row) -> "StoredJob":
-        """Build it from the ``job`` table's columns and ``requested_by_name``."""
+        """Build it from the columns of ``job`` and ``requested_by_name``."""
         failed = row["error_code"] is not None
         times = ("created_at", "started_at", "finished_at")
         documents = {
@@ -68,7 +68,7 @@ class StoredJob(JobView):
 
 @dataclass(frozen=True)
 class EndedJob:
-    """How long a job took that ran to its end."""
+    """How long a job took that succeeded or failed."""
 
     kind: str
     state: str
@@ -85,13 +85,13 @@ class JobLine(BaseModel):
 
 
 class JobLines(BaseModel):
-    """The newest log lines of a job, oldest of them first."""
+    """The latest log lines of a job, oldest first."""
 
     data: list[JobLine]
 
 
 class JobAccepted(BaseModel):
-    """Answer to a request that became a job; poll ``status_url``."""
+    """Response to a request that submitted a job; poll ``status_url``."""
 
     job_id: str
     status_url: str

@@ -1,4 +1,4 @@
-"""Reading, cancelling and retrying jobs. The row is the truth, so polling works with Redis down."""
+"""Lists, cancels and retries jobs. All state is in the database, so polling works without Redis."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,13 +13,13 @@ from sysndd_core.jobs.models import CreateBackup, Job, VerifyBackup, job_type
 from sysndd_core.jobs.rows import JobRows, JobState
 
 RETRYABLE = {CreateBackup.job_kind, VerifyBackup.job_kind}
-"""Those that change nothing in the database. A restore asks for its typed word again."""
+"""Jobs that change nothing in the database. A restore must be confirmed again instead."""
 
 _LINES_SHOWN = 500
 
 
 class JobRequests:
-    """Submits the jobs that people ask for, each with the audit entry that it points at."""
+    """Submits the jobs that accounts request, each with an audit entry that the job refers to."""
 
     def __init__(self, *, rows: JobRows, audit: Audit) -> None:
         self._rows = rows
@@ -32,28 +32,31 @@ class JobRequests:
         job: Job,
         *,
         action: str | None = None,
-        obj: str | None = None,
+        object_name: str | None = None,
         detail: Mapping[str, Any] | None = None,
     ) -> str:
-        """Submit a job and record who asked for it; return the job's id.
+        """Submit a job and record the request in the audit log.
 
         Args:
-            tx: job and entry are there together or not at all.
-            actor: who asks.
-            job: what to do.
-            action: the entry's action; the job's kind by default.
-            obj: what it is done to; the job's id by default.
-            detail: further JSON values of the entry.
+            tx: The transaction that writes both rows.
+            actor: The account that requests it.
+            job: The job.
+            action: Action of the audit entry; by default, the kind of the job.
+            object_name: Object of the audit entry; by default, the ID of the job.
+            detail: Further JSON values of the audit entry.
+
+        Returns:
+            The ID of the job.
 
         Raises:
-            OperationInProgress: a job that it must not overlap is queued or running.
+            OperationInProgress: A job that must not overlap is queued or running.
         """
         job_id = await self._rows.submit(tx, job, requested_by=actor.user_id)
         audit_id = await self._audit.write(
             tx,
             actor,
             action or job.job_kind,
-            obj=obj or job_id,
+            object_name=object_name or job_id,
             detail={"job_id": job_id, **(detail or {})},
         )
         await self._rows.link_audit_entry(tx, job_id, audit_id)
@@ -61,7 +64,7 @@ class JobRequests:
 
 
 class Jobs:
-    """What administrators do with jobs."""
+    """Administration of jobs."""
 
     def __init__(
         self,
@@ -79,10 +82,10 @@ class Jobs:
         self._audit = audit
 
     async def get(self, job_id: str) -> StoredJob:
-        """Read one job, with ``requested_by_name``.
+        """Return one job.
 
         Raises:
-            JobNotFound.
+            JobNotFound: No job has this ID.
         """
         job = await self._store.get(job_id) if job_id.isascii() else None
         if job is None:
@@ -90,50 +93,56 @@ class Jobs:
         return job
 
     async def page(self, query: JobQuery) -> tuple[list[StoredJob], int]:
-        """List jobs, newest first, with the number of all that fit."""
+        """Return one page of jobs, newest first, and the number of all that match."""
         return await self._store.page(query)
 
     async def active(self) -> list[StoredJob]:
-        """List the jobs that are queued or running, oldest first."""
+        """Return the queued and running jobs, oldest first."""
         return await self._store.active()
 
     async def newest_ended(self, *kinds: str) -> StoredJob | None:
-        """Return the job of these kinds that ended last, or None."""
+        """Return the last job of these kinds that ended, or None."""
         return await self._store.newest_ended(kinds)
 
-    async def ended_lately(self, *, limit: int = 40) -> list[EndedJob]:
-        """List the last jobs that ran to an end, oldest first."""
-        return await self._store.ended_lately(limit=limit)
+    async def recently_ended(self, *, limit: int = 40) -> list[EndedJob]:
+        """Return the durations of the last jobs that succeeded or failed, oldest first."""
+        return await self._store.recently_ended(limit=limit)
 
     async def lines(self, job_id: str) -> list[JobLine]:
-        """List the newest log lines of a job, oldest of them first."""
+        """Return the latest log lines of a job, oldest first."""
         return await self._store.lines(job_id, limit=_LINES_SHOWN)
 
     async def cancel(self, actor: Actor, job_id: str) -> StoredJob:
-        """Cancel a queued job, or ask the worker of a running one to break it off.
+        """Cancel a queued job, or request that the worker of a running one aborts it.
 
         Raises:
-            JobNotFound, JobNotCancellable.
+            JobNotFound: No job has this ID.
+            JobNotCancellable: The job has ended, or must not be interrupted now.
         """
         async with self._database.transaction() as tx:
             await self._rows.request_cancel(tx, job_id)
-            await self._audit.write(tx, actor, "cancel_job", obj=job_id)
+            await self._audit.write(tx, actor, "cancel_job", object_name=job_id)
         return await self.get(job_id)
 
     async def retry(self, actor: Actor, job_id: str) -> str:
-        """Submit the same work as a new job; return that one's id.
+        """Submit the work of a failed or cancelled job as a new job.
+
+        Returns:
+            The ID of the new job.
 
         Raises:
-            JobNotFound.
-            JobNotRetryable: it has not failed, or it is one that a person must ask for anew.
-            OperationInProgress: another job holds the database.
+            JobNotFound: No job has this ID.
+            JobNotRetryable: It did not fail, or its kind must be requested again.
+            OperationInProgress: A job that must not overlap is queued or running.
         """
         failed = await self.get(job_id)
         model = job_type(failed.kind)
         if model is None or failed.kind not in RETRYABLE:
             raise JobNotRetryable()
         if failed.state not in (JobState.FAILED, JobState.CANCELLED):
-            raise JobNotRetryable("Only a job that failed or was cancelled can be retried.")
+            raise JobNotRetryable("Only a failed or cancelled job can be retried.")
         job = model.model_validate(failed.payload)
         async with self._database.transaction() as tx:
-            return await self._requests.submit(tx, actor, job, action="retry_job", obj=job_id)
+            return await self._requests.submit(
+                tx, actor, job, action="retry_job", object_name=job_id
+            )

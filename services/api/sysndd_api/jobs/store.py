@@ -1,13 +1,14 @@
-"""What is read of the ``job`` and ``job_log`` tables for people; workers write them."""
+"""Reads the tables ``job`` and ``job_log``; workers write them."""
 
 from sysndd_api.jobs.models import EndedJob, JobLine, JobQuery, StoredJob
 from sysndd_core.db.database import Database, Row, utc
 
 
 class JobStore:
-    """Reads jobs with the name of who asked for them.
+    """Reads jobs with the name of the account that requested them.
 
-    Newest first is the index of ``created_at`` read backwards: both columns in the same direction.
+    Both columns of "newest first" descend, so that the server reads the index of ``created_at``
+    backwards.
     """
 
     def __init__(self, database: Database) -> None:
@@ -20,7 +21,7 @@ class JobStore:
         )
 
     async def page(self, query: JobQuery) -> tuple[list[StoredJob], int]:
-        """Read jobs, newest first, with the number of all that fit."""
+        """Return one page of jobs, newest first, and the number of all that match."""
         terms, arguments = [], []
         for column, value in (("state", query.state), ("kind", query.kind)):
             if value is not None:
@@ -38,18 +39,18 @@ class JobStore:
         return [StoredJob.from_row(row) for row in rows], int(total["n"]) if total else 0
 
     async def get(self, job_id: str) -> StoredJob | None:
-        """Read one job, or None."""
+        """Return one job, or None."""
         return _job(await self._database.fetch_one(f"{self._named} WHERE j.id = %s", (job_id,)))
 
     async def active(self) -> list[StoredJob]:
-        """Read the jobs that are queued or running, oldest first."""
+        """Return the queued and running jobs, oldest first."""
         rows = await self._database.fetch_all(
             f"{self._named} WHERE j.state IN ('queued', 'running') ORDER BY j.created_at, j.id"
         )
         return [StoredJob.from_row(row) for row in rows]
 
     async def newest_ended(self, kinds: tuple[str, ...]) -> StoredJob | None:
-        """Read the job of these kinds that ended last, or None."""
+        """Return the last job of these kinds that ended, or None."""
         row = await self._database.fetch_one(
             f"{self._named} WHERE j.state IN ('succeeded', 'failed', 'cancelled')"
             f" AND j.kind IN ({', '.join(['%s'] * len(kinds))})"
@@ -58,8 +59,8 @@ class JobStore:
         )
         return _job(row)
 
-    async def ended_lately(self, *, limit: int) -> list[EndedJob]:
-        """Read how long the last jobs took, oldest first."""
+    async def recently_ended(self, *, limit: int) -> list[EndedJob]:
+        """Return the durations of the last jobs that succeeded or failed, oldest first."""
         rows = await self._database.fetch_all(
             f"SELECT kind, state, started_at, finished_at FROM {self._jobs}"
             " WHERE state IN ('succeeded', 'failed') AND started_at IS NOT NULL"
@@ -76,7 +77,7 @@ class JobStore:
         ]
 
     async def lines(self, job_id: str, *, limit: int) -> list[JobLine]:
-        """Read the newest log lines of a job, oldest of them first."""
+        """Return the latest log lines of a job, oldest first."""
         rows = await self._database.fetch_all(
             f"SELECT attempt, logged_at, level, line FROM {self._lines}"
             " WHERE job_id = %s ORDER BY id DESC LIMIT %s",

@@ -1,1 +1,1 @@
-"""The outbox as the API sees it: putting mails in, and what administrators do with them."""
+"""Administration of the outbox, and test emails."""

@@ -1,4 +1,4 @@
-"""List mails, read one, send it again, cancel it."""
+"""Routes of the outbox."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,7 +10,7 @@ from sysndd_api.web.models import Page
 
 
 async def list_mails(request: Request) -> Response:
-    """List mails, newest first; `state` and `search` choose."""
+    """List emails, newest first."""
     query = query_of(request, MailQuery)
     mails, total = await service(request, Mails).page(query)
     page = Page[MailView](data=mails, total=total, page=query.page, page_size=query.page_size)
@@ -18,17 +18,17 @@ async def list_mails(request: Request) -> Response:
 
 
 async def get_mail(request: Request) -> Response:
-    """Return one mail with its texts, links masked."""
+    """Return one email with its rendered text; link tokens are masked."""
     return reply(await service(request, Mails).detail(request.path_params["mail_id"]))
 
 
 async def resend_mail(request: Request) -> Response:
-    """Send a failed, held or cancelled mail again, or a waiting one now; same Message-ID."""
+    """Resend a failed, held or cancelled email, or send a queued one now."""
     mails, mail_id = service(request, Mails), request.path_params["mail_id"]
     return reply(await mails.resend(actor_of(request), mail_id), 202)
 
 
 async def cancel_mail(request: Request) -> Response:
-    """Cancel a mail that waits or is held."""
+    """Cancel a queued or held email."""
     mails, mail_id = service(request, Mails), request.path_params["mail_id"]
     return reply(await mails.cancel(actor_of(request), mail_id))

@@ -1,4 +1,4 @@
-"""Mails as administrators see them. No live link is in them: what is stored is masked already."""
+"""Response bodies of the outbox. They contain no valid link: stored text is already masked."""
 
 import json
 from datetime import datetime
@@ -11,14 +11,14 @@ from sysndd_core.mail.outbox import MailState
 
 
 class MailQuery(PageQuery):
-    """Which mails; ``search`` is looked for in recipient, purpose, Message-ID and id."""
+    """Filters of the email list; ``search`` matches recipient, purpose, Message-ID and ID."""
 
     state: MailState | None = None
     search: str | None = Field(None, min_length=1, max_length=254)
 
 
 class MailPreview(BaseModel):
-    """A mail as it was, or would be, sent; links have ``•••`` in place of their token."""
+    """The rendered text of an email; links contain ``•••`` instead of their token."""
 
     subject: str
     text: str
@@ -26,14 +26,15 @@ class MailPreview(BaseModel):
 
 
 class MailView(BaseModel):
-    """One mail's row.
+    """One email.
 
     Attributes:
-        attempt: how often it was taken in hand; one that was not the mail's fault uses up no try.
-        next_attempt_at: None unless it is queued.
-        phase: ``data`` while its content may be at the server without an answer.
-        last_code, last_reply: the mail server's last answer, or why there was none.
-        on_unknown_outcome: what is done after DATA without an answer: ``resend`` or ``hold``.
+        attempt: Number of claims by a mailer; not every claim counts against the limit.
+        next_attempt_at: None unless the email is queued.
+        phase: ``data`` while the server may have the content but has not confirmed it.
+        last_code: Reply code of the mail server, if there was one.
+        last_reply: Last reply of the mail server, or why there was none.
+        on_unknown_outcome: What follows if the reply to DATA is lost: ``resend`` or ``hold``.
     """
 
     id: str
@@ -56,16 +57,16 @@ class MailView(BaseModel):
 
     @classmethod
     def from_row(cls, row: Row) -> "MailView":
-        """Build it from the ``mail`` table's columns."""
+        """Build it from the columns of ``mail``."""
         return cls.model_validate(_columns(row))
 
 
 class MailDetail(MailView):
-    """One mail with its texts.
+    """One email with its rendered text.
 
     Attributes:
-        preview: None while no mailer has rendered it; a running one does within seconds.
-        undeliverable_since: when a mail server called the recipient's address impossible.
+        preview: None until a mailer has rendered it, within seconds.
+        undeliverable_since: When a mail server rejected the recipient's address permanently.
     """
 
     preview: MailPreview | None
@@ -73,7 +74,7 @@ class MailDetail(MailView):
 
     @classmethod
     def from_row(cls, row: Row) -> "MailDetail":
-        """Build it from the columns of the ``mail`` table and ``undeliverable_since``."""
+        """Build it from the columns of ``mail`` and ``undeliverable_since``."""
         texts = {
             "preview": json.loads(row["preview"]) if row["preview"] else None,
             "undeliverable_since": utc(row["undeliverable_since"]),
@@ -82,7 +83,7 @@ class MailDetail(MailView):
 
 
 class MailQueued(BaseModel):
-    """Answer to a request that became a mail; see ``status_url`` for what becomes of it."""
+    """Response to a request that queued an email; poll ``status_url``."""
 
     mail_id: str
     status_url: str

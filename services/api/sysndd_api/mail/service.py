@@ -1,4 +1,4 @@
-"""Putting mails into the outbox, seeing what became of them, and stepping in."""
+"""Queues test emails, and lists, cancels and resends emails."""
 
 from datetime import UTC, datetime
 
@@ -12,32 +12,32 @@ from sysndd_core.errors import MailNotCancellable, MailNotFound, MailNotResendab
 from sysndd_core.mail.outbox import MailRows, MailState, NewMail
 
 CANCELLABLE = frozenset({MailState.QUEUED, MailState.HELD})
-# A mail that waits for its next try is tried now. One that was sent is not: the receiver's server
-# may drop the second copy by its Message-ID, so whoever needs it again asks for a new one.
+# A queued email is sent now instead of at its next attempt. A sent one is not resent: the
+# recipient's server may discard the duplicate by its Message-ID.
 RESENDABLE = frozenset({MailState.QUEUED, MailState.HELD, MailState.FAILED, MailState.CANCELLED})
 
 
 def check_cancellable(state: str) -> None:
-    """Raise MailNotCancellable for a mail of a state in which it can't be cancelled."""
+    """Raise MailNotCancellable if an email in this state cannot be cancelled."""
     if state not in CANCELLABLE:
-        raise MailNotCancellable(f"The mail is {state}.", state=state)
+        raise MailNotCancellable(f"The email is {state}.", state=state)
 
 
 def check_resendable(state: str) -> None:
-    """Raise MailNotResendable for a mail of a state in which it can't be sent again."""
+    """Raise MailNotResendable if an email in this state cannot be resent."""
     if state not in RESENDABLE:
-        raise MailNotResendable(f"The mail is {state}.", state=state)
+        raise MailNotResendable(f"The email is {state}.", state=state)
 
 
 class Mails:
-    """What the API and the command line do with mails.
+    """Administration of emails, for the API and the command line.
 
     Args:
-        database: the process's pool.
-        rows: the outbox, to put mails into.
-        store: the same table, for administrators.
-        users: for the address of the administrator who asks for a test mail.
-        audit: the audit log.
+        database: The connection pool.
+        rows: The outbox, to queue emails.
+        store: The same table, for administrators.
+        users: For the administrator's own address.
+        audit: The audit log.
     """
 
     def __init__(
@@ -56,35 +56,35 @@ class Mails:
         self._audit = audit
 
     async def queue_test(self, recipient: str, *, requested_by: int | None) -> str:
-        """Queue the test mail; return its id."""
+        """Queue a test email; return its ID."""
         async with self._database.transaction() as tx:
             return await self._rows.enqueue(tx, _test_mail(recipient), requested_by=requested_by)
 
     async def queue_test_to(self, actor: Actor) -> str:
-        """Queue the test mail to the actor's own address; return its id.
+        """Queue a test email to the actor's own address; return its ID.
 
         Raises:
-            NotAllowed: the actor has no account, hence no address.
+            NotAllowed: The actor has no account, and therefore no address.
         """
         user = await self._users.by_id(actor.user_id) if actor.user_id is not None else None
         if user is None:
-            raise NotAllowed("Only an administrator with an account has an address of their own.")
+            raise NotAllowed("The command line has no account, and therefore no address.")
         async with self._database.transaction() as tx:
             mail_id = await self._rows.enqueue(
                 tx, _test_mail(user.email), requested_by=actor.user_id
             )
-            await self._audit.write(tx, actor, "smtp_test_message", obj=mail_id)
+            await self._audit.write(tx, actor, "smtp_test_message", object_name=mail_id)
         return mail_id
 
     async def page(self, query: MailQuery) -> tuple[list[MailView], int]:
-        """List mails, newest first."""
+        """Return one page of emails, newest first, and the number of all that match."""
         return await self._store.page(query)
 
     async def detail(self, mail_id: str) -> MailDetail:
-        """Read one mail with its texts.
+        """Return one email with its rendered text.
 
         Raises:
-            MailNotFound.
+            MailNotFound: No email has this ID.
         """
         mail = await self._store.get(mail_id) if mail_id.isascii() else None
         if mail is None:
@@ -92,36 +92,38 @@ class Mails:
         return mail
 
     async def cancel(self, actor: Actor, mail_id: str) -> MailDetail:
-        """Cancel a mail that waits or is held.
+        """Cancel a queued or held email.
 
         Raises:
-            MailNotFound, MailNotCancellable.
+            MailNotFound: No email has this ID.
+            MailNotCancellable: It is in another state.
         """
         async with self._database.transaction() as tx:
-            mail = await self._locked(tx, mail_id)
+            mail = await self._lock(tx, mail_id)
             check_cancellable(mail.state)
             await self._store.cancel(tx, mail_id)
-            await self._audit.write(tx, actor, "cancel_mail", obj=mail_id)
+            await self._audit.write(tx, actor, "cancel_mail", object_name=mail_id)
         return await self.detail(mail_id)
 
     async def resend(self, actor: Actor, mail_id: str) -> MailDetail:
-        """Send a mail again, or now: same Message-ID, new tries.
+        """Resend an email, or send a queued one now, with the same Message-ID.
 
         Raises:
-            MailNotFound, MailNotResendable.
+            MailNotFound: No email has this ID.
+            MailNotResendable: It is running or was sent.
         """
         async with self._database.transaction() as tx:
-            mail = await self._locked(tx, mail_id)
+            mail = await self._lock(tx, mail_id)
             check_resendable(mail.state)
             await self._store.resend(tx, mail_id, mail.recipient)
             await self._audit.write(
-                tx, actor, "resend_mail", obj=mail_id, detail={"state": mail.state}
+                tx, actor, "resend_mail", object_name=mail_id, detail={"state": mail.state}
             )
             tx.after_commit(lambda: self._rows.announce(mail_id))
         return await self.detail(mail_id)
 
-    async def _locked(self, tx: Transaction, mail_id: str) -> LockedMail:
-        # Also because comparing an ASCII column with other letters is an error to the server (1267).
+    async def _lock(self, tx: Transaction, mail_id: str) -> LockedMail:
+        # The server rejects a comparison of an ASCII column with other characters (error 1267).
         mail = await self._store.lock(tx, mail_id) if mail_id.isascii() else None
         if mail is None:
             raise MailNotFound()

@@ -1,4 +1,4 @@
-"""The outbox as administrators read and steer it. Sending it is the mailer's."""
+"""The table ``mail`` as administrators read and change it; the mailer sends the emails."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,24 +7,24 @@ from sysndd_api.mail.models import MailDetail, MailQuery, MailView
 from sysndd_core.db.database import Database, Transaction
 from sysndd_core.mail.outbox import MailState
 
-_LISTED = (
+_COLUMNS = (
     "id, purpose, recipient, template, message_id, state, attempt, run_after, phase, last_code,"
     " last_reply, on_unknown_outcome, requested_by, created_at, started_at, finished_at, expires_at"
 )
-_TRIES = 200
-"""As many as a new mail has."""
+_MAX_ATTEMPTS = 200
+"""Maximum attempts of a resent email, the same as of a new one."""
 
 
 @dataclass(frozen=True)
 class LockedMail:
-    """What an administrator's step needs to know of a mail."""
+    """What is needed of an email to change its state."""
 
     state: MailState
     recipient: str
 
 
 class MailStore:
-    """Reads the ``mail`` table, and changes the state of rows that no mailer has in hand."""
+    """Reads the table ``mail``, and changes the state of rows that no mailer has claimed."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -32,23 +32,23 @@ class MailStore:
         self._undeliverable = f"{database.ops}.undeliverable_address"
 
     async def page(self, query: MailQuery) -> tuple[list[MailView], int]:
-        """Read mails, newest first, with the number of all that fit."""
+        """Return one page of emails, newest first, and the number of all that match."""
         where, arguments = _condition(query.state, query.search)
         async with self._database.connection() as connection:
             total = await connection.fetch_one(
                 f"SELECT COUNT(*) AS n FROM {self._table}{where}", arguments
             )
             rows = await connection.fetch_all(
-                f"SELECT {_LISTED} FROM {self._table}{where}"
+                f"SELECT {_COLUMNS} FROM {self._table}{where}"
                 " ORDER BY created_at DESC, id DESC LIMIT %s OFFSET %s",
                 (*arguments, query.page_size, query.offset),
             )
         return [MailView.from_row(row) for row in rows], int(total["n"]) if total else 0
 
     async def get(self, mail_id: str) -> MailDetail | None:
-        """Read one mail with its texts and ``undeliverable_since``."""
+        """Return one email with its rendered text and ``undeliverable_since``, or None."""
         row = await self._database.fetch_one(
-            f"SELECT {_LISTED}, preview, (SELECT since FROM {self._undeliverable} AS bad"
+            f"SELECT {_COLUMNS}, preview, (SELECT since FROM {self._undeliverable} AS bad"
             f" WHERE bad.recipient = mail.recipient) AS undeliverable_since"
             f" FROM {self._table} WHERE id = %s",
             (mail_id,),
@@ -56,32 +56,32 @@ class MailStore:
         return MailDetail.from_row(row) if row is not None else None
 
     async def lock(self, tx: Transaction, mail_id: str) -> LockedMail | None:
-        """Read state and recipient of one mail, and keep mailers from claiming it meanwhile."""
+        """Return state and recipient of an email, and lock its row against claims."""
         row = await tx.fetch_one(
             f"SELECT state, recipient FROM {self._table} WHERE id = %s FOR UPDATE", (mail_id,)
         )
         return LockedMail(MailState(row["state"]), row["recipient"]) if row is not None else None
 
     async def cancel(self, tx: Transaction, mail_id: str) -> None:
-        """Close a locked mail."""
+        """Cancel a locked email."""
         await tx.execute(
             f"UPDATE {self._table} SET state = 'cancelled', finished_at = UTC_TIMESTAMP(6),"
-            " phase = NULL, last_code = NULL, last_reply = 'An administrator cancelled it.'"
+            " phase = NULL, last_code = NULL, last_reply = 'Cancelled by an administrator.'"
             " WHERE id = %s",
             (mail_id,),
         )
 
     async def resend(self, tx: Transaction, mail_id: str, recipient: str) -> None:
-        """Queue a locked mail for now, with new tries and its first time to live once more.
+        """Queue a locked email for now, with new attempts and its original lifetime.
 
-        The attempt number itself only ever grows (it is the fence), so the limit is raised.
+        The attempt number is the fencing token and only ever increases, so the limit is raised.
         """
         await tx.execute(
             f"UPDATE {self._table} SET expires_at = IF(expires_at IS NULL, NULL, UTC_TIMESTAMP(6)"
             " + INTERVAL TIMESTAMPDIFF(SECOND, created_at, expires_at) SECOND),"
             " state = 'queued', run_after = UTC_TIMESTAMP(6), max_attempts = attempt + %s,"
             " phase = NULL, finished_at = NULL WHERE id = %s",
-            (_TRIES, mail_id),
+            (_MAX_ATTEMPTS, mail_id),
         )
         await tx.execute(f"DELETE FROM {self._undeliverable} WHERE recipient = %s", (recipient,))
 
@@ -92,7 +92,7 @@ def _condition(state: MailState | None, search: str | None) -> tuple[str, tuple[
         conditions.append("state = %s")
         arguments.append(state.value)
     if search is not None:
-        # Comparing an ASCII column with other letters is an error to the server (1267).
+        # The server rejects a comparison of an ASCII column with other characters (error 1267).
         columns = (
             ("recipient", "purpose", "message_id", "id") if search.isascii() else ("recipient",)
         )

@@ -1,4 +1,4 @@
-"""Answer Prometheus."""
+"""Route of the Prometheus metrics."""
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
@@ -10,7 +10,7 @@ from sysndd_api.web.http import service
 
 
 async def scrape(request: Request) -> Response:
-    """Return every figure in Prometheus' text format; the proxy does not route this address."""
+    """Return the metrics in Prometheus text format; not routed by the proxy."""
     report = await service(request, Health).report()
     text = service(request, Metrics).exposition(report.checks)
     return Response(

@@ -1,4 +1,4 @@
-"""Figures of the whole system, from the checks of the health report."""
+"""System-wide metrics, taken from the checks of the health report."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,30 +10,30 @@ from sysndd_core.health import Check, Status
 
 _LEVELS = {Status.PASS: 0, Status.WARN: 1, Status.FAIL: 2}
 
-# Metric, what it says, and the check and member that it is read from.
+# Metric, its help text, and the check and value that it is read from.
 _SINGLE = (
-    ("sysndd_migrations_pending", "Migrations that wait.", "migrations", "pending_migrations"),
-    ("sysndd_backup_newest_age_hours", "Age of the newest backup.", "backups", "newest_age_hours"),
-    ("sysndd_backups", "Complete backups in the store.", "backups", "count"),
-    ("sysndd_backup_free_bytes", "Room left for backups.", "backups", "free_bytes"),
+    ("sysndd_migrations_pending", "Pending migrations.", "migrations", "pending_migrations"),
+    ("sysndd_backup_newest_age_hours", "Age of the latest backup.", "backups", "newest_age_hours"),
+    ("sysndd_backups", "Complete backups.", "backups", "count"),
+    ("sysndd_backup_free_bytes", "Free space for backups.", "backups", "free_bytes"),
 )
 _QUEUES = {"backup": "backup_queue", "mail": "mail_queue"}
 
 
 class SystemFigures(Collector):
-    """One scrape's worth; a figure that can't be read now is left out, not zero.
+    """Metrics of one scrape; a value that cannot be read is omitted, not zero.
 
     Args:
-        checks: of ``Health.report``.
+        checks: The checks of ``Health.report``.
     """
 
     def __init__(self, checks: Mapping[str, Check]) -> None:
         self._checks = checks
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield each figure."""
+        """Yield each metric."""
         health = GaugeMetricFamily(
-            "sysndd_health", "0 pass, 1 warn, 2 fail, by part.", labels=["check"]
+            "sysndd_health", "0 pass, 1 warn, 2 fail, by check.", labels=["check"]
         )
         for name, check in self._checks.items():
             health.add_metric([name], _LEVELS[check.status])
@@ -47,7 +47,7 @@ class SystemFigures(Collector):
                 family.add_metric([], float(figure))
             yield family
         workers = GaugeMetricFamily(
-            "sysndd_workers", "Backup workers and mailers seen lately.", labels=["queue"]
+            "sysndd_workers", "Backup workers and mailers seen recently.", labels=["queue"]
         )
         for queue in _QUEUES:
             if queue in self._observed("workers"):
@@ -57,11 +57,13 @@ class SystemFigures(Collector):
     def _queues(self) -> Iterator[GaugeMetricFamily]:
         depth = GaugeMetricFamily(
             "sysndd_queue_depth",
-            "Jobs and mails by state; held and failed are mails that wait for a person or are lost.",
+            "Jobs and emails by state; held and failed emails require review.",
             labels=["queue", "state"],
         )
         oldest = GaugeMetricFamily(
-            "sysndd_queue_oldest_due_seconds", "How long the oldest has been due.", labels=["queue"]
+            "sysndd_queue_oldest_due_seconds",
+            "How long the oldest queued item is overdue.",
+            labels=["queue"],
         )
         for queue, check_name in _QUEUES.items():
             observed = self._observed(check_name)
@@ -75,7 +77,7 @@ class SystemFigures(Collector):
 
     def _circuit_breaker(self) -> GaugeMetricFamily:
         circuit_breaker = GaugeMetricFamily(
-            "sysndd_mail_circuit_breaker_open", "1 while mailers send nothing."
+            "sysndd_mail_circuit_breaker_open", "1 while the circuit breaker stops all sending."
         )
         state = self._observed("mail_transport").get("circuit_breaker")
         if state is not None:

@@ -1,10 +1,9 @@
-"""What Prometheus scrapes: counted by each worker process, or read when it asks.
+"""Prometheus metrics: counted by each worker process, or read at the time of the scrape.
 
-A scrape reaches one of several workers. What they count (requests, their pools) goes through files
-in a directory that all of them share, so that any of them can answer for all: counters are summed,
-pools are told apart by ``pid``. What is true of the whole system (queues, breaker, backups,
-migrations) is read from the database and the store at the moment of the scrape, so it is the same
-whoever answers.
+A scrape reaches one of several workers. Requests and pools are written to files in a shared
+directory, so that any worker can answer for all: counters are summed, and pools have the label
+``pid``. System-wide values (queues, circuit breaker, backups, migrations) are read from the
+database and the backup directory during the scrape.
 """
 
 import asyncio
@@ -27,12 +26,12 @@ _SAMPLE_SECONDS = 5.0
 
 
 class Metrics:
-    """Counts, and renders what was counted.
+    """Counts requests and renders the metrics.
 
     Args:
-        database: the process's pool, whose figures it shows.
-        directory: shared by the worker processes, from PROMETHEUS_MULTIPROC_DIR; None when there is
-            only one.
+        database: The connection pool of this process, which is measured.
+        directory: Shared by the worker processes, from PROMETHEUS_MULTIPROC_DIR; None if there
+            is only one.
     """
 
     def __init__(self, database: Database, directory: Path | None = None) -> None:
@@ -41,20 +40,20 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "sysndd_http_requests",
-            "Requests answered, all workers together.",
+            "Answered requests of all workers.",
             ["method", "route", "status"],
             registry=self._registry,
         )
         self._seconds = Histogram(
             "sysndd_http_request_seconds",
-            "Time to answer a request, all workers together.",
+            "Response times of all workers, in seconds.",
             ["route"],
             buckets=_BUCKETS,
             registry=self._registry,
         )
         self._pool = Gauge(
             "sysndd_pool_connections",
-            "Database connections of a worker by state, and requests that wait for one.",
+            "Database connections of a worker by state, and requests waiting for one.",
             ["state"],
             multiprocess_mode="liveall",
             registry=self._registry,
@@ -67,7 +66,7 @@ class Metrics:
         self._seconds.labels(request.route).observe(request.seconds)
 
     async def watch(self) -> None:
-        """Keep this worker's pool figures fresh until cancelled: the scrape may reach another."""
+        """Update this worker's pool metrics until cancelled; a scrape may reach another worker."""
         try:
             while True:
                 self._sample(self._database.state)
@@ -77,10 +76,10 @@ class Metrics:
                 mark_process_dead(os.getpid(), str(self._directory))  # type: ignore[no-untyped-call]
 
     def exposition(self, checks: Mapping[str, Check]) -> bytes:
-        """Return the text.
+        """Return the metrics in Prometheus text format.
 
         Args:
-            checks: of ``Health.report``, run for this scrape.
+            checks: The checks of ``Health.report``, run for this scrape.
         """
         self._sample(self._database.state)
         counted = self._registry
@@ -103,7 +102,7 @@ class Metrics:
             self._pool.labels(state).set(figure)
 
     def _forget_dead_workers(self, directory: Path) -> None:
-        """Drop the pools of workers that were killed; what they counted stays counted."""
+        """Remove the pools of killed workers; their counters remain."""
         for file in directory.glob("gauge_live*_*.db"):
             pid = int(file.stem.rpartition("_")[2])
             try:

@@ -1,1 +1,1 @@
-"""Which migrations were applied, with what effect, and which are pending."""
+"""Applied and pending migrations."""

@@ -1,4 +1,4 @@
-"""List migrations."""
+"""Route of the migrations."""
 
 from starlette.requests import Request
 from starlette.responses import Response

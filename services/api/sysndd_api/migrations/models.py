@@ -1,4 +1,4 @@
-"""The ledger and the journal of the migrator, as administrators see them."""
+"""Response bodies of the migrations: the migrator's ledger, journal and last plan."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 
 class StatementView(BaseModel):
-    """One statement, or the statements that committed together, and what came of it."""
+    """The result of one statement, or of statements that committed together."""
 
     position: int
     last_position: int
@@ -24,9 +24,9 @@ class PlannedStatement(BaseModel):
     """One statement of a pending file, and the lock that it takes.
 
     Attributes:
-        lock: its class, as ``sysndd-migrator plan`` names it (docs/migrator.md).
-        table: the table that is locked, with ``rows`` and ``bytes`` as the server estimates them.
-        error: what it failed with on an empty clone, or why it was not tried.
+        lock: Class of the lock, as in ``sysndd-migrator plan`` (docs/migrator.md).
+        table: The locked table, with ``rows`` and ``bytes`` as estimated by the server.
+        error: Why it failed on an empty clone, or why it was not run.
     """
 
     line: int
@@ -39,7 +39,7 @@ class PlannedStatement(BaseModel):
 
 
 class PlanWarning(BaseModel):
-    """What ``sysndd-migrator lint`` says about a line, and what to write instead."""
+    """A finding of ``sysndd-migrator lint``, and what to write instead."""
 
     line: int
     rule: str
@@ -48,9 +48,9 @@ class PlanWarning(BaseModel):
 
 
 class PlanView(BaseModel):
-    """What ``sysndd-migrator plan`` measured of a pending file, on empty clones of the live tables.
+    """What ``sysndd-migrator plan`` measured for a pending file, on empty clones of live tables.
 
-    ``server`` is the version that answered.
+    ``server`` is the version of the server that was measured.
     """
 
     measured_at: datetime
@@ -60,9 +60,9 @@ class PlanView(BaseModel):
 
 
 class MigrationView(BaseModel):
-    """One file. ``state`` is applied, failed, pending or missing (applied, and no longer there).
+    """One file. ``state`` is applied, failed, pending or missing (applied, but deleted since).
 
-    ``text`` is the SQL of a pending file; ``plan`` is None until somebody has measured that text.
+    ``text`` is the SQL of a pending file; ``plan`` is None until exactly this text was measured.
     """
 
     filename: str
@@ -82,7 +82,7 @@ class MigrationView(BaseModel):
 
 
 class MigrationList(BaseModel):
-    """Every file of both schemas, the platform's last."""
+    """All files of both schemas; those of the platform schema come last."""
 
     data: list[MigrationView]
     total: int

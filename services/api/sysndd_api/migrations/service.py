@@ -1,4 +1,4 @@
-"""What was applied to both schemas, and what is not yet."""
+"""Lists applied and pending migrations of both schemas."""
 
 import asyncio
 from pathlib import Path
@@ -8,17 +8,17 @@ from sysndd_api.migrations.store import LedgerEntry, MeasuredPlan, MigrationStor
 from sysndd_core.db.database import Database
 from sysndd_core.db.schema_version import MigrationFile, checksum, list_migrations, migration_number
 
-_LONGEST_TEXT = 20_000
-"""Characters of a pending file that are shown."""
+_MAX_TEXT = 20_000
+"""Maximum number of characters of a pending file that are returned."""
 
 
 class Migrations:
-    """Reads; only ``sysndd-migrator`` applies.
+    """Reads migrations; only ``sysndd-migrator`` applies them.
 
     Args:
-        database: the process's pool.
-        store: ledger and journal.
-        directory: the application's migrations.
+        database: The connection pool.
+        store: Reads the ledger and the journal.
+        directory: The application's migrations.
     """
 
     def __init__(self, database: Database, store: MigrationStore, directory: Path) -> None:
@@ -28,13 +28,13 @@ class Migrations:
         self._platform = database.settings.ops_name
 
     async def list_all(self) -> MigrationList:
-        """List every file of the directory and every row of both ledgers."""
+        """Return every file of the directory and every row of both ledgers."""
         files = (await asyncio.to_thread(list_migrations, self._directory)).files
         application = await self._views(self._application, files)
         platform = await self._views(self._platform, ())
-        everything = [*application, *platform]
+        views = [*application, *platform]
         pending = sum(one.state in ("pending", "failed") for one in application)
-        return MigrationList(data=everything, total=len(everything), pending=pending)
+        return MigrationList(data=views, total=len(views), pending=pending)
 
     async def _views(self, schema: str, files: tuple[MigrationFile, ...]) -> list[MigrationView]:
         entries = {entry.filename: entry for entry in await self._store.ledger(schema)}
@@ -50,11 +50,11 @@ class Migrations:
             await asyncio.to_thread(_view, schema, name, entries.get(name), there, statements)
             for name in names
         ]
-        return [_planned(view, plans.get(view.filename)) for view in views]
+        return [_with_plan(view, plans.get(view.filename)) for view in views]
 
 
-def _planned(view: MigrationView, measured: MeasuredPlan | None) -> MigrationView:
-    """Add what was measured, if it was this text that was measured."""
+def _with_plan(view: MigrationView, measured: MeasuredPlan | None) -> MigrationView:
+    """Add the plan, if it was measured for exactly this text."""
     if view.text is None or measured is None or measured.checksum != view.checksum:
         return view
     return view.model_copy(update={"plan": measured.plan})
@@ -68,7 +68,7 @@ def _view(
     statements: dict[str, list[StatementView]],
 ) -> MigrationView:
     data = files[name].path.read_bytes() if name in files else None
-    text = data.decode("utf-8", "replace")[:_LONGEST_TEXT] if data is not None else None
+    text = data.decode("utf-8", "replace")[:_MAX_TEXT] if data is not None else None
     if entry is None:
         return MigrationView(
             filename=name,
@@ -77,7 +77,7 @@ def _view(
             text=text,
             checksum=checksum(data) if data is not None else None,
         )
-    # The platform's own files are inside the migrator; only the application's can be compared.
+    # The platform's files are part of the migrator, so only the application's can be compared.
     missing = data is None and bool(files)
     return MigrationView(
         filename=name,

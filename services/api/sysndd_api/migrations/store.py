@@ -1,4 +1,4 @@
-"""The migrator's ledger, journal and last plan, read only."""
+"""Reads the migrator's ledger, journal and last plan."""
 
 import json
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from sysndd_core.errors import SchemaChanging
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """One file in a schema's ledger; ``run_id`` leads to its statements."""
+    """One file in the ledger of a schema; ``run_id`` refers to its statements."""
 
     filename: str
     checksum: str
@@ -28,7 +28,7 @@ class LedgerEntry:
 
 @dataclass(frozen=True)
 class MeasuredPlan:
-    """What ``sysndd-migrator plan`` kept of a file with this checksum."""
+    """The plan that ``sysndd-migrator plan`` stored for a file with this checksum."""
 
     filename: str
     checksum: str
@@ -36,13 +36,13 @@ class MeasuredPlan:
 
 
 class MigrationStore:
-    """Reads ``schema_version`` of both schemas, and the platform's tables of the migrator."""
+    """Reads ``schema_version`` of both schemas and the migrator's tables in the platform schema."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def ledger(self, schema: str) -> list[LedgerEntry]:
-        """Read every row of a schema's ledger; none when there is no ledger yet."""
+        """Return every row of a schema's ledger; empty if there is no ledger yet."""
         quoted = schema.replace("`", "``")
         try:
             rows = await self._database.fetch_all(
@@ -59,17 +59,17 @@ class MigrationStore:
         ]
 
     async def statements(self, runs: Iterable[str]) -> dict[str, list[StatementView]]:
-        """Read what the journal holds of these runs, by run, in the order of the statements."""
-        wanted = list(runs)
-        if not wanted:
+        """Return the journal of these runs, by run, in the order of the statements."""
+        run_ids = list(runs)
+        if not run_ids:
             return {}
         try:
             rows = await self._database.fetch_all(
                 "SELECT run_id, position, last_position, line, kind, rows_changed, warnings,"
                 " objects, started_at, finished_at, error"
                 f" FROM {self._database.ops}.migration_journal"
-                f" WHERE run_id IN ({', '.join(['%s'] * len(wanted))}) ORDER BY run_id, position",
-                wanted,
+                f" WHERE run_id IN ({', '.join(['%s'] * len(run_ids))}) ORDER BY run_id, position",
+                run_ids,
             )
         except SchemaChanging:
             return {}
@@ -80,7 +80,7 @@ class MigrationStore:
         return found
 
     async def plans(self, schema: str) -> list[MeasuredPlan]:
-        """Read what ``sysndd-migrator plan`` kept for a schema."""
+        """Return the plans that ``sysndd-migrator plan`` stored for a schema."""
         try:
             rows = await self._database.fetch_all(
                 "SELECT filename, checksum, measured_at, server, document"

@@ -1,6 +1,6 @@
 """The pages: ``/admin`` for administrators and ``/account`` for everyone.
 
-Server-rendered, over the same services as the API: a page does nothing that the API would refuse.
-One module of handlers for each area is in ``admin`` and ``account``; templates and static files
-are beside them.
+The server renders them with the same services as the API, so a page can't do anything that the API
+rejects. ``admin`` and ``account`` contain one module of handlers for each area; ``templates`` and
+``static`` contain the rest.
 """

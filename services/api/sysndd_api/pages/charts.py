@@ -1,4 +1,4 @@
-"""Small bar charts as SVG, drawn here: no script, no style attribute, nothing from elsewhere."""
+"""Small bar charts as SVG, without scripts, style attributes or external resources."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from markupsafe import Markup
 _HEIGHT, _TOP, _BOTTOM = 96, 16, 80
 _GAP = 0.22
 _TWO_LABELS = 90
-"""Room for the labels of both ends."""
+"""Minimum distance between the labels of both ends."""
 
 
 @dataclass(frozen=True)
@@ -16,9 +16,9 @@ class Bar:
     """One bar.
 
     Attributes:
-        value: its height, in any unit.
-        text: what a pointer over it shows.
-        failed: whether it is drawn as a failure.
+        value: Its height, in any unit.
+        text: Its tooltip.
+        failed: Whether to draw it as a failure.
     """
 
     value: float
@@ -32,14 +32,15 @@ def bar_chart(
     """Draw bars from left to right.
 
     Args:
-        bars: at least one.
-        summary: the chart in one sentence, for those who can't see it.
-        peak: label of the highest value.
-        first, last: labels below both ends.
-        width: of the drawing, in its own units; text keeps its size when panel and width agree.
+        bars: At least one bar.
+        summary: The chart in one sentence, for screen readers.
+        peak: Label of the highest value.
+        first: Label below the left end.
+        last: Label below the right end.
+        width: Width in SVG units; text keeps its size if this is the width of the panel.
     """
     highest = max(bar.value for bar in bars) or 1.0
-    # A few bars must not become walls.
+    # Limits the width of a bar if there are only a few.
     step = width / max(len(bars), 24)
     drawn = Markup("").join(_bar(bar, i * step, step, highest) for i, bar in enumerate(bars))
     return Markup(

@@ -1,4 +1,4 @@
-"""What a page asks before it takes something away: what will happen, and what can be undone."""
+"""The confirmation of a destructive action: what will happen, and what can be undone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,17 +11,18 @@ from sysndd_api.pages import page_route
 
 @dataclass(frozen=True)
 class ConfirmDialog:
-    """One question, shown as a dialog or, without the pages' script, as a page of its own.
+    """One confirmation, shown as a dialog or, without JavaScript, as a page.
 
-    The form goes to the address that the question itself has: GET asks and POST does.
+    The form posts to the address of the dialog itself: GET asks, POST acts.
 
     Attributes:
-        title: what is to be done, and to what.
-        effects: what will happen, a sentence each.
-        undo: what of it can be undone, and how.
-        button: what the button says.
-        back: the page that one came from.
-        fields: what the form sends along.
+        title: The action and its object, as a question.
+        effects: What will happen, one sentence each.
+        undo: What can be undone, and how.
+        button: Label of the button that confirms.
+        back: Address of the page that the dialog was opened from.
+        fields: Hidden fields of the form.
+        dismiss: Label of the button that closes the dialog.
     """
 
     title: str
@@ -30,8 +31,9 @@ class ConfirmDialog:
     button: str
     back: str
     fields: Mapping[str, str] = field(default_factory=dict)
+    dismiss: str = "Cancel"
 
 
 def confirm(request: Request, dialog: ConfirmDialog) -> Response:
-    """Show a question."""
-    return page_route.page(request, "question.html", dialog=dialog)
+    """Render a confirmation."""
+    return page_route.page(request, "confirm_dialog.html", dialog=dialog)

@@ -1,4 +1,4 @@
-"""One page of a list: what is on it, how to get to the others, and how to sort it."""
+"""One page of a list, with the links to the other pages and to other sort orders."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,11 +13,11 @@ class Listing:
     """What a table and its pager need.
 
     Args:
-        request: for the address and the query that the links keep.
-        items: of this page.
-        total: of all pages.
-        query: which page, and of what size.
-        path: of the list, when a form's answer shows it at another one.
+        request: The request, whose path and query the links keep.
+        items: The items of this page.
+        total: The number of items on all pages.
+        query: The number and the size of this page.
+        path: Path of the list, if the response to a form shows it at another path.
     """
 
     def __init__(
@@ -45,23 +45,23 @@ class Listing:
 
     @property
     def is_filtered(self) -> bool:
-        """Tell whether something was searched for, so that an empty list means no match."""
+        """Whether a filter is set, so that an empty list means that nothing matches."""
         return bool(self._query.keys() - {"sort"})
 
-    def to(self, page: int) -> str:
+    def page_address(self, page: int) -> str:
         """Return the address of another page of the same list."""
         return self.address(page=str(page))
 
-    def sorted_by(self, field: str, *, largest_first: bool = True) -> str:
-        """Return the address of the list sorted by a field; a second time turns it round."""
+    def sort_address(self, field: str, *, largest_first: bool = True) -> str:
+        """Return the address of the list sorted by a field, or in reverse if it already is."""
         down, up = f"-{field}", field
         first, second = (down, up) if largest_first else (up, down)
         return self.address(sort=second if self.sort == first else first)
 
-    def order_of(self, field: str) -> str:
-        """Return the value of ``aria-sort`` for a field's column."""
+    def aria_sort(self, field: str) -> str:
+        """Return the value of ``aria-sort`` for the column of a field."""
         return {field: "ascending", f"-{field}": "descending"}.get(self.sort, "none")
 
     def address(self, **changes: str) -> str:
-        """Return this list's address with parts of its query changed."""
+        """Return the address of this list with a changed query."""
         return f"{self._path}?{urlencode(self._query | changes)}"

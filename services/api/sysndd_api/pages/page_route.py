@@ -1,4 +1,4 @@
-"""One page's address: who may see it, how its form was sent, and how its errors look."""
+"""One page: its access level, its form, and the rendering of its errors."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -29,9 +29,9 @@ class PageRoute:
     """One method of one page.
 
     Attributes:
-        access: who may see it; checked before the handler runs.
-        back_to: the page that shows an error of this form; None for a page of the error's own.
-        in_maintenance: as ``Endpoint.in_maintenance``.
+        access: Required access level; checked before the handler runs.
+        back_to: Page that shows an error of this form; None for a separate error page.
+        in_maintenance: As ``Endpoint.in_maintenance``.
     """
 
     method: str
@@ -42,38 +42,38 @@ class PageRoute:
     in_maintenance: bool = False
 
     def route(self) -> Route:
-        """Build the framework's route, with the checks in front of the handler."""
-        return Route(self.path, self._served, methods=[self.method], name=f"page:{self.path}")
+        """Build the Starlette route, which checks the access before it calls the handler."""
+        return Route(self.path, self._handle, methods=[self.method], name=f"page:{self.path}")
 
-    async def _served(self, request: Request) -> Response:
+    async def _handle(self, request: Request) -> Response:
         try:
             await self._authorize(request)
             return await self.handler(request)
         except SysnddError as error:
-            return await self._refused(request, error)
+            return await self._error_response(request, error)
         except Exception:
-            # Here, because from the outermost layer on an error is a JSON document.
+            # Caught here, because the outermost layer renders errors as JSON.
             log.exception("page_request_failed")
-            return error_page(request, SysnddError("It was logged; quote the request."))
+            return error_page(request, SysnddError(_UNEXPECTED))
 
-    async def _refused(self, request: Request, error: SysnddError) -> Response:
+    async def _error_response(self, request: Request, error: SysnddError) -> Response:
         if error.status >= 500:
             cause = repr(error.__cause__) if error.__cause__ else None
             log.warning("page_request_rejected", code=error.code, detail=error.detail, cause=cause)
         signed_out = isinstance(error, NotSignedIn) and not isinstance(error, InvalidCredentials)
         if signed_out and self.access is not Access.ANYONE:
-            return _to_sign_in(request)
-        # Before somebody is known there is no page that could show it.
+            return _redirect_to_sign_in(request)
+        # Without a signed-in user, the form's page cannot be rendered.
         authorized = self.access is Access.ANYONE or hasattr(request.state, "actor")
         if self.back_to is None or not authorized or is_fragment(request):
             return error_page(request, error)
         try:
             request.state.problem = error
-            answer = await self.back_to(request)
+            response = await self.back_to(request)
         except SysnddError as second:
             return error_page(request, second)
-        answer.status_code = error.status
-        return answer
+        response.status_code = error.status
+        return response
 
     async def _authorize(self, request: Request) -> None:
         guard = service(request, Guard)
@@ -82,8 +82,8 @@ class PageRoute:
             request.state.maintenance = await guard.in_maintenance()
 
 
-class View(BaseModel):
-    """Base of a page's query: what is not known is ignored, as a person's bookmarks grow old."""
+class PageParameters(BaseModel):
+    """Base of a page's query. Unknown fields are ignored, so that old bookmarks work."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -96,8 +96,8 @@ class Form(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=False)
 
 
-def view_of(request: Request, model: type[ModelT]) -> ModelT:
-    """Read the query string; an empty field is one that was left out, a wrong one its default."""
+def page_query_of(request: Request, model: type[ModelT]) -> ModelT:
+    """Read the query string; an empty or invalid field gets its default."""
     values = {key: value for key, value in request.query_params.items() if value != ""}
     while True:
         try:
@@ -108,10 +108,10 @@ def view_of(request: Request, model: type[ModelT]) -> ModelT:
 
 
 async def form_of(request: Request, model: type[ModelT]) -> ModelT:
-    """Read a form that was sent as ``application/x-www-form-urlencoded``.
+    """Read a form of the type ``application/x-www-form-urlencoded``.
 
     Raises:
-        Invalid: names each field that is wrong; its value is not repeated.
+        Invalid: A field is invalid; the error names each one without its value.
         BodyTooLarge.
     """
     try:
@@ -119,10 +119,10 @@ async def form_of(request: Request, model: type[ModelT]) -> ModelT:
             (await request.body()).decode(), keep_blank_values=True, max_num_fields=50
         )
     except ValueError as error:
-        raise Invalid("The form can't be read.") from error
-    # A field that was left empty is one that was not sent.
+        raise Invalid("The form data is malformed. Reload the page and try again.") from error
+    # An empty field counts as missing.
     sent = {name: value for name, value in pairs if value != ""}
-    # What was typed is in the form again when it comes back with an error; a password never is.
+    # A form that is shown again with an error keeps its values, except passwords.
     request.state.sent = {name: value for name, value in sent.items() if "password" not in name}
     try:
         return model.model_validate(sent)
@@ -135,7 +135,7 @@ async def form_of(request: Request, model: type[ModelT]) -> ModelT:
 
 
 def page(request: Request, template: str, **values: Any) -> Response:
-    """Render a whole page, with what came of the last form above it."""
+    """Render a complete page, with the outcome of the last form at its top."""
     problem: SysnddError | None = getattr(request.state, "problem", None)
     return render(
         request,
@@ -150,7 +150,7 @@ def page(request: Request, template: str, **values: Any) -> Response:
 
 
 def error_page(request: Request, error: SysnddError) -> Response:
-    """Show an error: a page of its own, or the part of a page that htmx asked for."""
+    """Render an error as a page, or as the part of a page that htmx requested."""
     request_id = get_contextvars().get("request_id")
     headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else {}
     if is_fragment(request):
@@ -176,43 +176,48 @@ def error_page(request: Request, error: SysnddError) -> Response:
     )
 
 
-async def nothing_here(request: Request) -> Response:
-    """Say that there is no such page."""
+async def not_found(request: Request) -> Response:
+    """Respond that the page does not exist."""
     raise NotFound()
 
 
-def done(path: str, what: str) -> Response:
-    """Go to a page that says what was done."""
-    assert what in _NOTICES, what
-    return redirect(f"{path}?{urlencode({'done': what})}")
+def redirect_with_notice(path: str, notice: str) -> Response:
+    """Redirect to a page that shows one of the notices below."""
+    assert notice in _NOTICES, notice
+    return redirect(f"{path}?{urlencode({'done': notice})}")
 
 
-def _to_sign_in(request: Request) -> Response:
+def _redirect_to_sign_in(request: Request) -> Response:
     back = request.scope["path"] if request.method == "GET" else "/admin"
     address = f"{SIGN_IN}?{urlencode({'next': back})}"
     if is_fragment(request):
-        # htmx would put the sign-in form into the middle of the page.
+        # Otherwise htmx inserts the sign-in form into the page.
         return Response(
             status_code=401, headers={"HX-Redirect": SIGN_IN, "HX-Retarget": "#outcome"}
         )
     return redirect(address)
 
 
+_UNEXPECTED = (
+    "The error was logged. Try again; if it happens again, contact an operator and quote the"
+    " reference."
+)
 _NOTICES = {
-    "deleted": "The backup was deleted.",
-    "pinned": "The backup is pinned: retention leaves it alone.",
-    "unpinned": "The backup is no longer pinned: retention decides about it again.",
+    "deleted": "Backup deleted.",
+    "pinned": "Backup pinned. Retention will not delete it.",
+    "unpinned": "Backup unpinned. Retention applies again.",
     "cancelled": "The job is being cancelled.",
-    "mail_resent": "The mail goes out now.",
-    "mail_cancelled": "The mail is cancelled.",
+    "mail_resent": "The email will be sent now.",
+    "mail_cancelled": "Email cancelled.",
     "signed_out": "You are signed out.",
-    "sessions_ended": "Those sessions have ended.",
-    "password_reset": "The new password is set and every session has ended. Sign in with it.",
-    "password_changed": "The password is changed; every other session has ended.",
-    "address_asked": "A mail went to both addresses. The address changes when both agree.",
-    "approved": "The account is open now; its owner gets a mail.",
-    "deactivated": "The account is closed; its sessions and links have ended.",
-    "reactivated": "The account is open again.",
-    "role_changed": "The role is changed; the account's sessions have ended.",
-    "mail_sent": "The mail is on its way.",
+    "sessions_ended": "Sessions ended.",
+    "password_reset": "Password changed. All sessions have ended; sign in with the new password.",
+    "password_changed": "Password changed. All other sessions have ended.",
+    "email_change_requested": "We've sent a link to both addresses. Your email address changes when"
+    " you confirm both.",
+    "approved": "Approved. The user has been notified.",
+    "deactivated": "Deactivated. Sessions ended and links revoked.",
+    "reactivated": "Account reactivated.",
+    "role_changed": "Role changed. The account's sessions have ended.",
+    "mail_sent": "Confirmation email queued.",
 }

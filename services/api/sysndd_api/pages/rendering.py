@@ -1,4 +1,4 @@
-"""Templates to answers: escaping, security headers, compression, and how values look to a person."""
+"""Renders templates: escaping, security headers, compression, and formats of values."""
 
 import gzip
 import re
@@ -15,10 +15,10 @@ from sysndd_api.pages.static_files import asset
 from sysndd_core import __version__
 
 _TEMPLATES = Path(__file__).with_name("templates")
-_SMALLEST_WORTH_PACKING = 1000  # bytes
+_COMPRESSION_THRESHOLD = 1000  # bytes
 
 SECURITY_HEADERS = {
-    # Everything from this origin and nothing inline: markup that got into a page stays text.
+    # Only this origin and nothing inline, so injected markup cannot run.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self';"
     " img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none';"
     " frame-ancestors 'none'",
@@ -34,7 +34,7 @@ SECURITY_HEADERS = {
 
 
 def is_fragment(request: Request) -> bool:
-    """Tell whether htmx asks for a part of a page rather than a person for a whole one."""
+    """Tell whether htmx requests a part of a page."""
     return "hx-request" in request.headers and "hx-boosted" not in request.headers
 
 
@@ -46,14 +46,14 @@ def render(
     headers: dict[str, str] | None = None,
     **values: Any,
 ) -> Response:
-    """Render a template into an HTML answer.
+    """Render a template into an HTML response.
 
     Args:
-        request: for who is signed in, the address, and what the client unpacks.
-        template: path below ``templates/``.
-        status: of the answer.
-        headers: further ones.
-        values: what the template shows; everything is escaped.
+        request: The request: signed-in user, path and accepted encodings.
+        template: Path below ``templates/``.
+        status: HTTP status.
+        headers: Additional headers.
+        values: Context of the template; every value is escaped.
     """
     text = ENVIRONMENT.get_template(template).render(
         actor=getattr(request.state, "actor", None),
@@ -61,32 +61,32 @@ def render(
         fragment=is_fragment(request),
         **values,
     )
-    answer = Response(
+    response = Response(
         text, status, headers={**SECURITY_HEADERS, **(headers or {})}, media_type="text/html"
     )
-    return compressed(request, answer)
+    return compressed(request, response)
 
 
-def compressed(request: Request, answer: Response) -> Response:
-    """Compress an answer that is held in memory, when the client unpacks gzip and it is worth it.
+def compressed(request: Request, response: Response) -> Response:
+    """Compress a response if the client accepts gzip and the response is large enough.
 
-    No page holds a secret beside what a visitor typed, so its length tells nothing (BREACH).
+    No page contains both a secret and user input, so its length reveals no secret (BREACH).
     """
     accepts = "gzip" in request.headers.get("accept-encoding", "")
-    if accepts and len(answer.body) >= _SMALLEST_WORTH_PACKING:
-        answer.body = gzip.compress(bytes(answer.body), 5, mtime=0)
-        answer.headers["Content-Encoding"] = "gzip"
-        answer.headers["Content-Length"] = str(len(answer.body))
-    return answer
+    if accepts and len(response.body) >= _COMPRESSION_THRESHOLD:
+        response.body = gzip.compress(bytes(response.body), 5, mtime=0)
+        response.headers["Content-Encoding"] = "gzip"
+        response.headers["Content-Length"] = str(len(response.body))
+    return response
 
 
 def redirect(path: str) -> Response:
-    """Answer a form that was done: look there with GET (RFC 9110, section 15.4.4)."""
+    """Redirect to a page with GET after a form was processed (RFC 9110, section 15.4.4)."""
     return Response(status_code=303, headers={**SECURITY_HEADERS, "Location": path})
 
 
 def format_time(value: datetime | str | None) -> Markup:
-    """Show a time in UTC; the pages' script puts it into the viewer's own time zone."""
+    """Format a time in UTC; the pages' script converts it to the viewer's time zone."""
     if value is None:
         return Markup('<span class="muted">–</span>')
     if isinstance(value, str):
@@ -102,7 +102,7 @@ def format_time(value: datetime | str | None) -> Markup:
 
 
 def size(value: int | None) -> Markup:
-    """Show a number of bytes for a person, with the exact number to hover over."""
+    """Format a number of bytes, with the exact number as its tooltip."""
     if value is None:
         return Markup('<span class="muted">–</span>')
     return Markup('<data value="{}" title="{:,} bytes">{}</data>').format(
@@ -111,7 +111,7 @@ def size(value: int | None) -> Markup:
 
 
 def human_size(value: float) -> str:
-    """Return bytes in the largest binary unit that leaves at least 1."""
+    """Format bytes in the largest binary unit that gives at least 1."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if value < 1024:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
@@ -120,7 +120,7 @@ def human_size(value: float) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Return a length of time with its two largest units."""
+    """Format a duration in its two largest units."""
     if seconds is None:
         return "–"
     if seconds < 1:
@@ -136,7 +136,7 @@ def duration(seconds: float | None) -> str:
 
 
 def age(seconds: float) -> str:
-    """Return a length of time with its largest unit alone."""
+    """Format a duration in its largest unit."""
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= length:
             return f"{seconds // length:.0f} {unit}"
@@ -144,20 +144,26 @@ def age(seconds: float) -> str:
 
 
 def browser(user_agent: str | None) -> Markup:
-    """Name a browser and its system in a few words, with the whole header to hover over."""
+    """Format a User-Agent as browser and system, with the complete header as its tooltip."""
     text = user_agent or ""
     program = re.search(r"(Edg|Firefox|Chrome|Safari)/(\d+)", text) or re.match(
         r"([^/\s]+)/?(\S*)", text
     )
     system = re.search(r"Windows|Mac OS|iPhone|iPad|Android|Linux", text)
-    words = f"{program[1]} {program[2]}".strip() if program else "unknown"
+    name = f"{program[1]} {program[2]}".strip() if program else "Unknown browser"
     if system:
-        words += f" on {system[0]}"
-    return Markup('<span title="{}">{}</span>').format(text[:255], words)
+        name += f" on {system[0]}"
+    return Markup('<span title="{}">{}</span>').format(text[:255], name)
 
 
-def _words(value: str | None) -> str:
-    """Turn a stable name such as ``create_backup`` into words."""
+def plural(number: int, singular: str, plural_form: str | None = None) -> str:
+    """Format a number with its noun, such as ``1 view`` or ``2 routines``."""
+    noun = singular if number == 1 else plural_form or f"{singular}s"
+    return f"{number:,} {noun}"
+
+
+def words(value: str | None) -> str:
+    """Turn an identifier such as ``create_backup`` into words."""
     text = (value or "").replace("_", " ").replace("-", " ")
     return text[:1].upper() + text[1:]
 
@@ -175,7 +181,8 @@ def _environment() -> jinja2.Environment:
         format_time=format_time,
         size=size,
         duration=duration,
-        words=_words,
+        plural=plural,
+        words=words,
         human_size=human_size,
     )
     environment.globals.update(asset=asset, version=__version__)

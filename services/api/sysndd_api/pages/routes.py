@@ -1,10 +1,10 @@
-"""Every page's address, in one list; the application puts it beside the API's."""
+"""The addresses of all pages, in one list; the application adds them to the API's routes."""
 
 from sysndd_api.backups.handlers import download_backup
 from sysndd_api.pages.account import account, own_account
 from sysndd_api.pages.account.account import MAIL_SENT
 from sysndd_api.pages.admin import audit, backups, jobs, mail, migrations, overview, users
-from sysndd_api.pages.page_route import PageRoute, nothing_here
+from sysndd_api.pages.page_route import PageRoute, not_found
 from sysndd_api.pages.static_files import static_file
 from sysndd_api.security.access import Access
 
@@ -36,8 +36,10 @@ PAGES: tuple[PageRoute, ...] = (
     PageRoute("GET", "/account/reset", account.reset_page, ANYONE),
     PageRoute("POST", "/account/reset", account.request_reset, ANYONE, account.reset_page),
     PageRoute("POST", "/account/reset/confirm", account.reset, ANYONE, account.reset_page),
-    PageRoute("GET", "/account/email", account.address_page, ANYONE),
-    PageRoute("POST", "/account/email", account.confirm_address, ANYONE, account.address_page),
+    PageRoute("GET", "/account/email", account.email_change_page, ANYONE),
+    PageRoute(
+        "POST", "/account/email", account.confirm_email_change, ANYONE, account.email_change_page
+    ),
     PageRoute("GET", "/account", own_account.account_page, SIGNED_IN),
     PageRoute(
         "POST",
@@ -49,7 +51,7 @@ PAGES: tuple[PageRoute, ...] = (
     PageRoute(
         "POST",
         "/account/change-email",
-        own_account.change_address,
+        own_account.request_email_change,
         SIGNED_IN,
         own_account.account_page,
     ),
@@ -175,6 +177,6 @@ PAGES: tuple[PageRoute, ...] = (
     ),
     PageRoute("GET", "/admin/audit", audit.page, ADMIN),
     PageRoute("GET", "/admin/audit.csv", audit.export, ADMIN),
-    PageRoute("GET", "/admin/{rest:path}", nothing_here, ADMIN),
-    PageRoute("GET", "/account/{rest:path}", nothing_here, ANYONE),
+    PageRoute("GET", "/admin/{rest:path}", not_found, ADMIN),
+    PageRoute("GET", "/account/{rest:path}", not_found, ANYONE),
 )

@@ -1,4 +1,4 @@
-"""The pages' own files: read once, packed once, named by their content so that caches keep them."""
+"""Static files of the pages: read and compressed once, with an address for each version."""
 
 import gzip
 import hashlib
@@ -19,11 +19,11 @@ _MEDIA_TYPES = {
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
 }
-_FOR_A_YEAR = "public, max-age=31536000, immutable"
-_FOR_AN_HOUR = "public, max-age=3600"
-# One file for the browser: while a style sheet of two is still on its way, a page may already be laid
-# out by the other, and Pico alone draws its icons from addresses that our policy refuses.
-_JOINED = {"pages.css": ("vendored/pico.blue.min.css", "site.css")}
+_CACHE_ONE_YEAR = "public, max-age=31536000, immutable"
+_CACHE_ONE_HOUR = "public, max-age=3600"
+# One file, because a page that is laid out while only Pico's style sheet is loaded requests icons
+# from data: addresses, which our Content-Security-Policy blocks.
+_BUNDLES = {"pages.css": ("vendored/pico.blue.min.css", "site.css")}
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class _File:
 
 
 async def static_file(request: Request) -> Response:
-    """Return a style sheet, script or picture of the pages."""
+    """Return a style sheet, script or icon of the pages."""
     file = _files().get(request.path_params["name"])
     if file is None:
         raise NotFound()
     compressed = "gzip" in request.headers.get("accept-encoding", "")
     version = request.query_params.get("v")
     headers = {
-        "Cache-Control": _kept_for(version, file.digest),
+        "Cache-Control": _cache_control(version, file.digest),
         "ETag": f'"{file.digest}{"-gzip" if compressed else ""}"',
         "Vary": "Accept-Encoding",
         "X-Content-Type-Options": "nosniff",
@@ -58,16 +58,16 @@ async def static_file(request: Request) -> Response:
     )
 
 
-def _kept_for(version: str | None, digest: str) -> str:
+def _cache_control(version: str | None, digest: str) -> str:
     if version is None:
-        # Pictures that the style sheet names.
-        return _FOR_AN_HOUR
-    # Another version's page asks for what it calls by this name; nobody may keep that.
-    return _FOR_A_YEAR if version == digest else "no-cache"
+        # Icons that the style sheet refers to.
+        return _CACHE_ONE_HOUR
+    # A page of another version requested its own content under this name: it must not be cached.
+    return _CACHE_ONE_YEAR if version == digest else "no-cache"
 
 
 def asset(name: str) -> str:
-    """Return the address of a static file; it changes with the file's content."""
+    """Return the address of a static file, which changes with its content."""
     return f"{_ADDRESS}{name}?v={_files()[name].digest}"
 
 
@@ -78,10 +78,10 @@ def _files() -> dict[str, _File]:
         for path in sorted(_FOLDER.rglob("*"))
         if path.suffix in _MEDIA_TYPES
     }
-    joined = {
-        name: b"\n".join(found.pop(part) for part in parts) for name, parts in _JOINED.items()
+    bundles = {
+        name: b"\n".join(found.pop(part) for part in parts) for name, parts in _BUNDLES.items()
     }
-    return {name: _compressed(name, plain) for name, plain in (found | joined).items()}
+    return {name: _compressed(name, plain) for name, plain in (found | bundles).items()}
 
 
 def _compressed(name: str, plain: bytes) -> _File:

@@ -1,1 +1,1 @@
-"""Forgotten and changed passwords."""
+"""Password reset and password change."""

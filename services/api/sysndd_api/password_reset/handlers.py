@@ -1,4 +1,4 @@
-"""Asking for a new password, choosing it, and changing a known one."""
+"""Routes of the password reset and the password change."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,14 +10,14 @@ from sysndd_api.web.http import actor_of, body_of, remote_of, reply, service, to
 
 
 async def request_reset(request: Request) -> Response:
-    """Ask for a mail with a link to a new password."""
+    """Request an email with a password reset link."""
     body = await body_of(request, EmailRequest)
     await service(request, PasswordReset).request(body.email, remote=remote_of(request))
     return reply(MailAccepted(), 202)
 
 
 async def reset(request: Request) -> Response:
-    """Choose a new password by the token of the link; every session ends."""
+    """Set a new password with the token of a link; revokes all sessions."""
     body = await body_of(request, ResetRequest)
     user = await service(request, PasswordReset).reset(
         body.token.get_secret_value(), body.password.get_secret_value(), remote=remote_of(request)
@@ -26,7 +26,7 @@ async def reset(request: Request) -> Response:
 
 
 async def change(request: Request) -> Response:
-    """Change one's password; every other session ends."""
+    """Change your password; ends your other sessions."""
     body = await body_of(request, PasswordChange)
     await service(request, PasswordReset).change(
         actor_of(request),

@@ -1,4 +1,4 @@
-"""Bodies of password resets and changes."""
+"""Request bodies of the password reset and the password change."""
 
 from sysndd_api.accounts.models import Password, Token
 from sysndd_api.web.models import RequestModel
@@ -12,7 +12,7 @@ class ResetRequest(RequestModel):
 
 
 class PasswordChange(RequestModel):
-    """The present password and the new one."""
+    """The current password and the new one."""
 
     old_password: Password
     new_password: Password

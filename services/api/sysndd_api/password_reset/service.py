@@ -1,7 +1,7 @@
-"""A new password: by the link in a mail, or by the present one."""
+"""Sets a new password, by an emailed link or with the current password."""
 
 from sysndd_api.accounts.mail import AccountMails
-from sysndd_api.accounts.service import EVEN_SECONDS, Accounts
+from sysndd_api.accounts.service import MINIMUM_RESPONSE_SECONDS, Accounts
 from sysndd_api.accounts.store import Account, UserStore, pad_statement_count
 from sysndd_api.accounts.token_store import TokenStore
 from sysndd_api.audit.service import Audit
@@ -18,7 +18,7 @@ _MAY_RESET = ("active", "awaiting_approval")
 
 
 class PasswordReset:
-    """What can be done about passwords."""
+    """Resets and changes passwords."""
 
     def __init__(
         self,
@@ -48,14 +48,15 @@ class PasswordReset:
         self._minutes = minutes
 
     async def request(self, email: str, *, remote: str | None) -> None:
-        """Mail a link to a new password, or the link that confirms an address not yet confirmed.
+        """Email a password reset link, or a confirmation link to an unconfirmed address.
 
         Raises:
-            TooManyAttempts, TokenKeyMissing: for every address alike.
+            TooManyAttempts: A rate limit is exceeded, whether or not the address is known.
+            TokenKeyMissing: TOKEN_KEY is not set, so links cannot be created.
         """
         if not self._tokens.can_issue:
             raise TokenKeyMissing()
-        async with minimum_duration(EVEN_SECONDS):
+        async with minimum_duration(MINIMUM_RESPONSE_SECONDS):
             found = await self._users.by_email(email)
             await self._rate_limits.check("request_reset", remote, account=found)
             sent = await self._send(email, remote, await self._rate_limits.may_mail("reset", email))
@@ -72,7 +73,9 @@ class PasswordReset:
                 sent = await self._accounts.send_link(tx, email)
             await pad_statement_count(tx, 0 if sent else 2)
             outcome = "ok" if sent else "nothing_sent"
-            await self._audit.write(tx, anyone(remote), "request_reset", outcome=outcome, obj=email)
+            await self._audit.write(
+                tx, anyone(remote), "request_reset", outcome=outcome, object_name=email
+            )
         return sent
 
     async def _link(self, tx: Transaction, user: Account) -> None:
@@ -89,21 +92,22 @@ class PasswordReset:
         )
 
     async def reset(self, token: str, password: str, *, remote: str | None) -> Account:
-        """Set a new password; every session and every pending link of the account ends.
+        """Set a new password, and revoke all sessions and pending links of the account.
 
         Returns:
             The account.
 
         Raises:
-            LinkInvalid: used, expired, made for something else, forged.
-            PasswordRejected: the token stays good for another password.
-            TooManyAttempts, SignInBusy.
+            LinkInvalid: The token was used, expired, replaced or forged, or has another purpose.
+            PasswordRejected: The password is not accepted; the token remains valid.
+            TooManyAttempts: A rate limit is exceeded.
+            SignInBusy: Too many password hashes are pending.
         """
         await self._rate_limits.check("reset", remote)
         check_password(password)
-        async with self._audit.refusals(anyone(remote), "reset", LinkInvalid):
-            # First without using it up: hashing for every made-up token would be a gift.
-            if not await self._tokens.is_good(token, TokenPurpose.RESET):
+        async with self._audit.record_rejections(anyone(remote), "reset", LinkInvalid):
+            # Check before the token is used, so that forged tokens do not cost a password hash.
+            if not await self._tokens.is_valid(token, TokenPurpose.RESET):
                 raise LinkInvalid()
             encoded = await self._hashing.hash(password)
             async with self._database.transaction() as tx:
@@ -114,14 +118,14 @@ class PasswordReset:
         return user
 
     async def _owner(self, tx: Transaction, token: str) -> Account:
-        """Use a token up and lock the account that it was made for."""
+        """Use a token, and lock the account that it was issued for."""
         fresh = await self._tokens.use(tx, token, TokenPurpose.RESET)
         row = await self._tokens.find(tx, token, TokenPurpose.RESET) if fresh else None
         user = await self._users.lock(tx, row.user_id) if row is not None else None
         if (
             row is None
             or user is None
-            # An id is given out again after a restore.
+            # After a restore, an ID may be assigned again, to an account newer than the token.
             or row.created_at < user.created_at
             or user.state not in _MAY_RESET
         ):
@@ -141,37 +145,55 @@ class PasswordReset:
         await self._audit.write(tx, actor, "reset", detail={"sessions_ended": ended})
 
     async def change(self, actor: Actor, token: str, old: str, new: str) -> None:
-        """Replace the actor's password; every other session and every pending link ends.
+        """Replace the actor's password, and revoke all other sessions and all pending links.
 
         Args:
-            token: of the session that asks, which goes on.
+            actor: The signed-in account.
+            token: Token of the current session, which remains.
+            old: The current password.
+            new: The new password.
 
         Raises:
-            WrongCurrentPassword, PasswordRejected, TooManyAttempts, SignInBusy.
+            WrongCurrentPassword: The current password is wrong, or was changed concurrently.
+            PasswordRejected: The new password is not accepted.
+            TooManyAttempts: A rate limit is exceeded.
+            SignInBusy: Too many password hashes are pending.
         """
-        user = await self.check_old(actor, old, "change_password")
+        user = await self.check_current_password(actor, old, "change_password")
         assert user.password_hash is not None
         check_password(new, own=(user.user_name, user.email))
         encoded = await self._hashing.hash(new)
         async with self._database.transaction() as tx:
             changed = await self._users.set_password(
-                tx, user.user_id, encoded, instead_of=user.password_hash
+                tx, user.user_id, encoded, expected_hash=user.password_hash
             )
             if not changed:
-                raise WrongCurrentPassword("It was changed by somebody else just now.")
-            await self._sessions.delete_of_user(tx, user.user_id, but=token_hash(token))
+                raise WrongCurrentPassword(
+                    "The password was changed by another session. Try again."
+                )
+            await self._sessions.delete_of_user(
+                tx, user.user_id, except_token_hash=token_hash(token)
+            )
             await self._tokens.revoke(tx, user.user_id)
             await self._mails.notice(tx, "password_changed", user.email, user.user_name)
             await self._audit.write(tx, actor, "change_password")
 
-    async def check_old(self, actor: Actor, password: str, action: str) -> Account:
-        """Make sure that it is the owner who asks, not somebody at an open screen.
+    async def check_current_password(self, actor: Actor, password: str, action: str) -> Account:
+        """Verify the current password, so that an unattended session cannot change credentials.
+
+        Args:
+            actor: The signed-in account.
+            password: The current password.
+            action: Action of the audit entry.
 
         Returns:
             The account.
 
         Raises:
-            WrongCurrentPassword, TooManyAttempts, SignInBusy, NotSignedIn.
+            WrongCurrentPassword: The password is wrong.
+            TooManyAttempts: A rate limit is exceeded.
+            SignInBusy: Too many password hashes are pending.
+            NotSignedIn: The account no longer exists.
         """
         user = await self._users.by_id(actor.user_id) if actor.user_id is not None else None
         if user is None:
@@ -181,5 +203,5 @@ class PasswordReset:
         if not await self._hashing.verify(password, user.password_hash):
             await self._audit.record(actor, action, outcome=WrongCurrentPassword.code)
             raise WrongCurrentPassword()
-        await self._rate_limits.succeeded(login, actor.remote)
+        await self._rate_limits.sign_in_succeeded(login, actor.remote)
         return user

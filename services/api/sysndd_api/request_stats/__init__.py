@@ -1,1 +1,1 @@
-"""How busy each API process was, minute by minute."""
+"""Request statistics of each API process, by minute."""

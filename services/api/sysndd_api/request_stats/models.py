@@ -1,4 +1,4 @@
-"""What the overview shows of the last hours."""
+"""Request statistics, as shown on the overview page."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,12 +6,15 @@ from datetime import datetime
 
 @dataclass
 class Counts:
-    """What one process has counted since it last wrote.
+    """What one process has counted since its last write.
 
     Attributes:
-        requests, failures: answers, and those of 500 and above.
-        ms_total, ms_max: time they took, in milliseconds.
-        in_use, waiting: the most connections of the pool in use, and requests waiting for one.
+        requests: Number of requests.
+        failures: Number of responses with a status of 500 or above.
+        ms_total: Sum of the response times, in milliseconds.
+        ms_max: Longest response time, in milliseconds.
+        in_use: Highest number of pool connections in use.
+        waiting: Highest number of requests that waited for a connection.
     """
 
     requests: int = 0
@@ -24,7 +27,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Period:
-    """Requests of one period of all processes; ``begins`` is UTC."""
+    """Requests of all processes in one period; ``begins`` is UTC."""
 
     begins: datetime
     requests: int
@@ -35,7 +38,7 @@ class Period:
 
 @dataclass(frozen=True)
 class WorkerPool:
-    """Pool of one API process as it was lately."""
+    """The latest state of one API process's connection pool."""
 
     worker: str
     size: int

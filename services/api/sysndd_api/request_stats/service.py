@@ -1,4 +1,4 @@
-"""Counts requests in the process and writes the sums every few seconds."""
+"""Counts the requests of a process and writes the sums every few seconds."""
 
 import asyncio
 import contextlib
@@ -17,16 +17,16 @@ from sysndd_core.logging import get_logger
 log = get_logger(__name__)
 
 _WRITE_SECONDS = 5
-_LATELY_SECONDS = 20
-_HOURS_KEPT = 48
+_SEEN_SECONDS = 20
+_RETENTION_HOURS = 48
 
 
 class RequestStats:
-    """What the processes of the API did lately; nothing in it is needed to serve a request.
+    """Request statistics of the API processes; serving requests never depends on them.
 
     Args:
-        database: the process's pool.
-        store: where the sums go.
+        database: The connection pool, which is measured too.
+        store: Stores the sums.
     """
 
     def __init__(self, database: Database, store: RequestStatsStore) -> None:
@@ -36,7 +36,7 @@ class RequestStats:
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
 
     def observe(self, request: ObservedRequest) -> None:
-        """Count one answer, unless a machine asked how the process is."""
+        """Count one request; health checks and scrapes are ignored."""
         if request.is_probe:
             return
         ms = request.seconds * 1000
@@ -49,9 +49,9 @@ class RequestStats:
         counts.waiting = max(counts.waiting, pool.waiting)
 
     @contextlib.asynccontextmanager
-    async def kept(self) -> AsyncIterator[None]:
-        """Write every few seconds while inside, and once more at the end."""
-        writing = asyncio.create_task(self._write_for_ever())
+    async def recording(self) -> AsyncIterator[None]:
+        """Write the sums every few seconds inside the block, and once more at its end."""
+        writing = asyncio.create_task(self._write_periodically())
         try:
             yield
         finally:
@@ -59,8 +59,8 @@ class RequestStats:
             await asyncio.gather(writing, return_exceptions=True)
             await self._write()
 
-    async def lately(self, *, hours: int = 6, minutes: int = 10) -> list[Period]:
-        """Return every period of the last hours, the silent ones too, oldest first."""
+    async def recent_periods(self, *, hours: int = 6, minutes: int = 10) -> list[Period]:
+        """Return every period of the last hours, including empty ones, oldest first."""
         periods = await self._store.by_period(hours=hours, minutes=minutes)
         found = {period.begins: period for period in periods}
         now, step = datetime.now(UTC), timedelta(minutes=minutes)
@@ -73,20 +73,20 @@ class RequestStats:
         ]
 
     async def pools(self) -> list[WorkerPool]:
-        """Return the pool of every API process that was seen lately."""
+        """Return the connection pool of every API process that was seen recently."""
         newest: dict[str, WorkerPool] = {}
-        for pool in await self._store.pools(seconds=_LATELY_SECONDS):
+        for pool in await self._store.pools(seconds=_SEEN_SECONDS):
             newest.setdefault(pool.worker, pool)
         return list(newest.values())
 
-    async def _write_for_ever(self) -> None:
-        turns = 0
+    async def _write_periodically(self) -> None:
+        writes = 0
         while True:
             await self._write()
-            if turns % 720 == 0:
+            if writes % 720 == 0:
                 with contextlib.suppress(SysnddError):
-                    await self._store.remove_old(hours=_HOURS_KEPT)
-            turns += 1
+                    await self._store.remove_old(hours=_RETENTION_HOURS)
+            writes += 1
             await asyncio.sleep(_WRITE_SECONDS)
 
     async def _write(self) -> None:
@@ -95,5 +95,5 @@ class RequestStats:
         try:
             await self._store.add(self._worker, counts, pool_size=size)
         except SysnddError as error:
-            # The charts have a hole then; requests never wait for this.
+            # The charts then have a gap; requests are not affected.
             log.debug("request_stats_write_failed", code=error.code)

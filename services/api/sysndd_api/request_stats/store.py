@@ -1,4 +1,4 @@
-"""The ``request_stats`` table of the platform."""
+"""The platform's table ``request_stats``."""
 
 from datetime import UTC
 
@@ -7,14 +7,14 @@ from sysndd_core.db.database import Database
 
 
 class RequestStatsStore:
-    """One row for each minute of each API process."""
+    """One row per minute and API process."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._table = f"{database.ops}.request_stats"
 
     async def add(self, worker: str, counts: Counts, *, pool_size: int) -> None:
-        """Add what was counted to the row of this minute."""
+        """Add the sums to the row of the current minute."""
         c = counts
         await self._database.execute(
             f"INSERT INTO {self._table} (minute, worker, requests, failures, ms_total, ms_max,"
@@ -44,7 +44,7 @@ class RequestStatsStore:
         )
 
     async def by_period(self, *, hours: int, minutes: int) -> list[Period]:
-        """Sum the last ``hours`` in periods of ``minutes``; silent ones are left out."""
+        """Sum the last ``hours`` in periods of ``minutes``; empty periods are omitted."""
         rows = await self._database.fetch_all(
             "SELECT FROM_UNIXTIME(UNIX_TIMESTAMP(minute) DIV %s * %s) AS begins,"
             " SUM(requests) AS requests, SUM(failures) AS failures, SUM(ms_total) AS ms_total,"
@@ -64,7 +64,7 @@ class RequestStatsStore:
         ]
 
     async def pools(self, *, seconds: int) -> list[WorkerPool]:
-        """Read the rows of the processes that were seen within ``seconds``, each newest first."""
+        """Return the pools of processes seen within ``seconds``, newest row first for each."""
         rows = await self._database.fetch_all(
             f"SELECT worker, pool_size, pool_in_use, pool_waiting FROM {self._table}"
             " WHERE seen_at > UTC_TIMESTAMP(6) - INTERVAL %s SECOND ORDER BY worker, minute DESC",
@@ -76,7 +76,7 @@ class RequestStatsStore:
         ]
 
     async def remove_old(self, *, hours: int) -> None:
-        """Delete rows that nobody looks at any more."""
+        """Delete rows older than ``hours``."""
         await self._database.execute(
             f"DELETE FROM {self._table} WHERE minute < UTC_TIMESTAMP() - INTERVAL %s HOUR", (hours,)
         )

@@ -1,1 +1,1 @@
-"""Access levels, credentials, passwords and rate limits; knows neither routes nor features."""
+"""Access levels, credentials, passwords and rate limits; independent of routes and features."""

@@ -1,4 +1,4 @@
-"""Who is asking: roles, the access level of each route, and session tokens."""
+"""Roles, the access levels of routes, actors, and session tokens."""
 
 import hashlib
 import secrets
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """Roles as SysNDD has them."""
+    """The roles of SysNDD."""
 
     ADMINISTRATOR = "Administrator"
     CURATOR = "Curator"
@@ -25,12 +25,12 @@ class Access(StrEnum):
 
 @dataclass(frozen=True)
 class Actor:
-    """The signed-in person behind a request, or the operator at the command line.
+    """The signed-in account that sends a request, or the operator on the command line.
 
     Attributes:
         user_id: None for the command line.
-        remote: address of the client, as the trusted proxy gave it.
-        session_id: public id of the session; None for the command line.
+        remote: The client's address, as given by the trusted proxy.
+        session_id: Public ID of the session; None for the command line.
     """
 
     user_id: int | None
@@ -41,7 +41,7 @@ class Actor:
 
 
 def anyone(remote: str | None, name: str = "anyone") -> Actor:
-    """Return the actor of a request that nobody has signed in for."""
+    """Return the actor of a request without a session."""
     return Actor(user_id=None, user_name=name[:64], role=Role.VIEWER, remote=remote)
 
 
@@ -49,14 +49,14 @@ COMMAND_LINE = Actor(user_id=None, user_name="sysndd-admin", role=Role.ADMINISTR
 
 
 def new_token() -> str:
-    """Return an opaque session token of 256 bits."""
+    """Return a new, opaque session token of 256 bits."""
     return secrets.token_urlsafe(32)
 
 
 def token_hash(token: str) -> str:
-    """Return what is stored of a token, in hexadecimal.
+    """Return the SHA-256 of a token in hexadecimal, which is what the database stores.
 
-    The token has 256 bits of its own, so no salt is needed. Not bytes, because aiomysql 0.3.2 can't
-    escape bytes with PyMySQL 1.2; the store says ``UNHEX(%s)``.
+    A token has 256 random bits, so it needs no salt. The result is not bytes, because aiomysql
+    0.3.2 cannot escape bytes with PyMySQL 1.2; the store uses ``UNHEX(%s)``.
     """
     return hashlib.sha256(token.encode()).hexdigest()

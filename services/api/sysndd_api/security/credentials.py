@@ -1,7 +1,7 @@
-"""Where a request carries its session's token: a Bearer header for programs, a cookie for pages.
+"""Session tokens in requests: a Bearer header for programs, a cookie for pages.
 
-Everything that reads or sets the cookie is here, so nobody can read it and forget the check that
-the request comes from a page of ours.
+Only this module reads and sets the cookie, so that no reader can forget the check that a request
+comes from this site.
 """
 
 from datetime import UTC, datetime
@@ -13,32 +13,32 @@ from starlette.responses import Response
 from sysndd_core.errors import CrossSiteRequest
 
 SESSION_COOKIE = "__Host-sysndd_session"
-"""The prefix makes browsers insist on Secure, Path=/ and no Domain (RFC 6265bis, section 4.1.3.2).
+"""The prefix makes browsers require Secure, Path=/ and no Domain (RFC 6265bis, section 4.1.3.2).
 
-Browsers take http://localhost for secure, so it works there too.
+Browsers treat http://localhost as secure, so it works there too.
 """
 
 _READING = {"GET", "HEAD", "OPTIONS"}
 
 
 def writes(request: Request) -> bool:
-    """Tell whether a request's method may change something (RFC 9110, section 9.2.1)."""
+    """Return whether a request's method may change something (RFC 9110, section 9.2.1)."""
     return request.method not in _READING
 
 
 def presented_token(request: Request, public_url: str) -> str | None:
-    """Return the session token that a request carries, or None.
+    """Return the session token of a request, or None.
 
-    A Bearer header (RFC 6750, section 2.1) goes before the cookie. A browser sends the cookie by
-    itself, whoever wrote the form: with it, a request that changes something must come from a page
-    of this site.
+    A Bearer header (RFC 6750, section 2.1) takes precedence over the cookie. A browser sends the
+    cookie with forms of any site. A request that changes something with the cookie must therefore
+    come from this site.
 
     Args:
-        request: with its headers.
-        public_url: the site's own address, ``PUBLIC_URL``.
+        request: The request.
+        public_url: The site's own URL, ``PUBLIC_URL``.
 
     Raises:
-        CrossSiteRequest: it does not, or does not say.
+        CrossSiteRequest: The request comes from another site, or its origin is unknown.
     """
     header = request.headers.get("authorization")
     if header is not None:
@@ -51,13 +51,13 @@ def presented_token(request: Request, public_url: str) -> str | None:
 
 
 def require_same_origin(request: Request, public_url: str) -> None:
-    """Let pass only what a page of this site sent.
+    """Check that a request was sent by a page of this site.
 
-    Browsers say so themselves: in ``Sec-Fetch-Site`` (Fetch Metadata, W3C), or, where that is
-    missing, in ``Origin`` (RFC 6454), which must then be that of ``public_url``.
+    Browsers report it in ``Sec-Fetch-Site`` (Fetch Metadata, W3C). Where that header is missing,
+    ``Origin`` (RFC 6454) must be the origin of ``public_url``.
 
     Raises:
-        CrossSiteRequest: it did not, or does not say.
+        CrossSiteRequest: The request comes from another site, or its origin is unknown.
     """
     site = request.headers.get("sec-fetch-site")
     if site is not None:
@@ -69,11 +69,12 @@ def require_same_origin(request: Request, public_url: str) -> None:
 
 
 def set_session_cookie(response: Response, token: str, expires_at: datetime) -> None:
-    """Give the browser a session's token; scripts can't read it, other sites can't use it.
+    """Set the session cookie, which scripts cannot read and other sites cannot use.
 
     Args:
-        token: as ``Sessions.sign_in`` returned it.
-        expires_at: when the session ends at the latest, with its time zone.
+        response: The response that sets the cookie.
+        token: The token that ``Sessions.sign_in`` returned.
+        expires_at: The latest end of the session, with its time zone.
     """
     response.set_cookie(
         SESSION_COOKIE,
@@ -87,7 +88,7 @@ def set_session_cookie(response: Response, token: str, expires_at: datetime) -> 
 
 
 def clear_session_cookie(response: Response) -> None:
-    """Have the browser forget the token; harmless where there is none."""
+    """Delete the session cookie; has no effect without one."""
     response.delete_cookie(SESSION_COOKIE, path="/", secure=True, httponly=True, samesite="lax")
 
 

@@ -19,33 +19,36 @@ MIN_PASSWORD = 12
 MAX_PASSWORD = 128
 """Characters after normalisation (NIST SP 800-63B-4, section 3.1.1.2); no composition rules."""
 
-_DECORATION = 8
-"""A common word with at most so many digits and signs around it is a common password still."""
+_MAX_DECORATION = 8
+"""A common word with up to this many digits and signs around it is still a common password."""
 
 
 def normalised(password: str) -> str:
-    """Return the one spelling of a password: keyboards differ in how they make an é (NFKC)."""
+    """Return the NFKC form of a password; keyboards encode characters such as é differently."""
     return unicodedata.normalize("NFKC", password)
 
 
 def check_password(password: str, *, own: Iterable[str] = ()) -> None:
-    """Let a new password pass, or say why not.
+    """Check a new password.
 
     Args:
-        password: as typed.
-        own: the account's user name and address, which anybody would try first.
+        password: The password as entered.
+        own: The account's user name and address, which attackers try first.
 
     Raises:
-        PasswordRejected: too short, too long, or one that attackers try first.
+        PasswordRejected: It is too short, too long, or commonly used.
     """
     text = normalised(password)
     if not MIN_PASSWORD <= len(text) <= MAX_PASSWORD:
         raise PasswordRejected(
-            f"A password has {MIN_PASSWORD} to {MAX_PASSWORD} characters; this has {len(text)}."
+            f"A password must have {MIN_PASSWORD} to {MAX_PASSWORD} characters; this one has"
+            f" {len(text)}."
         )
     words = {word.casefold() for name in own for word in (name, name.partition("@")[0])}
     if _is_common(text.casefold(), {"sysndd", *words}):
-        raise PasswordRejected("This password is one of those that are tried first; take another.")
+        raise PasswordRejected(
+            "This password is commonly used, so attackers try it first. Choose another."
+        )
 
 
 def _is_common(text: str, own: set[str]) -> bool:
@@ -53,11 +56,11 @@ def _is_common(text: str, own: set[str]) -> bool:
     if text in known or text in own:
         return True
     core = re.sub(r"^[\W\d_]+|[\W\d_]+$", "", text)
-    if len(text) - len(core) <= _DECORATION and core and (core in known or core in own):
+    if len(text) - len(core) <= _MAX_DECORATION and core and (core in known or core in own):
         return True
     steps = {(ord(b) - ord(a)) % (10 if text.isdecimal() else 128) for a, b in pairwise(text)}
     if len(steps) == 1 and steps <= {1, 9, 127}:
-        return True  # 123456789012, abcdefghijkl, and back
+        return True  # 123456789012, abcdefghijkl, and both reversed
     for size in range(1, len(text) // 2 + 1):
         unit = text[:size]
         if len(text) % size == 0 and unit * (len(text) // size) == text:
@@ -67,23 +70,24 @@ def _is_common(text: str, own: set[str]) -> bool:
 
 @cache
 def _common_passwords() -> frozenset[str]:
-    """Read the shipped list; data/common_passwords.NOTICE says where it comes from."""
+    """Read the shipped list; data/common_passwords.NOTICE names its source."""
     compressed = (resources.files("sysndd_api") / "data" / "common_passwords.gz").read_bytes()
     return frozenset(gzip.decompress(compressed).decode().split("\n"))
 
 
 class PasswordHashing:
-    """argon2id in a bounded thread pool, at OWASP's floor (19 MiB, 2 passes, 1 lane) by default.
+    """argon2id in a bounded thread pool; by default, OWASP's minimum (19 MiB, 2 passes, 1 lane).
 
-    One hash takes about 35 ms of a core. Unbounded, a burst of sign-ins would take all cores and
-    all memory; past the bound a sign-in is told to come back.
+    One hash takes about 35 ms of a core. Without a bound, a burst of sign-ins would occupy all
+    cores and all memory; beyond it, a sign-in is rejected with SignInBusy.
 
     Args:
-        memory_kib, time_cost: the parameters of new hashes (RFC 9106, section 3.1).
-        concurrency: how many hashes are computed at once.
+        memory_kib: Memory cost of new hashes (RFC 9106, section 3.1).
+        time_cost: Passes of new hashes.
+        concurrency: Maximum number of hashes computed at the same time.
     """
 
-    _WAITING = 40
+    _MAX_PENDING = 40
 
     def __init__(self, *, memory_kib: int, time_cost: int, concurrency: int) -> None:
         self._hasher = argon2.PasswordHasher(
@@ -91,27 +95,27 @@ class PasswordHashing:
         )
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="argon2")
         self._pending = 0
-        # Verified against when the login is unknown, so that both answers take the same time.
+        # Verified for an unknown login, so that both responses take the same time.
         self._dummy_hash = self._hasher.hash(secrets.token_urlsafe(16))
 
     async def hash(self, password: str) -> str:
-        """Return the encoded hash, with parameters and salt.
+        """Return the encoded hash with its parameters and salt.
 
         Raises:
-            SignInBusy: too many are waiting already.
+            SignInBusy: Too many hashes are pending.
         """
         return await self._run(password, None)
 
     async def verify(self, password: str, encoded: str | None) -> bool:
-        """Tell whether ``password`` fits; ``encoded`` None takes as long and says no.
+        """Return whether a password matches a hash; None takes as long and never matches.
 
         Raises:
-            SignInBusy: too many are waiting already.
+            SignInBusy: Too many hashes are pending.
         """
         return bool(await self._run(password, encoded or self._dummy_hash)) and encoded is not None
 
     def is_outdated(self, encoded: str) -> bool:
-        """Tell whether new hashes are made with more memory or more passes than this one."""
+        """Return whether new hashes use more memory or more passes than this one."""
         try:
             made_with = argon2.extract_parameters(encoded)
         except argon2.exceptions.InvalidHashError:
@@ -122,22 +126,22 @@ class PasswordHashing:
         )
 
     def close(self) -> None:
-        """End the threads."""
+        """Stop the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, password: str, encoded: str | None) -> str:
-        if self._pending >= self._WAITING:
+        if self._pending >= self._MAX_PENDING:
             raise SignInBusy()
         self._pending += 1
         try:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(
-                self._threads, self._work, normalised(password), encoded
+                self._threads, self._hash_or_verify, normalised(password), encoded
             )
         finally:
             self._pending -= 1
 
-    def _work(self, password: str, encoded: str | None) -> str:
+    def _hash_or_verify(self, password: str, encoded: str | None) -> str:
         if encoded is None:
             return self._hasher.hash(password)
         try:

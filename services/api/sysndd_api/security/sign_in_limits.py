@@ -1,8 +1,8 @@
-"""How often people may try: who is refused, and who is let pass although others overdo it.
+"""Rate limits of sign-in, registration and emailed links, and their exceptions.
 
-Nobody can lock a person out of their account: an account's own limit does not hold for clients
-that it has signed in from before; a reset by mail makes the client one of those; and mails with a
-link are limited so that the newest in the mailbox always works for more than half an hour.
+Third parties cannot lock an account. The limit of an account does not apply to clients that it
+has signed in from before, and a password reset by email makes its client one of these. Emails
+with a link are limited so that the latest link works for more than half an hour.
 """
 
 import asyncio
@@ -12,19 +12,19 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from sysndd_api.security.access import Actor, anyone
-from sysndd_api.security.rate_limits import Limit, Limiter, Use, client_of
+from sysndd_api.security.rate_limits import Hit, Limit, Limiter, client_of
 from sysndd_core.errors import TooManyAttempts
 from sysndd_core.settings.accounts import LimitSettings
 
 _HOUR = 3600
 _QUARTER = 900
 _MAIL_WINDOW = 1200
-"""Below the life of a reset link, so that whoever floods a mailbox leaves a working link in it."""
+"""Shorter than a reset link is valid, so that flooding a mailbox leaves a working link in it."""
 
 
 @contextlib.asynccontextmanager
 async def minimum_duration(seconds: float) -> AsyncIterator[None]:
-    """Let the block take at least ``seconds``: how long it really took tells of what it found."""
+    """Make the block take at least ``seconds``, so that its duration reveals nothing."""
     loop = asyncio.get_running_loop()
     ends = loop.time() + seconds
     try:
@@ -34,52 +34,53 @@ async def minimum_duration(seconds: float) -> AsyncIterator[None]:
 
 
 def normalize_login(text: str) -> str:
-    """Return one spelling for all that the database takes for the same name.
+    """Return one spelling for all that the database treats as the same name.
 
-    Its collation ignores case, accents, what can't be seen, and blanks at the end.
+    Its collation ignores case, accents, invisible characters and trailing blanks.
     """
     letters = unicodedata.normalize("NFKD", text).casefold()
     return "".join(one for one in letters if unicodedata.category(one)[0] not in "CM").strip()
 
 
 class LimitedAccount(Protocol):
-    """What is asked of the account that a try is about."""
+    """The account that a counted request is about."""
 
     @property
     def user_id(self) -> int:
-        """Its id."""
+        """The ID of the account."""
         ...
 
 
 class KnownClients(Protocol):
-    """Tells which clients an account has signed in from."""
+    """Knows which clients an account has signed in from."""
 
     async def knows(self, user_id: int | None, client: str) -> bool:
-        """Tell whether an account has signed in from a client before; None is no account."""
+        """Return whether an account has signed in from a client; False without an account."""
         ...
 
 
-class RefusalLog(Protocol):
-    """Takes a note of a refusal."""
+class AuditLog(Protocol):
+    """Records events in the audit log."""
 
     async def record(
-        self, actor: Actor, action: str, *, outcome: str, obj: str | None = None
+        self, actor: Actor, action: str, *, outcome: str, object_name: str | None = None
     ) -> None:
-        """Append an event that has no transaction of its own."""
+        """Record an event in a transaction of its own."""
         ...
 
 
 class RateLimits:
-    """Decides about tries.
+    """Applies the rate limits.
 
     Args:
-        limiter: counts them.
-        clients: whom an account knows.
-        audit: gets the first try over each limit.
+        limiter: Counts requests.
+        settings: The limits.
+        clients: Knows which clients an account has signed in from.
+        audit: Records the first request above each limit.
     """
 
     def __init__(
-        self, limiter: Limiter, settings: LimitSettings, clients: KnownClients, audit: RefusalLog
+        self, limiter: Limiter, settings: LimitSettings, clients: KnownClients, audit: AuditLog
     ) -> None:
         self._limiter = limiter
         self._clients = clients
@@ -103,79 +104,79 @@ class RateLimits:
     async def check(
         self, action: str, remote: str | None, *, account: LimitedAccount | None = None
     ) -> None:
-        """Count one registration, request for a link or use of one.
+        """Count one registration, request for a link, or use of a link.
 
         Args:
-            action: for the audit log.
-            remote: the client's address.
-            account: that it is about, if any; a client that it knows is always let pass.
+            action: Action of the audit entry.
+            remote: The client's address.
+            account: The account that it is about, if any. Its known clients are always allowed.
 
         Raises:
-            TooManyAttempts.
+            TooManyAttempts: A limit is exceeded.
         """
         per_client, total = self._requests
-        uses = (Use(per_client, client_of(remote)), Use(total))
-        await self._take(action, uses, remote, account=account)
+        hits = (Hit(per_client, client_of(remote)), Hit(total))
+        await self._hit(action, hits, remote, account=account)
 
     async def may_mail(self, kind: str, address: str) -> bool:
-        """Count one mail with a link; tell whether it is sent."""
+        """Count one email with a link; return whether it may be sent."""
         limit = Limit(f"mail_{kind}", self._mails, _MAIL_WINDOW)
-        (verdict,) = await self._limiter.take(Use(limit, normalize_login(address)))
-        return not verdict.over
+        (result,) = await self._limiter.hit(Hit(limit, normalize_login(address)))
+        return not result.exceeded
 
     async def sign_in(
         self, login: str, remote: str | None, *, account: LimitedAccount | None
     ) -> None:
-        """Count one try of a password, as if it failed.
+        """Count one sign-in as a failure, before its password is verified.
 
         Raises:
-            TooManyAttempts.
+            TooManyAttempts: A limit is exceeded.
         """
-        pair, *others = self._sign_in_uses(login, remote)
-        await self._take("sign_in", (pair,), remote, account=None)
-        await self._take("sign_in", tuple(others), remote, account=account)
+        pair, *others = self._sign_in_hits(login, remote)
+        await self._hit("sign_in", (pair,), remote, account=None)
+        await self._hit("sign_in", tuple(others), remote, account=account)
 
-    async def succeeded(self, login: str, remote: str | None) -> None:
-        """Take back what ``sign_in`` counted: it did not fail."""
-        await self._limiter.give_back(*self._sign_in_uses(login, remote))
+    async def sign_in_succeeded(self, login: str, remote: str | None) -> None:
+        """Subtract what ``sign_in`` counted, because the sign-in succeeded."""
+        await self._limiter.refund(*self._sign_in_hits(login, remote))
 
     async def password_reset(self, logins: tuple[str, ...], remote: str | None) -> None:
-        """Forget failures: the password was chosen anew by who reads the account's mail."""
+        """Reset the failures of an account after a password reset by its owner."""
         pair, _, per_account, _ = self._failures
         client = client_of(remote)
         for login in map(normalize_login, logins):
-            await self._limiter.forget(Use(pair, f"{client} {login}"), Use(per_account, login))
+            await self._limiter.clear(Hit(pair, f"{client} {login}"), Hit(per_account, login))
 
-    def _sign_in_uses(self, login: str, remote: str | None) -> tuple[Use, ...]:
+    def _sign_in_hits(self, login: str, remote: str | None) -> tuple[Hit, ...]:
         pair, per_client, per_account, total = self._failures
         client, name = client_of(remote), normalize_login(login)
         return (
-            Use(pair, f"{client} {name}"),
-            Use(per_client, client),
-            Use(per_account, name),
-            Use(total),
+            Hit(pair, f"{client} {name}"),
+            Hit(per_client, client),
+            Hit(per_account, name),
+            Hit(total),
         )
 
-    async def _take(
+    async def _hit(
         self,
         action: str,
-        uses: tuple[Use, ...],
+        hits: tuple[Hit, ...],
         remote: str | None,
         *,
         account: LimitedAccount | None,
     ) -> None:
-        verdicts = await self._limiter.take(*uses)
-        over = [(v, use) for v, use in zip(verdicts, uses, strict=True) if v.over]
-        if not over:
+        results = await self._limiter.hit(*hits)
+        exceeded = [(v, hit) for v, hit in zip(results, hits, strict=True) if v.exceeded]
+        if not exceeded:
             return
-        for verdict, use in over:
-            if verdict.first:
+        for result, hit in exceeded:
+            if result.first:
                 await self._audit.record(
-                    anyone(remote), action, outcome=TooManyAttempts.code, obj=use.limit.name
+                    anyone(remote), action, outcome=TooManyAttempts.code, object_name=hit.limit.name
                 )
         user_id = account.user_id if account is not None else None
         if await self._clients.knows(user_id, client_of(remote)):
             return
         error = TooManyAttempts()
-        error.retry_after = max(verdict.retry_after for verdict, _ in over)
+        error.retry_after = max(result.retry_after for result, _ in exceeded)
         raise error

@@ -1,1 +1,1 @@
-"""Signing in and out, and the sessions that are open."""
+"""Sign-in, sign-out and sessions."""

@@ -1,4 +1,4 @@
-"""Sign-in, sign-out, and the list of one's open sessions."""
+"""Routes of sign-in, sign-out and one's own sessions."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,7 +18,7 @@ from sysndd_core.errors import NotSignedIn
 
 
 async def login(request: Request) -> Response:
-    """Open a session."""
+    """Sign in and open a session."""
     body = await body_of(request, LoginRequest)
     signed_in = await service(request, Sessions).sign_in(
         body.login,
@@ -36,13 +36,13 @@ async def login(request: Request) -> Response:
 
 
 async def logout(request: Request) -> Response:
-    """End the session of this request."""
+    """Sign out: end the session of this request."""
     await service(request, Sessions).sign_out(actor_of(request), token_of(request))
     return _signed_out(Response(status_code=204))
 
 
 async def list_own(request: Request) -> Response:
-    """List one's open sessions, the newest first."""
+    """List your own sessions, newest first."""
     actor = actor_of(request)
     if actor.user_id is None:
         raise NotSignedIn()
@@ -52,7 +52,7 @@ async def list_own(request: Request) -> Response:
 
 
 async def end_one(request: Request) -> Response:
-    """End one of one's own sessions."""
+    """End one of your own sessions."""
     actor, session_id = actor_of(request), request.path_params["session_id"]
     await service(request, Sessions).end(actor, session_id)
     answer = Response(status_code=204)
@@ -60,7 +60,7 @@ async def end_one(request: Request) -> Response:
 
 
 async def end_all(request: Request) -> Response:
-    """End every session of one's own, this one too."""
+    """End all of your own sessions, including this one."""
     ended = await service(request, Sessions).end_all(actor_of(request))
     return _signed_out(reply(SessionsEnded(ended=ended)))
 

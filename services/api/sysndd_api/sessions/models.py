@@ -1,4 +1,4 @@
-"""Sessions as they are stored, and the bodies and replies around them."""
+"""Stored sessions, and the request and response bodies of sign-in."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ from sysndd_api.web.models import RequestModel
 
 @dataclass(frozen=True)
 class SessionOwner:
-    """The active account behind a living session."""
+    """The active account that a valid session belongs to."""
 
     user_id: int
     user_name: str
@@ -23,7 +23,7 @@ class SessionOwner:
 
 @dataclass(frozen=True)
 class OpenSession:
-    """A living session; ``id`` is public, times are UTC."""
+    """A valid session; ``id`` is public, times are UTC."""
 
     id: str
     created_at: datetime
@@ -34,14 +34,14 @@ class OpenSession:
 
 
 class LoginRequest(RequestModel):
-    """User name or e-mail address, and the password."""
+    """User name or email address, and the password."""
 
     login: str = Field(min_length=1, max_length=254)
     password: SecretStr = Field(min_length=1, max_length=128)
 
 
 class LoginReply(BaseModel):
-    """The session's token, shown once; send it as ``Authorization: Bearer``."""
+    """The session token, which is shown once; send it as ``Authorization: Bearer``."""
 
     access_token: str
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the scheme's name (RFC 6750)
@@ -50,7 +50,7 @@ class LoginReply(BaseModel):
 
 
 class SessionView(BaseModel):
-    """An open session; ``current`` is the one that asks."""
+    """A session; ``current`` marks the session of this request."""
 
     id: str
     created_at: datetime
@@ -62,18 +62,18 @@ class SessionView(BaseModel):
 
     @classmethod
     def of(cls, session: OpenSession, current: str | None) -> "SessionView":
-        """Build it from the store's; ``current`` is the id of the session that asks."""
+        """Build it from a stored session and the ID of the session of this request."""
         return cls(**asdict(session), current=session.id == current)
 
 
 class SessionList(BaseModel):
-    """Every open session of one account, the newest first."""
+    """All valid sessions of one account, newest first."""
 
     data: list[SessionView]
     total: int
 
 
 class SessionsEnded(BaseModel):
-    """How many were open."""
+    """Number of sessions that were ended."""
 
     ended: int

@@ -1,4 +1,4 @@
-"""Opening, finding and ending sessions."""
+"""Opens, finds and ends sessions."""
 
 import asyncio
 import re
@@ -17,15 +17,15 @@ from sysndd_api.sessions.store import KnownClientStore, SessionStore
 from sysndd_core.db.database import Database
 from sysndd_core.errors import InvalidCredentials, NotAllowed, NotSignedIn, SessionNotFound
 
-_REFUSAL_SECONDS = 0.15
-"""What a refusal takes at least, whatever it was that did not fit."""
+_MINIMUM_REJECTION_SECONDS = 0.15
+"""Minimum duration of a rejected sign-in, whatever the reason."""
 
 _SESSION_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
 class SignedIn:
-    """A fresh session: the token in clear, which exists nowhere else."""
+    """A new session, with its token in clear text, which is not stored."""
 
     token: str
     expires_at: datetime
@@ -33,7 +33,7 @@ class SignedIn:
 
 
 class Sessions:
-    """What can be done with sessions."""
+    """Signs accounts in and out, and authenticates requests."""
 
     def __init__(
         self,
@@ -64,23 +64,24 @@ class Sessions:
         """Open a session.
 
         Raises:
-            InvalidCredentials: unknown login, wrong password or an account that is not active; the
-                same answer after the same time for all of them.
-            TooManyAttempts, SignInBusy.
+            InvalidCredentials: The login is unknown, the password is wrong, or the account is not
+                active. The response and its duration are the same for all of these.
+            TooManyAttempts: A rate limit is exceeded.
+            SignInBusy: Too many password hashes are pending.
         """
         loop = asyncio.get_running_loop()
-        began = loop.time()
+        started = loop.time()
         user = await self._users.by_login(login)
         await self._rate_limits.sign_in(login, remote, account=user)
-        # No connection is held while the hash is computed.
-        fits = await self._hashing.verify(password, user.password_hash if user else None)
-        if user is None or not fits or user.state != "active":
-            async with minimum_duration(_REFUSAL_SECONDS - (loop.time() - began)):
+        # No database connection is held while the hash is computed.
+        matches = await self._hashing.verify(password, user.password_hash if user else None)
+        if user is None or not matches or user.state != "active":
+            async with minimum_duration(_MINIMUM_REJECTION_SECONDS - (loop.time() - started)):
                 who = anyone(remote, login)
                 await self._audit.record(who, "sign_in", outcome=InvalidCredentials.code)
             raise InvalidCredentials()
         signed_in = await self._open(user, password, remote=remote, user_agent=user_agent)
-        await self._rate_limits.succeeded(login, remote)
+        await self._rate_limits.sign_in_succeeded(login, remote)
         return signed_in
 
     async def _open(
@@ -88,16 +89,16 @@ class Sessions:
     ) -> SignedIn:
         user_id, stored = user.user_id, user.password_hash
         assert stored is not None
-        better = await self._hashing.hash(password) if self._hashing.is_outdated(stored) else None
+        rehashed = await self._hashing.hash(password) if self._hashing.is_outdated(stored) else None
         token = new_token()
         actor = Actor(user_id, user.user_name, user.role, remote)
         async with self._database.transaction() as tx:
-            # What was read before the hash was computed may be over: a reset, a deactivation.
+            # The account may have been reset or deactivated while the hash was computed.
             now = await self._users.lock(tx, user_id)
             if now is None or (now.password_hash, now.state) != (stored, "active"):
                 raise InvalidCredentials()
-            if better is not None:
-                await self._users.set_password(tx, user_id, better)
+            if rehashed is not None:
+                await self._users.set_password(tx, user_id, rehashed)
             await self._store.delete_expired(tx)
             await self._tokens.delete_old(tx)
             expires_at = await self._store.insert(
@@ -114,44 +115,49 @@ class Sessions:
         return SignedIn(token, expires_at, user)
 
     async def sign_out(self, actor: Actor, token: str) -> None:
-        """End the session behind ``token``."""
+        """End the session of ``token``."""
         async with self._database.transaction() as tx:
             await self._store.delete(tx, token_hash(token))
             await self._audit.write(tx, actor, "sign_out")
 
     async def authenticate(
-        self, token: str | None, access: Access, *, remote: str | None, asked: str | None = None
+        self, token: str | None, access: Access, *, remote: str | None, audit_as: str | None = None
     ) -> Actor:
-        """Tell who holds ``token`` and whether the access level admits them.
+        """Return the owner of a token, if the access level admits them.
 
         Args:
-            asked: the address that was asked for; with it a refusal goes into the audit log.
+            token: The session token, if the request has one.
+            access: The access level of the route.
+            remote: The client's address.
+            audit_as: How the audit log names a denied request; None to record nothing.
 
         Raises:
-            NotSignedIn: no token, or no living session of an active account has it.
-            NotAllowed: the role is not enough.
+            NotSignedIn: The token is missing, or belongs to no valid session.
+            NotAllowed: The role does not suffice.
         """
         if not token:
             raise NotSignedIn()
         owner = await self._store.find(token_hash(token))
         if owner is None:
-            raise NotSignedIn("The session has ended or never was; sign in again.")
+            raise NotSignedIn("The session has ended or does not exist. Sign in again.")
         actor = Actor(owner.user_id, owner.user_name, owner.role, remote, owner.session_id)
         if access is Access.ADMINISTRATOR and actor.role is not Role.ADMINISTRATOR:
-            if asked is not None:
-                await self._audit.record(actor, "access", outcome=NotAllowed.code, obj=asked[:255])
+            if audit_as is not None:
+                await self._audit.record(
+                    actor, "access", outcome=NotAllowed.code, object_name=audit_as[:255]
+                )
             raise NotAllowed()
         return actor
 
     async def of_user(self, user_id: int) -> list[OpenSession]:
-        """List the open sessions of an account, the newest first."""
+        """Return the valid sessions of an account, newest first."""
         return await self._store.of_user(user_id)
 
     async def end(self, actor: Actor, session_id: str) -> None:
         """End one of the actor's own sessions.
 
         Raises:
-            SessionNotFound: it has ended already, or is somebody else's.
+            SessionNotFound: It has ended, or belongs to another account.
         """
         assert actor.user_id is not None
         if not _SESSION_ID.fullmatch(session_id):
@@ -159,10 +165,10 @@ class Sessions:
         async with self._database.transaction() as tx:
             if not await self._store.delete_one(tx, actor.user_id, session_id):
                 raise SessionNotFound()
-            await self._audit.write(tx, actor, "end_session", obj=session_id)
+            await self._audit.write(tx, actor, "end_session", object_name=session_id)
 
     async def end_all(self, actor: Actor) -> int:
-        """End every session of the actor, also the one that asks; return how many that were."""
+        """End all sessions of the actor, including the current one; return their number."""
         assert actor.user_id is not None
         async with self._database.transaction() as tx:
             ended = await self._store.delete_of_user(tx, actor.user_id)

@@ -1,4 +1,4 @@
-"""Open sessions, joined with the account behind each, and the clients that an account knows."""
+"""Sessions, joined with their accounts, and the known clients of accounts."""
 
 from datetime import UTC, datetime
 
@@ -8,30 +8,30 @@ from sysndd_core.db.database import Database, Transaction
 from sysndd_core.mail.link_tokens import fingerprint
 
 _TOUCH_SECONDS = 60
-"""How exact ``last_seen_at`` is: not every request is worth a write."""
+"""Resolution of ``last_seen_at``, so that not every request causes a write."""
 
 _KNOWN_CLIENT_DAYS = 90
 
 _ID = "LOWER(LEFT(HEX(s.token_hash), 32))"
-"""A session's public id. Half of the hash of a 256-bit token: unique, and good for nothing else."""
+"""Public ID of a session: half of the hash of a 256-bit token, which is unique and not usable."""
 
 
 class SessionStore:
     """Sessions by the hash of their token.
 
-    A living session is one that has neither reached its absolute end nor been idle too long, and
-    whose account is active and is the one it was opened for: after a restore the same ``user_id``
-    may be given to somebody else, who then is younger than the session.
+    A valid session has not reached its absolute end, was used recently, and belongs to an active
+    account that is older than the session. After a restore, the same ``user_id`` may be assigned to
+    another account, which is newer than the session.
 
     Args:
-        database: the process's pool.
-        idle_minutes: how long a session may go unused.
+        database: The connection pool.
+        idle_minutes: Minutes after which an unused session ends.
     """
 
     def __init__(self, database: Database, *, idle_minutes: int) -> None:
         self._database = database
         self._table = f"{database.ops}.`session`"
-        self._living = (
+        self._valid = (
             f"FROM {self._table} AS s JOIN {database.app}.`user` AS u ON u.user_id = s.user_id"
             " WHERE s.expires_at > UTC_TIMESTAMP(6)"
             f" AND s.last_seen_at > UTC_TIMESTAMP(6) - INTERVAL {int(idle_minutes)} MINUTE"
@@ -49,28 +49,28 @@ class SessionStore:
         remote: str | None,
         user_agent: str | None,
     ) -> datetime:
-        """Write a session; return when it ends (UTC, by the server's clock)."""
+        """Insert a session; return its end (UTC, by the server's clock)."""
         await tx.execute(
             f"INSERT INTO {self._table} (token_hash, user_id, created_at, last_seen_at,"
-            " expires_at, remote, user_agent) VALUES (UNHEX(%s), %s, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6),"
-            " UTC_TIMESTAMP(6) + INTERVAL %s HOUR, %s, %s)",
+            " expires_at, remote, user_agent) VALUES (UNHEX(%s), %s, UTC_TIMESTAMP(6),"
+            " UTC_TIMESTAMP(6), UTC_TIMESTAMP(6) + INTERVAL %s HOUR, %s, %s)",
             (token_hash, user_id, hours, remote, user_agent[:255] if user_agent else None),
         )
         row = await tx.fetch_one(
             f"SELECT expires_at FROM {self._table} WHERE token_hash = UNHEX(%s)", (token_hash,)
         )
         if row is None:
-            raise LookupError("the session just written is gone")
+            raise LookupError("the inserted session does not exist")
         expires_at: datetime = row["expires_at"].replace(tzinfo=UTC)
         return expires_at
 
     async def find(self, token_hash: str) -> SessionOwner | None:
-        """Find the active account behind a living session, and note that it was used."""
+        """Return the active account of a valid session, and update when it was last seen."""
         async with self._database.connection() as connection:
             row = await connection.fetch_one(
                 f"SELECT u.user_id, u.user_name, u.role, {_ID} AS session_id,"
                 f" s.last_seen_at < UTC_TIMESTAMP(6) - INTERVAL {_TOUCH_SECONDS} SECOND AS stale"
-                f" {self._living} AND s.token_hash = UNHEX(%s)",
+                f" {self._valid} AND s.token_hash = UNHEX(%s)",
                 (token_hash,),
             )
             if row is not None and row["stale"]:
@@ -84,10 +84,10 @@ class SessionStore:
         return SessionOwner(row["user_id"], row["user_name"], Role(row["role"]), row["session_id"])
 
     async def of_user(self, user_id: int) -> list[OpenSession]:
-        """Read the living sessions of an account, the newest first."""
+        """Return the valid sessions of an account, newest first."""
         rows = await self._database.fetch_all(
             f"SELECT {_ID} AS id, s.created_at, s.last_seen_at, s.expires_at, s.remote,"
-            f" s.user_agent {self._living} AND s.user_id = %s ORDER BY s.created_at DESC, id",
+            f" s.user_agent {self._valid} AND s.user_id = %s ORDER BY s.created_at DESC, id",
             (user_id,),
         )
         times = ("created_at", "last_seen_at", "expires_at")
@@ -97,34 +97,38 @@ class SessionStore:
         ]
 
     async def delete(self, tx: Transaction, token_hash: str) -> int:
-        """End the session of a token; return how many that were."""
+        """End the session of a token; return the number of deleted rows."""
         return await tx.execute(
             f"DELETE FROM {self._table} WHERE token_hash = UNHEX(%s)", (token_hash,)
         )
 
     async def delete_one(self, tx: Transaction, user_id: int, session_id: str) -> int:
-        """End one session of an account by its public id; return how many that were."""
+        """End one session of an account by its public ID; return the number of deleted rows."""
         return await tx.execute(
             f"DELETE FROM {self._table} WHERE user_id = %s"
             " AND LEFT(HEX(token_hash), 32) = UPPER(%s)",
             (user_id, session_id),
         )
 
-    async def delete_of_user(self, tx: Transaction, user_id: int, *, but: str | None = None) -> int:
-        """End every session of an account; return how many that were.
+    async def delete_of_user(
+        self, tx: Transaction, user_id: int, *, except_token_hash: str | None = None
+    ) -> int:
+        """End the sessions of an account; return their number.
 
         Args:
-            but: hash of the one token whose session goes on.
+            tx: The transaction.
+            user_id: The account.
+            except_token_hash: Hash of the token whose session remains; None to end all.
         """
-        if but is None:
+        if except_token_hash is None:
             return await tx.execute(f"DELETE FROM {self._table} WHERE user_id = %s", (user_id,))
         return await tx.execute(
             f"DELETE FROM {self._table} WHERE user_id = %s AND token_hash <> UNHEX(%s)",
-            (user_id, but),
+            (user_id, except_token_hash),
         )
 
     async def delete_expired(self, tx: Transaction) -> None:
-        """Remove sessions that have ended by themselves."""
+        """Delete expired and idle sessions."""
         await tx.execute(
             f"DELETE FROM {self._table} WHERE expires_at < UTC_TIMESTAMP(6) OR last_seen_at <"
             f" UTC_TIMESTAMP(6) - INTERVAL {self._idle_minutes} MINUTE"
@@ -137,11 +141,11 @@ class KnownClientStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._table = f"{database.ops}.known_client"
-        # An id is given out again after a restore; who then has it is younger than the row.
+        # After a restore, an ID may be assigned again; its account is then newer than the row.
         self._users = f"{database.app}.`user`"
 
     async def note(self, tx: Transaction, user_id: int, client: str) -> None:
-        """Remember a client, and forget those not seen for long."""
+        """Record a client of an account, and delete clients not seen for a long time."""
         await tx.execute(
             f"INSERT INTO {self._table} (user_id, client, seen_at)"
             " VALUES (%s, UNHEX(%s), UTC_TIMESTAMP(6))"
@@ -154,7 +158,7 @@ class KnownClientStore:
         )
 
     async def knows(self, user_id: int | None, client: str) -> bool:
-        """Tell whether an account has signed in from a client before; None is no account."""
+        """Return whether an account has signed in from a client; False without an account."""
         row = await self._database.fetch_one(
             f"SELECT 1 FROM {self._table} AS c JOIN {self._users} AS u ON u.user_id = c.user_id"
             " WHERE c.user_id = %s AND c.client = UNHEX(%s) AND c.seen_at >= u.created_at",

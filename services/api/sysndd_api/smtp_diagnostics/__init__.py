@@ -1,1 +1,1 @@
-"""The administrator's test of the mail server."""
+"""Test of the mail server."""

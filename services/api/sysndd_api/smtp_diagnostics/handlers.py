@@ -1,4 +1,4 @@
-"""Test the mail server."""
+"""Routes of the mail server test."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,15 +12,15 @@ from sysndd_api.web.models import RequestModel
 
 
 async def run_test(request: Request) -> Response:
-    """Talk to the mail server of the settings, step by step; sends no mail. At most 10 s, 6 a minute."""
-    # No parameter is taken: whoever sends a host is told so.
+    """Test the configured mail server step by step; sends no email."""
+    # No parameter is accepted, so that a host in the query string is an error.
     query_of(request, RequestModel)
     found = await service(request, SmtpDiagnostics).run(actor_of(request))
     return reply(SmtpTest.from_diagnosis(found))
 
 
 async def send_test_message(request: Request) -> Response:
-    """Queue a test mail to the asking administrator's own address."""
+    """Queue a test email to your own address."""
     mail_id = await service(request, Mails).queue_test_to(actor_of(request))
     url = f"/api/admin/mail/{mail_id}"
     return reply(MailQueued(mail_id=mail_id, status_url=url), 202, headers={"Location": url})

@@ -1,4 +1,4 @@
-"""What the test of the mail server answers."""
+"""Response bodies of the mail server test."""
 
 from dataclasses import asdict
 
@@ -8,7 +8,7 @@ from sysndd_core.mail.smtp_probe import Diagnosis
 
 
 class SmtpStep(BaseModel):
-    """One stage: ``resolve connect banner ehlo tls auth mail_from rset quit``, with milliseconds."""
+    """One stage: ``resolve connect banner ehlo tls auth mail_from rset quit``, and its duration."""
 
     stage: str
     ok: bool
@@ -17,7 +17,7 @@ class SmtpStep(BaseModel):
 
 
 class SmtpTls(BaseModel):
-    """The protected connection: protocol version, names in the certificate, days until it expires."""
+    """The TLS connection: protocol version, names in the certificate, and days until it expires."""
 
     version: str
     names: list[str]
@@ -25,15 +25,17 @@ class SmtpTls(BaseModel):
 
 
 class SmtpTest(BaseModel):
-    """One conversation with the mail server, up to MAIL FROM; no mail was sent.
+    """One SMTP dialogue up to MAIL FROM; no email was sent.
 
     Attributes:
-        error, stage, code, hint: of the step that failed: the server's words, shortened, and what to
-            do about it; None when all went well.
-        smtp_code: the server's reply code to that step, if it gave one.
-        ehlo: extensions that the server offers.
-        auth: the method that was used; None without SMTP_USER.
-        total_ms: at most ten seconds.
+        error: The shortened reply to the failed step; None on success.
+        stage: The failed step; None on success.
+        code: Stable code of the failure; None on success.
+        smtp_code: The server's reply code to the failed step, if there was one.
+        hint: What to do about the failure; None on success.
+        ehlo: Extensions that the server offers.
+        auth: The authentication method; None without SMTP_USER.
+        total_ms: Total duration, at most ten seconds.
     """
 
     success: bool
@@ -52,5 +54,5 @@ class SmtpTest(BaseModel):
 
     @classmethod
     def from_diagnosis(cls, found: Diagnosis) -> "SmtpTest":
-        """Build it from what the probe found."""
+        """Build it from the result of the probe."""
         return cls.model_validate(asdict(found))

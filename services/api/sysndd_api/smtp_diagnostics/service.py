@@ -1,4 +1,4 @@
-"""Tests the mail server as an administrator asks: one test at a time, six a minute, audited."""
+"""Tests the mail server: one test at a time, six per minute, recorded in the audit log."""
 
 from sysndd_api.audit.service import Audit
 from sysndd_api.security.access import Actor
@@ -8,18 +8,18 @@ from sysndd_core.errors import SmtpTestLimit, SmtpTestRunning
 from sysndd_core.mail.smtp_probe import PROBE_SECONDS, Diagnosis, probe
 from sysndd_core.settings.smtp import SmtpSettings
 
-_A_MINUTE = 6
+_TESTS_PER_MINUTE = 6
 _LEASE_SECONDS = int(PROBE_SECONDS) + 6
 
 
 class SmtpDiagnostics:
-    """What administrators do with the mail server.
+    """Runs tests of the mail server for administrators.
 
     Args:
-        database: the process's pool.
-        store: which tests ran lately; for all workers, so Redis is not needed.
-        audit: the audit log.
-        settings: the transport; nothing about it comes from a request.
+        database: The connection pool.
+        store: Recent tests of all workers, so that Redis is not needed.
+        audit: The audit log.
+        settings: The mail server; nothing of it comes from a request.
     """
 
     def __init__(
@@ -31,38 +31,40 @@ class SmtpDiagnostics:
         self._settings = settings
 
     async def run(self, actor: Actor) -> Diagnosis:
-        """Talk to the mail server up to MAIL FROM.
+        """Run an SMTP dialogue up to MAIL FROM.
 
         Raises:
-            SmtpTestRunning: one runs, here or in another worker.
-            SmtpTestLimit: six were begun within the last minute.
+            SmtpTestRunning: A test is running, here or in another worker.
+            SmtpTestLimit: Six tests were started within the last minute.
         """
         number = await self._begin(actor)
         try:
             found = await probe(self._settings)
         except BaseException:
-            # The client went away; the next one need not wait for the lease.
+            # The client disconnected; the next test need not wait for the lease.
             await self._end(actor, number, "broken_off", None)
             raise
         await self._end(actor, number, found.code or "ok", found.stage)
         return found
 
     async def _begin(self, actor: Actor) -> int:
-        refused: SmtpTestRunning | SmtpTestLimit | None = None
+        rejection: SmtpTestRunning | SmtpTestLimit | None = None
         number = 0
         async with self._database.transaction() as tx:
             await self._store.lock(tx)
             begun, running = await self._store.recent(tx)
             if running:
-                refused = SmtpTestRunning()
-            elif begun >= _A_MINUTE:
-                refused = SmtpTestLimit(f"At most {_A_MINUTE} tests a minute; wait for one.")
+                rejection = SmtpTestRunning()
+            elif begun >= _TESTS_PER_MINUTE:
+                rejection = SmtpTestLimit(
+                    f"The limit is {_TESTS_PER_MINUTE} tests per minute. Try again in a minute."
+                )
             else:
                 number = await self._store.begin(tx, lease_seconds=_LEASE_SECONDS)
-            if refused is not None:
-                await self._audit.write(tx, actor, "smtp_test", outcome=refused.code)
-        if refused is not None:
-            raise refused
+            if rejection is not None:
+                await self._audit.write(tx, actor, "smtp_test", outcome=rejection.code)
+        if rejection is not None:
+            raise rejection
         return number
 
     async def _end(self, actor: Actor, number: int, outcome: str, stage: str | None) -> None:
@@ -70,5 +72,10 @@ class SmtpDiagnostics:
         async with self._database.transaction() as tx:
             await self._store.end(tx, number)
             await self._audit.write(
-                tx, actor, "smtp_test", outcome=outcome, obj=where[:255], detail={"stage": stage}
+                tx,
+                actor,
+                "smtp_test",
+                outcome=outcome,
+                object_name=where[:255],
+                detail={"stage": stage},
             )

@@ -1,4 +1,4 @@
-"""The ``smtp_test`` table: which tests of the mail server ran lately, in any worker."""
+"""The table ``smtp_test``: recent tests of the mail server by all workers."""
 
 from sysndd_core.db.database import Database, Transaction
 
@@ -11,11 +11,11 @@ class SmtpTestStore:
         self._guard = f"{database.ops}.transaction_guard"
 
     async def lock(self, tx: Transaction) -> None:
-        """Let one transaction at a time decide."""
+        """Serialise decisions until the transaction ends."""
         await tx.fetch_one(f"SELECT 1 FROM {self._guard} WHERE name = 'smtp_test' FOR UPDATE")
 
     async def recent(self, tx: Transaction) -> tuple[int, int]:
-        """Count tests begun within the last minute, and those that run."""
+        """Count the tests started within the last minute, and those that are running."""
         row = await tx.fetch_one(
             "SELECT COUNT(*) AS begun, COALESCE(SUM(finished_at IS NULL"
             f" AND lease_until > UTC_TIMESTAMP(6)), 0) AS running FROM {self._table}"
@@ -25,7 +25,7 @@ class SmtpTestStore:
         return int(row["begun"]), int(row["running"])
 
     async def begin(self, tx: Transaction, *, lease_seconds: int) -> int:
-        """Note a test as running; return its number. Older ones are forgotten."""
+        """Insert a running test, and delete old ones; return its number."""
         await tx.execute(
             f"DELETE FROM {self._table} WHERE started_at < UTC_TIMESTAMP(6) - INTERVAL 1 HOUR"
         )
@@ -36,7 +36,7 @@ class SmtpTestStore:
         )
 
     async def end(self, tx: Transaction, number: int) -> None:
-        """Note that it ended."""
+        """Record that a test ended."""
         await tx.execute(
             f"UPDATE {self._table} SET finished_at = UTC_TIMESTAMP(6) WHERE id = %s", (number,)
         )

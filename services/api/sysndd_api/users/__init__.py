@@ -1,1 +1,1 @@
-"""Accounts as administrators see and change them."""
+"""Administration of accounts."""

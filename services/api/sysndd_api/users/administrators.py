@@ -1,4 +1,4 @@
-"""Administrators made at the command line: the first one, and one who has lost the password."""
+"""Administrators created on the command line, and the reset of a lost administrator password."""
 
 from sysndd_api.accounts.mail import AccountMails
 from sysndd_api.accounts.store import UserStore
@@ -13,7 +13,7 @@ from sysndd_core.errors import Conflict
 
 
 class Administrators:
-    """Creates Administrators and sets their passwords, without anyone being signed in."""
+    """Creates administrators and sets their passwords, without a signed-in account."""
 
     def __init__(
         self,
@@ -37,15 +37,15 @@ class Administrators:
         self._audit = audit
 
     async def create_administrator(self, user_name: str, email: str, password: str) -> bool:
-        """Create an active Administrator; safe to repeat. The others are told by mail.
+        """Create an active administrator; idempotent. All others are notified by email.
 
         Returns:
-            True when it was created, False when this very account is there already; its password
-            is then left as it is.
+            True if it was created. False if exactly this account already exists; its password is
+            not changed.
 
         Raises:
-            Conflict: the name or address belongs to another account, or to one that is no active
-                Administrator. Accounts are never taken over or promoted in passing.
+            Conflict: The name or address belongs to another account, or to an account that is not
+                an active administrator. Existing accounts are never taken over or promoted.
         """
         encoded = await self._hashing.hash(password)
         async with self._database.transaction() as tx:
@@ -63,7 +63,9 @@ class Administrators:
                         user_name,
                         granted_by=COMMAND_LINE.user_name,
                     )
-                await self._audit.write(tx, COMMAND_LINE, "create_administrator", obj=user_name)
+                await self._audit.write(
+                    tx, COMMAND_LINE, "create_administrator", object_name=user_name
+                )
                 return True
         same = (found.user_name.lower(), found.email.lower()) == (
             user_name.lower(),
@@ -72,23 +74,23 @@ class Administrators:
         if same and found.role == Role.ADMINISTRATOR and found.state == "active":
             return False
         raise Conflict(
-            f"An account with this name or address is there already: {found.user_name},"
+            f"An account with this name or address already exists: {found.user_name},"
             f" {found.role}, {found.state}."
         )
 
     async def set_password(self, user_name: str, password: str) -> None:
-        """Set an Administrator's password; all its sessions and pending links end.
+        """Set an administrator's password, and revoke the account's sessions and pending links.
 
         Raises:
-            Conflict: there is no active Administrator of that name.
+            Conflict: There is no active administrator with this name.
         """
         encoded = await self._hashing.hash(password)
         async with self._database.transaction() as tx:
             found = await self._store.lock_by_name(tx, user_name, user_name)
             if found is None or (found.role, found.state) != (Role.ADMINISTRATOR, "active"):
-                raise Conflict(f"There is no active Administrator named {user_name}.")
+                raise Conflict(f"There is no active administrator named {user_name}.")
             await self._users.set_password(tx, found.user_id, encoded)
             await self._sessions.delete_of_user(tx, found.user_id)
             await self._tokens.revoke(tx, found.user_id)
             await self._mails.notice(tx, "password_changed", found.email, found.user_name)
-            await self._audit.write(tx, COMMAND_LINE, "set_password", obj=user_name)
+            await self._audit.write(tx, COMMAND_LINE, "set_password", object_name=user_name)

@@ -1,4 +1,4 @@
-"""List, approve, deactivate, change roles, end sessions: for administrators."""
+"""Routes for the administration of accounts."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,38 +26,38 @@ async def get_user(request: Request) -> Response:
 
 
 async def approve(request: Request) -> Response:
-    """Let a confirmed account in; its owner gets a mail."""
+    """Approve a confirmed account; its owner is notified by email."""
     await service(request, Users).approve(actor_of(request), _id(request))
     return await _view(request)
 
 
 async def deactivate(request: Request) -> Response:
-    """Shut an account out; its sessions and pending links end at once."""
+    """Deactivate an account; revokes its sessions and pending links."""
     await service(request, Users).deactivate(actor_of(request), _id(request))
     return await _view(request)
 
 
 async def reactivate(request: Request) -> Response:
-    """Let a deactivated account in again."""
+    """Reactivate a deactivated account."""
     await service(request, Users).reactivate(actor_of(request), _id(request))
     return await _view(request)
 
 
 async def change_role(request: Request) -> Response:
-    """Change an account's role; its sessions end at once."""
+    """Change the role of an account; revokes its sessions."""
     body = await body_of(request, RoleRequest)
     await service(request, Users).change_role(actor_of(request), _id(request), body.role)
     return await _view(request)
 
 
 async def resend_confirmation(request: Request) -> Response:
-    """Send the link that confirms an account's address once more."""
+    """Resend the email that confirms an account's address."""
     await service(request, Users).resend_confirmation(actor_of(request), _id(request))
-    return reply(MailAccepted(detail="The mail is on its way."), 202)
+    return reply(MailAccepted(detail="The email is queued."), 202)
 
 
 async def list_sessions(request: Request) -> Response:
-    """List an account's open sessions, the newest first."""
+    """List the sessions of an account, newest first."""
     user = await service(request, Users).get(_id(request))
     current = actor_of(request).session_id
     sessions = await service(request, Sessions).of_user(user.user_id)
@@ -66,7 +66,7 @@ async def list_sessions(request: Request) -> Response:
 
 
 async def end_sessions(request: Request) -> Response:
-    """End every session of an account."""
+    """Revoke all sessions of an account."""
     ended = await service(request, Users).end_sessions(actor_of(request), _id(request))
     return reply(SessionsEnded(ended=ended))
 

@@ -1,4 +1,4 @@
-"""Accounts as administrators see them, and what they may change."""
+"""Request and response bodies for the administration of accounts."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -13,7 +13,7 @@ State = Literal["unconfirmed", "awaiting_approval", "active", "deactivated"]
 
 
 class UserQuery(PageQuery):
-    """``search`` looks in user name, address, first and family name; the others are exact."""
+    """Filters of the account list; ``search`` matches user name, address, first and family name."""
 
     search: str | None = Field(None, max_length=100)
     role: Role | None = None
@@ -24,7 +24,7 @@ class UserQuery(PageQuery):
 
 
 class AccountView(BaseModel):
-    """An account with everything but its password."""
+    """An account without its password."""
 
     user_id: int
     user_name: str
@@ -41,12 +41,12 @@ class AccountView(BaseModel):
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> "AccountView":
-        """Build it from a row of the store."""
+        """Build it from a row of the table ``user``."""
         times = {name: utc(row[name]) for name in ("created_at", "confirmed_at", "last_login_at")}
         return cls.model_validate(row | times)
 
 
 class RoleRequest(RequestModel):
-    """The role that the account gets."""
+    """The new role of an account."""
 
     role: Role

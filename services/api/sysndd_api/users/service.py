@@ -1,4 +1,4 @@
-"""What administrators do with accounts. Whoever is affected loses their sessions at once."""
+"""Administration of accounts. A new role or state revokes the account's sessions immediately."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ from sysndd_core.errors import (
 
 
 class Users:
-    """Administration of accounts."""
+    """Lists, approves, deactivates and reactivates accounts, and changes their roles."""
 
     def __init__(
         self,
@@ -52,10 +52,10 @@ class Users:
         """Return one account.
 
         Args:
-            user_id: decimal digits, as they stand in the address.
+            user_id: The ID as it appears in the URL.
 
         Raises:
-            UserNotFound.
+            UserNotFound: No account has this ID, or it is not a number.
         """
         user = await self._store.get(_number(user_id))
         if user is None:
@@ -63,10 +63,10 @@ class Users:
         return user
 
     async def by_name(self, user_name: str) -> str:
-        """Return the id of the account with a user name, for the command line.
+        """Return the ID of the account with a user name or address, for the command line.
 
         Raises:
-            UserNotFound.
+            UserNotFound: No account has this name.
         """
         found = await self._users.by_login(user_name)
         if found is None:
@@ -74,34 +74,35 @@ class Users:
         return str(found.user_id)
 
     async def approve(self, actor: Actor, user_id: str) -> None:
-        """Open an account whose address is confirmed; harmless when it is open.
+        """Activate an account whose address is confirmed; idempotent.
 
         Raises:
-            UserNotFound.
-            AccountStateConflict: the address is not confirmed yet, or the account is deactivated.
+            UserNotFound: No account has this ID.
+            AccountStateConflict: The address is not confirmed, or the account is deactivated.
         """
         async with self._database.transaction() as tx:
-            user = await self._locked(tx, user_id)
+            user = await self._lock(tx, user_id)
             if user.state == "active":
                 return
             if user.state != "awaiting_approval":
                 raise AccountStateConflict(f"The account is {user.state}.")
             await self._store.set_state(tx, user.user_id, "active")
             await self._mails.notice(tx, "approved", user.email, user.user_name)
-            await self._audit.write(tx, actor, "approve_user", obj=user.user_name)
+            await self._audit.write(tx, actor, "approve_user", object_name=user.user_name)
 
     async def deactivate(self, actor: Actor, user_id: str) -> None:
-        """Close an account; its sessions and pending links end at once.
+        """Deactivate an account, and revoke its sessions and pending links; idempotent.
 
         Raises:
-            UserNotFound, LastAdministrator.
+            UserNotFound: No account has this ID.
+            LastAdministrator: It is the only active administrator.
         """
         async with self._database.transaction() as tx:
             await self._store.lock_administrators(tx)
-            user = await self._locked(tx, user_id)
+            user = await self._lock(tx, user_id)
             if user.state == "deactivated":
                 return
-            await self._refuse_last(tx, user)
+            await self._check_not_last_administrator(tx, user)
             await self._store.set_state(tx, user.user_id, "deactivated")
             await self._tokens.revoke(tx, user.user_id)
             ended = await self._sessions.delete_of_user(tx, user.user_id)
@@ -109,86 +110,94 @@ class Users:
                 tx,
                 actor,
                 "deactivate_user",
-                obj=user.user_name,
+                object_name=user.user_name,
                 detail={"sessions_ended": ended},
             )
 
     async def reactivate(self, actor: Actor, user_id: str) -> None:
-        """Open a deactivated account again; harmless when it is open.
+        """Reactivate a deactivated account; idempotent.
 
         Raises:
-            UserNotFound.
+            UserNotFound: No account has this ID.
         """
         async with self._database.transaction() as tx:
-            user = await self._locked(tx, user_id)
+            user = await self._lock(tx, user_id)
             if user.state != "deactivated":
                 return
             state = "active" if user.confirmed_at is not None else "unconfirmed"
             await self._store.set_state(tx, user.user_id, state)
             await self._audit.write(
-                tx, actor, "reactivate_user", obj=user.user_name, detail={"state": state}
+                tx, actor, "reactivate_user", object_name=user.user_name, detail={"state": state}
             )
 
     async def change_role(self, actor: Actor, user_id: str, role: Role) -> None:
-        """Change a role; the account's sessions end. A new Administrator is told to all of them.
+        """Change the role of an account and revoke its sessions.
+
+        All administrators are notified of a new administrator.
 
         Raises:
-            UserNotFound, LastAdministrator.
+            UserNotFound: No account has this ID.
+            LastAdministrator: It is the only active administrator.
         """
         async with self._database.transaction() as tx:
             await self._store.lock_administrators(tx)
-            user = await self._locked(tx, user_id)
+            user = await self._lock(tx, user_id)
             if user.role == role:
                 return
-            await self._refuse_last(tx, user)
+            await self._check_not_last_administrator(tx, user)
             await self._store.set_role(tx, user.user_id, role)
             ended = await self._sessions.delete_of_user(tx, user.user_id)
             if role is Role.ADMINISTRATOR:
-                await self._announce_administrator(tx, actor, user)
+                await self._notify_administrators(tx, actor, user)
             detail = {"from": user.role, "to": str(role), "sessions_ended": ended}
-            await self._audit.write(tx, actor, "change_role", obj=user.user_name, detail=detail)
+            await self._audit.write(
+                tx, actor, "change_role", object_name=user.user_name, detail=detail
+            )
 
     async def resend_confirmation(self, actor: Actor, user_id: str) -> None:
-        """Mail the link that confirms the address once more.
+        """Resend the email that confirms the account's address.
 
         Raises:
-            UserNotFound, TokenKeyMissing.
-            AccountStateConflict: it is confirmed.
+            UserNotFound: No account has this ID.
+            TokenKeyMissing: TOKEN_KEY is not set, so links cannot be created.
+            AccountStateConflict: The address is already confirmed.
         """
         if not self._tokens.can_issue:
             raise TokenKeyMissing()
         async with self._database.transaction() as tx:
-            user = await self._locked(tx, user_id)
+            user = await self._lock(tx, user_id)
             if not await self._accounts.send_link(tx, user.email):
                 raise AccountStateConflict(f"The account is {user.state}.")
-            await self._audit.write(tx, actor, "resend_confirmation", obj=user.user_name)
+            await self._audit.write(tx, actor, "resend_confirmation", object_name=user.user_name)
 
     async def end_sessions(self, actor: Actor, user_id: str) -> int:
-        """End every session of an account; return how many that were.
+        """Revoke all sessions of an account; return their number.
 
         Raises:
-            UserNotFound.
+            UserNotFound: No account has this ID.
         """
         async with self._database.transaction() as tx:
-            user = await self._locked(tx, user_id)
+            user = await self._lock(tx, user_id)
             ended = await self._sessions.delete_of_user(tx, user.user_id)
             detail: dict[str, Any] = {"ended": ended}
-            await self._audit.write(tx, actor, "end_sessions", obj=user.user_name, detail=detail)
+            await self._audit.write(
+                tx, actor, "end_sessions", object_name=user.user_name, detail=detail
+            )
         return ended
 
-    async def _locked(self, tx: Transaction, user_id: str) -> Account:
+    async def _lock(self, tx: Transaction, user_id: str) -> Account:
         user = await self._users.lock(tx, _number(user_id))
         if user is None:
             raise UserNotFound()
         return user
 
-    async def _refuse_last(self, tx: Transaction, user: Account) -> None:
-        # Under the lock of transaction_guard: nobody else is deciding at the same time.
+    async def _check_not_last_administrator(self, tx: Transaction, user: Account) -> None:
+        # The caller holds the lock on transaction_guard, so the count cannot change concurrently.
         active = [one.user_id for one in await self._store.administrators(tx)]
         if active == [user.user_id]:
             raise LastAdministrator()
 
-    async def _announce_administrator(self, tx: Transaction, actor: Actor, user: Account) -> None:
+    async def _notify_administrators(self, tx: Transaction, actor: Actor, user: Account) -> None:
         recipients = {one.email for one in await self._store.administrators(tx)} | {user.email}
         for email in sorted(recipients):
             await self._mails.notice(

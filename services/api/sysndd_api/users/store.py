@@ -1,4 +1,4 @@
-"""The ``user`` table of the application, as administrators read and change it."""
+"""The application's table ``user``, as administrators read and change it."""
 
 from sysndd_api.accounts.store import ACCOUNT_COLUMNS, Account
 from sysndd_api.users.models import AccountView, UserQuery
@@ -6,12 +6,12 @@ from sysndd_api.web.search import build_filter
 from sysndd_core.db.database import Database, Transaction
 
 _SEARCHED = ("user_name", "email", "first_name", "family_name")
-# The only expressions that ever reach ORDER BY.
+# The only expressions that reach ORDER BY.
 _ORDER = {"user_name": "user_name", "created_at": "created_at", "email": "email"}
 
 
 class AdministrationStore:
-    """Lists accounts, and writes what only an administrator decides."""
+    """Lists accounts and writes the changes that only administrators make."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -19,7 +19,7 @@ class AdministrationStore:
         self._guard = f"{database.ops}.transaction_guard"
 
     async def lock_by_name(self, tx: Transaction, user_name: str, email: str) -> Account | None:
-        """Find an account by name or address and lock its row until the transaction ends."""
+        """Return an account by name or address, and lock its row until the transaction ends."""
         row = await tx.fetch_one(
             f"SELECT {ACCOUNT_COLUMNS} FROM {self._table}"
             " WHERE user_name = %s OR email = %s LIMIT 1 FOR UPDATE",
@@ -30,7 +30,7 @@ class AdministrationStore:
     async def insert_administrator(
         self, tx: Transaction, *, user_name: str, email: str, password_hash: str
     ) -> int:
-        """Write a new, active Administrator; return its id."""
+        """Insert an active administrator; return its ID."""
         return await tx.insert(
             f"INSERT INTO {self._table} (user_name, email, password_hash, role, state,"
             " created_at, confirmed_at) VALUES"
@@ -49,15 +49,15 @@ class AdministrationStore:
         await tx.execute(f"UPDATE {self._table} SET role = %s WHERE user_id = %s", (role, user_id))
 
     async def lock_administrators(self, tx: Transaction) -> None:
-        """Let nobody else decide about Administrators until the transaction ends."""
+        """Serialise decisions about administrators until the transaction ends."""
         row = await tx.fetch_one(
             f"SELECT name FROM {self._guard} WHERE name = 'administrators' FOR UPDATE"
         )
         if row is None:
-            raise LookupError("transaction_guard has lost its row")
+            raise LookupError("the row 'administrators' of transaction_guard is missing")
 
     async def administrators(self, tx: Transaction) -> list[Account]:
-        """Read the active Administrators."""
+        """Return the active administrators."""
         rows = await tx.fetch_all(
             f"SELECT {ACCOUNT_COLUMNS} FROM {self._table}"
             " WHERE role = 'Administrator' AND state = 'active' ORDER BY user_id"
@@ -65,14 +65,14 @@ class AdministrationStore:
         return [Account.from_row(row) for row in rows]
 
     async def get(self, user_id: int) -> AccountView | None:
-        """Read one account, or None."""
+        """Return one account, or None."""
         row = await self._database.fetch_one(
             f"SELECT * FROM {self._table} WHERE user_id = %s", (user_id,)
         )
         return AccountView.from_row(row) if row is not None else None
 
     async def page(self, query: UserQuery) -> tuple[list[AccountView], int]:
-        """Read one page of accounts and the number of all that match."""
+        """Return one page of accounts and the number of all that match."""
         condition, arguments = build_filter(
             {"role": query.role and query.role.value, "state": query.state},
             search=query.search,

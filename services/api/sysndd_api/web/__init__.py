@@ -1,1 +1,1 @@
-"""HTTP: parsing and replies, the guard of every route, errors, middleware, OpenAPI."""
+"""HTTP: requests and responses, the guard of every route, errors, middleware, OpenAPI."""

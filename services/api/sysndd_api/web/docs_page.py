@@ -1,4 +1,4 @@
-"""``/api/docs``: the list of routes and error codes as one plain page, without a script."""
+"""``/api/docs``: all routes and error codes on one plain page without scripts."""
 
 import base64
 import hashlib
@@ -21,7 +21,7 @@ _STYLE = (
 
 
 async def page(request: Request) -> Response:
-    """Show every route and every error code."""
+    """Show all routes and error codes."""
     return HTMLResponse(
         _html(endpoints_of(request)),
         headers={
@@ -38,7 +38,7 @@ def _html(endpoints: tuple[Endpoint, ...]) -> str:
         _row(
             f"<code>{method.upper()}&nbsp;{escape(path)}</code>",
             escape(operation["summary"]),
-            escape(operation.get("description", "For: anyone.").removeprefix("For: ")),
+            escape(operation.get("description", "Access: anyone.").removeprefix("Access: ")),
         )
         for path, item in document["paths"].items()
         for method, operation in item.items()
@@ -53,13 +53,13 @@ def _html(endpoints: tuple[Endpoint, ...]) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>SysNDD API</title>'
         '<meta name="viewport" content="width=device-width">'
         f"<style>{_STYLE}</style></head><body><h1>SysNDD API</h1>"
-        f"<p>Version {escape(document['info']['version'])}. Bodies, answers and parameters in full:"
-        ' <a href="/api/openapi.json">openapi.json</a>. Sign in at'
+        f"<p>Version {escape(document['info']['version'])}. All request bodies, responses"
+        ' and parameters: <a href="/api/openapi.json">openapi.json</a>. Sign in at'
         " <code>POST /api/auth/login</code> and send the token as"
         " <code>Authorization: Bearer</code>.</p>"
-        f"<h2>Addresses</h2><table><tr><th>Address<th>What it does<th>For</tr>{routes}</table>"
+        f"<h2>Routes</h2><table><tr><th>Route<th>Description<th>Access</tr>{routes}</table>"
         "<h2>Error codes</h2><p>Errors are <code>application/problem+json</code> (RFC 9457); the"
-        " <code>code</code> never changes its meaning.</p>"
+        " <code>code</code> is stable.</p>"
         f"<table><tr><th>Code<th>Status<th>Meaning</tr>{errors}</table></body></html>"
     )
 

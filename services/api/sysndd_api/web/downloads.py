@@ -1,4 +1,4 @@
-"""Streams a backup's bytes: whole or a range, from the directory or from the second place.
+"""Streams a backup or a range of it, from the backup directory or from off-site storage.
 
 Source: RFC 9110, sections 13 (conditional requests) and 14 (range requests).
 """
@@ -22,12 +22,12 @@ _RANGE = re.compile(r"bytes=[ \t]*(\d*)-(\d*)[ \t]*", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Download:
-    """Where the bytes are.
+    """Where the bytes of a backup are.
 
     Attributes:
-        manifest: of the backup.
-        path: of the file, if it is here.
-        copies: the second place, if it is known.
+        manifest: The manifest of the backup.
+        path: The local file, if it exists.
+        copies: Off-site storage, if it is configured.
     """
 
     manifest: BackupManifest
@@ -36,46 +36,46 @@ class Download:
 
     @property
     def etag(self) -> str:
-        """The file's SHA-256: the same bytes have it everywhere and for ever."""
+        """The file's SHA-256, which identifies the bytes at every location."""
         return f'"{self.manifest.sha256}"'
 
     def response(self, headers: Headers) -> Response:
-        """Answer a request with these headers.
+        """Build the response to a request with these headers.
 
         Raises:
-            RangeNotSatisfiable: no byte of the range exists.
+            RangeNotSatisfiable: The range contains no byte of the file.
         """
         size = self.manifest.size_bytes
-        shown = {
+        fields = {
             "ETag": self.etag,
             "Accept-Ranges": "bytes",
             "Cache-Control": "no-store",
             "Last-Modified": format_datetime(self.manifest.finished_at, usegmt=True),
             "X-Content-Type-Options": "nosniff",
         }
-        if self._is_held(headers.get("if-none-match")):
-            return Response(status_code=304, headers=shown)
-        span = self._span(headers)
-        first, last = span or (0, size - 1)
-        if span is not None:
-            shown["Content-Range"] = f"bytes {first}-{last}/{size}"
-        shown["Content-Length"] = str(last - first + 1)
-        # Names hold nothing that would need quoting (``check_name``).
-        shown["Content-Disposition"] = f'attachment; filename="{self.manifest.name}"'
+        if self._is_unchanged(headers.get("if-none-match")):
+            return Response(status_code=304, headers=fields)
+        byte_range = self._byte_range(headers)
+        first, last = byte_range or (0, size - 1)
+        if byte_range is not None:
+            fields["Content-Range"] = f"bytes {first}-{last}/{size}"
+        fields["Content-Length"] = str(last - first + 1)
+        # Names contain no character that requires quoting (``check_name``).
+        fields["Content-Disposition"] = f'attachment; filename="{self.manifest.name}"'
         return StreamingResponse(
             self._bytes(first, last),
-            206 if span is not None else 200,
+            206 if byte_range is not None else 200,
             media_type="application/octet-stream",
-            headers=shown,
+            headers=fields,
         )
 
-    def _is_held(self, header: str | None) -> bool:
-        """Tell whether the client has these bytes already (weak comparison)."""
+    def _is_unchanged(self, header: str | None) -> bool:
+        """Return whether the client already has these bytes (weak comparison)."""
         tags = [tag.strip().removeprefix("W/") for tag in (header or "").split(",")]
         return self.etag in tags or "*" in tags
 
-    def _span(self, headers: Headers) -> tuple[int, int] | None:
-        """Return first and last byte of a single range; anything else means the whole file."""
+    def _byte_range(self, headers: Headers) -> tuple[int, int] | None:
+        """Return the first and last byte of a single range, or None for the whole file."""
         match = _RANGE.fullmatch(headers.get("range", ""))
         if match is None or headers.get("if-range", self.etag) != self.etag:
             return None

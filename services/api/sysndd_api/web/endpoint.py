@@ -1,4 +1,4 @@
-"""One method of one address of the API, with the guard in front of its handler."""
+"""One method of one path of the API, with the guard in front of its handler."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -17,15 +17,16 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One method of one address.
+    """One method of one path.
 
     Attributes:
-        access: who may call it; checked before the handler runs.
-        answer: model of the successful answer, None for one without a JSON document.
-        status: of the successful answer.
-        body, query: models of what is sent.
-        in_maintenance: whether a method that writes goes on while a restore replaces the tables;
-            for those that write to the platform alone.
+        access: Who may call it; checked before the handler runs.
+        answer: Model of the successful response; None if it is not a JSON document.
+        status: Status code of the successful response.
+        body: Model of the request body.
+        query: Model of the query string.
+        in_maintenance: Whether a writing method is accepted in maintenance mode; only for
+            methods that write to the platform schema alone.
     """
 
     method: str
@@ -49,6 +50,6 @@ class Endpoint:
 
 
 def endpoints_of(request: Request) -> tuple[Endpoint, ...]:
-    """Return the list that the application was built from."""
+    """Return the endpoints that the application was built from."""
     endpoints: tuple[Endpoint, ...] = request.app.state.endpoints
     return endpoints

@@ -1,4 +1,4 @@
-"""How every error looks outside: ``application/problem+json`` (RFC 9457), rendered in one place."""
+"""Renders every error as ``application/problem+json`` (RFC 9457)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,8 +24,8 @@ log = get_logger(__name__)
 def problem(error: SysnddError) -> Response:
     """Render an error.
 
-    Members are those of RFC 9457, plus the stable ``code``, the ``request_id`` to look for in the
-    logs, and what the error itself carries.
+    The members are those of RFC 9457, the stable ``code``, the ``request_id`` for the logs, and the
+    extra members of the error.
     """
     document: dict[str, Any] = {
         "type": f"/api/docs#{error.code}",
@@ -40,17 +40,17 @@ def problem(error: SysnddError) -> Response:
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, NotSignedIn):
-        # RFC 9110, section 11.6.1, requires it of every 401.
+        # RFC 9110, section 11.6.1, requires it for every 401.
         headers["WWW-Authenticate"] = 'Bearer realm="sysndd"'
     if isinstance(error, RangeNotSatisfiable) and "size_bytes" in error.extra:
-        # RFC 9110, section 14.4: how long it is, so that the next request can be right.
+        # RFC 9110, section 14.4: the size lets the client correct its next request.
         headers["Content-Range"] = f"bytes */{error.extra['size_bytes']}"
     return JSONResponse(
         document, error.status, headers=headers, media_type="application/problem+json"
     )
 
 
-async def _known(_: Request, error: Exception) -> Response:
+async def _handle_sysndd_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, SysnddError)
     if error.status >= 500:
         log.warning(
@@ -62,7 +62,7 @@ async def _known(_: Request, error: Exception) -> Response:
     return problem(error)
 
 
-async def _from_framework(_: Request, error: Exception) -> Response:
+async def _handle_http_exception(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     kinds: dict[int, type[SysnddError]] = {404: NotFound, 405: MethodNotAllowed}
     response = problem(kinds.get(error.status_code, BadRequest)())
@@ -72,6 +72,6 @@ async def _from_framework(_: Request, error: Exception) -> Response:
 
 
 EXCEPTION_HANDLERS: dict[Any, Callable[[Request, Exception], Any]] = {
-    SysnddError: _known,
-    HTTPException: _from_framework,
+    SysnddError: _handle_sysndd_error,
+    HTTPException: _handle_http_exception,
 }

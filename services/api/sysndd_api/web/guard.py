@@ -1,4 +1,4 @@
-"""Who may call a route, and whether it may write now: the same for the API and for the pages."""
+"""Decides who may call a route and whether it may write now, for the API and the pages."""
 
 from typing import Protocol
 
@@ -11,45 +11,52 @@ from sysndd_core.errors import NotSignedIn, SysnddError
 
 
 class Authenticate(Protocol):
-    """Tells who holds a token, as ``Sessions.authenticate`` does."""
+    """Finds the owner of a token; implemented by ``Sessions.authenticate``."""
 
     async def __call__(
-        self, token: str | None, access: Access, *, remote: str | None, asked: str | None = None
+        self, token: str | None, access: Access, *, remote: str | None, audit_as: str | None = None
     ) -> Actor:
-        """Return the actor that ``access`` admits.
+        """Return the owner of a token.
+
+        Args:
+            token: The session token, if the request has one.
+            access: The access level of the route.
+            remote: The client's address.
+            audit_as: How the audit log names a denied request; None to record nothing.
 
         Raises:
-            NotSignedIn, NotAllowed.
+            NotSignedIn: The token is missing or invalid.
+            NotAllowed: The role does not suffice.
         """
         ...
 
 
 class Maintenance(Protocol):
-    """Tells whether a restore replaces the tables right now."""
+    """Knows whether the site is in maintenance mode."""
 
     async def is_on(self) -> bool:
-        """Tell whether writes are refused."""
+        """Return whether maintenance mode is on."""
         ...
 
-    async def refuse_writes(self) -> None:
-        """Let a write pass.
+    async def reject_writes(self) -> None:
+        """Raise an error in maintenance mode.
 
         Raises:
-            Maintenance: a restore is at work.
+            Maintenance: A restore is running.
         """
         ...
 
 
 class Guard:
-    """Stands in front of every handler.
+    """Checks every request before its handler runs.
 
-    Whoever it lets in is in ``request.state.actor``, with their session's token in
-    ``request.state.token``.
+    It sets ``request.state.actor`` to the signed-in account and ``request.state.token`` to its
+    session token.
 
     Args:
-        authenticate: finds the actor behind a token.
-        maintenance: says when writes are refused.
-        public_url: the site's own address: a browser's form must come from there.
+        authenticate: Finds the owner of a token.
+        maintenance: Knows whether maintenance mode is on.
+        public_url: The site's own URL, which browser forms must be sent from.
     """
 
     def __init__(
@@ -62,27 +69,39 @@ class Guard:
     async def check_endpoint(
         self, request: Request, access: Access, *, in_maintenance: bool
     ) -> None:
-        """Let a call of the API pass; a refusal for want of the role goes into the audit log.
+        """Check a request to the API; a denied role is recorded in the audit log.
 
         Args:
-            request: with its credentials.
-            access: what the endpoint asks for.
-            in_maintenance: whether it may write while a restore replaces the tables.
+            request: The request with its credentials.
+            access: The access level of the endpoint.
+            in_maintenance: Whether it may write in maintenance mode.
 
         Raises:
-            CrossSiteRequest, NotSignedIn, NotAllowed, Maintenance.
+            CrossSiteRequest: The cookie was sent by another site.
+            NotSignedIn: The endpoint requires a session.
+            NotAllowed: The endpoint requires another role.
+            Maintenance: It writes, and a restore is running.
         """
         if access is not Access.ANYONE:
             await self._sign_in(request, access, f"{request.method} {request.scope['path']}")
         await self._check_write(request, in_maintenance=in_maintenance)
 
     async def check_page(self, request: Request, access: Access, *, in_maintenance: bool) -> None:
-        """Let a page pass; what is open to anyone also learns who is signed in.
+        """Check a request to a page; public pages also learn who is signed in.
 
-        A form must come from a page of ours even when nobody is signed in: a foreign page could
-        otherwise sign a visitor in as somebody else.
+        A form must come from this site even if the client is not signed in. Otherwise another site
+        could sign a visitor in to an account of its choice.
 
-        Args and raises: as ``check_endpoint``.
+        Args:
+            request: The request with its credentials.
+            access: The access level of the page.
+            in_maintenance: Whether it may write in maintenance mode.
+
+        Raises:
+            CrossSiteRequest: The form or the cookie was sent by another site.
+            NotSignedIn: The page requires a session.
+            NotAllowed: The page requires another role.
+            Maintenance: It writes, and a restore is running.
         """
         if writes(request):
             require_same_origin(request, self._public_url)
@@ -94,9 +113,9 @@ class Guard:
         await self._check_write(request, in_maintenance=in_maintenance)
 
     async def admits(self, request: Request, access: Access) -> bool:
-        """Tell whether a request's credentials are enough; never raises.
+        """Return whether a request's credentials suffice; never raises.
 
-        Also when the database is down: then they are not.
+        If the database is unavailable, they do not suffice.
         """
         try:
             await self._sign_in(request, access)
@@ -105,16 +124,16 @@ class Guard:
         return True
 
     async def in_maintenance(self) -> bool:
-        """Tell whether writes are refused now."""
+        """Return whether maintenance mode is on."""
         return await self._maintenance.is_on()
 
-    async def _sign_in(self, request: Request, access: Access, asked: str | None = None) -> None:
+    async def _sign_in(self, request: Request, access: Access, audit_as: str | None = None) -> None:
         token = presented_token(request, self._public_url)
         request.state.actor = await self._authenticate(
-            token, access, remote=remote_of(request), asked=asked
+            token, access, remote=remote_of(request), audit_as=audit_as
         )
         request.state.token = token
 
     async def _check_write(self, request: Request, *, in_maintenance: bool) -> None:
         if writes(request) and not in_maintenance:
-            await self._maintenance.refuse_writes()
+            await self._maintenance.reject_writes()

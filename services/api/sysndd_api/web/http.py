@@ -1,4 +1,4 @@
-"""Parsing requests, finding services and shaping replies, the same way in every feature."""
+"""Parses requests, finds services and builds responses, for every feature."""
 
 import json
 from collections.abc import Mapping
@@ -17,26 +17,26 @@ ServiceT = TypeVar("ServiceT")
 
 
 def service(request: Request, kind: type[ServiceT]) -> ServiceT:
-    """Return the process's service of a type, which the lifespan put into the state at start."""
+    """Return a service of this process by its type; the lifespan stores them in the state."""
     services: Mapping[type[Any], Any] = request.state.services
     found: ServiceT = services[kind]
     return found
 
 
 def actor_of(request: Request) -> Actor:
-    """Return who is asking; only routes that are not for anyone have one."""
+    """Return the account that sends the request; not set on public routes."""
     actor: Actor = request.state.actor
     return actor
 
 
 def token_of(request: Request) -> str:
-    """Return the session token that the guard accepted; only where ``actor_of`` has an answer."""
+    """Return the session token that the guard accepted; set whenever the actor is."""
     token: str = request.state.token
     return token
 
 
 def remote_of(request: Request) -> str | None:
-    """Return the client's address, as the trusted proxy gave it; None when it is no address."""
+    """Return the client's IP address as given by the trusted proxy, or None if it is invalid."""
     try:
         return str(ip_address(request.client.host.partition("%")[0])) if request.client else None
     except ValueError:
@@ -47,14 +47,17 @@ async def body_of(request: Request, model: type[ModelT]) -> ModelT:
     """Parse and validate a JSON body.
 
     Raises:
-        UnsupportedMediaType, MalformedJson, Invalid, BodyTooLarge.
+        UnsupportedMediaType: The content type is not ``application/json``.
+        MalformedJson: The body is not valid JSON.
+        Invalid: A field is unknown, missing or invalid.
+        BodyTooLarge: The body exceeds the limit.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise UnsupportedMediaType()
     try:
         document = json.loads(await request.body())
-        # json lets half a surrogate pair pass, which nothing behind here can encode (RFC 8259, 8.2).
+        # The json module accepts lone surrogates, which cannot be encoded later (RFC 8259, 8.2).
         json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise MalformedJson() from error
@@ -67,11 +70,11 @@ def query_of(request: Request, model: type[ModelT]) -> ModelT:
     """Validate the query string.
 
     Raises:
-        Invalid: a parameter is unknown, given twice, or wrong.
+        Invalid: A parameter is unknown, repeated or invalid.
     """
     pairs = request.query_params.multi_items()
     if len(pairs) != len(dict(pairs)):
-        raise Invalid("A parameter is given more than once.")
+        raise Invalid("A parameter is repeated.")
     return _validated(model, dict(pairs))
 
 
@@ -82,7 +85,7 @@ def reply(
     headers: dict[str, str] | None = None,
     media_type: str = "application/json",
 ) -> Response:
-    """Return a JSON answer that no cache keeps."""
+    """Return a JSON response with ``Cache-Control: no-store``."""
     document = content.model_dump(mode="json") if isinstance(content, BaseModel) else content
     return JSONResponse(
         document,
@@ -96,10 +99,10 @@ def _validated(model: type[ModelT], values: dict[str, Any]) -> ModelT:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        # The value itself is not repeated: it may be a password in the wrong field.
+        # The value is not repeated: it may be a password in the wrong field.
         problems = [
             {"field": ".".join(map(str, item["loc"])), "message": item["msg"]}
             for item in error.errors()
         ]
         named = ", ".join(sorted({item["field"] for item in problems}))
-        raise Invalid(f"Wrong or missing: {named}.", errors=problems) from error
+        raise Invalid(f"Invalid or missing: {named}.", errors=problems) from error

@@ -1,6 +1,6 @@
-"""Pure ASGI middleware: request id and log line, and the bound on bodies.
+"""Pure ASGI middleware: request IDs, the access log, and the limit of request bodies.
 
-``BaseHTTPMiddleware`` is not used: one of it costs four times the whole endpoint.
+``BaseHTTPMiddleware`` is not used: one layer costs four times as much as a whole endpoint.
 """
 
 import re
@@ -20,10 +20,10 @@ from sysndd_core.logging import get_logger
 log = get_logger(__name__)
 
 MAX_BODY_BYTES = 64 * 1024
-"""No JSON document of this API comes near it."""
+"""Maximum size of a JSON request body, in bytes."""
 
 UPLOAD_PATH = "/api/admin/backups/upload"
-"""The one address whose body is a file; its handler counts what it reads."""
+"""The only path whose body is a file; its handler enforces a limit of its own."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
@@ -33,9 +33,9 @@ class ObservedRequest:
     """A request that was answered.
 
     Attributes:
-        route: the address as it is in the list of routes, never as it was asked for.
-        seconds: what the answer took.
-        is_probe: whether a machine asked how the process is.
+        route: Path template of the route; never the requested path, which is unbounded.
+        seconds: Duration of the response.
+        is_probe: Whether it is a health check or a scrape.
     """
 
     method: str
@@ -46,26 +46,26 @@ class ObservedRequest:
 
 
 RequestObserver = Callable[[ObservedRequest], None]
-"""Counts requests; those in the state's ``observers`` are called for each."""
+"""Counts requests; the ``observers`` in the state are called for each one."""
 
 
 class RequestLog:
-    """Gives each request an id, binds it to every log line, and logs one line at the end.
+    """Gives each request an ID, binds it to all log lines, and writes one line at the end.
 
-    The query string is left out of the log: tokens and addresses travel there.
+    The query string is not logged: it may contain tokens and addresses.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        begun, status = time.perf_counter(), 0
+        started, status = time.perf_counter(), 0
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -78,14 +78,16 @@ class RequestLog:
             try:
                 await self._app(scope, receive, send_with_id)
             except Exception:
-                # Here and not in the framework's outermost layer, where the request id is gone.
+                # The framework's outermost layer would log this without the request ID.
                 log.exception("request_failed")
                 if status:
                     raise
-                crashed = SysnddError("It was logged; quote the request id when you report it.")
+                crashed = SysnddError(
+                    "The error was logged. Include the request ID when you report it."
+                )
                 await problem(crashed)(scope, receive, send_with_id)
             finally:
-                seconds, probe = time.perf_counter() - begun, _is_probe(scope["path"])
+                seconds, probe = time.perf_counter() - started, _is_probe(scope["path"])
                 seen = ObservedRequest(scope["method"], _route_of(scope), status, seconds, probe)
                 for observe in scope["state"]["observers"]:
                     observe(seen)
@@ -101,31 +103,31 @@ class RequestLog:
 
 
 class BodyLimit:
-    """Refuses a body over ``MAX_BODY_BYTES``, by its announced length or while it arrives.
+    """Rejects a body over ``MAX_BODY_BYTES``, by its announced length or while it arrives.
 
-    Uploads of backups pass.
+    Uploads of backups are exempt.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Handle one request."""
         if scope["type"] != "http" or scope["path"] == UPLOAD_PATH:
             await self._app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "0")
-        # A malformed length is the HTTP server's to refuse; it never gets here.
-        if announced.isdecimal() and int(announced) > MAX_BODY_BYTES:
+        content_length = Headers(scope=scope).get("content-length", "0")
+        # The HTTP server has already rejected a malformed length.
+        if content_length.isdecimal() and int(content_length) > MAX_BODY_BYTES:
             await problem(_too_large())(scope, receive, send)
             return
-        arrived = 0
+        received = 0
 
         async def bounded() -> Message:
-            nonlocal arrived
+            nonlocal received
             message = await receive()
-            arrived += len(message.get("body", b""))
-            if arrived > MAX_BODY_BYTES:
+            received += len(message.get("body", b""))
+            if received > MAX_BODY_BYTES:
                 raise _too_large()
             return message
 
@@ -133,7 +135,7 @@ class BodyLimit:
 
 
 def _too_large() -> BodyTooLarge:
-    return BodyTooLarge(f"At most {MAX_BODY_BYTES} bytes are accepted.", limit=MAX_BODY_BYTES)
+    return BodyTooLarge(f"The limit is {MAX_BODY_BYTES} bytes.", limit=MAX_BODY_BYTES)
 
 
 def _is_probe(path: str) -> bool:
@@ -141,6 +143,6 @@ def _is_probe(path: str) -> bool:
 
 
 def _route_of(scope: Scope) -> str:
-    """Return the address as it is in the list of routes: what was asked for may be anything."""
+    """Return the path template of the route; requested paths would be unbounded labels."""
     entry = getattr(scope.get("endpoint"), "__self__", None)
     return getattr(entry, "path", "unknown")

@@ -1,4 +1,4 @@
-"""What requests and lists are made of, the same in every feature."""
+"""Base models of requests and lists."""
 
 from typing import Generic, TypeVar
 
@@ -9,20 +9,20 @@ ItemT = TypeVar("ItemT")
 
 
 class RequestModel(BaseModel):
-    """Base of request bodies and queries: what is not known is refused, not ignored."""
+    """Base of request bodies and query strings; unknown fields are rejected."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class PageQuery(RequestModel):
-    """Which page of a list; pages count from 1."""
+    """The requested page of a list; pages start at 1."""
 
     page: int = Field(1, ge=1, le=1_000_000)
     page_size: int = Field(50, ge=1, le=500)
 
     @property
     def offset(self) -> int:
-        """Rows before this page."""
+        """Number of rows before this page."""
         return (self.page - 1) * self.page_size
 
 

@@ -1,4 +1,4 @@
-"""``/api/openapi.json``: grown from the list of routes and their models, so it can't drift."""
+"""``/api/openapi.json``, generated from the list of routes and their models."""
 
 import re
 from functools import cache
@@ -86,12 +86,12 @@ def _operation(endpoint: Endpoint, path: str) -> dict[str, Any]:
         operation["requestBody"] = {"required": True, "content": _json(endpoint.body.__name__)}
     if endpoint.access is not Access.ANYONE:
         operation["security"] = [{"bearer": []}, {"cookie": []}]
-        operation["description"] = f"For: {endpoint.access.value}."
+        operation["description"] = f"Access: {endpoint.access.value}."
     return operation
 
 
 def _answer(endpoint: Endpoint) -> dict[str, Any]:
-    answer: dict[str, Any] = {"description": "Done."}
+    answer: dict[str, Any] = {"description": "Success."}
     if endpoint.answer is not None:
         answer["content"] = _json(re.sub(r"\W", "_", endpoint.answer.__name__))
     return answer

@@ -1,4 +1,4 @@
-"""Search text and exact values as a condition of SQL; the values are bound."""
+"""Builds SQL conditions from search text and exact values, which are passed as parameters."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,12 +12,12 @@ def build_filter(
     """Build the condition of a list.
 
     Args:
-        exact: value by column; None leaves the column out.
-        search: text that one of ``columns`` must hold; None or empty for any.
-        columns: where it is looked for.
+        exact: Required value by column; None omits the column.
+        search: Text that one of ``columns`` must contain; None or empty for no search.
+        columns: The columns to search.
 
     Returns:
-        What stands behind WHERE, and its arguments.
+        The text after WHERE, and its parameters.
     """
     conditions, arguments = ["TRUE"], []
     for column, value in exact.items():
@@ -25,7 +25,7 @@ def build_filter(
             conditions.append(f"{column} = %s")
             arguments.append(value)
     if search:
-        # A person who types % or _ means the character.
+        # A % or _ in the search text is meant literally.
         escaped = search.replace("!", "!!").replace("%", "!%").replace("_", "!_")
         conditions.append(
             "(" + " OR ".join(f"{column} LIKE %s ESCAPE '!'" for column in columns) + ")"

@@ -1,10 +1,10 @@
-"""The workers' supervisor: uvicorn's, with an end that loses no request.
+"""Supervisor of the worker processes: uvicorn's, with a shutdown that loses no request.
 
-uvicorn's parent process keeps the listening socket open until its last worker has ended: what
-connects in that time is never answered. And a worker that is told to stop closes its idle
-connections at once, whatever the proxy is sending on them. So before that, for ``API_DRAIN``
-seconds, everything is still served, each answer asks for its connection to be closed, and the proxy
-opens its next ones at another replica.
+uvicorn's parent process keeps the listening socket open until its last worker has ended;
+connections from that time are never answered. A stopping worker also closes idle connections
+immediately, even if the proxy is sending a request. Therefore, for ``API_DRAIN`` seconds before
+that, requests are still served, and each response closes its connection, so that the proxy
+connects to another replica.
 """
 
 import os
@@ -21,19 +21,19 @@ from sysndd_core.logging import get_logger
 
 log = get_logger(__name__)
 
-# uvicorn's own: the application did not start in a worker (uvicorn.main.STARTUP_FAILURE).
+# uvicorn.main.STARTUP_FAILURE: the application did not start in a worker.
 _STARTUP_FAILURE = 3
-# Between the proxy's connection and its request: a packet, or a moment of a busy machine.
-_ON_THE_WAY_SECONDS = 1.0
+# Time between the proxy's connection and its request, on a busy machine.
+_LATE_REQUEST_SECONDS = 1.0
 
 
 class Supervisor(Multiprocess):
-    """Keeps the workers alive until SIGTERM, then drains and ends them.
+    """Keeps the workers running until SIGTERM, then drains and stops them.
 
     Args:
-        config: uvicorn's.
-        listening: the bound socket that the workers share.
-        drain_seconds: how long connections are wound down before the workers are told to stop.
+        config: uvicorn's configuration.
+        listening: The bound socket that the workers share.
+        drain_seconds: How long connections are drained before the workers stop.
     """
 
     def __init__(self, config: Config, listening: socket, drain_seconds: float) -> None:
@@ -46,9 +46,9 @@ class Supervisor(Multiprocess):
         return any(process.exitcode == _STARTUP_FAILURE for process in self.processes)
 
     def handle_term(self) -> None:
-        """Drain, close the socket here, and let ``run`` stop the workers."""
+        """Drain, close the socket in this process, and let ``run`` stop the workers."""
         if self._drain_seconds > 0:
-            log.info("api_draining", seconds=self._drain_seconds)
+            log.info("api_drain_started", seconds=self._drain_seconds)
             for process in self.processes:
                 if process.pid is not None and process.is_alive():
                     os.kill(process.pid, signal.SIGUSR1)
@@ -59,7 +59,7 @@ class Supervisor(Multiprocess):
 
 
 class Draining:
-    """Wraps the application in a worker: after SIGUSR1 each answer closes its connection."""
+    """Wraps the application of a worker: after SIGUSR1, each response closes its connection."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -70,7 +70,7 @@ class Draining:
         self._begun = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request."""
+        """Handle one request."""
 
         async def closing(message: Message) -> None:
             if self._begun and message["type"] == "http.response.start":
@@ -82,21 +82,22 @@ class Draining:
 
 
 def draining(app: ASGIApp) -> Draining:
-    """Wrap ``app`` and install the signal's handler; call it in a worker, before it serves."""
+    """Wrap ``app`` and install the signal handler; call it in a worker before it serves."""
     wrapped = Draining(app)
     signal.signal(signal.SIGUSR1, wrapped.begin)
     return wrapped
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's, but at the end one without a request is given time for the one that is on its way.
+    """uvicorn's protocol, which on shutdown waits a moment for a request on an idle connection.
 
-    uvicorn would close it at once: a POST on a connection that was accepted a moment before was lost.
+    uvicorn closes such a connection immediately, which lost a POST on a connection that it had just
+    accepted.
     """
 
     def shutdown(self) -> None:
-        """Close it when it has nothing to answer, after a moment; else after its answer."""
+        """Close an idle connection after a moment, and a busy one after its response."""
         if self.cycle is None or self.cycle.response_complete:
-            self.loop.call_later(_ON_THE_WAY_SECONDS, super().shutdown)
+            self.loop.call_later(_LATE_REQUEST_SECONDS, super().shutdown)
         else:
             super().shutdown()

@@ -39,7 +39,7 @@ from sysndd_core.errors import (
     SafetyBackupFailed,
     SysnddError,
 )
-from sysndd_core.jobs.models import RestoreBackup
+from sysndd_core.jobs.models import Consent, RestoreBackup
 from sysndd_core.logging import get_logger
 
 log = get_logger(__name__)
@@ -211,15 +211,20 @@ async def _migrate(
 
 
 async def _check_administrator(tools: BackupTools, job: RestoreBackup, entry: Entry) -> None:
-    """Refuse a database without an active Administrator, unless exactly that was confirmed."""
+    """Reject a backup without an active administrator, unless the request accepts that.
+
+    Raises:
+        NoAdministratorInBackup: The request does not accept ``no_administrator``.
+    """
     async with open_session(tools.database.settings) as session:
-        if job.without_administrator or not await has_accounts(session, entry.live):
+        if Consent.NO_ADMINISTRATOR in job.accept or not await has_accounts(session, entry.live):
             return
         if not await active_administrators(session, entry.incoming):
             raise NoAdministratorInBackup(
-                f"{job.name} holds no active Administrator: no one could administer the site"
-                " after this restore. Nothing was changed. To restore it all the same, type the"
-                " second word too."
+                f"Restore refused: {job.name} contains no active administrator, so no one could"
+                " administer the restored site. Nothing was changed. To restore it anyway, repeat"
+                f" the command with --accept {Consent.NO_ADMINISTRATOR}, or the API request with"
+                f' "accept": ["{Consent.NO_ADMINISTRATOR}"].'
             )
 
 

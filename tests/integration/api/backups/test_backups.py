@@ -189,10 +189,10 @@ async def test_health_reports_a_missing_offsite_copy(
     async with served(settings) as base_url, _client_of_administrator(api, base_url) as admin:
         check = (await admin.get("/api/health")).json()["checks"]["backups"]
         assert check["status"] == "warn"
-        assert "no second copy: no such bucket" in check["reason"]
+        assert "no off-site copy: no such bucket" in check["reason"]
         await OffsiteStorage(bench.store, s3_server.copies(bucket)).synchronize()
         check = (await admin.get("/api/health")).json()["checks"]["backups"]
-        assert "second copy" not in check.get("reason", "")
+        assert "off-site copy" not in check.get("reason", "")
 
 
 async def _check_download(admin: httpx.AsyncClient, name: str, whole: bytes, etag: str) -> None:

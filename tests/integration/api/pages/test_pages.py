@@ -102,6 +102,23 @@ async def test_the_server_rejects_every_other_confirmation(
         answer = await page_client.post(at, data={"confirm": word})
         assert answer.status_code == 422, word
         assert "confirmation_required" in answer.text
+    for word in ("no administrator", "NO ADMINISTRATOR ", "WITHOUT ADMINISTRATOR", "RESTORE"):
+        form = {"confirm": "RESTORE", "accept_no_administrator": word}
+        answer = await page_client.post(at, data=form)
+        assert answer.status_code == 422, word
+        assert "confirmation_required" in answer.text
+    assert site.server.execute(f"SELECT COUNT(*) FROM `{site.ops}`.job")[0][0] == 0
+
+
+async def test_the_server_rejects_other_words_for_a_required_consent(
+    page_client: httpx.AsyncClient, site: Site
+) -> None:
+    backup = put_backup(site, 1)
+    for words in ("without administrator", "WITHOUT ADMINISTRATOR ", "no_administrator"):
+        form = {"confirm": "RESTORE", "second": words}
+        answer = await page_client.post(f"/admin/backups/{backup.name}/restore", data=form)
+        assert answer.status_code == 422, words
+        assert "confirmation_required" in answer.text
     assert site.server.execute(f"SELECT COUNT(*) FROM `{site.ops}`.job")[0][0] == 0
 
 
@@ -156,7 +173,7 @@ async def test_the_audit_log_can_be_filtered_and_exported(
     # A spreadsheet would evaluate it as a formula.
     assert rows[0]["actor_name"] == "'=1+1"
     page = await page_client.get("/admin/audit?action=sign_in")
-    assert "Pin backup" not in re.sub(r"<option.*?</option>", "", page.text)
+    assert "Backup pinned" not in re.sub(r"<option.*?</option>", "", page.text)
     wrong = await page_client.get("/admin/audit?since=yesterday&page=-3")
     assert wrong.status_code == 200
 

@@ -29,7 +29,7 @@ def test_connections_are_closed_before_the_workers_stop(site: Site, tmp_path: Pa
         assert kept.get(url).headers.get("connection") != "close"
         os.kill(process.pid, signal.SIGTERM)
         log = tmp_path / "sysndd_api.log"
-        eventually("it drains", lambda: "api_draining" in log.read_text(), seconds=30)
+        eventually("it drains", lambda: "api_drain_started" in log.read_text(), seconds=30)
         # Requests on existing and new connections are served, and each connection is closed.
         eventually("closed", lambda: kept.get(url).headers.get("connection") == "close", seconds=3)
         assert httpx.get(url).headers["connection"] == "close"

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from sysndd_api.security.rate_limits import Limit, Limiter, Use, client_of
+from sysndd_api.security.rate_limits import Hit, Limit, Limiter, client_of
 from sysndd_api.settings import ApiSettings
 from tests.support.accounts import NEW_PASSWORD, Lifecycle, about, token_of
 from tests.support.http import PASSWORD, problem, served
@@ -206,22 +206,22 @@ async def test_redis_holds_no_address_and_every_key_expires(
 
 async def test_without_redis_each_worker_applies_its_share(site: Site) -> None:
     limiter = Limiter(site.redis, site="t", secret="s", workers=4)
-    limiter._away_until = float("inf")  # Redis is unavailable throughout
+    limiter._retry_redis_at = float("inf")  # Redis is unavailable throughout
     limit = Limit("share", 10, 3600)
-    verdicts = [(await limiter.take(Use(limit)))[0].over for _ in range(5)]
-    assert verdicts == [False, False, False, True, True]
+    results = [(await limiter.hit(Hit(limit)))[0].exceeded for _ in range(5)]
+    assert results == [False, False, False, True, True]
     await limiter.close()
 
 
 async def test_the_counts_of_a_worker_are_bounded(site: Site) -> None:
     limiter = Limiter(site.redis, site="t", secret="s", workers=1)
-    limiter._away_until = float("inf")  # Redis is unavailable throughout
+    limiter._retry_redis_at = float("inf")  # Redis is unavailable throughout
     limit = Limit("bounded", 2, 3600)
     for number in range(30_000):
-        await limiter.take(Use(limit, str(number)))
+        await limiter.hit(Hit(limit, str(number)))
     assert len(limiter._counts) <= 20_001
-    verdicts = [(await limiter.take(Use(limit, "x")))[0].over for _ in range(3)]
-    assert verdicts == [False, False, True]
+    results = [(await limiter.hit(Hit(limit, "x")))[0].exceeded for _ in range(3)]
+    assert results == [False, False, True]
     await limiter.close()
 
 

@@ -232,7 +232,7 @@ async def test_the_command_line_manages_accounts(
     done = await asyncio.to_thread(run, "set-role", "marie", "Administrator")
     assert (done.returncode, done.stdout) == (
         0,
-        "marie is Administrator now; all its sessions have ended.\n",
+        "marie: role set to Administrator; all sessions revoked.\n",
     ), done.stderr
     done = await asyncio.to_thread(run, "users", "--search", "marie")
     assert "Administrator  active" in done.stdout

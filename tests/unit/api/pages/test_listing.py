@@ -31,12 +31,12 @@ def test_the_numbers_of_the_rows_count_over_all_pages(
 
 def test_links_to_other_pages_keep_the_filter_and_drop_what_was_just_done() -> None:
     shown = listing("search=a%26b&page=2&done=deleted&kind=", items=1, total=200)
-    assert shown.to(3) == "/backups?search=a%26b&page=3"
+    assert shown.page_address(3) == "/backups?search=a%26b&page=3"
 
 
 def test_sorting_starts_on_the_first_page() -> None:
     shown = listing("page=4&sort=name", items=1, total=200, page=4, sort="name")
-    assert shown.sorted_by("size_bytes") == "/backups?sort=-size_bytes"
+    assert shown.sort_address("size_bytes") == "/backups?sort=-size_bytes"
 
 
 @pytest.mark.parametrize(
@@ -52,12 +52,12 @@ def test_sorting_starts_on_the_first_page() -> None:
 )
 def test_a_second_click_reverses_the_order(sort: str, largest_first: bool, link: str) -> None:
     shown = listing("", items=1, total=1, sort=sort)
-    assert shown.sorted_by("name", largest_first=largest_first) == f"/backups?sort={link}"
+    assert shown.sort_address("name", largest_first=largest_first) == f"/backups?sort={link}"
 
 
-def test_the_order_of_a_column_is_announced_to_screen_readers() -> None:
+def test_the_aria_sort_a_column_is_announced_to_screen_readers() -> None:
     shown = listing("", items=1, total=1, sort="-name")
-    assert (shown.order_of("name"), shown.order_of("kind")) == ("descending", "none")
+    assert (shown.aria_sort("name"), shown.aria_sort("kind")) == ("descending", "none")
 
 
 @pytest.mark.parametrize(

@@ -115,8 +115,8 @@ def test_a_missing_time_is_a_dash() -> None:
         ),
         ("curl/8.5.0", "curl 8.5.0"),
         ("sysndd-client", "sysndd-client"),
-        ("", "unknown"),
-        (None, "unknown"),
+        ("", "Unknown browser"),
+        (None, "Unknown browser"),
     ],
 )
 def test_a_browser_is_named_in_a_few_words(user_agent: str | None, words: str) -> None:

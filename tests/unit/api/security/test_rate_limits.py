@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from pydantic import SecretStr
 
-from sysndd_api.security.rate_limits import Limit, Limiter, Use, client_of
+from sysndd_api.security.rate_limits import Hit, Limit, Limiter, client_of
 from sysndd_core.settings.redis import RedisSettings
 
 NOW = 1_800_000_000.0
@@ -57,20 +57,20 @@ async def limiter(clock: Clock) -> AsyncIterator[Limiter]:
     await limiter.close()
 
 
-async def over(limiter: Limiter, use: Use) -> bool:
-    (verdict,) = await limiter.take(use)
-    return verdict.over
+async def exceeded(limiter: Limiter, hit: Hit) -> bool:
+    (result,) = await limiter.hit(hit)
+    return result.exceeded
 
 
 async def test_without_redis_each_worker_allows_its_share(limiter: Limiter) -> None:
-    use = Use(WINDOW, "192.0.2.1")
-    assert [await over(limiter, use) for _ in range(4)] == [False, False, True, True]
+    hit = Hit(WINDOW, "192.0.2.1")
+    assert [await exceeded(limiter, hit) for _ in range(4)] == [False, False, True, True]
 
 
 async def test_the_share_of_a_worker_is_rounded_up(limiter: Limiter) -> None:
     """A limit of one must not become a limit of none."""
-    assert not await over(limiter, Use(Limit("emails", 1, 900), "a"))
-    assert [await over(limiter, Use(Limit("odd", 3, 900))) for _ in range(3)] == [
+    assert not await exceeded(limiter, Hit(Limit("emails", 1, 900), "a"))
+    assert [await exceeded(limiter, Hit(Limit("odd", 3, 900))) for _ in range(3)] == [
         False,
         False,
         True,
@@ -78,51 +78,51 @@ async def test_the_share_of_a_worker_is_rounded_up(limiter: Limiter) -> None:
 
 
 async def test_only_the_first_excess_of_a_window_is_marked(limiter: Limiter) -> None:
-    verdicts = [(await limiter.take(Use(WINDOW)))[0] for _ in range(5)]
-    assert [verdict.first for verdict in verdicts] == [False, False, True, False, False]
+    results = [(await limiter.hit(Hit(WINDOW)))[0] for _ in range(5)]
+    assert [result.first for result in results] == [False, False, True, False, False]
 
 
 async def test_a_new_window_starts_from_zero(limiter: Limiter, clock: Clock) -> None:
-    use = Use(WINDOW)
-    assert [await over(limiter, use) for _ in range(3)][-1]
+    hit = Hit(WINDOW)
+    assert [await exceeded(limiter, hit) for _ in range(3)][-1]
     clock.now = (NOW // 900 + 1) * 900
-    assert not await over(limiter, use)
+    assert not await exceeded(limiter, hit)
 
 
 async def test_retry_after_is_the_rest_of_the_window(limiter: Limiter, clock: Clock) -> None:
     window_end = (NOW // 900 + 1) * 900
     for at, expected in ((window_end - 900, 900), (window_end - 60, 60), (window_end - 0.5, 1)):
         clock.now = at
-        (verdict,) = await limiter.take(Use(WINDOW))
-        assert verdict.retry_after == expected
+        (result,) = await limiter.hit(Hit(WINDOW))
+        assert result.retry_after == expected
 
 
 async def test_subjects_and_limits_are_counted_separately(limiter: Limiter) -> None:
     for _ in range(3):
-        await limiter.take(Use(WINDOW, "192.0.2.1"))
-    assert await over(limiter, Use(WINDOW, "192.0.2.1"))
-    assert not await over(limiter, Use(WINDOW, "192.0.2.2"))
-    assert not await over(limiter, Use(Limit("other", 4, 900), "192.0.2.1"))
+        await limiter.hit(Hit(WINDOW, "192.0.2.1"))
+    assert await exceeded(limiter, Hit(WINDOW, "192.0.2.1"))
+    assert not await exceeded(limiter, Hit(WINDOW, "192.0.2.2"))
+    assert not await exceeded(limiter, Hit(Limit("other", 4, 900), "192.0.2.1"))
 
 
-async def test_what_is_given_back_is_not_counted(limiter: Limiter) -> None:
-    use = Use(WINDOW)
+async def test_a_refunded_hit_is_not_counted(limiter: Limiter) -> None:
+    hit = Hit(WINDOW)
     for _ in range(10):
-        assert not await over(limiter, use)
-        await limiter.give_back(use)
+        assert not await exceeded(limiter, hit)
+        await limiter.refund(hit)
 
 
-async def test_giving_back_more_than_was_taken_earns_nothing(limiter: Limiter) -> None:
-    use = Use(WINDOW)
+async def test_refunding_more_than_was_counted_has_no_effect(limiter: Limiter) -> None:
+    hit = Hit(WINDOW)
     for _ in range(5):
-        await limiter.give_back(use)
-    assert [await over(limiter, use) for _ in range(3)] == [False, False, True]
+        await limiter.refund(hit)
+    assert [await exceeded(limiter, hit) for _ in range(3)] == [False, False, True]
 
 
-async def test_a_forgotten_subject_starts_from_zero(limiter: Limiter) -> None:
-    use, other = Use(WINDOW, "a"), Use(WINDOW, "b")
-    for one in (use, other) * 3:
-        await limiter.take(one)
-    await limiter.forget(use)
-    assert not await over(limiter, use)
-    assert await over(limiter, other)
+async def test_a_cleared_subject_starts_from_zero(limiter: Limiter) -> None:
+    hit, other = Hit(WINDOW, "a"), Hit(WINDOW, "b")
+    for one in (hit, other) * 3:
+        await limiter.hit(one)
+    await limiter.clear(hit)
+    assert not await exceeded(limiter, hit)
+    assert await exceeded(limiter, other)

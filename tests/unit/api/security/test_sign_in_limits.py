@@ -69,10 +69,10 @@ class Log:
         self.refusals: list[tuple[str, str | None, str | None]] = []
 
     async def record(
-        self, actor: Actor, action: str, *, outcome: str, obj: str | None = None
+        self, actor: Actor, action: str, *, outcome: str, object_name: str | None = None
     ) -> None:
         assert outcome == TooManyAttempts.code
-        self.refusals.append((action, obj, actor.remote))
+        self.refusals.append((action, object_name, actor.remote))
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ async def test_one_client_cannot_try_many_accounts(limits: RateLimits) -> None:
 async def test_successful_sign_ins_do_not_count(limits: RateLimits) -> None:
     for _ in range(20):
         await limits.sign_in("marie", HOME, account=MARIE)
-        await limits.succeeded("marie", HOME)
+        await limits.sign_in_succeeded("marie", HOME)
 
 
 async def test_a_password_reset_clears_the_failures_of_the_account(limits: RateLimits) -> None:

@@ -22,9 +22,9 @@ class Sessions:
         self.failure = failure
 
     async def __call__(
-        self, token: str | None, access: Access, *, remote: str | None, asked: str | None = None
+        self, token: str | None, access: Access, *, remote: str | None, audit_as: str | None = None
     ) -> Actor:
-        self.lookups.append((token, asked))
+        self.lookups.append((token, audit_as))
         if self.failure is not None:
             raise self.failure
         if token != "valid":
@@ -41,7 +41,7 @@ class MaintenanceMode:
     async def is_on(self) -> bool:
         return self.on
 
-    async def refuse_writes(self) -> None:
+    async def reject_writes(self) -> None:
         if self.on:
             raise Maintenance()
 

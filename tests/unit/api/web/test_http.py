@@ -92,7 +92,7 @@ def test_a_query_out_of_bounds_or_unknown_is_invalid(query: str) -> None:
 
 
 def test_a_parameter_given_twice_is_invalid_even_with_the_same_value() -> None:
-    with pytest.raises(Invalid, match="more than once"):
+    with pytest.raises(Invalid, match="repeated"):
         query_of(make_request(query="page=1&page=1"), PageQuery)
 
 

@@ -1,1 +1,1 @@
-"""The pages for everyone: signing in, registering, mailed links, and one's own account."""
+"""The account pages: sign-in, registration, emailed links, and the user's own account."""

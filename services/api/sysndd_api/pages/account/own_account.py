@@ -1,4 +1,4 @@
-"""One's own account: who I am, my password, my address, my sessions."""
+"""The user's own account: profile, password, email address and sessions."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -6,7 +6,8 @@ from starlette.responses import Response
 from sysndd_api.email_change.models import EmailChangeRequest
 from sysndd_api.email_change.service import EmailChanges
 from sysndd_api.pages.confirm_dialog import ConfirmDialog, confirm
-from sysndd_api.pages.page_route import SIGN_IN, done, form_of, page
+from sysndd_api.pages.page_route import SIGN_IN, form_of, page, redirect_with_notice
+from sysndd_api.pages.rendering import plural
 from sysndd_api.password_reset.models import PasswordChange
 from sysndd_api.password_reset.service import PasswordReset
 from sysndd_api.security.credentials import clear_session_cookie
@@ -17,14 +18,14 @@ from sysndd_api.web.http import actor_of, service, token_of
 from sysndd_core.errors import NotSignedIn, SessionNotFound
 
 _ACCOUNT = "/account"
-_SIGN_IN_ANEW = (
-    "It can't be opened again; whoever knows the password signs in anew. If that may be somebody"
-    " else, change the password: that ends every other session, too."
+_UNDO_SIGN_OUT = (
+    "Ended sessions can't be restored, but you can sign in again. If someone else knows your"
+    " password, change it: that also ends all other sessions."
 )
 
 
 async def account_page(request: Request) -> Response:
-    """Show one's profile and open sessions."""
+    """Show the profile and the active sessions."""
     user_id = actor_of(request).user_id
     if user_id is None:
         raise NotSignedIn()
@@ -33,7 +34,7 @@ async def account_page(request: Request) -> Response:
 
 
 async def change_password(request: Request) -> Response:
-    """Change one's password; every other session ends."""
+    """Change the password; all other sessions end."""
     form = await form_of(request, PasswordChange)
     await service(request, PasswordReset).change(
         actor_of(request),
@@ -41,59 +42,64 @@ async def change_password(request: Request) -> Response:
         form.old_password.get_secret_value(),
         form.new_password.get_secret_value(),
     )
-    return done(_ACCOUNT, "password_changed")
+    return redirect_with_notice(_ACCOUNT, "password_changed")
 
 
-async def change_address(request: Request) -> Response:
-    """Ask for another address; a mail goes to both."""
+async def request_email_change(request: Request) -> Response:
+    """Request an email change; a link is sent to both addresses."""
     form = await form_of(request, EmailChangeRequest)
     await service(request, EmailChanges).request(
         actor_of(request), form.email, form.password.get_secret_value()
     )
-    return done(_ACCOUNT, "address_asked")
+    return redirect_with_notice(_ACCOUNT, "email_change_requested")
 
 
 async def confirm_end_session(request: Request) -> Response:
-    """Ask before one of one's own sessions ends.
+    """Ask for confirmation before a session is ended.
 
     Raises:
-        SessionNotFound: it has ended already, or is somebody else's.
+        SessionNotFound: The session has already ended, or belongs to another user.
     """
-    wanted = request.path_params["session_id"]
-    session = next((one for one in await _own_sessions(request) if one.id == wanted), None)
+    session_id = request.path_params["session_id"]
+    session = next((one for one in await _own_sessions(request) if one.id == session_id), None)
     if session is None:
         raise SessionNotFound()
-    where = "this browser" if session.current else f"the browser at {session.remote or 'unknown'}"
+    device = f"the device at {session.remote or 'an unknown address'}"
+    if session.current:
+        device = "this device"
     dialog = ConfirmDialog(
-        title=f"End the session of {where}",
+        title=f"End the session on {device}?",
         effects=(
-            f"{where[:1].upper()}{where[1:]} is signed out at once.",
-            "What is typed there and not yet sent is lost. Your other sessions go on.",
+            f"{device[:1].upper()}{device[1:]} is signed out immediately.",
+            "Unsaved input there is lost. Your other sessions stay active.",
         ),
-        undo=_SIGN_IN_ANEW,
-        button="End the session",
+        undo=_UNDO_SIGN_OUT,
+        button="End session",
         back=_ACCOUNT,
     )
     return confirm(request, dialog)
 
 
 async def end_session(request: Request) -> Response:
-    """End one of one's own sessions."""
+    """End one of the user's own sessions."""
     actor, session_id = actor_of(request), request.path_params["session_id"]
     await service(request, Sessions).end(actor, session_id)
-    return _signed_out() if session_id == actor.session_id else done(_ACCOUNT, "sessions_ended")
+    if session_id == actor.session_id:
+        return _signed_out()
+    return redirect_with_notice(_ACCOUNT, "sessions_ended")
 
 
 async def confirm_end_sessions(request: Request) -> Response:
-    """Ask before every session of one's own ends."""
+    """Ask for confirmation before all of the user's own sessions are ended."""
     number = len(await _own_sessions(request))
     dialog = ConfirmDialog(
-        title="Sign out everywhere",
+        title="Sign out everywhere?",
         effects=(
-            f"Your {number} open {'session' if number == 1 else 'sessions'} end at once, this one too.",
-            "What is typed there and not yet sent is lost.",
+            f"{plural(number, 'active session')} {'ends' if number == 1 else 'end'} immediately,"
+            " including this one.",
+            "Unsaved input is lost.",
         ),
-        undo=_SIGN_IN_ANEW,
+        undo=_UNDO_SIGN_OUT,
         button="Sign out everywhere",
         back=_ACCOUNT,
     )
@@ -101,7 +107,7 @@ async def confirm_end_sessions(request: Request) -> Response:
 
 
 async def end_sessions(request: Request) -> Response:
-    """End every session of one's own, this one too."""
+    """End all of the user's own sessions, including the current one."""
     await service(request, Sessions).end_all(actor_of(request))
     return _signed_out()
 
@@ -115,6 +121,6 @@ async def _own_sessions(request: Request) -> list[SessionView]:
 
 
 def _signed_out() -> Response:
-    answer = done(SIGN_IN, "signed_out")
-    clear_session_cookie(answer)
-    return answer
+    response = redirect_with_notice(SIGN_IN, "signed_out")
+    clear_session_cookie(response)
+    return response

@@ -1,1 +1,1 @@
-"""The pages of administrators, one module for each area."""
+"""The administration pages, one module for each area."""

@@ -1,4 +1,4 @@
-"""The pages of jobs: the list, one job with its log lines, cancelling and trying again."""
+"""The pages of jobs: the list, one job with its log, cancelling and retrying."""
 
 import json
 from typing import Any
@@ -9,11 +9,11 @@ from starlette.responses import Response
 from sysndd_api.jobs.models import JobQuery
 from sysndd_api.jobs.service import RETRYABLE, Jobs
 from sysndd_api.pages import page_route
-from sysndd_api.pages.admin.cancelling import effects_of, undo_of
-from sysndd_api.pages.admin.progress import TITLES, shown
+from sysndd_api.pages.admin.cancellation import cancel_effects, cancel_title, cancel_undo
+from sysndd_api.pages.admin.progress import job_progress, job_title
 from sysndd_api.pages.confirm_dialog import ConfirmDialog, confirm
 from sysndd_api.pages.listing import Listing
-from sysndd_api.pages.page_route import done, view_of
+from sysndd_api.pages.page_route import page_query_of, redirect_with_notice
 from sysndd_api.pages.rendering import redirect, render
 from sysndd_api.web.http import actor_of, service
 from sysndd_core.errors import JobNotCancellable
@@ -23,87 +23,91 @@ from sysndd_core.jobs.rows import JobState
 _JOBS = "/admin/jobs"
 
 
-class JobsView(JobQuery):
-    """What the list is asked for."""
+class JobListQuery(JobQuery):
+    """Filters and page of the list."""
 
     page_size: int = 25
 
 
 async def list_page(request: Request) -> Response:
     """List jobs."""
-    view = view_of(request, JobsView)
-    jobs, total = await service(request, Jobs).page(view)
-    listing = Listing(request, [shown(job, RETRYABLE) for job in jobs], total, view)
+    query = page_query_of(request, JobListQuery)
+    jobs, total = await service(request, Jobs).page(query)
+    listing = Listing(request, [job_progress(job, RETRYABLE) for job in jobs], total, query)
     return page_route.page(
         request,
         "jobs.html",
         listing=listing,
-        view=view,
+        query=query,
         states=[state.value for state in JobState],
-        kinds=[(job.job_kind, TITLES.get(job.job_kind, job.job_kind)) for job in JOBS],
-        any_active=any(one.is_active for one in listing.items),
+        kinds=[(job.job_kind, job_title(job.job_kind)) for job in JOBS],
+        any_active=any(item.is_active for item in listing.items),
     )
 
 
 async def detail_page(request: Request) -> Response:
-    """Show one job, live while it runs."""
+    """Show one job; the page updates while the job runs."""
     return page_route.page(request, "job.html", **await _detail(request))
 
 
 async def live_part(request: Request) -> Response:
-    """Show the part of a job's page that changes while it runs."""
+    """Render the part of a job's page that changes while the job runs."""
     return render(request, "parts/job_live.html", **await _detail(request))
 
 
 async def progress_part(request: Request) -> Response:
-    """Show how far a job is; the end of it tells the page to look at its lists again."""
-    view = shown(await service(request, Jobs).get(request.path_params["job_id"]), RETRYABLE)
-    headers = {} if view.is_active else {"HX-Trigger-After-Swap": "job-ended"}
-    return render(request, "parts/progress.html", headers=headers, shown=view)
+    """Render a job's progress; when the job has ended, make the page reload its lists."""
+    progress = job_progress(
+        await service(request, Jobs).get(request.path_params["job_id"]), RETRYABLE
+    )
+    headers = {} if progress.is_active else {"HX-Trigger-After-Swap": "job-ended"}
+    return render(request, "parts/progress.html", headers=headers, progress=progress)
 
 
 async def confirm_cancel(request: Request) -> Response:
-    """Ask before a job is broken off.
+    """Ask for confirmation before a job is cancelled.
 
     Raises:
-        JobNotCancellable: it has ended meanwhile.
+        JobNotCancellable: The job has already ended.
     """
-    view = shown(await service(request, Jobs).get(request.path_params["job_id"]), RETRYABLE)
-    if not view.is_active:
+    progress = job_progress(
+        await service(request, Jobs).get(request.path_params["job_id"]), RETRYABLE
+    )
+    if not progress.is_active:
         raise JobNotCancellable()
     dialog = ConfirmDialog(
-        title=f"Cancel: {view.title.lower()}",
-        effects=effects_of(view.job),
-        undo=undo_of(view.job),
-        button="Cancel the job",
-        back=f"{_JOBS}/{view.job.id}",
+        title=cancel_title(progress.job),
+        effects=cancel_effects(progress.job),
+        undo=cancel_undo(progress.job),
+        button="Cancel job",
+        dismiss="Keep running",
+        back=f"{_JOBS}/{progress.job.id}",
     )
     return confirm(request, dialog)
 
 
 async def cancel(request: Request) -> Response:
-    """Cancel one job."""
+    """Cancel a job."""
     job_id = request.path_params["job_id"]
     await service(request, Jobs).cancel(actor_of(request), job_id)
-    return done(f"{_JOBS}/{job_id}", "cancelled")
+    return redirect_with_notice(f"{_JOBS}/{job_id}", "cancelled")
 
 
 async def retry(request: Request) -> Response:
-    """Submit the work of a failed job again."""
+    """Retry a failed or cancelled job."""
     jobs = service(request, Jobs)
     return redirect(f"{_JOBS}/{await jobs.retry(actor_of(request), request.path_params['job_id'])}")
 
 
 async def _detail(request: Request) -> dict[str, Any]:
     jobs, job_id = service(request, Jobs), request.path_params["job_id"]
-    view = shown(await jobs.get(job_id), RETRYABLE)
+    progress = job_progress(await jobs.get(job_id), RETRYABLE)
+    job = progress.job
     return {
-        "shown": view,
+        "progress": progress,
         "lines": await jobs.lines(job_id),
-        "payload": json.dumps(view.job.payload, indent=2, ensure_ascii=False),
-        "result": json.dumps(view.job.result, indent=2, ensure_ascii=False)
-        if view.job.result
-        else None,
-        "worker": view.job.worker,
-        "request_id_of_job": view.job.request_id,
+        "payload": json.dumps(job.payload, indent=2, ensure_ascii=False),
+        "result": json.dumps(job.result, indent=2, ensure_ascii=False) if job.result else None,
+        "worker": job.worker,
+        "request_id_of_job": job.request_id,
     }

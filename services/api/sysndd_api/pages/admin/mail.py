@@ -1,10 +1,10 @@
-"""The pages of mails: the list, one mail as it looks, stepping in, and the test of the server."""
+"""The pages of emails: the list, one email with its preview, resending, and the SMTP test."""
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from sysndd_api.health.service import Health
-from sysndd_api.mail.models import MailQuery, MailView
+from sysndd_api.mail.models import MailQuery
 from sysndd_api.mail.service import (
     CANCELLABLE,
     RESENDABLE,
@@ -16,8 +16,8 @@ from sysndd_api.pages import page_route
 from sysndd_api.pages.admin.mail_html import sanitize
 from sysndd_api.pages.confirm_dialog import ConfirmDialog, confirm
 from sysndd_api.pages.listing import Listing
-from sysndd_api.pages.page_route import done, view_of
-from sysndd_api.pages.rendering import is_fragment, redirect, render
+from sysndd_api.pages.page_route import page_query_of, redirect_with_notice
+from sysndd_api.pages.rendering import is_fragment, redirect, render, words
 from sysndd_api.settings import ApiSettings
 from sysndd_api.smtp_diagnostics.models import SmtpTest
 from sysndd_api.smtp_diagnostics.service import SmtpDiagnostics
@@ -33,27 +33,63 @@ CSS_CLASSES = {
     "failed": "fail",
     "cancelled": "",
 }
+STATE_LABELS = {
+    "queued": "Queued",
+    "running": "Sending",
+    "held": "On hold",
+    "sent": "Sent",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+}
+SUBJECTS = {
+    "approved": "Your SysNDD account is active",
+    "confirm": "Confirm your email address for SysNDD",
+    "email_changed": "Your SysNDD email address was changed",
+    "email_new": "Confirm your new email address for SysNDD",
+    "email_old": "Request to change your SysNDD email address",
+    "name_taken": "Choose a different SysNDD user name",
+    "new_administrator": "SysNDD has a new administrator",
+    "password_changed": "Your SysNDD password was changed",
+    "registered_again": "You already have a SysNDD account",
+    "reset": "Reset your SysNDD password",
+    "test": "SysNDD test email",
+}
+"""Subject of each email template: the mailer renders the real one only when it sends the email."""
+
+STAGE_LABELS = {
+    "resolve": "DNS lookup",
+    "connect": "Connection",
+    "banner": "Greeting",
+    "ehlo": "EHLO",
+    "tls": "TLS",
+    "auth": "Authentication",
+    "mail_from": "MAIL FROM",
+    "rset": "RSET",
+    "quit": "QUIT",
+}
 
 
-class MailsView(MailQuery):
-    """What the list is asked for."""
+class MailListQuery(MailQuery):
+    """Filters and page of the list."""
 
     page_size: int = 25
 
 
 async def list_page(request: Request) -> Response:
-    """List mails, and offer the test of the mail server."""
+    """List emails, and offer the SMTP test."""
     return await _list(request, None)
 
 
 async def detail_page(request: Request) -> Response:
-    """Show one mail as it was, or will be, sent; links without their secret."""
+    """Show one email with its preview; links have no token."""
     mail = await service(request, Mails).detail(_id(request))
     return page_route.page(
         request,
         "mail_detail.html",
         mail=mail,
+        subject=subject_of(mail.template),
         css_classes=CSS_CLASSES,
+        state_labels=STATE_LABELS,
         html=sanitize(mail.preview.html) if mail.preview else None,
         can_cancel=mail.state in CANCELLABLE,
         can_resend=mail.state in RESENDABLE,
@@ -61,7 +97,7 @@ async def detail_page(request: Request) -> Response:
 
 
 async def confirm_resend(request: Request) -> Response:
-    """Ask before a mail goes out a second time.
+    """Ask for confirmation before an email is resent.
 
     Raises:
         MailNotFound, MailNotResendable.
@@ -69,33 +105,33 @@ async def confirm_resend(request: Request) -> Response:
     mail = await service(request, Mails).detail(_id(request))
     check_resendable(mail.state)
     effects = [
-        f"The mail goes to {mail.recipient} now, under the Message-ID that it has.",
-        "It gets new tries, and its whole time to live once more.",
+        f"The email is sent to {mail.recipient} now, with the same Message-ID.",
+        "The number of attempts and the expiry time start again.",
     ]
     if mail.state is MailState.HELD:
-        effects.insert(1, "It may have arrived already; then its reader may get it twice.")
+        effects.insert(1, "It may have arrived already, so the recipient may get it twice.")
     if mail.undeliverable_since:
-        effects.append("The mark that this address is impossible is taken away.")
+        effects.append("The address will no longer be marked undeliverable.")
     dialog = ConfirmDialog(
-        title=f"Send again: {_named(mail)}",
+        title=f"Resend “{subject_of(mail.template)}”?",
         effects=tuple(effects),
-        undo="A mail that has left can't be called back. Until the mailer takes it in hand, a"
-        " moment from now, it can be cancelled.",
-        button="Send again",
+        undo="A sent email can't be recalled. You can cancel it until the mailer starts to send it,"
+        " usually within a second.",
+        button="Resend",
         back=f"{_MAIL}/{mail.id}",
     )
     return confirm(request, dialog)
 
 
 async def resend(request: Request) -> Response:
-    """Send a mail again, or now."""
+    """Resend an email, or send a queued one now."""
     mail_id = request.path_params["mail_id"]
     await service(request, Mails).resend(actor_of(request), mail_id)
-    return done(f"{_MAIL}/{mail_id}", "mail_resent")
+    return redirect_with_notice(f"{_MAIL}/{mail_id}", "mail_resent")
 
 
 async def confirm_cancel(request: Request) -> Response:
-    """Ask before a mail is cancelled.
+    """Ask for confirmation before an email is cancelled.
 
     Raises:
         MailNotFound, MailNotCancellable.
@@ -103,38 +139,44 @@ async def confirm_cancel(request: Request) -> Response:
     mail = await service(request, Mails).detail(_id(request))
     check_cancellable(mail.state)
     dialog = ConfirmDialog(
-        title=f"Cancel the mail: {_named(mail)}",
+        title=f"Cancel “{subject_of(mail.template)}”?",
         effects=(
-            f"{mail.recipient} does not get this mail, and nobody tells them.",
-            "If it carries a link, whoever waits for that has to ask for a new one.",
+            f"{mail.recipient} does not receive this email and is not notified.",
+            "If it contains a link, the recipient must request a new one.",
         ),
-        undo="“Send again” puts it back into the queue, as long as its row is kept; a link in it"
-        " works only until the time that it was given at first.",
-        button="Cancel the mail",
+        undo="You can resend the email as long as it is listed. A link in it keeps its original"
+        " expiry time.",
+        button="Cancel email",
+        dismiss="Keep email",
         back=f"{_MAIL}/{mail.id}",
     )
     return confirm(request, dialog)
 
 
 async def cancel(request: Request) -> Response:
-    """Cancel a mail that waits or is held."""
+    """Cancel an email that is queued or on hold."""
     mail_id = request.path_params["mail_id"]
     await service(request, Mails).cancel(actor_of(request), mail_id)
-    return done(f"{_MAIL}/{mail_id}", "mail_cancelled")
+    return redirect_with_notice(f"{_MAIL}/{mail_id}", "mail_cancelled")
 
 
 async def smtp_test(request: Request) -> Response:
-    """Talk to the mail server up to MAIL FROM and show each step."""
+    """Test the connection to the mail server up to MAIL FROM, and show each step."""
     found = await service(request, SmtpDiagnostics).run(actor_of(request))
     test = SmtpTest.from_diagnosis(found)
     if is_fragment(request):
-        return render(request, "parts/smtp_test.html", test=test)
+        return render(request, "parts/smtp_test.html", test=test, stage_labels=STAGE_LABELS)
     return await _list(request, test)
 
 
 async def test_message(request: Request) -> Response:
-    """Queue a test mail to one's own address."""
+    """Send a test email to the administrator's own address."""
     return redirect(f"{_MAIL}/{await service(request, Mails).queue_test_to(actor_of(request))}")
+
+
+def subject_of(template: str) -> str:
+    """Return the subject of an email by the name of its template."""
+    return SUBJECTS.get(template, words(template))
 
 
 def _id(request: Request) -> str:
@@ -142,22 +184,21 @@ def _id(request: Request) -> str:
     return mail_id
 
 
-def _named(mail: MailView) -> str:
-    return mail.purpose.replace("_", " ")
-
-
 async def _list(request: Request, test: SmtpTest | None) -> Response:
-    view = view_of(request, MailsView)
-    mails, total = await service(request, Mails).page(view)
+    query = page_query_of(request, MailListQuery)
+    mails, total = await service(request, Mails).page(query)
     checks = await service(request, Health).checks("mail_queue", "mail_transport")
     return page_route.page(
         request,
         "mail.html",
-        listing=Listing(request, mails, total, view, path=_MAIL),
-        view=view,
+        listing=Listing(request, mails, total, query, path=_MAIL),
+        query=query,
         states=[state.value for state in MailState],
         css_classes=CSS_CLASSES,
+        state_labels=STATE_LABELS,
+        subject_of=subject_of,
         test=test,
+        stage_labels=STAGE_LABELS,
         smtp=service(request, ApiSettings).smtp,
         remarks=[check.reason for check in checks.values() if check.reason],
     )

@@ -1,10 +1,10 @@
-"""A mail's HTML part as something a page may hold: a few plain elements, everything else as text."""
+"""Sanitizes the HTML part of an email for a page: a few plain elements, everything else as text."""
 
 from html.parser import HTMLParser
 
 from markupsafe import Markup, escape
 
-_KEPT = {
+_ALLOWED = {
     "p",
     "h1",
     "h2",
@@ -25,61 +25,61 @@ _KEPT = {
     "td",
     "th",
 }
-_UNSEEN = {"head", "style", "script", "title"}
+_DROPPED = {"head", "style", "script", "title"}
 _VOID = {"br"}
-# A mail's own headings stand below those of the page.
-_LOWERED = {"h1": "h3", "h2": "h4", "h3": "h5"}
+# The email's headings rank below those of the page.
+_DEMOTED = {"h1": "h3", "h2": "h4", "h3": "h5"}
 
 
 def sanitize(html: str) -> Markup:
-    """Return the mail as the page may show it.
+    """Return the email's HTML as markup that is safe within a page.
 
-    No attribute survives, so there is no style, no address and no handler; a link becomes its text,
-    underlined. What stays open is closed at the end, so that the page around it stays whole.
+    Every attribute is removed, so no style, address or event handler remains. A link becomes its
+    underlined text. Elements that are still open at the end are closed.
     """
-    reader = _Reader()
-    reader.feed(html)
-    reader.close()
+    sanitizer = _Sanitizer()
+    sanitizer.feed(html)
+    sanitizer.close()
     return Markup("").join(
-        [*reader.parts, *(Markup("</{}>").format(tag) for tag in reversed(reader.open))]
+        [*sanitizer.parts, *(Markup("</{}>").format(tag) for tag in reversed(sanitizer.open))]
     )
 
 
-class _Reader(HTMLParser):
+class _Sanitizer(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.parts: list[Markup] = []
         self.open: list[str] = []
-        self._unseen = 0
+        self._dropped_depth = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         del attrs
-        if tag in _UNSEEN:
-            self._unseen += 1
-        shown = self._shown(tag)
-        if shown is None or self._unseen:
+        if tag in _DROPPED:
+            self._dropped_depth += 1
+        output = self._output_tag(tag)
+        if output is None or self._dropped_depth:
             return
-        self.parts.append(Markup("<{}>").format(shown))
-        if shown not in _VOID:
-            self.open.append(shown)
+        self.parts.append(Markup("<{}>").format(output))
+        if output not in _VOID:
+            self.open.append(output)
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in _UNSEEN:
-            self._unseen = max(0, self._unseen - 1)
-        shown = self._shown(tag)
-        if shown in self.open and not self._unseen:
+        if tag in _DROPPED:
+            self._dropped_depth = max(0, self._dropped_depth - 1)
+        output = self._output_tag(tag)
+        if output in self.open and not self._dropped_depth:
             while self.open:
                 last = self.open.pop()
                 self.parts.append(Markup("</{}>").format(last))
-                if last == shown:
+                if last == output:
                     return
 
     def handle_data(self, data: str) -> None:
-        if not self._unseen:
+        if not self._dropped_depth:
             self.parts.append(escape(data))
 
     @staticmethod
-    def _shown(tag: str) -> str | None:
+    def _output_tag(tag: str) -> str | None:
         if tag == "a":
             return "u"
-        return _LOWERED.get(tag, tag) if tag in _KEPT else None
+        return _DEMOTED.get(tag, tag) if tag in _ALLOWED else None

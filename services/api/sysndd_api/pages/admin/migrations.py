@@ -1,4 +1,4 @@
-"""The page of migrations: applied, pending with its plan, and what is not as it should be."""
+"""The page of migrations: applied files, the plan of pending ones, and drift."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,39 +9,41 @@ from sysndd_api.pages import page_route
 from sysndd_api.settings import ApiSettings
 from sysndd_api.web.http import service
 
-# What each class of lock means for those who use the table meanwhile (docs/migrator.md).
+# The effect of each lock class on other clients of the table (docs/migrator.md).
 LOCKS = {
-    "INSTANT": ("ok", "no copy; reads and writes go on"),
-    "INPLACE": ("ok", "reads and writes go on while it works"),
-    "INPLACE_SHARED": ("warn", "writes wait until it is done"),
+    "INSTANT": ("ok", "no copy; reads and writes continue"),
+    "INPLACE": ("ok", "reads and writes continue"),
+    "INPLACE_SHARED": ("warn", "reads continue; writes wait until it is done"),
     "COPY": ("fail", "the table is copied; writes wait until it is done"),
-    "NEW": ("ok", "a new table; nobody waits"),
-    "DEFINITION": ("ok", "a definition only; waits for open transactions"),
-    "ROWS": ("warn", "locks the rows it touches"),
+    "NEW": ("ok", "new table; no client waits"),
+    "DEFINITION": ("ok", "definition only; waits for open transactions"),
+    "ROWS": ("warn", "locks the rows that it changes"),
     "SESSION": ("", "this connection only"),
-    "UNKNOWN": ("warn", "can't be told"),
+    "UNKNOWN": ("warn", "unknown"),
 }
-_UNKNOWN = ("warn", "of a class that this version does not know")
+_UNLISTED_LOCK = ("warn", "lock class not known to this version")
 
 
 async def page(request: Request) -> Response:
-    """Show what was applied with its effects, what is pending with its plan, and drift by name."""
+    """Show applied migrations, pending ones with their plan, and schema drift."""
     found = await service(request, Migrations).list_all()
-    waiting = [one for one in found.data if one.state in ("pending", "failed")]
+    pending = [migration for migration in found.data if migration.state in ("pending", "failed")]
     state, drift = await service(request, Health).migrations_now()
     return page_route.page(
         request,
         "migrations.html",
         application=service(request, ApiSettings).database.name,
         migrations=found.data,
-        pending=waiting,
-        unmeasured=[one.filename for one in waiting if one.plan is None],
+        pending=pending,
+        unmeasured=[migration.filename for migration in pending if migration.plan is None],
         changed=[
-            one.filename for one in found.data if one.changed_since and one.state == "applied"
+            migration.filename
+            for migration in found.data
+            if migration.changed_since and migration.state == "applied"
         ],
-        missing=[one.filename for one in found.data if one.state == "missing"],
+        missing=[migration.filename for migration in found.data if migration.state == "missing"],
         locks=LOCKS,
-        lock_otherwise=_UNKNOWN,
+        unlisted_lock=_UNLISTED_LOCK,
         remark=state.reason,
         drift=drift,
     )

@@ -1,4 +1,4 @@
-"""The overview: one screen that answers "is it all right?"."""
+"""The overview: the health of the system on one page."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ from sysndd_api.jobs.service import Jobs
 from sysndd_api.pages import page_route
 from sysndd_api.pages.admin.backup_charts import size_chart
 from sysndd_api.pages.charts import Bar, bar_chart
-from sysndd_api.pages.rendering import age, duration, format_time, size
+from sysndd_api.pages.rendering import age, duration, format_time, plural, size
 from sysndd_api.request_stats.models import Period
 from sysndd_api.request_stats.service import RequestStats
 from sysndd_api.web.http import service
@@ -25,7 +25,7 @@ from sysndd_core.backups.manifest import BackupManifest, Verification
 from sysndd_core.health import Check, Status
 
 CSS_CLASSES = {Status.PASS: "ok", Status.WARN: "warn", Status.FAIL: "fail"}
-_PARTS = {
+_CHECKS = {
     "database": ("Database", "/admin/migrations"),
     "migrations": ("Migrations", "/admin/migrations"),
     "drift": ("Drift", "/admin/migrations"),
@@ -35,18 +35,19 @@ _PARTS = {
     "mail_transport": ("Mail server", "/admin/mail"),
     "workers": ("Workers", "/admin/jobs"),
     "backups": ("Backups", "/admin/backups"),
-    "pool": ("Pool", "/admin#pools"),
+    "pool": ("Database connections", "/admin#pools"),
 }
+_STATUS_LABELS = {Status.PASS: "OK", Status.WARN: "Warning", Status.FAIL: "Error"}
 _HOURS = 6
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One part of the system on the overview."""
+    """One health check on the overview."""
 
     label: str
     css_class: str
-    word: str
+    status: str
     value: str
     lines: tuple[str, ...]
     reason: str | None
@@ -54,13 +55,13 @@ class Tile:
 
 
 async def page(request: Request) -> Response:
-    """Show whether it is all right, part by part, and the last hours."""
-    # First and alone: together they would ask for more connections at once than the pool has.
+    """Show the health of each service, and charts of the last hours."""
+    # Not concurrently with the other reads: together they need more connections than the pool has.
     report = await service(request, Health).report()
     periods, pools, ended, manifests = await asyncio.gather(
-        service(request, RequestStats).lately(hours=_HOURS),
+        service(request, RequestStats).recent_periods(hours=_HOURS),
         service(request, RequestStats).pools(),
-        service(request, Jobs).ended_lately(),
+        service(request, Jobs).recently_ended(),
         service(request, Backups).list_all(),
     )
     return page_route.page(
@@ -71,6 +72,7 @@ async def page(request: Request) -> Response:
             (_label(name), check.reason) for name, check in report.checks.items() if check.reason
         ],
         tiles=_tiles(report, manifests),
+        latest_backup_age=_latest_backup_age(report),
         pools=pools,
         requests_chart=_requests_chart(periods),
         times_chart=_times_chart(periods),
@@ -85,102 +87,116 @@ def _tiles(report: Report, manifests: Sequence[BackupManifest]) -> list[Tile]:
         Tile(
             label=_label(name),
             css_class=CSS_CLASSES[check.status],
-            word={"pass": "ok", "warn": "look", "fail": "broken"}[check.status.value],
+            status=_STATUS_LABELS[check.status],
             value=value,
             lines=lines,
             reason=check.reason,
-            address=_PARTS.get(name, ("", None))[1],
+            address=_CHECKS.get(name, ("", None))[1],
         )
         for name, check in report.checks.items()
-        for value, lines in [_shown(name, check, manifests)]
+        for value, lines in [_summary(name, check, manifests)]
     ]
 
 
 def _label(name: str) -> str:
-    return _PARTS.get(name, (name.replace("_", " ").capitalize(), None))[0]
+    return _CHECKS.get(name, (name.replace("_", " ").capitalize(), None))[0]
 
 
-def _shown(
+def _latest_backup_age(report: Report) -> str | None:
+    hours = report.checks["backups"].observed.get("newest_age_hours")
+    return age(hours * 3600) if hours is not None else None
+
+
+def _summary(
     name: str, check: Check, manifests: Sequence[BackupManifest]
 ) -> tuple[str, tuple[str, ...]]:
-    """Return the one thing to know of a part, and what stands below it in small."""
-    seen = check.observed
+    """Return the main value of a check, and the lines of detail below it."""
+    observed = check.observed
     if name == "backups":
-        return _shown_backups(seen, manifests)
-    if not seen:
-        return ("answers" if check.status is Status.PASS else "–"), ()
-    show = _SHOWN.get(name)
-    if show is None:
-        return "", tuple(f"{key.replace('_', ' ')}: {value}" for key, value in seen.items())
-    return show(seen)
+        return _backups(observed, manifests)
+    if not observed:
+        return ("Connected" if check.status is Status.PASS else "–"), ()
+    summarize = _SUMMARIES.get(name)
+    if summarize is None:
+        return "", tuple(f"{key.replace('_', ' ')}: {value}" for key, value in observed.items())
+    return summarize(observed)
 
 
-def _shown_database(seen: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    return f"{seen['ms']} ms", (str(seen["version"]),)
+def _database(observed: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    return f"Response time {observed['ms']:g} ms", (str(observed["version"]),)
 
 
-def _shown_migrations(seen: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    return f"{seen['pending_migrations']} pending", (f"at {seen['current']}",)
+def _migrations(observed: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    current = observed["current"] or "none"
+    return f"{observed['pending_migrations']} pending", (f"Schema version: {current}",)
 
 
-def _shown_drift(seen: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    drifted, unseen = seen.get("drift") or [], seen.get("not_visible_to_this_account") or []
-    hidden = f"{len(unseen)} objects are not visible to the API" if unseen else ""
-    return (f"{len(drifted)} objects" if drifted else "none"), (hidden,)
+def _drift(observed: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    differences = observed.get("drift") or []
+    unchecked = observed.get("not_visible_to_this_account") or []
+    value = plural(len(differences), "difference") if differences else "No drift"
+    if not unchecked:
+        return value, ()
+    return value, (f"{plural(len(unchecked), 'object')} not checked (insufficient privileges)",)
 
 
-def _shown_transport(seen: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    return ("takes mails" if seen["circuit_breaker"] == "closed" else "refuses mails"), ()
+def _mail_transport(observed: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    return ("Connected" if observed["circuit_breaker"] == "closed" else "Sending paused"), ()
 
 
-def _shown_jobs(seen: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    return _waiting(seen), (_oldest(seen),)
+def _jobs(observed: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    value = f"{observed['queued']} queued, {observed['running']} running"
+    return value, (_oldest(observed),)
 
 
-def _shown_mails(seen: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    more = [f"{seen[key]} {key}" for key in ("held", "failed") if key in seen]
-    return _waiting(seen), (_oldest(seen), ", ".join(more))
+def _emails(observed: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    labels = {"held": "on hold", "failed": "failed permanently"}
+    problems = [f"{observed[key]} {label}" for key, label in labels.items() if key in observed]
+    value = f"{observed['queued']} queued, {observed['running']} sending"
+    return value, (_oldest(observed), ", ".join(problems))
 
 
-def _shown_workers(seen: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    return ", ".join(f"{count} {queue}" for queue, count in seen.items()), ()
+def _workers(observed: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    return ", ".join(plural(count, f"{queue} worker") for queue, count in observed.items()), ()
 
 
-def _shown_pool(seen: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    return f"{seen['in_use']} of {seen['size']} in use", (f"{seen['waiting']} waiting",)
+def _pool(observed: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    value = f"{observed['in_use']} of {observed['size']} in use"
+    return value, (f"{plural(observed['waiting'], 'request')} waiting",)
 
 
-_SHOWN: dict[str, Callable[[Mapping[str, Any]], tuple[str, tuple[str, ...]]]] = {
-    "database": _shown_database,
-    "migrations": _shown_migrations,
-    "drift": _shown_drift,
-    "mail_transport": _shown_transport,
-    "backup_queue": _shown_jobs,
-    "mail_queue": _shown_mails,
-    "workers": _shown_workers,
-    "pool": _shown_pool,
+_SUMMARIES: dict[str, Callable[[Mapping[str, Any]], tuple[str, tuple[str, ...]]]] = {
+    "database": _database,
+    "migrations": _migrations,
+    "drift": _drift,
+    "mail_transport": _mail_transport,
+    "backup_queue": _jobs,
+    "mail_queue": _emails,
+    "workers": _workers,
+    "pool": _pool,
 }
 
 
-def _shown_backups(
-    seen: Mapping[str, Any], manifests: Sequence[BackupManifest]
+def _backups(
+    observed: Mapping[str, Any], manifests: Sequence[BackupManifest]
 ) -> tuple[str, tuple[str, ...]]:
     verified = next((one for one in manifests if one.verification is Verification.VERIFIED), None)
-    free = Markup(", {} free").format(size(seen["free_bytes"])) if "free_bytes" in seen else ""
-    count = Markup("{} in all{}").format(len(manifests), free)
+    free = ""
+    if "free_bytes" in observed:
+        free = Markup(", {} free").format(size(observed["free_bytes"]))
+    count = Markup("{}{}").format(plural(len(manifests), "backup"), free)
     if verified is None:
-        return "none verified", (count,)
-    old = age((datetime.now(UTC) - verified.created_at).total_seconds())
-    return f"verified {old} ago", (verified.name, format_time(verified.created_at), count)
+        return "No verified backup", (count,)
+    verified_age = age((datetime.now(UTC) - verified.created_at).total_seconds())
+    lines = (verified.name, format_time(verified.created_at), count)
+    return f"Latest verified backup: {verified_age} ago", lines
 
 
-def _waiting(seen: Mapping[str, Any]) -> str:
-    return f"{seen['queued']} waiting, {seen['running']} running"
-
-
-def _oldest(seen: Mapping[str, Any]) -> str:
-    oldest = seen.get("oldest_seconds")
-    return "nothing is due" if oldest is None else f"the oldest for {duration(oldest)}"
+def _oldest(observed: Mapping[str, Any]) -> str:
+    oldest = observed.get("oldest_seconds")
+    if oldest is not None:
+        return f"Oldest: waiting for {duration(oldest)}"
+    return "Nothing is due yet" if observed["queued"] else "Queue empty"
 
 
 def _requests_chart(periods: Sequence[Period]) -> Markup:
@@ -188,15 +204,15 @@ def _requests_chart(periods: Sequence[Period]) -> Markup:
     bars = [
         Bar(
             p.requests,
-            f"{p.begins:%H:%M} UTC: {p.requests} requests, {p.failures} failed",
+            f"{p.begins:%H:%M} UTC: {plural(p.requests, 'request')}, {p.failures} failed",
             failed=p.failures > 0,
         )
         for p in periods
     ]
     return bar_chart(
         bars,
-        summary=f"{total} requests in the last {_HOURS} hours, {failed} of them failed",
-        peak=f"{max(p.requests for p in periods)} in ten minutes",
+        summary=f"{plural(total, 'request')} in the last {_HOURS} hours, {failed} failed",
+        peak=f"peak: {max(p.requests for p in periods)} per 10 min",
         first=f"{_HOURS} h ago",
         last="now",
     )
@@ -205,13 +221,13 @@ def _requests_chart(periods: Sequence[Period]) -> Markup:
 def _times_chart(periods: Sequence[Period]) -> Markup:
     highest = max(p.ms_mean for p in periods)
     bars = [
-        Bar(p.ms_mean, f"{p.begins:%H:%M} UTC: mean {p.ms_mean:.1f} ms, longest {p.ms_max:.0f} ms")
+        Bar(p.ms_mean, f"{p.begins:%H:%M} UTC: mean {p.ms_mean:.1f} ms, maximum {p.ms_max:.0f} ms")
         for p in periods
     ]
     return bar_chart(
         bars,
-        summary=f"Mean time of a request in the last {_HOURS} hours, at most {highest:.0f} ms",
-        peak=f"{highest:.1f} ms",
+        summary=f"Mean response time in the last {_HOURS} hours, maximum {highest:.0f} ms",
+        peak=f"peak: {highest:.1f} ms",
         first=f"{_HOURS} h ago",
         last="now",
     )
@@ -231,8 +247,8 @@ def _jobs_chart(ended: Sequence[EndedJob]) -> Markup | None:
     longest = max(job.seconds for job in ended)
     return bar_chart(
         bars,
-        summary=f"How long the last {len(bars)} jobs took, at most {duration(longest)}",
+        summary=f"Duration of {plural(len(bars), 'job')}, maximum {duration(longest)}",
         peak=duration(longest),
-        first=f"{len(bars)} jobs ago",
-        last="newest",
+        first=f"{plural(len(bars), 'job')} ago",
+        last="latest",
     )

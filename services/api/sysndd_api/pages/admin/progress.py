@@ -1,20 +1,20 @@
-"""How a job looks while it runs and after it ended: its steps, and what to do when it failed."""
+"""How a job looks while it runs and after it ended: its steps, and what to do if it failed."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sysndd_api.jobs.models import JobView, StoredJob
-from sysndd_api.pages.admin.cancelling import left_by
+from sysndd_api.pages.admin.cancellation import VERIFICATION_STEPS, cancel_outcome
 
 TITLES = {
     "create_backup": "Backup",
-    "verify_backup": "Verification of a backup",
+    "verify_backup": "Verify backup",
     "restore_backup": "Restore",
-    "undo_restore": "Undo of a restore",
-    "import_backup": "Reading of a file",
-    "dry_run_restore": "Dry run of a restore",
-    "inspect_table": "Look into one table",
-    "drop_inspection": "End of a look",
+    "undo_restore": "Undo restore",
+    "import_backup": "Import backup",
+    "dry_run_restore": "Restore dry run",
+    "inspect_table": "Inspect table",
+    "drop_inspection": "Delete inspection copy",
 }
 DATABASE_KINDS = (
     "create_backup",
@@ -24,115 +24,71 @@ DATABASE_KINDS = (
     "import_backup",
     "inspect_table",
 )
-"""Kinds whose last outcome the page of backups tells."""
+"""Kinds of jobs whose last outcome the backups page shows."""
 
 _VERIFICATION = (
-    ("verifying", "Read the file"),
-    ("loading", "Load beside live"),
+    ("verifying", "Check file"),
+    ("loading", "Load staging copy"),
     ("comparing", "Compare"),
 )
-_DUMP = (("inventory", "Check rights and room"), ("dumping", "Dump"), ("publishing", "Publish"))
+_DUMP = (
+    ("inventory", "Check privileges and disk space"),
+    ("dumping", "Dump"),
+    ("publishing", "Save"),
+)
 _STEPS: dict[str, tuple[tuple[str, str], ...]] = {
-    "create_backup": (("waiting", "Wait for the lock"), *_DUMP, *_VERIFICATION),
+    "create_backup": (("waiting", "Waiting for lock"), *_DUMP, *_VERIFICATION),
     "verify_backup": _VERIFICATION,
     "restore_backup": (
-        ("checking", "Check the file"),
-        ("loading", "Load beside live"),
+        ("checking", "Check file"),
+        ("loading", "Load staging copy"),
         ("verifying", "Verify"),
-        ("maintenance", "Refuse writes"),
-        ("inventory", "Safety backup"),
-        ("dumping", "Dump for it"),
-        ("publishing", "Publish it"),
-        ("swapping", "Exchange the tables"),
+        ("maintenance", "Read-only mode"),
+        ("inventory", "Prepare safety backup"),
+        ("dumping", "Dump"),
+        ("publishing", "Save"),
+        ("swapping", "Swap tables"),
         ("cleaning", "Clean up"),
     ),
-    "import_backup": (("reading", "Read to its end"), ("publishing", "Publish")),
+    "import_backup": (("reading", "Check file"), ("publishing", "Save")),
     "undo_restore": (
-        ("counting", "Count what was written since"),
-        ("swapping", "Exchange the tables"),
+        ("counting", "Count changes since the restore"),
+        ("swapping", "Swap tables"),
     ),
 }
 
 ADVICE = {
-    "insufficient_storage": "Make room: delete backups that are no longer needed, or give the backup"
-    " directory a larger disk; then try again.",
-    "missing_privileges": "Grant the database account the right that is named, then try again.",
-    "dump_client_mismatch": "Install the dump client of the server's own vendor beside the worker.",
-    "dump_failed": "Nothing was kept. The log below names the stage; try again, and look at the"
-    " server's own log if it fails once more.",
-    "verification_failed": "Keep the file and take another backup. If that one is verified, delete this one;"
-    " if not, the object that is named comes back differently from what it was.",
-    "backup_damaged": "This file can't be trusted any more: take it from a second copy or use another"
-    " backup.",
-    "safety_backup_failed": "Live is untouched. Mend what the safety backup failed on; a restore"
-    " never goes on without it.",
-    "restore_failed": "The reason says what live is now. Mend it and ask for the restore anew.",
-    "schema_locked": "Wait for the migration, backup or restore that holds the lock, then try again.",
-    "schema_lock_lost": "The connection that held the lock broke; look at the server, then try again.",
-    "worker_lost": "The worker was stopped or killed in the middle. It cleans up by itself; if it"
-    " dies again, look for the kernel's out-of-memory killer in the machine's log.",
-    "cancelled": "Nothing is left of it. Start it again when it suits.",
-    "database_unavailable": "Bring the database back; then try again.",
-    "no_administrator_in_backup": "Nothing was changed. Open the restore again, run its dry run, and type"
-    " the second word that it asks for; afterwards make an Administrator with sysndd-admin create-admin.",
-    "encryption_key_missing": "Give the worker the key that backups are encrypted to.",
-    "encryption_key_wrong": "The backup is encrypted to another key; give the worker that one.",
+    "insufficient_storage": "Free some disk space: delete backups that you no longer need, or give"
+    " the backup directory a larger disk. Then try again.",
+    "missing_privileges": "Grant the database account the privilege named above, then try again.",
+    "dump_client_mismatch": "Install the dump client of the database server's vendor for the"
+    " worker, then try again.",
+    "dump_failed": "Nothing was saved. The log below names the step that failed. Try again; if it"
+    " fails again, check the database server's log.",
+    "verification_failed": "Keep this backup and create another one. If the new backup is verified,"
+    " delete this one. If not, the object named above is not restored as it was dumped.",
+    "backup_damaged": "This file is no longer usable. Use its off-site copy or another backup.",
+    "safety_backup_failed": "The live database was not changed. Fix the cause of the failed safety"
+    " backup, then start the restore again. A restore always requires a safety backup.",
+    "restore_failed": "The reason above describes the state of the live database. Fix the cause,"
+    " then start the restore again.",
+    "schema_locked": "Wait until the migration, backup or restore that holds the lock ends, then"
+    " try again.",
+    "schema_lock_lost": "The connection that held the lock was lost. Check the database server,"
+    " then try again.",
+    "worker_lost": "The worker stopped unexpectedly and cleaned up. If it happens again, check the"
+    " system log for out-of-memory kills.",
+    "cancelled": "Nothing was left behind. You can start it again at any time.",
+    "database_unavailable": "Restart the database, then try again.",
+    "no_administrator_in_backup": "Nothing was changed. To restore this backup anyway, open the"
+    " restore dialog, start the dry run and type NO ADMINISTRATOR. After the restore, create an"
+    " administrator with sysndd-admin create-admin.",
+    "encryption_key_missing": "Set BACKUP_ENCRYPTION_IDENTITY for the worker to the private key of"
+    " the backups, then try again.",
+    "encryption_key_wrong": "The backup is encrypted for another key. Set"
+    " BACKUP_ENCRYPTION_IDENTITY for the worker to that key, then try again.",
 }
-_ADVICE_OTHERWISE = "Look at the log lines of the job and at the worker's own log."
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a job; ``css_class`` is done, now, broken or empty."""
-
-    label: str
-    css_class: str
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What the pages show of one job."""
-
-    job: StoredJob
-    title: str
-    css_class: str
-    subject: str | None
-    steps: tuple[Step, ...]
-    running_for: float | None
-    advice: str | None
-    left: str | None
-    can_cancel: bool
-    can_retry: bool
-
-    @property
-    def subject_is_listed(self) -> bool:
-        """Tell whether the job says that its backup is there."""
-        return self.job.state == "succeeded" and self.subject is not None
-
-    @property
-    def is_active(self) -> bool:
-        """Tell whether it is queued or running."""
-        return self.job.finished_at is None
-
-
-def shown(job: StoredJob, retryable: set[str]) -> Shown:
-    """Describe a job for a person."""
-    advice = None
-    if job.state == "failed":
-        advice = ADVICE.get(job.error.code if job.error else "", _ADVICE_OTHERWISE)
-    return Shown(
-        job=job,
-        title=TITLES.get(job.kind, job.kind.replace("_", " ").capitalize()),
-        css_class=CSS_CLASSES.get(job.state, ""),
-        subject=_subject(job),
-        steps=_steps(job),
-        running_for=_running_for(job),
-        advice=advice,
-        left=left_by(job) if job.state == "cancelled" else None,
-        can_cancel=job.finished_at is None and not job.cancel_requested,
-        can_retry=job.kind in retryable and job.state in ("failed", "cancelled"),
-    )
-
+_DEFAULT_ADVICE = "Check the log below and the worker's own log."
 
 CSS_CLASSES = {
     "queued": "",
@@ -143,8 +99,80 @@ CSS_CLASSES = {
 }
 
 
-def _subject(job: JobView) -> str | None:
-    """Return the backup that a job is about, once there is one."""
+@dataclass(frozen=True)
+class Step:
+    """One step of a job; ``css_class`` is ``done``, ``now``, ``broken`` or empty."""
+
+    label: str
+    css_class: str
+
+
+@dataclass(frozen=True)
+class JobProgress:
+    """What the pages show of one job.
+
+    Attributes:
+        title: Title of the job's kind.
+        backup: Name of the backup that the job works on, if any.
+        elapsed_seconds: Run time so far, or in total; None before the start.
+        failure: What failed, and at which step; None unless the job failed.
+        advice: What to do about the failure; None unless the job failed.
+        cancel_outcome: What a cancelled job left behind; None unless it was cancelled.
+    """
+
+    job: StoredJob
+    title: str
+    css_class: str
+    backup: str | None
+    steps: tuple[Step, ...]
+    elapsed_seconds: float | None
+    failure: str | None
+    advice: str | None
+    cancel_outcome: str | None
+    can_cancel: bool
+    can_retry: bool
+
+    @property
+    def backup_is_listed(self) -> bool:
+        """Whether the job succeeded, so that its backup has a page."""
+        return self.job.state == "succeeded" and self.backup is not None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the job is queued or running."""
+        return self.job.finished_at is None
+
+
+def job_progress(job: StoredJob, retryable: set[str]) -> JobProgress:
+    """Describe a job for the pages.
+
+    Args:
+        job: The job's row.
+        retryable: Kinds of jobs that can be retried.
+    """
+    failed = job.state == "failed"
+    code = job.error.code if job.error else ""
+    return JobProgress(
+        job=job,
+        title=job_title(job.kind),
+        css_class=CSS_CLASSES.get(job.state, ""),
+        backup=_backup_name(job),
+        steps=_steps(job),
+        elapsed_seconds=_elapsed_seconds(job),
+        failure=_failure(job) if failed else None,
+        advice=ADVICE.get(code, _DEFAULT_ADVICE) if failed else None,
+        cancel_outcome=cancel_outcome(job) if job.state == "cancelled" else None,
+        can_cancel=job.finished_at is None and not job.cancel_requested,
+        can_retry=job.kind in retryable and job.state in ("failed", "cancelled"),
+    )
+
+
+def job_title(kind: str) -> str:
+    """Return the title of a kind of job."""
+    return TITLES.get(kind, kind.replace("_", " ").capitalize())
+
+
+def _backup_name(job: JobView) -> str | None:
     for values in (job.result or {}, job.payload):
         name = values.get("name") or values.get("backup") or values.get("restored")
         if isinstance(name, str):
@@ -159,15 +187,24 @@ def _steps(job: JobView) -> tuple[Step, ...]:
         return tuple(Step(label, "done") for _, label in known)
     if job.step not in names:
         return tuple(Step(label, "") for _, label in known)
-    at = names.index(job.step)
-    here = "now" if job.finished_at is None else "broken"
+    current = names.index(job.step)
+    css_class = "now" if job.finished_at is None else "broken"
     return tuple(
-        Step(label, "done" if i < at else here if i == at else "")
+        Step(label, "done" if i < current else css_class if i == current else "")
         for i, (_, label) in enumerate(known)
     )
 
 
-def _running_for(job: JobView) -> float | None:
+def _failure(job: JobView) -> str:
+    verifying = job.kind == "create_backup" and job.step in VERIFICATION_STEPS
+    text = "Verification" if verifying else job_title(job.kind)
+    if job.step:
+        label = dict(_STEPS.get(job.kind, ())).get(job.step, job.step)
+        text += f" at “{label}”"
+    return f"{text} (the backup file is complete)" if verifying else text
+
+
+def _elapsed_seconds(job: JobView) -> float | None:
     if job.started_at is None:
         return None
     return ((job.finished_at or datetime.now(UTC)) - job.started_at).total_seconds()

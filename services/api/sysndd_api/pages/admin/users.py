@@ -1,4 +1,4 @@
-"""The pages of accounts: the list, one account, and what an administrator may change."""
+"""The pages of users: the list, one account, and the changes that administrators can make."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -6,7 +6,8 @@ from starlette.responses import Response
 from sysndd_api.pages import page_route
 from sysndd_api.pages.confirm_dialog import ConfirmDialog, confirm
 from sysndd_api.pages.listing import Listing
-from sysndd_api.pages.page_route import View, done, form_of, view_of
+from sysndd_api.pages.page_route import PageParameters, form_of, page_query_of, redirect_with_notice
+from sysndd_api.pages.rendering import plural
 from sysndd_api.security.access import Role
 from sysndd_api.sessions.models import SessionView
 from sysndd_api.sessions.service import Sessions
@@ -23,35 +24,35 @@ CSS_CLASSES = {
 }
 
 
-class UsersView(UserQuery):
-    """What the list is asked for."""
+class UserListQuery(UserQuery):
+    """Filters and page of the list."""
 
     page_size: int = 25
 
 
-class RoleView(View):
-    """The role that is asked about."""
+class RoleQuery(PageParameters):
+    """The new role."""
 
     role: Role | None = None
 
 
 async def list_page(request: Request) -> Response:
-    """List accounts."""
-    view = view_of(request, UsersView)
-    users, total = await service(request, Users).page(view)
+    """List users."""
+    query = page_query_of(request, UserListQuery)
+    users, total = await service(request, Users).page(query)
     return page_route.page(
         request,
         "users.html",
-        listing=Listing(request, users, total, view),
-        view=view,
+        listing=Listing(request, users, total, query),
+        query=query,
         css_classes=CSS_CLASSES,
         roles=[role.value for role in Role],
-        waiting=(await service(request, Users).page(_WAITING))[1],
+        awaiting_approval=(await service(request, Users).page(_AWAITING_APPROVAL))[1],
     )
 
 
 async def detail_page(request: Request) -> Response:
-    """Show one account, its open sessions, and what can be done with it."""
+    """Show one account with its active sessions."""
     user = await service(request, Users).get(_id(request))
     sessions = await service(request, Sessions).of_user(user.user_id)
     return page_route.page(
@@ -65,111 +66,113 @@ async def detail_page(request: Request) -> Response:
 
 
 async def approve(request: Request) -> Response:
-    """Let a confirmed account in; its owner gets a mail."""
+    """Approve a registration; the user is notified by email."""
     await service(request, Users).approve(actor_of(request), _id(request))
     return _changed(request, "approved")
 
 
 async def confirm_deactivate(request: Request) -> Response:
-    """Ask before an account is shut out."""
+    """Ask for confirmation before an account is deactivated."""
     user, sessions = await _user_and_sessions(request)
     dialog = ConfirmDialog(
-        title=f"Deactivate {user.user_name}",
+        title=f"Deactivate {user.user_name}?",
         effects=(
-            "Nobody can sign in with this account any more.",
-            f"Its sessions end at once: {_open(sessions)}.",
-            "Its links that are still in a mail (confirmation, reset, change of address) die.",
-            "Nothing that it wrote is deleted, and no mail tells its owner.",
+            "No one can sign in with this account.",
+            _sessions_end(sessions),
+            "Pending links in emails (confirmation, password reset, email change) stop working.",
+            "No content is deleted. The user is not notified.",
         ),
-        undo=f"“Reactivate” opens the account again{_approved_by_it(user)}. The sessions and links"
-        " that have ended stay so: its owner signs in anew.",
+        undo=f"You can reactivate the account{_also_approves(user)}. Ended sessions and revoked"
+        " links are not restored: the user must sign in again.",
         button="Deactivate",
-        back=_at(user),
+        back=_address(user),
     )
     return confirm(request, dialog)
 
 
 async def deactivate(request: Request) -> Response:
-    """Shut an account out; its sessions and pending links end at once."""
+    """Deactivate an account; its sessions and pending links end immediately."""
     await service(request, Users).deactivate(actor_of(request), _id(request))
     return _changed(request, "deactivated")
 
 
 async def reactivate(request: Request) -> Response:
-    """Let a deactivated account in again."""
+    """Reactivate an account."""
     await service(request, Users).reactivate(actor_of(request), _id(request))
     return _changed(request, "reactivated")
 
 
 async def confirm_change_role(request: Request) -> Response:
-    """Ask before a role changes.
+    """Ask for confirmation before a role is changed.
 
     Raises:
-        Invalid: no role is named, or it is the one that the account has.
+        Invalid: The role is missing, or the account already has it.
     """
     user, sessions = await _user_and_sessions(request)
-    role = view_of(request, RoleView).role
+    role = page_query_of(request, RoleQuery).role
     if role is None or role is user.role:
-        raise Invalid(f"{user.user_name} is {user.role.value} already; choose another role.")
-    effects = [f"{user.user_name} is {role.value} instead of {user.role.value}."]
+        raise Invalid(
+            f"{user.user_name} already has the role {user.role.value}. Choose another role."
+        )
+    effects = [f"{user.user_name} changes from {user.role.value} to {role.value}."]
     if role is Role.ADMINISTRATOR:
         effects += [
-            "Administrators may do everything that these pages offer: restore and delete backups,"
-            " read the mails, and change every account, yours too.",
-            "Every Administrator is told by mail, with your name.",
+            "Administrators can use all of these pages: they can restore and delete backups, read"
+            " emails and change every account, including yours.",
+            "All administrators are notified by email, with your name.",
         ]
     elif user.role is Role.ADMINISTRATOR:
-        effects += ["These pages are closed to them. The last Administrator can't be demoted."]
-    effects += [f"The account's sessions end at once: {_open(sessions)}."]
+        effects += ["They lose access to these pages. The last administrator can't be demoted."]
+    effects += [_sessions_end(sessions)]
     dialog = ConfirmDialog(
-        title=f"Make {user.user_name} {role.value}",
+        title=f"Change the role of {user.user_name} to {role.value}?",
         effects=tuple(effects),
-        undo=f"Change the role back to {user.role.value} in the same way. Sessions that have ended"
-        " stay so, and so does what was done with the role meanwhile.",
-        button="Change the role",
-        back=_at(user),
+        undo=f"You can change the role back to {user.role.value}. Ended sessions are not restored,"
+        " and changes made with the role are not undone.",
+        button="Change role",
+        back=_address(user),
         fields={"role": role.value},
     )
     return confirm(request, dialog)
 
 
 async def change_role(request: Request) -> Response:
-    """Change an account's role; its sessions end at once."""
+    """Change the role of an account; its sessions end immediately."""
     form = await form_of(request, RoleRequest)
     await service(request, Users).change_role(actor_of(request), _id(request), form.role)
     return _changed(request, "role_changed")
 
 
 async def resend_confirmation(request: Request) -> Response:
-    """Send the link that confirms an account's address once more."""
+    """Resend the email that confirms an account's address."""
     await service(request, Users).resend_confirmation(actor_of(request), _id(request))
     return _changed(request, "mail_sent")
 
 
 async def confirm_end_sessions(request: Request) -> Response:
-    """Ask before every session of an account ends."""
+    """Ask for confirmation before all sessions of an account are ended."""
     user, sessions = await _user_and_sessions(request)
     dialog = ConfirmDialog(
-        title=f"Sign {user.user_name} out everywhere",
+        title=f"Sign {user.user_name} out everywhere?",
         effects=(
-            f"The account's sessions end at once: {_open(sessions)}.",
-            "What is typed there and not yet sent is lost. Password and role stay as they are.",
+            _sessions_end(sessions),
+            "Unsaved input is lost. The password and the role do not change.",
         ),
-        undo="Sessions can't be opened again from here; whoever knows the password signs in anew."
-        " To keep somebody out, deactivate the account.",
+        undo="Ended sessions can't be restored, but the user can sign in again. To prevent that,"
+        " deactivate the account.",
         button="Sign out everywhere",
-        back=_at(user),
+        back=_address(user),
     )
     return confirm(request, dialog)
 
 
 async def end_sessions(request: Request) -> Response:
-    """End every session of an account."""
+    """End all sessions of an account."""
     await service(request, Users).end_sessions(actor_of(request), _id(request))
     return _changed(request, "sessions_ended")
 
 
-_WAITING = UserQuery(state="awaiting_approval", page_size=1)
+_AWAITING_APPROVAL = UserQuery(state="awaiting_approval", page_size=1)
 
 
 async def _user_and_sessions(request: Request) -> tuple[AccountView, int]:
@@ -177,15 +180,18 @@ async def _user_and_sessions(request: Request) -> tuple[AccountView, int]:
     return user, len(await service(request, Sessions).of_user(user.user_id))
 
 
-def _open(sessions: int) -> str:
-    return f"{sessions or 'none'} {'is' if sessions <= 1 else 'are'} open now"
+def _sessions_end(number: int) -> str:
+    if number == 0:
+        return "The account has no active sessions."
+    verb = "ends" if number == 1 else "end"
+    return f"{plural(number, 'active session')} {verb} immediately."
 
 
-def _approved_by_it(user: AccountView) -> str:
-    return ", which then approves it, too" if user.state == "awaiting_approval" else ""
+def _also_approves(user: AccountView) -> str:
+    return ", which also approves it" if user.state == "awaiting_approval" else ""
 
 
-def _at(user: AccountView) -> str:
+def _address(user: AccountView) -> str:
     return f"/admin/users/{user.user_id}"
 
 
@@ -194,5 +200,5 @@ def _id(request: Request) -> str:
     return user_id
 
 
-def _changed(request: Request, what: str) -> Response:
-    return done(f"/admin/users/{int(_id(request))}", what)
+def _changed(request: Request, notice: str) -> Response:
+    return redirect_with_notice(f"/admin/users/{int(_id(request))}", notice)

@@ -1,32 +1,30 @@
-// What the pages do beyond htmx. Nothing here is needed to read or to act: without it times stay in
-// UTC, dialogs are pages of their own, and the server refuses a wrong word by itself.
+// Progressive enhancement beyond htmx. Without it, times stay in UTC, dialogs are separate pages, and
+// the server alone checks the typed word.
 "use strict";
 
 const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const localShort = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
-// Times: the server writes UTC; the reader sees their own zone and hovers for UTC.
-function localTimes(root) {
+// The server renders UTC, which stays in the tooltip; the text is in the viewer's time zone.
+function showLocalTimes(root) {
   for (const element of root.querySelectorAll("time[datetime]:not([data-local])")) {
     element.dataset.local = "yes";
-    const shown = element.closest("td") ? localShort : local;
-    element.textContent = shown.format(new Date(element.dateTime));
+    const format = element.closest("td") ? localShort : local;
+    element.textContent = format.format(new Date(element.dateTime));
   }
 }
 
-// A dangerous button stays disabled until exactly the word was typed: no trimming, no other case.
-function gate(form) {
-  const word = form.dataset.word;
+// A destructive button is enabled only while every typed word matches exactly.
+function updateConfirmButton(form) {
   const button = form.querySelector("[data-gated]");
-  const fits = [...form.querySelectorAll("[data-word-for]")].every(
+  const matches = [...form.querySelectorAll("[data-word-for]")].every(
     (input) => input.value === input.dataset.wordFor
   );
-  button.disabled = !fits;
-  return word;
+  button.disabled = !matches;
 }
 
-function gates(root) {
-  for (const form of root.querySelectorAll("form[data-word]")) gate(form);
+function updateConfirmButtons(root) {
+  for (const form of root.querySelectorAll("form[data-word]")) updateConfirmButton(form);
 }
 
 function openDialog() {
@@ -36,14 +34,14 @@ function openDialog() {
   dialog.querySelector("[data-word-for]")?.focus();
 }
 
-// What takes longer than a moment says that it is on its way, where its answer will be.
-let waiting; // the element that asked, and its timer
+// A slow request shows a message in the place of its response.
+let waiting; // the element that sent the request, and the timer of its message
 
-function sayThatItTakesTime(opener, target) {
+function showWaiting(opener, target) {
   const text = document.createElement("p");
   text.className = "waiting";
   text.setAttribute("role", "status");
-  text.textContent = opener.dataset.waits || "One moment…";
+  text.textContent = opener.dataset.waitingText || "Loading…";
   const timer = setTimeout(() => {
     if (target.id !== "dialog") {
       target.replaceChildren(text);
@@ -58,12 +56,12 @@ function sayThatItTakesTime(opener, target) {
   waiting = { opener, timer };
 }
 
-function stopWaiting(event) {
-  // What a page looks at by itself meanwhile has nothing to do with it.
+function hideWaiting(event) {
+  // Other requests, such as polling, do not end the wait.
   if (waiting?.opener !== event.detail.elt) return;
   clearTimeout(waiting.timer);
   waiting = undefined;
-  // An answer that did not come leaves nothing behind that waits for it.
+  // Remove the message if no response replaced it.
   for (const text of document.querySelectorAll(".waiting")) {
     const dialog = text.closest("dialog");
     text.remove();
@@ -71,53 +69,53 @@ function stopWaiting(event) {
   }
 }
 
-// What was refused is said on the page, which an open dialog would cover.
+// Errors are shown on the page, so an open dialog must not cover them.
 function showOutcome() {
   document.getElementById("dialog")?.close();
   document.getElementById("outcome")?.scrollIntoView({ block: "nearest" });
 }
 
-function connectionLost(lost) {
+function setConnectionLost(lost) {
   const banner = document.getElementById("lost");
   if (banner) banner.hidden = !lost;
 }
 
-// Upload with progress: the form alone would send the file without showing how far it is.
+// Uploads by script, because a plain form submission shows no progress.
 function upload(form) {
   const file = form.querySelector("input[type=file]").files[0];
   if (!file) return;
   const bar = form.querySelector("progress");
   const text = form.querySelector("[data-upload-text]");
   const request = new XMLHttpRequest();
-  const begun = Date.now();
+  const startedAt = Date.now();
   request.upload.addEventListener("progress", (event) => {
     bar.hidden = false;
     bar.max = event.total;
     bar.value = event.loaded;
-    const rate = event.loaded / Math.max(1, Date.now() - begun) / 1048.576;
-    text.textContent = `${Math.floor((100 * event.loaded) / event.total)} % sent, ${rate.toFixed(1)} MiB/s`;
+    const rate = event.loaded / Math.max(1, Date.now() - startedAt) / 1048.576;
+    text.textContent = `${Math.floor((100 * event.loaded) / event.total)}% uploaded, ${rate.toFixed(1)} MiB/s`;
   });
   request.addEventListener("load", () => {
     if (request.status < 400) {
-      text.textContent = "Sent. It is listed once it was read to its end.";
+      text.textContent = "Uploaded. Checking the file…";
       location.assign("/admin/jobs/" + JSON.parse(request.responseText).job_id);
       return;
     }
-    let reason = `The server answered ${request.status}.`;
+    let reason = `Upload failed: the server responded with status ${request.status}.`;
     try {
       reason = JSON.parse(request.responseText).detail || reason;
     } catch {
-      // The proxy's own answer is not ours to read.
+      // The response is from the proxy, not from the API.
     }
     text.textContent = reason;
     form.querySelector("button").disabled = false;
   });
   request.addEventListener("error", () => {
-    text.textContent = "The connection was lost; nothing was kept. Try again.";
+    text.textContent = "Upload failed: connection lost. Nothing was saved.";
     form.querySelector("button").disabled = false;
   });
   form.querySelector("button").disabled = true;
-  text.textContent = "Sending…";
+  text.textContent = "Uploading…";
   request.open("POST", form.dataset.upload + "?filename=" + encodeURIComponent(file.name));
   request.setRequestHeader("Content-Type", "application/octet-stream");
   request.send(file);
@@ -125,14 +123,14 @@ function upload(form) {
 
 document.addEventListener("input", (event) => {
   const form = event.target.closest("form[data-word]");
-  if (form) gate(form);
+  if (form) updateConfirmButton(form);
 });
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  // Not for a button that does something else with the same form, such as the dry run.
+  // Not for a button with its own action, such as the dry run.
   if (form.matches("form[data-word]") && !event.submitter?.hasAttribute("formaction")) {
-    gate(form);
+    updateConfirmButton(form);
     if (form.querySelector("[data-gated]").disabled) {
       event.preventDefault();
       return;
@@ -143,16 +141,15 @@ document.addEventListener("submit", (event) => {
     upload(form);
     return;
   }
-  // Twice the same button is almost always once too often. Only after this event, so that the
-  // button still counts as the one that was pressed.
+  // Prevents a double submission. Deferred, because a disabled button would not be the submitter.
   if (form.method === "post") {
     setTimeout(() => form.querySelectorAll("button").forEach((button) => (button.disabled = true)));
   }
 });
 
-// A form that asks to be sent by itself when a choice is made.
+// Filters are submitted when a select changes.
 document.addEventListener("change", (event) => {
-  const form = event.target.closest("form[data-auto]");
+  const form = event.target.closest("form[data-auto-submit]");
   if (form && event.target.matches("select")) form.requestSubmit();
 });
 
@@ -160,7 +157,7 @@ document.addEventListener("click", (event) => {
   if (event.target.closest("[data-close]")) event.target.closest("dialog")?.close();
 });
 
-// What looks like a button is pressed like one: with the space bar too, not only with Enter.
+// Links with the role of a button react to the space bar, too.
 document.addEventListener("keydown", (event) => {
   if (event.key === " " && event.target.matches("a[role=button]")) {
     event.preventDefault();
@@ -174,43 +171,43 @@ document.addEventListener("close", (event) => {
   if (waiting) htmx.trigger(waiting.opener, "htmx:abort");
 }, true);
 
-// Back to a page out of the browser's memory: its buttons must work again.
+// A page restored from the back/forward cache has disabled buttons.
 window.addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
 });
 
 document.addEventListener("htmx:afterSwap", (event) => {
-  if (event.detail.xhr.status < 400) connectionLost(false);
-  localTimes(document);
-  gates(document);
+  if (event.detail.xhr.status < 400) setConnectionLost(false);
+  showLocalTimes(document);
+  updateConfirmButtons(document);
   if (event.detail.target.id === "dialog") openDialog();
   if (event.detail.target.id === "outcome") showOutcome();
 });
 document.addEventListener("htmx:beforeRequest", (event) => {
   const { elt, target } = event.detail;
-  if (elt.dataset.waits || target.id === "dialog") sayThatItTakesTime(elt, target);
+  if (elt.dataset.waitingText || target.id === "dialog") showWaiting(elt, target);
 });
-document.addEventListener("htmx:afterRequest", stopWaiting);
-document.addEventListener("htmx:sendError", () => connectionLost(true));
-document.addEventListener("htmx:timeout", () => connectionLost(true));
+document.addEventListener("htmx:afterRequest", hideWaiting);
+document.addEventListener("htmx:sendError", () => setConnectionLost(true));
+document.addEventListener("htmx:timeout", () => setConnectionLost(true));
 document.addEventListener("htmx:beforeSwap", (event) => {
-  // Our own error answers say where they belong; any other is the proxy's and says nothing. That
-  // something could not be looked at just now passes by itself: the next look takes it back.
+  // The API's error responses name their target; any other response is from the proxy. A failed
+  // poll only shows that the connection is lost, and the next successful one clears that.
   const status = event.detail.xhr.status;
-  const looked = event.detail.requestConfig.verb === "get" && status >= 500;
-  if (looked || (status >= 400 && !event.detail.xhr.getResponseHeader("HX-Retarget"))) {
+  const pollFailed = event.detail.requestConfig.verb === "get" && status >= 500;
+  if (pollFailed || (status >= 400 && !event.detail.xhr.getResponseHeader("HX-Retarget"))) {
     event.detail.shouldSwap = false;
-    connectionLost(true);
+    setConnectionLost(true);
   }
 });
-window.addEventListener("offline", () => connectionLost(true));
+window.addEventListener("offline", () => setConnectionLost(true));
 
 function start() {
-  localTimes(document);
-  gates(document);
-  // On a narrow screen the areas are a strip that is longer than the window.
+  showLocalTimes(document);
+  updateConfirmButtons(document);
+  // On a narrow screen the navigation is a strip that scrolls sideways.
   document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
-  // The secret of a mailed link is in the form by now: neither history nor a shoulder keeps it.
+  // The form has the token of an emailed link, so it can be removed from address and history.
   const address = new URL(location.href);
   for (const name of ["token", "done"]) address.searchParams.delete(name);
   if (address.href !== location.href) history.replaceState(null, "", address.href);
