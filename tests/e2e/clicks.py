@@ -12,7 +12,7 @@ from tests.support.system import System
 PASSWORD = "a walk along the river bank"
 
 
-def ended(page: Page) -> str:
+def wait_for_job_end(page: Page) -> str:
     """Wait for the job on the page to end; return its state."""
     badge = page.locator("section.progress [data-state]").first
     expect(badge).to_have_text(re.compile("Succeeded|Failed|Cancelled"), timeout=120_000)
@@ -25,7 +25,7 @@ def create_backup(page: Page) -> str:
     page.get_by_role("button", name="Back up now").click()
     bar = page.locator("section.progress progress")
     expect(bar).to_be_visible()
-    assert ended(page) == "succeeded"
+    assert wait_for_job_end(page) == "succeeded"
     expect(bar).to_have_attribute("value", "100")
     name = page.locator("section.progress h2 small").inner_text().strip()
     # The list below is refreshed when the job has ended.
@@ -33,7 +33,7 @@ def create_backup(page: Page) -> str:
     return name
 
 
-def asked(page: Page, opener: str) -> Locator:
+def open_confirmation(page: Page, opener: str) -> Locator:
     """Press a button that asks for confirmation; return the dialog."""
     page.get_by_role("button", name=opener).first.click()
     dialog = page.locator("dialog[open]")
@@ -42,9 +42,9 @@ def asked(page: Page, opener: str) -> Locator:
     return dialog
 
 
-def agreed(page: Page, opener: str, button: str) -> None:
+def confirm_action(page: Page, opener: str, button: str) -> None:
     """Press a button that asks for confirmation, and confirm."""
-    asked(page, opener).get_by_role("button", name=button).click()
+    open_confirmation(page, opener).get_by_role("button", name=button).click()
 
 
 def register(person: Visitor, name: str) -> None:

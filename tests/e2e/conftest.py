@@ -32,7 +32,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def private_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A separate system for one module, with a migrations directory that tests may change."""
     migrations = tmp_path_factory.mktemp("migrations")
     shutil.copytree(REPOSITORY / "db" / "migrations", migrations, dirs_exist_ok=True)
@@ -43,16 +43,16 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 
 @pytest.fixture
-def anyone(system: System) -> Iterator[httpx.Client]:
+def anonymous(system: System) -> Iterator[httpx.Client]:
     """A client without credentials."""
     with httpx.Client(base_url=system.base_url, timeout=30) as client:
         yield client
 
 
 @pytest.fixture
-def admin(system: System, anyone: httpx.Client) -> Iterator[httpx.Client]:
+def admin(system: System, anonymous: httpx.Client) -> Iterator[httpx.Client]:
     """A client with the administrator's token."""
-    answer = anyone.post("/api/auth/login", json=system.description["admin"])
+    answer = anonymous.post("/api/auth/login", json=system.description["admin"])
     assert answer.status_code == 200, answer.text
     headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
     with httpx.Client(base_url=system.base_url, headers=headers, timeout=30) as client:

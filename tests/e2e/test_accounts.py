@@ -33,34 +33,34 @@ def wait_for_email(
 
 
 def test_an_account_is_registered_confirmed_and_reset_and_leaves_no_token_behind(
-    system: System, anyone: httpx.Client, admin: httpx.Client
+    system: System, anonymous: httpx.Client, admin: httpx.Client
 ) -> None:
     tag = secrets.token_hex(4)
     name, email = f"walker_{tag}", f"walker-{tag}@lab.example"
     passwords = [f"canary-{secrets.token_hex(12)}" for _ in range(2)]
     body = {"user_name": name, "email": email, "password": passwords[0]}
     began = time.monotonic()
-    assert anyone.post("/api/auth/register", json=body).status_code == codes.ACCEPTED
+    assert anonymous.post("/api/auth/register", json=body).status_code == codes.ACCEPTED
     mail = wait_for_email(system, email, "Confirm your email address for SysNDD")
     assert time.monotonic() - began < 5
     confirm = link_text(mail)
-    _open_link_only(system, anyone, confirm)
-    answer = anyone.post("/api/auth/confirm", json={"token": _token(confirm)})
+    _open_link_only(system, anonymous, confirm)
+    answer = anonymous.post("/api/auth/confirm", json={"token": _token(confirm)})
     assert answer.json() == {"status": "active"}
 
-    sessions = [_signed_in(anyone, name, passwords[0])]
-    assert anyone.post("/api/auth/password-reset", json={"email": email}).status_code == 202
+    sessions = [_signed_in(anonymous, name, passwords[0])]
+    assert anonymous.post("/api/auth/password-reset", json={"email": email}).status_code == 202
     reset = link_text(wait_for_email(system, email, "Reset your SysNDD password"))
     body = {"token": _token(reset), "password": passwords[1]}
-    assert anyone.post("/api/auth/password-reset/confirm", json=body).status_code == codes.OK
+    assert anonymous.post("/api/auth/password-reset/confirm", json=body).status_code == codes.OK
     headers = {"Authorization": f"Bearer {sessions[0]}"}
-    assert anyone.get("/api/auth/me", headers=headers).status_code == codes.UNAUTHORIZED
-    refused = anyone.post("/api/auth/login", json={"login": name, "password": passwords[0]})
+    assert anonymous.get("/api/auth/me", headers=headers).status_code == codes.UNAUTHORIZED
+    refused = anonymous.post("/api/auth/login", json={"login": name, "password": passwords[0]})
     assert refused.status_code == codes.UNAUTHORIZED
-    sessions.append(_signed_in(anyone, email, passwords[1]))
+    sessions.append(_signed_in(anonymous, email, passwords[1]))
     wait_for_email(system, email, "Your SysNDD password was changed")
     # One unused link is valid during the search.
-    assert anyone.post("/api/auth/password-reset", json={"email": email}).status_code == 202
+    assert anonymous.post("/api/auth/password-reset", json={"email": email}).status_code == 202
     alive = link_text(
         wait_for_email(system, email, "Reset your SysNDD password", but=_token(reset))
     )
@@ -71,11 +71,11 @@ def test_an_account_is_registered_confirmed_and_reset_and_leaves_no_token_behind
         _search(system, canaries, Path(system.description["backup_dir"]), email)
 
 
-def _open_link_only(system: System, anyone: httpx.Client, link: str) -> None:
+def _open_link_only(system: System, anonymous: httpx.Client, link: str) -> None:
     """Open a link as a mail scanner does; the account must not change."""
     parts = urlsplit(link)
     for method in ("GET", "HEAD"):
-        answer = anyone.request(method, f"{parts.path}?{parts.query}")
+        answer = anonymous.request(method, f"{parts.path}?{parts.query}")
         assert answer.status_code < 500
     name = parse_qs(parts.query)
     assert set(name) == {"token"}

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.e2e.clicks import agreed, asked, create_backup, ended
+from tests.e2e.clicks import confirm_action, create_backup, open_confirmation, wait_for_job_end
 from tests.support.addresses import every_page, existing_objects
 from tests.support.browser import SCHEMES, SIZES, Visitor, visitor
 from tests.support.system import System, poll
@@ -60,7 +60,7 @@ def test_a_backup_is_created_downloaded_restored_undone_and_deleted(
     button.click()
     # The page that opens shows each step as it happens.
     expect(page.locator(".steps li").first).to_have_text("Check file")
-    assert ended(page) == "succeeded"
+    assert wait_for_job_end(page) == "succeeded"
     assert count_users(system, "after_the_backup") == 0
 
     page.goto(system.base_url + "/admin/backups")
@@ -69,7 +69,7 @@ def test_a_backup_is_created_downloaded_restored_undone_and_deleted(
     page.locator("dialog input[name=confirm]").fill("UNDO")
     page.locator("dialog [data-gated]").click()
     expect(page.locator("section.progress")).to_contain_text("Undo restore")
-    assert ended(page) == "succeeded"
+    assert wait_for_job_end(page) == "succeeded"
     assert count_users(system, "after_the_backup") == 1
 
     pinned_then_deleted(operator, system, name, admin)
@@ -81,7 +81,7 @@ def pinned_then_deleted(operator: Visitor, system: System, name: str, admin: htt
     page.get_by_role("button", name="Pin", exact=True).click()
     expect(page.locator("#outcome")).to_contain_text("Backup pinned.")
     operator.check_page("backup")
-    agreed(page, "Unpin", "Unpin")
+    confirm_action(page, "Unpin", "Unpin")
     expect(page.locator("#outcome")).to_contain_text("Backup unpinned.")
     other = create_backup(page)
     page.goto(f"{system.base_url}/admin/backups/{name}")
@@ -125,12 +125,12 @@ def test_a_running_job_is_shown_and_can_be_cancelled(
             "ERR_INTERNET_DISCONNECTED", "htmx:sendError", "htmx:afterRequest"
         )
         # The dialog describes the effects, and cancelling it changes nothing.
-        dialog = asked(page, "Cancel")
+        dialog = open_confirmation(page, "Cancel")
         expect(dialog).to_contain_text("It will not start.")
         operator.check_page("question")
         dialog.get_by_role("button", name="Keep running").click()
         assert admin.get(f"/api/admin/jobs/{job_id}").json()["state"] == "queued"
-        agreed(page, "Cancel", "Cancel job")
+        confirm_action(page, "Cancel", "Cancel job")
         expect(page.locator("#outcome")).to_contain_text("being cancelled")
         expect(page.locator("[data-state]").first).to_have_text("Cancelled")
     with system.sql() as cursor:
@@ -149,7 +149,7 @@ def test_a_running_job_is_shown_and_can_be_cancelled(
     operator.check_page("failed-job")
     page.get_by_role("button", name="Try again").click()
     page.wait_for_url(re.compile(r"/admin/jobs/(?!" + job_id + ")"))
-    assert ended(page) == "succeeded"
+    assert wait_for_job_end(page) == "succeeded"
 
 
 def test_an_uploaded_dump_is_checked_and_listed(
@@ -164,7 +164,7 @@ def test_an_uploaded_dump_is_checked_and_listed(
     page.set_input_files("#file", file)
     page.get_by_role("button", name="Upload").click()
     page.wait_for_url(re.compile("/admin/jobs/"))
-    assert ended(page) == "succeeded"
+    assert wait_for_job_end(page) == "succeeded"
     operator.go("/admin/backups?kind=uploaded")
     expect(page.locator("#list tbody tr")).to_have_count(1)
     file.write_bytes(b"\x28\xb5\x2f\xfd this is no dump")
@@ -172,7 +172,7 @@ def test_an_uploaded_dump_is_checked_and_listed(
     page.set_input_files("#file", file)
     page.get_by_role("button", name="Upload").click()
     page.wait_for_url(re.compile("/admin/jobs/"))
-    assert ended(page) == "failed"
+    assert wait_for_job_end(page) == "failed"
     expect(page.locator(".notice.fail")).to_contain_text("What to do:")
 
 

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.clicks import agreed, asked
+from tests.e2e.clicks import confirm_action, open_confirmation
 from tests.support.browser import Visitor
 from tests.support.system import System
 
@@ -52,19 +52,19 @@ def test_an_email_is_cancelled_and_resent(operator: Visitor, system: System) -> 
         # A queued email is retried without a confirmation, because it is sent in any case.
         page.get_by_role("button", name="Send now").click()
         expect(page.locator("#outcome")).to_contain_text("will be sent now")
-        dialog = asked(page, "Cancel")
+        dialog = open_confirmation(page, "Cancel")
         expect(dialog).to_contain_text("does not receive this email")
         operator.check_page("question-mail")
         dialog.get_by_role("button", name="Keep email").click()
         wait_for_state(page, "queued")
-        agreed(page, "Cancel", "Cancel email")
+        confirm_action(page, "Cancel", "Cancel email")
         expect(page.locator("#outcome")).to_contain_text("Email cancelled")
         wait_for_state(page, "cancelled")
     # A cancelled email stays cancelled after the mailer resumes.
     page.wait_for_timeout(1000)
     page.reload()
     wait_for_state(page, "cancelled")
-    agreed(page, "Resend", "Resend")
+    confirm_action(page, "Resend", "Resend")
     expect(page.locator("#outcome")).to_contain_text("will be sent now")
     wait_for_state(page, "sent")
     expect(page.get_by_role("button", name="Resend")).to_have_count(0)
@@ -88,7 +88,7 @@ def test_resending_an_email_of_unknown_delivery_shows_a_warning_first(
     page.reload()
     expect(page.locator("main")).to_contain_text("Delivery could not be confirmed")
     operator.check_page("mail-held")
-    dialog = asked(page, "Resend")
+    dialog = open_confirmation(page, "Resend")
     expect(dialog).to_contain_text("may have arrived already")
     expect(dialog).to_contain_text("can't be recalled")
     dialog.get_by_role("button", name="Resend").click()

@@ -8,11 +8,11 @@ from playwright.sync_api import Browser, expect
 
 from tests.e2e.clicks import (
     PASSWORD,
-    agreed,
-    asked,
+    confirm_action,
     email_texts,
     latest_link,
     open_account,
+    open_confirmation,
 )
 from tests.support.browser import Visitor, visitor
 from tests.support.system import System, window_without_complaints
@@ -40,13 +40,13 @@ def test_an_account_is_registered_confirmed_given_a_role_and_signed_out(
     page.reload()
     expect(page.get_by_text("No active sessions")).not_to_be_visible()
     page.get_by_label("New role").select_option("Curator")
-    agreed(page, "Change role", "Change role")
+    confirm_action(page, "Change role", "Change role")
     expect(page.locator("#outcome")).to_contain_text("Role changed")
     person.go("/account")
     assert "/account/sign-in" in person.page.url
     person.sign_in(name, PASSWORD)
     page.reload()
-    agreed(page, "Sign out everywhere", "Sign out everywhere")
+    confirm_action(page, "Sign out everywhere", "Sign out everywhere")
     expect(page.get_by_text("No active sessions")).to_be_visible()
     operator.check_page("user")
     person.go("/account")
@@ -72,7 +72,7 @@ def test_an_account_is_promoted_to_administrator_and_demoted(
     open_account(person, operator, system, name)
     page = operator.page
     page.get_by_label("New role").select_option("Administrator")
-    dialog = asked(page, "Change role")
+    dialog = open_confirmation(page, "Change role")
     expect(dialog).to_contain_text("restore and delete backups")
     expect(dialog).to_contain_text("All administrators are notified by email")
     operator.check_page("question-administrator")
@@ -82,7 +82,7 @@ def test_an_account_is_promoted_to_administrator_and_demoted(
     expect(page.locator("[data-role]")).not_to_have_text("Administrator")
 
     page.get_by_label("New role").select_option("Administrator")
-    agreed(page, "Change role", "Change role")
+    confirm_action(page, "Change role", "Change role")
     expect(page.locator("#outcome")).to_contain_text("Role changed")
     expect(page.locator("[data-role]")).to_have_text("Administrator")
     assert "Administrator" not in page.get_by_label("New role").locator("option").all_inner_texts()
@@ -98,7 +98,7 @@ def test_an_account_is_promoted_to_administrator_and_demoted(
     assert system.description["admin"]["login"] in texts[0]
 
     page.get_by_label("New role").select_option("Viewer")
-    dialog = asked(page, "Change role")
+    dialog = open_confirmation(page, "Change role")
     expect(dialog).to_contain_text("changes from Administrator to Viewer")
     expect(dialog).to_contain_text("1 active session ends immediately.")
     dialog.get_by_role("button", name="Change role").click()
@@ -114,7 +114,7 @@ def test_an_account_is_deactivated_and_reactivated(
     open_account(person, operator, system, name)
     person.sign_in(name, PASSWORD)
     page = operator.page
-    dialog = asked(page, "Deactivate")
+    dialog = open_confirmation(page, "Deactivate")
     expect(dialog).to_contain_text("1 active session ends immediately.")
     expect(dialog).to_contain_text("You can reactivate the account")
     operator.check_page("question-deactivate")
@@ -153,7 +153,7 @@ def test_an_email_change_is_confirmed_at_both_addresses(
         person.check_page(f"address-{status}")
     expect(person.go("/account").locator(".heading")).to_contain_text(new)
     # The next sign-in uses the new address.
-    agreed(page, "Sign out everywhere", "Sign out everywhere")
+    confirm_action(page, "Sign out everywhere", "Sign out everywhere")
     expect(page.locator("#outcome")).to_contain_text("signed out")
     person.sign_in(new, PASSWORD)
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from pymysql.cursors import Cursor
 
-from tests.e2e.clicks import agreed, asked, create_backup, ended
+from tests.e2e.clicks import confirm_action, create_backup, open_confirmation, wait_for_job_end
 from tests.support.browser import Visitor
 from tests.support.system import System, poll
 
@@ -54,7 +54,7 @@ def test_a_backup_without_an_administrator_needs_explicit_consent(
     page = dialog_of(operator, backup_without_administrator)
     page.locator("dialog input[name=confirm]").fill("RESTORE")
     page.locator("dialog [data-gated]").click()
-    assert ended(page) == "failed"
+    assert wait_for_job_end(page) == "failed"
     notice = page.locator("section.progress .notice.fail")
     expect(notice).to_contain_text("no_administrator_in_backup")
     expect(notice).to_contain_text("type NO ADMINISTRATOR")
@@ -94,7 +94,7 @@ def test_a_backup_without_an_administrator_needs_explicit_consent(
     page.get_by_role("link", name="Undo restore…").click()
     page.locator("dialog input[name=confirm]").fill("UNDO")
     page.locator("dialog [data-gated]").click()
-    assert ended(page) == "succeeded"
+    assert wait_for_job_end(page) == "succeeded"
     assert administrators(system) == 1
 
 
@@ -133,11 +133,11 @@ def test_one_table_is_inspected_and_dropped(operator: Visitor, system: System) -
     assert loaded == live > 0
     operator.check_page("inspection")
 
-    dialog = asked(page, "Delete inspection copy")
+    dialog = open_confirmation(page, "Delete inspection copy")
     expect(dialog).to_contain_text(schema)
     expect(dialog).to_contain_text("You can load the table again")
     dialog.get_by_role("button", name="Delete inspection copy").click()
-    assert ended(page) == "succeeded"
+    assert wait_for_job_end(page) == "succeeded"
     operator.go(f"/admin/backups/{name}")
     expect(page.locator("#inspections tbody tr")).to_have_count(0)
     with system.sql() as cursor:
@@ -168,7 +168,7 @@ def test_maintenance_mode_is_shown_and_refuses_writes(
         operator.check_page("maintenance")
         # Reads succeed; writes are refused with Retry-After.
         page.locator("#list tbody a").first.click()
-        agreed(page, "Deactivate", "Deactivate")
+        confirm_action(page, "Deactivate", "Deactivate")
         expect(page.locator("#outcome")).to_contain_text("maintenance")
         expect(page.locator("#outcome")).to_contain_text("Try again in")
         expect(page.locator("[data-state]")).to_have_text("Active")
@@ -177,7 +177,7 @@ def test_maintenance_mode_is_shown_and_refuses_writes(
         expect(page.locator("section.progress")).to_contain_text("Read-only mode")
         cursor.execute("UNLOCK TABLES")
     operator.ignore_complaints("503")
-    assert ended(page) == "succeeded"
+    assert wait_for_job_end(page) == "succeeded"
     # The end of the job refreshes the list and its count without a reload.
     expect(page.locator("#undoable")).to_contain_text("can be undone")
     expect(page.get_by_role("button", name="Back up now")).to_be_enabled()

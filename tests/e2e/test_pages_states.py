@@ -18,10 +18,10 @@ STATEMENTS = (
 
 
 @pytest.fixture
-def operator(browser: Browser, own: System) -> Iterator[Visitor]:
+def operator(browser: Browser, private_system: System) -> Iterator[Visitor]:
     """The administrator's window on the separate system."""
-    with window_without_complaints(browser, own) as window:
-        window.sign_in(**own.description["admin"])
+    with window_without_complaints(browser, private_system) as window:
+        window.sign_in(**private_system.description["admin"])
         yield window
 
 
@@ -51,10 +51,10 @@ def test_an_empty_page_explains_what_will_appear_there(operator: Visitor) -> Non
 
 
 def test_a_pending_migration_shows_its_plan_and_a_changed_file_is_named(
-    operator: Visitor, own: System
+    operator: Visitor, private_system: System
 ) -> None:
-    assert own.run is not None
-    directory = Path(own.description["migrations"])
+    assert private_system.run is not None
+    directory = Path(private_system.description["migrations"])
     page = operator.go("/admin/migrations")
     expect(page.locator("#plan")).to_have_count(0)
     expect(page.locator("#drift")).to_have_count(0)
@@ -70,7 +70,7 @@ def test_a_pending_migration_shows_its_plan_and_a_changed_file_is_named(
     expect(plan.locator("pre")).to_contain_text("CREATE TABLE <b>later</b>")
     operator.check_page("migrations-pending")
 
-    assert own.run.migrator("plan").returncode == 3
+    assert private_system.run.migrator("plan").returncode == 3
     page = operator.go("/admin/migrations")
     expect(plan.locator("#unmeasured")).to_have_count(0)
     rows = plan.locator("tbody tr")
@@ -87,7 +87,7 @@ def test_a_pending_migration_shows_its_plan_and_a_changed_file_is_named(
     file.write_text(STATEMENTS.replace("<b>later</b>", "later"), encoding="utf-8")
     page = operator.go("/admin/migrations")
     expect(plan.locator("#unmeasured")).to_be_visible()
-    done = own.run.migrator("up")
+    done = private_system.run.migrator("up")
     assert done.returncode == 0, done.stdout
     page = operator.go("/admin/migrations")
     expect(page.locator("#plan")).to_have_count(0)
@@ -108,9 +108,9 @@ def test_a_pending_migration_shows_its_plan_and_a_changed_file_is_named(
 
 
 def test_a_change_without_a_migration_is_named_until_it_is_reverted(
-    operator: Visitor, own: System
+    operator: Visitor, private_system: System
 ) -> None:
-    with own.sql() as cursor:
+    with private_system.sql() as cursor:
         cursor.execute("ALTER TABLE gene ADD COLUMN by_hand INT NULL")
         page = operator.go("/admin/migrations")
         drift = page.locator("#drift")
@@ -124,16 +124,18 @@ def test_a_change_without_a_migration_is_named_until_it_is_reverted(
     expect(page.locator("main")).not_to_contain_text("by_hand")
 
 
-def test_a_database_outage_is_shown_and_cleared_on_recovery(operator: Visitor, own: System) -> None:
+def test_a_database_outage_is_shown_and_cleared_on_recovery(
+    operator: Visitor, private_system: System
+) -> None:
     page = operator.go("/admin")
     expect(page.locator(".verdict")).to_be_visible()
-    with own.paused("mariadb"):
+    with private_system.paused("mariadb"):
         # The overview refreshes every ten seconds and marks data that is older.
         expect(page.locator("#lost")).to_be_visible()
         expect(page.locator(".verdict")).to_be_visible()
         operator.check_page("lost")
         # A page that cannot be rendered shows the reason and that no data is lost.
-        page.goto(own.base_url + "/admin/users")
+        page.goto(private_system.base_url + "/admin/users")
         expect(page.locator("main")).to_contain_text("No data was lost.")
         operator.check_page("database-away")
     page.get_by_role("button", name="Try again").click()
