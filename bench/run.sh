@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Runs one comparison (`make bench WHAT=…`); installs the peers that it needs.
+# Runs one benchmark (`make bench WHAT=…`); installs the other tools that it needs.
 #
-#   mail         drain the outbox beside a bare aiosmtplib loop
-#   migrations   apply 1,000 files beside the plain client, dbmate, yoyo-migrations and Alembic
-#   backup       back up beside mariadb-dump piped into zstd and gzip
-#   restore      restore beside the plain client and myloader
+#   mail         send the outbox, compared with a plain aiosmtplib loop
+#   migrations   apply 1,000 files, compared with the client, dbmate, yoyo-migrations and Alembic
+#   backup       create a backup, compared with mariadb-dump piped into zstd and gzip
+#   restore      restore a backup, compared with the client and myloader
 #   pages        load every page in Chromium, with 1,000 backups and 10,000 jobs
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 venv=${VENV:-.venv}
-# The peers have an environment of their own; no service has any of them.
+# The other tools have a separate environment, because no service uses them.
 peers=.venv-bench
 export PYTHONPATH=packages/core:services/migrator:services/backup-worker:services/mailer:deploy/local:.
 bench() { "$venv/bin/python" -m "$@"; }
@@ -30,8 +30,8 @@ migrations)
 backup) bench bench.backup "$@" ;;
 restore)
     command -v myloader >/dev/null || apt-get install -y -q mydumper >/dev/null ||
-        echo "without myloader: the package mydumper can't be installed"
-    bench bench.backup.restoring "$@"
+        echo "skipping myloader, because the package mydumper could not be installed"
+    bench bench.backup.restore "$@"
     ;;
 *)
     sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2

@@ -1,4 +1,4 @@
-"""A MariaDB server for one comparison, with a production server's settings; thrown away after."""
+"""A temporary MariaDB server for one benchmark, with the settings of a production server."""
 
 import secrets
 import subprocess
@@ -12,14 +12,22 @@ from sysndd_local import mariadb
 from sysndd_local.ports import free_port
 
 POOL_MB = 2048
-"""A production server's pool holds the data; with less, a dump waits for the disk and for nothing else."""
+"""Buffer pool that holds all data, as in production. With less, a dump only waits for the disk."""
 
 
 @contextmanager
 def running_server(
     directory: Path, *, buffer_pool_mb: int = 256
 ) -> Iterator[mariadb.MariadbServer]:
-    """Start a server with its data under ``directory``; ``root`` may also come over TCP."""
+    """Run a server while the block runs.
+
+    Args:
+        directory: Directory of its data and log.
+        buffer_pool_mb: Buffer pool in megabytes.
+
+    Yields:
+        The server; ``root`` can also connect over TCP.
+    """
     with tempfile.TemporaryDirectory(prefix="sysndd-") as sockets:
         server = mariadb.MariadbServer(
             directory=directory,
@@ -35,7 +43,7 @@ def running_server(
             deadline = time.monotonic() + 60
             while not mariadb.answers(server):
                 assert process.poll() is None, (directory / "server.log").read_text()[-2000:]
-                assert time.monotonic() < deadline, "the server did not start"
+                assert time.monotonic() < deadline, "the server did not start in time"
                 time.sleep(0.05)
             with mariadb.connect_as_root(server) as root, root.cursor() as cursor:
                 cursor.execute(

@@ -1,7 +1,7 @@
 """Writes the generated parts of the documentation: ``make docs``.
 
 Settings, routes, jobs and error codes are rendered from the code between two markers in their page,
-and ``.env.example`` as a whole. A contract test fails when a page is not what this writes.
+and ``.env.example`` as a whole. A contract test fails if a page is out of date.
 """
 
 import importlib
@@ -41,8 +41,8 @@ def settings_table() -> str:
     """Render every setting with its default, its services, and its meaning."""
     lines = ["| variable | default | used by | meaning |", "|---|---|---|---|"]
     for variable, default, readers, text in _settings():
-        shown = f"`{default}`" if default else ""
-        lines.append(f"| `{variable}` | {shown} | {', '.join(readers)} | {text} |")
+        default_cell = f"`{default}`" if default else ""
+        lines.append(f"| `{variable}` | {default_cell} | {', '.join(readers)} | {text} |")
     return "\n".join(lines)
 
 
@@ -85,11 +85,11 @@ def pages_table() -> str:
 def errors_table() -> str:
     """Render every error code of requests, jobs and commands."""
     lines = ["| code | where | title |", "|---|---|---|"]
-    # An error is known once its module was imported; the mailer's are raised in the mailer alone.
+    # ``all_errors`` finds only imported classes, so import the modules of the mailer.
     for module in pkgutil.iter_modules(sysndd_mailer.__path__, "sysndd_mailer."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    # By code: the order of classes depends on what was imported first.
+    # Sorted, because the order of the classes depends on the imports.
     for error in sorted(all_errors(), key=lambda error: error.code):
         lines.append(f"| `{error.code}` | {_where(error)} | {error.title} |")
     return "\n".join(lines)
@@ -103,7 +103,8 @@ def preflight_table() -> str:
     ]
     for one in CATALOG.values():
         lines.append(
-            f"| {one.phase} | `{one.id}` | {one.title} | {one.severity} | {one.remedy} | {one.seconds:g} s |"
+            f"| {one.phase} | `{one.id}` | {one.title} | {one.severity} | {one.remedy}"
+            f" | {one.seconds:g} s |"
         )
     return "\n".join(lines)
 
@@ -168,13 +169,13 @@ def _settings() -> list[tuple[str, str, list[str], str]]:
         for _, group in groups_of(settings):
             for variable, field in variables_of(group):
                 _, readers, _ = found.setdefault(
-                    variable, (_shown(field.default), [], field.description or "")
+                    variable, (_default_text(field.default), [], field.description or "")
                 )
                 readers.append(service)
     return [(variable, *rest) for variable, rest in found.items()]
 
 
-def _shown(default: object) -> str:
+def _default_text(default: object) -> str:
     if default is None or default is PydanticUndefined:
         return ""
     if isinstance(default, SecretStr):

@@ -1,8 +1,8 @@
-"""Fills a schema for the comparisons of backups and restores: the size is a parameter.
+"""Fills a schema of a given size for the benchmarks of backups and restores.
 
-Five tables as a curation site has them: narrow rows of numbers, text of real words, JSON, dates,
-foreign keys (one of them to the same table) and 20 secondary indexes. The content follows from the
-seed alone, so two servers with the same size hold the same bytes.
+The five tables resemble those of a curation site: narrow rows of numbers, text of real words, JSON,
+dates, foreign keys (one to the same table) and 20 secondary indexes. The content depends only on
+the seed, so two servers with the same size hold the same bytes.
 
     python -m bench.backup.dataset --socket /run/mysqld/mysqld.sock --schema bench --megabytes 1000
 """
@@ -18,9 +18,9 @@ from pymysql.cursors import Cursor
 
 BATCH_ROWS = 20_000
 SENTENCES = 60_000
-"""Together more than what zstd -3 looks back over (2 MiB): no sentence is packed by repetition."""
+"""Together larger than the window of zstd -3 (2 MiB), so that repetitions do not compress."""
 
-# Share of the dump's bytes, and bytes that one row takes in it (measured).
+# Share of the dump's bytes, and measured bytes of one row in the dump.
 TABLES = {
     "gene": (0.01, 173),
     "variant": (0.34, 138),
@@ -71,7 +71,7 @@ CREATE TABLE change_event (
 
 _HASH = "CRC32(CONCAT({salt}, n.n))"
 
-# {s1} … are sentences; h(k) is a number that follows from the row's number.
+# s1 … are sentences; h(k) is a hash of the row's number.
 _ROWS = {
     "gene": "n.n, CONCAT('HGNC:', n.n), CONCAT('GN', n.n, CHAR(65 + h(1) % 26)), s1.text,"
     " ELT(1 + h(2) % 5, '1', '2', '17', 'X', 'Y'), 100000 + h(3) % 500000",
@@ -81,15 +81,19 @@ _ROWS = {
     " 'splice_region_variant', 'synonymous_variant'), UNHEX(MD5(n.n)),"
     " '2020-01-01' + INTERVAL h(9) % 150000000 SECOND + INTERVAL h(10) % 1000000 MICROSECOND,"
     " h(11) % 2",
-    "annotation": "n.n, 1 + h(1) % {genes}, IF(h(2) % 3 = 0 AND n.n > 1, 1 + h(3) % (n.n - 1), NULL),"
+    "annotation": "n.n, 1 + h(1) % {genes},"
+    " IF(h(2) % 3 = 0 AND n.n > 1, 1 + h(3) % (n.n - 1), NULL),"
     " ELT(1 + h(4) % 4, 'phenotype', 'inheritance', 'mechanism', 'note'),"
     " CONCAT_WS(' ', s1.text, s2.text, s3.text, s4.text), JSON_OBJECT('hpo', CONCAT('HP:', h(5)"
-    " % 20000), 'confidence', h(6) % 100, 'source', ELT(1 + h(7) % 3, 'ClinVar', 'OMIM', 'PanelApp')),"
+    " % 20000), 'confidence', h(6) % 100,"
+    " 'source', ELT(1 + h(7) % 3, 'ClinVar', 'OMIM', 'PanelApp')),"
     " '2019-06-01' + INTERVAL h(8) % 180000000 SECOND, 1 + h(9) % 300",
-    "publication": "n.n, 20000000 + n.n, s1.text, CONCAT_WS('\\n', s2.text, s3.text, s4.text, s5.text,"
-    " s6.text, s7.text, s8.text), ELT(1 + h(1) % 4, 'Human Mutation', 'Am J Hum Genet', 'Brain',"
-    " 'Genet Med'), '1990-01-01' + INTERVAL h(2) % 12000 DAY, JSON_ARRAY(CONCAT('Author ', h(3) %"
-    " 9000), CONCAT('Author ', h(4) % 9000), CONCAT('Müller ', h(5) % 9000))",
+    "publication": "n.n, 20000000 + n.n, s1.text,"
+    " CONCAT_WS('\\n', s2.text, s3.text, s4.text, s5.text, s6.text, s7.text, s8.text),"
+    " ELT(1 + h(1) % 4, 'Human Mutation', 'Am J Hum Genet', 'Brain', 'Genet Med'),"
+    " '1990-01-01' + INTERVAL h(2) % 12000 DAY,"
+    " JSON_ARRAY(CONCAT('Author ', h(3) % 9000), CONCAT('Author ', h(4) % 9000),"
+    " CONCAT('Müller ', h(5) % 9000))",
     "change_event": "n.n, '2024-01-01' + INTERVAL h(1) % 60000000 SECOND, 1 + h(2) % 300,"
     " ELT(1 + h(3) % 3, 'review.updated', 'status.approved', 'entity.created'),"
     " JSON_OBJECT('request', MD5(n.n), 'before', s1.text, 'rows', h(4) % 50)",
@@ -97,24 +101,25 @@ _ROWS = {
 
 _WORDS = (
     "patient variant exon protein intellectual disability seizure cohort sequencing pathogenic"
-    " phenotype developmental delay hypotonia family onset missense truncating dominant recessive"
-    " clinical functional evidence mutation cortical epilepsy autism speech gait microcephaly brain"
-    " expression neuron synapse channel receptor kinase complex pathway mouse model zebrafish rescue"
-    " observed reported described confirmed suggests associated severe mild variable unrelated with"
-    " without and the of in from between after before among several most 12 27 3.5 p.Arg c.1234"
+    " phenotype developmental delay hypotonia family onset missense truncating dominant"
+    " recessive clinical functional evidence mutation cortical epilepsy autism speech gait"
+    " microcephaly brain expression neuron synapse channel receptor kinase complex pathway mouse"
+    " model zebrafish rescue observed reported described confirmed suggests associated severe"
+    " mild variable unrelated with without and the of in from between after before among several"
+    " most 12 27 3.5 p.Arg c.1234"
 )
 
 
 def fill(connection: "pymysql.Connection[Cursor]", schema: str, megabytes: float) -> dict[str, int]:
-    """Make the schema anew and fill it.
+    """Recreate the schema and fill it.
 
     Args:
-        connection: with autocommit, of an account that may create schemas.
-        schema: plain name; dropped first.
-        megabytes: about how many million bytes a dump of it shall have.
+        connection: Connection in autocommit mode with the privilege to create schemas.
+        schema: Name of the schema, which is dropped first.
+        megabytes: Approximate size of its dump in million bytes.
 
     Returns:
-        Number of rows by table.
+        Number of rows of each table.
     """
     rows = {
         name: max(50, int(megabytes * 1e6 * share / size)) for name, (share, size) in TABLES.items()
@@ -126,8 +131,8 @@ def fill(connection: "pymysql.Connection[Cursor]", schema: str, megabytes: float
         for statement in _SCHEMA.split(";\n"):
             if statement.strip():
                 cursor.execute(statement)
-        _make_sources(cursor)
-        # Nothing refers to a row that is not there; checking each would take a third longer.
+        _create_sources(cursor)
+        # All references are valid; checking them would take a third longer.
         cursor.execute("SET foreign_key_checks = 0, unique_checks = 0")
         for name, count in rows.items():
             statement = _insert(name, rows["gene"])
@@ -139,8 +144,8 @@ def fill(connection: "pymysql.Connection[Cursor]", schema: str, megabytes: float
     return rows
 
 
-def _make_sources(cursor: Cursor) -> None:
-    chance = random.Random(5)  # noqa: S311 - not a secret
+def _create_sources(cursor: Cursor) -> None:
+    generator = random.Random(5)  # noqa: S311 - not a secret
     cursor.execute("CREATE TABLE bench_number (n INT UNSIGNED NOT NULL PRIMARY KEY)")
     cursor.execute("CREATE TABLE bench_sentence (id INT UNSIGNED PRIMARY KEY, text TEXT NOT NULL)")
     cursor.executemany(
@@ -148,13 +153,13 @@ def _make_sources(cursor: Cursor) -> None:
     )
     sentences = []
     for number in range(SENTENCES):
-        words = chance.choices(_WORDS.split(), k=chance.randint(12, 22))
+        words = generator.choices(_WORDS.split(), k=generator.randint(12, 22))
         sentences.append((number, " ".join(words).capitalize() + "."))
     cursor.executemany("INSERT INTO bench_sentence VALUES (%s, %s)", sentences)
 
 
 def _insert(table: str, genes: int) -> str:
-    """Compose the statement that makes a batch; takes its offset twice and its number of rows."""
+    """Return the INSERT of a batch; its arguments are the offset, twice, and the number of rows."""
     values = _ROWS[table].replace("{genes}", str(genes))
     for salt in reversed(range(1, 12)):
         values = values.replace(f"h({salt})", _HASH.format(salt=salt))
@@ -166,13 +171,14 @@ def _insert(table: str, genes: int) -> str:
     values = values.replace("%", "%%")
     return (
         f"INSERT INTO {table} SELECT STRAIGHT_JOIN {values}"
-        " FROM (SELECT n + %s AS n FROM bench_number WHERE n + %s <= 4294967295 ORDER BY n LIMIT %s)"
+        " FROM (SELECT n + %s AS n FROM bench_number"
+        " WHERE n + %s <= 4294967295 ORDER BY n LIMIT %s)"
         f" AS n{joins}"
     )
 
 
 def main() -> int:
-    """Fill a schema of a server that is there."""
+    """Fill a schema of a running server; return 0."""
     parser = argparse.ArgumentParser(prog="python -m bench.backup.dataset", description=__doc__)
     parser.add_argument("--socket", type=Path, required=True)
     parser.add_argument("--user", default="root")
@@ -180,7 +186,7 @@ def main() -> int:
     parser.add_argument("--schema", default="bench")
     parser.add_argument("--megabytes", type=float, default=50)
     options = parser.parse_args()
-    begun = time.monotonic()
+    started = time.monotonic()
     connection = pymysql.connect(
         unix_socket=str(options.socket),
         user=options.user,
@@ -190,7 +196,7 @@ def main() -> int:
     )
     with connection:
         rows = fill(connection, options.schema, options.megabytes)
-    print(f"{options.schema}: {rows} in {time.monotonic() - begun:.0f} s")
+    print(f"{options.schema}: {rows} in {time.monotonic() - started:.0f} s")
     return 0
 
 

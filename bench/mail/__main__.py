@@ -1,10 +1,11 @@
-"""``make bench WHAT=mail``: draining the outbox beside a bare aiosmtplib loop.
+"""``make bench WHAT=mail``: the mailer, compared with a plain aiosmtplib loop.
 
-All send the same mails over the same number of connections to the same server. The loop runs twice: with
-its messages ready in memory, and building each as it is sent. The mailer is the real process on a real
-MariaDB with the settings of a production server (each commit flushed): it claims rows, renders, builds,
-sends, and closes rows. They take turns, so that a slow minute of the machine hits all of them. The clock
-runs from the server's first EHLO to the loop's last 250, and to the mailer's last closed row.
+All runs send the same emails over the same number of connections to the same server. The loop runs
+twice: with its messages ready in memory, and building each message as it is sent. The mailer is
+the real process with a MariaDB server that has the settings of a production server (each commit is
+flushed): it claims rows, renders, builds and sends emails, and closes rows. The runs alternate, so
+that other load on the machine affects all of them. The time is measured from the first EHLO to the
+loop's last 250 reply, and to the mailer's last closed row.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.mail.mails import MAIL_FROM, PUBLIC_URL, context_of, recipient_of
+from bench.mail.emails import MAIL_FROM, PUBLIC_URL, context_of, recipient_of
 from bench.server import running_server
 from sysndd_core.db.database import Database
 from sysndd_core.jobs.wake_up import WakeUp
@@ -39,16 +40,16 @@ WITHIN_SECONDS = 600
 
 @dataclass(frozen=True)
 class Round:
-    """One run of each."""
+    """One run of the loop with ready messages, of the loop that builds them, and of the mailer."""
 
     ready: "Run"
     built: "Run"
-    ours: "Run"
+    mailer: "Run"
 
 
 @dataclass(frozen=True)
 class Run:
-    """Mails a second, and milliseconds of its own processor time for each."""
+    """Emails per second, and processor time of the sender in milliseconds per email."""
 
     rate: float
     processor_ms: float
@@ -72,13 +73,13 @@ def main() -> int:
                 stdout=subprocess.DEVNULL,
             )
             rounds = []
-            for turn in range(options.rounds):
-                print(f"round {turn + 1} …", file=sys.stderr)
-                ready, built = _bare(options, "ready"), _bare(options, "built")
-                ours = _mailer(options, environ, root / f"mailer{turn}.log")
-                rounds.append(Round(ready, built, ours))
+            for number in range(options.rounds):
+                print(f"round {number + 1} …", file=sys.stderr)
+                ready, built = _run_loop(options, "ready"), _run_loop(options, "built")
+                mailer = _run_mailer(options, environ, root / f"mailer{number}.log")
+                rounds.append(Round(ready, built, mailer))
     _print_table(rounds, options)
-    return 0 if _to_ready(rounds) >= options.at_least else 1
+    return 0 if _ratio_to_ready(rounds) >= options.at_least else 1
 
 
 def _options() -> argparse.Namespace:
@@ -90,25 +91,25 @@ def _options() -> argparse.Namespace:
         "--at-least",
         type=float,
         default=0.5,
-        help="exit 1 when the median ratio to ready messages is lower",
+        help="exit with 1 if the median ratio to ready messages is lower (default 0.5)",
     )
     return parser.parse_args()
 
 
-def _bare(options: argparse.Namespace, kind: str) -> Run:
-    with _sink() as (port, seen):
+def _run_loop(options: argparse.Namespace, kind: str) -> Run:
+    with _sink() as (port, stop):
         before = _processor_seconds()
         arguments = (str(port), str(options.connections), str(options.mails), kind)
-        subprocess.run([sys.executable, "-m", "bench.mail.bare", *arguments], check=True)
+        subprocess.run([sys.executable, "-m", "bench.mail.loop", *arguments], check=True)
         used = _processor_seconds() - before
-        found = seen()
-    assert found["mails"] == options.mails
-    return _run(options.mails, float(found["last"] - found["first"]), used)
+        counts = stop()
+    assert counts["mails"] == options.mails
+    return _rates(options.mails, float(counts["last"] - counts["first"]), used)
 
 
-def _mailer(options: argparse.Namespace, environ: dict[str, str], log: Path) -> Run:
-    asyncio.run(_fill(environ, options.mails))
-    with _sink() as (port, seen), log.open("wb") as output:
+def _run_mailer(options: argparse.Namespace, environ: dict[str, str], log: Path) -> Run:
+    asyncio.run(_fill_outbox(environ, options.mails))
+    with _sink() as (port, stop), log.open("wb") as output:
         before = _processor_seconds()
         process = subprocess.Popen(
             [sys.executable, "-m", "sysndd_mailer"],
@@ -117,31 +118,31 @@ def _mailer(options: argparse.Namespace, environ: dict[str, str], log: Path) -> 
             stderr=output,
         )
         try:
-            last = asyncio.run(_drained(environ))
+            last = asyncio.run(_wait_until_sent(environ))
         finally:
             process.terminate()
             process.wait()
         used = _processor_seconds() - before
-        found = seen()
-    assert found["mails"] == options.mails, "every mail once"
-    return _run(options.mails, last - float(found["first"]), used)
+        counts = stop()
+    assert counts["mails"] == options.mails, "an email was lost or sent twice"
+    return _rates(options.mails, last - float(counts["first"]), used)
 
 
-def _run(mails: int, seconds: float, processor_seconds: float) -> Run:
+def _rates(mails: int, seconds: float, processor_seconds: float) -> Run:
     return Run(mails / seconds, 1000 * processor_seconds / mails)
 
 
 def _processor_seconds() -> float:
-    """Return what the children that have ended used, their start included."""
+    """Return the processor seconds of all ended child processes, including their start."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
-def _to_ready(rounds: list[Round]) -> float:
-    return statistics.median(one.ours.rate / one.ready.rate for one in rounds)
+def _ratio_to_ready(rounds: list[Round]) -> float:
+    return statistics.median(one.mailer.rate / one.ready.rate for one in rounds)
 
 
-async def _fill(environ: dict[str, str], mails: int) -> None:
+async def _fill_outbox(environ: dict[str, str], mails: int) -> None:
     settings = load(_Core, environ)
     wake_up = WakeUp(settings.redis)
     async with Database(settings.database) as database:
@@ -151,29 +152,29 @@ async def _fill(environ: dict[str, str], mails: int) -> None:
             for number in range(mails):
                 mail = NewMail("test", recipient_of(number), "test", context_of(number))
                 await rows.enqueue(tx, mail, requested_by=None)
-            tx._after_commit.clear()  # 10,000 wake-ups, one by one, with nobody there
+            tx._after_commit.clear()  # no mailer is running that needs the wake-ups
     await wake_up.close()
 
 
-async def _drained(environ: dict[str, str]) -> float:
-    """Wait until every row is closed; return when the last one was, in seconds since the epoch."""
+async def _wait_until_sent(environ: dict[str, str]) -> float:
+    """Wait until each row is closed; return the time of the last one in seconds since the epoch."""
     async with Database(load(_Core, environ).database) as database:
         table, deadline = f"{database.ops}.mail", time.monotonic() + WITHIN_SECONDS
         while True:
-            # By the index: a look at the table would take the time of a hundred mails.
+            # Uses the index, because a table scan takes as long as a hundred emails.
             row = await database.fetch_one(
                 f"SELECT 1 FROM {table} FORCE INDEX (mail_due)"
                 " WHERE state IN ('queued', 'running') LIMIT 1"
             )
             if row is None:
                 break
-            assert time.monotonic() < deadline, "the mailer did not finish"
+            assert time.monotonic() < deadline, "the mailer did not finish in time"
             await asyncio.sleep(0.5)
-        found = await database.fetch_one(
+        row = await database.fetch_one(
             f"SELECT UNIX_TIMESTAMP(MAX(finished_at)) AS last FROM {table}"
         )
-        assert found is not None
-        return float(found["last"])
+        assert row is not None
+        return float(row["last"])
 
 
 @contextmanager
@@ -183,18 +184,19 @@ def _sink() -> Iterator[tuple[int, Any]]:
         [sys.executable, "-m", "bench.mail.sink", str(port)], stdout=subprocess.PIPE
     )
 
-    def seen() -> dict[str, float]:
+    def stop() -> dict[str, float]:
+        """Stop the server; return its counts."""
         process.terminate()
         output, _ = process.communicate(timeout=30)
-        found: dict[str, float] = json.loads(output)
-        return found
+        counts: dict[str, float] = json.loads(output)
+        return counts
 
     try:
         deadline = time.monotonic() + 30
         while not accepts(port):
-            assert time.monotonic() < deadline, "the sink did not start"
+            assert time.monotonic() < deadline, "the mail server did not start in time"
             time.sleep(0.02)
-        yield port, seen
+        yield port, stop
     finally:
         if process.poll() is None:
             process.kill()
@@ -233,20 +235,19 @@ def _environ(server: mariadb.MariadbServer, redis_url: str) -> dict[str, str]:
 
 
 def _print_table(rounds: list[Round], options: argparse.Namespace) -> None:
-    print(f"\n{options.mails} mails, {options.connections} connections; mails a second (and")
-    print("milliseconds of the sender's own processor time for each, its start included):\n")
-    print(
-        "| round | bare, messages ready | bare, messages built | outbox and mailer | to ready | to built |"
-    )
+    print(f"\n{options.mails} emails, {options.connections} connections; emails per second (and")
+    print("processor time of the sender in milliseconds per email, including its start):\n")
+    print("| round | loop, ready | loop, built | mailer | mailer / ready | mailer / built |")
     print("|---:|---:|---:|---:|---:|---:|")
     for number, one in enumerate(rounds, 1):
-        runs = (one.ready, one.built, one.ours)
+        runs = (one.ready, one.built, one.mailer)
         cells = [f"{run.rate:.0f} ({run.processor_ms:.2f})" for run in runs]
-        ratios = [f"{one.ours.rate / bare.rate:.2f}" for bare in (one.ready, one.built)]
+        ratios = [f"{one.mailer.rate / loop.rate:.2f}" for loop in (one.ready, one.built)]
         print(f"| {number} | {' | '.join(cells + ratios)} |")
-    built = statistics.median(one.ours.rate / one.built.rate for one in rounds)
+    built = statistics.median(one.mailer.rate / one.built.rate for one in rounds)
     print(
-        f"\nmedian ratios {_to_ready(rounds):.2f} and {built:.2f}; wanted: the first at least {options.at_least}"
+        f"\nmedian ratios {_ratio_to_ready(rounds):.2f} and {built:.2f};"
+        f" target: the first is at least {options.at_least}"
     )
 
 

@@ -1,6 +1,6 @@
-"""A mail server that takes every mail and keeps none: ``python -m bench.mail.sink PORT``.
+"""A mail server that accepts and discards every email: ``python -m bench.mail.sink PORT``.
 
-aiosmtpd in a process of its own. At SIGTERM it prints what it saw as one JSON line.
+Runs aiosmtpd in a separate process. On SIGTERM it prints its counts as one line of JSON.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ class Counting:
         self, server: SMTP, session: Session, envelope: Envelope, hostname: str, replies: list[str]
     ) -> list[str]:
         if not self.first:
-            # Not the connection: the probe that waits for this program makes one, too.
+            # The first connection does not count: it checks whether this program has started.
             self.first = time.time()
         session.host_name = hostname
         return replies
@@ -46,8 +46,8 @@ async def main(port: int) -> None:
     loop.add_signal_handler(signal.SIGTERM, ended.set)
     async with server:
         await ended.wait()
-    seen = {name: getattr(counting, name) for name in ("mails", "first", "last")}
-    print(json.dumps(seen), flush=True)
+    counts = {name: getattr(counting, name) for name in ("mails", "first", "last")}
+    print(json.dumps(counts), flush=True)
 
 
 if __name__ == "__main__":

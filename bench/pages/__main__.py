@@ -1,11 +1,11 @@
-"""``make bench WHAT=pages``: the first load of every page in Chromium, on a system with much data.
+"""``make bench WHAT=pages``: the first load of every page, in Chromium, with the data of years.
 
-The benchmark starts a separate system behind its proxy, with 1,000 backups, 10,000 jobs, emails and
-audit events, and 1,000 accounts. The browser's caches are disabled, so that each load transfers the
-page, style sheets, scripts and icons. The time runs from the start of the navigation to the end of
-its ``load`` event, as measured by Navigation Timing. The size is that of all responses with their
-headers. The pages alternate, so that a slow second of the machine affects any of them. The load
-average is printed, because the figures of a busy machine mean little.
+Runs a separate system behind its proxy, with 1,000 backups, 10,000 jobs, emails and audit log
+entries, and 1,000 accounts. The caches of the browser are off, so each load transfers the page,
+style sheets, scripts and images. The duration is from the start of the navigation to the end of
+the ``load`` event, as reported by Navigation Timing. The size includes the headers of all
+responses. The pages alternate, so that other load on the machine affects all of them. The load
+average is printed, because the figures are not reliable on a busy machine.
 """
 
 import argparse
@@ -25,22 +25,28 @@ import pymysql
 from playwright.sync_api import Page
 from pymysql.cursors import Cursor
 
-from bench.pages.filling import fill_backups, fill_tables
+from bench.pages.dataset import fill_backups, fill_tables
 from tests.support.addresses import Address, every_page, existing_objects
 from tests.support.browser import chromium, visitor
 from tests.support.local_run import LocalRun
 
-LONGEST_MS = 300
-HEAVIEST_BYTES = 150_000
+MAX_LOAD_MS = 300
+MAX_BYTES = 150_000
 
 
 @dataclass
 class Loads:
-    """Measurements of one page: milliseconds to the first byte and to the end, and bytes."""
+    """The loads of one page.
 
-    answered: list[float] = field(default_factory=list)
+    Attributes:
+        first_byte: Milliseconds to the first byte of the response.
+        loaded: Milliseconds to the end of the load.
+        size: Maximum number of bytes transferred.
+    """
+
+    first_byte: list[float] = field(default_factory=list)
     loaded: list[float] = field(default_factory=list)
-    weight: int = 0
+    size: int = 0
 
 
 def main() -> int:
@@ -49,10 +55,10 @@ def main() -> int:
         run = LocalRun(Path(folder) / "run")
         try:
             run.up()
-            found = _measure(run.system, options)
+            results = _measure(run.system, options)
         finally:
             run.command("reset", CONFIRM="yes")
-    return _print_table(found)
+    return _print_table(results)
 
 
 def _options() -> argparse.Namespace:
@@ -64,27 +70,27 @@ def _options() -> argparse.Namespace:
 
 
 def _measure(system: dict[str, Any], options: argparse.Namespace) -> dict[Address, Loads]:
-    backup = _filled(system, options)
+    backup = _fill(system, options)
     database, admin = system["database"], system["admin"]
     with chromium() as browser, _cursor(database) as cursor:
         window = visitor(browser, system["base_url"])
         window.sign_in(**admin)
-        weights = _without_caches(window.page)
+        sizes = _disable_caches(window.page)
         names = {"app": database["name"], "ops": database["ops_name"], "login": admin["login"]}
         with existing_objects(cursor, **names) as values:
             pages = every_page(values | {"name": backup})
-            found = {page: Loads() for page in pages}
-            # The first round is not counted: a process that has just started reads its files.
+            results = {page: Loads() for page in pages}
+            # Round 0 is not counted, because the new processes still read their files.
             for number in range(options.rounds + 1):
                 load = os.getloadavg()[0]
                 print(f"round {number} of {options.rounds}, load {load:.1f} …", file=sys.stderr)
                 for page in pages:
-                    loads = found[page] if number else Loads()
-                    _load(window.page, weights, system["base_url"] + page.path, loads)
-    return found
+                    loads = results[page] if number else Loads()
+                    _load(window.page, sizes, system["base_url"] + page.path, loads)
+    return results
 
 
-def _filled(system: dict[str, Any], options: argparse.Namespace) -> str:
+def _fill(system: dict[str, Any], options: argparse.Namespace) -> str:
     """Fill the system; return the name of a backup."""
     database = system["database"]
     with httpx.Client(base_url=system["base_url"], timeout=60) as client:
@@ -113,47 +119,54 @@ def _cursor(database: dict[str, Any]) -> Iterator[Cursor]:
         yield cursor
 
 
-def _load(window: Page, weights: list[int], address: str, loads: Loads) -> None:
-    """Open a page in a window without caches."""
-    weights.clear()
-    answer = window.goto(address, wait_until="load")
-    assert answer is not None
-    assert answer.status == 200, address
+def _load(window: Page, sizes: list[int], address: str, loads: Loads) -> None:
+    """Open a page and record its load.
+
+    Args:
+        window: Window without caches.
+        sizes: The list of ``_disable_caches``.
+        address: URL of the page.
+        loads: Result to extend.
+    """
+    sizes.clear()
+    response = window.goto(address, wait_until="load")
+    assert response is not None
+    assert response.status == 200, address
     window.wait_for_function("performance.getEntriesByType('navigation')[0].loadEventEnd > 0")
-    answered, loaded = window.evaluate(
+    first_byte, loaded = window.evaluate(
         "(({responseStart, loadEventEnd}) => [responseStart, loadEventEnd])"
         "(performance.getEntriesByType('navigation')[0])"
     )
-    loads.answered.append(answered)
+    loads.first_byte.append(first_byte)
     loads.loaded.append(loaded)
-    loads.weight = max(loads.weight, sum(weights))
+    loads.size = max(loads.size, sum(sizes))
 
 
-def _without_caches(window: Page) -> list[int]:
-    """Disable a window's caches; return the list that receives the size of each response."""
-    weights: list[int] = []
+def _disable_caches(window: Page) -> list[int]:
+    """Disable the caches; return the list to which the size of each response is appended."""
+    sizes: list[int] = []
     session = window.context.new_cdp_session(window)
     session.send("Network.enable")
     session.send("Network.setCacheDisabled", {"cacheDisabled": True})
     session.on(
-        "Network.loadingFinished", lambda event: weights.append(int(event["encodedDataLength"]))
+        "Network.loadingFinished", lambda event: sizes.append(int(event["encodedDataLength"]))
     )
-    return weights
+    return sizes
 
 
-def _print_table(found: dict[Address, Loads]) -> int:
-    print("| page | first byte, ms | loaded, ms | slowest of all, ms | over the wire, kB |")
+def _print_table(results: dict[Address, Loads]) -> int:
+    print("| page | first byte, ms | loaded, ms | slowest, ms | transferred, kB |")
     print("|---|---:|---:|---:|---:|")
-    for page, loads in sorted(found.items(), key=lambda one: -statistics.median(one[1].loaded)):
+    for page, loads in sorted(results.items(), key=lambda one: -statistics.median(one[1].loaded)):
         print(
-            f"| {page.name} | {statistics.median(loads.answered):.0f} |"
+            f"| {page.name} | {statistics.median(loads.first_byte):.0f} |"
             f" {statistics.median(loads.loaded):.0f} | {max(loads.loaded):.0f} |"
-            f" {loads.weight / 1000:.1f} |"
+            f" {loads.size / 1000:.1f} |"
         )
-    slowest = max(statistics.median(loads.loaded) for loads in found.values())
-    heaviest = max(loads.weight for loads in found.values())
-    print(f"\nSlowest page {slowest:.0f} ms (median), heaviest {heaviest / 1000:.1f} kB.")
-    return 0 if slowest < LONGEST_MS and heaviest < HEAVIEST_BYTES else 1
+    slowest = max(statistics.median(loads.loaded) for loads in results.values())
+    largest = max(loads.size for loads in results.values())
+    print(f"\nSlowest page: {slowest:.0f} ms (median). Largest page: {largest / 1000:.1f} kB.")
+    return 0 if slowest < MAX_LOAD_MS and largest < MAX_BYTES else 1
 
 
 if __name__ == "__main__":

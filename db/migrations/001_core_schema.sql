@@ -1,18 +1,20 @@
--- 001: core schema of the curation database: genes, diseases, modes of inheritance, the entities that
--- join the three, the publications and reviews behind them, and the people who curate.
+-- 001: core schema of the curation database: genes, diseases, modes of inheritance, the entities
+-- that join the three, the publications and reviews behind them, and the people who curate.
 --
--- Runs unchanged on MariaDB 10.6+ and MySQL 8.0+. Every table names its own engine, character set and
--- collation, because the servers' defaults differ (utf8mb4_uca1400_ai_ci, utf8mb4_0900_ai_ci). Times are
--- DATETIME(6) in UTC: the defaults use CURRENT_TIMESTAMP, so sessions run with time_zone = '+00:00'.
--- Identifiers are utf8mb4 although their values are ASCII: an ascii column costs no byte less, but comparing
--- it with a search text such as 'é' is error 1267 (illegal mix of collations) instead of no rows. Closed
--- vocabularies compare byte by byte (utf8mb4_bin), so 'viewer' is not a role while 'Viewer' is one.
+-- Runs unchanged on MariaDB 10.6+ and MySQL 8.0+. Every table states its engine, character set and
+-- collation, because the servers' defaults differ (utf8mb4_uca1400_ai_ci, utf8mb4_0900_ai_ci).
+-- Times are DATETIME(6) in UTC: the defaults use CURRENT_TIMESTAMP, so sessions run with time_zone
+-- = '+00:00'. Identifiers are utf8mb4 although their values are ASCII: an ascii column costs no
+-- byte less, but comparing it with a search text such as 'é' is error 1267 (illegal mix of
+-- collations) instead of no rows. Closed vocabularies compare byte by byte (utf8mb4_bin), so
+-- 'viewer' is not a role while 'Viewer' is one.
 
--- People ---------------------------------------------------------------------------------------------
+-- People ------------------------------------------------------------------------------------------
 
--- The e-mail address and user name are unique under a collation that ignores case and accents, so that
--- nobody registers a look-alike of somebody else. It also means that a lookup may find a row whose
--- address is spelled differently: mail goes to the address stored here, never to the one typed in.
+-- The email address and user name are unique under a collation that ignores case and accents, so
+-- that no account can imitate another one's name. It also means that a lookup may find a row whose
+-- address is spelled differently: email is sent to the address stored here, never to the one
+-- entered.
 CREATE TABLE IF NOT EXISTS `user` (
   user_id       INT UNSIGNED NOT NULL AUTO_INCREMENT,
   user_name     VARCHAR(64) NOT NULL,
@@ -38,7 +40,7 @@ CREATE TABLE IF NOT EXISTS `user` (
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_ci
   COMMENT = 'Accounts of curators, reviewers and administrators';
 
--- Vocabularies ---------------------------------------------------------------------------------------
+-- Vocabularies ------------------------------------------------------------------------------------
 
 CREATE TABLE IF NOT EXISTS gene (
   hgnc_id       VARCHAR(16) NOT NULL COMMENT 'HGNC:1234',
@@ -104,13 +106,14 @@ CREATE TABLE IF NOT EXISTS publication (
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_ci
   COMMENT = 'Literature by PubMed id';
 
--- Curation -------------------------------------------------------------------------------------------
+-- Curation ----------------------------------------------------------------------------------------
 
--- A published entity is never rewritten: a correction makes a new row and the old one becomes inactive
--- and points to it by replaced_by. active_marker is 1 or NULL, which makes the unique key hold for active
--- rows only (NULLs never collide) on servers without partial indexes. Triggers keep it (004); a writer
--- never names it. It is not a generated column on purpose: MariaDB leaves those unread in CHECKSUM TABLE
--- (MDEV-22943), so a table that has one gets another checksum after a dump and restore of equal rows.
+-- A published entity is never rewritten: a correction adds a new row and the old one becomes
+-- inactive and points to it by replaced_by. active_marker is 1 or NULL, which makes the unique key
+-- hold for active rows only (NULLs never collide) on servers without partial indexes. Triggers
+-- maintain it (004); a writer never sets it. It is not a generated column on purpose: MariaDB
+-- leaves those unread in CHECKSUM TABLE (MDEV-22943), so a table that has one gets another checksum
+-- after a dump and restore of equal rows.
 CREATE TABLE IF NOT EXISTS entity (
   entity_id      INT UNSIGNED NOT NULL AUTO_INCREMENT,
   hgnc_id        VARCHAR(16) NOT NULL,
@@ -146,7 +149,8 @@ CREATE TABLE IF NOT EXISTS entity (
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_ci
   COMMENT = 'Gene, disease and mode of inheritance, with a category';
 
--- At most one review of an entity is the primary one; primary_marker works like active_marker above.
+-- At most one review of an entity is the primary one; primary_marker works like active_marker
+-- above.
 CREATE TABLE IF NOT EXISTS review (
   review_id      INT UNSIGNED NOT NULL AUTO_INCREMENT,
   entity_id      INT UNSIGNED NOT NULL,

@@ -1,15 +1,16 @@
 -- 002: where a gene lies on GRCh38 and how well it tolerates variation (gnomAD).
 --
--- Running this file again succeeds and changes nothing, on MySQL and MariaDB alike, also when an earlier
--- run got only part of the way or a site has added one of the columns by hand (MIGR-05).
--- ADD COLUMN IF NOT EXISTS would say this in a word but is a syntax error on MySQL, so the file asks
--- information_schema what is missing and sends that as ONE prepared ALTER TABLE: the table is altered
--- once, and on both servers such an ALTER happens wholly or not at all. Nothing missing: DO 0.
+-- Running this file again succeeds and changes nothing, on MySQL and MariaDB alike, also when an
+-- earlier run got only part of the way or a site has added one of the columns by hand (MIGR-05).
+-- ADD COLUMN IF NOT EXISTS would be shorter but is a syntax error on MySQL, so the file queries
+-- information_schema for what is missing and sends that as ONE prepared ALTER TABLE, which is
+-- atomic on both servers. If nothing is missing, it sends DO 0.
 --
--- The columns of the derived tables take the connection's collation and those of information_schema have
--- their own; the explicit COLLATE keeps the comparison from being an illegal mix (1267) on either server.
+-- The columns of the derived tables take the connection's collation and those of information_schema
+-- have their own; the explicit COLLATE keeps the comparison from being an illegal mix (1267) on
+-- either server.
 
--- MySQL cuts GROUP_CONCAT off at 1024 bytes unless told otherwise; a cut-off ALTER would be a syntax error.
+-- MySQL truncates GROUP_CONCAT to 1024 bytes by default; a truncated ALTER would be a syntax error.
 SET @saved_group_concat_max_len = @@SESSION.group_concat_max_len;
 SET SESSION group_concat_max_len = 65536;
 
@@ -40,7 +41,7 @@ PREPARE add_columns FROM @ddl;
 EXECUTE add_columns;
 DEALLOCATE PREPARE add_columns;
 
--- Indexes: everything on a stretch of a chromosome, and the look-up by Ensembl id.
+-- Indexes: genes in a range of a chromosome, and lookup by Ensembl ID.
 SET @missing = (
   SELECT GROUP_CONCAT(wanted.clause ORDER BY wanted.position SEPARATOR ', ')
   FROM (
@@ -60,7 +61,7 @@ PREPARE add_indexes FROM @ddl;
 EXECUTE add_indexes;
 DEALLOCATE PREPARE add_indexes;
 
--- Rules that hold for every row, whoever writes it.
+-- Constraints for every row.
 SET @missing = (
   SELECT GROUP_CONCAT(wanted.clause ORDER BY wanted.position SEPARATOR ', ')
   FROM (

@@ -1,9 +1,10 @@
--- 003: one row per entity with the words a reader wants beside the ids: gene, disease, inheritance, category.
+-- 003: one row for each entity with the names of gene, disease, inheritance and category.
 --
--- SQL SECURITY INVOKER: the reader's own privileges count, so the view keeps working when the account that
--- created it is gone or, after a restore on another server, never existed.
--- CREATE OR REPLACE is the same statement on MariaDB and MySQL, hence a second run changes nothing. Every
--- column is named (no SELECT *): a column added to a table later must not appear here by accident.
+-- SQL SECURITY INVOKER: the reader's own privileges count, so the view keeps working when the
+-- account that created it no longer exists or, after a restore on another server, never existed.
+-- CREATE OR REPLACE is the same statement on MariaDB and MySQL, hence a second run changes nothing.
+-- Every column is named (no SELECT *): a column added to a table later must not appear here by
+-- accident.
 
 CREATE OR REPLACE
   SQL SECURITY INVOKER

@@ -1,14 +1,16 @@
--- 004: triggers that keep every change of an entity's status, category or activity, whoever makes it, and
--- the markers behind the two "at most one" keys of 001; and a procedure that counts entities per category.
+-- 004: triggers that record every change of an entity's status, category or activity, and maintain
+-- the markers of the two "at most one" keys of 001; and a procedure that counts entities per
+-- category.
 --
--- Triggers and procedures are dropped and created again, because CREATE OR REPLACE is MariaDB's alone and
--- CREATE ... IF NOT EXISTS came to MySQL only with 8.0.29 (and would keep an outdated body). A second run
--- therefore ends in the same definitions. Writes that happen between DROP and CREATE on such a second run
--- go unrecorded, so it belongs into a time without curators.
+-- Triggers and procedures are dropped and created again, because CREATE OR REPLACE exists only on
+-- MariaDB and CREATE ... IF NOT EXISTS came to MySQL only with 8.0.29 (and would keep an outdated
+-- body). A second run therefore ends in the same definitions. Writes that happen between DROP and
+-- CREATE on such a second run are not recorded, so run it while no curator is working.
 --
--- Privileges: TRIGGER and CREATE ROUTINE on the schema. With binary logging on (the default of MySQL 8.0
--- and later, a choice on MariaDB) the server refuses CREATE TRIGGER with error 1419 unless the account has
--- SUPER or the server runs with log_bin_trust_function_creators = 1; docs/schema.md tells the operator.
+-- Privileges: TRIGGER and CREATE ROUTINE on the schema. With binary logging on (the default of
+-- MySQL 8.0 and later, a choice on MariaDB) the server refuses CREATE TRIGGER with error 1419
+-- unless the account has SUPER or the server runs with log_bin_trust_function_creators = 1; see
+-- docs/schema.md.
 
 CREATE TABLE IF NOT EXISTS entity_status_history (
   history_id    BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
@@ -84,7 +86,7 @@ END$$
 
 DELIMITER ;
 
--- Entities older than the triggers get their first line of history; those that have one keep it.
+-- Entities older than the triggers get their first row of history.
 INSERT INTO entity_status_history (entity_id, new_status, new_category, new_is_active, changed_at)
 SELECT e.entity_id, e.status, e.category, e.is_active, e.created_at
 FROM entity AS e

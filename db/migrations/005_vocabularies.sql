@@ -1,11 +1,11 @@
--- 005: the rows of the two closed vocabularies, and names typed as blanks become "not given".
+-- 005: the rows of the two closed vocabularies; names that contain only spaces become NULL.
 --
--- Data only, in one transaction: a failure in any statement leaves nothing behind once the connection rolls
--- back or closes. Nothing here commits implicitly.
+-- Data only, in one transaction: if any statement fails, all changes are rolled back. No statement
+-- commits implicitly.
 --
--- Running it again adds only what is missing and leaves a curator's later wording alone. INSERT IGNORE would
--- do that too, but it turns every other error of the statement (a cut-off value, a broken foreign key) into
--- a warning; ON DUPLICATE KEY UPDATE would overwrite the wording.
+-- Running it again adds only missing rows and keeps terms that a curator changed. INSERT IGNORE
+-- would do the same, but it turns every other error of the statement (a truncated value, a violated
+-- foreign key) into a warning; ON DUPLICATE KEY UPDATE would overwrite the terms.
 
 START TRANSACTION;
 
@@ -44,8 +44,8 @@ WHERE NOT EXISTS (
   WHERE present.category = CONVERT(wanted.category USING utf8mb4) COLLATE utf8mb4_bin
 );
 
--- updated_at is set to itself so that the clean-up does not pass for an edit by the person.
--- A VARCHAR of blanks only equals '' under a padding collation, hence no TRIM is needed to find it.
+-- updated_at is set to itself so that the change does not count as an edit of the account.
+-- Under a padding collation, a VARCHAR that contains only spaces equals '', so TRIM is not needed.
 UPDATE `user` SET first_name = NULL, updated_at = updated_at WHERE first_name = '';
 UPDATE `user` SET family_name = NULL, updated_at = updated_at WHERE family_name = '';
 UPDATE `user` SET orcid = NULL, updated_at = updated_at WHERE orcid = '';

@@ -1,14 +1,14 @@
-"""The rows of the development data set, the same ones on every run.
+"""The rows of the development data set, identical on every run.
 
-What is real: the genes (``genes.tsv``: approved symbols, names, aliases, chromosomes and Ensembl ids
-of genes known in neurodevelopmental disorders, after HGNC, CC0) and the diseases (``diseases.tsv``:
-names after the Mondo Disease Ontology, CC BY 4.0, under their MONDO id or, for some, their OMIM
+Real data: the genes (``genes.tsv``: approved symbols, names, aliases, chromosomes and Ensembl IDs
+of genes known in neurodevelopmental disorders, from HGNC, CC0) and the diseases (``diseases.tsv``:
+names from the Mondo Disease Ontology, CC BY 4.0, with their MONDO ID or, for some, their OMIM
 number, so that both schemes occur).
 
-What is made up: everything else. Which gene goes with which disease, how strong the evidence is and
-what the synopses say is multiplied out by a seeded random generator and must never be read as
-medicine. PubMed ids start at 900000001, far beyond any that PubMed has given out; e-mail addresses
-end in example.org; nobody has a password, so none of these people can sign in.
+All other data is invented. A seeded random generator combines genes with diseases, strength of
+evidence and synopses; none of it has a medical meaning. PubMed IDs start at 900000001, far above
+those that PubMed has assigned; email addresses end in example.org; no account has a password, so
+none of them can sign in.
 """
 
 import csv
@@ -30,7 +30,7 @@ RANDOM_SEED = 6990  # HGNC number of MECP2
 
 @dataclass(frozen=True)
 class UserOf:
-    """The ``user_id`` of the person with this user name: the database gives the number."""
+    """The ``user_id`` of the account with this user name; the database assigns the number."""
 
     user_name: str
 
@@ -49,11 +49,11 @@ class Table:
 
 @dataclass(frozen=True)
 class DataSet:
-    """Tables in an order that satisfies the foreign keys, and what links entities to successors.
+    """Tables in an order that satisfies the foreign keys, and the replaced entities.
 
-    Arguments:
-        tables: to be inserted in this order.
-        replaced: ids of inactive entities whose successor is the entity with the next id.
+    Attributes:
+        tables: Tables in the order of insertion.
+        replaced: IDs of inactive entities whose successor is the entity with the next ID.
     """
 
     tables: tuple[Table, ...]
@@ -61,10 +61,10 @@ class DataSet:
 
 
 def data_set() -> DataSet:
-    """Build the whole data set.
+    """Build the data set.
 
     Returns:
-        148 genes, about a hundred diseases, some 6,000 entities and as many reviews.
+        148 genes, about 100 diseases, about 6,000 entities and as many reviews.
     """
     chance = random.Random(RANDOM_SEED)  # noqa: S311 - repeatable data, not secrets
     genes, diseases = _read("genes.tsv"), _read("diseases.tsv")
@@ -109,7 +109,7 @@ def _users() -> Table:
     for number, (name, first, family, role, state, comment) in enumerate(_PEOPLE):
         created = EPOCH + dt.timedelta(days=number)
         confirmed = None if state == "unconfirmed" else created + dt.timedelta(hours=2)
-        # The one ORCID iD that ORCID itself documents as an example.
+        # The ORCID iD that ORCID documents as an example.
         orcid = "0000-0002-1825-0097" if number == 0 else None
         who = (name, f"{name}@example.org", first, family, orcid, comment, role, state)
         rows.append((*who, created, created, confirmed))
@@ -170,7 +170,8 @@ def _publications(chance: random.Random, genes: list[dict[str, str]]) -> Table:
         symbol, cohort = chance.choice(genes)["symbol"], chance.randint(3, 480)
         title = chance.choice(_STUDIES).format(symbol=symbol, n=cohort)
         abstract = (
-            f"We studied {cohort} individuals. {_finding(chance, symbol)} {_finding(chance, symbol)} "
+            f"We studied {cohort} individuals. "
+            f"{_finding(chance, symbol)} {_finding(chance, symbol)} "
             "This abstract is made up and belongs to a development data set."
         )
         keywords = json.dumps(sorted(chance.sample(_KEYWORDS, 3)), ensure_ascii=False)
@@ -189,7 +190,7 @@ _REPLACED_IN_A_HUNDRED = 4
 
 
 class _Curated(NamedTuple):
-    """What the reviews need to know of an entity."""
+    """The fields of an entity that its reviews use."""
 
     entity_id: int
     symbol: str
@@ -215,7 +216,7 @@ def _entities(
         for disease in chance.sample(diseases, DISEASES_PER_GENE):
             what = (gene["hgnc_id"], disease["disease_id"], chance.choice(modes))
             phenotype, curator = chance.random() < 0.9, chance.choice(curators)
-            # A corrected entity keeps its old row, directly before the one that replaced it.
+            # A corrected entity has its old row directly before the row that replaced it.
             versions = (False, True) if chance.randrange(100) < _REPLACED_IN_A_HUNDRED else (True,)
             for is_active in versions:
                 entity_id = len(rows) + 1
@@ -246,13 +247,17 @@ def _entities(
 _FINDINGS = (
     "Most variants in {symbol} arose de novo and truncate the protein.",
     "Patch-clamp recordings show a shift of activation by {n} mV and a slower τ of inactivation.",
-    "Seizures begin at a median age of {n} months; levels of γ-aminobutyric acid (GABA) were reduced.",
-    "Two families segregate a missense variant that destabilises the β-sheet of the catalytic domain.",
-    "Children walk at {n} months on average; naïve observers rated language as the main difficulty.",
+    "Seizures begin at a median age of {n} months; levels of γ-aminobutyric acid (GABA) were "
+    "reduced.",
+    "Two families segregate a missense variant that destabilises the β-sheet of the catalytic "
+    "domain.",
+    "Children walk at {n} months on average; naïve observers rated language as the main "
+    "difficulty.",
     "Café-au-lait spots were seen in {n} % and are probably coincidental.",
     "Knock-down of {symbol} in zebrafish (≤ {n} h after fertilisation) reproduces the small head.",
     "MRI is normal in most; a thin corpus callosum and delayed myelination occur in {n} %.",
-    "Expression in Purkinje cells falls below {n} μmol/l equivalents in the model of Sjögren's group.",
+    "Expression in Purkinje cells falls below {n} μmol/l equivalents in the model of Sjögren's "
+    "group.",
 )
 
 _REVIEW_COLUMNS = (
@@ -284,7 +289,7 @@ def _reviews(chance: random.Random, curated: list[_Curated]) -> tuple[Table, Tab
 
 
 def _versions(chance: random.Random) -> tuple[bool, ...]:
-    """Tell for each review of one entity whether it is the primary one."""
+    """Yield for each review of one entity whether it is the primary one."""
     (versions,) = chance.choices(((), (True,), (False, True)), weights=(10, 75, 15))
     return versions
 

@@ -2,9 +2,9 @@
 
     python db/seed/generate.py | mariadb --default-character-set=utf8mb4 sysndd
 
-The SQL runs on MariaDB and MySQL, in one transaction, on a schema that the migrator has brought up to
-date. Where an entity, gene or disease is there already it stops before it writes, with error 1146
-naming a table called "seed refused: …": plain SQL has no other way to say so on both servers.
+The SQL runs on MariaDB and MySQL, in one transaction, on a schema with all migrations applied. If
+the schema contains an entity, gene or disease, it stops before it writes, with error 1146 for a
+table named "seed refused: …". Plain SQL has no other way to fail with a message on both servers.
 """
 
 import datetime as dt
@@ -13,31 +13,31 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-# Run as a file, Python knows this folder only; the package is found from the repository's root.
+# Python adds only this folder to the path; the package is imported from the repository's root.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from db.seed.dataset import DataSet, Table, UserOf, Value, data_set
 
-# Some 100 kB for each statement, far below the smallest max_allowed_packet.
+# About 100 kB for each statement, far below the smallest max_allowed_packet.
 ROWS_PER_INSERT = 200
 
 IS_LOADED = (
     "EXISTS (SELECT 1 FROM entity) OR EXISTS (SELECT 1 FROM gene) OR EXISTS (SELECT 1 FROM disease)"
 )
-_REFUSAL = "seed refused: there are genes, diseases or entities"
+_REFUSAL = "seed refused: the schema has genes, diseases or entities"
 
 
 def main() -> None:
-    """Print the whole script."""
-    # No other session setting matters: literals hold no backslash and use single quotes, and every
-    # time is written out.
+    """Print the script."""
+    # No other session setting matters: literals contain no backslash and use single quotes, and
+    # all times are literals.
     sys.stdout.write("SET NAMES utf8mb4;\nSTART TRANSACTION;\n")
     for statement in (*guard(), *statements(data_set()), "COMMIT"):
         sys.stdout.write(f"{statement};\n")
 
 
 def guard() -> Iterator[str]:
-    """Yield the statements that stop a client whose schema holds data already."""
+    """Yield the statements that stop the client if the schema contains data."""
     yield f"SET @seed_guard = IF({IS_LOADED}, 'SELECT 1 FROM `{_REFUSAL}`', 'DO 0')"
     yield "PREPARE seed_guard FROM @seed_guard"
     yield "EXECUTE seed_guard"
@@ -70,9 +70,9 @@ def _literal(value: Value) -> str:
         case UserOf(user_name):
             return f"(SELECT user_id FROM `user` WHERE user_name = {_literal(user_name)})"
         case str():
-            # A backslash escapes or does not, as sql_mode says; without one both readings agree.
+            # Whether a backslash escapes depends on sql_mode, so the data set contains none.
             if "\\" in value:
-                raise ValueError(f"the data set must not hold a backslash: {value!r}")
+                raise ValueError(f"the data set must not contain a backslash: {value!r}")
             return "'" + value.replace("'", "''") + "'"
 
 

@@ -1,8 +1,8 @@
 """Load the development data set into the application schema, once.
 
-Reads DB_HOST, DB_PORT, DB_SOCKET, DB_USER, DB_PASSWORD and DB_NAME (or their *_FILE) as every
-service does. Everything goes into one transaction. On a schema that holds the data already it says so
-and ends with 0; on one that holds other genes, diseases or entities it refuses and ends with 1.
+The settings are DB_HOST, DB_PORT, DB_SOCKET, DB_USER, DB_PASSWORD and DB_NAME (or their *_FILE), as
+for every service. The rows are inserted in one transaction. If the schema contains the data set
+already, the exit code is 0; if it contains other genes, diseases or entities, 1.
 """
 
 import asyncio
@@ -19,24 +19,24 @@ from sysndd_core.settings.base import Settings
 from sysndd_core.settings.base import load as load_settings
 from sysndd_core.settings.database import DatabaseSettings
 
-# Run as a file, Python knows this folder only; the package is found from the repository's root.
+# Python adds only this folder to the path; the package is imported from the repository's root.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from db.seed.dataset import DataSet, data_set
 from db.seed.generate import IS_LOADED, statements
 
-# Held while looking and loading, so that of two loaders one loads and the other finds it loaded.
+# Held during the check and the load, so that only one of two loaders inserts the rows.
 _LOCK = "sysndd_seed"
 
 
 class SeedSettings(Settings):
-    """What the loader reads."""
+    """The settings groups of the loader."""
 
     database: DatabaseSettings
 
 
 class SeedRefused(SysnddError):
-    """The schema holds rows that are not the seed's."""
+    """The schema contains rows that are not part of the data set."""
 
     code = "seed_refused"
     title = "The seed was not loaded"
@@ -46,13 +46,13 @@ def main() -> int:
     """Load the data set into the schema that the environment names.
 
     Returns:
-        0 when the data are there afterwards, 1 otherwise.
+        0 if the schema contains the data set afterwards, 1 otherwise.
     """
     try:
         settings = load_settings(SeedSettings, os.environ)
         message = asyncio.run(load_seed(settings.database))
     except SchemaChanging:
-        sys.stderr.write("seed: a table is missing; run the migrator first: sysndd-migrator up\n")
+        sys.stderr.write("seed: a table is missing; run `sysndd-migrator up` first\n")
         return 1
     except (SysnddError, pymysql.err.Error) as error:
         sys.stderr.write(f"seed: {error}\n")
@@ -62,17 +62,18 @@ def main() -> int:
 
 
 async def load_seed(settings: DatabaseSettings) -> str:
-    """Load the data set unless it is there.
+    """Load the data set unless the schema contains it.
 
     Args:
-        settings: the server and, by ``name``, the application schema.
+        settings: The server and the application schema.
 
     Returns:
         A sentence with the number of rows in each table.
 
     Raises:
-        SeedRefused: the schema holds other data.
-        DatabaseUnavailable, SchemaChanging: no server, or the migrator has not run.
+        SeedRefused: The schema contains other data.
+        DatabaseUnavailable: No connection.
+        SchemaChanging: A table is missing.
     """
     data = data_set()
     connection = await connect(settings, schema=settings.name)
@@ -81,18 +82,18 @@ async def load_seed(settings: DatabaseSettings) -> str:
             async with connection.cursor() as cursor:
                 return await _load_once(cursor, data)
     finally:
-        # Ends the transaction of a failed run as well: the server rolls back, and frees the lock.
+        # If the load failed, the server rolls back its transaction and releases the lock.
         connection.close()
 
 
 async def _load_once(cursor: aiomysql.Cursor, data: DataSet) -> str:
     await cursor.execute("SELECT GET_LOCK(%s, 60) AS held", (_LOCK,))
     if (await cursor.fetchone())["held"] != 1:
-        raise SeedRefused("another loader has been at work for a minute")
+        raise SeedRefused("another loader held the lock for 60 seconds")
     await cursor.execute(f"SELECT {IS_LOADED} AS loaded")
     if (await cursor.fetchone())["loaded"]:
-        await _recognise(cursor, data)
-        return f"already there, nothing changed ({await _counts(cursor, data)})"
+        await _require_seed(cursor, data)
+        return f"already loaded, nothing changed ({await _counts(cursor, data)})"
     await cursor.execute("START TRANSACTION")
     for statement in statements(data):
         await cursor.execute(statement)
@@ -100,8 +101,8 @@ async def _load_once(cursor: aiomysql.Cursor, data: DataSet) -> str:
     return f"loaded {await _counts(cursor, data)}"
 
 
-async def _recognise(cursor: aiomysql.Cursor, data: DataSet) -> None:
-    """Raise SeedRefused unless the genes of the seed are among those that are there."""
+async def _require_seed(cursor: aiomysql.Cursor, data: DataSet) -> None:
+    """Raise SeedRefused unless the schema contains the genes of the data set."""
     genes = next(table for table in data.tables if table.name == "gene")
     symbols = [row[genes.columns.index("symbol")] for row in genes.rows]
     marks = ", ".join(["%s"] * len(symbols))
@@ -111,8 +112,8 @@ async def _recognise(cursor: aiomysql.Cursor, data: DataSet) -> None:
     entities = (await cursor.fetchone())["found"]
     if found < len(symbols) or not entities:
         raise SeedRefused(
-            f"the schema holds other data ({found} of {len(symbols)} genes, {entities} entities); "
-            "seed an empty one"
+            f"the schema contains other data ({found} of {len(symbols)} genes, {entities} "
+            "entities); use an empty schema"
         )
 
 

@@ -24,7 +24,7 @@ from tests.support.site import Site
 from tests.support.smtp_faults import STALL, faulty_smtp
 
 SAMPLES = int(os.environ.get("SAMPLES", "500"))
-AT_ONCE = 4
+CONCURRENCY = 4
 WRONG = "not the password"
 
 
@@ -77,29 +77,29 @@ async def _takes_the_same_time(url: str, path: str) -> bool:
     # Both arms in random order, so that other load on the machine affects both.
     plan = [0, 1] * (SAMPLES + 10)
     random.shuffle(plan)
-    todo = iter(plan)
+    remaining = iter(plan)
     statuses: set[int] = set()
-    limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
+    limits = httpx.Limits(max_connections=CONCURRENCY, max_keepalive_connections=CONCURRENCY)
 
-    async def ask(client: httpx.AsyncClient) -> None:
-        for arm in todo:
+    async def send_requests(client: httpx.AsyncClient) -> None:
+        for arm in remaining:
             body = ARMS[path][arm]()
-            began = time.perf_counter()
-            answer = await client.post(f"/api/auth/{path}", json=body)
-            arms[arm].append((time.perf_counter() - began) * 1000)
-            statuses.add(answer.status_code)
+            started = time.perf_counter()
+            response = await client.post(f"/api/auth/{path}", json=body)
+            arms[arm].append((time.perf_counter() - started) * 1000)
+            statuses.add(response.status_code)
 
     async with httpx.AsyncClient(base_url=url, timeout=60, limits=limits) as client:
-        await asyncio.gather(*(ask(client) for _ in range(AT_ONCE)))
+        await asyncio.gather(*(send_requests(client) for _ in range(CONCURRENCY)))
     known, unknown = (values[10:] for values in arms)  # the first ones open connections
     medians = statistics.median(known), statistics.median(unknown)
     p = rank_test(known, unknown)
-    print(  # noqa: T201 - the lane shows its figures
+    print(  # noqa: T201 - the lane reports these figures
         f"\n{path:15} known {medians[0]:8.2f} ms  unknown {medians[1]:8.2f} ms"
         f"  difference {medians[0] - medians[1]:+.2f} ms  p = {p:.3f}  n = {len(known)}"
     )
     assert len(statuses) == 1, statuses
-    # Four tests: 0.05 for all of them together.
+    # A significance level of 0.05 for the four tests together.
     return abs(medians[0] - medians[1]) < 2 and p > 0.0125
 
 

@@ -22,20 +22,21 @@ async def test_the_email_of_a_registration_arrives_within_five_seconds(
         api_and_mailer(site, tmp_path, smtp) as url,
         httpx.AsyncClient(base_url=url, timeout=60) as client,
     ):
-        taken = []
+        durations = []
         for number in range(REGISTRATIONS):
             body = registration(f"person{number}@lab.example")
-            began = time.perf_counter()
-            asking = asyncio.create_task(client.post("/api/auth/register", json=body))
+            started = time.perf_counter()
+            request = asyncio.create_task(client.post("/api/auth/register", json=body))
             while len(smtp.accepted) <= number:
-                assert time.perf_counter() - began < 60, number
+                assert time.perf_counter() - started < 60, number
                 await asyncio.sleep(0.002)
-            taken.append((time.perf_counter() - began) * 1000)
-            assert (await asking).status_code == 202
+            durations.append((time.perf_counter() - started) * 1000)
+            assert (await request).status_code == 202
             assert smtp.accepted[number]["To"] == body["email"]
-    taken.sort()
-    print(  # noqa: T201 - the lane shows its figures
-        f"\nregistration mail: median {taken[len(taken) // 2]:.0f} ms,"
-        f" p99 {taken[int(len(taken) * 0.99)]:.0f} ms, longest {taken[-1]:.0f} ms, n = {len(taken)}"
+    durations.sort()
+    p99 = durations[int(len(durations) * 0.99)]
+    print(  # noqa: T201 - the lane reports these figures
+        f"\nregistration email: median {durations[len(durations) // 2]:.0f} ms,"
+        f" p99 {p99:.0f} ms, maximum {durations[-1]:.0f} ms, n = {len(durations)}"
     )
-    assert taken[int(len(taken) * 0.99)] < 5000
+    assert p99 < 5000

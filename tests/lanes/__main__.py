@@ -1,10 +1,10 @@
-"""``make lane`` and ``make ci``: run a lane, or those of CI side by side.
+"""``make lane`` and ``make ci``: run one lane, or the lanes of CI in parallel.
 
     python -m tests.lanes                      list the lanes
     python -m tests.lanes NAME [ARGUMENT …]    run one; arguments go to its command
-    python -m tests.lanes ci                   run CI's rows side by side
+    python -m tests.lanes ci                   run the rows of CI in parallel
 
-The last line of a lane says how it ended and how long it took.
+The last line of a lane reports its result and duration.
 """
 
 import os
@@ -25,7 +25,14 @@ _BY_NAME = {lane.name: lane for lane in (*LANES, _TEST)}
 
 
 def main(arguments: list[str]) -> int:
-    """Run what is asked for; return 0 only when everything passed."""
+    """Run a lane, the lanes of CI, or list the lanes.
+
+    Args:
+        arguments: Command-line arguments.
+
+    Returns:
+        0 if all steps passed, 1 if one failed, 2 for an unknown lane.
+    """
     if not arguments:
         width = max(len(lane.name) for lane in LANES)
         print("\n".join(f"  make lane LANE={lane.name:<{width}}  {lane.about}" for lane in LANES))
@@ -34,16 +41,16 @@ def main(arguments: list[str]) -> int:
     if name == "ci":
         return _run_rows()
     if name not in _BY_NAME:
-        print(f"There is no lane {name}; `make lane` lists them.", file=sys.stderr)
+        print(f"Unknown lane: {name}. Run `make lane` to list the lanes.", file=sys.stderr)
         return 2
     return 0 if _run(_BY_NAME[name], more, None) else 1
 
 
 def _run_rows() -> int:
-    """Run the rows side by side; each lane's output is printed whole when it ends."""
+    """Run the rows in parallel; print the complete output of each lane when it ends."""
     failed: list[str] = []
     printing = threading.Lock()
-    _mailpit()  # built once, before anybody needs it
+    _mailpit()  # built once, before two lanes need it
 
     def run_row(names: Sequence[str]) -> None:
         for name in names:
@@ -66,25 +73,25 @@ def _run_rows() -> int:
 
 
 def _run(lane: Lane, arguments: Sequence[str], output: IO[str] | None) -> bool:
-    """Run a lane's steps; return whether all of them passed."""
-    begun = time.monotonic()
+    """Run the steps of a lane; return whether all of them passed."""
+    started = time.monotonic()
     passed = all(_passes(step, lane, arguments, output) for step in lane.steps)
-    line = f"{lane.name}: {'passed' if passed else 'FAILED'} in {time.monotonic() - begun:.0f} s"
+    line = f"{lane.name}: {'passed' if passed else 'FAILED'} in {time.monotonic() - started:.0f} s"
     print(line, file=output, flush=True)
     return passed
 
 
 def _passes(step: Step, lane: Lane, arguments: Sequence[str], output: IO[str] | None) -> bool:
-    filled = {
+    values = {
         "{python}": [sys.executable],
         "{workers}": [os.environ.get("TEST_WORKERS") or "3"],
         "{servers}": shlex.split(os.environ.get("SERVERS", "")),
         "{mailpit}": [_mailpit()] if lane.needs_mailpit else [],
     }
-    command = [part for word in step.command for part in filled.get(word, [word])]
+    command = [part for word in step.command for part in values.get(word, [word])]
     if step.takes_arguments:
         command += arguments
-    environ = {name: "".join(filled.get(value, [value])) for name, value in step.environ.items()}
+    environ = {name: "".join(values.get(value, [value])) for name, value in step.environ.items()}
     done = subprocess.run(
         command,
         env=environ | dict(os.environ),
@@ -97,7 +104,7 @@ def _passes(step: Step, lane: Lane, arguments: Sequence[str], output: IO[str] | 
 
 
 def _mailpit() -> str:
-    """Return the path of the real Mailpit, which is built the first time."""
+    """Return the path of Mailpit, which the first call builds."""
     script = Path("deploy/local/mailpit.sh")
     built = subprocess.run(["bash", script], stdout=subprocess.PIPE, text=True, check=True)
     return built.stdout.strip()

@@ -1,4 +1,4 @@
-"""The lanes: what takes too long for every run of ``make test``, each one command.
+"""The lanes: tests and checks that take too long for ``make test``.
 
 ``make lane`` lists them, ``make lane LANE=servers`` runs one. ``make ci`` runs those of ``CI``.
 """
@@ -17,7 +17,7 @@ SERVER_TESTS = (
         for name in ("schema", "migrator", "core", "api", "backup", "mailer")
     ),
 )
-"""What depends on the database server."""
+"""Tests that depend on the database server."""
 
 CI_SERVER_TESTS = (
     "tests/servers",
@@ -32,7 +32,7 @@ CI_SERVER_TESTS = (
         )
     ),
 )
-"""The part of it that differs most between servers."""
+"""The part of ``SERVER_TESTS`` that differs most between servers."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,10 @@ class Step:
     """One command of a lane.
 
     Attributes:
-        command: its words; ``{python}``, ``{workers}`` and ``{mailpit}`` are filled in.
-        environ: further environment variables; those that are set already win.
-        takes_arguments: whether what a person adds (``ARGS=``) goes to this command.
+        command: Words of the command. ``{python}``, ``{workers}``, ``{servers}`` and ``{mailpit}``
+            are replaced.
+        environ: Default environment variables.
+        takes_arguments: Whether this command gets the arguments of ``ARGS=``.
     """
 
     command: Sequence[str]
@@ -52,13 +53,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Lane:
-    """A set of tests or checks with a name.
+    """A named set of tests or checks.
 
     Attributes:
-        name: what ``LANE=`` takes.
-        about: one line for the list.
-        steps: run in turn until one fails.
-        needs_mailpit: whether the real Mailpit is built first.
+        name: Value of ``LANE=``.
+        about: One line for the list.
+        steps: Run one after the other until one fails.
+        needs_mailpit: Whether Mailpit is built first.
     """
 
     name: str
@@ -77,12 +78,12 @@ LANES: tuple[Lane, ...] = (
     _servers("servers-ci", "The part of `servers` that CI runs", CI_SERVER_TESTS),
     Lane(
         "containers",
-        "Build the images, run them in a real engine, test what runs",
+        "Build the images, run them in a container engine, test the deployment",
         (Step(("{python}", "-m", "tests.containers")),),
     ),
     Lane(
         "mailpit",
-        "The tests that read emails, with the real Mailpit",
+        "The tests that read emails, with Mailpit",
         (Step((*_PYTEST, "-m", "reads_mail", _INTEGRATION), {"TEST_MAILPIT": "{mailpit}"}),),
         needs_mailpit=True,
     ),
@@ -130,8 +131,8 @@ LANES: tuple[Lane, ...] = (
     ),
     Lane(
         "kills-accounts",
-        "Kill the API at every step of every request that changes accounts; time the answers"
-        " to known and unknown addresses (SAMPLES)",
+        "Kill the API at every step of every request that changes accounts; compare response times"
+        " for known and unknown addresses (SAMPLES)",
         (
             Step(
                 (
@@ -154,8 +155,8 @@ CI: tuple[tuple[str, ...], ...] = (
     ("test", "mailpit", "walk"),
     ("servers-ci",),
 )
-"""What CI runs: the lanes of a row one after the other, the rows side by side.
+"""The lanes of CI: the lanes of a row run one after the other, the rows in parallel.
 
-Most tests wait for a server most of the time, so together they take little more than the longest.
-``test`` is ``make test``.
+Most tests mostly wait for servers, so in parallel the rows take little longer than the longest
+one. ``test`` is ``make test``.
 """

@@ -1,1 +1,1 @@
-"""Load on a running system: `make load` and `make load-pool`."""
+"""Load tests of a running system: ``make load`` and ``make load-pool``."""

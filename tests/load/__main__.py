@@ -1,7 +1,8 @@
-"""``make load``: a realistic mix, and a report. ``make load-pool``: which pool size, and what it costs.
+"""``make load`` sends a realistic mix of requests and prints a report.
 
-The sweep runs APIs of each size beside the system's own, on the same database. Past the knee an API
-must answer 503 with Retry-After, never hang and never run the database out of connections.
+``make load-pool`` compares pool sizes. It runs an additional API of each size on the same database.
+When overloaded, an API must respond 503 with Retry-After, and must neither hang nor use up the
+connections of the database.
 """
 
 import argparse
@@ -15,27 +16,35 @@ from tests.load.system import System, running
 
 OTHER_POOLS = 10  # backup worker and mailer, five each
 MIGRATOR, RESERVE = 4, 10
-# The smallest pool that serves as much as the best one, but for noise.
-GOOD_ENOUGH = 0.97
+# Share of the best throughput that a smaller pool must reach; the rest is noise.
+SUFFICIENT_SHARE = 0.97
 
 
 @dataclass(frozen=True)
 class Point:
-    """One size of the sweep and what happened there."""
+    """The result of one pool size.
+
+    Attributes:
+        workers: Processes of the API.
+        pool: Connections of each process.
+        outcome: The measurement.
+        peak_connections: Maximum number of connections of the database server.
+        rejected: Connections that the server rejected with error 1040.
+    """
 
     workers: int
     pool: int
     outcome: Outcome
     peak_connections: int
-    refused: int
+    rejected: int
 
 
-# A quick machine serves 200 impatient users over one connection within the default of two seconds.
-KNEE_SECONDS = 0.05
+# With the default of two seconds, a fast machine serves 200 users over one connection.
+OVERLOAD_POOL_TIMEOUT = 0.05
 
 
 def main() -> int:
-    """Run one of the two; return 0 when nothing happened that must not."""
+    """Run the load test; return 0 if no request failed and no connection was rejected."""
     options = _options()
     with running() as system:
         if options.pool:
@@ -49,7 +58,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
-    parser.add_argument("--locust", type=Path, required=True, help="the program")
+    parser.add_argument("--locust", type=Path, required=True, help="path of the program")
     parser.add_argument("--users", type=int, default=50)
     parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument(
@@ -57,20 +66,20 @@ def _options() -> argparse.Namespace:
         type=float,
         nargs=2,
         default=(0.5, 1.5),
-        metavar=("LEAST", "MOST"),
-        help="seconds between two requests of one user (0.5 1.5)",
+        metavar=("MIN", "MAX"),
+        help="seconds between two requests of a user (default 0.5 1.5)",
     )
-    parser.add_argument("--pool", action="store_true", help="sweep pool sizes and workers")
+    parser.add_argument("--pool", action="store_true", help="compare pool sizes")
     parser.add_argument("--pools", type=int, nargs="*", default=[1, 2, 5, 10])
     parser.add_argument("--workers", type=int, nargs="*", default=[2, 4])
     return parser.parse_args()
 
 
-def _report(outcome: Outcome, users: int, refused: int) -> str:
+def _report(outcome: Outcome, users: int, rejected: int) -> str:
     lines = [
         f"\n{users} users for {outcome.seconds} s through the proxy",
         f"  served {outcome.served} ({outcome.per_second:.0f}/s), shed {outcome.shed},"
-        f" failed {outcome.failed}; error 1040: {refused}",
+        f" failed {outcome.failed}; error 1040: {rejected}",
         f"  p50 {outcome.percentile(50):.0f} ms, p95 {outcome.percentile(95):.0f} ms,"
         f" p99 {outcome.percentile(99):.0f} ms\n",
         f"  {'request':<24} {'count':>7} {'p50 ms':>8} {'p95 ms':>8}",
@@ -81,7 +90,7 @@ def _report(outcome: Outcome, users: int, refused: int) -> str:
             f"  {name:<24} {len(times):>7} {one.percentile(50):>8.0f} {one.percentile(95):>8.0f}"
         )
     lines.append(f"\n  outcomes: {dict(outcome.outcomes)}")
-    lines.append(f"\n  {'worker':<10} {'pool':>5} {'most in use':>12} {'most waiting':>13}")
+    lines.append(f"\n  {'worker':<10} {'pool':>5} {'max in use':>12} {'max waiting':>13}")
     for pid, pool in sorted(outcome.pools.items()):
         lines.append(f"  {pid:<10} {pool.size:>5} {pool.in_use:>12} {pool.waiting:>13}")
     return "\n".join(lines)
@@ -95,15 +104,16 @@ def _sweep(system: System, options: argparse.Namespace) -> int:
             print(f"{workers} workers, {pool} connections each …", file=sys.stderr)
             points.append(_point(system, workers, pool, load, options.locust))
     print(_table(points, options.users))
-    most = max(options.workers)
-    chosen = recommended(point for point in points if point.workers == most)
+    workers = max(options.workers)
+    chosen = recommended(point for point in points if point.workers == workers)
     print(_recommendation(chosen))
-    print("past the knee: 1 worker, 1 connection, users that do not think …", file=sys.stderr)
-    rush = Load(options.users, options.seconds, (0, 0))
-    over = _point(system, 1, 1, rush, options.locust, pool_timeout=KNEE_SECONDS)
-    print(_past_the_knee(over))
-    sound = chosen.outcome.shed == 0 and over.outcome.shed > 0
-    return 0 if sound and not any(p.refused or p.outcome.failed for p in [*points, over]) else 1
+    print("overload: 1 worker, 1 connection, no pauses between requests …", file=sys.stderr)
+    no_pauses = Load(options.users, options.seconds, (0, 0))
+    overload = _point(system, 1, 1, no_pauses, options.locust, pool_timeout=OVERLOAD_POOL_TIMEOUT)
+    print(_overload_report(overload))
+    as_expected = chosen.outcome.shed == 0 and overload.outcome.shed > 0
+    failed = any(point.rejected or point.outcome.failed for point in [*points, overload])
+    return 0 if as_expected and not failed else 1
 
 
 def _point(
@@ -115,7 +125,7 @@ def _point(
     *,
     pool_timeout: float | None = None,
 ) -> Point:
-    system.server_counters()  # forgets what was before
+    system.server_counters()  # resets the counters
     with system.api(workers=workers, pool=pool, pool_timeout=pool_timeout) as address:
         outcome = measure(address, load, locust=locust, token=system.token)
         counters = system.server_counters()
@@ -129,21 +139,24 @@ def _point(
 
 
 def recommended(points: Iterable[Point]) -> Point:
-    """Return the smallest pool that serves as much as the best, but for noise.
+    """Return the smallest pool whose throughput is close to the best one.
 
-    Those that shed nothing come first; where each of them shed, the machine is past its knee.
+    Prefers pools that shed no request. If all of them did, the machine is overloaded.
+
+    Args:
+        points: Results with the same number of workers.
     """
     ordered = sorted(points, key=lambda point: point.pool)
     ordered = [point for point in ordered if point.outcome.shed == 0] or ordered
     best = max(point.outcome.per_second for point in ordered)
-    return next(point for point in ordered if point.outcome.per_second >= GOOD_ENOUGH * best)
+    return next(point for point in ordered if point.outcome.per_second >= SUFFICIENT_SHARE * best)
 
 
 def _table(points: list[Point], users: int) -> str:
     lines = [
         f"\n{users} users",
-        "| workers | pool | served/s | p50 ms | p95 ms | p99 ms | 503 | failed | most in use,"
-        " each worker | most waiting | connections | 1040 |",
+        "| workers | pool | served/s | p50 ms | p95 ms | p99 ms | 503 | failed | max in use,"
+        " each worker | max waiting | connections | 1040 |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for point in points:
@@ -155,7 +168,7 @@ def _table(points: list[Point], users: int) -> str:
             f" {outcome.percentile(99):.0f} | {outcome.shed} | {outcome.failed} |"
             f" {' '.join(str(pool.in_use) for pool in pools)} |"
             f" {max((pool.waiting for pool in pools), default=0)} |"
-            f" {point.peak_connections} | {point.refused} |"
+            f" {point.peak_connections} | {point.rejected} |"
         )
     return "\n".join(lines)
 
@@ -166,8 +179,8 @@ def _recommendation(point: Point) -> str:
         ""
         if point.outcome.shed == 0
         else (
-            f"\nEvery size shed at this load ({point.outcome.shed} here): the machine is past its knee;"
-            " fewer users, or a quieter machine."
+            f"\nEvery pool size shed requests at this load ({point.outcome.shed} here), so the"
+            " machine is overloaded. Use fewer users or a machine with less other load."
         )
     )
     return (
@@ -177,11 +190,12 @@ def _recommendation(point: Point) -> str:
     )
 
 
-def _past_the_knee(point: Point) -> str:
+def _overload_report(point: Point) -> str:
     outcome = point.outcome
     return (
-        f"\nPast the knee (1 worker, 1 connection for which a request waits {KNEE_SECONDS:g} s, no thinking): served {outcome.per_second:.0f}/s,"
-        f" 503 with Retry-After {outcome.shed}, failed {outcome.failed}, error 1040 {point.refused};"
+        f"\nOverload (1 worker, 1 connection, pool timeout {OVERLOAD_POOL_TIMEOUT:g} s, no pauses):"
+        f" served {outcome.per_second:.0f}/s, 503 with Retry-After {outcome.shed},"
+        f" failed {outcome.failed}, error 1040 {point.rejected};"
         f" outcomes {dict(outcome.outcomes)}"
     )
 

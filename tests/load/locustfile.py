@@ -1,9 +1,9 @@
-"""Who uses a curation site, and how: run by locust in a process and an environment of its own.
+"""The users of a curation site, for locust, which runs in a separate process and environment.
 
-Most are visitors who search, turn pages and open entries; one in twenty is an administrator who looks
-at jobs and backups. At its end it writes what happened to the file that ``LOAD_REPORT`` names.
+Most are visitors who search, change pages and open entries; one in twenty is an administrator who
+reads jobs and backups. At the end, it writes the results to the file ``LOAD_REPORT``.
 
-Imports nothing of ours: locust patches Python's sockets.
+Imports no module of this repository, because locust patches Python's sockets.
 """
 
 import json
@@ -26,8 +26,8 @@ outcomes: Counter[str] = Counter()
 
 
 @events.request.add_listener
-def note(name: str, response_time: float, response: Any = None, **_: Any) -> None:
-    """Count what came back: ``shed`` is a 503 that says when to come again."""
+def count(name: str, response_time: float, response: Any = None, **_: Any) -> None:
+    """Count a response by its status; a 503 also by whether it has a Retry-After header."""
     status = getattr(response, "status_code", 0) or 0
     if status == 503:
         shed = "Retry-After" in (response.headers or {})
@@ -45,45 +45,45 @@ def write(**_: Any) -> None:
 
 
 class Visitor(FastHttpUser):
-    """Searches, turns pages, opens entries."""
+    """Searches, changes pages and opens entries."""
 
     weight = 19
     wait_time = between(*THINK)
-    # The answer to an overload is what is measured; a client that waits for ever hides it.
+    # A client without a timeout would hide requests that hang under overload.
     connection_timeout = 20
     network_timeout = 20
 
     @task(6)
     def browse_entities(self) -> None:
-        """Turn to some page of the entities."""
+        """Open a random page of the entities."""
         page = random.randint(1, 40)  # noqa: S311 - no secret
         self.client.get(f"/api/entities?page={page}&page_size=20", name="/api/entities?page")
 
     @task(4)
     def search_genes(self) -> None:
-        """Type a letter or two."""
-        typed = "".join(random.choices(LETTERS, k=2))  # noqa: S311 - no secret
-        self.client.get(f"/api/genes?search={typed}&page_size=20", name="/api/genes?search")
+        """Search for two random letters."""
+        letters = "".join(random.choices(LETTERS, k=2))  # noqa: S311 - no secret
+        self.client.get(f"/api/genes?search={letters}&page_size=20", name="/api/genes?search")
 
     @task(4)
     def open_entity(self) -> None:
-        """Open an entry of the first ones."""
+        """Open one of the first 500 entries."""
         number = random.randint(1, 500)  # noqa: S311 - no secret
         self.client.get(f"/api/entities/{number}", name="/api/entities/{id}")
 
     @task(2)
     def list_genes(self) -> None:
-        """Look at the genes."""
+        """List the genes."""
         self.client.get("/api/genes?page_size=50", name="/api/genes")
 
     @task(1)
     def health(self) -> None:
-        """A monitor asks as well."""
+        """Request the readiness, as monitoring does."""
         self.client.get("/api/health/ready", name="/api/health/ready")
 
 
 class Administrator(FastHttpUser):
-    """Looks at what goes on, with the session that the driver opened."""
+    """Reads jobs, backups and the audit log, with the token ``LOAD_TOKEN``."""
 
     weight = 1
     wait_time = between(*THINK)

@@ -1,4 +1,4 @@
-"""The system under load: one of our own in a temporary run folder, and APIs of any size beside it."""
+"""The system under load: a separate one in a temporary run folder, and additional APIs."""
 
 import contextlib
 import json
@@ -18,30 +18,35 @@ from sysndd_local.ports import LOOPBACK, accepts, free_port
 from tests.support.local_run import LocalRun
 
 START_SECONDS = 90
-# Enough for the largest point of the sweep; the budget is printed from what is used.
+# Enough for the largest pool size of the comparison.
 MAX_CONNECTIONS_POOL = 20
 
 
 @dataclass(frozen=True)
 class System:
-    """A running system with the example data set, and how to sign in."""
+    """A running system with the example data set, and an administrator's access token."""
 
     run: LocalRun
     token: str
 
     @property
     def proxy(self) -> str:
-        """Address of the proxy."""
+        """Base URL of the proxy."""
         address: str = self.run.system["base_url"]
         return address
 
     @contextlib.contextmanager
     def api(self, *, workers: int, pool: int, pool_timeout: float | None = None) -> Iterator[str]:
-        """Run an API of this size beside the system's own; yield its address.
+        """Run an additional API while the block runs.
 
         Args:
-            workers, pool: processes, and connections of each.
-            pool_timeout: seconds a request waits for a connection; as the system's own when None.
+            workers: Number of processes.
+            pool: Connections of each process.
+            pool_timeout: Seconds that a request waits for a connection; None for the system's
+                setting.
+
+        Yields:
+            Base URL of the API.
         """
         program = json.loads((self.run.run_dir / "programs" / "api.json").read_text())
         port = free_port()
@@ -59,8 +64,8 @@ class System:
         try:
             deadline = time.monotonic() + START_SECONDS
             while not accepts(port):
-                assert process.poll() is None, "the API ended"
-                assert time.monotonic() < deadline, "the API does not start"
+                assert process.poll() is None, "the API exited"
+                assert time.monotonic() < deadline, "the API did not start in time"
                 time.sleep(0.1)
             yield f"http://{LOOPBACK}:{port}"
         finally:
@@ -68,7 +73,7 @@ class System:
             process.wait(60)
 
     def server_counters(self) -> dict[str, int]:
-        """Return what the database server counted: refused connections (error 1040), the peak."""
+        """Return and reset the counters of rejected (error 1040) and concurrent connections."""
         database = self.run.system["database"]
         with (
             pymysql.connect(
@@ -90,18 +95,18 @@ class System:
 
 @contextlib.contextmanager
 def running() -> Iterator[System]:
-    """Start a system, load the example data set, sign in; everything is gone at the end."""
+    """Run a system with the example data set while the block runs, then delete it."""
     with tempfile.TemporaryDirectory(prefix="sysndd-load-") as folder:
         run = LocalRun(
             Path(folder),
             {"DB_POOL_SIZE": str(MAX_CONNECTIONS_POOL), "SYSNDD_RATE_FACTOR": "100000"},
         )
-        print("starting a system of our own …", file=sys.stderr)
+        print("starting a separate system …", file=sys.stderr)
         run.up()
         try:
             run.command("seed")
             system = run.system
-            answer = httpx.post(f"{system['base_url']}/api/auth/login", json=system["admin"])
-            yield System(run, answer.json()["access_token"])
+            response = httpx.post(f"{system['base_url']}/api/auth/login", json=system["admin"])
+            yield System(run, response.json()["access_token"])
         finally:
             run.command("reset", CONFIRM="yes")

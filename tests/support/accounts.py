@@ -62,7 +62,7 @@ class Lifecycle:
 
     async def mails(self, address: str) -> list[dict[str, Any]]:
         """Send what is due; return the emails to an address, oldest first."""
-        await self.outbox.send_due()
+        await self.outbox.send_queued()
         async with httpx.AsyncClient(base_url=self.catcher.rest_url) as client:
             listed = (await client.get("/api/v1/messages", params={"limit": 500})).json()
             return [

@@ -1,4 +1,4 @@
-"""What tests of backups share: unusual content, keys, tampered files, and clients that fail."""
+"""Fixtures of the backup tests: unusual content, keys, tampered files and failing clients."""
 
 import contextlib
 import dataclasses
@@ -59,7 +59,7 @@ class _Settings(Settings):
 
 
 def keys(*recipients: str, identity: str = "") -> Keys:
-    """Build keys as the worker does, from its environment."""
+    """Return keys from environment variables, as the worker does."""
     environ = {
         "BACKUP_ENCRYPTION_RECIPIENTS": ",".join(recipients),
         "BACKUP_ENCRYPTION_IDENTITY": identity,
@@ -67,11 +67,17 @@ def keys(*recipients: str, identity: str = "") -> Keys:
     return Keys.configured(load(_Settings, environ).encryption)
 
 
-OUR_KEYS = keys(str(OUR_IDENTITY.to_public()), identity=f"# made today\n{OUR_IDENTITY}\n")
+OUR_KEYS = keys(str(OUR_IDENTITY.to_public()), identity=f"# created today\n{OUR_IDENTITY}\n")
 
 
 def with_dump_script(bench: BackupBench, directory: Path, script: str) -> BackupTools:
-    """Return tools whose dump client is a shell script; ``{real}`` in it is the real client."""
+    """Return tools whose dump client is a shell script.
+
+    Args:
+        bench: Provides the tools.
+        directory: Where to write the script.
+        script: Shell commands; ``{real}`` is the path of the real client.
+    """
     program = directory / "dump"
     program.write_text("#!/bin/sh\n" + script.format(real=bench.tools.clients.dump) + "\n")
     program.chmod(0o755)
@@ -80,7 +86,7 @@ def with_dump_script(bench: BackupBench, directory: Path, script: str) -> Backup
 
 
 def tamper_with_backup(bench: BackupBench, change: Callable[[bytes], bytes]) -> str:
-    """Change the SQL of the one backup, with hashes and sizes that fit; return its name."""
+    """Change the SQL of the oldest backup, with matching hashes and sizes; return its name."""
     manifest: BackupManifest = bench.store.manifests()[-1]
     path = bench.store.path(manifest.name)
     with open_reader(path, Keys()) as reader:
@@ -89,12 +95,12 @@ def tamper_with_backup(bench: BackupBench, change: Callable[[bytes], bytes]) -> 
         writer = open_writer(file, BackupCompression.ZSTD)
         writer.write(sql)
         writer.close()
-    packed = path.read_bytes()
+    compressed = path.read_bytes()
     bench.store.write_manifest(
         manifest.model_copy(
             update={
-                "size_bytes": len(packed),
-                "sha256": hashlib.sha256(packed).hexdigest(),
+                "size_bytes": len(compressed),
+                "sha256": hashlib.sha256(compressed).hexdigest(),
                 "uncompressed_bytes": len(sql),
                 "uncompressed_sha256": hashlib.sha256(sql).hexdigest(),
             }
@@ -104,7 +110,7 @@ def tamper_with_backup(bench: BackupBench, change: Callable[[bytes], bytes]) -> 
 
 
 def scratch_schemas(site: Site) -> list[str]:
-    """Return the names of a site's schemas beside its application and platform schemas."""
+    """Return the names of a site's schemas other than its application and platform schema."""
     rows = site.server.execute(
         "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE %s",
         (f"{site.app}\\_%",),
@@ -114,7 +120,7 @@ def scratch_schemas(site: Site) -> list[str]:
 
 @contextlib.contextmanager
 def small_disk(directory: Path, size: str) -> Iterator[Path]:
-    """Mount a file system of a bounded size."""
+    """Mount a file system of a limited size."""
     directory.mkdir()
     as_root = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
     options = f"size={size},mode=700,uid={os.geteuid()}"

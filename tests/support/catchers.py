@@ -18,13 +18,13 @@ class TestCatcher:
     """A mail catcher.
 
     Args:
-        host: address of its SMTP server.
+        host: Address of its SMTP server.
         port: TCP port of its SMTP server.
-        rest_url: address of its REST API, without a trailing slash.
-        process: the catcher's process.
+        rest_url: Base URL of its REST API, without a trailing slash.
+        process: The process of the catcher.
     """
 
-    __test__ = False  # not a class of tests
+    __test__ = False  # pytest must not collect this class
 
     host: str
     port: int
@@ -32,15 +32,15 @@ class TestCatcher:
     process: RealProcess = field(repr=False)
 
     def environ(self) -> dict[str, str]:
-        """Return the settings of the mailer for this catcher."""
+        """Return the mailer's settings for this catcher."""
         return {"SMTP_HOST": self.host, "SMTP_PORT": str(self.port), "SMTP_SECURITY": "none"}
 
     def stop(self) -> None:
-        """Stop the catcher; its emails are still there after ``start()``."""
+        """Stop the catcher; it keeps its emails."""
         self.process.stop()
 
     def start(self) -> None:
-        """Start the catcher again; no effect when it runs."""
+        """Start the catcher again; no effect if it is running."""
         self.process.start()
 
 

@@ -1,11 +1,11 @@
-"""Runs what is due in the backup queue, and kills at a chosen point: ``python -m`` this.
+"""Runs the due jobs of the backup queue, and sends a SIGKILL at a given kill point.
 
-The real handlers on the real server. Every statement that changes a schema, every one that loads
-rows or adds keys, every write to the restore journal, every step of publishing a backup, every part
-of a copy to S3 and every report of progress is a point; at the chosen one a SIGKILL goes to this
-process or to the database server. Without a kill it prints how many points there were.
+It runs the real handlers against the real server, with ``python -m``. Kill points are the
+statements that change a schema, load rows or add keys, writes to the restore journal, the steps of
+a publication, the parts of an off-site copy, and progress reports. The SIGKILL goes to this
+process or to the database server. Without a kill, it prints the number of kill points.
 
-Arguments: the point, the moment, the victim, and the owners of the points that count (all).
+Arguments: kill point, moment, process ID, and the classes whose methods count (default: all).
 """
 
 import asyncio
@@ -35,10 +35,10 @@ from sysndd_core.db.database import Database
 from sysndd_core.jobs.models import Queue
 from sysndd_core.jobs.rows import JobRows
 from sysndd_core.jobs.wake_up import WakeUp
-from sysndd_core.jobs.worker import Worker
 from sysndd_core.logging import configure
 from sysndd_core.settings.backup import VerifyPolicy
 from sysndd_core.settings.base import load
+from tests.support.burst import BurstWorker
 
 POINTS = (
     (SchemaSession, "_send"),
@@ -59,16 +59,16 @@ IN_THREADS = (
     (S3Copies, "_checked", 1),
     (S3Copies, "put_manifest", 1),
 )
-"""Methods that block, with the place of the argument by whose beginning they are named."""
+"""Blocking methods, with the index of the argument that identifies the kill point."""
 
 
 class Killer:
-    """Counts points, and kills at one of them.
+    """Counts kill points, and sends the SIGKILL at one of them.
 
     Args:
-        at: number of the point, from 1; or how its statement begins; 0 for none.
-        when: ``before``, ``during`` or ``after`` its statement.
-        victim: process id.
+        at: Number of the kill point, from 1, or the beginning of its statement; 0 for no kill.
+        when: ``before``, ``during`` or ``after`` the statement.
+        victim: ID of the process to kill.
     """
 
     def __init__(self, at: str, when: str, victim: int) -> None:
@@ -79,39 +79,39 @@ class Killer:
         self._numbers = itertools.count(1)
 
     def watch(self, owner: type, name: str) -> None:
-        """Make each call of a method a point."""
+        """Make each call of a method a kill point."""
         original: Callable[..., Awaitable[Any]] = getattr(owner, name)
 
         async def watched(*arguments: Any, **named: Any) -> Any:
             self.seen = next(self._numbers)
-            ours = self._at in {str(self.seen), str(arguments[1])[: len(self._at)]}
-            if ours and self._when == "before":
+            is_target = self._at in {str(self.seen), str(arguments[1])[: len(self._at)]}
+            if is_target and self._when == "before":
                 self._kill()
             work = asyncio.ensure_future(original(*arguments, **named))
-            if ours and self._when == "during":
-                # Long enough for the statement to be sent, too short for most to be answered.
+            if is_target and self._when == "during":
+                # Long enough to send the statement, but too short for most responses.
                 await asyncio.wait([work], timeout=0.002)
                 self._kill()
             result = await work
-            if ours and self._when == "after":
+            if is_target and self._when == "after":
                 self._kill()
             return result
 
         setattr(owner, name, watched)
 
-    def watch_blocking(self, owner: type, name: str, place: int) -> None:
-        """Make each call of a method that runs in a thread a point."""
+    def watch_blocking(self, owner: type, name: str, index: int) -> None:
+        """Make each call of a method that runs in a thread a kill point."""
         original: Callable[..., Any] = getattr(owner, name)
 
         def watched(*arguments: Any, **named: Any) -> Any:
             self.seen = next(self._numbers)
-            ours = self._at in {str(self.seen), str(arguments[place])[: len(self._at)]}
-            if ours and self._when == "before":
+            is_target = self._at in {str(self.seen), str(arguments[index])[: len(self._at)]}
+            if is_target and self._when == "before":
                 self._kill()
-            if ours and self._when == "during":
+            if is_target and self._when == "during":
                 threading.Timer(0.002, self._kill).start()
             result = original(*arguments, **named)
-            if ours and self._when == "after":
+            if is_target and self._when == "after":
                 self._kill()
             return result
 
@@ -122,7 +122,12 @@ class Killer:
 
 
 async def run(killer: Killer, among: list[str]) -> None:
-    """Do everything that is due now; points are the methods of the classes named, or of all."""
+    """Run all due jobs.
+
+    Args:
+        killer: Counts the kill points and sends the SIGKILL.
+        among: Names of the classes whose methods are kill points; empty for all.
+    """
     settings = load(BackupWorkerSettings, os.environ)
     configure(settings.log, service="killed-worker")
     wake_up, store = WakeUp(settings.redis), BackupDirectory(settings.backup.directory)
@@ -143,13 +148,13 @@ async def run(killer: Killer, among: list[str]) -> None:
         for owner, name in POINTS:
             if not among or owner.__name__ in among:
                 killer.watch(owner, name)
-        for blocking, name, place in IN_THREADS:
+        for blocking, name, index in IN_THREADS:
             if not among or blocking.__name__ in among:
-                killer.watch_blocking(blocking, name, place)
+                killer.watch_blocking(blocking, name, index)
         perform = job_performer(
             rows, BackupHandlers(tools, BackupPolicy(verify=VerifyPolicy.NEVER)).table()
         )
-        worker = Worker(database=database, redis=settings.redis, rows=rows, perform=perform)
+        worker = BurstWorker(database=database, redis=settings.redis, rows=rows, perform=perform)
         await worker.run_until_idle()
     await wake_up.close()
 

@@ -1,4 +1,4 @@
-"""A real mailer process, a mail server that misbehaves, and the account of what may arrive how often."""
+"""A real mailer process, a faulty mail server, and a record of how often each email may arrive."""
 
 import asyncio
 import collections
@@ -20,19 +20,22 @@ from tests.support.smtp_faults import FaultySmtp, faulty_smtp
 from tests.support.workers import service_process
 
 STEPS = ("BANNER", "EHLO", "MAIL", "RCPT", "DATA", "CONTENT", "SENT")
-"""Moments of a delivery, in order; SENT: the server has said 250, the row is not closed yet."""
+"""Steps of a delivery, in order. SENT: the server has replied 250, the row is not closed yet."""
 
 
 @dataclass
 class MailChaos:
-    """What was committed, and what was seen.
+    """The committed emails, and what the server received.
 
     Attributes:
-        committed: Message-IDs of mails whose transaction was committed.
-        rolled_back: Message-IDs of those whose was not.
-        unconfirmed: those that may arrive twice: nobody can know whether the server took them, or
-            their
-            mailer was killed between the 250 and the closing of the row.
+        mailer: The mailer process.
+        server: The faulty mail server.
+        redis: The Redis server of the mailer.
+        rows: The outbox.
+        committed: Message-IDs of emails whose transaction was committed.
+        rolled_back: Message-IDs of emails whose transaction was rolled back.
+        unconfirmed: Message-IDs of emails that may arrive twice: their delivery is unknown, or the
+            mailer was killed between the 250 reply and the closing of the row.
     """
 
     mailer: RealProcess
@@ -44,7 +47,7 @@ class MailChaos:
     unconfirmed: set[str] = field(default_factory=set)
 
     async def commit(self, mails: int) -> None:
-        """Commit some mails, and roll one back."""
+        """Commit this number of emails, and roll back one more."""
         for _ in range(mails):
             async with self.rows.database.transaction() as tx:
                 self.committed.append(await self._enqueue(tx))
@@ -65,11 +68,11 @@ class MailChaos:
         return message_id
 
     async def killed_at(self, step: str, *, seconds: float = 60) -> None:
-        """Wait until the mailer reaches a step, kill it there, and note what is in doubt by then."""
+        """Wait until the mailer reaches a step, kill it, and record unknown deliveries."""
         await self.killed(self.kill_at(step), seconds=seconds)
 
     def kill_at(self, step: str) -> asyncio.Event:
-        """Kill the mailer as soon as it reaches a step; return what is set then."""
+        """Kill the mailer when it reaches a step; return the event that is set then."""
         killed = asyncio.Event()
 
         def kill() -> None:
@@ -80,13 +83,13 @@ class MailChaos:
         return killed
 
     async def killed(self, killed: asyncio.Event, *, seconds: float) -> None:
-        """Wait for that, and note what is in doubt by then."""
+        """Wait for the event of ``kill_at``, and record unknown deliveries."""
         async with asyncio.timeout(seconds):
             await killed.wait()
         await self.note_unknown_outcomes()
 
     async def note_unknown_outcomes(self) -> None:
-        """After a kill: what the server has and the outbox does not know of may come again."""
+        """Record the emails that may arrive again: received, but not closed in the outbox."""
         arrived = {message["Message-ID"] for message in self.server.accepted}
         rows = await self.rows.database.fetch_all(
             f"SELECT message_id FROM {self.rows.table} WHERE state <> 'sent'"
@@ -95,7 +98,7 @@ class MailChaos:
         self.unconfirmed |= self.server.unanswered
 
     async def all_sent(self, *, seconds: float = 90) -> None:
-        """Wait until no row is open."""
+        """Wait until each email is sent."""
         deadline = time.monotonic() + seconds
         while await self.rows.database.fetch_one(
             f"SELECT 1 FROM {self.rows.table} WHERE state <> 'sent' LIMIT 1"
@@ -103,8 +106,8 @@ class MailChaos:
             assert time.monotonic() < deadline, f"not all sent within {seconds:g} s"
             await asyncio.sleep(0.1)
 
-    async def all_due_now_until_sent(self, *, seconds: float = 180) -> None:
-        """As ``all_sent``, without the pauses before a next try."""
+    async def retry_now_until_sent(self, *, seconds: float = 180) -> None:
+        """Wait until each email is sent, without the delays before the next attempts."""
         deadline = time.monotonic() + seconds
         while await self.rows.database.fetch_one(
             f"SELECT 1 FROM {self.rows.table} WHERE state <> 'sent' LIMIT 1"
@@ -118,7 +121,7 @@ class MailChaos:
             await asyncio.sleep(1)
 
     def check(self) -> None:
-        """Assert the promise: each at least once, none of a rolled-back one, twice only in doubt."""
+        """Assert that each committed email arrived, twice only if its delivery was unknown."""
         counts = collections.Counter(message["Message-ID"] for message in self.server.accepted)
         assert set(counts) == set(self.committed)
         assert not set(counts) & set(self.rolled_back)
@@ -130,7 +133,7 @@ class MailChaos:
 async def mail_chaos(
     site: Site, folder: Path, *, connections: int = 1, timeout: float = 2
 ) -> AsyncIterator[MailChaos]:
-    """Run a mailer against a mail server of ours, with a Redis of its own."""
+    """Run a mailer with a faulty mail server and a separate Redis server."""
     async with contextlib.AsyncExitStack() as stack:
         redis = stack.enter_context(start_redis(folder))
         own = dataclasses.replace(site, environ=site.environ | {"REDIS_URL": redis.url})

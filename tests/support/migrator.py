@@ -1,4 +1,4 @@
-"""A directory of migrations, two schemas, and the real command line in processes of its own."""
+"""A directory of migrations, two schemas, and the real command line in separate processes."""
 
 import io
 import json
@@ -23,7 +23,7 @@ Row = tuple[Any, ...]
 
 @dataclass
 class Workspace:
-    """What an operator has: files, a server, and ``sysndd-migrator``."""
+    """Migration files, a server, and ``sysndd-migrator``."""
 
     server: DatabaseServer
     directory: Path
@@ -38,7 +38,7 @@ class Workspace:
         return path
 
     def start(self, *arguments: str, **changes: str) -> "subprocess.Popen[str]":
-        """Start the command line in a process of its own."""
+        """Start the command line in a separate process."""
         return subprocess.Popen(
             [sys.executable, "-m", "sysndd_migrator", *arguments],
             env={**self.environ, **changes},
@@ -48,7 +48,7 @@ class Workspace:
         )
 
     def run(self, *arguments: str, **changes: str) -> "Finished":
-        """Run the command line to its end, in this process: that spares the interpreter's start."""
+        """Run the command line in this process, which saves the start of an interpreter."""
         out, err = io.StringIO(), io.StringIO()
         with redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
             environ = {**self.environ, **changes}
@@ -95,12 +95,12 @@ class Workspace:
         return tables, self.ledger()
 
     def drop(self) -> None:
-        """Begin anew: drop both schemas."""
+        """Drop both schemas."""
         for schema in (self.app, self.ops):
             self.server.execute(f"DROP DATABASE IF EXISTS `{schema}`")
 
     def tables(self) -> set[str]:
-        """Return the names of the application's tables, the ledger left out."""
+        """Return the names of the application's tables without the ledger."""
         rows = self.sql(
             "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
         )
@@ -116,7 +116,7 @@ class Workspace:
 
 @dataclass(frozen=True)
 class Finished:
-    """How a process ended."""
+    """The result of a process."""
 
     code: int
     out: str
@@ -124,7 +124,7 @@ class Finished:
 
     @property
     def json(self) -> Any:
-        """What it printed, read as JSON."""
+        """The output as JSON."""
         return json.loads(self.out)
 
 
@@ -138,14 +138,14 @@ def eventually(condition: Callable[[], Any], timeout: float = 60) -> Any:
     """Wait until a condition holds and return its value."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):
-        assert time.monotonic() < deadline, "it never came true"
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         time.sleep(0.02)
     return value
 
 
 @pytest.fixture
 def workspace(database_server: DatabaseServer, tmp_path: Path) -> Iterator[Workspace]:
-    """An empty directory and two schemas of this test's own; the migrator creates them itself."""
+    """An empty directory, and the names of two schemas that the migrator creates."""
     directory = tmp_path / "migrations"
     directory.mkdir()
     with database_server.temporary_schema("mig") as app:

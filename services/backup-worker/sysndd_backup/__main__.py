@@ -1,4 +1,4 @@
-"""``sysndd-backup-worker``: serves the backup queue until SIGTERM; with ``health``: is it there?"""
+"""``sysndd-backup-worker`` runs backup jobs until SIGTERM; ``health`` checks that it responds."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ from sysndd_core.backups.s3 import S3Copies
 from sysndd_core.db.database import Database
 from sysndd_core.errors import SysnddError
 from sysndd_core.jobs.leases import Claim
-from sysndd_core.jobs.liveness import answer
+from sysndd_core.jobs.liveness import check_liveness
 from sysndd_core.jobs.models import Queue, job_type
 from sysndd_core.jobs.rows import JobRows
 from sysndd_core.jobs.wake_up import WakeUp
@@ -33,16 +33,16 @@ from sysndd_core.logging import configure
 from sysndd_core.settings.backup import BackupSettings
 from sysndd_core.settings.base import load
 
-# Counting the rows of a large table takes longer than a request may.
+# Counting the rows of a large table takes longer than the timeout of other statements.
 _STATEMENT_SECONDS = 3600.0
 
 
 def main() -> int:
-    """Read the environment and serve; return 0 after a clean stop, 1 when it can't start."""
+    """Run the program; return its exit code: 0 after a clean stop, 1 if it cannot start."""
     try:
         settings = load(BackupWorkerSettings, os.environ)
         if sys.argv[1:] == ["health"]:
-            return answer(settings.database, Queue.BACKUP)
+            return check_liveness(settings.database, Queue.BACKUP)
         configure(settings.log, service="backup-worker")
         migrator = find_migrator(os.environ) if settings.backup.restore_migrate else None
         asyncio.run(_serve(settings, migrator))
@@ -53,16 +53,16 @@ def main() -> int:
 
 
 async def _serve(settings: BackupWorkerSettings, migrator: Migrator | None) -> None:
-    patient = settings.database.model_copy(
+    slow_statements = settings.database.model_copy(
         update={"statement_timeout": _STATEMENT_SECONDS, "pool_size": 2}
     )
     wake_up = WakeUp(settings.redis)
     try:
-        # Two pools: a statement on rows must fail soon when the server hangs, counting a large
-        # table must not.
-        async with Database(settings.database) as database, Database(patient) as patient_database:
+        # Two pools: statements on job rows must fail soon if the server hangs, but counting the
+        # rows of a large table must not time out.
+        async with Database(settings.database) as database, Database(slow_statements) as slow:
             rows = JobRows(database, wake_up, Queue.BACKUP)
-            tools = await _tools(settings, patient_database, migrator)
+            tools = await _tools(settings, slow, migrator)
             policy = BackupPolicy(
                 settings.backup.verify,
                 settings.backup_schedule.retention,
@@ -110,8 +110,8 @@ async def _tools(
 
 
 async def _run(worker: Worker, background: list[Coroutine[Any, Any, None]]) -> None:
-    """Serve the queue until SIGTERM; the background tasks end with it."""
-    tasks = [asyncio.create_task(one) for one in background]
+    """Run jobs until SIGTERM, then cancel the background tasks."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in background]
     try:
         await worker.run()
     finally:
@@ -128,10 +128,13 @@ def _load_account(settings: BackupSettings) -> LoadAccount | None:
 
 def _make_directory(store: BackupDirectory) -> None:
     try:
-        # Dumps hold personal data and password hashes.
+        # Dumps contain personal data and password hashes.
         store.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        raise SysnddError(f"BACKUP_DIR {store.directory}: {error.strerror}") from error
+        raise SysnddError(
+            f"The directory BACKUP_DIR={store.directory} cannot be created: {error.strerror}."
+            " Create it, or set BACKUP_DIR to a directory that the worker can write to."
+        ) from error
 
 
 def _interruptible(claim: Claim) -> bool:

@@ -1,4 +1,4 @@
-"""What every job of this worker needs, put together once at start."""
+"""The dependencies of all jobs, created once at start."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -17,14 +17,14 @@ from sysndd_core.settings.backup import BackupCompression
 
 @dataclass(frozen=True)
 class BackupTools:
-    """The server, its client programs, and the places of backups.
+    """The database server, its client programs, and the locations of backups.
 
     Attributes:
-        undo_hours: how long the tables that a restore replaced are kept.
-        load_account: an existing account that loads; None to create one for each load.
-        offsite: None without off-site storage.
-        migrate: applies the pending migrations to the schema of that name; None where the migrator
-            is not installed or not wanted.
+        undo_hours: Number of hours for which the tables that a restore replaced are retained.
+        load_account: An existing account that loads dumps; None to create one for each load.
+        offsite: Off-site storage, or None if none is configured.
+        migrate: Applies pending migrations to the schema with the given name; None if the
+            migrator is not installed or restores do not migrate.
     """
 
     database: Database
@@ -40,18 +40,18 @@ class BackupTools:
 
     @property
     def reader(self) -> BackupReader:
-        """Reads backup files."""
+        """A reader of backup files."""
         return BackupReader(self.store, self.keys, self.offsite)
 
 
 @dataclass(frozen=True)
 class BackupRequest:
-    """Which backup to create, and for whom.
+    """A request to create a backup.
 
     Attributes:
-        kind: such as manual or pre_restore.
-        job_id: the job that creates it.
-        requested_by: user id, or None for the system itself.
+        kind: Kind of the backup, such as manual or pre_restore.
+        job_id: ID of the job that creates it.
+        requested_by: ID of the user who requested it, or None for the system.
     """
 
     kind: BackupKind

@@ -1,4 +1,4 @@
-"""The jobs of the backup queue: one handler for each, and what is done with a claimed row."""
+"""The jobs of the backup queue: one handler for each kind, and the execution of a claimed job."""
 
 import asyncio
 import contextlib
@@ -44,22 +44,22 @@ from sysndd_core.settings.schedule import RetentionPolicy
 
 log = get_logger(__name__)
 
-# Dumping reads, loading writes: of a job that does both, dumping is about this share.
+# Share of the dump in a job that creates and verifies a backup; loading takes the rest.
 _DUMP_PERCENT = 40
 _DAY = timedelta(days=1)
 
 JobHandler = Callable[[Any, JobRun], Awaitable[dict[str, Any]]]
-"""Takes the job's model and its run; returns the result that goes into the row."""
+"""Runs a job, given its model and its attempt; returns the result for the job's row."""
 
 
 @dataclass(frozen=True)
 class BackupPolicy:
-    """What is done with backups beyond taking them.
+    """Policies for new backups and imports.
 
     Attributes:
-        verification: when a new backup is verified.
-        retention: which backups stay.
-        upload_max_bytes: how large an imported dump may be uncompressed.
+        verify: When to verify a new backup.
+        retention: Which backups are retained.
+        upload_max_bytes: Maximum uncompressed size of an imported dump, in bytes.
     """
 
     verify: VerifyPolicy = VerifyPolicy.ALWAYS
@@ -68,14 +68,19 @@ class BackupPolicy:
 
 
 class BackupHandlers:
-    """Runs the backup queue's jobs with the tools that were put together at start."""
+    """The handlers of the backup queue.
+
+    Args:
+        tools: Server, client programs and store.
+        policy: When to verify, what to retain and what to import; defaults to the default policy.
+    """
 
     def __init__(self, tools: BackupTools, policy: BackupPolicy | None = None) -> None:
         self._tools = tools
         self._policy = policy or BackupPolicy()
 
     def table(self) -> dict[type[Job], JobHandler]:
-        """Return exactly one handler for each model of the queue."""
+        """Return the handler of each job model."""
         return {
             CreateBackup: self.create_backup,
             VerifyBackup: self.verify_backup,
@@ -88,12 +93,16 @@ class BackupHandlers:
         }
 
     async def create_backup(self, job: CreateBackup, run: JobRun) -> dict[str, Any]:
-        """Create a backup, copy and verify it, and delete what has expired; the result names it.
+        """Create a backup, copy it off-site, verify it, and delete expired backups.
+
+        Returns:
+            Name, sizes, hash, verification and locations of the backup.
 
         Raises:
-            EncryptionKeyMissing, EncryptionKeyWrong: it is to be verified, and no identity can
-                read what is encrypted to the recipients.
-            SchemaLocked: a migration holds the schema and makes no progress; names it.
+            EncryptionKeyMissing, EncryptionKeyWrong: The backup must be verified, but no identity
+                can decrypt it.
+            DumpFailed, MissingPrivileges, InsufficientStorage: There is no new backup.
+            VerificationFailed, BackupDamaged: The backup exists, but its verification failed.
         """
         await self._recover()
         tools = self._tools
@@ -101,10 +110,10 @@ class BackupHandlers:
             self._policy.verify, tools.store.manifests(), datetime.now(UTC)
         )
         if verify:
-            # Before the dump: otherwise its verification would fail at the very end.
+            # Check before the dump, because the verification follows only after it.
             tools.keys.check_own()
         dumped = _DUMP_PERCENT if verify else 100
-        await run.progress("waiting", 0, "Waiting for the schema's lock")
+        await run.progress("waiting", 0, "Waiting for the schema lock")
         purpose = f"sysndd-backup: dump, job {run.id[:8]}"
         async with schema_lock(tools.database.settings, purpose=purpose, timeout=None):
             manifest = await create_backup(
@@ -116,16 +125,16 @@ class BackupHandlers:
             )
         if verify:
             manifest = await verify_backup(tools, manifest.name, run.progress, low=dumped)
-            # Only now: a failed backup must never cost an older one its place.
+            # Only after the verification: a failed backup must never displace an older one.
             await apply_retention(tools.store, self._policy.retention, tools.offsite)
-        return _described(manifest) | {
+        return _summary(manifest) | {
             "verification": manifest.verification,
             "locations": manifest.locations,
             "offsite_error": manifest.offsite_error,
         }
 
     async def verify_backup(self, job: VerifyBackup, run: JobRun) -> dict[str, Any]:
-        """Verify a listed backup; the result tells when."""
+        """Verify a backup; the result contains the time of the verification."""
         await self._recover()
         manifest = await verify_backup(self._tools, job.name, run.progress)
         return {
@@ -135,18 +144,18 @@ class BackupHandlers:
         }
 
     async def restore_backup(self, job: RestoreBackup, run: JobRun) -> dict[str, Any]:
-        """Restore a backup; the result names it and the safety backup."""
+        """Restore a backup; the result contains its name and that of the safety backup."""
         await self._recover()
         request = _request(BackupKind.PRE_RESTORE, run)
         return asdict(await restore_backup(self._tools, job, request, run.progress))
 
     async def undo_restore(self, job: UndoRestore, run: JobRun) -> dict[str, Any]:
-        """Undo the last restore; the result tells what was written since."""
+        """Undo the last restore; the result contains the number of rows written since then."""
         await self._recover()
         return asdict(await undo_restore(self._tools, run))
 
     async def import_dump(self, job: ImportBackup, run: JobRun) -> dict[str, Any]:
-        """Import a dump from elsewhere; the result describes the backup."""
+        """Import a dump from elsewhere; the result contains name, sizes and hash."""
         await self._recover()
         tools, request = self._tools, _request(BackupKind.UPLOADED, run)
         manifest = await import_dump(
@@ -154,26 +163,29 @@ class BackupHandlers:
         )
         if tools.offsite is not None:
             manifest = await tools.offsite.copy(manifest.name, run.progress, percent=95)
-        return _described(manifest)
+        return _summary(manifest)
 
     async def dry_run_restore(self, job: DryRunRestore, run: JobRun) -> dict[str, Any]:
-        """Compare a backup with live; the result tells what a restore would change."""
+        """Compare a backup with the live database; the result lists what a restore changes."""
         await self._recover()
         return await dry_run_restore(self._tools, job.name, run)
 
     async def inspect_table(self, job: InspectTable, run: JobRun) -> dict[str, Any]:
-        """Load one table into a scratch schema; the result names it."""
+        """Load one table into a scratch schema; the result contains the schema's name."""
         await self._recover()
         return await inspect_table(self._tools, job.name, job.table, run)
 
     async def drop_inspection(self, job: DropInspection, run: JobRun) -> dict[str, Any]:
-        """Drop a scratch schema that was inspected."""
+        """Drop the scratch schema of an inspection."""
         await run.progress("dropping", 50, f"Dropping {job.schema_name}")
         await ScratchSchemas(self._tools.database).drop(job.schema_name)
         return {"schema": job.schema_name}
 
     async def _recover(self) -> None:
-        """Clean up after dead workers: jobs of this queue never overlap, so all of it is theirs."""
+        """Clean up after stopped workers.
+
+        Jobs of this queue never overlap, so all partial files and open restores are abandoned.
+        """
         await Recovery(self._tools.database, self._tools.undo_hours).recover()
         removed = await asyncio.to_thread(self._tools.store.remove_partials)
         if removed:
@@ -181,11 +193,11 @@ class BackupHandlers:
 
 
 def job_performer(rows: JobRows, handlers: dict[type[Job], JobHandler]) -> Perform:
-    """Build the ``Perform`` that runs typed jobs and records how they ended.
+    """Return a function that runs claimed jobs and records their outcome.
 
     Args:
-        rows: the job table.
-        handlers: exactly one handler for each model of the queue.
+        rows: The jobs of the backup queue.
+        handlers: The handler of each job model.
     """
 
     async def perform(claim: Claim) -> None:
@@ -205,10 +217,13 @@ def job_performer(rows: JobRows, handlers: dict[type[Job], JobHandler]) -> Perfo
             await _record(lambda: rows.fail(claim, code, text))
         except Exception as error:
             log.exception("job_failed", kind=claim.row["kind"])
-            text = f"Unexpected {type(error).__name__}; see the worker's log for this job id."
+            text = (
+                f"The job failed with an unexpected {type(error).__name__}. Search the worker's"
+                f" log for the job {claim.id}."
+            )
             await _record(lambda: rows.fail(claim, SysnddError.code, text))
         finally:
-            # The sweep makes up for what is missed here.
+            # If this fails, the next sweep writes the outcomes.
             with contextlib.suppress(SysnddError):
                 await rows.outcomes.write()
 
@@ -216,14 +231,14 @@ def job_performer(rows: JobRows, handlers: dict[type[Job], JobHandler]) -> Perfo
 
 
 def _run_of(rows: JobRows, claim: Claim) -> JobRun:
-    shown = ""
+    logged = ""
 
     async def progress(step: str, percent: int, message: str = "") -> None:
-        nonlocal shown
+        nonlocal logged
         await rows.progress(claim, step=step, percent=percent, message=message)
-        if step != shown:
-            shown = step
-            log.info("job_step", step=step, percent=percent, message=message)
+        if step != logged:
+            logged = step
+            log.info("job_step_started", step=step, percent=percent, message=message)
 
     return JobRun(claim.id, claim.row["requested_by"], progress)
 
@@ -231,7 +246,10 @@ def _run_of(rows: JobRows, claim: Claim) -> JobRun:
 def _resolve(claim: Claim, handlers: dict[type[Job], JobHandler]) -> tuple[Job, JobHandler]:
     model = job_type(claim.row["kind"])
     if model is None or model not in handlers:
-        raise SysnddError(f"This version does not know the job kind {claim.row['kind']!r}.")
+        raise SysnddError(
+            f"This version of the backup worker does not support the job kind"
+            f" {claim.row['kind']!r}. Run the same version of the API and the worker."
+        )
     return model.model_validate_json(claim.row["payload"]), handlers[model]
 
 
@@ -244,17 +262,17 @@ async def _end_interrupted(rows: JobRows, claim: Claim) -> None:
                 "cancelled",
                 "error_code = %s, error = %s",
                 JobCancelled.code,
-                "Cancelled on request.",
+                "The job was cancelled on request.",
             )
         elif claim.cancel_reason is CancelReason.WORKER_STOPPING:
             await rows.release(claim)
 
 
 async def _record(outcome: Callable[[], Awaitable[None]]) -> None:
-    """Write how a job ended, patiently: the database may be what failed.
+    """Write the outcome of a job, with retries, because the database may be the cause of failure.
 
-    A success that could not be written must not become a failure. What can't be written in this
-    time is found by the sweep when the lease has run out, and done again.
+    A success that cannot be written must not become a failure: if all retries fail, the sweep
+    finds the job when its lease expires, and the job runs again.
     """
     for pause in (0.5, 1, 2, 4, 0):
         try:
@@ -262,8 +280,8 @@ async def _record(outcome: Callable[[], Awaitable[None]]) -> None:
             return
         except LeaseLost:
             return
-        except SysnddError as problem:
-            log.warning("job_outcome_write_failed", code=problem.code)
+        except SysnddError as error:
+            log.warning("job_outcome_write_failed", code=error.code)
             await asyncio.sleep(pause)
 
 
@@ -277,14 +295,14 @@ def _verification_is_due(
     if policy is not VerifyPolicy.DAILY:
         return policy is VerifyPolicy.ALWAYS
     return not any(
-        one.verification is Verification.VERIFIED
-        and one.verified_at is not None
-        and one.verified_at > now - _DAY
-        for one in manifests
+        manifest.verification is Verification.VERIFIED
+        and manifest.verified_at is not None
+        and manifest.verified_at > now - _DAY
+        for manifest in manifests
     )
 
 
-def _described(manifest: BackupManifest) -> dict[str, Any]:
+def _summary(manifest: BackupManifest) -> dict[str, Any]:
     return {
         "name": manifest.name,
         "size_bytes": manifest.size_bytes,

@@ -1,4 +1,4 @@
-"""How far a job is: what its handler reports, and a watch over its long work."""
+"""Progress of a job: reports to the job's row, and long work that reports and can be cancelled."""
 
 import asyncio
 import contextlib
@@ -16,20 +16,29 @@ _GRACE_SECONDS = 5.0
 
 
 class Progress(Protocol):
-    """Shows where a job is; raises ``LeaseLost`` when the row is no longer ours."""
+    """Reports the progress of a job."""
 
     async def __call__(self, step: str, percent: int, message: str = "") -> None:
-        """Write step, percent (0 to 100) and a sentence into the row."""
+        """Write the progress to the job's row.
+
+        Args:
+            step: Name of the step, in lower case.
+            percent: Progress of the job, from 0 to 100.
+            message: One sentence for the operator.
+
+        Raises:
+            LeaseLost: Another worker has claimed the job.
+        """
 
 
 @dataclass(frozen=True)
 class JobRun:
-    """One attempt at a job, as its handler sees it.
+    """One attempt at a job.
 
     Attributes:
-        id: the job's id.
-        requested_by: user id, or None for the system itself.
-        progress: shows where the job is.
+        id: ID of the job.
+        requested_by: ID of the user who requested the job, or None for the system.
+        progress: Reports the progress of the job.
     """
 
     id: str
@@ -38,13 +47,13 @@ class JobRun:
 
 
 class ProgressReporter:
-    """Shows how far one step of a job is, with its speed and the time left.
+    """Reports the progress of one step of a job, with its rate and remaining time.
 
     Args:
-        progress: shown to the operator; None for work outside of jobs.
-        step: the job's step.
-        percent: where the step begins and ends within the job.
-        size: bytes in all; an estimate, which may be exceeded.
+        progress: Reports the progress of the job; None for work outside jobs.
+        step: Name of the step.
+        percent: Percent of the job at the beginning and at the end of the step.
+        size: Estimated number of bytes in total; the step may exceed it.
     """
 
     def __init__(
@@ -63,23 +72,26 @@ class ProgressReporter:
         *,
         message: Callable[[], str | None] = lambda: None,
     ) -> ResultT:
-        """Run work as a task of its own; report how far it is, and cancel it with this one.
+        """Run work in a separate task, report its progress, and cancel it with the current task.
 
         Args:
-            work: stops and cleans up when it is cancelled.
-            done: returns how many bytes are done.
-            message: returns what to show instead of speed and time left, None to show those.
+            work: Stops and cleans up when it is cancelled.
+            done: Returns the number of bytes processed so far.
+            message: Returns a message to report instead of rate and remaining time, or None.
+
+        Returns:
+            The result of ``work``.
 
         Raises:
-            LeaseLost: the job's row is no longer ours; the work was cancelled.
-            What ``work`` raises.
+            LeaseLost: Another worker has claimed the job; the work was cancelled.
+            Exception: Any exception that ``work`` raises.
         """
-        begun = time.monotonic()
+        started = time.monotonic()
         task = asyncio.create_task(work)
         try:
             while not task.done():
-                text = message() or pace(done(), self._size, time.monotonic() - begun)
-                await self._show(done(), text)
+                text = message() or rate(done(), self._size, time.monotonic() - started)
+                await self._report(done(), text)
                 await asyncio.wait([task], timeout=_PROGRESS_SECONDS)
         except BaseException:
             task.cancel()
@@ -87,13 +99,13 @@ class ProgressReporter:
             raise
         return task.result()
 
-    async def _show(self, done: int, text: str) -> None:
+    async def _report(self, done: int, text: str) -> None:
         if self._progress is None:
             return
         share = min(1.0, done / max(1, self._size))
-        # Work that is begun again does not take the percent back.
+        # Work that restarts must not reduce the percent.
         self._reached = max(self._reached, self._low + int((self._high - self._low) * share))
-        # A moment without the database is for the work itself to judge.
+        # If the database is unavailable, the work itself decides whether to fail.
         with contextlib.suppress(Unavailable):
             await self._progress(self._step, self._reached, text)
 
@@ -101,12 +113,15 @@ class ProgressReporter:
 async def run_in_thread(
     work: Callable[[], ResultT], stop: Callable[[], None], *, grace: float | None = None
 ) -> ResultT:
-    """Run blocking work in a thread, and stop it with the task.
+    """Run blocking work in a thread, and stop it when the task is cancelled.
 
     Args:
-        work: what to run.
-        stop: makes it end soon; called when the task is cancelled.
-        grace: seconds to wait for that end; None to wait for as long as it takes.
+        work: The blocking function.
+        stop: Makes ``work`` return soon; called when the task is cancelled.
+        grace: Seconds to wait for ``work`` after ``stop``; None to wait without a limit.
+
+    Returns:
+        The result of ``work``.
     """
     task = asyncio.create_task(asyncio.to_thread(work))
     try:
@@ -122,12 +137,15 @@ async def run_in_thread(
 async def run_with_progress(
     work: Callable[[Callable[[int], None]], ResultT], reporter: ProgressReporter
 ) -> ResultT:
-    """Run blocking work that reports its own bytes.
+    """Run blocking work that reports the number of bytes it has processed.
 
     Args:
-        work: is given a function to report how many bytes are done; that one raises
-            ``JobCancelled`` once the work is to end.
-        reporter: shows them.
+        work: Receives a function to report the number of bytes processed so far, which raises
+            ``JobCancelled`` when the job is cancelled.
+        reporter: Reports the progress of the step.
+
+    Returns:
+        The result of ``work``.
     """
     done, stopped = 0, False
 
@@ -141,28 +159,29 @@ async def run_with_progress(
         nonlocal stopped
         stopped = True
 
-    # It ends at its next piece. Work that waits for a storage which does not answer is left behind:
-    # it can do no more than fail.
+    # Work ends when it reports its next chunk. A thread that waits for unresponsive storage is
+    # abandoned after the grace period: it can only fail.
     return await reporter.watch(
         run_in_thread(lambda: work(report), stop, grace=_GRACE_SECONDS), lambda: done
     )
 
 
-def pace(done: int, expected: int, seconds: float) -> str:
-    """Describe how far something is, its speed, and the time left.
+def rate(done: int, expected: int, seconds: float) -> str:
+    """Describe progress as bytes, rate and remaining time.
 
     Args:
-        done, expected: bytes; ``expected`` is an estimate and may be exceeded.
-        seconds: since it began.
+        done: Number of bytes processed so far.
+        expected: Estimated number of bytes in total; ``done`` may exceed it.
+        seconds: Seconds since the beginning.
     """
     if done == 0 or seconds <= 0:
         return "Starting"
-    rate = done / seconds
-    left = max(0.0, expected - done) / rate
-    return f"{done:,} bytes, {rate / 1e6:.1f} MB/s, about {left:.0f} s left"
+    per_second = done / seconds
+    left = max(0.0, expected - done) / per_second
+    return f"{done:,} bytes, {per_second / 1e6:.1f} MB/s, about {left:.0f} s left"
 
 
 def _retrieve_exception(task: "asyncio.Task[ResultT]") -> None:
-    """Keep asyncio from logging an exception that no task awaits any more."""
+    """Prevent asyncio from logging the exception of a task that nothing awaits any more."""
     if not task.cancelled():
         task.exception()

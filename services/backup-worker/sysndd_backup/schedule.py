@@ -1,8 +1,7 @@
-"""Submits backups when they are due, once, however many workers there are.
+"""Submits scheduled backups: one for each due time, for any number of workers.
 
-The due time is a row with a primary key: whichever worker inserts it submits the job in the same
-transaction. A time that passed while no worker ran has no row, and the next worker that starts
-submits its backup, once. There is no timer to lose.
+A due time is a row with a primary key, and the worker that inserts the row submits the job in the
+same transaction. If due times pass while no worker runs, the next worker submits one backup.
 """
 
 import asyncio
@@ -29,35 +28,35 @@ def _now() -> datetime:
 
 
 class ScheduleStore:
-    """The ``backup_schedule`` table: due times in UTC, and the jobs that were submitted for them.
+    """The table ``backup_schedule``: due times in UTC, with the jobs submitted for them.
 
     Args:
-        ops: name of the platform schema, quoted.
+        ops: Quoted name of the platform schema.
     """
 
     def __init__(self, ops: str) -> None:
         self._table = f"{ops}.backup_schedule"
 
-    async def newest(self, tx: Transaction) -> datetime | None:
-        """Return the newest due time, None while there is none."""
-        row = await tx.fetch_one(f"SELECT MAX(due_at) AS newest FROM {self._table}")
-        newest: datetime | None = row["newest"] if row else None
-        return None if newest is None else newest.replace(tzinfo=UTC)
+    async def latest(self, tx: Transaction) -> datetime | None:
+        """Return the latest recorded due time, or None if the table is empty."""
+        row = await tx.fetch_one(f"SELECT MAX(due_at) AS latest FROM {self._table}")
+        latest: datetime | None = row["latest"] if row else None
+        return None if latest is None else latest.replace(tzinfo=UTC)
 
     async def insert(self, tx: Transaction, due: datetime) -> bool:
-        """Insert a due time; return False where another worker was faster."""
+        """Insert a due time; return False if another worker has already inserted it."""
         with contextlib.suppress(pymysql.err.IntegrityError):
             await tx.execute(
                 f"INSERT INTO {self._table} (due_at, created_at) VALUES (%s, UTC_TIMESTAMP(6))",
-                (_plain(due),),
+                (_to_column(due),),
             )
             return True
         return False
 
     async def record_job(self, tx: Transaction, due: datetime, job_id: str) -> None:
-        """Record the job that was submitted for a due time."""
+        """Record the ID of the job that was submitted for a due time."""
         await tx.execute(
-            f"UPDATE {self._table} SET job_id = %s WHERE due_at = %s", (job_id, _plain(due))
+            f"UPDATE {self._table} SET job_id = %s WHERE due_at = %s", (job_id, _to_column(due))
         )
 
 
@@ -65,11 +64,12 @@ class Schedule:
     """Submits scheduled backups.
 
     Args:
-        rows: the job table.
-        expression: cron, five fields.
-        zone: of the expression's hours; when clocks are put forward, a time that does not exist is
-            due right after, and one that exists twice is due once (as in Debian's cron).
-        clock: returns the present moment.
+        rows: The jobs of the backup queue.
+        expression: Cron expression with five fields.
+        zone: Time zone of the expression. When the clock changes, a time that is skipped is due
+            immediately after the change, and a time that occurs twice is due once, as in
+            Debian's cron.
+        clock: Returns the current time.
     """
 
     def __init__(
@@ -86,31 +86,35 @@ class Schedule:
         self._store = ScheduleStore(rows.database.ops)
 
     async def run_forever(self) -> None:
-        """Check every ten seconds whether a backup is due."""
+        """Submit due backups, with a check every ten seconds."""
         while True:
             try:
                 await self.submit_due()
             except OperationInProgress as error:
-                # A restore, say. The due time has no row yet, so the next check tries again.
+                # A restore is running, for example. The due time has no row, so the next check
+                # tries again.
                 log.info("scheduled_backup_deferred", reason=error.detail)
             except SysnddError as error:
                 log.warning("schedule_check_failed", code=error.code, reason=error.detail)
             await asyncio.sleep(_CHECK_SECONDS)
 
     async def submit_due(self) -> str | None:
-        """Submit the backup that is due, if one is; return its job's id.
+        """Submit a backup if one is due.
+
+        Returns:
+            The ID of the job, or None if no backup is due.
 
         Raises:
-            OperationInProgress: another job holds the database; try again later.
+            OperationInProgress: Another job uses the database; try again later.
         """
         due = self.last_due()
         async with self._rows.database.transaction() as tx:
-            newest = await self._store.newest(tx)
-            if newest is None:
-                # The schedule is new: nothing was missed before there was one.
+            latest = await self._store.latest(tx)
+            if latest is None:
+                # A new schedule takes effect at its next due time, not at the previous one.
                 await self._store.insert(tx, due)
                 return None
-            if due <= newest or not await self._store.insert(tx, due):
+            if due <= latest or not await self._store.insert(tx, due):
                 return None
             job = CreateBackup(kind=BackupKind.SCHEDULED)
             job_id = await self._rows.submit(tx, job, requested_by=None)
@@ -119,12 +123,12 @@ class Schedule:
         return job_id
 
     def last_due(self) -> datetime:
-        """Return the newest due time that is not in the future, UTC."""
-        # The iteration leaves out its own beginning, and a due time is a whole minute.
-        begin = self._clock().astimezone(self._zone).replace(microsecond=0) + timedelta(seconds=1)
-        return next(CronSim(self._expression, begin, reverse=True)).astimezone(UTC)
+        """Return the latest due time that is not in the future, in UTC."""
+        # CronSim excludes the start itself, and due times are whole minutes.
+        start = self._clock().astimezone(self._zone).replace(microsecond=0) + timedelta(seconds=1)
+        return next(CronSim(self._expression, start, reverse=True)).astimezone(UTC)
 
 
-def _plain(moment: datetime) -> datetime:
-    """Strip the zone: the column is UTC by contract."""
-    return moment.astimezone(UTC).replace(tzinfo=None)
+def _to_column(time: datetime) -> datetime:
+    """Convert a time to the column's format: UTC without a time zone."""
+    return time.astimezone(UTC).replace(tzinfo=None)

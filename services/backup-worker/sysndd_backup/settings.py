@@ -1,4 +1,4 @@
-"""What the backup worker reads."""
+"""The settings of the backup worker."""
 
 from sysndd_core.settings.backup import BackupSettings
 from sysndd_core.settings.base import Settings
@@ -11,7 +11,7 @@ from sysndd_core.settings.schedule import BackupScheduleSettings
 
 
 class BackupWorkerSettings(Settings):
-    """What the backup worker reads."""
+    """The settings of the backup worker, from environment variables."""
 
     database: DatabaseSettings
     redis: RedisSettings

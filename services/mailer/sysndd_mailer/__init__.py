@@ -1,1 +1,1 @@
-"""The mailer: composes the outbox's rows and sends them by SMTP."""
+"""The mailer: renders the emails of the outbox and sends them over SMTP."""

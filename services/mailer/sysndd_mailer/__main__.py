@@ -1,4 +1,4 @@
-"""``sysndd-mailer``: serves the outbox until SIGTERM; with ``health``: is it there?"""
+"""``sysndd-mailer`` serves the outbox until SIGTERM; ``sysndd-mailer health`` checks the worker."""
 
 import asyncio
 import os
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from sysndd_core.db.database import Database
 from sysndd_core.errors import SysnddError
-from sysndd_core.jobs.liveness import answer
+from sysndd_core.jobs.liveness import check_liveness
 from sysndd_core.jobs.models import Queue
 from sysndd_core.jobs.wake_up import WakeUp
 from sysndd_core.jobs.worker import Worker
@@ -25,15 +25,19 @@ from sysndd_mailer.settings import MailerSettings
 from sysndd_mailer.smtp import ConnectionPool
 
 _CLAIMED_PER_CONNECTION = 64
-"""Mails are claimed in batches; most of a batch waits in the process for a connection."""
+"""Emails are claimed in batches; most of a batch waits in the process for a connection."""
 
 
 def main() -> int:
-    """Read the environment and serve; return 0 after a clean stop, 1 when it can't start."""
+    """Read the environment and run the command.
+
+    Returns:
+        0 after a clean stop or if the worker is healthy, else 1.
+    """
     try:
         settings = load(MailerSettings, os.environ)
         if sys.argv[1:] == ["health"]:
-            return answer(settings.database, Queue.MAIL)
+            return check_liveness(settings.database, Queue.MAIL)
         configure(settings.log, service="mailer")
         asyncio.run(_serve(settings))
     except SysnddError as error:

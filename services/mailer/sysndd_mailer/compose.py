@@ -1,7 +1,7 @@
-"""From an outbox row to a message. Pure: no clock, no network, no database.
+"""Renders an outbox row as a message, without access to clock, network or database.
 
-A mail is a folder ``templates/<mail>/`` with ``subject.txt``, ``body.txt`` and ``body.html`` and one
-typed context. A row whose context does not fit can't be rendered and is dead at once.
+Each kind of email is a folder ``templates/<name>/`` with ``subject.txt``, ``body.txt`` and
+``body.html``, and one typed context. A row with an invalid context fails immediately.
 """
 
 import quopri
@@ -23,11 +23,11 @@ from sysndd_core.errors import SysnddError
 from sysndd_core.mail.link_tokens import TokenPurpose
 
 MASK = "•••"
-"""Stands for a token wherever a person may look at a mail that is not theirs."""
+"""Replaces a token in the previews that administrators see."""
 
 
 class MailRenderFailed(SysnddError):
-    """The row names an unknown template, its context does not fit, or an address is impossible."""
+    """The template is unknown, the context is invalid, or an address cannot be used."""
 
     code = "mail_render_failed"
     title = "Email cannot be rendered"
@@ -46,19 +46,19 @@ class TestMail(Context):
 
 
 class Notice(Context):
-    """Something happened to an account."""
+    """An email about an event of an account."""
 
     user_name: str
 
 
 class NewAdministrator(Notice):
-    """``templates/new_administrator``: ``user_name`` may administer from now on."""
+    """``templates/new_administrator``: ``user_name`` became an administrator."""
 
     granted_by: str
 
 
 class LinkMail(Notice):
-    """A mail with a link that must not be at rest anywhere: only its token's id is in the row."""
+    """An email with a link that is stored nowhere: the row has only the ID of its token."""
 
     token_purpose: ClassVar[TokenPurpose]
     page: ClassVar[str]
@@ -67,7 +67,7 @@ class LinkMail(Notice):
 
 
 class ConfirmMail(LinkMail):
-    """``templates/confirm``; ``again``: registered more than once, with different passwords."""
+    """``templates/confirm``; ``again``: registered several times, with different passwords."""
 
     token_purpose = TokenPurpose.CONFIRM
     page = "/account/confirm"
@@ -86,7 +86,7 @@ class ResetMail(LinkMail):
 
 
 class EmailOldMail(LinkMail):
-    """``templates/email_old``: the present address agrees to the change to ``new_email``."""
+    """``templates/email_old``: asks the current address to approve the change to ``new_email``."""
 
     token_purpose = TokenPurpose.EMAIL_OLD
     page = "/account/email"
@@ -96,7 +96,7 @@ class EmailOldMail(LinkMail):
 
 
 class EmailNewMail(LinkMail):
-    """``templates/email_new``: the new address shows that it is there."""
+    """``templates/email_new``: asks the new address to confirm that it receives email."""
 
     token_purpose = TokenPurpose.EMAIL_NEW
     page = "/account/email"
@@ -105,7 +105,7 @@ class EmailNewMail(LinkMail):
 
 
 class EmailChanged(Notice):
-    """``templates/email_changed``, to the address that was left."""
+    """``templates/email_changed``, sent to the previous address."""
 
     new_email: str
 
@@ -123,36 +123,36 @@ CONTEXTS: dict[str, type[Context]] = {
     "password_changed": Notice,
     "new_administrator": NewAdministrator,
 }
-"""The context of each template; the only list of them."""
+"""The context of each template. This is the only list of templates."""
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """A mail's texts."""
+    """The rendered texts of an email."""
 
     subject: str
     text: str
     html: str
 
     def masked(self, token: str | None) -> "Rendered":
-        """Return the same without the token."""
+        """Return the texts with ``MASK`` in place of the token."""
         if token is None:
             return self
         parts = (self.subject, self.text, self.html)
         return Rendered(*(part.replace(token, MASK) for part in parts))
 
     def document(self) -> dict[str, str]:
-        """Return it as members of a JSON document."""
+        """Return the texts as the members of a JSON object."""
         return {"subject": self.subject, "text": self.text, "html": self.html}
 
 
 @dataclass(frozen=True)
 class Message:
-    """What goes over the wire.
+    """A message for SMTP.
 
     Attributes:
-        sender, recipient: addresses for MAIL FROM and RCPT TO.
-        content: header and body, in seven bits, with CRLF; not yet dot-stuffed.
+        sender, recipient: Addresses for MAIL FROM and RCPT TO.
+        content: Header and body, 7-bit with CRLF line ends; not dot-stuffed.
     """
 
     sender: str
@@ -160,7 +160,7 @@ class Message:
     content: bytes
 
 
-# Parsing headers is most of what building a message costs, and most are the same in many messages.
+# Parsing headers takes most of the time of building a message, and most headers repeat.
 _header = lru_cache(maxsize=256)(policy.SMTP.header_factory)
 
 
@@ -168,8 +168,11 @@ class Composer:
     """Renders outbox rows.
 
     Args:
-        mail_from: sender, as ``Name <address>`` or a bare address.
-        public_url: what links start with; never taken from a request.
+        mail_from: Sender, as ``Name <address>`` or an address alone.
+        public_url: Start of each link; never taken from a request.
+
+    Raises:
+        MailRenderFailed: The sender's address cannot be used.
     """
 
     def __init__(self, *, mail_from: str, public_url: str) -> None:
@@ -180,40 +183,46 @@ class Composer:
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("sysndd_mailer"),
             undefined=jinja2.StrictUndefined,
-            # Only body.html is HTML; escaping a subject would send &amp; to people.
+            # Only body.html is HTML; an escaped subject would show &amp; to the recipient.
             autoescape=jinja2.select_autoescape(enabled_extensions=("html",), default=False),
             keep_trailing_newline=True,
             auto_reload=False,
         )
 
     def context(self, template: str, document: str) -> Context:
-        """Read a row's context.
+        """Return the context of a row.
 
         Args:
-            template: a key of ``CONTEXTS``.
-            document: a JSON object with the values for it.
+            template: Key of ``CONTEXTS``.
+            document: JSON object with the values of the context.
 
         Raises:
-            MailRenderFailed: it never will be; do not try again.
+            MailRenderFailed: The template is unknown or the context is invalid; do not retry.
         """
         model = CONTEXTS.get(template)
         if model is None:
-            raise MailRenderFailed(f"There is no mail template {template!r}.")
+            raise MailRenderFailed(
+                f"There is no email template {template!r}. Check that the API and the mailer run"
+                " the same version."
+            )
         try:
             return model.model_validate_json(document)
         except ValidationError as error:
             raise MailRenderFailed(
-                f"The context of {template!r} does not fit: {error.error_count()} problem(s)."
+                f"The context of the email template {template!r} has {error.error_count()} invalid"
+                " or missing field(s). Check that the API and the mailer run the same version."
             ) from error
 
     def render(self, template: str, context: Context, token: str | None) -> Rendered:
-        """Fill in a mail's templates.
+        """Render the subject and both bodies of an email.
 
         Args:
-            token: for the link of a ``LinkMail``.
+            template: Key of ``CONTEXTS``.
+            context: Context of the template.
+            token: Token for the link of a ``LinkMail``, else None.
 
         Raises:
-            MailRenderFailed: a template is broken.
+            MailRenderFailed: A template has an error.
         """
         values = dict(context, public_url=self._public_url)
         if isinstance(context, LinkMail):
@@ -224,27 +233,32 @@ class Composer:
                 for name in ("subject.txt", "body.txt", "body.html")
             )
         except jinja2.TemplateError as error:
-            raise MailRenderFailed(f"{template!r} can't be rendered: {error}") from error
+            raise MailRenderFailed(
+                f"The email template {template!r} has an error: {error}"
+            ) from error
         return Rendered(" ".join(subject.split()), text, html)
 
     def message(
         self, rendered: Rendered, *, recipient: str, message_id: str, date: datetime
     ) -> Message:
-        """Build the message, with a text and an HTML part.
+        """Build the message, with a text part and an HTML part.
 
         Args:
-            recipient: exactly one address.
-            message_id: fixed when the row was written; a resend repeats it.
-            date: when the row was written, with its time zone.
+            rendered: Subject and bodies.
+            recipient: Exactly one address.
+            message_id: Message-ID of the row; the same when the email is resent.
+            date: Creation time of the row, with time zone.
 
         Raises:
-            MailRenderFailed: the address can't be used.
+            MailRenderFailed: The address or the text cannot be used.
         """
         to = _address(recipient)
         try:
             content = self._build(rendered, to, message_id, date).as_bytes()
         except (ValueError, MessageError) as error:
-            raise MailRenderFailed("The message can't be built from these values.") from error
+            raise MailRenderFailed(
+                "The message cannot be built: its text or its Message-ID has invalid characters."
+            ) from error
         return Message(self._sender, to.addr_spec, content)
 
     def _build(
@@ -253,15 +267,16 @@ class Composer:
         message = EmailMessage(policy=policy.SMTP)
         message["From"] = self._from
         message["To"] = to
-        # Without control characters, which a parsed header is no longer checked for.
+        # A parsed header is not checked for control characters, so remove them here.
         subject = "".join(filter(str.isprintable, rendered.subject))
         message["Subject"] = _header("Subject", subject)
         message["Date"] = _header("Date", date.replace(microsecond=0))
         message["Message-ID"] = message_id
-        # Keeps out-of-office answers away (RFC 3834, section 5).
+        # Prevents automatic replies (RFC 3834, section 5).
         message["Auto-Submitted"] = _header("Auto-Submitted", "auto-generated")
         message["MIME-Version"] = _header("MIME-Version", "1.0")
-        # Quoted-printable has a hexadecimal digit after each "=": no part can contain this boundary.
+        # In quoted-printable, a hexadecimal digit or a line end follows each "=", so no part can
+        # contain this boundary.
         message["Content-Type"] = _header(
             "Content-Type", 'multipart/alternative; boundary="=_alternative"'
         )
@@ -279,18 +294,23 @@ def _part(subtype: str, body: str) -> EmailMessage:
 
 
 _NOT_IN_ADDRESS = re.compile(r"[\x00-\x20\x7f<>]")
-"""Would end an SMTP command early, or begin another."""
+"""Characters that could end an SMTP command early or start another one."""
 
 
 def _address(text: str) -> Address:
     name, address = parseaddr(text)
     if not address or any(character in text for character in "\r\n"):
-        raise MailRenderFailed("The address can't be used in a header.")
+        raise MailRenderFailed("The address is empty or contains a line break.")
     if not address.isascii():
-        raise MailRenderFailed("The address has letters that need SMTPUTF8 (RFC 6531).")
+        raise MailRenderFailed(
+            "The address contains characters that require SMTPUTF8 (RFC 6531), which the mailer"
+            " does not support."
+        )
     if "@" not in address or _NOT_IN_ADDRESS.search(address):
-        raise MailRenderFailed("The address can't be used in an SMTP command.")
+        raise MailRenderFailed(
+            "The address has no @, or contains a space, a control character, < or >."
+        )
     try:
         return Address(display_name=name, addr_spec=address)
     except (ValueError, IndexError, MessageError) as error:
-        raise MailRenderFailed("The address is not one that RFC 5322 allows.") from error
+        raise MailRenderFailed("The address is not valid (RFC 5322).") from error

@@ -1,4 +1,4 @@
-"""One claimed outbox row: compose, send, record the outcome."""
+"""Delivers a claimed outbox row: renders it, sends it and records the outcome."""
 
 import asyncio
 import contextlib
@@ -19,24 +19,24 @@ from sysndd_mailer.smtp import ConnectionPool, DeliveryStatus, Outcome
 
 log = get_logger(__name__)
 
-_FIRST_PAUSE = 5.0
-_LONGEST_PAUSE = 1800.0
-_KEY_PAUSE = 60.0
-_COMMIT_PAUSE = 0.25
+_FIRST_DELAY = 5.0
+_LONGEST_DELAY = 1800.0
+_KEY_DELAY = 60.0
+_COMMIT_DELAY = 0.25
 _COMMIT_SECONDS = 60.0
-"""How long a database that is away is asked to close the row of a sent mail: far beyond the lease,
-since until somebody claims the row again, closing it spares the recipient a second copy."""
+"""How long to retry closing the row of a sent email while the database is unavailable. This is
+longer than the lease: until another mailer claims the row, closing it prevents a duplicate."""
 
 
 class Delivery:
-    """Performs the mail queue's rows.
+    """Delivers the claimed rows of the outbox.
 
     Args:
-        rows: the outbox.
-        composer: renders them.
-        links: makes the links in them.
-        pool: connections to the mail server.
-        circuit_breaker: opened when the transport is broken.
+        rows: The outbox.
+        composer: Renders the emails.
+        links: Derives the tokens of their links.
+        pool: Connections to the mail server.
+        circuit_breaker: Opened when the mail server rejects the connection or sender.
     """
 
     def __init__(
@@ -52,15 +52,15 @@ class Delivery:
         self._links = links
         self._pool = pool
         self._circuit_breaker = circuit_breaker
-        # Two per connection: one is composed or recorded while the other is sent.
+        # Two per connection: one is rendered or recorded while the other is sent.
         self._slots = asyncio.Semaphore(2 * pool.size)
 
     async def perform(self, claim: Claim) -> None:
-        """Send one mail. The row is closed only after the server's final answer."""
+        """Send one email. The row is closed only after the final reply of the server."""
         try:
             async with self._slots:
                 if self._circuit_breaker.is_open:
-                    # It opened while this mail waited for its slot.
+                    # It opened while this email waited for a slot.
                     await self._rows.release(claim)
                 else:
                     await self._deliver(claim)
@@ -71,23 +71,27 @@ class Delivery:
             await self._rows.fail(claim, None, error.detail)
         except LinkObsolete as error:
             log.info("mail_cancelled", mail_id=claim.id, reason=error.detail)
-            await self._rows.cancelled(claim, error.detail)
+            await self._rows.cancel(claim, error.detail)
         except TokenKeyMismatch as error:
             log.error("mail_delivery_deferred", mail_id=claim.id, reason=error.detail)
             await self._rows.retry(
-                claim, after_seconds=_KEY_PAUSE, code=None, reply=error.detail, spent=False
+                claim,
+                after_seconds=_KEY_DELAY,
+                code=None,
+                reply=error.detail,
+                uses_attempt=False,
             )
         except asyncio.CancelledError:
-            await self._cancelled(claim)
+            await self._handle_cancellation(claim)
 
-    async def _cancelled(self, claim: Claim) -> None:
-        """Release a mail that was not begun.
+    async def _handle_cancellation(self, claim: Claim) -> None:
+        """Release an email whose delivery has not started.
 
-        Any other may have arrived: whoever claims the row next, once its lease has run out, sends it
-        again under the same Message-ID.
+        Any other email may have arrived. Its row is reclaimed when the lease expires, and it is
+        resent with the same Message-ID.
         """
         log.warning("mail_interrupted", mail_id=claim.id, reason=claim.cancel_reason)
-        # A stopping worker cancels only what was not begun.
+        # A stopping worker cancels only deliveries that have not started.
         if claim.cancel_reason is CancelReason.WORKER_STOPPING:
             with contextlib.suppress(LeaseLost):
                 await self._rows.release(claim)
@@ -117,33 +121,33 @@ class Delivery:
         return None
 
     async def _before_content(self, claim: Claim) -> None:
-        """Make sure, right before the content is sent, that nobody else may send this mail.
+        """Check, before the content is sent, that no other mailer can send this email.
 
-        A mail that is sent again when its outcome is unknown needs nothing written: a successor would
-        not act differently, and our own clock tells that there is none. From here on only the
-        server's answer tells what became of the mail, so nothing cancels it any more.
+        An email that is resent when its delivery is unknown needs no write: the next mailer would
+        act the same, and the local clock shows whether the lease is valid. From here on, only the
+        reply of the server decides the delivery status, so the work cannot be cancelled.
 
         Raises:
-            LeaseLost: another mailer may have claimed it; nothing was sent.
+            LeaseLost: Another mailer may have claimed the row; nothing was sent.
         """
         if claim.row["on_unknown_outcome"] == OnUnknownOutcome.HOLD:
             await self._rows.mark_content_started(claim)
         if not claim.lease_is_valid:
-            raise LeaseLost(f"The lease of {claim.id} ran out before its content was sent.")
+            raise LeaseLost(f"The lease of {claim.id} expired before its content was sent.")
         claim.state = ClaimState.CLOSING
 
     async def _record_sent(self, claim: Claim, outcome: Outcome, preview: Preview) -> None:
-        """Close the row, asking a database that is away until it answers.
+        """Close the row of a sent email; retry while the database is unavailable.
 
         Raises:
-            LeaseLost: another mailer has claimed the row since.
-            SysnddError: the database did not answer for a minute.
+            LeaseLost: Another mailer has claimed the row.
+            SysnddError: The database was unavailable for ``_COMMIT_SECONDS``.
         """
         log.info("mail_sent", purpose=claim.row["purpose"])
         give_up_at = time.monotonic() + _COMMIT_SECONDS
         while True:
             try:
-                await self._rows.sent(claim, outcome.reply, preview)
+                await self._rows.mark_sent(claim, outcome.reply, preview)
                 return
             except LeaseLost:
                 raise
@@ -151,7 +155,7 @@ class Delivery:
                 if time.monotonic() > give_up_at:
                     raise
                 log.warning("sent_mail_commit_delayed", code=error.code)
-                await asyncio.sleep(_COMMIT_PAUSE)
+                await asyncio.sleep(_COMMIT_DELAY)
 
     async def _record_failure(self, claim: Claim, outcome: Outcome, preview: Preview) -> None:
         row, rows, status = claim.row, self._rows, outcome.status
@@ -166,21 +170,26 @@ class Delivery:
         unknown = status is DeliveryStatus.DELIVERY_UNKNOWN
         if status is DeliveryStatus.TRANSPORT_BROKEN:
             self._circuit_breaker.open(outcome.code, outcome.reply)
-            await rows.retry(claim, after_seconds=0, spent=False, **reply)
+            await rows.retry(claim, after_seconds=0, uses_attempt=False, **reply)
         elif unknown and row["on_unknown_outcome"] == OnUnknownOutcome.HOLD:
-            await rows.hold(claim, f"It may have arrived. {outcome.reply}", preview)
+            await rows.hold(claim, f"Delivery unknown: {outcome.reply}", preview)
         elif (unknown or status is DeliveryStatus.RETRY) and claim.attempt < row["max_attempts"]:
-            await rows.retry(claim, after_seconds=retry_pause(claim.attempt), **reply)
+            await rows.retry(claim, after_seconds=retry_delay(claim.attempt), **reply)
         else:
             if status is DeliveryStatus.NO_SUCH_RECIPIENT:
                 await rows.mark_undeliverable(row["recipient"], outcome.code, outcome.reply)
             await rows.fail(claim, **reply)
 
 
-def retry_pause(attempt: int) -> float:
-    """Return the seconds before the next attempt: doubling, capped, jittered above one half.
+def retry_delay(attempt: int) -> float:
+    """Return the seconds before the next attempt.
 
-    Without jitter all mails that one outage held up come back in the same second.
+    The upper limit doubles with each attempt, up to half an hour. The delay is random between half
+    of the limit and the limit. Otherwise all emails that one outage delayed would be retried in the
+    same second.
+
+    Args:
+        attempt: Number of the failed attempt, starting at 1.
     """
-    longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(attempt - 1, 20))
+    longest = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** min(attempt - 1, 20))
     return random.uniform(longest / 2, longest)  # noqa: S311 - spreads load, keeps no secret

@@ -1,4 +1,4 @@
-"""From a token's row to the link in a mail: made when the mail is rendered, written down nowhere."""
+"""Derives the tokens of links while an email is rendered; they are stored only as a hash."""
 
 import hmac
 
@@ -10,14 +10,14 @@ from sysndd_core.mail.link_tokens import TokenPurpose, derive, fingerprint
 
 
 class LinkObsolete(SysnddError):
-    """The token has been used, was revoked or has expired: a mail with it would only confuse."""
+    """The token was used, was revoked or has expired, so the link would be rejected."""
 
     code = "link_obsolete"
     title = "Link in the email no longer valid"
 
 
 class TokenKeyMismatch(SysnddError):
-    """The mailer has no ``TOKEN_KEY``, or not the one that the API has."""
+    """The mailer has no ``TOKEN_KEY``, or its value differs from the API's."""
 
     code = "token_key_mismatch"
     title = "TOKEN_KEY missing or different from the API's"
@@ -27,8 +27,8 @@ class Links:
     """Derives tokens.
 
     Args:
-        database: the process's pool.
-        key: ``TOKEN_KEY``.
+        database: Connection pool of the process.
+        key: Value of ``TOKEN_KEY``.
     """
 
     def __init__(self, database: Database, key: SecretStr | None) -> None:
@@ -36,11 +36,15 @@ class Links:
         self._key = key
 
     async def token(self, purpose: TokenPurpose, token_id: str) -> str:
-        """Return the token in clear.
+        """Return the token in plain text.
+
+        Args:
+            purpose: Purpose that the token is bound to.
+            token_id: Primary key of its row.
 
         Raises:
-            LinkObsolete: it would be refused.
-            TokenKeyMismatch: it can't be made here.
+            LinkObsolete: The token is no longer valid.
+            TokenKeyMismatch: The token cannot be derived with this key.
         """
         row = await self._database.fetch_one(
             f"SELECT HEX(token_hash) AS hash FROM {self._database.ops}.account_token"

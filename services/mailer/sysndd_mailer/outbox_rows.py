@@ -1,8 +1,9 @@
-"""The outbox as a mailer works through it: claimed by the batch, every write fenced."""
+"""The outbox for the mailer: rows are claimed in batches, each write carries a fencing token."""
 
 import json
+from dataclasses import dataclass
 
-from sysndd_core.db.database import Database, Row
+from sysndd_core.db.database import Database
 from sysndd_core.errors import LeaseLost
 from sysndd_core.jobs.leases import Claim, ClaimState
 from sysndd_core.jobs.wake_up import WakeUp
@@ -10,22 +11,31 @@ from sysndd_core.mail.outbox import MailRows, MailState
 from sysndd_mailer.circuit_breaker import CircuitBreaker
 
 Preview = dict[str, str]
-"""Subject, text and html as rendered, with links masked."""
+"""The rendered ``subject``, ``text`` and ``html``, with masked tokens."""
+
+
+@dataclass(frozen=True)
+class UnrenderedMail:
+    """An email without a preview: its ID, its template and the JSON document of its context."""
+
+    id: str
+    template: str
+    context: str
 
 
 class OutboxRows(MailRows):
-    """Claims, closes and reclaims rows of the ``mail`` table.
+    """Claims, closes and reclaims rows of the table ``mail``.
 
     Args:
-        database: the process's pool.
-        wake_up: how mailers are told.
-        circuit_breaker: nothing is due while it is open.
-        domain: right side of a Message-ID.
+        database: Connection pool of the process.
+        wake_up: Wakes the mailers.
+        circuit_breaker: No row is claimed while it is open.
+        domain: Domain of new Message-IDs.
     """
 
     claimed_columns = (
-        "id, attempt, max_attempts, purpose, recipient, template, context, message_id, on_unknown_outcome,"
-        " request_id, created_at"
+        "id, attempt, max_attempts, purpose, recipient, template, context, message_id,"
+        " on_unknown_outcome, request_id, created_at"
     )
 
     def __init__(
@@ -36,61 +46,86 @@ class OutboxRows(MailRows):
         self._circuit_breaker = circuit_breaker
 
     async def claim_batch(self, worker: str, limit: int) -> list[Claim]:
-        """Take up to ``limit`` rows, those that have been due the longest first."""
+        """Claim up to ``limit`` rows, those that have been due the longest first."""
         return [] if self._circuit_breaker.is_open else await super().claim_batch(worker, limit)
 
     async def cancel_requested(self, claim: Claim) -> bool:
-        """Nobody can ask for it: a mail in progress is finished."""
+        """Return False, because a running delivery cannot be cancelled."""
         return False
 
     async def mark_content_started(self, claim: Claim) -> None:
-        """Record, before the content is sent, that from now on the mail may have arrived.
+        """Record, before the content is sent, that the email may have arrived from now on.
 
         Raises:
-            LeaseLost: as ``write``; nothing may be sent.
+            LeaseLost: As for ``write``; the content must not be sent.
         """
         await self.write(claim, "phase = 'data'", ())
 
-    async def sent(self, claim: Claim, reply: str, preview: Preview) -> None:
-        """Close a mail that the server accepted.
+    async def mark_sent(self, claim: Claim, reply: str, preview: Preview) -> None:
+        """Close the row of an email that the server accepted. May be repeated after an error.
 
-        Fenced by the attempt number alone: a row whose lease ran out meanwhile, and that the sweep
-        has put back, is still closed as long as nobody has claimed it since. Calling it again after
-        an error changes nothing.
+        Only the attempt number is compared: if the lease expired and the sweep queued the row
+        again, the row is still closed unless another mailer has claimed it.
+
+        Args:
+            claim: The claim of the row.
+            reply: Reply of the server.
+            preview: The email that was sent, with masked tokens.
 
         Raises:
-            LeaseLost: another mailer has claimed the row.
+            LeaseLost: Another mailer has claimed the row.
         """
         claim.state = ClaimState.CLOSING
-        ours = "WHERE id = %s AND attempt = %s"
+        same_attempt = "WHERE id = %s AND attempt = %s"
         async with self.database.connection() as connection:
             changed = await connection.execute(
                 f"UPDATE {self.table} SET state = 'sent', finished_at = UTC_TIMESTAMP(6),"
                 " lease_until = NULL, phase = NULL, last_code = 250, last_reply = %s, preview = %s"
-                f" {ours} AND state IN ('running', 'queued', 'held')",
+                f" {same_attempt} AND state IN ('running', 'queued', 'held')",
                 (reply[:500], json.dumps(preview), *claim.fencing_token),
             )
-            # None changed: an earlier call may have committed although its answer was lost.
+            # An earlier call may have committed although its reply was lost.
             if not changed and not await connection.fetch_one(
-                f"SELECT 1 FROM {self.table} {ours} AND state = 'sent'", claim.fencing_token
+                f"SELECT 1 FROM {self.table} {same_attempt} AND state = 'sent'",
+                claim.fencing_token,
             ):
-                raise LeaseLost(f"{claim.id} was sent, and claimed by another mailer meanwhile.")
+                raise LeaseLost(
+                    f"The email {claim.id} was sent, but another mailer has claimed its row."
+                )
 
     async def fail(
         self, claim: Claim, code: int | None, reply: str, preview: Preview | None = None
     ) -> None:
-        """Close a mail that will never be accepted."""
-        await self._ended_badly(claim, MailState.FAILED, code, reply, preview)
+        """Close the row of an email that failed permanently.
+
+        Args:
+            claim: The claim of the row.
+            code: SMTP reply code, if there was one.
+            reply: Reply of the server, or the reason.
+            preview: The rendered email with masked tokens, if it could be rendered.
+
+        Raises:
+            LeaseLost: As for ``write``.
+        """
+        await self._end_unsent(claim, MailState.FAILED, code, reply, preview)
 
     async def hold(self, claim: Claim, reply: str, preview: Preview) -> None:
-        """Leave to a person whether a mail that may have arrived is sent again."""
-        await self._ended_badly(claim, MailState.HELD, None, reply, preview)
+        """Put an email whose delivery is unknown on hold; an operator decides whether to resend.
 
-    async def cancelled(self, claim: Claim, reason: str) -> None:
-        """Close a mail whose purpose is gone, such as one with a link that is used already."""
-        await self._ended_badly(claim, MailState.CANCELLED, None, reason, None)
+        Raises:
+            LeaseLost: As for ``write``.
+        """
+        await self._end_unsent(claim, MailState.HELD, None, reply, preview)
 
-    async def _ended_badly(
+    async def cancel(self, claim: Claim, reason: str) -> None:
+        """Cancel an email that is obsolete, for example because its link has been used.
+
+        Raises:
+            LeaseLost: As for ``write``.
+        """
+        await self._end_unsent(claim, MailState.CANCELLED, None, reason, None)
+
+    async def _end_unsent(
         self, claim: Claim, state: MailState, code: int | None, reply: str, preview: Preview | None
     ) -> None:
         await self.end(
@@ -110,16 +145,24 @@ class OutboxRows(MailRows):
         code: int | None,
         reply: str,
         preview: Preview | None = None,
-        spent: bool = True,
+        uses_attempt: bool = True,
     ) -> None:
-        """Queue a mail again for later.
+        """Queue an email for another attempt.
 
         Args:
-            spent: whether it used up an attempt. The attempt number itself only ever grows (it is
-                the fence), so one that was not used up raises the limit.
+            claim: The claim of the row.
+            after_seconds: Seconds until the next attempt.
+            code: SMTP reply code, if there was one.
+            reply: Reply of the server, or the reason.
+            preview: The rendered email with masked tokens, if it was rendered.
+            uses_attempt: Whether this attempt counts. The attempt number is the fencing token and
+                must not decrease, so False raises ``max_attempts``.
+
+        Raises:
+            LeaseLost: As for ``write``.
         """
         claim.state = ClaimState.CLOSING
-        more = "" if spent else " max_attempts = max_attempts + 1,"
+        more = "" if uses_attempt else " max_attempts = max_attempts + 1,"
         await self.write(
             claim,
             f"state = 'queued', phase = NULL, lease_until = NULL, worker = NULL,{more}"
@@ -134,17 +177,17 @@ class OutboxRows(MailRows):
         )
 
     async def reclaim(self) -> int:
-        """Cancel what has expired, hold what may have arrived, take the rest from the dead."""
+        """Cancel expired emails, hold those whose delivery is unknown, reclaim the others."""
         await self._change_unlocked(
             "state = 'queued' AND expires_at <= UTC_TIMESTAMP(6)",
             "state = 'cancelled', finished_at = UTC_TIMESTAMP(6),"
-            " last_reply = 'It expired before it could be sent.'",
+            " last_reply = 'The email expired before it could be sent.'",
         )
         await self._change_unlocked(
             "state = 'running' AND lease_until < UTC_TIMESTAMP(6)"
             " AND phase = 'data' AND on_unknown_outcome = 'hold'",
             "state = 'held', finished_at = UTC_TIMESTAMP(6), lease_until = NULL, worker = NULL,"
-            " last_reply = 'The mailer stopped while the content was under way.'",
+            " last_reply = 'Delivery unknown: the mailer stopped while it sent the content.'",
         )
         return await super().reclaim()
 
@@ -152,7 +195,13 @@ class OutboxRows(MailRows):
         return " phase = NULL,"
 
     async def mark_undeliverable(self, recipient: str, code: int | None, reply: str) -> None:
-        """Remember that a mail server called an address impossible."""
+        """Record that a mail server rejected an address permanently.
+
+        Args:
+            recipient: The address.
+            code: SMTP reply code.
+            reply: Reply of the server.
+        """
         await self.database.execute(
             f"INSERT INTO {self.undeliverable} (recipient, since, code, reply)"
             " VALUES (%s, UTC_TIMESTAMP(6), %s, %s)"
@@ -160,17 +209,18 @@ class OutboxRows(MailRows):
             (recipient, code, reply[:500], code, reply[:500]),
         )
 
-    async def without_preview(self, *, limit: int) -> list[Row]:
-        """Read mails that wait and that nobody has rendered yet: id, template and context."""
-        return await self.database.fetch_all(
+    async def without_preview(self, *, limit: int) -> list[UnrenderedMail]:
+        """Return up to ``limit`` queued or held emails without a preview, latest first."""
+        rows = await self.database.fetch_all(
             f"SELECT id, template, context FROM {self.table} WHERE state IN ('queued', 'held')"
             " AND preview IS NULL AND created_at < UTC_TIMESTAMP(6) - INTERVAL 2 SECOND"
             " ORDER BY created_at DESC LIMIT %s",
             (limit,),
         )
+        return [UnrenderedMail(**row) for row in rows]
 
-    async def show(self, mail_id: str, preview: Preview) -> None:
-        """Write how a mail that waits will look."""
+    async def store_preview(self, mail_id: str, preview: Preview) -> None:
+        """Store the preview of an email that has none."""
         await self.database.execute(
             f"UPDATE {self.table} SET preview = %s WHERE id = %s AND preview IS NULL",
             (json.dumps(preview), mail_id),

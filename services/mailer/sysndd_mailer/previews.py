@@ -1,6 +1,7 @@
-"""Renders mails that wait, so that an administrator sees what would be sent; links masked.
+"""Renders queued emails, so that administrators see what will be sent, with masked tokens.
 
-What was tried has its preview already; this is for mails behind an open breaker or a long queue.
+Each attempt stores a preview. This is for emails that wait for the circuit breaker or in a long
+queue.
 """
 
 import asyncio
@@ -12,43 +13,43 @@ from sysndd_mailer.outbox_rows import OutboxRows
 
 log = get_logger(__name__)
 
-_PAUSE = 5.0
-_AT_ONCE = 50
+_INTERVAL = 5.0
+_BATCH_SIZE = 50
 
 
 class Previews:
-    """Writes previews in the background.
+    """Stores previews in the background.
 
     Args:
-        rows: the outbox.
-        composer: renders.
+        rows: The outbox.
+        composer: Renders the emails.
     """
 
     def __init__(self, rows: OutboxRows, composer: Composer) -> None:
         self._rows = rows
         self._composer = composer
-        self._impossible: set[str] = set()
+        self._failed: set[str] = set()
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Render previews until cancelled."""
         while True:
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(_INTERVAL)
             try:
-                await self.render_waiting()
+                await self.render_queued()
             except SysnddError as error:
                 log.warning("preview_write_failed", code=error.code)
 
-    async def render_waiting(self) -> None:
-        """Render the newest mails that wait without a preview."""
-        for row in await self._rows.without_preview(limit=_AT_ONCE + len(self._impossible)):
-            if row["id"] in self._impossible:
+    async def render_queued(self) -> None:
+        """Render the latest queued emails that have no preview."""
+        for mail in await self._rows.without_preview(limit=_BATCH_SIZE + len(self._failed)):
+            if mail.id in self._failed:
                 continue
             try:
-                context = self._composer.context(row["template"], row["context"])
-                # The mask in the token's place: no token is made for a look.
-                preview = self._composer.render(row["template"], context, MASK).document()
+                context = self._composer.context(mail.template, mail.context)
+                # A preview needs no valid token.
+                preview = self._composer.render(mail.template, context, MASK).document()
             except MailRenderFailed:
-                # Its attempt will say so; until then it is not asked for again.
-                self._impossible.add(row["id"])
+                # The attempt reports the error; do not render the row again until then.
+                self._failed.add(mail.id)
                 continue
-            await self._rows.show(row["id"], preview)
+            await self._rows.store_preview(mail.id, preview)

@@ -1,4 +1,4 @@
-"""What the mailer reads."""
+"""The settings of the mailer."""
 
 from sysndd_core.settings.base import Settings
 from sysndd_core.settings.database import DatabaseSettings
@@ -9,7 +9,7 @@ from sysndd_core.settings.smtp import SmtpSettings
 
 
 class MailerSettings(Settings):
-    """What the mailer reads."""
+    """All settings that the mailer reads."""
 
     database: DatabaseSettings
     redis: RedisSettings

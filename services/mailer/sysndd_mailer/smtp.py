@@ -1,7 +1,7 @@
-"""Sends messages over a few pooled connections, and says in one place what a failure means.
+"""Sends messages over pooled connections and maps each reply or error to a delivery status.
 
-The TLS mode is always explicit: aiosmtplib's default takes STARTTLS when it is offered, and an
-offer can be stripped on the way.
+The TLS mode is always explicit. By default, aiosmtplib uses STARTTLS only if the server offers it,
+and an attacker can remove the offer.
 """
 
 import asyncio
@@ -20,36 +20,37 @@ from sysndd_core.settings.smtp import SmtpSecurity, SmtpSettings
 from sysndd_mailer.compose import Message
 
 MAILS_PER_CONNECTION = 100
-"""Servers count the mails of a connection and hang up; we are the first to."""
+"""Maximum number of emails per connection; servers close connections that send more."""
 
 _IDLE_SECONDS = 20.0
-_FRESH_SECONDS = 1.0
-"""A connection that accepted a mail so short a time ago is reused without asking it first."""
+_REUSE_SECONDS = 1.0
+"""A connection that accepted an email within this time is reused without sending RSET first."""
 _RESET_SECONDS = 5.0
 _QUIT_SECONDS = 2.0
 _ENHANCED = re.compile(r"\s*5\.1\.(\d+)\b")
 
 
 class DeliveryStatus(StrEnum):
-    """What becomes of a mail after one attempt."""
+    """The result of one attempt."""
 
     SENT = "sent"
     RETRY = "retry"
     FAILED = "failed"
     NO_SUCH_RECIPIENT = "no_such_recipient"
     TRANSPORT_BROKEN = "transport_broken"
-    """Not the mail's fault: credentials, TLS or sender are refused, and every mail's would be."""
+    """The server rejects the credentials, TLS or the sender, so every email would fail."""
     DELIVERY_UNKNOWN = "delivery_unknown"
-    """The content may have been sent and no answer came: the mail may have arrived."""
+    """The content may have been sent, but the server did not reply: it may have arrived."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an attempt ended.
+    """The outcome of one attempt.
 
     Attributes:
-        code: SMTP reply code, or None when there was no answer.
-        reply: the server's words or the kind of failure, shortened; never a credential.
+        status: The result.
+        code: SMTP reply code, or None if the server did not reply.
+        reply: Reply of the server or kind of the error, shortened; never a credential.
     """
 
     status: DeliveryStatus
@@ -63,14 +64,14 @@ class _Connection:
     mails: int = 0
     used_at: float = 0.0
     clean: bool = True
-    """Whether its last transaction ended by itself; after a refused one RSET comes first."""
+    """Whether its last transaction was completed. After a rejected one, RSET is sent first."""
 
 
 class ConnectionPool:
-    """Connections to the mail server, reused; never more than ``SMTP_CONNECTIONS``.
+    """Reused connections to the mail server, at most ``SMTP_CONNECTIONS``.
 
     Args:
-        settings: transport.
+        settings: Address, credentials and limits of the mail server.
     """
 
     def __init__(self, settings: SmtpSettings) -> None:
@@ -83,12 +84,15 @@ class ConnectionPool:
     async def send(
         self, message: Message, before_content: Callable[[], Awaitable[None]]
     ) -> Outcome:
-        """Deliver one message to its one recipient.
+        """Send one message to its one recipient.
 
         Args:
-            message: what to send.
-            before_content: awaited when the server has accepted sender and recipient; what it raises
-                goes to the caller, and nothing is sent.
+            message: The message.
+            before_content: Awaited when the server has accepted sender and recipient. If it raises,
+                the content is not sent and the caller gets the error.
+
+        Returns:
+            The outcome; errors of the network and the server do not raise.
         """
         async with self._free:
             while True:
@@ -99,13 +103,13 @@ class ConnectionPool:
                 reused = connection.mails > 0
                 outcome = await self._send_over(connection, message, before_content)
                 if reused and outcome.status is DeliveryStatus.RETRY and outcome.code is None:
-                    # The server had hung up on a kept connection before any content: no fault of
-                    # the mail's, and no reason to wait.
+                    # The server had closed a reused connection before any content was sent, so
+                    # try again immediately.
                     continue
                 return outcome
 
     async def close(self) -> None:
-        """Take leave of the server."""
+        """Close the idle connections with QUIT."""
         idle, self._idle = self._idle, []
         await asyncio.gather(*(_quit(connection.client) for connection in idle))
 
@@ -115,19 +119,19 @@ class ConnectionPool:
         message: Message,
         before_content: Callable[[], Awaitable[None]],
     ) -> Outcome:
-        client, kept = connection.client, False
+        client, reusable = connection.client, False
         try:
             outcome = await _transaction(client, message, before_content)
             connection.mails += 1
             connection.used_at = time.monotonic()
             connection.clean = outcome.status is DeliveryStatus.SENT
-            kept = connection.clean or outcome.status in (
+            reusable = connection.clean or outcome.status in (
                 DeliveryStatus.FAILED,
                 DeliveryStatus.NO_SUCH_RECIPIENT,
             )
             return outcome
         finally:
-            if not kept:
+            if not reusable:
                 client.close()
             elif connection.mails < MAILS_PER_CONNECTION:
                 self._idle.append(connection)
@@ -135,7 +139,7 @@ class ConnectionPool:
                 await _quit(client)
 
     async def _acquire(self) -> _Connection:
-        """Return a kept connection that is known to work, or a new one."""
+        """Return an idle connection that works, or a new one."""
         while self._idle:
             connection = self._idle.pop()
             if await self._is_usable(connection):
@@ -147,7 +151,7 @@ class ConnectionPool:
         if idle > _IDLE_SECONDS:
             await _quit(client)
             return False
-        if connection.clean and idle < _FRESH_SECONDS:
+        if connection.clean and idle < _REUSE_SECONDS:
             return client.is_connected
         try:
             await client.rset(timeout=min(_RESET_SECONDS, self._settings.timeout))
@@ -162,7 +166,7 @@ class ConnectionPool:
     async def _connect(self) -> aiosmtplib.SMTP:
         settings = self._settings
         if self._tls is None and settings.security is not SmtpSecurity.NONE:
-            # Reads every authority of the system, which takes 20 ms.
+            # Reading all certificate authorities of the system takes 20 ms.
             self._tls = await asyncio.to_thread(tls_context, settings)
         client = aiosmtplib.SMTP(
             hostname=settings.host,
@@ -186,7 +190,7 @@ class ConnectionPool:
 
 
 async def _greet(client: aiosmtplib.SMTP) -> None:
-    """Greet; a server of before 1995 knows no EHLO (RFC 5321, section 3.2)."""
+    """Send EHLO, or HELO if the server does not know EHLO (RFC 5321, section 3.2)."""
     try:
         await client.ehlo()
     except aiosmtplib.SMTPHeloError:
@@ -208,29 +212,33 @@ async def _transaction(
         await client.mail(message.sender)
         await client.rcpt(message.recipient)
     except aiosmtplib.SMTPResponseException as error:
-        return _refused(error)
+        return _rejected(error)
     except OSError as error:
-        return Outcome(DeliveryStatus.RETRY, None, _kind(error))
+        return Outcome(DeliveryStatus.RETRY, None, _describe(error))
     await before_content()
     try:
         reply = await client.data(message.content)
     except aiosmtplib.SMTPDataError as error:
-        return _refused(error)
+        return _rejected(error)
     except (aiosmtplib.SMTPException, OSError) as error:
-        # `data` announces the content and sends it; how far it came is not told.
-        return Outcome(DeliveryStatus.DELIVERY_UNKNOWN, None, _kind(error))
+        # `data` sends DATA and the content, and does not report how far it got.
+        return Outcome(DeliveryStatus.DELIVERY_UNKNOWN, None, _describe(error))
     return Outcome(DeliveryStatus.SENT, reply.code, _short(reply.message))
 
 
 def _not_connected(error: Exception) -> Outcome:
-    """Decide about a connection that did not come about.
+    """Return the outcome of a failed connection.
 
-    Refused credentials and broken TLS are the transport's fault, not the mail's: an operator can
-    mend them and the mail must not be lost. A server that can't be reached comes back by itself.
+    Rejected credentials and TLS errors concern every email. The operator must fix them, and no
+    email may fail because of them. An unreachable server is retried.
     """
     if isinstance(error, aiosmtplib.SMTPAuthenticationError):
         status = DeliveryStatus.RETRY if error.code < 500 else DeliveryStatus.TRANSPORT_BROKEN
-        return Outcome(status, error.code, "The mail server refused our credentials.")
+        return Outcome(
+            status,
+            error.code,
+            "The mail server rejected the credentials. Check SMTP_USER and SMTP_PASSWORD.",
+        )
     if isinstance(error, aiosmtplib.SMTPResponseException):
         status = DeliveryStatus.RETRY if error.code < 500 else DeliveryStatus.TRANSPORT_BROKEN
         return Outcome(status, error.code, _short(error.message))
@@ -239,46 +247,48 @@ def _not_connected(error: Exception) -> Outcome:
         return Outcome(
             DeliveryStatus.TRANSPORT_BROKEN, None, f"TLS: {_short(tls.reason or str(tls))}"
         )
-    lost = isinstance(error, OSError)  # all that concerns the network, in aiosmtplib too
+    network = isinstance(error, OSError)  # includes aiosmtplib's network errors
     return Outcome(
-        DeliveryStatus.RETRY if lost else DeliveryStatus.TRANSPORT_BROKEN, None, _kind(error)
+        DeliveryStatus.RETRY if network else DeliveryStatus.TRANSPORT_BROKEN,
+        None,
+        _describe(error),
     )
 
 
-def _refused(refusal: aiosmtplib.SMTPResponseException) -> Outcome:
-    """Decide from the server's reply: 4xx passes, 5xx does not (RFC 5321, section 4.2.1)."""
-    code, sender_refused = refusal.code, isinstance(refusal, aiosmtplib.SMTPSenderRefused)
+def _rejected(error: aiosmtplib.SMTPResponseException) -> Outcome:
+    """Return the outcome of a reply: 4xx is temporary, 5xx permanent (RFC 5321, section 4.2.1)."""
+    code, at_sender = error.code, isinstance(error, aiosmtplib.SMTPSenderRefused)
     if not 400 <= code <= 599:
-        return _out_of_protocol(refusal)
+        return _unexpected_reply(error)
     if code < 500:
         status = DeliveryStatus.RETRY
-    elif code in (530, 535) or (sender_refused and code != 552):
+    elif code in (530, 535) or (at_sender and code != 552):
         status = DeliveryStatus.TRANSPORT_BROKEN
-    elif _no_such_recipient(refusal):
+    elif _no_such_recipient(error):
         status = DeliveryStatus.NO_SUCH_RECIPIENT
     else:
         status = DeliveryStatus.FAILED
-    return Outcome(status, code, _short(refusal.message))
+    return Outcome(status, code, _short(error.message))
 
 
-def _out_of_protocol(refusal: aiosmtplib.SMTPResponseException) -> Outcome:
-    """Decide about an answer that is no SMTP, or none to what was asked."""
-    after_data = isinstance(refusal, aiosmtplib.SMTPDataError)
+def _unexpected_reply(error: aiosmtplib.SMTPResponseException) -> Outcome:
+    """Return the outcome of a reply that is not valid SMTP or does not match the command."""
+    after_data = isinstance(error, aiosmtplib.SMTPDataError)
     status = DeliveryStatus.DELIVERY_UNKNOWN if after_data else DeliveryStatus.RETRY
-    return Outcome(status, None, f"Unexpected answer: {refusal.code} {_short(refusal.message)}")
+    return Outcome(status, None, f"Unexpected reply: {error.code} {_short(error.message)}")
 
 
-def _no_such_recipient(refusal: aiosmtplib.SMTPResponseException) -> bool:
-    """Whether it is the address that is wrong: 5.1.x (RFC 3463), or a bare 550, 551, 553."""
-    enhanced = _ENHANCED.match(refusal.message)
+def _no_such_recipient(error: aiosmtplib.SMTPResponseException) -> bool:
+    """Return whether the address is invalid: 5.1.x (RFC 3463), or 550, 551, 553 without one."""
+    enhanced = _ENHANCED.match(error.message)
     if enhanced is not None:
-        return enhanced[1] not in ("7", "8")  # these two are about the sender
-    bare = re.match(r"\s*\d\.\d", refusal.message) is None
-    at_recipient = isinstance(refusal, aiosmtplib.SMTPRecipientRefused)
-    return at_recipient and bare and refusal.code in (550, 551, 553)
+        return enhanced[1] not in ("7", "8")  # these two concern the sender
+    basic = re.match(r"\s*\d\.\d", error.message) is None
+    at_recipient = isinstance(error, aiosmtplib.SMTPRecipientRefused)
+    return at_recipient and basic and error.code in (550, 551, 553)
 
 
-def _kind(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     return f"{type(error).__name__}: {_short(str(error))}"
 
 

@@ -1,36 +1,68 @@
-"""Every way the migrator can end badly, each with its exit code.
+"""Exit codes of ``sysndd-migrator``, and every error with its code; docs/migrator.md lists them.
 
-MigratorError                  migrator_failed           FAILED
-├── AmbiguousFile               ambiguous_file             REFUSED_SQL
-├── InputUnreadable            input_unreadable          NO_INPUT
-├── ServerUnavailable          server_unavailable        UNAVAILABLE
-├── LockRefused                lock_refused              UNAVAILABLE
-├── NotPermitted               not_permitted             NOT_PERMITTED
-├── LockTimedOut               lock_timed_out            TIMED_OUT
-├── WaitTimedOut               wait_timed_out            TIMED_OUT
-├── LockLost                   lock_lost                 LOCK_LOST
-├── Blocked                    blocked_by_connection     BLOCKED
-├── Interrupted                interrupted               INTERRUPTED
-├── StatementFailed            statement_failed          FAILED
-├── PostconditionFailed        postcondition_failed      FAILED
-└── NotClean                   resolution_required            NOT_CLEAN
-    ├── DuplicateNumber        duplicate_number
-    ├── ChangedAfterApplied    changed_after_applied
-    ├── FailedMigration           failed_migration
-    ├── MissingFile            missing_file
-    ├── OutOfOrder             out_of_order
-    ├── ForeignLedger          foreign_ledger
-    └── UnreleasedSchema       unreleased_schema
+MigratorError                 migrator_failed            FAILED
+├── AmbiguousFile             ambiguous_file             REFUSED_SQL
+├── InputUnreadable           input_unreadable           NO_INPUT
+├── ServerUnavailable         server_unavailable         UNAVAILABLE
+├── LockRefused               lock_refused               UNAVAILABLE
+├── NotPermitted              not_permitted              NOT_PERMITTED
+├── LockTimedOut              lock_timed_out             TIMED_OUT
+├── WaitTimedOut              wait_timed_out             TIMED_OUT
+├── LockLost                  lock_lost                  LOCK_LOST
+├── Blocked                   blocked_by_connection      BLOCKED
+├── Interrupted               interrupted                INTERRUPTED
+├── StatementFailed           statement_failed           FAILED
+├── PostconditionFailed       postcondition_failed       FAILED
+└── NotClean                  resolution_required        NOT_CLEAN
+    ├── DuplicateNumber       duplicate_number
+    ├── ChangedAfterApplied   changed_after_applied
+    ├── FailedMigration       failed_migration
+    ├── MissingFile           missing_file
+    ├── OutOfOrder            out_of_order
+    ├── ForeignLedger         foreign_ledger
+    └── UnreleasedSchema      unreleased_schema
 """
 
+from enum import IntEnum
 from typing import Any, ClassVar
 
 from sysndd_core.errors import SysnddError
-from sysndd_migrator.exit_codes import ExitCode
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the process; those above 64 follow ``sysexits.h`` if it has a suitable name."""
+
+    OK = 0
+    FAILED = 1
+    """The server rejected a statement, or a file had no effect; ledger and message name it."""
+    USAGE = 2
+    """Usage error, or a setting is invalid."""
+    PENDING = 3
+    """``status``, ``plan``: migrations are pending."""
+    NOT_CLEAN = 4
+    """A failed, changed or wrongly numbered file: manual resolution required."""
+    TIMED_OUT = 5
+    """``--timeout`` expired, or the lock holder makes no progress."""
+    BLOCKED = 6
+    """Another connection kept a table locked; nothing failed, run it again."""
+    LOCK_LOST = 7
+    """The migration lock was lost; stopped before the next statement."""
+    FINDINGS = 8
+    """``lint`` or ``verify`` has findings."""
+    REFUSED_SQL = 65
+    """EX_DATAERR: the splitter rejects a file as ambiguous."""
+    NO_INPUT = 66
+    """EX_NOINPUT: a file or the directory cannot be read."""
+    UNAVAILABLE = 69
+    """EX_UNAVAILABLE: the server is unreachable, or refuses GET_LOCK."""
+    NOT_PERMITTED = 77
+    """EX_NOPERM: the account lacks a privilege."""
+    INTERRUPTED = 143
+    """128 + SIGTERM: stopped by a signal; run it again to resume."""
 
 
 class MigratorError(SysnddError):
-    """Base of everything the command line reports in a sentence instead of a traceback."""
+    """Base of the errors that the command line reports in a sentence, without a traceback."""
 
     code = "migrator_failed"
     title = "Migration failed"
@@ -38,13 +70,13 @@ class MigratorError(SysnddError):
 
 
 class AmbiguousFile(MigratorError):
-    """A file is ambiguous to a client of the server.
+    """Different clients of the server would read different statements in a file.
 
     Args:
-        name: name of the file.
-        line: line of the trouble, from 1.
-        column: character in that line, from 1.
-        reason: what is wrong there.
+        name: Path of the file.
+        line: Line of the ambiguity, from 1.
+        column: Character in that line, from 1.
+        reason: What is ambiguous there.
     """
 
     code = "ambiguous_file"
@@ -59,7 +91,7 @@ class AmbiguousFile(MigratorError):
 
 
 class InputUnreadable(MigratorError):
-    """A file or directory can't be read."""
+    """A file or directory cannot be read."""
 
     code = "input_unreadable"
     title = "File or directory not readable"
@@ -67,7 +99,7 @@ class InputUnreadable(MigratorError):
 
 
 class ServerUnavailable(MigratorError):
-    """The server can't be reached, or went away in the middle."""
+    """The server cannot be reached, or the connection was lost during the run."""
 
     code = "server_unavailable"
     title = "Database server unavailable"
@@ -75,7 +107,7 @@ class ServerUnavailable(MigratorError):
 
 
 class LockRefused(MigratorError):
-    """The server does not give named locks (Galera in strict mode); nothing was touched."""
+    """The server does not grant named locks (Galera in strict mode); nothing was changed."""
 
     code = "lock_refused"
     title = "GET_LOCK rejected by the server"
@@ -91,7 +123,7 @@ class NotPermitted(MigratorError):
 
 
 class LockTimedOut(MigratorError):
-    """Someone else holds the migration lock and either makes no progress or our time is up."""
+    """Another process holds the migration lock and makes no progress, or ``--timeout`` expired."""
 
     code = "lock_timed_out"
     title = "Migration lock held by another process"
@@ -99,7 +131,7 @@ class LockTimedOut(MigratorError):
 
 
 class WaitTimedOut(MigratorError):
-    """``wait`` ran out of time while migrations were still pending."""
+    """``--timeout`` of ``wait`` expired while migrations were pending."""
 
     code = "wait_timed_out"
     title = "Migrations still pending"
@@ -107,7 +139,7 @@ class WaitTimedOut(MigratorError):
 
 
 class LockLost(MigratorError):
-    """The migration lock is no longer ours; someone else may be migrating."""
+    """This connection no longer holds the migration lock; another process may be migrating."""
 
     code = "lock_lost"
     title = "Migration lock lost"
@@ -115,7 +147,7 @@ class LockLost(MigratorError):
 
 
 class Blocked(MigratorError):
-    """Another connection kept a table locked through every retry. Nothing failed."""
+    """Another connection kept a table locked through every retry; nothing failed."""
 
     code = "blocked_by_connection"
     title = "Table locked by another connection"
@@ -123,7 +155,7 @@ class Blocked(MigratorError):
 
 
 class Interrupted(MigratorError):
-    """Stopped by a signal; what was finished is recorded and the next run goes on from there."""
+    """Stopped by a signal; what was done is recorded, and the next run resumes there."""
 
     code = "interrupted"
     title = "Interrupted"
@@ -131,11 +163,11 @@ class Interrupted(MigratorError):
 
 
 class StatementFailed(MigratorError):
-    """The server refused a statement of a migration.
+    """The server rejected a statement of a migration.
 
     Args:
-        detail: sentences for the operator: where, what, the server's words, what to do.
-        extra: the same in parts, for ``--json``.
+        detail: Sentences for the operator: location, statement, the server's message, remedy.
+        extra: The same in parts, for ``--json``.
     """
 
     code = "statement_failed"
@@ -146,14 +178,14 @@ class StatementFailed(MigratorError):
 
 
 class PostconditionFailed(MigratorError):
-    """An ``-- assert:`` line is not true, or a file changed nothing under ``--strict``."""
+    """An ``-- assert:`` line does not hold, or a file changed nothing under ``--strict``."""
 
     code = "postcondition_failed"
     title = "Migration without its expected effect"
 
 
 class NotClean(MigratorError):
-    """Files and ledger contradict each other; a person has to decide."""
+    """Files and ledger contradict each other; the operator must resolve it."""
 
     code = "resolution_required"
     title = "Files and ledger disagree"
@@ -161,42 +193,42 @@ class NotClean(MigratorError):
 
 
 class DuplicateNumber(NotClean):
-    """Two files carry the same number, so their order is undefined."""
+    """Two files have the same number, so their order is undefined."""
 
     code = "duplicate_number"
     title = "Duplicate migration number"
 
 
 class ChangedAfterApplied(NotClean):
-    """A file's statements are not those that were applied."""
+    """The statements of a file differ from those that were applied."""
 
     code = "changed_after_applied"
     title = "Applied file changed"
 
 
 class FailedMigration(NotClean):
-    """A file failed in an earlier run and nobody has decided about it."""
+    """A file failed in an earlier run and is not resolved."""
 
     code = "failed_migration"
     title = "Unresolved failed migration"
 
 
 class MissingFile(NotClean):
-    """The ledger names a file that the directory does not have."""
+    """The ledger lists a file that is not in the directory."""
 
     code = "missing_file"
     title = "Applied file missing"
 
 
 class OutOfOrder(NotClean):
-    """A pending file has a lower number than one already applied."""
+    """A pending file has a lower number than an applied one."""
 
     code = "out_of_order"
     title = "Pending file out of order"
 
 
 class ForeignLedger(NotClean):
-    """A table called schema_version exists and is not this tool's."""
+    """A table named schema_version exists that another tool created."""
 
     code = "foreign_ledger"
     title = "Ledger of another tool"

@@ -1,4 +1,4 @@
-"""What the migrator reads from its environment."""
+"""Settings that the migrator reads from its environment."""
 
 from pydantic import Field, SecretStr
 
@@ -9,7 +9,7 @@ from sysndd_core.settings.migrations import MigrationSettings
 
 
 class OtherServerSettings(SettingsGroup):
-    """The second server of ``verify`` and ``lint``, whose address is on the command line."""
+    """The password for the server of ``--server``, whose address is on the command line."""
 
     password: SecretStr = Field(
         SecretStr(""),
@@ -19,7 +19,7 @@ class OtherServerSettings(SettingsGroup):
 
 
 class MigratorSettings(Settings):
-    """The groups the migrator uses."""
+    """The settings groups of the migrator."""
 
     database: DatabaseSettings
     migrations: MigrationSettings

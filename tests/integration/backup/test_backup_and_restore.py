@@ -1,4 +1,4 @@
-"""Backup and restore on a real server: round trip, dumps that lie, restores that must not begin."""
+"""Backup and restore: round trip, incomplete dumps, and restores that must be refused."""
 
 import dataclasses
 import json
@@ -27,7 +27,7 @@ async def bench(site: Site) -> AsyncIterator[BackupBench]:
 
 
 def stored_objects(site: Site) -> list[tuple[object, ...]]:
-    """Everything that is no table, as the server describes it."""
+    """Return all stored objects, as the server describes them."""
     rows: list[tuple[object, ...]] = []
     for table, columns, schema in (
         ("views", "table_name, view_definition", "table_schema"),
@@ -44,7 +44,9 @@ def stored_objects(site: Site) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("compression", list(BackupCompression))
-async def test_round_trip(bench: BackupBench, compression: BackupCompression) -> None:
+async def test_a_restore_returns_tables_and_stored_objects_to_the_backup(
+    bench: BackupBench, compression: BackupCompression
+) -> None:
     bench.tools = dataclasses.replace(bench.tools, compression=compression)
     server, app = bench.site.server, bench.site.app
     before, stored_objects_before = bench.checksums(), stored_objects(bench.site)
@@ -80,23 +82,23 @@ async def test_round_trip(bench: BackupBench, compression: BackupCompression) ->
     row = await bench.run(RestoreBackup(name=safety))
     assert row["state"] == "succeeded", row["error"]
     assert bench.checksums() == damaged
-    # The tables of before are kept for an undo; those of the restore before that are not.
-    (kept,) = scratch_schemas(bench.site)
-    assert "_before_" in kept
-    assert bench.checksums(kept) == before
+    # Only the tables that the last restore replaced are retained for an undo.
+    (retained,) = scratch_schemas(bench.site)
+    assert "_before_" in retained
+    assert bench.checksums(retained) == before
 
 
-LYING_CLIENTS = {
+FAILING_CLIENTS = {
     "empty": "exit 0",
-    "fails at once": "echo boom >&2; exit 2",
-    "cut off, exit 0": '"{real}" "$@" | head -n -1',
-    "cut off in the middle, exit 0": '"{real}" "$@" | head -c 20000',
-    "whole, but exit 3": '"{real}" "$@"; exit 3',
+    "fails immediately": "echo boom >&2; exit 2",
+    "without trailer, exit 0": '"{real}" "$@" | head -n -1',
+    "truncated, exit 0": '"{real}" "$@" | head -c 20000',
+    "complete, exit 3": '"{real}" "$@"; exit 3',
     "killed": '"{real}" "$@" | head -c 5000; kill -9 $$',
 }
 
 
-@pytest.mark.parametrize("script", LYING_CLIENTS.values(), ids=LYING_CLIENTS)
+@pytest.mark.parametrize("script", FAILING_CLIENTS.values(), ids=FAILING_CLIENTS)
 async def test_an_incomplete_dump_fails_the_job_and_leaves_no_file(
     bench: BackupBench, tmp_path: Path, script: str
 ) -> None:
@@ -122,7 +124,9 @@ async def test_restore_stops_when_its_safety_backup_fails(
     assert bench.store.manifests() == [manifest]
 
 
-async def test_a_damaged_file_is_found_before_anything_else(bench: BackupBench) -> None:
+async def test_a_damaged_file_fails_the_restore_before_the_safety_backup(
+    bench: BackupBench,
+) -> None:
     await bench.run(CreateBackup())
     (manifest,) = bench.store.manifests()
     path = bench.store.path(manifest.name)
@@ -132,16 +136,16 @@ async def test_a_damaged_file_is_found_before_anything_else(bench: BackupBench) 
         row = await bench.run(RestoreBackup(name=manifest.name))
         assert (row["state"], row["error_code"]) == ("failed", "backup_damaged"), offset
     assert bench.checksums() == live
-    # No safety backup was wasted on it, and a cut-off file is not even listed.
+    # There is no safety backup, and a truncated file is not listed.
     assert [one.kind for one in bench.store.manifests()] == [BackupKind.MANUAL]
     path.write_bytes(whole[:-1])
     assert bench.store.manifests() == []
 
 
-async def test_a_dump_that_can_not_be_loaded_leaves_live_untouched(
+async def test_a_dump_that_cannot_be_loaded_does_not_change_the_live_database(
     bench: BackupBench, tmp_path: Path
 ) -> None:
-    """Its hashes are right, its SQL is not: the shadow schema takes the blow."""
+    """The hashes match, but the SQL is invalid, so loading the shadow schema fails."""
     script = '"{real}" "$@" | sed "s/^  PRIMARY KEY (/  NONSENSE KEY (/"'
     row = await bench.run(CreateBackup(), with_dump_script(bench, tmp_path, script))
     assert row["state"] == "succeeded"
@@ -154,7 +158,7 @@ async def test_a_dump_that_can_not_be_loaded_leaves_live_untouched(
     assert scratch_schemas(bench.site) == []
 
 
-async def test_second_request_gets_the_running_job(bench: BackupBench) -> None:
+async def test_a_second_request_is_rejected_with_the_running_job(bench: BackupBench) -> None:
     job_id = await bench.submit(CreateBackup())
     for job in (CreateBackup(), RestoreBackup(name="x.sql")):
         with pytest.raises(OperationInProgress) as caught:
@@ -165,7 +169,7 @@ async def test_second_request_gets_the_running_job(bench: BackupBench) -> None:
     await bench.submit(CreateBackup())
 
 
-async def test_an_empty_schema_is_no_backup(bench: BackupBench) -> None:
+async def test_a_backup_of_an_empty_schema_fails(bench: BackupBench) -> None:
     tables = ", ".join(f"`{table}`" for table in bench.checksums())
     with bench.site.server.connect(bench.site.app) as connection, connection.cursor() as cursor:
         cursor.execute("SET foreign_key_checks = 0")

@@ -1,4 +1,4 @@
-"""Cancelling a backup in any phase leaves nothing; progress only goes up, with rate and time left."""
+"""Cancelling a backup in any step leaves no files; progress has a rate and a remaining time."""
 
 import asyncio
 import contextlib
@@ -33,13 +33,13 @@ async def bench(site: Site) -> AsyncIterator[BackupBench]:
 
 @contextlib.contextmanager
 def silent_storage() -> Iterator[str]:
-    """An address that takes connections and never answers."""
+    """Yield the URL of a server that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-def waiting(bench: BackupBench, folder: Path, program: str, when: str) -> BackupTools:
-    """Tools whose ``dump`` or ``load`` client stands still when its arguments match ``when``."""
+def hanging_client(bench: BackupBench, folder: Path, program: str, when: str) -> BackupTools:
+    """Return tools whose ``dump`` or ``load`` client hangs when its arguments match ``when``."""
     clients = bench.tools.clients
     real = getattr(clients, program)
     script = folder / program
@@ -53,7 +53,7 @@ def waiting(bench: BackupBench, folder: Path, program: str, when: str) -> Backup
     return dataclasses.replace(bench.tools, clients=changed)
 
 
-def hanging(bench: BackupBench, url: str) -> BackupTools:
+def hanging_storage(bench: BackupBench, url: str) -> BackupTools:
     settings = S3Settings.model_validate(
         {"bucket": "b", "endpoint": url, "access_key": "a", "secret_key": "s"}
     )
@@ -64,15 +64,15 @@ def hanging(bench: BackupBench, url: str) -> BackupTools:
 
 PHASES: dict[str, Callable[[BackupBench, Path, str], BackupTools]] = {
     "waiting": lambda bench, folder, url: bench.tools,
-    "dumping": lambda bench, folder, url: waiting(bench, folder, "dump", "*"),
-    "copying": lambda bench, folder, url: hanging(bench, url),
-    "loading": lambda bench, folder, url: waiting(bench, folder, "load", "*"),
-    "comparing": lambda bench, folder, url: waiting(bench, folder, "dump", "*_verify"),
+    "dumping": lambda bench, folder, url: hanging_client(bench, folder, "dump", "*"),
+    "copying": lambda bench, folder, url: hanging_storage(bench, url),
+    "loading": lambda bench, folder, url: hanging_client(bench, folder, "load", "*"),
+    "comparing": lambda bench, folder, url: hanging_client(bench, folder, "dump", "*_verify"),
 }
 
 
 @pytest.mark.parametrize("phase", PHASES)
-async def test_cancelled_in_any_phase_leaves_nothing(
+async def test_a_backup_that_is_cancelled_in_any_step_leaves_no_partial_file(
     bench: BackupBench, tmp_path: Path, phase: str
 ) -> None:
     before = set(children_of(os.getpid()))
@@ -92,7 +92,7 @@ async def test_cancelled_in_any_phase_leaves_nothing(
     row = await bench.rows.get(job_id)
     assert (row["state"], row["error_code"]) == ("cancelled", "cancelled")
     names = [path.name for path in bench.site.backup_dir.iterdir()]
-    # Once the dump is published it is a backup, whatever becomes of its copy and its proof.
+    # A published backup remains, even if its copy or its verification is cancelled.
     assert len(names) == (0 if phase in ("waiting", "dumping") else 2)
     assert not [name for name in names if name.endswith(".partial")]
     assert set(children_of(os.getpid())) <= before
@@ -108,7 +108,7 @@ async def _until_step(bench: BackupBench, job_id: str, step: str) -> None:
     for _ in range(600):
         row = await bench.rows.get(job_id)
         if row["step"] == step:
-            # Well into it: the client has been started.
+            # Wait until the client has started.
             await asyncio.sleep(1)
             return
         assert row["finished_at"] is None, row["error"]
@@ -116,7 +116,9 @@ async def _until_step(bench: BackupBench, job_id: str, step: str) -> None:
     raise AssertionError(f"the step {step} was never reached")
 
 
-async def test_progress_goes_up_with_rate_and_time_left(bench: BackupBench, tmp_path: Path) -> None:
+async def test_progress_increases_and_has_rate_and_remaining_time(
+    bench: BackupBench, tmp_path: Path
+) -> None:
     app = bench.site.app
     bench.site.server.execute(f"CREATE TABLE `{app}`.big (id INT PRIMARY KEY, t LONGTEXT)")
     for number in range(4):
@@ -129,22 +131,22 @@ async def test_progress_goes_up_with_rate_and_time_left(bench: BackupBench, tmp_
     script.chmod(0o755)
     clients = dataclasses.replace(bench.tools.clients, dump=str(script))
     tools = dataclasses.replace(bench.tools, clients=clients)
-    shown: list[tuple[str, int, str]] = []
+    reported: list[tuple[str, int, str]] = []
 
     async def progress(step: str, percent: int, message: str = "") -> None:
-        shown.append((step, percent, message))
+        reported.append((step, percent, message))
 
     handlers = BackupHandlers(tools, bench.policy)
-    # The second one's name may not be that of the first.
+    # The job ID is part of the name of the backup, so two backups need different ones.
     for job_id in ("0123abcd-0000", "4567abcd-0000"):
-        shown.clear()
+        reported.clear()
         await handlers.create_backup(CreateBackup(), JobRun(job_id, None, progress))
-        percents = [percent for _, percent, _ in shown]
+        percents = [percent for _, percent, _ in reported]
         assert percents == sorted(percents)
         assert 0 <= percents[0] <= percents[-1] <= 100
         pattern = r"[\d,]+ bytes, [\d.]+ MB/s, about \d+ s left"
         for step in ("dumping", "comparing"):
-            messages = [message for one, _, message in shown if one == step]
+            messages = [message for name, _, message in reported if name == step]
             assert any(re.fullmatch(pattern, message) for message in messages), (step, messages)
     row = await bench.run(CreateBackup())
     assert (row["state"], row["percent"]) == ("succeeded", 100)

@@ -1,4 +1,4 @@
-"""``sysndd-admin backup``, ``verify``, ``list`` and ``upload`` beside a real worker, on a terminal."""
+"""``sysndd-admin backup``, ``verify``, ``list`` and ``upload`` on a terminal, with a real worker."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from tests.support.workers import PACKAGES, service_process
 
 
 def on_a_terminal(site: Site, *arguments: str) -> tuple[int, str]:
-    """Run ``sysndd-admin`` with a terminal for its output; return exit code and what was shown."""
+    """Run ``sysndd-admin`` on a pseudo-terminal; return its exit code and output."""
     main, other = pty.openpty()
     paths = os.pathsep.join(str(REPOSITORY / package) for package in PACKAGES)
     process = subprocess.Popen(
@@ -31,17 +31,17 @@ def on_a_terminal(site: Site, *arguments: str) -> tuple[int, str]:
     shown = b""
     while True:
         try:
-            piece = os.read(main, 4096)
+            chunk = os.read(main, 4096)
         except OSError:
-            break  # Linux tells so that the other end is closed.
-        if not piece:
+            break  # Linux raises EIO when the other end is closed.
+        if not chunk:
             break
-        shown += piece
+        shown += chunk
     os.close(main)
     return process.wait(60), shown.decode()
 
 
-async def test_commands_show_a_bar_and_what_came_of_it(site: Site, tmp_path: Path) -> None:
+async def test_commands_print_a_progress_bar_and_the_result(site: Site, tmp_path: Path) -> None:
     store = BackupDirectory(site.backup_dir)
     with service_process("sysndd_backup", site, tmp_path):
         code, shown = await asyncio.to_thread(on_a_terminal, site, "backup")
@@ -95,7 +95,9 @@ async def test_a_restore_requires_consent_for_a_backup_without_administrator(
         assert roles == (("Curator",),)
 
 
-async def test_a_full_disk_is_refused_at_the_request(api: Api, site: Site, tmp_path: Path) -> None:
+async def test_a_backup_request_is_rejected_if_the_disk_is_full(
+    api: Api, site: Site, tmp_path: Path
+) -> None:
     with small_disk(tmp_path / "small", "1m") as directory:
         site.backup_dir.rmdir()
         site.backup_dir.symlink_to(directory)

@@ -1,4 +1,4 @@
-"""Schema changes while dumps run: ours wait for the lock, and others' cost a second try."""
+"""Schema changes during a dump: ours wait for the schema lock, and others cause a retry."""
 
 import asyncio
 import contextlib
@@ -17,14 +17,14 @@ from tests.support.site import Site
 from tests.support.workers import backup_bench, eventually
 
 
-async def test_an_alter_meanwhile_has_the_dump_retried_or_waits_for_it(
+async def test_an_alter_during_a_dump_waits_or_causes_a_retry(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The ALTER comes from somebody who knows nothing of our lock: error 1412, a real one."""
+    """The ALTER TABLE comes from a connection without the schema lock, and causes error 1412."""
     site.server.execute(f"CREATE TABLE `{site.app}`.altered (id INT PRIMARY KEY)")
     site.server.execute(f"INSERT INTO `{site.app}`.altered VALUES (1), (2)")
     async with backup_bench(site) as bench, connected(site) as blocker:
-        # The first dump has its snapshot and waits for a table that comes before `altered`.
+        # The first dump has its snapshot and waits for a table that precedes `altered`.
         site.server.execute(f"CREATE TABLE `{site.app}`.aaa (id INT PRIMARY KEY)")
         blocker.execute(f"LOCK TABLES `{site.app}`.aaa WRITE")
         job_id = await bench.submit(CreateBackup())
@@ -40,7 +40,7 @@ async def test_an_alter_meanwhile_has_the_dump_retried_or_waits_for_it(
         if site.server.is_mariadb:
             site.server.execute(alter)
         else:
-            # MySQL's backup lock keeps it out for as long as the dump runs.
+            # On MySQL, the DDL fence blocks it until the dump ends.
             with site.server.connect() as other, other.cursor() as cursor:
                 cursor.execute("SET SESSION lock_wait_timeout = 1")
                 with pytest.raises(pymysql.err.OperationalError, match="Lock wait timeout"):
@@ -61,12 +61,12 @@ async def connected(site: Site) -> AsyncIterator[pymysql.cursors.Cursor]:
         yield cursor
 
 
-async def test_alters_without_end_are_a_failed_job_that_says_so(site: Site, tmp_path: Path) -> None:
+async def test_repeated_alters_fail_the_job(site: Site, tmp_path: Path) -> None:
     script = "echo 'Error 1412: Table definition has changed' >&2; exit 3"
     async with backup_bench(site) as bench:
         row = await bench.run(CreateBackup(), with_dump_script(bench, tmp_path, script))
         assert (row["state"], row["error_code"]) == ("failed", "dump_failed")
-        assert "A table was changed while the dump ran" in str(row["error"])
+        assert "A table was changed during the dump" in str(row["error"])
         assert list(site.backup_dir.iterdir()) == []
 
 
@@ -83,7 +83,7 @@ async def test_a_dump_waits_for_a_running_schema_change(site: Site) -> None:
         assert (await bench.rows.get(job_id))["state"] == "succeeded"
 
 
-async def test_progress_only_grows_and_ends_at_a_hundred(site: Site, tmp_path: Path) -> None:
+async def test_progress_never_decreases_and_ends_at_100_percent(site: Site, tmp_path: Path) -> None:
     async with backup_bench(site) as bench:
         bench.policy = BackupPolicy()
         slow = with_dump_script(bench, tmp_path, '"{real}" "$@" | (sleep 1; cat)')

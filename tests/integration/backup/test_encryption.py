@@ -1,4 +1,4 @@
-"""Encryption at rest: what is written, who can read it, and what is said when the key is wrong."""
+"""Encryption at rest: encrypted files, and errors for missing keys, wrong keys and damage."""
 
 import dataclasses
 from collections.abc import AsyncIterator
@@ -33,7 +33,7 @@ def with_keys(bench: BackupBench, keys: Keys) -> BackupTools:
 
 
 @pytest.mark.parametrize("compression", list(BackupCompression))
-async def test_encrypted_verified_and_restored(
+async def test_an_encrypted_backup_is_verified_and_restored(
     bench: BackupBench, compression: BackupCompression
 ) -> None:
     bench.tools = dataclasses.replace(bench.tools, compression=compression)
@@ -60,7 +60,7 @@ async def test_encrypted_verified_and_restored(
     assert bench.checksums() == before
 
 
-async def test_a_wrong_or_missing_key_is_reported_before_anything_begins(
+async def test_a_wrong_or_missing_key_fails_the_job_before_it_changes_anything(
     bench: BackupBench,
 ) -> None:
     await bench.run(CreateBackup())
@@ -76,26 +76,26 @@ async def test_a_wrong_or_missing_key_is_reported_before_anything_begins(
                 row = await bench.run(job, with_keys(bench, wrong))
                 assert (row["state"], row["error_code"]) == ("failed", code)
                 assert not [one for one in statements() if "CREATE DATABASE" in one]
-        # A proof that could not be done is refused before the dump, too.
+        # A backup that could not be verified fails before the dump.
         bench.policy = BackupPolicy()
         row = await bench.run(CreateBackup(), with_keys(bench, wrong))
         assert (row["state"], row["error_code"]) == ("failed", code)
     assert bench.checksums() == live
-    # That the key was wrong says nothing about the backup.
+    # A wrong key does not change the verification of the backup.
     assert bench.store.manifests() == [manifest]
 
 
-async def test_damage_is_found_everywhere(bench: BackupBench) -> None:
+async def test_damage_is_detected_at_any_position(bench: BackupBench) -> None:
     await bench.run(CreateBackup())
     (manifest,) = bench.store.manifests()
     path = bench.store.path(manifest.name)
     whole, live = path.read_bytes(), bench.checksums()
-    # The header's first 110 bytes are its version, and the file's key as only ours unwraps it.
+    # The first 110 bytes are the format's version and the file key, encrypted to our recipient.
     for offset in (0, 30, 40, 60, 80, 100, 250, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:offset] + bytes([whole[offset] ^ 1]) + whole[offset + 1 :])
         row = await bench.run(RestoreBackup(name=manifest.name))
         assert (row["state"], row["error_code"]) == ("failed", "backup_damaged"), offset
-        # A key that says nothing of whom it belongs to: the hash tells.
+        # Without recipients in the manifest, the hash shows the damage.
         bench.store.amend(manifest.name, {"recipients": []})
         row = await bench.run(RestoreBackup(name=manifest.name))
         assert (row["state"], row["error_code"]) == ("failed", "backup_damaged"), offset
@@ -103,7 +103,7 @@ async def test_damage_is_found_everywhere(bench: BackupBench) -> None:
     assert bench.checksums() == live
 
 
-def test_malformed_keys_are_refused_at_start_without_showing_them() -> None:
+def test_malformed_keys_are_rejected_at_start_without_printing_them() -> None:
     with pytest.raises(SettingsError) as caught:
         keys("age1nonsense", identity=str(OUR_IDENTITY)[:-3])
     assert len(caught.value.problems) == 2

@@ -1,4 +1,4 @@
-"""What would make a dump lose things silently, or break it off: each is a failed job that says so."""
+"""Incomplete dumps: each cause fails the job with an error that names it."""
 
 import contextlib
 import dataclasses
@@ -36,12 +36,12 @@ async def bench(site: Site) -> AsyncIterator[BackupBench]:
 
 @contextlib.asynccontextmanager
 async def dumping_as(bench: BackupBench, *privileges: str) -> AsyncIterator[BackupTools]:
-    """Tools whose account holds just these rights on the application schema."""
+    """Yield tools whose account has only these privileges on the application schema."""
     site, user, password = bench.site, f"d{os.getpid()}", "Dump-password-1"
     site.server.execute(f"CREATE USER '{user}'@'%' IDENTIFIED BY '{password}'")
     try:
         site.server.execute(f"GRANT {', '.join(privileges)} ON `{site.app}`.* TO '{user}'@'%'")
-        # Bodies of routines that somebody else defined.
+        # To read the bodies of routines of other definers.
         if bench.tools.server.vendor == "MariaDB":
             site.server.execute(f"GRANT SELECT ON mysql.proc TO '{user}'@'%'")
         else:
@@ -75,7 +75,7 @@ async def test_a_revoked_privilege_is_named(bench: BackupBench, revoked: str) ->
     assert list(bench.site.backup_dir.iterdir()) == []
 
 
-def test_grants_are_read_as_the_servers_write_them() -> None:
+def test_grants_are_parsed_in_the_format_of_both_vendors() -> None:
     whole = ["GRANT USAGE ON *.* TO `u`@`%`", r"GRANT ALL PRIVILEGES ON `a\_b`.* TO `u`@`%`"]
     assert missing_privileges(whole, "a_b") == []
     assert missing_privileges(whole, "axb") == [
@@ -101,7 +101,7 @@ LOSING_CLIENTS = {
 
 
 @pytest.mark.parametrize("lost", LOSING_CLIENTS)
-async def test_an_object_that_the_dump_lost_is_named(
+async def test_an_object_that_is_missing_from_the_dump_is_named(
     bench: BackupBench, tmp_path: Path, lost: str
 ) -> None:
     script = '"{real}" "$@" | ' + LOSING_CLIENTS[lost]
@@ -119,7 +119,7 @@ async def test_an_object_that_the_dump_lost_is_named(
 
 
 @pytest.mark.parametrize("keys", [Keys(), OUR_KEYS], ids=["plain", "encrypted"])
-async def test_a_full_disk_is_named_and_nothing_stays(
+async def test_a_full_disk_fails_the_job_and_leaves_no_file(
     bench: BackupBench, tmp_path: Path, keys: Keys
 ) -> None:
     app = bench.site.app
@@ -134,14 +134,14 @@ async def test_a_full_disk_is_named_and_nothing_stays(
         row = await bench.run(CreateBackup(), tools)
         assert row["state"] == "succeeded", row["error"]
         before = tools.store.manifests()
-        # As hexadecimal text twice as long: judged by the last backup there would be room.
+        # The dump is twice as large as the data (hexadecimal), which the estimate does not include.
         bench.site.server.execute(f"INSERT INTO `{app}`.big VALUES (1, REPEAT('x', 2000000))")
         row = await bench.run(CreateBackup(), tools)
         assert (row["state"], row["error_code"]) == ("failed", "insufficient_storage")
         assert "was full after" in str(row["error"])
         assert tools.store.manifests() == before
         assert len(list(directory.iterdir())) == 2
-        # And with a first backup that can't fit, nothing is begun at all.
+        # If the first backup does not fit, the dump does not start.
         (directory / before[0].name).unlink()
         (directory / "filler").write_bytes(b"x" * (2 << 20))
         bench.site.server.execute(f"ANALYZE TABLE `{app}`.big")
@@ -158,7 +158,7 @@ async def test_a_killed_dump_client_is_named(bench: BackupBench, tmp_path: Path)
     assert list(bench.site.backup_dir.iterdir()) == []
 
 
-async def test_clients_of_the_other_vendor_are_refused_at_start(
+async def test_clients_of_the_other_vendor_are_rejected_at_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))

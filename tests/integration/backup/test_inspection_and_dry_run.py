@@ -1,4 +1,4 @@
-"""Dry run, inspection of one table, required consent, older backups, and what the audit log says."""
+"""Dry run, inspection of a table, required consent, older backups, and the audit log."""
 
 import dataclasses
 import json
@@ -71,7 +71,7 @@ async def test_a_dry_run_reports_tables_and_accounts(bench: BackupBench) -> None
         (4, ["user name", "password"], None),
     ]
     assert accounts["active_administrators"] == 1
-    assert not result["needs_second_word"]
+    assert result["required_consents"] == []
     assert bench.checksums() == live
     assert scratch_schemas(bench.site) == []
 
@@ -81,7 +81,10 @@ async def test_a_backup_without_administrator_needs_explicit_consent(bench: Back
         bench, lambda dump: dump.replace(b"'Administrator','active'", b"'Curator','active'")
     )
     result = result_of(await bench.run(DryRunRestore(name=name)))
-    assert (result["accounts"]["active_administrators"], result["needs_second_word"]) == (0, True)
+    assert (result["accounts"]["active_administrators"], result["required_consents"]) == (
+        0,
+        ["no_administrator"],
+    )
     live = bench.checksums()
     row = await bench.run(RestoreBackup(name=name))
     assert (row["state"], row["error_code"]) == ("failed", "no_administrator_in_backup")
@@ -116,7 +119,7 @@ async def test_one_table_is_inspected_in_a_scratch_schema(bench: BackupBench) ->
     assert site.server.execute(f"SELECT * FROM `{site.ops}`.inspection") == ()
 
 
-async def test_a_table_that_the_backup_lacks_is_named(bench: BackupBench) -> None:
+async def test_inspecting_a_table_that_is_not_in_the_backup_fails(bench: BackupBench) -> None:
     row = await bench.run(InspectTable(name=newest(bench), table="no such"))
     assert (row["state"], row["error_code"]) == ("failed", "table_not_in_backup")
     assert scratch_schemas(bench.site) == []
@@ -124,7 +127,7 @@ async def test_a_table_that_the_backup_lacks_is_named(bench: BackupBench) -> Non
 
 @pytest.fixture
 def migrator(site: Site, tmp_path: Path) -> Migrator:
-    """The real migrator, with one migration more than the backup has seen."""
+    """The real migrator, with one migration that is later than the backup."""
     directory = tmp_path / "migrations"
     directory.mkdir()
     for file in MIGRATIONS.glob("*.sql"):
@@ -159,11 +162,11 @@ async def test_an_older_backup_is_migrated(bench: BackupBench, migrator: Migrato
     assert site.server.execute(
         f"SELECT filename FROM `{site.app}`.schema_version ORDER BY 1 DESC LIMIT 1"
     ) == (("900_later.sql",),)
-    # Nothing is left to apply, and the migrator agrees with what it finds.
+    # No migration is pending, and the migrator finds no drift.
     await migrator.apply(site.app)
 
 
-async def test_a_migration_that_fails_leaves_live_alone(
+async def test_a_failed_migration_does_not_change_the_live_database(
     bench: BackupBench, migrator: Migrator
 ) -> None:
     name = newest(bench)
@@ -182,7 +185,7 @@ async def test_a_migration_that_fails_leaves_live_alone(
 
 
 async def test_recovery_outcomes_are_audited(bench: BackupBench) -> None:
-    """A worker is lost first; whether its restore was finished is known later."""
+    """The worker is lost first; crash recovery determines the outcome of its restore later."""
     site = bench.site
     job_id = await bench.submit(RestoreBackup(name=newest(bench)))
     site.server.execute(

@@ -1,4 +1,4 @@
-"""The second copy of backups, in a real S3 server: copied, checked, fetched, locked, expired."""
+"""Off-site copies on a real S3 server: copy, check, download, S3 Object Lock and retention."""
 
 import dataclasses
 import json
@@ -54,10 +54,10 @@ async def test_offsite_copy_is_restored_when_the_directory_is_lost(
     assert keys_in(s3_server, bucket) == [f"sysndd/{name}", f"sysndd/{name}.json"]
     body = s3_server.client().get_object(Bucket=bucket, Key=f"sysndd/{name}")["Body"].read()
     assert body == bench.store.path(name).read_bytes()
-    # The proof came after the copy, and is in the copy's manifest too.
-    (there,) = offsite(bench).copies.manifests()
-    assert there == manifest
-    assert there.verification is Verification.VERIFIED
+    # The verification followed the copy, and the manifest of the copy contains it too.
+    (copied,) = offsite(bench).copies.manifests()
+    assert copied == manifest
+    assert copied.verification is Verification.VERIFIED
 
     for path in bench.site.backup_dir.iterdir():
         path.unlink()
@@ -72,7 +72,7 @@ async def test_offsite_copy_is_restored_when_the_directory_is_lost(
     assert bench.store.manifest(name).locations == ["local", "s3"]
 
 
-async def test_a_damaged_copy_is_found_before_anything_begins(
+async def test_a_damaged_copy_fails_the_restore_before_it_changes_anything(
     bench: BackupBench, s3_server: TestS3, bucket: str
 ) -> None:
     await bench.run(CreateBackup())
@@ -103,7 +103,9 @@ async def test_a_corrupted_local_file_is_not_copied_off_site(
     assert uploads.get("Uploads", []) == []
 
 
-async def test_many_parts(bench: BackupBench, s3_server: TestS3, bucket: str) -> None:
+async def test_a_large_backup_is_copied_in_parts_and_verified_from_the_copy(
+    bench: BackupBench,
+) -> None:
     app = bench.site.app
     bench.site.server.execute(f"CREATE TABLE `{app}`.big (id INT PRIMARY KEY, b LONGBLOB)")
     for number in range(5):
@@ -121,11 +123,11 @@ async def test_many_parts(bench: BackupBench, s3_server: TestS3, bucket: str) ->
     assert row["state"] == "succeeded", row["error"]
 
 
-async def test_storage_failure_costs_no_backup_and_is_retried(
+async def test_a_storage_failure_does_not_fail_the_backup_and_is_retried(
     bench: BackupBench, s3_server: TestS3, bucket: str
 ) -> None:
-    away = s3_server.copies("no-such-bucket-anywhere")
-    tools = dataclasses.replace(bench.tools, offsite=OffsiteStorage(bench.store, away))
+    unavailable = s3_server.copies("no-such-bucket-anywhere")
+    tools = dataclasses.replace(bench.tools, offsite=OffsiteStorage(bench.store, unavailable))
     row = await bench.run(CreateBackup(), tools)
     assert row["state"] == "succeeded", row["error"]
     result = json.loads(str(row["result"]))
@@ -134,14 +136,14 @@ async def test_storage_failure_costs_no_backup_and_is_retried(
     (manifest,) = bench.store.manifests()
     assert manifest.offsite_error == result["offsite_error"]
     with pytest.raises(OffsiteStorageUnavailable):
-        await OffsiteStorage(bench.store, away).synchronize()
+        await OffsiteStorage(bench.store, unavailable).synchronize()
     await offsite(bench).synchronize()
     (manifest,) = bench.store.manifests()
     assert (manifest.locations, manifest.offsite_error) == (["local", "s3"], None)
     assert len(keys_in(s3_server, bucket)) == 2
 
 
-async def test_pins_are_copied_and_missing_offsite_copies_are_forgotten(
+async def test_pins_are_copied_and_backups_without_any_copy_are_removed_from_the_list(
     bench: BackupBench, s3_server: TestS3, bucket: str
 ) -> None:
     await bench.run(CreateBackup())
@@ -171,26 +173,26 @@ async def test_retention_applies_to_both_locations_and_honours_object_lock(
         return dataclasses.replace(bench.tools, offsite=OffsiteStorage(bench.store, copies))
 
     await bench.run(CreateBackup(), with_lock("2"))
-    (kept,) = bench.store.manifests()
-    assert kept.offsite is not None
-    assert kept.offsite.locked_until is not None
-    left = kept.offsite.locked_until - datetime.now(UTC)
+    (protected,) = bench.store.manifests()
+    assert protected.offsite is not None
+    assert protected.offsite.locked_until is not None
+    left = protected.offsite.locked_until - datetime.now(UTC)
     assert timedelta(days=1, hours=23) < left < timedelta(days=2)
     with pytest.raises(BackupLocked, match="S3 Object Lock protects"):
-        s3_server.copies(locked).remove(kept.name)
+        s3_server.copies(locked).remove(protected.name)
     assert len(s3_server.copies(locked).manifests()) == 1
 
     await bench.run(CreateBackup(), with_lock("0"))
     free = names(bench.store.manifests())[0]
     await bench.run(CreateBackup(), with_lock("0"))
     newest = names(bench.store.manifests())[0]
-    # The one without a lock went from both places, the locked one from none.
-    assert names(bench.store.manifests()) == [newest, kept.name]
-    there = names(s3_server.copies(locked).manifests())
-    assert sorted(there) == sorted([newest, kept.name])
+    # The backup without a lock was deleted in both locations, the protected one in neither.
+    assert names(bench.store.manifests()) == [newest, protected.name]
+    copied = names(s3_server.copies(locked).manifests())
+    assert sorted(copied) == sorted([newest, protected.name])
     versions = s3_server.client().list_object_versions(Bucket=locked, Prefix=f"sysndd/{free}")
     assert versions.get("Versions", []) == []
-    assert bench.store.path(kept.name).exists()
+    assert bench.store.path(protected.name).exists()
     assert not bench.store.path(free).exists()
 
 
@@ -198,7 +200,7 @@ def names(manifests: list[BackupManifest]) -> list[str]:
     return [one.name for one in manifests]
 
 
-async def test_an_encrypted_copy_asks_for_its_key_before_it_is_fetched(
+async def test_the_key_of_an_encrypted_copy_is_checked_before_the_download(
     bench: BackupBench,
 ) -> None:
     encrypted = dataclasses.replace(bench.tools, keys=OUR_KEYS)

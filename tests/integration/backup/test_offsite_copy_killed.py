@@ -1,4 +1,4 @@
-"""SIGKILL of the worker while it copies a backup to S3, and while it makes a backup of an upload."""
+"""SIGKILL of the worker during an off-site copy and during the import of an upload."""
 
 import asyncio
 import dataclasses
@@ -35,7 +35,7 @@ async def bench(site: Site, s3_server: TestS3, bucket: str) -> AsyncIterator[Bac
 
 
 def work(bench: BackupBench, at: str, when: str, *owners: str, **changes: str) -> str:
-    """Run a worker that kills itself at a point; return how many there were if it lived."""
+    """Run a worker that kills itself at a kill point; return its output."""
     folders = [REPOSITORY, *(REPOSITORY / package for package in PACKAGES)]
     environ = {
         **os.environ,
@@ -50,7 +50,7 @@ def work(bench: BackupBench, at: str, when: str, *owners: str, **changes: str) -
 
 
 async def run_again(bench: BackupBench) -> None:
-    """Do what the next worker does once the dead one's lease is over."""
+    """Let the lease of the killed worker expire, and run the next worker."""
     bench.site.server.execute(
         f"UPDATE `{bench.site.ops}`.job SET lease_until = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND"
         " WHERE state = 'running'"
@@ -60,7 +60,7 @@ async def run_again(bench: BackupBench) -> None:
 
 
 def points(count: int) -> list[tuple[str, str]]:
-    """Spread kills over all points, and moments over the kills."""
+    """Distribute kills over all kill points, and moments over the kills."""
     chance = random.Random(5)  # noqa: S311 - chooses where to kill
     return [
         (str(1 + int(share * count)), WHENS[n % len(WHENS)])
@@ -68,7 +68,7 @@ def points(count: int) -> list[tuple[str, str]]:
     ]
 
 
-async def test_a_copy_that_was_killed_is_made_up_and_leaves_no_parts(
+async def test_a_copy_of_a_killed_worker_is_repeated_and_leaves_no_parts(
     bench: BackupBench, s3_server: TestS3, bucket: str
 ) -> None:
     app, environ = bench.site.app, s3_server.environ(bucket)
@@ -88,14 +88,14 @@ async def test_a_copy_that_was_killed_is_made_up_and_leaves_no_parts(
         await asyncio.to_thread(work, bench, at, when, *owners, **environ)
         await run_again(bench)
         await bench.tools.offsite.synchronize()
-        check_both_places(bench, s3_server, bucket, what)
+        check_locations(bench, s3_server, bucket, what)
         for manifest in bench.store.manifests():
             bench.tools.offsite.copies.remove(manifest.name)
             bench.store.remove(manifest.name)
 
 
-def check_both_places(bench: BackupBench, server: TestS3, bucket: str, what: str) -> None:
-    """Check that the bucket holds exactly the files and manifests of the directory, whole."""
+def check_locations(bench: BackupBench, server: TestS3, bucket: str, what: str) -> None:
+    """Check that the bucket contains exactly the files and manifests of the directory."""
     manifests, client = bench.store.manifests(), server.client()
     assert len(manifests) >= 1, what
     expected = {}
@@ -115,7 +115,7 @@ def check_both_places(bench: BackupBench, server: TestS3, bucket: str, what: str
 
 
 @pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "encrypted"])
-async def test_an_upload_whose_worker_was_killed_becomes_one_backup(
+async def test_an_upload_of_a_killed_worker_becomes_exactly_one_backup(
     bench: BackupBench, encrypted: bool
 ) -> None:
     await bench.run(CreateBackup(), dataclasses.replace(bench.tools, offsite=None))
@@ -151,7 +151,7 @@ async def test_an_upload_whose_worker_was_killed_becomes_one_backup(
 
 
 async def upload(bench: BackupBench, sql: bytes) -> str:
-    """Do what the API does once the last byte has come."""
+    """Store an upload and submit its import, as the API does."""
     name = f"uploaded_20260101T000000Z_{secrets.token_hex(4)}.sql"
     (bench.site.backup_dir / f"{name}{UPLOAD_SUFFIX}").write_bytes(sql)
     return await bench.submit(ImportBackup(name=name, uploaded=True))

@@ -1,4 +1,4 @@
-"""What two streams load is the same, to the letter, as what was dumped."""
+"""Parallel load: two workers load exactly the content of the dump."""
 
 import re
 from collections.abc import AsyncIterator
@@ -60,7 +60,7 @@ def definitions(site: Site) -> dict[str, str]:
         " WHERE table_schema = %s AND table_type = 'BASE TABLE'",
         (site.app,),
     )
-    # MySQL repeats a character set that a column took from its table once that was loaded.
+    # After a load, MySQL also prints the character set that a column inherited from its table.
     return {
         table: re.sub(
             r" CHARACTER SET (\w+)(?= COLLATE \1_)",
@@ -79,14 +79,14 @@ def digests(bench: BackupBench, name: str) -> dict[str, str]:
     return reader.digest.digests()
 
 
-async def test_the_same_to_the_letter(bench: BackupBench) -> None:
+async def test_a_restored_schema_has_identical_definitions_and_content(bench: BackupBench) -> None:
     manifest = bench.store.manifests()[-1]
     checked = await check_backup(bench.tools, manifest)
     assert checked.plan is not None
-    waiting = {table.name: table.definition for table in checked.plan.tables}
-    assert len(waiting["child"].keys) == 2
-    assert waiting["child"].references is not None
-    assert waiting["counted"].keys == ()
+    deferred = {table.name: table.definition for table in checked.plan.tables}
+    assert len(deferred["child"].keys) == 2
+    assert deferred["child"].references is not None
+    assert deferred["counted"].keys == ()
 
     before, content = definitions(bench.site), digests(bench, manifest.name)
     row = await bench.run(RestoreBackup(name=manifest.name))
@@ -96,7 +96,7 @@ async def test_the_same_to_the_letter(bench: BackupBench) -> None:
     assert difference(content, digests(bench, bench.store.manifests()[0].name)) is None
 
 
-async def test_statements_between_rows_are_loaded_in_their_place(bench: BackupBench) -> None:
+async def test_a_dump_with_statements_between_rows_is_loaded_serially(bench: BackupBench) -> None:
     between = b"UNLOCK TABLES;\nUPDATE `zz_parent` SET id = id;\n"
     name = tamper_with_backup(
         bench,
@@ -112,17 +112,17 @@ async def test_statements_between_rows_are_loaded_in_their_place(bench: BackupBe
     assert bench.checksums() == before
 
 
-async def test_a_row_that_is_there_twice_is_named(bench: BackupBench) -> None:
+async def test_a_duplicate_row_fails_the_restore_with_its_table(bench: BackupBench) -> None:
     name = tamper_with_backup(bench, lambda dump: dump.replace(b"'\xc3\xa9'", b"'e'"))
     before = bench.checksums()
     row = await bench.run(RestoreBackup(name=name))
     assert (row["state"], row["error_code"]) == ("failed", "restore_failed")
     assert "Duplicate entry" in str(row["error"])
-    assert "can't be loaded" in str(row["error"])
+    assert "cannot be loaded: ERROR (1062, " in str(row["error"])
     assert bench.checksums() == before
 
 
-def test_a_plan_does_not_depend_on_where_a_chunk_ends(bench: BackupBench) -> None:
+def test_a_plan_does_not_depend_on_the_size_of_chunks(bench: BackupBench) -> None:
     with open_reader(bench.store.path(bench.store.manifests()[0].name), bench.tools.keys) as reader:
         dump = reader.read()
     plans = []
@@ -137,7 +137,7 @@ def test_a_plan_does_not_depend_on_where_a_chunk_ends(bench: BackupBench) -> Non
     assert plans[0] == plans[1] == plans[2]
 
 
-async def test_a_large_table_is_loaded_in_pieces_by_both_workers(
+async def test_both_workers_load_parts_of_a_large_table(
     bench: BackupBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server, app = bench.site.server, bench.site.app
@@ -147,24 +147,24 @@ async def test_a_large_table_is_loaded_in_pieces_by_both_workers(
         server.execute(f"INSERT INTO `{app}`.{table} VALUES {rows}")
     await bench.run(CreateBackup())
     manifest = bench.store.manifests()[0]
-    monkeypatch.setattr("sysndd_backup.load.plan._PIECE_BYTES", 1)
+    monkeypatch.setattr("sysndd_backup.load.plan._PART_BYTES", 1)
     checked = await check_backup(bench.tools, manifest)
     assert checked.plan is not None
     tables = {table.name: table for table in checked.plan.tables}
     with open_reader(bench.store.path(manifest.name), bench.tools.keys) as reader:
         dump = reader.read()
     for name in ("large", "heap"):
-        pieces = [dump[span.start : span.end] for span in tables[name].rows]
-        assert len(pieces) >= 3
-        assert all(piece.startswith(f"INSERT INTO `{name}`".encode()) for piece in pieces)
-        assert all(piece.endswith(b";\n") for piece in pieces)
+        parts = [dump[span.start : span.end] for span in tables[name].rows]
+        assert len(parts) >= 3
+        assert all(part.startswith(f"INSERT INTO `{name}`".encode()) for part in parts)
+        assert all(part.endswith(b";\n") for part in parts)
     queue = LoadQueue([tables["large"], tables["heap"]])
-    given = [work for work in iter(queue.take, None) if isinstance(work, Rows)]
-    # Without a primary key the order of rows is all that tells them apart.
-    assert [len(work.spans) for work in given if work.table.name == "heap"] == [
+    tasks = [task for task in iter(queue.take, None) if isinstance(task, Rows)]
+    # Without a primary key, the rows must be loaded in order, so they are a single task.
+    assert [len(task.spans) for task in tasks if task.table.name == "heap"] == [
         len(tables["heap"].rows)
     ]
-    assert len([work for work in given if work.table.name == "large"]) >= 3
+    assert len([task for task in tasks if task.table.name == "large"]) >= 3
 
     content = digests(bench, manifest.name)
     row = await bench.run(RestoreBackup(name=manifest.name))

@@ -1,7 +1,7 @@
-"""SIGKILL of worker and server at every step of backup, restore and undo, under joining readers.
+"""SIGKILL of worker and server at all steps of backup, restore and undo, with concurrent readers.
 
-``KILLS=100 SEED=7`` for the long lane (``make lane LANE=kills-backups``); every kill point and its seed is in
-the message of a failure.
+``make lane LANE=kills-backups`` runs it with ``KILLS=100``. A failure reports the kill point and
+the seed.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ JOIN = (
 
 
 class Reader:
-    """Joins three tables over and over in a thread of its own, as a request of the API would."""
+    """Joins three tables repeatedly in a separate thread, as API requests do."""
 
     def __init__(self, site: Site) -> None:
         self.reads = self.refused = 0
@@ -96,11 +96,11 @@ class Reader:
 
 
 class Chaos:
-    """One site whose live database is the old or the new one, and kills in between.
+    """A site whose live database is the old or the new one, with kills during the swaps.
 
     Attributes:
-        states: what exactly the two look like.
-        now: which one is live.
+        states: Content of the two databases.
+        now: The live database, ``old`` or ``new``.
     """
 
     def __init__(self, bench: BackupBench, backup: str, directory: Path) -> None:
@@ -115,11 +115,11 @@ class Chaos:
         self._log = directory / "killed_worker.log"
 
     def job(self) -> Job:
-        """Return the job that leads from what is live now to the other one."""
+        """Return the job that makes the other database live."""
         return RestoreBackup(name=self.backup) if self.now == "old" else UndoRestore()
 
     async def learn(self) -> None:
-        """Go there and back without a kill: count the points, and see both states."""
+        """Restore and undo without a kill, to count kill points and record both states."""
         self.states["old"] = live_state(self.site)
         for state in ("new", "old"):
             job = self.job()
@@ -133,7 +133,7 @@ class Chaos:
         self.points[CreateBackup] = int(await asyncio.to_thread(self.start, "0", "before", 0))
 
     def start(self, at: str, when: str, victim: int) -> str:
-        """Run a worker that kills ``victim`` (0: itself) at a point; return what it printed."""
+        """Run a worker that kills ``victim`` (0: itself) at a kill point; return its output."""
         folders = [REPOSITORY, *(REPOSITORY / package for package in PACKAGES)]
         environ = {
             **os.environ,
@@ -149,7 +149,7 @@ class Chaos:
     async def kill_once(
         self, chance: random.Random, share: float, server: DatabaseServer | None, job: Job
     ) -> None:
-        """Kill at one point, recover, and check what is live and what is listed."""
+        """Kill at one point, recover, and check the live database and the list of backups."""
         job_id = await self.bench.submit(job)
         at = 1 + int(share * self.points[type(job)])
         when = chance.choice(["before", "during", "after"])
@@ -159,33 +159,33 @@ class Chaos:
         if server is not None:
             await self.start_again(server, work)
         await work
-        begun = time.monotonic()
-        # What a lease does in twelve seconds, at once.
+        started = time.monotonic()
+        # Let the lease expire immediately, which would take twelve seconds.
         self.site.server.execute(
             f"UPDATE `{self.site.ops}`.job SET lease_until = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND"
             " WHERE state = 'running'"
         )
         while await self.recovery.journal.unfinished():
             await self.recovery.recover()
-            assert time.monotonic() - begun < RECOVERY_SECONDS, what
+            assert time.monotonic() - started < RECOVERY_SECONDS, what
             await asyncio.sleep(0.05)
         await self.bench.rows.reclaim()
-        self.slowest = max(self.slowest, time.monotonic() - begun)
+        self.slowest = max(self.slowest, time.monotonic() - started)
         if isinstance(job, CreateBackup):
-            # It is run once more by itself.
+            # The queue retries the job.
             await self.bench.worker().run_until_idle()
         self.check(what, job, str((await self.bench.rows.get(job_id))["state"]))
         self.check_list(what)
 
     async def start_again(self, server: DatabaseServer, work: "asyncio.Task[str]") -> None:
-        """Start the server as soon as it was killed, while its worker lives on."""
+        """Start the server as soon as it was killed, while its worker keeps running."""
         assert server.process is not None
         while not work.done() and server.process.is_running():  # noqa: ASYNC110 - a process
             await asyncio.sleep(0.01)
         server.start()
 
     def check_list(self, what: str) -> None:
-        """Check that every listed backup is whole: it decodes, and its hash is the manifest's."""
+        """Check that all listed backups can be decompressed and match their manifests."""
         for manifest in self.bench.store.manifests():
             plain = hashlib.sha256()
             with open_reader(self.bench.store.path(manifest.name), self.bench.tools.keys) as reader:
@@ -194,16 +194,16 @@ class Chaos:
             assert plain.hexdigest() == manifest.uncompressed_sha256, f"{manifest.name}: {what}"
 
     def check(self, what: str, job: Job, job_state: str) -> None:
-        """Check that live is exactly one of the two, and that nothing else is left."""
+        """Check that the live database is one of the two, and that no other schema remains."""
         seen = live_state(self.site)
         live = [name for name, state in self.states.items() if state == seen]
-        assert live, f"live is a mix: {what}"
+        assert live, f"the live database is neither the old nor the new one: {what}"
         moved = live[0] != self.now
         if isinstance(job, CreateBackup):
             assert not moved, what
             assert job_state in {"succeeded", "failed"}, what
         else:
-            # A worker that died just before it could say so has still done it, or not.
+            # A worker that was killed after the swap could not record its success.
             assert job_state in {"succeeded" if moved else "failed", "failed"}, what
         self.now = live[0]
         left = schemas(self.site)
@@ -214,7 +214,7 @@ class Chaos:
 
 
 def live_state(site: Site) -> tuple[object, ...]:
-    """Describe the live database exactly: the content of each table and every program."""
+    """Return checksums of the tables and definitions of the stored objects."""
     described: list[object] = [sorted(checksums(site, site.app).items())]
     for table, columns, schema in (
         ("views", "table_name, view_definition, definer, security_type", "table_schema"),
@@ -237,7 +237,7 @@ def live_state(site: Site) -> tuple[object, ...]:
 
 
 def schemas(site: Site) -> list[str]:
-    """Name the schemas beside live, but for the platform's."""
+    """Return the names of a site's schemas other than its application and platform schema."""
     rows = site.server.execute(
         "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE %s",
         (f"{site.app}\\_%",),
@@ -263,21 +263,23 @@ async def chaos(site: Site, tmp_path: Path) -> AsyncIterator[Chaos]:
             )
             cursor.execute("DROP VIEW above_whole")
             cursor.execute("CREATE VIEW only_in_the_old_one AS SELECT x FROM whole")
-        made = Chaos(bench, manifest.name, tmp_path)
-        await made.learn()
-        yield made
+        chaos = Chaos(bench, manifest.name, tmp_path)
+        await chaos.learn()
+        yield chaos
 
 
-async def test_killed_worker(chaos: Chaos) -> None:
+async def test_restore_and_undo_survive_a_killed_worker(chaos: Chaos) -> None:
     await kill_often(chaos, max(1, KILLS * 3 // 5), None)
 
 
-async def test_killed_backup(chaos: Chaos) -> None:
+async def test_backups_survive_a_killed_worker(chaos: Chaos) -> None:
     await kill_often(chaos, max(1, KILLS * 3 // 20), None, job=CreateBackup())
 
 
-async def test_killed_server(chaos: Chaos, private_database_server: DatabaseServer) -> None:
-    assert chaos.site.server is private_database_server, "the named server is not ours to kill"
+async def test_restore_and_undo_survive_a_killed_server(
+    chaos: Chaos, private_database_server: DatabaseServer
+) -> None:
+    assert chaos.site.server is private_database_server, "the test did not start this server"
     await kill_often(chaos, max(1, KILLS // 4), private_database_server)
 
 
@@ -297,7 +299,7 @@ async def test_stored_objects_that_cannot_be_created_roll_the_tables_back(chaos:
 async def kill_often(
     chaos: Chaos, kills: int, server: DatabaseServer | None, *, job: Job | None = None
 ) -> None:
-    """Spread kills over all points, under two readers."""
+    """Distribute kills over all kill points, with two concurrent readers."""
     chance = random.Random(SEED)  # noqa: S311 - chooses where to kill
     shares = spread(kills, chance)
     chance.shuffle(shares)

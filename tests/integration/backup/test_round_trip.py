@@ -1,4 +1,4 @@
-"""There and back on either vendor: after a restore, a dump is the same in every part."""
+"""Round trip on both vendors: after a restore, a new dump equals the first one in each part."""
 
 from collections.abc import AsyncIterator
 
@@ -12,7 +12,7 @@ from sysndd_core.jobs.models import CreateBackup, RestoreBackup
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench
 
-# Split at lines of `--`; each statement runs in one session, in the schema.
+# Separated by lines of `--`; all statements run in one session, in the application schema.
 EVERYTHING = r"""
 SET SESSION sql_mode = 'NO_ENGINE_SUBSTITUTION'
 --
@@ -104,7 +104,7 @@ async def bench(site: Site) -> AsyncIterator[BackupBench]:
 
 
 def parts(bench: BackupBench, name: str) -> dict[str, str]:
-    """Hash each part of a backup, without what may differ (date, DEFINER, schema name)."""
+    """Return the digest of a backup, which ignores the date, definers and the schema's name."""
     with open_reader(bench.store.path(name), Keys()) as source:
         reader = NormalizedReader(source)
         while reader.read():
@@ -113,7 +113,7 @@ def parts(bench: BackupBench, name: str) -> dict[str, str]:
 
 
 def checksums(bench: BackupBench) -> dict[str, object]:
-    """Return ``CHECKSUM TABLE`` of each table; one has a backtick in its name."""
+    """Return ``CHECKSUM TABLE`` of each table, including one with a backtick in its name."""
     server, app = bench.site.server, bench.site.app
     tables = server.execute(
         "SELECT table_name FROM information_schema.tables"
@@ -127,7 +127,7 @@ def checksums(bench: BackupBench) -> dict[str, object]:
     }
 
 
-async def test_everything_a_schema_may_hold_comes_back(bench: BackupBench) -> None:
+async def test_all_kinds_of_objects_and_values_are_restored(bench: BackupBench) -> None:
     server, app = bench.site.server, bench.site.app
     row = await bench.run(CreateBackup())
     assert row["state"] == "succeeded", row["error"]
@@ -137,7 +137,7 @@ async def test_everything_a_schema_may_hold_comes_back(bench: BackupBench) -> No
     assert first.rows_per_table["odd`näme"] == 3
     assert (first.rows_per_table["dates"], first.rows_per_table["empty_one"]) == (3, 0)
     assert first.event_count == 2
-    # MySQL's backup lock kept everybody's schema changes out (decision 005 has MariaDB's).
+    # Only MySQL has a DDL fence; see decision 005 for MariaDB.
     assert first.ddl_fenced is not server.is_mariadb
     before = checksums(bench)
 
@@ -154,7 +154,7 @@ async def test_everything_a_schema_may_hold_comes_back(bench: BackupBench) -> No
     second = bench.store.manifests()[0]
     assert difference(parts(bench, first.name), parts(bench, second.name)) is None
     assert (first.rows_per_table, first.table_count) == (second.rows_per_table, second.table_count)
-    # And the programs run.
+    # The stored objects also work.
     assert server.execute(f"SELECT n FROM `{app}`.a_view_before_its_base") == ((2,),)
     server.execute(f"INSERT INTO `{app}`.`a table` (id) VALUES (20)")
     assert server.execute(f"SELECT title FROM `{app}`.`a table` WHERE id = 20") == (("no; title",),)

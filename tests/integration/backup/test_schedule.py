@@ -1,4 +1,4 @@
-"""Scheduled backups: once for each due time, whatever runs, stops or is in the way."""
+"""Scheduled backups: one for each due time, for any number of workers and blocking jobs."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 
 class Clock:
-    """A moment that stands still until it is moved."""
+    """A clock that shows a fixed time until a test changes it."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
@@ -27,20 +27,20 @@ class Clock:
         return self.now
 
 
-async def test_a_due_time_is_run_once_and_a_missed_one_is_made_up(site: Site) -> None:
+async def test_each_due_time_runs_once_and_missed_ones_are_combined(site: Site) -> None:
     clock = Clock(datetime(2026, 5, 1, 12, 0, tzinfo=UTC))
     async with backup_bench(site) as bench:
         workers = [Schedule(bench.rows, "0 3 * * *", BERLIN, clock) for _ in range(4)]
-        # A new schedule starts with its next time, not with the one before it was there.
-        assert [await one.submit_due() for one in workers] == [None] * 4
+        # A new schedule takes effect at its next due time, not at the previous one.
+        assert [await worker.submit_due() for worker in workers] == [None] * 4
         clock.now = datetime(2026, 5, 2, 0, 59, 59, 999999, tzinfo=UTC)
         assert await workers[0].submit_due() is None
         clock.now = datetime(2026, 5, 2, 1, 0, tzinfo=UTC)
-        found = await asyncio.gather(*(one.submit_due() for one in workers))
-        assert len([job for job in found if job is not None]) == 1
+        jobs = await asyncio.gather(*(worker.submit_due() for worker in workers))
+        assert len([job for job in jobs if job is not None]) == 1
         await bench.worker().run_until_idle()
         assert await workers[0].submit_due() is None
-        # Three nights without any worker are one backup, not three.
+        # Three nights without a worker result in one backup, not three.
         clock.now += timedelta(days=3, hours=5)
         assert await workers[1].submit_due() is not None
         assert await workers[2].submit_due() is None
@@ -48,7 +48,7 @@ async def test_a_due_time_is_run_once_and_a_missed_one_is_made_up(site: Site) ->
         assert [one.kind for one in bench.store.manifests()] == ["scheduled", "scheduled"]
 
 
-async def test_what_is_in_the_way_does_not_cost_the_run(site: Site) -> None:
+async def test_a_blocked_run_starts_when_the_blocking_job_ends(site: Site) -> None:
     clock = Clock(datetime(2026, 5, 1, 12, 0, tzinfo=UTC))
     async with backup_bench(site) as bench:
         schedule = Schedule(bench.rows, "0 3 * * *", UTC, clock)
@@ -64,15 +64,13 @@ async def test_what_is_in_the_way_does_not_cost_the_run(site: Site) -> None:
 @pytest.mark.parametrize(
     ("now", "due"),
     [
-        # Clocks go from 02:00 to 03:00: 02:30 does not exist and is due at 03:00.
+        # The clock changes from 02:00 to 03:00, so 02:30 is skipped and due at 03:00.
         (datetime(2026, 3, 29, 12, 0, tzinfo=UTC), datetime(2026, 3, 29, 1, 0, tzinfo=UTC)),
-        # Clocks go from 03:00 to 02:00: 02:30 exists twice and is due the first time only.
+        # The clock changes from 03:00 to 02:00, so 02:30 occurs twice and is due once.
         (datetime(2026, 10, 25, 12, 0, tzinfo=UTC), datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),
     ],
 )
-async def test_the_hour_that_is_missing_and_the_one_that_is_there_twice(
-    site: Site, now: datetime, due: datetime
-) -> None:
+async def test_due_times_at_a_change_of_the_clock(site: Site, now: datetime, due: datetime) -> None:
     async with backup_bench(site) as bench:
         assert Schedule(bench.rows, "30 2 * * *", BERLIN, Clock(now)).last_due() == due
 
@@ -87,13 +85,13 @@ async def test_the_hour_that_is_missing_and_the_one_that_is_there_twice(
         {"BACKUP_TIMEZONE": "../etc/passwd"},
     ],
 )
-def test_a_wrong_schedule_is_refused_at_start(site: Site, changes: dict[str, str]) -> None:
+def test_an_invalid_schedule_is_rejected_at_start(site: Site, changes: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match=next(iter(changes))):
         site.load(BackupWorkerSettings, **changes)
 
 
-async def test_the_worker_keeps_its_schedule(site: Site, tmp_path: Path) -> None:
-    # Due every minute; the last one lies an hour back.
+async def test_the_worker_submits_scheduled_backups(site: Site, tmp_path: Path) -> None:
+    # Due every minute; the last recorded due time is an hour ago.
     site.server.execute(
         f"INSERT INTO `{site.ops}`.backup_schedule (due_at, created_at)"
         " VALUES (UTC_TIMESTAMP(6) - INTERVAL 1 HOUR, UTC_TIMESTAMP(6))"

@@ -1,4 +1,4 @@
-"""Undo, the sessions that a restore ends, and who holds up an exchange."""
+"""Undo of a restore, the sessions that a restore ends, and locks that block a swap."""
 
 import json
 import threading
@@ -60,14 +60,14 @@ async def restore(bench: BackupBench) -> dict[str, object]:
 
 
 CHANGES = {
-    2: "UPDATE `user` SET user_name = 'somebody else' WHERE user_id = 2",
+    2: "UPDATE `user` SET user_name = 'another person' WHERE user_id = 2",
     3: "UPDATE `user` SET role = 'Curator' WHERE user_id = 3",
     4: "UPDATE `user` SET password_hash = 'Hash' WHERE user_id = 4",
     5: "UPDATE `user` SET email = 'é@x' WHERE user_id = 5",
 }
 
 
-async def test_only_sessions_of_the_same_account_go_on(bench: BackupBench) -> None:
+async def test_only_sessions_of_unchanged_accounts_continue(bench: BackupBench) -> None:
     site = bench.site
     for statement in CHANGES.values():
         site.server.execute(statement, schema=site.app)
@@ -83,13 +83,13 @@ async def test_only_sessions_of_the_same_account_go_on(bench: BackupBench) -> No
     assert (signed_in(site), pending_tokens(site)) == ([1], [1])
 
 
-async def test_a_site_without_accounts_of_our_shape_ends_every_session(bench: BackupBench) -> None:
+async def test_all_sessions_end_when_the_user_table_lacks_columns(bench: BackupBench) -> None:
     bench.site.server.execute("ALTER TABLE `user` DROP COLUMN password_hash", schema=bench.site.app)
     await restore(bench)
     assert (signed_in(bench.site), pending_tokens(bench.site)) == ([], [])
 
 
-async def test_undo_brings_back_the_tables_of_before(bench: BackupBench) -> None:
+async def test_undo_returns_to_the_replaced_tables(bench: BackupBench) -> None:
     site = bench.site
     site.server.execute("DELETE FROM `user` WHERE user_id = 5", schema=site.app)
     before = bench.checksums()
@@ -100,36 +100,36 @@ async def test_undo_brings_back_the_tables_of_before(bench: BackupBench) -> None
         )
     site.server.execute("DELETE FROM entity_category LIMIT 1", schema=site.app)
     late = bench.checksums()
-    begun = time.monotonic()
+    started = time.monotonic()
     row = await bench.run(UndoRestore())
-    took = time.monotonic() - begun
+    seconds = time.monotonic() - started
     assert row["state"] == "succeeded", row["error"]
     result = json.loads(str(row["result"]))
     assert (result["rows_added"], result["rows_removed"]) == (3, 1)
     assert bench.checksums() == before
     assert bench.checksums(result["kept_in"]) == late
-    # The whole job, with counting; the exchange itself is a fraction of it.
-    assert took < 3
+    # The complete job, with counting; the swap itself is a fraction of it.
+    assert seconds < 3
 
     row = await bench.run(UndoRestore())
     assert (row["state"], row["error_code"]) == ("failed", "restore_failed")
-    assert "no restore that could be undone" in str(row["error"])
+    assert "There is no restore to undo" in str(row["error"])
     assert bench.checksums() == before
 
 
-async def test_a_previous_schema_goes_when_its_time_is_over(bench: BackupBench) -> None:
+async def test_a_retained_schema_is_dropped_when_it_expires(bench: BackupBench) -> None:
     await restore(bench)
-    kept = await Recovery(bench.database, 24).journal.kept(expired=False)
-    assert len(kept) == 1
+    retained = await Recovery(bench.database, 24).journal.retained(expired=False)
+    assert len(retained) == 1
     bench.site.server.execute(
         f"UPDATE `{bench.site.ops}`.restore_journal SET kept_until = NOW(6) - INTERVAL 1 SECOND"
     )
     assert (await bench.run(UndoRestore()))["state"] == "failed"
-    assert bench.checksums(kept[0].outgoing) == {}
+    assert bench.checksums(retained[0].outgoing) == {}
 
 
-async def test_a_reader_that_never_ends_is_named(bench: BackupBench) -> None:
-    """Live stays as it is, and the one who is in the way is in the error."""
+async def test_a_connection_that_blocks_the_swap_is_named(bench: BackupBench) -> None:
+    """The live database does not change, and the error names the connection."""
     await restore(bench)
     live = bench.checksums()
     with held_table(bench.site) as connection_id:
@@ -143,14 +143,14 @@ async def test_a_reader_that_never_ends_is_named(bench: BackupBench) -> None:
 
 @contextmanager
 def held_table(site: Site) -> Iterator[int]:
-    """Read a table inside a transaction that stays open until the exchange has given up."""
+    """Read a table in a transaction that stays open until the swap has failed."""
     with site.server.connect(site.app) as connection, connection.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute("SELECT COUNT(*) FROM review")
-        # Taking live's programs back needs the table too.
-        patience = threading.Timer(40, connection.rollback)
-        patience.start()
+        # Recreating the stored objects requires a lock on the table too.
+        timer = threading.Timer(40, connection.rollback)
+        timer.start()
         try:
             yield int(connection.thread_id())  # type: ignore[no-untyped-call]  # PyMySQL has no type for it
         finally:
-            patience.cancel()
+            timer.cancel()

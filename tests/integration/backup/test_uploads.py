@@ -1,4 +1,4 @@
-"""Dumps from elsewhere: uploads, and files that appear in the directory."""
+"""Import of dumps from elsewhere: uploads and unmanaged files."""
 
 import asyncio
 import dataclasses
@@ -31,7 +31,7 @@ async def bench(site: Site) -> AsyncIterator[BackupBench]:
 
 
 async def a_dump(bench: BackupBench) -> bytes:
-    """Take a backup, and away from the directory; return its SQL."""
+    """Create a backup and remove it from the directory; return its SQL."""
     await bench.run(CreateBackup())
     (manifest,) = bench.store.manifests()
     with open_reader(bench.store.path(manifest.name), Keys()) as reader:
@@ -53,32 +53,32 @@ async def send(api: Api, filename: str, data: bytes) -> httpx.Response:
 
 
 def frames(sql: bytes) -> bytes:
-    """Pack as parallel programs do: one frame after the other, and one that is to be skipped."""
-    packer, half = zstandard.ZstdCompressor(write_checksum=True), len(sql) // 2
-    skipped = (0x184D2A50).to_bytes(4, "little") + (3).to_bytes(4, "little") + b"abc"
-    return packer.compress(sql[:half]) + skipped + packer.compress(sql[half:])
+    """Compress as parallel programs do: into several frames, with a skippable one."""
+    compressor, half = zstandard.ZstdCompressor(write_checksum=True), len(sql) // 2
+    skippable = (0x184D2A50).to_bytes(4, "little") + (3).to_bytes(4, "little") + b"abc"
+    return compressor.compress(sql[:half]) + skippable + compressor.compress(sql[half:])
 
 
-PACKED: dict[str, Callable[[bytes], bytes]] = {
+COMPRESSED: dict[str, Callable[[bytes], bytes]] = {
     "My site (old).SQL": lambda sql: sql,
     "dump.sql.gz": lambda sql: gzip.compress(sql[:1000]) + gzip.compress(sql[1000:]),
     "dump.sql.zst": frames,
 }
 
 
-@pytest.mark.parametrize("filename", PACKED)
-async def test_an_upload_is_listed_once_read_and_can_be_restored(
+@pytest.mark.parametrize("filename", COMPRESSED)
+async def test_an_upload_is_listed_after_its_check_and_can_be_restored(
     api: Api, bench: BackupBench, filename: str
 ) -> None:
     sql, before = await a_dump(bench), bench.checksums()
-    data = PACKED[filename](sql)
+    data = COMPRESSED[filename](sql)
     answer = await send(api, filename, data)
     assert answer.status_code == 202, answer.text
     listed = (await api.admin.get(BACKUPS)).json()
     assert (listed["data"], listed["unmanaged_files"]) == ([], [])
     await bench.worker().run_until_idle()
-    (shown,) = (await api.admin.get(f"{BACKUPS}?kind=uploaded")).json()["data"]
-    manifest = bench.store.manifest(shown["name"])
+    (listed_backup,) = (await api.admin.get(f"{BACKUPS}?kind=uploaded")).json()["data"]
+    manifest = bench.store.manifest(listed_backup["name"])
     assert bench.store.path(manifest.name).read_bytes() == data
     assert manifest.kind is BackupKind.UPLOADED
     assert (manifest.table_count, manifest.view_count) == (len(before), 3)
@@ -97,7 +97,9 @@ async def test_an_upload_is_listed_once_read_and_can_be_restored(
     assert manifest.sha256 in rows[0][0]
 
 
-async def test_an_upload_is_encrypted_at_rest_like_any_other(api: Api, bench: BackupBench) -> None:
+async def test_an_upload_is_encrypted_if_encryption_is_configured(
+    api: Api, bench: BackupBench
+) -> None:
     sql = await a_dump(bench)
     bench.tools = dataclasses.replace(bench.tools, keys=OUR_KEYS)
     assert (await send(api, "x.sql", sql)).status_code == 202
@@ -112,28 +114,28 @@ async def test_an_upload_is_encrypted_at_rest_like_any_other(api: Api, bench: Ba
 
 
 def bad_files(sql: bytes) -> dict[str, tuple[str, bytes, str]]:
-    packed = zstandard.ZstdCompressor(write_checksum=True).compress(sql)
+    zstd = zstandard.ZstdCompressor(write_checksum=True).compress(sql)
     zipped = gzip.compress(sql)
     lines = sql.rstrip(b"\n").rpartition(b"\n")[0] + b"\n"
     return {
-        "cut at a line": ("a.sql", lines, "backup_damaged"),
-        "cut anywhere": ("a.sql", sql[: len(sql) // 2], "backup_damaged"),
-        "zstd cut by a byte": ("a.sql.zst", packed[:-1], "backup_damaged"),
-        "zstd cut in half": ("a.sql.zst", packed[: len(packed) // 2], "backup_damaged"),
-        "zstd and more": ("a.sql.zst", packed + b"more", "backup_damaged"),
-        "zstd flipped": ("a.sql.zst", flipped(packed), "backup_damaged"),
-        "gzip cut": ("a.sql.gz", zipped[:-4], "backup_damaged"),
-        "gzip flipped": ("a.sql.gz", flipped(zipped), "backup_damaged"),
-        "packed otherwise": ("a.sql.gz", packed, "backup_damaged"),
-        "something else": ("a.sql", b"hello\n-- Dump completed\n", "not_a_dump"),
-        "nothing": ("a.sql", b"", "not_a_dump"),
+        "truncated after a line": ("a.sql", lines, "backup_damaged"),
+        "truncated in a line": ("a.sql", sql[: len(sql) // 2], "backup_damaged"),
+        "zstd without its last byte": ("a.sql.zst", zstd[:-1], "backup_damaged"),
+        "zstd truncated": ("a.sql.zst", zstd[: len(zstd) // 2], "backup_damaged"),
+        "zstd with trailing bytes": ("a.sql.zst", zstd + b"more", "backup_damaged"),
+        "zstd with a flipped bit": ("a.sql.zst", flipped(zstd), "backup_damaged"),
+        "gzip truncated": ("a.sql.gz", zipped[:-4], "backup_damaged"),
+        "gzip with a flipped bit": ("a.sql.gz", flipped(zipped), "backup_damaged"),
+        "zstd with the name of gzip": ("a.sql.gz", zstd, "backup_damaged"),
+        "no header": ("a.sql", b"hello\n-- Dump completed\n", "not_a_dump"),
+        "empty": ("a.sql", b"", "not_a_dump"),
         "no table": (
             "a.sql",
             b"-- MariaDB dump 10.19  Distrib 10.11.6-MariaDB, for x\n"
             b"-- Dump completed on 2026-01-01\n",
             "not_a_dump",
         ),
-        "a bomb": (
+        "decompression bomb": (
             "a.sql.zst",
             zstandard.ZstdCompressor().compress(bytes(400_000_000)),
             "uncompressed_too_large",
@@ -146,7 +148,7 @@ def flipped(data: bytes) -> bytes:
     return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
 
 
-async def test_bad_files_are_named_and_nothing_stays(api: Api, bench: BackupBench) -> None:
+async def test_an_invalid_upload_fails_the_job_and_is_deleted(api: Api, bench: BackupBench) -> None:
     sql = await a_dump(bench)
     bench.policy = BackupPolicy(upload_max_bytes=50_000_000)
     for what, (filename, data, code) in bad_files(sql).items():
@@ -158,14 +160,16 @@ async def test_bad_files_are_named_and_nothing_stays(api: Api, bench: BackupBenc
         assert list(bench.site.backup_dir.iterdir()) == [], what
 
 
-async def test_what_is_refused_at_once(api: Api, bench: BackupBench) -> None:
+async def test_invalid_names_and_forms_are_rejected_before_the_upload(
+    api: Api, bench: BackupBench
+) -> None:
     for filename in ("a.zip", "a.sql.bz2", "sql", "a.sql.zst.exe"):
         problem(await send(api, filename, b"x"), 422, "invalid_backup_name")
     problem(await api.admin.post(f"{BACKUPS}/upload", content=b"x"), 422, "invalid_request")
     form = await api.admin.post(f"{BACKUPS}/upload?filename=a.sql", files={"file": b"x"})
     problem(form, 415, "unsupported_media_type")
     problem(await api.client.post(f"{BACKUPS}/upload?filename=a.sql"), 401, "not_signed_in")
-    # Answered before the body comes: nobody sends a terabyte to be refused.
+    # The response precedes the body, so that no client sends a terabyte for an error.
     url, token = api.client.base_url, api.admin.headers["Authorization"]
     reader, writer = await asyncio.open_connection(url.host, url.port)
     writer.write(
@@ -179,10 +183,10 @@ async def test_what_is_refused_at_once(api: Api, bench: BackupBench) -> None:
     assert list(bench.site.backup_dir.iterdir()) == []
 
 
-async def test_a_sender_that_goes_away_leaves_nothing(api: Api, bench: BackupBench) -> None:
+async def test_an_interrupted_upload_leaves_no_file(api: Api, bench: BackupBench) -> None:
     async def broken() -> AsyncIterator[bytes]:
         yield b"-- MariaDB dump" * 100_000
-        raise ConnectionError("the sender went away")
+        raise ConnectionError("the client disconnected")
 
     with pytest.raises(ConnectionError):
         await api.admin.post(f"{BACKUPS}/upload?filename=a.sql", content=broken())
@@ -193,13 +197,11 @@ async def test_a_sender_that_goes_away_leaves_nothing(api: Api, bench: BackupBen
     assert list(bench.site.backup_dir.iterdir()) == []
 
 
-async def test_files_without_a_manifest_are_shown_and_can_become_backups(
-    api: Api, bench: BackupBench
-) -> None:
+async def test_unmanaged_files_are_listed_and_can_be_imported(api: Api, bench: BackupBench) -> None:
     sql, directory = await a_dump(bench), bench.site.backup_dir
     (directory / "from-the-old-machine.sql").write_bytes(sql)
     (directory / "broken.sql").write_bytes(sql[:-100])
-    # One of our own names, brought here without its manifest, is nobody's to delete.
+    # A file with the name of a backup but without a manifest is not deleted either.
     ours = "manual_20250101T000000Z_0123abcd.sql.gz"
     (directory / ours).write_bytes(gzip.compress(sql))
     os.utime(directory / ours, (1_735_689_600, 1_735_689_600))
@@ -219,6 +221,6 @@ async def test_files_without_a_manifest_are_shown_and_can_become_backups(
     assert [one["name"] for one in document["unmanaged_files"]] == ["broken.sql"]
     assert document["total"] == 3
     assert document["data"][-1]["name"] == ours
-    # `latest` is the newest by the time it was taken, not the last that was read.
+    # `latest` is the backup with the latest creation time, not the last import.
     latest = (await api.admin.get(f"{BACKUPS}/latest")).json()
     assert latest["kind"] == "manual"

@@ -1,4 +1,4 @@
-"""Backups that were loaded and dumped again, and what happens when something comes back wrong."""
+"""Verification of backups by restoring them into a scratch schema."""
 
 import asyncio
 import dataclasses
@@ -25,7 +25,7 @@ async def bench(site: Site) -> AsyncIterator[BackupBench]:
             (UNUSUAL_OBJECTS + UNUSUAL_TYPES).format(app=site.app).strip().split(";\n")
         ):
             cursor.execute(statement.strip().removesuffix(";"))
-        # Everything of it was made in another collation than the schema has now.
+        # The tables have another collation than the schema has from now on.
         cursor.execute(f"ALTER DATABASE `{site.app}` COLLATE utf8mb4_bin")
     async with backup_bench(site) as bench:
         bench.policy = BackupPolicy()
@@ -51,7 +51,7 @@ async def test_a_backup_is_verified_and_records_when(bench: BackupBench) -> None
     assert before < manifest.verified_at < datetime.now(UTC)
     assert bench.checksums() == live
     assert verification_schemas(bench.site) == []
-    # The event of live is as it was, and none was left elsewhere.
+    # The live event is unchanged, and no other schema contains one.
     events = bench.site.server.execute(
         "SELECT status FROM information_schema.events WHERE event_name = 'on_and_off'"
     )
@@ -77,7 +77,7 @@ LOSSES = {
 async def test_verification_names_what_differs(
     bench: BackupBench, tmp_path: Path, part: str
 ) -> None:
-    """The client that loads loses something without a word."""
+    """The client that loads the dump silently changes one object."""
     program = tmp_path / "load"
     real = bench.tools.clients.load
     program.write_text(f'#!/bin/sh\nsed "{LOSSES[part].replace("`", chr(92) + "`")}" | {real} $@\n')
@@ -98,7 +98,8 @@ async def test_a_dump_that_cannot_be_loaded_fails_verification(
     script = '"{real}" "$@" | sed "s/^  PRIMARY KEY (/  NONSENSE KEY (/"'
     row = await bench.run(CreateBackup(), with_dump_script(bench, tmp_path, script))
     assert (row["state"], row["error_code"]) == ("failed", "verification_failed")
-    assert "It can't be loaded" in str(row["error"])
+    (manifest,) = bench.store.manifests()
+    assert f"{manifest.name} cannot be loaded" in str(row["error"])
     assert verification_schemas(bench.site) == []
 
 
@@ -113,7 +114,7 @@ async def test_a_corrupted_file_loses_its_verification(bench: BackupBench) -> No
     assert bench.store.manifest(manifest.name).verification is Verification.FAILED
 
 
-async def test_cancelled_during_verification_leaves_nothing(
+async def test_a_cancelled_verification_leaves_no_scratch_schema(
     bench: BackupBench, tmp_path: Path
 ) -> None:
     program = tmp_path / "load"
@@ -124,13 +125,16 @@ async def test_cancelled_during_verification_leaves_nothing(
     worker = bench.worker(dataclasses.replace(bench.tools, clients=clients))
     running = asyncio.create_task(worker.run_until_idle())
     await asyncio.to_thread(
-        eventually, "the proof has begun", lambda: verification_schemas(bench.site), seconds=60
+        eventually,
+        "the verification has started",
+        lambda: verification_schemas(bench.site),
+        seconds=60,
     )
     async with bench.database.transaction() as tx:
         await bench.rows.request_cancel(tx, job_id)
     await running
     assert (await bench.rows.get(job_id))["state"] == "cancelled"
     assert verification_schemas(bench.site) == []
-    # The dump itself was whole: it stays, as one that nobody has verified.
+    # The dump is complete, so it remains as a backup without a verification.
     (manifest,) = bench.store.manifests()
     assert manifest.verification is None

@@ -1,4 +1,4 @@
-"""SIGKILL of the real worker process in mid-dump."""
+"""SIGKILL of the real worker process during a dump."""
 
 import asyncio
 import contextlib
@@ -14,11 +14,11 @@ from tests.support.site import Site
 from tests.support.workers import backup_bench, children_of, end, eventually, service_process
 
 
-async def test_killed_in_mid_dump_leaves_no_listed_file_and_the_job_is_run_again(
+async def test_a_worker_killed_during_a_dump_lists_no_backup_and_the_job_is_retried(
     site: Site, tmp_path: Path
 ) -> None:
     async with backup_bench(site) as bench:
-        # A table that can't be read yet holds the dump up at a place of our choice.
+        # A locked table blocks the dump at a known position.
         with site.server.connect(site.app) as blocker, blocker.cursor() as cursor:
             cursor.execute("LOCK TABLES review WRITE")
             with service_process("sysndd_backup", site, tmp_path) as worker:
@@ -28,7 +28,7 @@ async def test_killed_in_mid_dump_leaves_no_listed_file_and_the_job_is_run_again
                 )
                 dump_clients = children_of(worker.pid)
                 worker.kill()
-                # Its clients lose the pipe with it; they only wait for the lock.
+                # Its clients have lost their pipe, but they still wait for the lock.
                 end(dump_clients)
             assert partials(site) != []
             assert bench.store.manifests() == []
@@ -37,7 +37,7 @@ async def test_killed_in_mid_dump_leaves_no_listed_file_and_the_job_is_run_again
         with service_process("sysndd_backup", site, tmp_path) as worker:
             await asyncio.to_thread(
                 eventually,
-                "the job is run again",
+                "the job is retried",
                 lambda: state(site, job_id) == "succeeded",
                 seconds=90,
             )
@@ -56,7 +56,7 @@ async def test_killed_in_mid_dump_leaves_no_listed_file_and_the_job_is_run_again
         assert len(list(site.backup_dir.iterdir())) == 4
 
 
-@pytest.mark.parametrize("moment", ["before the client signs in", "in mid-dump"])
+@pytest.mark.parametrize("moment", ["before the client connects", "during the dump"])
 async def test_the_password_is_in_no_file_of_a_killed_worker(
     site: Site, tmp_path: Path, moment: str
 ) -> None:
@@ -86,8 +86,8 @@ async def test_the_password_is_in_no_file_of_a_killed_worker(
                         for name in ("cmdline", "environ")
                     ]
                     assert all(text and secret not in text for text in seen)
-                    places = [temporary, site.backup_dir, Path("/dev/shm")]
-                    assert [file for file in _files_under(places) if secret in _bytes(file)] == []
+                    folders = [temporary, site.backup_dir, Path("/dev/shm")]
+                    assert [file for file in _files_under(folders) if secret in _bytes(file)] == []
                 finally:
                     end(clients)
 
@@ -107,10 +107,10 @@ def _with_waiting_client(site: Site, directory: Path) -> str:
 
 
 def clients_of(pid: int) -> list[int]:
-    """Return the worker's children that were given an option file."""
+    """Return the worker's child processes that have an option file open."""
     found = []
     for child in children_of(pid):
-        # It may not have started its program yet, or have ended.
+        # The process may have ended.
         with contextlib.suppress(OSError):
             descriptors = list(Path(f"/proc/{child}/fd").iterdir())
             if any("sysndd-options" in str(one.readlink()) for one in descriptors):
@@ -118,15 +118,15 @@ def clients_of(pid: int) -> list[int]:
     return found
 
 
-def _files_under(places: list[Path]) -> list[Path]:
-    return [file for place in places for file in place.rglob("*") if file.is_file()]
+def _files_under(folders: list[Path]) -> list[Path]:
+    return [file for folder in folders for file in folder.rglob("*") if file.is_file()]
 
 
 def _bytes(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError:
-        # Of another process, and gone by now.
+        # A file of another process, which may have been deleted.
         return b""
 
 

@@ -1,4 +1,4 @@
-"""The gated pool against the bare one: cancelled holders, waiters, saturation, outages."""
+"""The gated pool compared with aiomysql's pool: cancellation, waiters, saturation and outages."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ WAITERS = 4
 
 
 async def holders_cancelled_under_waiters(acquire: Acquire) -> int:
-    """Cancel every holder in mid-query while others wait; return how many waiters got through."""
+    """Cancel each holder during its query while others wait; return how many waiters succeed."""
     holders = [asyncio.create_task(acquire("SELECT SLEEP(20)")) for _ in range(SIZE)]
     await asyncio.sleep(0.3)
     waiters = [asyncio.create_task(acquire("SELECT 1")) for _ in range(WAITERS)]
@@ -37,8 +37,8 @@ async def holders_cancelled_under_waiters(acquire: Acquire) -> int:
     return len([task for task in done if task.exception() is None])
 
 
-async def test_bare_pool_strands_waiters(database_server: DatabaseServer) -> None:
-    """The reason for the gate: if aiomysql mends this, the gate can be reconsidered."""
+async def test_pool_of_aiomysql_loses_waiters(database_server: DatabaseServer) -> None:
+    """The reason for the gate. If aiomysql fixes this bug, the gate may be unnecessary."""
     pool = await aiomysql.create_pool(
         host=database_server.host,
         port=database_server.port,
@@ -59,7 +59,7 @@ async def test_bare_pool_strands_waiters(database_server: DatabaseServer) -> Non
         pool.terminate()
 
 
-async def test_gated_pool_serves_every_waiter(site: Site) -> None:
+async def test_gated_pool_serves_each_waiter(site: Site) -> None:
     async with Database(small(site.database)) as database:
 
         async def acquire(sql: str) -> None:
@@ -69,7 +69,7 @@ async def test_gated_pool_serves_every_waiter(site: Site) -> None:
         assert database.state.in_use == database.state.waiting == 0
 
 
-async def test_saturation_is_a_named_error_and_passes(site: Site) -> None:
+async def test_saturation_raises_database_busy_and_ends(site: Site) -> None:
     async with Database(small(site.database)) as database:
         holders = [asyncio.create_task(database.fetch_one("SELECT SLEEP(2)")) for _ in range(SIZE)]
         await asyncio.sleep(0.2)
@@ -96,7 +96,7 @@ async def test_pool_survives_many_random_cancellations(site: Site) -> None:
         assert await database.fetch_one("SELECT 1 AS one") == {"one": 1}
 
 
-async def test_transaction_commits_spans_both_schemas_and_announces_after(
+async def test_transaction_includes_both_schemas_and_announces_after_the_commit(
     database: Database, site: Site
 ) -> None:
     announced: list[str] = []
@@ -128,7 +128,7 @@ async def test_rolled_back_transaction_announces_nothing(database: Database) -> 
     assert await database.fetch_all(f"SELECT * FROM {database.ops}.worker") == []
 
 
-async def test_cancelled_transaction_leaves_nothing_and_no_lock(database: Database) -> None:
+async def test_cancelled_transaction_leaves_no_row_and_no_lock(database: Database) -> None:
     async def hold() -> None:
         async with database.transaction() as tx:
             await insert_worker(tx, database)
@@ -143,8 +143,8 @@ async def test_cancelled_transaction_leaves_nothing_and_no_lock(database: Databa
     assert len(await database.fetch_all(f"SELECT * FROM {database.ops}.worker")) == 1
 
 
-async def test_a_reader_sees_what_was_committed_a_moment_ago(database: Database) -> None:
-    """autocommit: aiomysql's default hands a connection back inside an old snapshot."""
+async def test_reader_sees_the_latest_commit(database: Database) -> None:
+    """Requires autocommit. With aiomysql's default, a pooled connection keeps an old snapshot."""
     await database.fetch_all(f"SELECT * FROM {database.ops}.worker")
     async with database.transaction() as tx:
         await insert_worker(tx, database)
@@ -152,16 +152,17 @@ async def test_a_reader_sees_what_was_committed_a_moment_ago(database: Database)
         assert len(await database.fetch_all(f"SELECT * FROM {database.ops}.worker")) == 1
 
 
-async def test_server_ends_a_long_statement_itself(site: Site) -> None:
+async def test_server_ends_a_long_statement(site: Site) -> None:
     settings = small(site.database).model_copy(update={"statement_timeout": 0.5})
     async with Database(settings) as database:
-        begun = time.monotonic()
+        started = time.monotonic()
         with pytest.raises(DatabaseBusy):
             await database.fetch_one(
-                "SELECT COUNT(*) FROM information_schema.collations a, information_schema.collations b,"
-                " information_schema.collations c, information_schema.collations d"
+                "SELECT COUNT(*) FROM information_schema.collations a,"
+                " information_schema.collations b, information_schema.collations c,"
+                " information_schema.collations d"
             )
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - started < 10
 
 
 async def test_missing_table_is_schema_changing(database: Database) -> None:
@@ -169,7 +170,7 @@ async def test_missing_table_is_schema_changing(database: Database) -> None:
         await database.fetch_one(f"SELECT * FROM {database.app}.no_such_table")
 
 
-async def test_outage_is_named_and_the_pool_recovers(
+async def test_outage_raises_database_unavailable_and_the_pool_recovers(
     private_database_server: DatabaseServer,
 ) -> None:
     settings = DatabaseSettings(

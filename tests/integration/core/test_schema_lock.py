@@ -1,4 +1,4 @@
-"""One lock around schema change, dump and restore: who waits, who is named, when it is lost."""
+"""The schema lock of migrations, dumps and restores: waiting, naming the holder, losing it."""
 
 import asyncio
 import time
@@ -28,23 +28,23 @@ async def onlooker(settings: DatabaseSettings) -> AsyncIterator[SchemaLock]:
     connection.close()
 
 
-async def test_the_second_waits_for_the_first(settings: DatabaseSettings) -> None:
+async def test_second_holder_waits_for_the_first(settings: DatabaseSettings) -> None:
     order: list[str] = []
 
     async def second() -> None:
         async with schema_lock(settings, purpose="restore", timeout=20):
-            order.append("second in")
+            order.append("second acquired")
 
     async with schema_lock(settings, purpose=PURPOSE, timeout=0) as lock:
         waiting = asyncio.create_task(second())
         await asyncio.sleep(1.5)
         await lock.ensure_held()
-        order.append("first out")
+        order.append("first released")
     await waiting
-    assert order == ["first out", "second in"]
+    assert order == ["first released", "second acquired"]
 
 
-async def test_the_error_names_the_holder_and_its_purpose(settings: DatabaseSettings) -> None:
+async def test_error_names_the_holder_and_its_purpose(settings: DatabaseSettings) -> None:
     async with schema_lock(settings, purpose=PURPOSE, timeout=0) as lock:
         await asyncio.sleep(0.1)
         started = time.monotonic()
@@ -57,8 +57,8 @@ async def test_the_error_names_the_holder_and_its_purpose(settings: DatabaseSett
     assert refused.value.extra["holder"] == lock.connection_id
 
 
-async def test_a_long_dump_never_looks_stalled(settings: DatabaseSettings) -> None:
-    """Its connection has nothing to do; a waiting migrator must not take that for a dead holder."""
+async def test_long_dump_does_not_count_as_stalled(settings: DatabaseSettings) -> None:
+    """Its connection is idle, which a waiting migrator must not treat as a crashed holder."""
 
     async def second() -> float:
         started = time.monotonic()
@@ -71,7 +71,7 @@ async def test_a_long_dump_never_looks_stalled(settings: DatabaseSettings) -> No
     assert await waiting >= 3.5
 
 
-async def test_a_killed_connection_is_noticed(
+async def test_killed_connection_is_detected(
     settings: DatabaseSettings, database_server: DatabaseServer
 ) -> None:
     async with schema_lock(settings, purpose=PURPOSE, timeout=0) as lock:
@@ -83,7 +83,7 @@ async def test_a_killed_connection_is_noticed(
             await other.ensure_held()
 
 
-async def test_kill_query_does_not_cost_the_lock(
+async def test_kill_query_does_not_release_the_lock(
     settings: DatabaseSettings, database_server: DatabaseServer
 ) -> None:
     async with schema_lock(settings, purpose=PURPOSE, timeout=0) as lock:
@@ -94,14 +94,16 @@ async def test_kill_query_does_not_cost_the_lock(
         await lock.ensure_held()
 
 
-async def test_an_error_inside_frees_it(settings: DatabaseSettings, onlooker: SchemaLock) -> None:
+async def test_error_releases_the_lock(settings: DatabaseSettings, onlooker: SchemaLock) -> None:
     with pytest.raises(RuntimeError, match="the dump failed"):
         async with schema_lock(settings, purpose=PURPOSE, timeout=0):
             raise RuntimeError("the dump failed")
     assert await find_holder(onlooker, onlooker.name) is None
 
 
-async def test_cancelling_inside_frees_it(settings: DatabaseSettings, onlooker: SchemaLock) -> None:
+async def test_cancellation_releases_the_lock(
+    settings: DatabaseSettings, onlooker: SchemaLock
+) -> None:
     async def hold() -> None:
         async with schema_lock(settings, purpose=PURPOSE, timeout=0):
             await asyncio.sleep(60)
@@ -115,7 +117,7 @@ async def test_cancelling_inside_frees_it(settings: DatabaseSettings, onlooker: 
     assert await find_holder(onlooker, onlooker.name) is None
 
 
-async def test_a_purpose_can_t_end_the_comment(
+async def test_purpose_cannot_end_the_sql_comment(
     settings: DatabaseSettings, onlooker: SchemaLock
 ) -> None:
     async with schema_lock(settings, purpose="*/ DROP TABLE x; -- '%s", timeout=0):

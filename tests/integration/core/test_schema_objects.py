@@ -1,4 +1,4 @@
-"""What differs from the last migration run, also for an account that may not see everything."""
+"""Drift since the last migration run, also for an account with few privileges."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from sysndd_core.db.database import Database
-from sysndd_core.db.schema_objects import TABLE, definitions, drifted
+from sysndd_core.db.schema_objects import GROUPS, TABLE, definitions, drifted, list_objects
 from sysndd_core.settings.database import DatabaseSettings
 from tests.support.servers import DatabaseServer
 
@@ -70,7 +70,7 @@ async def test_each_kind_of_object_is_reported_with_its_difference(
     ]
 
 
-async def test_an_account_that_sees_tables_only_reports_no_false_drift(
+async def test_account_that_can_read_only_tables_reports_no_false_drift(
     database_server: DatabaseServer, settings: DatabaseSettings
 ) -> None:
     account = f"reader_{secrets.token_hex(4)}"
@@ -90,3 +90,21 @@ async def test_an_account_that_sees_tables_only_reports_no_false_drift(
             assert "table gene was changed" in sentence
     finally:
         database_server.execute(f"DROP USER {account}")
+
+
+async def test_names_and_groups_limit_what_is_listed(settings: DatabaseSettings) -> None:
+    async with Database(settings) as database:
+
+        async def listed(*names: str, groups: tuple[str, ...] = GROUPS) -> list[tuple[str, str]]:
+            return await list_objects(
+                database, settings.name, names=frozenset(names), groups=groups
+            )
+
+        # A statement about a table changes the triggers of the table as well.
+        assert await listed("gene") == [("TABLE", "gene"), ("TRIGGER", "fill")]
+        assert await listed("gene", groups=("table",)) == [("TABLE", "gene")]
+        assert await listed("symbols", "count_genes", "absent") == [
+            ("VIEW", "symbols"),
+            ("PROCEDURE", "count_genes"),
+        ]
+        assert await listed() == []

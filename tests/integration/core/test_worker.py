@@ -1,10 +1,11 @@
-"""Claim, lease, heartbeat, fencing, sweep, and a Redis that is stopped, frozen or flushed."""
+"""Claims, leases, heartbeat, fencing, sweep, and a stopped, frozen or flushed Redis."""
 
 import asyncio
 import contextlib
 import time
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -19,6 +20,7 @@ from sysndd_core.jobs.models import CreateBackup, Job, Queue
 from sysndd_core.jobs.rows import JobRows
 from sysndd_core.jobs.wake_up import WakeUp
 from sysndd_core.jobs.worker import Worker
+from tests.support.burst import BurstWorker
 from tests.support.servers import TestRedis
 from tests.support.site import Site
 
@@ -37,7 +39,7 @@ async def submit(rows: JobRows, job: Job | None = None) -> str:
 
 @contextlib.asynccontextmanager
 async def working(site: Site, rows: JobRows, handler: JobHandler) -> AsyncIterator[Worker]:
-    """Run a worker until the block ends, then stop it as SIGTERM does."""
+    """Run a worker while the block runs, then stop it as SIGTERM does."""
     worker = Worker(
         database=rows.database,
         redis=site.redis,
@@ -54,12 +56,12 @@ async def working(site: Site, rows: JobRows, handler: JobHandler) -> AsyncIterat
 
 
 async def state_within(rows: JobRows, job_id: str, state: str, seconds: float) -> float:
-    """Wait for a state; return how long it took."""
-    begun = time.monotonic()
+    """Wait until a job has a state; return the seconds it took."""
+    started = time.monotonic()
     while (await rows.get(job_id))["state"] != state:
-        assert time.monotonic() - begun < seconds, await rows.get(job_id)
+        assert time.monotonic() - started < seconds, await rows.get(job_id)
         await asyncio.sleep(0.02)
-    return time.monotonic() - begun
+    return time.monotonic() - started
 
 
 async def quick(_: CreateBackup, run: JobRun) -> dict[str, object]:
@@ -88,7 +90,7 @@ async def test_rolled_back_request_leaves_no_job(rows: JobRows) -> None:
     assert await rows.claim("w") is None
 
 
-async def test_expired_lease_is_reclaimed_and_the_old_worker_is_fenced_off(rows: JobRows) -> None:
+async def test_expired_lease_is_reclaimed_and_the_old_worker_cannot_write(rows: JobRows) -> None:
     job_id = await submit(rows)
     first = await rows.claim("first")
     assert first is not None
@@ -110,7 +112,7 @@ async def test_expired_lease_is_reclaimed_and_the_old_worker_is_fenced_off(rows:
     assert '"second"' in (await rows.get(job_id))["result"]
 
 
-async def test_job_whose_last_attempt_was_lost_is_failed(rows: JobRows) -> None:
+async def test_job_fails_when_its_last_attempt_is_lost(rows: JobRows) -> None:
     job_id = await submit(rows)
     for _ in range(CreateBackup.max_attempts):
         assert await rows.claim("w") is not None
@@ -119,15 +121,15 @@ async def test_job_whose_last_attempt_was_lost_is_failed(rows: JobRows) -> None:
     row = await rows.get(job_id)
     assert (row["state"], row["error_code"]) == ("failed", "worker_lost")
     assert row["finished_at"] is not None
-    await submit(rows)  # the active key is free again
+    await submit(rows)  # the active key is available again
 
 
 async def expire(rows: JobRows) -> None:
     await rows.database.execute(f"UPDATE {rows.table} SET lease_until = '2000-01-01'")
 
 
-async def test_a_sweep_never_costs_a_running_job_its_write(rows: JobRows) -> None:
-    """They lock the same rows through two indexes, in opposite order."""
+async def test_sweep_never_rolls_back_the_write_of_a_running_job(rows: JobRows) -> None:
+    """Both lock the same rows through two indexes, in opposite order."""
     working = True
 
     async def sweep() -> None:
@@ -147,14 +149,14 @@ async def test_a_sweep_never_costs_a_running_job_its_write(rows: JobRows) -> Non
         await sweeping
 
 
-async def test_living_lease_is_not_reclaimed(rows: JobRows) -> None:
+async def test_valid_lease_is_not_reclaimed(rows: JobRows) -> None:
     await submit(rows)
     await rows.claim("w")
     assert await rows.reclaim() == 0
 
 
-async def test_renewed_leases_wait_for_no_other_row(site: Site, rows: JobRows) -> None:
-    """The statement finds its rows by their key; reading the table would lock all of it."""
+async def test_renewal_waits_for_no_other_row(site: Site, rows: JobRows) -> None:
+    """The statement uses the primary key; a table scan would lock every row."""
     for _ in range(200):
         await insert_free(rows)
     claims = await rows.claim_batch("w", 100)
@@ -181,7 +183,7 @@ async def test_released_job_keeps_its_attempts(rows: JobRows) -> None:
 async def test_wake_up_starts_a_job_without_the_sweep(
     site: Site, rows: JobRows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A sweep that does not come and a wake-up that may take its time: no clock decides this test.
+    # Without a sweep and with a long timeout, only the wake-up can start the job.
     monkeypatch.setattr(worker_module, "SWEEP_SECONDS", 600)
     monkeypatch.setattr(queue, "WAKE_TIMEOUT", 30)
     async with working(site, rows, quick):
@@ -200,36 +202,36 @@ async def test_no_job_is_lost_without_redis(
         if begin is not None:
             begin()
         try:
-            asked = time.monotonic()
+            started = time.monotonic()
             job_id = await submit(rows)
-            submitted = time.monotonic() - asked
+            submit_seconds = time.monotonic() - started
             if fault == "flushed":
                 await asyncio.to_thread(redis_server.flush)
             await state_within(rows, job_id, "succeeded", 60)
         finally:
             if restore_redis is not None:
                 restore_redis()
-        assert submitted < 10, "the wake-up held the request up"
+        assert submit_seconds < 10, "the wake-up delayed the request"
         if begin is not None:
-            # The listener comes back by itself, and wake-ups are quick again.
+            # The listener reconnects, and wake-ups are fast again.
             await asyncio.sleep(2.5)
             await state_within(rows, await submit(rows), "succeeded", 30)
 
 
-async def test_what_follows_the_end_of_a_job_is_not_broken_off(
+async def test_work_after_the_end_of_a_job_is_not_cancelled(
     site: Site, rows: JobRows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The heartbeat finds a lease that is gone because the row is closed: that is no loss."""
+    """A closed row has no lease, which the heartbeat must not treat as a lost lease."""
     monkeypatch.setattr("sysndd_core.jobs.worker.HEARTBEAT_SECONDS", 0.1)
     job_id = await submit(rows)
     with site.server.connect(site.ops) as other, other.cursor() as cursor:
 
         async def locks(_: CreateBackup, run: JobRun) -> dict[str, object]:
-            # The audit entry of the job's end has to wait for several heartbeats.
+            # The audit log entry of the outcome has to wait for several heartbeats.
             cursor.execute("LOCK TABLES audit_log WRITE")
             return {}
 
-        worker = Worker(
+        worker = BurstWorker(
             database=rows.database,
             redis=site.redis,
             rows=rows,
@@ -248,10 +250,10 @@ async def test_what_follows_the_end_of_a_job_is_not_broken_off(
     assert [entry["action"] for entry in audited] == ["create_backup_ended"]
 
 
-async def test_lost_lease_breaks_the_work_off_once_and_only_its_own(
+async def test_lost_lease_cancels_only_its_own_work_and_only_once(
     rows: JobRows, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All rows in hand are renewed together; the work may take its time to clean up."""
+    """All leases are renewed together; cancelled work may take longer to clean up."""
     monkeypatch.setattr("sysndd_core.jobs.worker.HEARTBEAT_SECONDS", 0.05)
     lost, kept = await insert_free(rows), await insert_free(rows)
     cancelled: list[str] = []
@@ -284,50 +286,61 @@ async def test_lost_lease_breaks_the_work_off_once_and_only_its_own(
     assert reasons == {lost: CancelReason.LEASE_LOST, kept: None}
 
 
-async def test_rows_in_hand_are_bounded_and_refilled_without_the_sweep(
+@dataclass
+class CountedWork:
+    """Work that completes its rows once ``proceed`` is set, and counts them."""
+
+    rows: JobRows
+    started: list[str] = field(default_factory=list)
+    running: int = 0
+    maximum: int = 0
+    proceed: asyncio.Event = field(default_factory=asyncio.Event)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def perform(self, claim: Claim) -> None:
+        self.started.append(claim.id)
+        self.running += 1
+        self.maximum = max(self.maximum, self.running)
+        self.changed.set()
+        await self.proceed.wait()
+        await self.rows.succeed(claim, {})
+        self.running -= 1
+
+    async def until_started(self, count: int) -> None:
+        async with asyncio.timeout(30):
+            while len(self.started) < count:
+                self.changed.clear()
+                await self.changed.wait()
+
+
+async def test_claimed_rows_are_limited_and_refilled_without_the_sweep(
     rows: JobRows, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker_module, "SWEEP_SECONDS", 600)
     ids = {await insert_free(rows) for _ in range(12)}
-    begun: list[str] = []
-    in_hand = most = 0
-    full, all_begun, goes_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
-
-    async def perform(claim: Claim) -> None:
-        nonlocal in_hand, most
-        begun.append(claim.id)
-        in_hand += 1
-        most = max(most, in_hand)
-        if len(begun) == 4:
-            full.set()
-        if len(begun) == len(ids):
-            all_begun.set()
-        await goes_on.wait()
-        await rows.succeed(claim, {})
-        in_hand -= 1
-
+    work = CountedWork(rows)
     worker = Worker(
-        database=rows.database, redis=site.redis, rows=rows, perform=perform, concurrency=4
+        database=rows.database, redis=site.redis, rows=rows, perform=work.perform, concurrency=4
     )
     running = asyncio.create_task(worker.run())
     try:
-        await asyncio.wait_for(full.wait(), 30)
+        await work.until_started(4)
         for _ in range(10):
             worker.wake()
             await asyncio.sleep(0.02)
-        assert len(begun) == 4
-        goes_on.set()
-        await asyncio.wait_for(all_begun.wait(), 30)
+        assert len(work.started) == 4
+        work.proceed.set()
+        await work.until_started(len(ids))
     finally:
-        goes_on.set()
+        work.proceed.set()
         worker.stop()
         await asyncio.wait_for(running, 15)
-    assert most == 4
-    assert len(begun) == len(ids)
-    assert set(begun) == ids
+    assert work.maximum == 4
+    assert len(work.started) == len(ids)
+    assert set(work.started) == ids
 
 
-async def test_cancellation_depends_on_how_far_the_work_has_come() -> None:
+async def test_cancellation_depends_on_the_state_of_the_claim() -> None:
     def claim_in(state: ClaimState) -> Claim:
         return Claim(id="1", attempt=1, row={}, state=state)
 
@@ -350,7 +363,7 @@ async def test_cancellation_depends_on_how_far_the_work_has_come() -> None:
 
 
 async def insert_free(rows: JobRows) -> str:
-    """Write a job that may run beside others; return its id."""
+    """Write a job without an active key; return its ID."""
     job_id = str(uuid.uuid4())
     await rows.database.execute(
         f"INSERT INTO {rows.table} (id, kind, queue, payload, run_after, created_at)"
@@ -360,7 +373,7 @@ async def insert_free(rows: JobRows) -> str:
     return job_id
 
 
-async def test_unexpected_error_is_recorded_and_the_worker_goes_on(
+async def test_unexpected_error_is_recorded_and_the_worker_continues(
     site: Site, rows: JobRows
 ) -> None:
     calls = 0
@@ -381,9 +394,7 @@ async def test_unexpected_error_is_recorded_and_the_worker_goes_on(
     assert "secret" not in row["error"]
 
 
-async def test_running_job_can_be_cancelled_and_a_finished_one_not(
-    site: Site, rows: JobRows
-) -> None:
+async def test_running_job_can_be_cancelled_but_not_an_ended_one(site: Site, rows: JobRows) -> None:
     async def slow(_: CreateBackup, run: JobRun) -> dict[str, object]:
         await asyncio.sleep(60)
         return {}
@@ -397,7 +408,7 @@ async def test_running_job_can_be_cancelled_and_a_finished_one_not(
         await cancel(rows, job_id)
 
 
-async def test_queued_job_is_cancelled_at_once(rows: JobRows) -> None:
+async def test_queued_job_is_cancelled_immediately(rows: JobRows) -> None:
     job_id = await submit(rows)
     await cancel(rows, job_id)
     assert (await rows.get(job_id))["state"] == "cancelled"

@@ -1,4 +1,4 @@
-"""Pooled connections to a real socket: reuse, limits, and what a lost connection means."""
+"""Pooled connections to a real socket: reuse, limits and lost connections."""
 
 import asyncio
 import contextlib
@@ -34,14 +34,14 @@ async def pooled(size: int = 1) -> AsyncIterator[tuple[ConnectionPool, FaultySmt
             await pool.close()
 
 
-async def agreed() -> None:
-    """Nobody else sends it."""
+async def lease_held() -> None:
+    """Return without LeaseLost, so that the content is sent."""
 
 
 def sending(
-    pool: ConnectionPool, count: int, before: Callable[[], Awaitable[None]] = agreed
+    pool: ConnectionPool, count: int, before: Callable[[], Awaitable[None]] = lease_held
 ) -> list["asyncio.Task[Outcome]"]:
-    """Begin to send messages, all at once and in this order."""
+    """Start to send messages concurrently, in this order."""
 
     def message(number: int) -> Message:
         content = f"Message-ID: <{number}@sysndd.example>\r\n\r\n{number}\r\n"
@@ -51,7 +51,7 @@ def sending(
 
 
 def arrived(server: FaultySmtp) -> list[int]:
-    """Return the numbers of the mails that were accepted."""
+    """Return the numbers of the emails that the server accepted."""
     return [int(mail["Message-ID"].strip("<>").partition("@")[0]) for mail in server.accepted]
 
 
@@ -59,7 +59,7 @@ async def statuses(tasks: list["asyncio.Task[Outcome]"]) -> list[DeliveryStatus]
     return [(await task).status for task in tasks]
 
 
-async def test_all_go_over_one_connection_in_order() -> None:
+async def test_emails_share_one_connection_in_order() -> None:
     async with pooled() as (pool, server):
         assert await statuses(sending(pool, 5)) == [SENT] * 5
         assert arrived(server) == [0, 1, 2, 3, 4]
@@ -67,7 +67,7 @@ async def test_all_go_over_one_connection_in_order() -> None:
         assert "RSET" not in server.commands
 
 
-async def test_refused_content_does_not_affect_the_next() -> None:
+async def test_rejected_content_does_not_affect_the_next_email() -> None:
     async with pooled() as (pool, server):
         server.once["CONTENT"] = ["554 5.7.1 policy"]
         assert await statuses(sending(pool, 3)) == [FAILED, SENT, SENT]
@@ -77,7 +77,7 @@ async def test_refused_content_does_not_affect_the_next() -> None:
 
 
 @pytest.mark.parametrize("fault", [DROP, STALL])
-async def test_only_the_mail_whose_content_was_sent_is_unknown(fault: str) -> None:
+async def test_delivery_is_unknown_only_for_the_email_whose_content_was_sent(fault: str) -> None:
     async with pooled() as (pool, server):
         server.once["CONTENT"] = [fault]
         assert await statuses(sending(pool, 3)) == [UNKNOWN, SENT, SENT]
@@ -85,8 +85,8 @@ async def test_only_the_mail_whose_content_was_sent_is_unknown(fault: str) -> No
         assert server.connections == 2
 
 
-async def test_connection_that_breaks_at_data_leaves_the_outcome_unknown() -> None:
-    """How far the library came with announcing and sending the content is not told."""
+async def test_delivery_is_unknown_when_the_connection_is_lost_at_data() -> None:
+    """The library does not report whether it had started to send the content."""
     async with pooled() as (pool, server):
         server.once["DATA"] = [DROP]
         assert await statuses(sending(pool, 2)) == [UNKNOWN, SENT]
@@ -94,9 +94,7 @@ async def test_connection_that_breaks_at_data_leaves_the_outcome_unknown() -> No
 
 
 @pytest.mark.parametrize(("at", "status"), [("RCPT", RETRY), ("DATA", UNKNOWN)])
-async def test_answer_to_another_question_is_not_an_acceptance(
-    at: str, status: DeliveryStatus
-) -> None:
+async def test_unexpected_reply_code_is_not_an_acceptance(at: str, status: DeliveryStatus) -> None:
     async with pooled() as (pool, server):
         server.once[at] = ["299 what?"]
         assert await statuses(sending(pool, 2)) == [status, SENT]
@@ -116,7 +114,7 @@ async def test_lost_lease_sends_no_content() -> None:
         assert await statuses(sending(pool, 1)) == [SENT]
 
 
-async def test_cancelled_while_waiting_is_not_sent_and_blocks_nobody() -> None:
+async def test_email_cancelled_while_it_waits_is_not_sent_and_blocks_no_other() -> None:
     async with pooled() as (pool, server):
         tasks = sending(pool, 3)
 
@@ -130,7 +128,7 @@ async def test_cancelled_while_waiting_is_not_sent_and_blocks_nobody() -> None:
         assert server.connections == 1
 
 
-async def test_no_connection_takes_more_than_its_share() -> None:
+async def test_connection_is_closed_after_its_maximum_of_emails() -> None:
     async with pooled() as (pool, server):
         count = MAILS_PER_CONNECTION + 5
         assert await statuses(sending(pool, count)) == [SENT] * count
@@ -139,17 +137,17 @@ async def test_no_connection_takes_more_than_its_share() -> None:
         assert server.commands.count("QUIT") == 1
 
 
-async def test_many_over_few_connections_while_some_are_cut() -> None:
+async def test_many_emails_over_few_connections_while_some_are_lost() -> None:
     async with pooled(3) as (pool, server):
         server.once["CONTENT"] = ["250 ok", DROP, "250 ok", "451 later", DROP, "554 no"]
         found = await statuses(sending(pool, 60))
         assert [found.count(one) for one in (UNKNOWN, RETRY, FAILED, SENT)] == [2, 1, 1, 56]
         assert len(set(arrived(server))) == len(arrived(server)) == 58
-        # Three at a time, and one anew for each that was cut.
+        # Three at a time, and a new one for each that was lost.
         assert server.connections <= 3 + 3
 
 
-async def test_server_that_is_away_is_reported_to_all_who_wait() -> None:
+async def test_unavailable_server_is_reported_for_each_waiting_email() -> None:
     async with pooled() as (pool, server):
         server.answers["BANNER"] = DROP
         assert await statuses(sending(pool, 4)) == [RETRY] * 4

@@ -1,4 +1,4 @@
-"""What becomes of a mail when the mail server misbehaves: every outcome against a real socket."""
+"""The outcome of an email when the mail server fails, tested with a real socket."""
 
 import asyncio
 import contextlib
@@ -57,12 +57,12 @@ async def until_closed(outbox: Outbox) -> None:
         if not outbox.circuit_breaker.is_open:
             return
         await asyncio.sleep(0.02)
-    pytest.fail("the breaker did not close")
+    pytest.fail("the circuit breaker did not close")
 
 
 @pytest.mark.parametrize("code", [421, 450, 451, 452])
 @pytest.mark.parametrize("at", ["MAIL", "RCPT", "DATA", "CONTENT"])
-async def test_4xx_is_tried_again_later(site: Site, database: Database, code: int, at: str) -> None:
+async def test_4xx_is_retried_later(site: Site, database: Database, code: int, at: str) -> None:
     async with mailing(site, database, **{at: f"{code} 4.3.0 later"}) as (outbox, server):
         mail_id = await outbox.put(MAIL)
         await outbox.worker.run_until_idle()
@@ -70,7 +70,7 @@ async def test_4xx_is_tried_again_later(site: Site, database: Database, code: in
         assert (row["state"], row["last_code"], row["attempt"]) == ("queued", code, 1)
         assert (row["run_after"] - row["created_at"]).total_seconds() > 2
         server.answers.update(DEFAULTS)
-        await outbox.send_due()
+        await outbox.send_queued()
         assert (await outbox.row(mail_id))["state"] == "sent"
         assert {one["Message-ID"] for one in server.accepted} == {row["message_id"]}
 
@@ -92,7 +92,7 @@ async def test_5xx_at_the_recipient_fails_at_once(
         assert [one["recipient"] for one in found] == [MAIL.recipient] * marked
         assert not outbox.circuit_breaker.is_open
         assert server.accepted == []
-        assert (await outbox.rows.depth())["failed"] == 1
+        assert (await outbox.rows.depth()).failed == 1
 
 
 @pytest.mark.parametrize(
@@ -115,12 +115,13 @@ async def test_broken_transport_opens_the_circuit_breaker_and_uses_no_attempt(
         assert outbox.circuit_breaker.is_open
         rows = [await outbox.row(mail_id) for mail_id in ids]
         assert {row["state"] for row in rows} == {"queued"}
-        # One mail found it out; none has fewer tries left than before.
+        # One email opened the breaker; none has fewer attempts left than before.
         assert sum(row["attempt"] for row in rows) == 1
         assert len({row["max_attempts"] - row["attempt"] for row in rows}) == 1
         await asyncio.sleep(0.5)
-        (shown,) = await TransportRows(database).open_ones()
-        assert "canary" not in str(shown) + str(rows)
+        (breaker,) = await TransportRows(database).open_breakers()
+        assert breaker.reason
+        assert "canary" not in str(breaker) + str(rows)
         server.answers.update(DEFAULTS)
         await until_closed(outbox)
         await outbox.worker.run_until_idle()
@@ -128,40 +129,40 @@ async def test_broken_transport_opens_the_circuit_breaker_and_uses_no_attempt(
         assert len(server.accepted) == len(ids)
 
 
-async def test_drop_after_the_final_dot(site: Site, database: Database) -> None:
-    """A security mail is sent again under the same Message-ID, any other waits for a person."""
+async def test_connection_lost_after_the_final_dot(site: Site, database: Database) -> None:
+    """A security email is resent with the same Message-ID; any other is put on hold."""
     async with mailing(site, database, CONTENT=DROP) as (outbox, server):
-        again, held = await outbox.put(MAIL), await outbox.put(HELD_WHEN_UNKNOWN)
+        resent, held = await outbox.put(MAIL), await outbox.put(HELD_WHEN_UNKNOWN)
         await outbox.worker.run_until_idle()
-        assert (await outbox.row(again))["state"] == "queued"
+        assert (await outbox.row(resent))["state"] == "queued"
         assert (await outbox.row(held))["state"] == "held"
         server.answers.update(DEFAULTS)
-        await outbox.send_due()
-        row = await outbox.row(again)
+        await outbox.send_queued()
+        row = await outbox.row(resent)
         assert row["state"] == "sent"
         copies = [one for one in server.accepted if one["Message-ID"] == row["message_id"]]
         assert len(copies) == 2
         assert (await outbox.row(held))["state"] == "held"
         assert len(server.accepted) == 3
-        assert (await outbox.rows.depth())["held"] == 1
+        assert (await outbox.rows.depth()).held == 1
 
 
 @pytest.mark.parametrize("at", ["BANNER", "EHLO", "MAIL", "RCPT", "DATA", "CONTENT"])
-async def test_stalling_server_costs_its_time_out_and_no_mail(
+async def test_stalled_server_costs_one_timeout_and_no_email(
     site: Site, database: Database, at: str
 ) -> None:
     async with mailing(site, database, **{at: STALL}) as (outbox, server):
         mail_id = await outbox.put(MAIL)
-        begun = time.monotonic()
+        started = time.monotonic()
         await outbox.worker.run_until_idle()
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - started < 10
         assert (await outbox.row(mail_id))["state"] == "queued"
         server.answers.update(DEFAULTS)
-        await outbox.send_due()
+        await outbox.send_queued()
         assert (await outbox.row(mail_id))["state"] == "sent"
 
 
-async def test_connections_are_used_again_and_bounded(site: Site, database: Database) -> None:
+async def test_connections_are_reused_up_to_the_limit(site: Site, database: Database) -> None:
     async with mailing(site, database) as (outbox, server):
         for _ in range(MAILS_PER_CONNECTION + 5):
             await outbox.put(MAIL)
@@ -171,11 +172,11 @@ async def test_connections_are_used_again_and_bounded(site: Site, database: Data
 
 
 @pytest.mark.parametrize("at", ["MAIL", "RSET"])
-async def test_kept_connection_that_died_costs_no_try_and_no_time(
+async def test_lost_idle_connection_costs_no_attempt_and_no_delay(
     site: Site, database: Database, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
-    """One used a moment ago is used again as it is; one that lay idle is asked first."""
-    monkeypatch.setattr(smtp, "_FRESH_SECONDS", 60.0 if at == "MAIL" else 0.0)
+    """A recently used connection is reused directly, an idle one after RSET."""
+    monkeypatch.setattr(smtp, "_REUSE_SECONDS", 60.0 if at == "MAIL" else 0.0)
     async with mailing(site, database) as (outbox, server):
         await outbox.put(MAIL)
         await outbox.worker.run_until_idle()
@@ -187,7 +188,7 @@ async def test_kept_connection_that_died_costs_no_try_and_no_time(
         assert server.connections == 2
 
 
-async def test_refused_mail_is_reset_before_the_next(site: Site, database: Database) -> None:
+async def test_rset_is_sent_after_a_rejected_email(site: Site, database: Database) -> None:
     async with mailing(site, database) as (outbox, server):
         server.once["RCPT"] = ["550 5.1.1 no such user"]
         await outbox.put(MAIL)
@@ -197,21 +198,21 @@ async def test_refused_mail_is_reset_before_the_next(site: Site, database: Datab
         assert commands == ["EHLO", "MAIL", "RCPT", "RSET", "MAIL", "RCPT", "DATA"]
 
 
-@pytest.mark.parametrize("said", ["250 ok\r\n250 ok", "what?", "250-" + "x" * 20_000])
-async def test_server_that_speaks_no_smtp(site: Site, database: Database, said: str) -> None:
-    """An answer too many must not be taken for that to the next question."""
+@pytest.mark.parametrize("reply", ["250 ok\r\n250 ok", "what?", "250-" + "x" * 20_000])
+async def test_invalid_smtp_reply(site: Site, database: Database, reply: str) -> None:
+    """An extra reply must not be used as the reply to the next command."""
     async with mailing(site, database) as (outbox, server):
-        server.once["MAIL"] = [said]
+        server.once["MAIL"] = [reply]
         mail_id = await outbox.put(MAIL)
         await outbox.worker.run_until_idle()
         assert (await outbox.row(mail_id))["state"] == "queued"
         assert server.accepted == []
-        await outbox.send_due()
+        await outbox.send_queued()
         assert (await outbox.row(mail_id))["state"] == "sent"
 
 
 @pytest.mark.parametrize("security", [SmtpSecurity.STARTTLS, SmtpSecurity.TLS])
-async def test_mails_over_a_protected_connection_that_is_signed_in(
+async def test_emails_over_an_encrypted_and_authenticated_connection(
     site: Site, database: Database, tmp_path: Path, security: SmtpSecurity
 ) -> None:
     authority = make_authority(tmp_path)
@@ -239,7 +240,7 @@ async def test_mails_over_a_protected_connection_that_is_signed_in(
     assert commands.index("AUTH") < commands.index("MAIL")
 
 
-async def test_server_of_before_ehlo(site: Site, database: Database) -> None:
+async def test_server_without_ehlo(site: Site, database: Database) -> None:
     answers = {"EHLO": "502 what?", "HELO": "250 faulty.example"}
     async with mailing(site, database, **answers) as (outbox, _):
         mail_id = await outbox.put(MAIL)
@@ -247,39 +248,41 @@ async def test_server_of_before_ehlo(site: Site, database: Database) -> None:
         assert (await outbox.row(mail_id))["state"] == "sent"
 
 
-async def test_lines_with_a_dot_arrive_as_they_are(site: Site, database: Database) -> None:
-    """A dot alone on a line ends the content, so another is put in front of each."""
+async def test_lines_that_start_with_a_dot_are_escaped(site: Site, database: Database) -> None:
+    """A dot alone on a line ends the content, so a second dot is added (RFC 5321, 4.5.2)."""
     text = "..\r\n.\r\n.a\r\n"
     async with mailing(site, database) as (outbox, server):
         octets = f"Message-ID: <1@x>\r\n\r\n{text}".encode()
         message = Message(sender="a@b.example", recipient="c@d.example", content=octets)
 
-        async def nothing() -> None: ...
+        async def before_content() -> None: ...
 
-        outcome = await outbox.pool.send(message, nothing)
+        outcome = await outbox.pool.send(message, before_content)
         assert outcome.status is DeliveryStatus.SENT
         stuffed = str(server.accepted[0].get_payload())
         assert stuffed.replace("\r\n", "\n") == "...\n..\n..a"
 
 
-async def test_waiting_mail_is_shown_with_its_link_masked(site: Site, database: Database) -> None:
-    """Behind a breaker that is open nothing is tried, and still one sees what would be sent."""
+async def test_queued_email_has_a_preview_with_a_masked_token(
+    site: Site, database: Database
+) -> None:
+    """The preview is available before the first attempt, for example with an open breaker."""
     context = {"user_name": "ada", "token_id": "00000000-0000-0000-0000-000000000001"}
     async with mailing(site, database) as (outbox, _):
-        shown = await outbox.put(NewMail("confirm", "ada@sysndd.example", "confirm", context))
-        impossible = await outbox.put(NewMail("x", "ada@sysndd.example", "no_such_template", {}))
+        valid = await outbox.put(NewMail("confirm", "ada@sysndd.example", "confirm", context))
+        invalid = await outbox.put(NewMail("x", "ada@sysndd.example", "no_such_template", {}))
         await database.execute(f"UPDATE {outbox.rows.table} SET created_at = '2000-01-01'")
         previews = Previews(outbox.rows, outbox.composer)
-        await previews.render_waiting()
-        await previews.render_waiting()
-        preview = json.loads((await outbox.row(shown))["preview"])
+        await previews.render_queued()
+        await previews.render_queued()
+        preview = json.loads((await outbox.row(valid))["preview"])
         assert "/account/confirm?token=•••" in preview["text"]
         assert "ada" in preview["html"]
-        assert (await outbox.row(impossible))["preview"] is None
+        assert (await outbox.row(invalid))["preview"] is None
 
 
-async def test_sent_mail_is_closed_though_its_lease_ran_out(site: Site, database: Database) -> None:
-    """The database was away: the row was put back meanwhile, and nobody has claimed it since."""
+async def test_sent_email_is_closed_after_its_lease_expired(site: Site, database: Database) -> None:
+    """The row was queued again while the database was unavailable, and not claimed since."""
     async with mailing(site, database) as (outbox, _):
         for _ in range(3):
             await outbox.put(MAIL)
@@ -292,21 +295,21 @@ async def test_sent_mail_is_closed_though_its_lease_ran_out(site: Site, database
         for claim in claims:
             if claim.id == taken.id:
                 with pytest.raises(LeaseLost):
-                    await outbox.rows.sent(claim, "ok", preview)
+                    await outbox.rows.mark_sent(claim, "ok", preview)
                 assert (await outbox.row(claim.id))["state"] == "running"
                 continue
-            await outbox.rows.sent(claim, "2.0.0 '\\\\", preview)
-            # The answer to the first may have been lost, so it may be asked again.
-            await outbox.rows.sent(claim, "2.0.0 '\\\\", preview)
+            await outbox.rows.mark_sent(claim, "2.0.0 '\\\\", preview)
+            # The reply to the first call may have been lost, so a second one must succeed.
+            await outbox.rows.mark_sent(claim, "2.0.0 '\\\\", preview)
             row = await outbox.row(claim.id)
             assert (row["state"], row["last_reply"]) == ("sent", "2.0.0 '\\\\")
             assert json.loads(row["preview"]) == preview
 
 
-async def test_stopped_mailer_finishes_what_is_under_way_and_releases_the_rest(
+async def test_stopped_mailer_completes_started_deliveries_and_releases_the_others(
     site: Site, database: Database
 ) -> None:
-    """SIGTERM comes with the content, and the outbox can't be reached for a while from then on."""
+    """SIGTERM arrives during the content, and the outbox is unavailable for a while afterwards."""
     async with mailing(site, database) as (outbox, server):
         for _ in range(20):
             await outbox.put(MAIL)
@@ -334,23 +337,21 @@ async def test_stopped_mailer_finishes_what_is_under_way_and_releases_the_rest(
         assert {row["state"] for row in left} == {"queued"}
         # None has fewer attempts left than before.
         assert len({row["max_attempts"] - row["attempt"] for row in left}) == 1
-        await outbox.send_due()
+        await outbox.send_queued()
         assert len(server.accepted) == 20
 
 
-async def test_sent_mail_is_closed_after_the_database_failed(
-    site: Site, database: Database
-) -> None:
-    """Statements fail, not only wait, between the 250 and the row's end."""
+async def test_sent_email_is_closed_after_database_errors(site: Site, database: Database) -> None:
+    """Statements fail between the 250 reply and the closing of the row."""
     async with mailing(site, database) as (outbox, server):
         mail_id = await outbox.put(MAIL)
         table = outbox.rows.table
         with site.server.connect(site.ops) as other, other.cursor() as cursor:
 
-            def away() -> None:
+            def hide_table() -> None:
                 cursor.execute("RENAME TABLE mail TO mail_away")
 
-            server.before["CONTENT"] = away
+            server.before["CONTENT"] = hide_table
             burst = asyncio.create_task(outbox.worker.run_until_idle())
             done, _ = await asyncio.wait([burst], timeout=2)
             assert not done
@@ -360,10 +361,10 @@ async def test_sent_mail_is_closed_after_the_database_failed(
         assert (row["state"], row["attempt"], len(server.accepted)) == ("sent", 1, 1), table
 
 
-async def test_heartbeat_does_not_break_off_what_was_sent(
+async def test_heartbeat_does_not_cancel_a_sent_email(
     site: Site, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The outbox can't be reached from the content on, for longer than the lease."""
+    """The outbox is unavailable after the content was sent, for longer than the lease."""
     monkeypatch.setattr(leases, "LEASE_SECONDS", 1)
     monkeypatch.setattr(worker, "HEARTBEAT_SECONDS", 0.1)
     async with mailing(site, database) as (outbox, server):
@@ -383,7 +384,7 @@ async def test_heartbeat_does_not_break_off_what_was_sent(
         assert len(server.accepted) == 1
 
 
-async def test_expired_mail_is_cancelled_and_not_sent(site: Site, database: Database) -> None:
+async def test_expired_email_is_cancelled_and_not_sent(site: Site, database: Database) -> None:
     async with mailing(site, database) as (outbox, server):
         mail_id = await outbox.put(MAIL)
         await database.execute(f"UPDATE {outbox.rows.table} SET expires_at = '2000-01-01'")
@@ -393,7 +394,7 @@ async def test_expired_mail_is_cancelled_and_not_sent(site: Site, database: Data
 
 
 @pytest.mark.parametrize(("mail", "state"), [(MAIL, "queued"), (HELD_WHEN_UNKNOWN, "held")])
-async def test_mailer_killed_while_the_content_was_under_way(
+async def test_mailer_killed_while_it_sent_the_content(
     site: Site, database: Database, mail: NewMail, state: str
 ) -> None:
     async with mailing(site, database) as (outbox, _):

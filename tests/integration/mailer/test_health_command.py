@@ -1,4 +1,4 @@
-"""`sysndd-mailer health`, which a container's health check runs beside the worker."""
+"""`sysndd-mailer health`, which the health check of the container runs."""
 
 import re
 import subprocess
@@ -21,7 +21,7 @@ def health(site: Site, module: str = "sysndd_mailer") -> subprocess.CompletedPro
     )
 
 
-def test_a_worker_is_healthy_while_it_is_seen(site: Site, tmp_path: Path) -> None:
+def test_worker_is_healthy_while_it_reports(site: Site, tmp_path: Path) -> None:
     unseen = health(site)
     assert (unseen.returncode, unseen.stdout) == (1, "")
     assert (
@@ -29,17 +29,17 @@ def test_a_worker_is_healthy_while_it_is_seen(site: Site, tmp_path: Path) -> Non
         in unseen.stderr
     )
     with service_process("sysndd_mailer", site, tmp_path) as process:
-        eventually("it signs on", lambda: health(site).returncode == 0, seconds=60)
-        # Another queue's worker of the same machine is another container's business.
+        eventually("the worker registers", lambda: health(site).returncode == 0, seconds=60)
+        # The worker of another queue on the same host does not count.
         assert health(site, "sysndd_backup").returncode == 1
         process.kill()
-    # Killed, it signs off nothing; what it wrote last gets old.
+    # A killed worker does not delete its row, which grows old.
     site.server.execute(
         f"UPDATE `{site.ops}`.worker SET seen_at = UTC_TIMESTAMP(6) - INTERVAL 31 SECOND"
     )
-    begun = time.monotonic()
+    started = time.monotonic()
     gone = health(site)
-    elapsed = time.monotonic() - begun
+    elapsed = time.monotonic() - started
     assert gone.returncode == 1
     reported = re.fullmatch(
         r"The mail worker on this host has not reported recently \(last seen: (\d+) s ago\)\.\n",
@@ -50,8 +50,8 @@ def test_a_worker_is_healthy_while_it_is_seen(site: Site, tmp_path: Path) -> Non
     assert 31 <= int(reported[1]) <= 32 + elapsed
 
 
-def test_without_the_database_it_says_so(site: Site) -> None:
-    away = subprocess.run(
+def test_unavailable_database_is_reported(site: Site) -> None:
+    result = subprocess.run(
         [sys.executable, "-m", "sysndd_mailer", "health"],
         env={**site.environ, "DB_PORT": "1", "DB_HOST": "127.0.0.1", "DB_SOCKET": ""},
         capture_output=True,
@@ -59,6 +59,6 @@ def test_without_the_database_it_says_so(site: Site) -> None:
         check=False,
         timeout=60,
     )
-    assert away.returncode == 1
-    assert away.stderr.strip()
-    assert "Traceback" not in away.stderr
+    assert result.returncode == 1
+    assert result.stderr.strip()
+    assert "Traceback" not in result.stderr

@@ -1,4 +1,4 @@
-"""No mail is lost: the real mailer killed at every step, and Redis stopped, frozen and flushed."""
+"""No email is lost when the mailer is killed, or Redis is stopped, frozen or flushed."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ async def test_mailer_killed_at_every_step(site: Site, tmp_path: Path) -> None:
         await chaos.all_sent()
         chaos.check()
         assert len(chaos.committed) == 3 * len(STEPS)
-        # Killed after the whole content had come in, and before and after the 250.
+        # Killed after the server had read the content, before and after it replied 250.
         assert len(chaos.unconfirmed) == 2
 
 
@@ -41,19 +41,19 @@ def frozen(redis: TestRedis) -> Iterator[None]:
 
 @contextlib.contextmanager
 def flushed(redis: TestRedis) -> Iterator[None]:
-    """With the wake-ups that were in it."""
+    """Delete all pending wake-ups."""
     yield
     redis.flush()
 
 
 @pytest.mark.parametrize("outage", [stopped, frozen, flushed])
-async def test_redis_loses_no_mail(
+async def test_redis_outage_loses_no_email(
     site: Site,
     tmp_path: Path,
     outage: Callable[[TestRedis], contextlib.AbstractContextManager[None]],
 ) -> None:
     async with mail_chaos(site, tmp_path) as chaos:
-        await sent_at_first(chaos)
+        await send_first_email(chaos)
         with outage(chaos.redis):
             await chaos.commit(5)
             if outage is not flushed:
@@ -63,8 +63,8 @@ async def test_redis_loses_no_mail(
         assert len(chaos.server.accepted) == len(chaos.committed) == 6
 
 
-async def sent_at_first(chaos: MailChaos) -> None:
-    """Let the mailer come up and wait for its wake-ups."""
+async def send_first_email(chaos: MailChaos) -> None:
+    """Wait until the mailer has started and listens for wake-ups."""
     await chaos.commit(1)
     await chaos.all_sent()
     await asyncio.sleep(0.2)

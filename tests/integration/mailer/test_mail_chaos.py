@@ -1,4 +1,7 @@
-"""Kills and faults at seeded moments while mails are committed: ``make lane LANE=kills-mail`` for many of them."""
+"""Kills and faults at seeded moments while emails are committed.
+
+``make lane LANE=kills-mail`` runs many rounds.
+"""
 
 import os
 import random
@@ -12,13 +15,13 @@ ROUNDS = int(os.environ.get("KILLS", "2"))
 SEED = int(os.environ.get("SEED", "6"))
 
 FAULTS = {
-    "refuses at the recipient": ("RCPT", "451 4.3.0 later"),
-    "refuses the content": ("CONTENT", "452 4.3.1 full"),
+    "rejects the recipient": ("RCPT", "451 4.3.0 later"),
+    "rejects the content": ("CONTENT", "452 4.3.1 full"),
     "is busy": ("BANNER", "421 4.3.2 busy"),
     "stalls": ("MAIL", STALL),
     "stalls after the final dot": ("CONTENT", STALL),
-    "drops": ("RCPT", DROP),
-    "drops after the final dot": ("CONTENT", DROP),
+    "closes the connection": ("RCPT", DROP),
+    "closes the connection after the final dot": ("CONTENT", DROP),
 }
 
 
@@ -31,14 +34,14 @@ async def test_seeded_chaos(site: Site, tmp_path: Path) -> None:
             redis = chosen.choice(("up", "stopped", "frozen", "flushed"))
             lines.append(f"{number + 1}: server {fault}; Redis {redis}; mailer killed at {step}")
             await one_round(chaos, chosen, fault, step, redis)
-        # Mails that a fault held up wait for their next try, up to half an hour: not here.
-        await chaos.all_due_now_until_sent()
+        # Without this, delayed emails would wait up to half an hour for the next attempt.
+        await chaos.retry_now_until_sent()
         chaos.check()
         lines.append(
             f"{len(chaos.committed)} committed, {len(chaos.rolled_back)} rolled back,"
-            f" {len(chaos.server.accepted)} arrived, {len(chaos.unconfirmed)} in doubt"
+            f" {len(chaos.server.accepted)} arrived, {len(chaos.unconfirmed)} with unknown delivery"
         )
-        print("\n".join(lines))  # noqa: T201 - the count is what the long lane is run for
+        print("\n".join(lines))  # noqa: T201 - the lane reports these counts
 
 
 async def one_round(
@@ -51,14 +54,14 @@ async def one_round(
     command, answer = FAULTS[fault]
     chaos.server.once[command] = [answer] * chosen.randint(1, 3)
     mails = chosen.randint(5, 20)
-    # Connections are kept: one that comes up is seen at the start of a mailer's life or not at all.
+    # Connections are reused, so a new one is certain only after the mailer starts.
     killed = chaos.kill_at(step) if step in ("BANNER", "EHLO") else None
     await chaos.commit(mails)
     if redis == "flushed":
         chaos.redis.flush()
     if killed is None:
         killed = chaos.kill_at(step)
-        # What came before may all be sent by now.
+        # All earlier emails may have been sent by now.
         await chaos.commit(1)
     await chaos.killed(killed, seconds=120)
     chaos.server.once.clear()

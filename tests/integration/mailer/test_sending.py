@@ -1,4 +1,4 @@
-"""One mail from the outbox row to the catcher, read back; refusals; a catcher that is away."""
+"""An email from the outbox row to the mail catcher; rejected emails; an unavailable server."""
 
 import asyncio
 import contextlib
@@ -37,7 +37,7 @@ async def caught(catcher: TestCatcher) -> list[dict[str, object]]:
         return [(await client.get(f"/api/v1/message/{one['ID']}")).json() for one in listed]
 
 
-async def test_mail_arrives_as_it_was_written(outbox: Outbox, smtp_catcher: TestCatcher) -> None:
+async def test_email_arrives_unchanged(outbox: Outbox, smtp_catcher: TestCatcher) -> None:
     mail_id = await outbox.put(TEST_MAIL)
     row = await outbox.row(mail_id)
     await outbox.worker.run_until_idle()
@@ -54,7 +54,7 @@ async def test_mail_arrives_as_it_was_written(outbox: Outbox, smtp_catcher: Test
     assert len(await caught(smtp_catcher)) == 1
 
 
-async def test_mail_of_a_rolled_back_request_is_never_sent(
+async def test_email_of_a_rolled_back_request_is_never_sent(
     outbox: Outbox, smtp_catcher: TestCatcher
 ) -> None:
     with contextlib.suppress(ZeroDivisionError):
@@ -65,7 +65,7 @@ async def test_mail_of_a_rolled_back_request_is_never_sent(
     assert await caught(smtp_catcher) == []
 
 
-async def test_mail_waits_while_the_server_is_away_and_is_sent_once(
+async def test_email_is_deferred_while_the_server_is_down_and_sent_once(
     outbox: Outbox, smtp_catcher: TestCatcher
 ) -> None:
     mail_id = await outbox.put(TEST_MAIL)
@@ -94,7 +94,7 @@ async def test_mail_waits_while_the_server_is_away_and_is_sent_once(
     ],
     ids=["template", "missing field", "unknown field", "injection", "address"],
 )
-async def test_mail_that_cannot_be_rendered_fails_at_once(
+async def test_email_that_cannot_be_rendered_fails_immediately(
     outbox: Outbox, smtp_catcher: TestCatcher, mail: NewMail
 ) -> None:
     mail_id = await outbox.put(mail)
@@ -115,10 +115,10 @@ async def test_markup_in_the_context_is_text(outbox: Outbox, smtp_catcher: TestC
     assert "<script>" in str(message["Text"])
 
 
-async def test_lines_of_dots_and_long_lines_arrive_as_they_are(
+async def test_lines_of_dots_and_long_lines_arrive_unchanged(
     outbox: Outbox, smtp_catcher: TestCatcher
 ) -> None:
-    """A line with a single dot ends the content of a mail (RFC 5321, section 4.5.2)."""
+    """A line with a single dot ends the content of an email (RFC 5321, section 4.5.2)."""
     text = f"Grüße\n.\n..\n.leading\n{'x' * 2000}"
     await outbox.put(NewMail("test", "person@sysndd.example", "test", {"requested_at": text}))
     await outbox.worker.run_until_idle()
@@ -127,7 +127,7 @@ async def test_lines_of_dots_and_long_lines_arrive_as_they_are(
 
 
 def test_catcher_is_a_real_smtp_server(smtp_catcher: TestCatcher) -> None:
-    """The fixture itself: any client's mail is caught, not only ours."""
+    """The catcher accepts email from any client, not only from the mailer."""
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = "a@x.example", "b@x.example", "by hand"
     message.set_content("x")

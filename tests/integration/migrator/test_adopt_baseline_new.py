@@ -1,10 +1,15 @@
-"""Databases that were there before the migrator, and the next file."""
+"""``adopt``, ``baseline`` and ``new``."""
 
 import re
 
 import pytest
 
-from tests.support.earlier_ledger import APPLIED, GENE, create_schema_by_hand, earlier_ledger
+from tests.support.earlier_ledger import (
+    APPLIED,
+    GENE,
+    create_schema_by_hand,
+    earlier_ledger,
+)
 from tests.support.migrator import Workspace
 
 
@@ -33,7 +38,7 @@ def test_adopt_keeps_rows_and_times_and_applies_nothing(workspace: Workspace) ->
     assert "Nothing to take over" in workspace.run("adopt").out
 
 
-def test_a_timestamp_of_the_earlier_table_keeps_its_moment(workspace: Workspace) -> None:
+def test_a_timestamp_of_the_earlier_table_keeps_its_instant(workspace: Workspace) -> None:
     earlier_ledger(workspace)
     workspace.sql(
         "INSERT INTO schema_version VALUES ('001_gene.sql', FROM_UNIXTIME(1714557600), 1)"
@@ -80,7 +85,7 @@ def test_a_failure_of_the_earlier_tool_needs_manual_resolution(workspace: Worksp
 def test_adopt_resumes_after_a_kill(workspace: Workspace) -> None:
     earlier_ledger(workspace, *APPLIED)
     assert workspace.run("adopt").code == 0
-    # As it stands between the ALTER and the checksums.
+    # The state between the ALTER and the checksums.
     workspace.sql(
         "UPDATE schema_version SET checksum = '', statements_checksum = '', tool_version = ''"
     )
@@ -94,7 +99,8 @@ def test_adopt_resumes_after_a_kill(workspace: Workspace) -> None:
     [
         ("CREATE TABLE schema_version (version INT PRIMARY KEY)", "has no column filename"),
         (
-            "CREATE TABLE schema_version (filename VARCHAR(255) NOT NULL, applied_at TIMESTAMP NULL,"
+            "CREATE TABLE schema_version (filename VARCHAR(255) NOT NULL,"
+            " applied_at TIMESTAMP NULL,"
             " success BOOLEAN, batch INT NOT NULL)",
             "columns without a default (batch)",
         ),
@@ -120,7 +126,7 @@ def test_adopt_refuses_tables_of_another_kind(
         (("001_géne.sql", "2024-05-01", 1), "is not the name of a migration"),
     ],
 )
-def test_adopt_refuses_rows_it_would_have_to_invent(
+def test_adopt_refuses_incomplete_rows(
     workspace: Workspace, row: tuple[str, str, int], expected: str
 ) -> None:
     table = (
@@ -141,7 +147,7 @@ def test_adopt_without_such_a_table_names_the_other_commands(workspace: Workspac
     assert "baseline FILE" in finished.err
 
 
-def test_baseline_records_what_is_there_and_up_applies_the_rest(workspace: Workspace) -> None:
+def test_baseline_records_existing_files_and_up_applies_the_rest(workspace: Workspace) -> None:
     create_schema_by_hand(workspace)
     finished = workspace.run("baseline", "002_note.sql")
     assert finished.code == 0, finished
@@ -155,7 +161,7 @@ def test_baseline_records_what_is_there_and_up_applies_the_rest(workspace: Works
     assert scratch_schemas(workspace) == []
 
 
-def test_baseline_refuses_a_schema_that_is_not_what_the_files_make(workspace: Workspace) -> None:
+def test_baseline_refuses_a_schema_that_differs_from_the_files(workspace: Workspace) -> None:
     create_schema_by_hand(workspace)
     workspace.sql("ALTER TABLE gene MODIFY COLUMN symbol VARCHAR(99)")
     finished = workspace.run("baseline", "003_more.sql", "--json")
@@ -171,19 +177,19 @@ def test_baseline_refuses_a_schema_that_is_not_what_the_files_make(workspace: Wo
     assert "table more is missing" in accepted.out
 
 
-def test_baseline_of_nothing_says_what_to_do_instead(workspace: Workspace) -> None:
+def test_baseline_of_an_empty_database_names_the_other_command(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     assert "Run `sysndd-migrator up`" in workspace.run("baseline", "001_gene.sql").err
     assert workspace.run("baseline", "009_none.sql").code == 66
 
 
-def test_new_writes_the_next_number_and_what_it_writes_is_sound(workspace: Workspace) -> None:
+def test_new_writes_the_next_number_and_valid_patterns(workspace: Workspace) -> None:
     workspace.write("009_gene.sql", GENE)
     finished = workspace.run("new", "Add", "gene note!", "--json")
     assert finished.code == 0, finished
     path = workspace.directory / "010_add_gene_note.sql"
     assert finished.json["file"] == str(path)
-    # Every pattern of the template works: take the comment signs away and try.
+    # Every pattern of the template works: remove the comment signs and run it.
     text = re.sub(
         r"^-- (?=[A-Z) ]|--)(?!A |Rows|What|Must|\(for|010)", "", path.read_text(), flags=re.M
     )

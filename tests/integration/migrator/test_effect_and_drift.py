@@ -1,4 +1,4 @@
-"""What a file changed, what it promises, what it leaves behind, and what others change meanwhile."""
+"""Effects, assertions and session cleanup of a file, drift, and progress of long statements."""
 
 import signal
 import statistics
@@ -41,7 +41,7 @@ def test_objects_rows_and_warnings_are_recorded(workspace: Workspace) -> None:
     ]
 
 
-def test_the_journal_says_which_of_how_many_and_hashes_the_text(workspace: Workspace) -> None:
+def test_the_journal_records_positions_and_a_hash_of_the_text(workspace: Workspace) -> None:
     rows = "INSERT INTO gene VALUES (1, 'a');\nINSERT INTO gene VALUES (2, 'b');\n"
     workspace.write("001_gene.sql", f"{GENE}{rows}")
     workspace.write("002_again.sql", f"{AGAIN}-- expect: no-op\n")
@@ -59,19 +59,7 @@ def test_the_journal_says_which_of_how_many_and_hashes_the_text(workspace: Works
     )
 
 
-def test_a_journal_of_an_earlier_version_is_completed(workspace: Workspace) -> None:
-    workspace.write("001_gene.sql", GENE)
-    workspace.up()
-    workspace.server.execute(
-        f"ALTER TABLE `{workspace.ops}`.migration_journal DROP COLUMN of_statements,"
-        " DROP COLUMN statements_hash"
-    )
-    workspace.write("002_more.sql", "CREATE TABLE more (id INT PRIMARY KEY);\n")
-    workspace.up()
-    assert journal(workspace, "002_more.sql") == [("definition", 0, 0, "table more")]
-
-
-def test_a_file_that_changed_nothing_is_warned_of_and_shown(workspace: Workspace) -> None:
+def test_a_file_that_changed_nothing_is_reported_by_up_and_status(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.write("002_again.sql", AGAIN)
     workspace.write("003_expected.sql", f"-- expect: no-op\n{AGAIN}")
@@ -113,7 +101,7 @@ def test_assertions_that_hold_are_silent(workspace: Workspace) -> None:
     [
         ("SELECT COUNT(*) = 2 FROM gene", "is 0"),
         ("SELECT NULL", "is NULL"),
-        ("SELECT id FROM gene WHERE id = 7", "it answers no row"),
+        ("SELECT id FROM gene WHERE id = 7", "it returned no row"),
         ("SELECT nowhere FROM gene", "error 1054"),
         ("SELECT 1, 0", "is 0"),
     ],
@@ -126,25 +114,25 @@ def test_an_assertion_that_fails_undoes_the_rows_and_names_its_line(
     workspace.write("002_row.sql", f"INSERT INTO gene VALUES (1, 'a');\n-- assert: {question}\n")
     finished = workspace.run("up")
     assert finished.code == 1, finished
-    assert "002_row.sql:2: the assertion is not true" in finished.err
+    assert "002_row.sql:2: the assertion does not hold" in finished.err
     assert why in finished.err
     assert workspace.sql("SELECT COUNT(*) FROM gene") == ((0,),)
     assert workspace.ledger()["002_row.sql"][0] == 0
 
 
-def test_a_bad_directive_is_refused_before_anything_is_touched(workspace: Workspace) -> None:
+def test_an_invalid_directive_is_refused_before_anything_is_changed(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", f"{GENE}-- assert: DELETE FROM gene\n")
     finished = workspace.run("up")
     assert finished.code == 65
-    assert "001_gene.sql:2:4: assert: takes one SELECT" in finished.err
+    assert "001_gene.sql:2:4: assert: must be followed by one SELECT" in finished.err
 
 
-def test_text_inside_a_statement_is_no_directive(workspace: Workspace) -> None:
+def test_text_inside_a_statement_is_not_a_directive(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", f"{GENE}INSERT INTO gene VALUES (1, 'a\n-- assert: x\n');\n")
     workspace.up()
 
 
-def test_a_leak_is_reported_and_reverted(workspace: Workspace) -> None:
+def test_changed_session_variables_are_reported_and_reset(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", f"SET SESSION group_concat_max_len = 4242;\n{GENE}")
     workspace.write("002_copy.sql", "CREATE TABLE seen AS SELECT @@group_concat_max_len AS v;\n")
     finished = workspace.up()
@@ -169,19 +157,19 @@ def test_drift_names_the_object_and_how_it_differs(workspace: Workspace) -> None
     assert "Drift: " in workspace.run("status").out
 
 
-def test_a_run_does_not_cover_drift_up_until_it_is_accepted(workspace: Workspace) -> None:
+def test_a_run_does_not_hide_drift_until_it_is_accepted(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.up()
     workspace.sql("CREATE TABLE by_hand (id INT)")
     workspace.write("002_more.sql", "CREATE TABLE more (id INT PRIMARY KEY);\n")
-    assert "table by_hand is not as the last run left it" in workspace.up().out
+    assert "table by_hand differs from the result of the last run" in workspace.up().out
     (drift,) = workspace.run("status", "--json").json["drift"]
     assert "by_hand" in drift
     assert workspace.run("up", "--accept-drift").code == 0
     assert workspace.run("status", "--json").json["drift"] == []
 
 
-def test_what_a_killed_run_did_is_no_drift(workspace: Workspace) -> None:
+def test_the_changes_of_a_killed_run_are_not_drift(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.up()
     workspace.write("002_more.sql", "ALTER TABLE gene ADD COLUMN b INT;\nDO SLEEP(20);\n")
@@ -208,7 +196,7 @@ def test_a_long_statement_reports_progress(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", f"{GENE}DO SLEEP(5);\n-- expect: no-op\n")
     finished = finish(workspace.start("up"))
     assert finished.code == 0, finished
-    lines = [line for line in finished.err.splitlines() if '"progress"' in line]
+    lines = [line for line in finished.err.splitlines() if '"statement_progressed"' in line]
     assert len(lines) >= 2
     assert all('"statement": 2' in line and '"of": 2' in line for line in lines)
     assert "elapsed" in lines[0]
@@ -222,7 +210,7 @@ def altering(workspace: Workspace) -> object:
 
 @pytest.mark.slow
 def test_readers_never_wait_longer_than_the_timeout(workspace: Workspace) -> None:
-    """Someone holds the table in an open transaction; an ALTER queues; readers keep coming."""
+    """An open transaction locks the table; an ALTER queues; readers continue to arrive."""
     workspace.write("001_gene.sql", GENE)
     workspace.up()
     workspace.write("002_alter.sql", "ALTER TABLE gene ADD COLUMN b INT;\n")
@@ -255,4 +243,4 @@ def test_readers_never_wait_longer_than_the_timeout(workspace: Workspace) -> Non
     assert finished.code == 0, finished
     assert max(waits) < 6.5, max(waits)
     assert statistics.median(waits) < 1
-    assert "waiting_for_table" in finished.err
+    assert "table_lock_awaited" in finished.err

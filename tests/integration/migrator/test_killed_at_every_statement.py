@@ -1,13 +1,13 @@
-"""SIGKILL of the migrator before and in every statement it sends; then it is called again.
+"""SIGKILL of the migrator before and during every statement that it sends; then it runs again.
 
-What comes after a statement is what comes before the next one. No moment is a matter of time: the
-process kills itself at the number of a statement, its own ones to ledger and journal among them.
+After a statement is before the next one. No kill depends on time: the process kills itself at the
+number of a statement, including its own statements about ledger and journal.
 """
 
 from pathlib import Path
 
 from tests.support.earlier_ledger import APPLIED, earlier_ledger
-from tests.support.killed_migrator import KILLS, SEED, killed_at, moments
+from tests.support.killed_migrator import KILLS, SEED, kill_points, killed_at
 from tests.support.migrator import Workspace
 
 FILES = {
@@ -23,34 +23,34 @@ FILES = {
     "004_plain.sql": "CREATE TABLE plain (id INT PRIMARY KEY);\nINSERT INTO plain VALUES (1);\n"
     "UPDATE tally SET n = n + 1;\nALTER TABLE plain ADD COLUMN note VARCHAR(10);\n",
 }
-"""Definitions, rows, a guarded definition, a transaction of its own, and definitions around rows."""
+"""Definitions, rows, a guarded definition, a transaction, and definitions before and after rows."""
 
 
 def test_up(workspace: Workspace, tmp_path: Path) -> None:
     for name, text in FILES.items():
         workspace.write(name, text)
     log = tmp_path / "killed.log"
-    chosen = moments(["up"], workspace.environ, log, kills=KILLS, seed=SEED)
+    chosen = kill_points(["up"], workspace.environ, log, kills=KILLS, seed=SEED)
     undisturbed = workspace.state()
-    for moment in chosen:
+    for point in chosen:
         workspace.drop()
-        killed_at(moment, ["up"], workspace.environ, log)
+        killed_at(point, ["up"], workspace.environ, log)
         finished = workspace.run("up")
-        assert finished.code == 0, f"{moment}: {finished}"
-        assert workspace.state() == undisturbed, moment
-        assert workspace.run("status").code == 0, moment  # not for drift either
+        assert finished.code == 0, f"{point}: {finished}"
+        assert workspace.state() == undisturbed, point
+        assert workspace.run("status").code == 0, point  # no drift either
 
 
 def test_adopt_loses_no_row_and_no_time(workspace: Workspace, tmp_path: Path) -> None:
     earlier_ledger(workspace, *APPLIED)
     log = tmp_path / "killed.log"
-    for moment in moments(["adopt"], workspace.environ, log, kills=KILLS, seed=SEED):
+    for point in kill_points(["adopt"], workspace.environ, log, kills=KILLS, seed=SEED):
         workspace.drop()
         earlier_ledger(workspace, *APPLIED)
-        killed_at(moment, ["adopt"], workspace.environ, log)
+        killed_at(point, ["adopt"], workspace.environ, log)
         rows = workspace.sql("SELECT filename, applied_at, success FROM schema_version ORDER BY 1")
-        assert [(name, str(at), success) for name, at, success in rows] == list(APPLIED), moment
+        assert [(name, str(at), success) for name, at, success in rows] == list(APPLIED), point
         finished = workspace.run("adopt")
-        assert finished.code == 0, f"{moment}: {finished}"
+        assert finished.code == 0, f"{point}: {finished}"
         workspace.up()
-        assert workspace.run("status").code == 0, moment
+        assert workspace.run("status").code == 0, point

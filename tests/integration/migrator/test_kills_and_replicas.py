@@ -1,4 +1,4 @@
-"""Killed anywhere, started many times, blocked, or robbed of its lock: the end is the same."""
+"""Kills, replicas, locked tables and lost locks: the result is the same."""
 
 import signal
 import subprocess
@@ -38,7 +38,7 @@ def test_eight_replicas_at_once_send_each_definition_once(workspace: Workspace) 
     assert sorted(applied) == ["001_gene.sql", "002_rows.sql", "003_alter.sql"]
 
 
-def test_a_migrator_killed_in_mid_alter_is_finished_by_the_next(workspace: Workspace) -> None:
+def test_an_alter_of_a_killed_migrator_is_completed_by_the_next(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.up()
     workspace.write(
@@ -54,7 +54,7 @@ def test_a_migrator_killed_in_mid_alter_is_finished_by_the_next(workspace: Works
             eventually(lambda: waiting_statement(workspace, "ALTER TABLE gene ADD COLUMN b"))
             first.send_signal(signal.SIGKILL)
             finish(first)
-            # The server does not notice: the dead client's ALTER is still queued, with its lock.
+            # The server does not notice: the killed client's ALTER is still queued, with its lock.
             second = workspace.start("up")
             time.sleep(1)
             assert second.poll() is None
@@ -111,7 +111,7 @@ def test_a_call_killed_halfway_needs_manual_resolution(workspace: Workspace) -> 
     assert columns(workspace) == ["id", "symbol", "half", "whole"]
 
 
-def test_a_server_killed_in_the_middle_is_finished_after_its_restart(
+def test_a_run_is_resumed_after_the_server_was_killed_and_restarted(
     workspace: Workspace, private_database_server: object
 ) -> None:
     if workspace.server is not private_database_server:
@@ -139,7 +139,7 @@ def test_a_lost_lock_stops_before_the_next_statement(workspace: Workspace) -> No
     workspace.write("001_gene.sql", f"{GENE}DO RELEASE_ALL_LOCKS();\nDROP TABLE gene;\n")
     finished = workspace.run("up")
     assert finished.code == 7, finished
-    assert "no longer held by this connection; nobody holds it now" in finished.err
+    assert "no longer held by this connection; no connection holds it" in finished.err
     assert workspace.tables() == {"gene"}
     success, error = workspace.ledger()["001_gene.sql"]
     assert (success, error) == (0, None)
@@ -203,7 +203,7 @@ def test_sigterm_while_waiting_for_the_lock(workspace: Workspace) -> None:
     assert finish(first, timeout=10).code == 143
 
 
-def test_a_blocked_statement_names_the_blocker_tries_again_and_lets_readers_through(
+def test_a_blocked_statement_names_the_blocker_retries_and_does_not_block_readers(
     workspace: Workspace,
 ) -> None:
     workspace.write("001_gene.sql", GENE)
@@ -248,7 +248,7 @@ def test_rows_stay_when_the_table_of_the_definition_after_them_is_locked(
         cursor.execute("COMMIT")
     finished = finish(process)
     assert finished.code == 0, finished
-    assert "waiting_for_table" in finished.err
+    assert "table_lock_awaited" in finished.err
     assert workspace.sql("SELECT id, b FROM gene") == ((1, None),)
 
 
@@ -278,7 +278,7 @@ def test_a_definition_whose_record_is_blocked_is_not_sent_again(workspace: Works
     assert workspace.journal("002_alter.sql") == [(2, True)]
 
 
-def test_a_file_after_the_killed_one_is_not_taken_for_done(workspace: Workspace) -> None:
+def test_a_file_after_the_killed_one_does_not_count_as_done(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", f"{GENE}DO SLEEP(30);\n")
     workspace.write("002_other.sql", "CREATE TABLE other (id INT PRIMARY KEY);\n")
     process = workspace.start("up")
@@ -296,7 +296,7 @@ def test_a_file_after_the_killed_one_is_not_taken_for_done(workspace: Workspace)
     assert workspace.ledger()["001_gene.sql"] == (1, None)
 
 
-def test_an_older_ledger_brought_back_by_a_restore_starts_afresh(workspace: Workspace) -> None:
+def test_an_older_ledger_of_a_restored_schema_starts_a_new_run(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", f"{GENE}INSERT INTO gene VALUES (1, 'a');\n")
     workspace.up()
     workspace.sql("DROP TABLE gene")
@@ -306,7 +306,7 @@ def test_an_older_ledger_brought_back_by_a_restore_starts_afresh(workspace: Work
 
 
 def waiting_statement(workspace: Workspace, text: str) -> int | None:
-    """Return the connection that runs a statement that starts so."""
+    """Return the connection that runs a statement with this start."""
     rows = workspace.server.execute(
         "SELECT id FROM information_schema.processlist WHERE info LIKE %s", (f"{text}%",)
     )
@@ -341,7 +341,7 @@ def process_of(
 
 
 @pytest.mark.slow
-def test_eight_replicas_with_the_holder_killed_in_mid_alter(workspace: Workspace) -> None:
+def test_eight_replicas_with_the_holder_killed_during_alter(workspace: Workspace) -> None:
     doubled = "INSERT INTO gene (symbol) SELECT symbol FROM gene;\n" * 18
     workspace.write(
         "001_gene.sql",

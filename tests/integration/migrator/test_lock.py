@@ -1,4 +1,4 @@
-"""The advisory lock by itself: who holds it, when waiting ends, when it is refused or lost."""
+"""The migration lock: holder, end of the wait, refusal and loss."""
 
 import asyncio
 import time
@@ -50,7 +50,7 @@ async def test_schemas_that_differ_only_in_case_share_it(session: Session, other
         await MigrationLock(other, "sysndd").acquire(timeout=0)
 
 
-async def test_other_schemas_don_t_wait(session: Session, other: Session) -> None:
+async def test_other_schemas_do_not_wait(session: Session, other: Session) -> None:
     await MigrationLock(session, "one").acquire()
     await MigrationLock(other, "two").acquire(timeout=0)
 
@@ -70,7 +70,7 @@ async def test_the_holder_is_described(
     await work
 
 
-async def test_a_holder_that_does_nothing_is_given_up_on(session: Session, other: Session) -> None:
+async def test_the_wait_for_a_stalled_holder_ends(session: Session, other: Session) -> None:
     await MigrationLock(session, SCHEMA).acquire()
     started = time.monotonic()
     with pytest.raises(LockTimedOut) as refused:
@@ -116,12 +116,12 @@ async def test_the_lock_ends_with_its_connection(session: Session, other: Sessio
     await MigrationLock(other, SCHEMA).acquire(timeout=5)
 
 
-async def test_losing_it_is_noticed(session: Session, other: Session) -> None:
+async def test_a_lost_lock_is_detected(session: Session, other: Session) -> None:
     lock = MigrationLock(session, SCHEMA)
     await lock.acquire()
     await lock.ensure_held()
     await session.fetch_all("SELECT RELEASE_ALL_LOCKS()")
-    with pytest.raises(LockLost, match="nobody holds it now"):
+    with pytest.raises(LockLost, match="no connection holds it"):
         await lock.ensure_held()
     await MigrationLock(other, SCHEMA).acquire()
     with pytest.raises(LockLost, match=f"connection {other.thread_id} holds it now"):
@@ -130,8 +130,8 @@ async def test_losing_it_is_noticed(session: Session, other: Session) -> None:
 
 async def test_a_server_that_refuses_is_distinguished_from_a_busy_lock(session: Session) -> None:
     lock = MigrationLock(session, SCHEMA)
-    lock.name = "x" * 100_000  # no server takes a name of that length
-    with pytest.raises(LockRefused, match="Nothing was changed"):
+    lock.name = "x" * 100_000  # no server accepts a name of that length
+    with pytest.raises(LockRefused, match="nothing was changed"):
         await lock.acquire()
 
 

@@ -1,4 +1,4 @@
-"""A replica that starts and finds everything applied: few questions, little work."""
+"""A replica that starts with nothing pending: few queries, little work."""
 
 import os
 import resource
@@ -17,7 +17,7 @@ def processor_seconds(command: list[str], environ: dict[str, str]) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def test_one_query_for_each_ledger_answers_it(workspace: Workspace) -> None:
+def test_one_query_for_each_ledger_is_enough(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.up()
     with workspace.server.general_log() as statements:
@@ -30,7 +30,7 @@ def test_one_query_for_each_ledger_answers_it(workspace: Workspace) -> None:
     assert not [text for text in sent if "GET_LOCK" in text]
 
 
-def test_json_wait_and_options_are_answered_the_same_way(workspace: Workspace) -> None:
+def test_json_wait_and_options_have_the_same_result(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.up()
     assert finish(workspace.start("up", "--json")).json == workspace.run("up", "--json").json
@@ -43,7 +43,7 @@ def test_json_wait_and_options_are_answered_the_same_way(workspace: Workspace) -
 
 
 def test_it_costs_little_beyond_the_interpreter(workspace: Workspace) -> None:
-    """The target is 250 ms on an idle machine; other work on the same cores makes it dearer."""
+    """The target is 250 ms on an idle machine; other load on the same cores increases it."""
     for number in range(1, 101):
         workspace.write(f"{number:03d}_gene.sql", "SELECT 1;\n-- expect: no-op\n")
     workspace.up()
@@ -53,11 +53,11 @@ def test_it_costs_little_beyond_the_interpreter(workspace: Workspace) -> None:
     assert ours - bare < max(0.42, 33 * bare), (ours, bare)
 
 
-def test_whatever_is_not_in_order_is_reported(workspace: Workspace) -> None:
+def test_changed_files_and_errors_are_reported(workspace: Workspace) -> None:
     path = workspace.write("001_gene.sql", GENE)
     workspace.up()
     path.write_text(f"-- explained\n{GENE}", encoding="utf-8")
-    assert "other comments" in finish(workspace.start("up")).out
+    assert "only comments or whitespace changed" in finish(workspace.start("up")).out
     assert "Nothing to do" in finish(workspace.start("up")).out
     path.write_text(GENE.replace("INT", "BIGINT"), encoding="utf-8")
     assert finish(workspace.start("up")).code == 4

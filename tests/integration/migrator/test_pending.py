@@ -1,4 +1,4 @@
-"""``sysndd_core.db.schema_version.pending`` on what the migrator really writes."""
+"""``sysndd_core.db.schema_version.pending`` on a ledger that the migrator wrote."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""``plan`` and ``lint`` ask the server itself what it would do."""
+"""``plan`` and ``lint`` measure what the server would do."""
 
 import json
 from pathlib import Path
@@ -74,7 +74,7 @@ def test_each_statement_has_the_class_the_server_gives_it(
     assert (workspace.sql("CHECKSUM TABLE gene"), workspace.sql("SHOW CREATE TABLE gene")) == before
 
 
-def test_a_prepared_guard_is_measured_by_what_it_would_send(workspace: Workspace) -> None:
+def test_a_prepared_guard_is_measured_by_its_prepared_text(workspace: Workspace) -> None:
     filled(workspace)
     guard = (
         "SET @missing = (SELECT COUNT(*) = 0 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA ="
@@ -88,7 +88,7 @@ def test_a_prepared_guard_is_measured_by_what_it_would_send(workspace: Workspace
     assert step["sql"] == "ALTER TABLE gene MODIFY COLUMN score BIGINT NULL"
 
 
-def test_later_statements_find_what_earlier_ones_made(workspace: Workspace) -> None:
+def test_later_statements_find_the_results_of_earlier_ones(workspace: Workspace) -> None:
     filled(workspace)
     workspace.write("002_a.sql", "ALTER TABLE gene ADD COLUMN a INT;\n")
     workspace.write(
@@ -103,14 +103,15 @@ def test_the_plan_in_words_with_warnings(workspace: Workspace) -> None:
     filled(workspace)
     workspace.write(
         "002_b.sql",
-        f"DROP TABLE review;\nALTER TABLE gene ADD COLUMN a INT;\nUPDATE {workspace.app}.gene SET a = 1;\n",
+        "DROP TABLE review;\nALTER TABLE gene ADD COLUMN a INT;\n"
+        f"UPDATE {workspace.app}.gene SET a = 1;\n",
     )
     finished = workspace.run("plan")
     assert finished.code == 3
     assert "application: 002_b.sql (pending)" in finished.out
     assert "INSTANT on gene, about" in finished.out
-    assert "002_b.sql:1 destructive DROP TABLE: the rows are gone → " in finished.out
-    assert f"not tried: it names the schema {workspace.app}" in finished.out
+    assert "002_b.sql:1 destructive DROP TABLE: deletes the rows → " in finished.out
+    assert f"not run, because it names the schema {workspace.app}" in finished.out
     assert "`up` would apply 1 file. Nothing was changed." in finished.out
     assert workspace.tables() == {"gene", "review", "symbols"}
 
@@ -124,10 +125,11 @@ def test_nothing_pending_and_a_changed_file(workspace: Workspace) -> None:
     assert "was changed after it was applied" in finished.out
 
 
-def test_the_plan_is_kept_for_those_who_may_not_measure(workspace: Workspace) -> None:
-    def kept() -> list[tuple[str, str, str]]:
+def test_the_plan_is_stored_for_the_api(workspace: Workspace) -> None:
+    def stored() -> list[tuple[str, str, str]]:
         rows = workspace.server.execute(
-            f"SELECT schema_name, filename, checksum, document FROM `{workspace.ops}`.migration_plan"
+            "SELECT schema_name, filename, checksum, document"
+            f" FROM `{workspace.ops}`.migration_plan"
         )
         locks = [[one["lock"] for one in json.loads(row[3])["statements"]] for row in rows]
         return [
@@ -139,14 +141,14 @@ def test_the_plan_is_kept_for_those_who_may_not_measure(workspace: Workspace) ->
     text = "ALTER TABLE gene ADD COLUMN a INT;\n"
     workspace.write("002_a.sql", text)
     assert workspace.run("plan").code == 3
-    assert kept() == [(f"{workspace.app}/002_a.sql", checksum(text.encode()), "INSTANT")]
-    # The next one replaces it, also when there is nothing left to plan for.
+    assert stored() == [(f"{workspace.app}/002_a.sql", checksum(text.encode()), "INSTANT")]
+    # The next plan replaces it, also if nothing is pending.
     workspace.write("003_b.sql", "ALTER TABLE gene MODIFY COLUMN score BIGINT NULL;\n")
     assert workspace.run("plan").code == 3
-    assert [lock for _, _, lock in kept()] == ["INSTANT", "COPY"]
+    assert [lock for _, _, lock in stored()] == ["INSTANT", "COPY"]
     workspace.up()
     assert workspace.run("plan").code == 0
-    assert kept() == []
+    assert stored() == []
 
 
 def test_an_empty_server_can_be_planned_for(workspace: Workspace) -> None:
@@ -163,11 +165,11 @@ def test_an_empty_server_can_be_planned_for(workspace: Workspace) -> None:
 def test_our_own_files_are_clean_under_lint(workspace: Workspace) -> None:
     finished = workspace.run("lint", "--dir", str(REPOSITORY / "db" / "migrations"))
     assert finished.code == 0, finished
-    assert "by rule and by execution: nothing found" in finished.out
+    assert "by rule and by execution: no findings" in finished.out
     assert scratch_schemas(workspace) == []
 
 
-def test_lint_by_execution_finds_what_no_rule_knows(workspace: Workspace) -> None:
+def test_lint_by_execution_finds_what_no_rule_covers(workspace: Workspace) -> None:
     filled(workspace)
     workspace.write("002_a.sql", "ALTER TABLE gene\n  ADD COLUMN a NO_SUCH_TYPE;\nSELECT 1;\n")
     workspace.write("003_b.sql", "CREATE TABLE keyless AS SELECT 1 AS a;\n")

@@ -1,9 +1,9 @@
-"""SIGKILL of the migrator and of the server, again and again, at seeded moments; and counted.
+"""SIGKILL of the migrator and of the server, repeatedly, at seeded times.
 
-``KILLS`` says how many (20 unless told, ``make lane LANE=kills-migrations KILLS=100`` for the long lane) and
-``SEED`` which moments. Every fifth kill hits the server. After each, ``up`` goes on; at the end of
-each round the schema, the rows and a counter of executed statements must be exactly those of an
-undisturbed run.
+``KILLS`` is the number of kills (20 by default; ``make lane LANE=kills-migrations KILLS=100`` for
+the long lane), ``SEED`` selects the times. Every fifth kill hits the server. After each kill,
+``up`` resumes. At the end of each round, the schema, the rows and a counter of executed statements
+must be those of a run without kills.
 """
 
 import random
@@ -25,7 +25,7 @@ FIRST = (
 
 
 def step(number: int) -> str:
-    """Return a file with a definition, rows, a guarded definition and a transaction of its own."""
+    """Return a file with a definition, rows, a guarded definition and a transaction."""
     return (
         f"ALTER TABLE gene ADD COLUMN c{number} INT;\nDO SLEEP(0.02);\n"
         f"INSERT INTO gene (id, symbol) VALUES ({number}, 'g{number}');\n"
@@ -49,7 +49,7 @@ def plain(number: int) -> str:
 
 
 @pytest.mark.slow
-def test_killed_at_seeded_moments_it_comes_out_the_same(workspace: Workspace) -> None:
+def test_kills_at_seeded_times_do_not_change_the_result(workspace: Workspace) -> None:
     workspace.write("001_first.sql", FIRST)
     for number in range(STEPS):
         workspace.write(f"{number + 2:03d}_step.sql", step(number))
@@ -57,9 +57,9 @@ def test_killed_at_seeded_moments_it_comes_out_the_same(workspace: Workspace) ->
         workspace.write(f"{number + 2 + STEPS:03d}_plain.sql", plain(number))
     workspace.up()
     undisturbed = workspace.state()
-    generator = random.Random(SEED)  # noqa: S311 - repeatable moments, no secrets
+    generator = random.Random(SEED)  # noqa: S311 - repeatable times, no secrets
     kills = rounds = servers = 0
-    longest = 0.6  # seconds; less when it is found that a machine is done sooner
+    longest = 0.6  # seconds; reduced if a run ends earlier
     while kills < KILLS:
         rounds += 1
         assert rounds <= KILLS + 5, f"only {kills} kills hit in {rounds} rounds"
@@ -78,14 +78,14 @@ def test_killed_at_seeded_moments_it_comes_out_the_same(workspace: Workspace) ->
                 break
         assert workspace.state() == undisturbed
     summary = f"{kills} kills, {servers} of them of the server, in {rounds} rounds, seed {SEED}"
-    print(summary)  # noqa: T201 - the count is what the long lane is run for
+    print(summary)  # noqa: T201 - the long lane reports the count
 
 
 def disturbed(workspace: Workspace, pause: float, *, server: bool) -> int | None:
     """Run ``up`` and kill it or the server ``pause`` seconds after it took the lock.
 
     Returns:
-        None when the kill hit, else the exit code of a run that was faster.
+        None if the kill hit, else the exit code of a run that ended earlier.
     """
     process = workspace.start("up")
     eventually(lambda: process.poll() is not None or workspace.lock_holder())

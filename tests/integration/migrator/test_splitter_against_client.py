@@ -1,4 +1,4 @@
-"""The splitter against the real command-line client, by what the server's general log says."""
+"""The splitter compared with the real command-line client, by the server's general log."""
 
 import random
 import re
@@ -16,14 +16,14 @@ CORPUS = Path(__file__).parents[2] / "unit" / "migrator" / "corpus" / "accepted"
 FILES = sorted(CORPUS.glob("*.sql"))
 USER = "corpus"
 
-# What MySQL's client asks before it reads its input.
+# Queries of MySQL's client before it reads its input.
 GREETING = {"select @@version_comment limit 1", "select $$"}
 
-# MariaDB's client takes a line that begins with two dashes for a comment, whatever follows them;
+# MariaDB's client reads a line that begins with two dashes as a comment, whatever follows them;
 # MySQL's sends it to the server.
 MYSQL_SENDS_DASHES = {"dashes_row"}
 
-# The client drops comments and the blanks around a statement; what is left must be the same.
+# The client drops comments and the whitespace around a statement; the rest must be the same.
 TOKEN = re.compile(
     r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\"|`[^`]*`"
     r"|(?P<drop>--(?=\s|\Z)[^\n]*|#[^\n]*|/\*(?!M?!).*?\*/)|(?P<blank>\s+)|.",
@@ -31,7 +31,7 @@ TOKEN = re.compile(
 )
 
 
-# Pieces whose meaning depends on what stands beside them.
+# Pieces whose meaning depends on their neighbours.
 PIECES = [
     *("'", '"', "`", "\\", "\\'", "''", "-- ", "#", "/*", "*/", "/*!", "/*!50003 ", "\\N"),
     *(";", ";", "$$", "//", "\n", "\n", "\r\n", " ", "\t", "-", "/", "*", "$", "x", "é", "日"),
@@ -66,7 +66,7 @@ def feed(client: str, server: DatabaseServer, schema: str, data: bytes) -> None:
         *(client, "--no-defaults", "--protocol=TCP", "--default-character-set=utf8mb4"),
         # --force: the log shows what was sent, whether or not the server could run it.
         *("--force", "--skip-comments", "--skip-reconnect"),
-        # MySQL's client runs no program unless told so.
+        # MySQL's client runs no programs by default.
         *(("--sandbox",) if server.is_mariadb else ()),
         *("--host", server.host, "--port", str(server.port), "--user", USER, "-pcorpus", schema),
     ]
@@ -124,7 +124,7 @@ def test_the_client_sends_the_same_statements_for_the_corpus(
     files = [path.read_bytes() for path in FILES]
     sent_by_stem = dict(zip([path.stem for path in FILES], client_sends(files), strict=True))
     if not database_server.is_mariadb:
-        # To MySQL's client MariaDB's executable comments are comments like any other.
+        # MySQL's client reads MariaDB's executable comments as comments.
         files = [re.sub(rb"/\*M!.*?\*/", b"", data, flags=re.DOTALL) for data in files]
     differing = {
         stem: (expected, found)
@@ -141,18 +141,18 @@ def test_the_client_sends_the_same_statements_for_random_files(
     files = random_files(seed=20261122, count=250)
     for data, sent in zip(files, client_sends(files), strict=True):
         expected = [squeezed(text) for text in sent]
-        # What the client sends of nothing but dropped comments is an empty statement.
+        # For a statement of dropped comments only, the client sends an empty statement.
         found = [squeezed(statement.text) for statement in split(data)]
         assert [text for text in found if text] == [text for text in expected if text], data
 
 
 def squeezed(statement: str) -> str:
-    # A comment leaves a blank behind sooner or later, depending on what follows it.
+    # Where a comment leaves a space depends on the text after it.
     return re.sub(r"\s", "", normalised(statement))
 
 
 def random_files(*, seed: int, count: int) -> list[bytes]:
-    """Random files that the splitter accepts and that hold a statement."""
+    """Random files that the splitter accepts and that contain a statement."""
     generator = random.Random(seed)  # noqa: S311 - repeatable files, no secrets
     files: list[bytes] = []
     while len(files) < count:

@@ -1,4 +1,4 @@
-"""``status``: every state a file can be in, in words and as JSON."""
+"""``status``: every state of a file, as text and as JSON."""
 
 from tests.support.migrator import Workspace
 
@@ -38,11 +38,11 @@ def test_each_state_is_reported_with_a_remedy(workspace: Workspace) -> None:
     assert applied["failed"] is None
     text = workspace.run("status").out
     assert "sha256 " in text
-    assert "Put its old text back" in text
+    assert "Restore its text" in text
     assert "next free number" in text
 
 
-def test_a_failure_comes_in_parts_and_with_the_command_to_type(workspace: Workspace) -> None:
+def test_a_failure_is_reported_in_parts_with_the_command_to_run(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.write("002_bad.sql", "SELECT 1;\n\nALTER TABLE gen\n  ADD COLUMN a INT;\n")
     assert workspace.run("up").code == 1

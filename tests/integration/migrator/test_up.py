@@ -1,4 +1,4 @@
-"""``up``, ``status`` and ``wait`` on a real server, as an operator runs them."""
+"""``up``, ``status`` and ``wait`` on a real server."""
 
 import signal
 
@@ -34,7 +34,7 @@ def test_a_second_run_sends_no_statement_of_any_file(workspace: Workspace) -> No
     assert not [text for text in statements() if text.upper().startswith(written)]
 
 
-def test_the_ledger_says_what_when_how_long_and_by_whom(workspace: Workspace) -> None:
+def test_the_ledger_records_what_when_how_long_and_by_whom(workspace: Workspace) -> None:
     workspace.write(
         "001_gene.sql",
         f"{GENE}INSERT INTO gene VALUES (1, 'x'), (2, 'y');\nDELETE FROM gene LIMIT 1;",
@@ -70,13 +70,13 @@ def test_a_changed_comment_is_reported_and_then_accepted(workspace: Workspace) -
     workspace.write("001_gene.sql", GENE)
     workspace.up()
     workspace.write("001_gene.sql", f"-- now explained\n{GENE}")
-    assert "other comments" in workspace.run("status").out
-    assert "other comments" in workspace.up().out
+    assert "only comments or whitespace changed" in workspace.run("status").out
+    assert "only comments or whitespace changed" in workspace.up().out
     assert "Nothing to do" in workspace.up().out
-    assert "other comments" not in workspace.run("status").out
+    assert "only comments or whitespace changed" not in workspace.run("status").out
 
 
-def test_a_changed_literal_is_refused_and_nothing_is_touched(workspace: Workspace) -> None:
+def test_a_changed_literal_is_refused_and_nothing_is_changed(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.up()
     workspace.write("001_gene.sql", GENE.replace("20", "30"))
@@ -88,7 +88,7 @@ def test_a_changed_literal_is_refused_and_nothing_is_touched(workspace: Workspac
     assert workspace.run("status").code == 4
 
 
-def test_a_duplicate_number_is_refused_before_anything_is_touched(workspace: Workspace) -> None:
+def test_a_duplicate_number_is_refused_before_anything_is_changed(workspace: Workspace) -> None:
     workspace.write("001_one.sql", GENE)
     workspace.write("01_other.sql", "CREATE TABLE other (id INT PRIMARY KEY);")
     finished = workspace.run("up")
@@ -99,7 +99,7 @@ def test_a_duplicate_number_is_refused_before_anything_is_touched(workspace: Wor
     )
 
 
-def test_an_ambiguous_file_is_refused_before_anything_is_touched(workspace: Workspace) -> None:
+def test_an_ambiguous_file_is_refused_before_anything_is_changed(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.write("002_bad.sql", "INSERT INTO gene VALUES (1, 'a');\nSELECT 'never closed;\n")
     finished = workspace.run("up")
@@ -155,7 +155,7 @@ def test_a_failed_file_resumes_where_the_operator_decides(workspace: Workspace) 
     assert workspace.ledger()["002_bad.sql"] == (1, None)
 
 
-def test_work_done_by_hand_counts_when_a_person_says_so(workspace: Workspace) -> None:
+def test_resolve_records_work_that_was_done_by_hand(workspace: Workspace) -> None:
     workspace.write("001_bad.sql", "ALTER TABLE nowhere ADD COLUMN c INT;\n")
     assert workspace.run("up").code == 1
     assert workspace.run("resolve", "001_bad.sql", "--applied").code == 0
@@ -221,7 +221,7 @@ def test_records_are_durable_in_a_file_without_autocommit(workspace: Workspace) 
     assert workspace.ledger() == {"001_gene.sql": (1, None)}
 
 
-def test_a_definition_is_judged_whatever_character_set_its_file_asks_for(
+def test_an_effect_is_detected_whatever_character_set_the_file_sets(
     workspace: Workspace,
 ) -> None:
     workspace.write("001_gene.sql", "CREATE TABLE gene (id INT PRIMARY KEY) COMMENT = 'größe';\n")
@@ -259,7 +259,7 @@ def test_nothing_a_file_does_to_its_session_reaches_the_next(workspace: Workspac
 def test_procedures_triggers_and_prepared_guards_work(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.write(
-        "002_programs.sql",
+        "002_objects.sql",
         "DELIMITER $$\n"
         "CREATE PROCEDURE add_gene(IN a INT, IN b VARCHAR(20))\n"
         "BEGIN\n  INSERT INTO gene VALUES (a, b);\n  SELECT COUNT(*) FROM gene;\nEND$$\n"
@@ -316,7 +316,7 @@ def test_two_statements_in_one_are_refused_by_the_server(workspace: Workspace) -
     assert workspace.tables() == set()
 
 
-def test_another_tools_ledger_is_left_alone(workspace: Workspace) -> None:
+def test_a_ledger_of_another_tool_is_not_changed(workspace: Workspace) -> None:
     workspace.server.execute(f"CREATE DATABASE `{workspace.app}`")
     workspace.sql(
         "CREATE TABLE schema_version (filename VARCHAR(255) PRIMARY KEY, applied_at TIMESTAMP,"
@@ -343,7 +343,7 @@ def test_extra_columns_in_the_ledger_do_no_harm(workspace: Workspace) -> None:
     ("grant", "expected"),
     [
         ("USAGE", "may not read `{ops}`.`schema_version`"),
-        ("SELECT", "may not use or create the schema {ops}; create it and grant ALL on it"),
+        ("SELECT", "may not use or create the schema {ops} (create it and grant ALL on it)"),
     ],
 )
 def test_an_account_that_may_not_create_schemas_gets_a_clear_error(
@@ -383,13 +383,13 @@ def test_no_server_is_one_sentence_without_the_password(workspace: Workspace) ->
     assert "hunter2secret" not in finished.err
 
 
-def test_a_wrong_password_says_what_the_server_said(workspace: Workspace) -> None:
+def test_a_wrong_password_reports_the_servers_message(workspace: Workspace) -> None:
     finished = workspace.run("status", DB_PASSWORD="wrong")
     assert finished.code == 69
     assert "Access denied" in finished.err
 
 
-def test_a_missing_directory_says_which_setting(workspace: Workspace) -> None:
+def test_a_missing_directory_names_the_setting(workspace: Workspace) -> None:
     finished = workspace.run("up", "--dir", "/nonexistent/migrations")
     assert finished.code == 66
     assert "/nonexistent/migrations" in finished.err
@@ -406,7 +406,10 @@ def test_a_wrong_command_line_is_exit_code_2(
 def test_a_file_with_an_unexpected_name_is_reported(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.write("002-typo.sql", "SELECT 1;")
-    assert "002-typo.sql is not named NNN_name.sql" in workspace.up().out
+    assert (
+        "002-typo.sql is ignored, because its name does not have the form NNN_name.sql"
+        in workspace.up().out
+    )
 
 
 def test_status_reports_pending_missing_and_out_of_order(workspace: Workspace) -> None:
@@ -433,7 +436,7 @@ def test_wait_blocks_until_another_one_has_migrated(workspace: Workspace) -> Non
     assert "Everything is applied" in finished.out
 
 
-def test_wait_gives_up_in_time_and_says_what_is_missing(workspace: Workspace) -> None:
+def test_wait_times_out_and_names_what_is_pending(workspace: Workspace) -> None:
     workspace.write("001_gene.sql", GENE)
     finished = workspace.run("wait", "--timeout", "0.2")
     assert finished.code == 5
@@ -476,7 +479,7 @@ def test_the_platform_is_migrated_before_the_application(workspace: Workspace) -
     assert eventually(lambda: workspace.ledger()["001_uses.sql"]) == (1, None)
 
 
-def test_results_are_read_past_whatever_they_hold(workspace: Workspace) -> None:
+def test_results_are_discarded_whatever_they_contain(workspace: Workspace) -> None:
     workspace.write(
         "001_selects.sql",
         "SET NAMES latin1;\nSELECT x'ff00e9', 'é';\nSELECT * FROM information_schema.columns;\n"
@@ -494,7 +497,7 @@ def test_results_are_read_past_whatever_they_hold(workspace: Workspace) -> None:
         ("INSERT INTO none_such VALUES (@left);", "none_such' doesn't exist"),
     ],
 )
-def test_variables_prepared_statements_and_temporary_tables_don_t_reach_the_next_file(
+def test_variables_prepared_statements_and_temporary_tables_do_not_reach_the_next_file(
     workspace: Workspace, uses: str, expected: str
 ) -> None:
     workspace.write(
@@ -504,7 +507,8 @@ def test_variables_prepared_statements_and_temporary_tables_don_t_reach_the_next
     )
     workspace.write(
         "002_sees.sql",
-        "CREATE TABLE seen AS SELECT @left IS NULL AS a, @`odd name` IS NULL AS b, @seven IS NULL AS c;\n",
+        "CREATE TABLE seen AS SELECT @left IS NULL AS a, @`odd name` IS NULL AS b,"
+        " @seven IS NULL AS c;\n",
     )
     workspace.write("003_uses.sql", uses)
     finished = workspace.run("up")
@@ -513,29 +517,29 @@ def test_variables_prepared_statements_and_temporary_tables_don_t_reach_the_next
     assert workspace.sql("SELECT a, b, c FROM seen") == ((1, 1, 1),)
 
 
-def test_the_two_schemas_must_be_two(workspace: Workspace) -> None:
+def test_the_two_schemas_must_differ(workspace: Workspace) -> None:
     finished = workspace.run("up", OPS_DB_NAME=workspace.app)
     assert finished.code == 2
-    assert "they need two" in finished.err
+    assert "use two schemas" in finished.err
 
 
-def test_a_mode_that_changes_quoting_is_noticed_when_it_comes_from_a_program(
+def test_a_mode_that_changes_quoting_is_detected_when_set_dynamically(
     workspace: Workspace,
 ) -> None:
     workspace.write(
-        "001_sneaky.sql",
+        "001_dynamic.sql",
         "SET @mode = 'ANSI_' ;\nSET @mode = CONCAT('SET sql_mode = ''', @mode, 'QUOTES''');\n"
         "PREPARE st FROM @mode;\nEXECUTE st;\nSELECT 1;\n",
     )
     finished = workspace.run("up")
     assert finished.code == 1
-    assert "sql_mode holds ANSI_QUOTES" in finished.err
+    assert "sql_mode contains ANSI_QUOTES" in finished.err
 
 
 def test_status_reports_a_running_migration(workspace: Workspace) -> None:
     workspace.write("001_slow.sql", "CREATE TABLE t (i INT);\nDO SLEEP(60);\n")
     process = workspace.start("up")
     eventually(lambda: "being applied now" in workspace.run("status").out)
-    assert "someone is at work: connection" in workspace.run("status").out
+    assert "Migration lock held by connection" in workspace.run("status").out
     process.send_signal(signal.SIGTERM)
     assert finish(process).code == 143

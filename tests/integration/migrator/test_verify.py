@@ -1,4 +1,4 @@
-"""``verify``: which files can't be run twice, and that nothing of it stays behind."""
+"""``verify``: which files cannot run twice, and that no scratch schema is left."""
 
 import json
 import signal
@@ -35,16 +35,18 @@ def findings(workspace: Workspace) -> dict[str, list[str]]:
 def test_our_own_files_run_twice_without_harm(workspace: Workspace) -> None:
     finished = workspace.run("verify", "--dir", str(REPOSITORY / "db" / "migrations"))
     assert finished.code == 0, finished
-    assert "each had its effect once and none the second time" in finished.out
+    assert finished.out.endswith(": no findings.\n")
     assert scratch_schemas(workspace) == []
-    # The live schemas were not even made.
+    # The live schemas were not created.
     rows = workspace.server.execute(
         "SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = %s", (workspace.app,)
     )
     assert rows == ((0,),)
 
 
-def test_files_that_do_more_the_second_time_are_named_with_what(workspace: Workspace) -> None:
+def test_files_that_change_more_the_second_time_are_named_with_the_difference(
+    workspace: Workspace,
+) -> None:
     workspace.write("001_gene.sql", GENE)
     workspace.write("002_column.sql", "ALTER TABLE gene ADD COLUMN note TEXT;\n")
     workspace.write(
@@ -81,7 +83,7 @@ def test_files_that_do_more_the_second_time_are_named_with_what(workspace: Works
     )
 
 
-def test_a_file_that_fails_ends_it_and_says_what_was_not_reached(workspace: Workspace) -> None:
+def test_a_failing_file_ends_the_run_and_later_files_are_listed(workspace: Workspace) -> None:
     workspace.write("001_bad.sql", "ALTER TABLE nowhere ADD COLUMN c INT;\n")
     workspace.write("002_gene.sql", GENE)
     finished = workspace.run("verify")
@@ -103,7 +105,7 @@ def test_a_file_that_fails_ends_it_and_says_what_was_not_reached(workspace: Work
         ("DROP DATABASE {app}", "changes the server"),
     ],
 )
-def test_what_reaches_beyond_the_scratch_schema_is_not_run(
+def test_a_statement_that_reaches_beyond_the_scratch_schema_is_not_run(
     workspace: Workspace, statement: str, expected: str
 ) -> None:
     workspace.write("001_gene.sql", GENE)
@@ -119,27 +121,27 @@ def slow(workspace: Workspace) -> None:
     workspace.write("001_slow.sql", GENE + "DO SLEEP(30);\n")
 
 
-def test_a_killed_run_s_schemas_are_dropped_by_the_next_a_living_one_s_are_not(
+def test_schemas_of_a_killed_run_are_dropped_by_the_next_but_not_those_of_a_running_one(
     workspace: Workspace,
 ) -> None:
     slow(workspace)
-    dead, living = workspace.start("verify"), workspace.start("verify")
+    killed, running = workspace.start("verify"), workspace.start("verify")
     try:
         eventually(lambda: len(scratch_schemas(workspace)) == 4)
-        dead.send_signal(signal.SIGKILL)
-        dead.wait()
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
         assert len(scratch_schemas(workspace)) == 4
-        # The server notices at once that the client's socket is closed, the SLEEP or not.
+        # The server notices at once that the client's socket is closed, also during SLEEP.
         workspace.write("001_slow.sql", GENE)
 
-        def gone() -> bool:
+        def dropped() -> bool:
             assert workspace.run("verify").code == 0
             return len(scratch_schemas(workspace)) == 2
 
-        eventually(gone, timeout=60)
+        eventually(dropped, timeout=60)
     finally:
-        living.send_signal(signal.SIGTERM)
-        finished = finish(living)
+        running.send_signal(signal.SIGTERM)
+        finished = finish(running)
     assert finished.code == 143, finished
     assert scratch_schemas(workspace) == []
 
@@ -155,7 +157,7 @@ def test_a_timeout_drops_the_schemas_too(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.01, 0.02, 0.03, 0.05, 0.08, 0.13, 0.21])
-def test_a_timeout_while_the_schemas_are_made_drops_them_too(
+def test_a_timeout_while_the_schemas_are_created_drops_them_too(
     workspace: Workspace, seconds: float
 ) -> None:
     workspace.write("001_gene.sql", GENE)
@@ -191,7 +193,7 @@ def test_the_other_server_is_named_by_a_url_without_a_password(workspace: Worksp
     workspace.write("001_gene.sql", GENE)
     server = workspace.server
     url = f"mysql://{server.user}@{server.host}:{server.port}"
-    # Nothing but the URL leads there: the settings name a port where nobody is.
+    # Only the URL leads to the server: nothing listens on the port of the settings.
     finished = workspace.run(
         "verify", "--server", url, DB_PORT="1", DB_SOCKET="", VERIFY_SERVER_PASSWORD=server.password
     )

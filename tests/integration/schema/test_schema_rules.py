@@ -149,9 +149,9 @@ def test_an_entity_has_at_most_one_primary_review(run: Run) -> None:
 
 def test_entities_are_counted_per_category(run: Run) -> None:
     run(ENTITY, 1, "Moderate")
-    everything = (("Definitive", 0), ("Moderate", 1), ("Limited", 0), ("Refuted", 0))
-    assert run("CALL count_entities_per_category(TRUE)") == everything
+    counts = (("Definitive", 0), ("Moderate", 1), ("Limited", 0), ("Refuted", 0))
+    assert run("CALL count_entities_per_category(TRUE)") == counts
 
     run("UPDATE entity SET is_active = 0")
     assert ("Moderate", 0) in run("CALL count_entities_per_category(TRUE)")
-    assert run("CALL count_entities_per_category(FALSE)") == everything
+    assert run("CALL count_entities_per_category(FALSE)") == counts

@@ -85,7 +85,7 @@ def test_without_tables_the_error_names_the_migrator(database_server: DatabaseSe
     with database_server.temporary_schema("empty") as schema:
         done = run_seed(database_server, schema)
     assert done.returncode == 1
-    assert "run the migrator first" in done.stderr
+    assert "run `sysndd-migrator up` first" in done.stderr
 
 
 def test_the_generated_sql_is_reproducible_and_contains_no_backslash() -> None:

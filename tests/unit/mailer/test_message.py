@@ -1,4 +1,4 @@
-"""Composed messages, read back with the standard library's parser."""
+"""Built messages, parsed again with the standard library."""
 
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -12,7 +12,7 @@ from sysndd_mailer.compose import Composer, MailRenderFailed, Message, Rendered
 
 DATE = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 COMPOSER = Composer(mail_from="SysNDD <noreply@sysndd.example>", public_url="http://x")
-# A line's end may be any of the three; what is not text can't be in a rendered template.
+# With all three line ends; surrogates and NUL cannot occur in a rendered template.
 LINES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=400)
 
 
@@ -26,7 +26,7 @@ def compose(
     return composer.message(rendered, recipient=recipient, message_id=message_id, date=DATE)
 
 
-def read(octets: bytes) -> EmailMessage:
+def parse(octets: bytes) -> EmailMessage:
     message = message_from_bytes(octets, policy=policy.default)
     assert isinstance(message, EmailMessage)
     assert not message.defects
@@ -45,14 +45,14 @@ def unix(text: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["SysNDD", "Größe, Ämter & Co", ""])
-def test_headers_and_parts_are_read_back(name: str) -> None:
+def test_headers_and_parts_survive_parsing(name: str) -> None:
     sender = f'"{name}" <noreply@sysndd.example>' if name else "noreply@sysndd.example"
     subject = "Bestätigen Sie bitte Ihre Registrierung " * 4
     rendered = Rendered(subject.strip(), "Grüße,\n.\n..\nFrom me\n-- \nend", "<p>é</p>\n")
     built = compose(rendered, composer=Composer(mail_from=sender, public_url="http://x"))
-    message = read(built.content)
-    (shown,) = message["From"].addresses
-    assert (shown.display_name, shown.addr_spec) == (name, "noreply@sysndd.example")
+    message = parse(built.content)
+    (from_address,) = message["From"].addresses
+    assert (from_address.display_name, from_address.addr_spec) == (name, "noreply@sysndd.example")
     assert (built.sender, built.recipient) == ("noreply@sysndd.example", "person@sysndd.example")
     assert message["To"] == "person@sysndd.example"
     assert message["Subject"] == rendered.subject
@@ -70,11 +70,11 @@ def test_any_text_survives_in_short_ascii_lines(subject: str, text: str, html: s
     octets = compose(Rendered(" ".join(subject.split()), text, html)).content
     octets.decode("ascii")
     assert octets.endswith(b"\r\n")
-    # Servers differ in what they take for the end of a line, and so of a mail (SMTP smuggling).
+    # Servers differ in which line ends they accept, which SMTP smuggling exploits.
     assert b"\n" not in octets.replace(b"\r\n", b"")
     assert b"\r" not in octets.replace(b"\r\n", b"")
     assert max(len(line) for line in octets.split(b"\r\n")) <= 78
-    message = read(octets)
+    message = parse(octets)
     assert [name for name, _ in message.items()] == [
         "From",
         "To",
@@ -85,14 +85,14 @@ def test_any_text_survives_in_short_ascii_lines(subject: str, text: str, html: s
         "MIME-Version",
         "Content-Type",
     ]
-    shown = "".join(filter(str.isprintable, " ".join(subject.split())))
-    assert " ".join(str(message["Subject"]).split()) == " ".join(shown.split())
+    printable = "".join(filter(str.isprintable, " ".join(subject.split())))
+    assert " ".join(str(message["Subject"]).split()) == " ".join(printable.split())
     for part, given_text in zip(parts_of(message), (text, html), strict=True):
         assert part == unix(given_text)
 
 
 def test_long_identifiers_are_neither_split_nor_encoded() -> None:
-    """A receiver compares Message-IDs as they are; an encoded one would be another."""
+    """Recipients compare Message-IDs byte by byte, so an encoded one would be different."""
     message_id = f"<{'1' * 100}@{'a' * 60}.example>"
     recipient = f"{'p' * 64}@{'b' * 60}.{'c' * 60}.example"
     built = compose(Rendered("s", "t", "h"), recipient=recipient, message_id=message_id)
@@ -117,30 +117,30 @@ def test_long_identifiers_are_neither_split_nor_encoded() -> None:
         '"a>b"@x.example',
     ],
 )
-def test_unusable_address_is_refused(recipient: str) -> None:
+def test_unusable_address_is_rejected(recipient: str) -> None:
     with pytest.raises(MailRenderFailed):
         compose(Rendered("s", "t", "h"), recipient=recipient)
 
 
 @given(recipient=st.text(st.sampled_from('ab.@<>,:;()"\\ \t\r\nü[]=?'), max_size=20))
-def test_any_recipient_is_one_address_or_refused(recipient: str) -> None:
+def test_any_recipient_is_one_address_or_rejected(recipient: str) -> None:
     try:
         built = compose(Rendered("s", "t", "h"), recipient=recipient)
     except MailRenderFailed:
         return
-    (shown,) = read(built.content)["To"].addresses
-    assert shown.addr_spec == built.recipient
+    (address,) = parse(built.content)["To"].addresses
+    assert address.addr_spec == built.recipient
     assert built.recipient.isascii()
     assert not set(built.recipient) & set("<> \t\r\n")
 
 
-def test_header_injection_is_refused() -> None:
+def test_header_injection_is_rejected() -> None:
     with pytest.raises(MailRenderFailed):
         compose(Rendered("s", "t", "h"), message_id="<a@b>\r\nBcc: c@d.example")
     built = compose(Rendered("s\r\nBcc: c@d.example", "t", "h"))
-    assert read(built.content)["Bcc"] is None
+    assert parse(built.content)["Bcc"] is None
 
 
-def test_text_that_has_no_encoding_is_refused() -> None:
+def test_text_without_utf_8_encoding_is_rejected() -> None:
     with pytest.raises(MailRenderFailed):
         compose(Rendered("s", "\udc80", "h"))

@@ -1,4 +1,4 @@
-"""The templates of all emails: complete, and the same words in text and HTML."""
+"""The templates of all emails: complete, and the same content in text and HTML."""
 
 import re
 from html.parser import HTMLParser
@@ -54,7 +54,7 @@ def rendered(template: str, changes: dict[str, Any]) -> tuple[Context, Rendered]
 
 
 @pytest.mark.parametrize(("template", "changes"), CASES)
-def test_text_and_html_say_the_same(template: str, changes: dict[str, Any]) -> None:
+def test_text_and_html_have_the_same_content(template: str, changes: dict[str, Any]) -> None:
     context, mail = rendered(template, changes)
     parser = Paragraphs()
     parser.feed(mail.html)
@@ -78,6 +78,6 @@ def test_no_blank_lines_where_a_block_is_absent(template: str, changes: dict[str
     assert f"<title>{mail.subject}</title>" in mail.html
 
 
-def test_a_repeated_registration_is_explained() -> None:
+def test_repeated_registration_is_explained() -> None:
     assert "more than once" in rendered("confirm", {"again": True})[1].text
     assert "more than once" not in rendered("confirm", {})[1].text

@@ -1,8 +1,8 @@
-"""Each rule of ``lint`` on statements that break it and on neighbours that don't."""
+"""Each rule of ``lint`` on statements that violate it and on similar ones that do not."""
 
 import pytest
 
-from sysndd_migrator.checks.lint import check
+from sysndd_migrator.checks.lint_rules import check
 from sysndd_migrator.files.script import Script
 
 
@@ -55,14 +55,15 @@ def rules(text: str) -> list[tuple[int, str]]:
         ("SELECT 'never closed", "ambiguous-file"),
     ],
 )
-def test_a_fault_is_found_under_its_rule(statement: str, rule: str) -> None:
+def test_a_violation_is_found(statement: str, rule: str) -> None:
     assert (1, rule) in rules(f"{statement};\n")
 
 
 @pytest.mark.parametrize(
     "statement",
     [
-        "CREATE TABLE IF NOT EXISTS g (id INT NOT NULL, PRIMARY KEY (id)) COLLATE utf8mb4_unicode_ci",
+        "CREATE TABLE IF NOT EXISTS g (id INT NOT NULL, PRIMARY KEY (id))"
+        " COLLATE utf8mb4_unicode_ci",
         "CREATE TABLE g (uuid CHAR(36) PRIMARY KEY COMMENT 'IF NOT EXISTS in the text')",
         "CREATE TABLE g LIKE h",
         "CREATE TEMPORARY TABLE g (id INT)",
@@ -82,11 +83,11 @@ def test_a_fault_is_found_under_its_rule(statement: str, rule: str) -> None:
         "SELECT 1 /* DROP TABLE g */ -- TRUNCATE g",
     ],
 )
-def test_what_is_sound_is_left_alone(statement: str) -> None:
+def test_a_valid_statement_has_no_finding(statement: str) -> None:
     assert rules(f"{statement};\n") == []
 
 
-def test_the_line_is_that_of_the_fault_not_of_the_statement() -> None:
+def test_the_line_is_that_of_the_violation_not_of_the_statement() -> None:
     assert rules("SELECT 1;\n\nALTER TABLE g\n  ADD a INT,\n  DROP COLUMN b;\n") == [
         (5, "destructive")
     ]

@@ -1,11 +1,11 @@
-"""docs/migrator.md names every command, exit code and rule, and none that is not there."""
+"""docs/migrator.md lists exactly the commands, exit codes and rules that exist."""
 
 import re
 from pathlib import Path
 
 from sysndd_migrator.checks.lint_rules import RULES
 from sysndd_migrator.cli.arguments import parser
-from sysndd_migrator.exit_codes import ExitCode
+from sysndd_migrator.errors import ExitCode
 
 PAGE = (Path(__file__).parents[3] / "docs" / "migrator.md").read_text(encoding="utf-8")
 

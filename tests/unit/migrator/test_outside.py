@@ -48,5 +48,5 @@ def test_references_outside_the_schema_are_reported(sql: str) -> None:
         "DROP TRIGGER IF EXISTS t",
     ],
 )
-def test_what_stays_inside_is_left_alone(sql: str) -> None:
+def test_statements_inside_the_schema_are_accepted(sql: str) -> None:
     assert reason(sql) is None

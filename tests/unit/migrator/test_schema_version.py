@@ -53,14 +53,14 @@ def test_listing_sorts_by_number_and_reports_duplicates_and_unknown_files(tmp_pa
     assert listed.ignored == ("x.sql",)
 
 
-def test_checksums_don_t_depend_on_line_endings_and_byte_order_mark() -> None:
+def test_checksums_do_not_depend_on_line_endings_and_byte_order_mark() -> None:
     assert checksum(b"SELECT 1;\n") == checksum(b"\xef\xbb\xbfSELECT 1;\r\n")
     assert checksum(b"SELECT 1;\n") != checksum(b"SELECT 2;\n")
     assert checksum(b"").startswith("sha256:e3b0c44298fc1c149afbf4c8996fb924")
 
 
 class Ledgers:
-    """Rows that the server would give, by schema; the real thing is in the integration tests."""
+    """Ledger rows by schema, without a server; the integration tests use a real one."""
 
     def __init__(self, **rows: dict[str, int] | Exception) -> None:
         self._rows = rows
@@ -108,7 +108,7 @@ async def test_everything_is_pending_without_tables(directory: Path) -> None:
     assert state.current is None
 
 
-async def test_a_database_that_does_not_answer_is_no_missing_table(directory: Path) -> None:
+async def test_an_unavailable_database_is_not_a_missing_table(directory: Path) -> None:
     ledgers = Ledgers(app=missing(2003), ops={})
     with pytest.raises(DatabaseUnavailable):
         await pending(ledgers, directory, application="app", platform="ops")

@@ -1,7 +1,7 @@
 """The splitter on tricky files.
 
 ``corpus/expected.json`` holds what the client sends for each accepted file; an integration test
-compares the same files with the real client, so neither can drift alone.
+compares the same files with the real client.
 """
 
 import json
@@ -44,7 +44,7 @@ def test_offsets_and_lines_point_at_the_text(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", REFUSED, ids=lambda path: path.stem)
-def test_a_refused_file_names_place_and_reason(path: Path) -> None:
+def test_a_refused_file_names_position_and_reason(path: Path) -> None:
     with pytest.raises(AmbiguousFile) as refused:
         split(path.read_bytes(), path.name)
     assert str(refused.value) == EXPECTED["refused"][path.stem]
@@ -62,7 +62,9 @@ def test_a_refused_file_names_place_and_reason(path: Path) -> None:
         (b"\xef\xbb\xbfSELECT 1;", b"SELECT 1"),
     ],
 )
-def test_comments_and_blanks_are_not_part_of_the_canonical_text(one: bytes, other: bytes) -> None:
+def test_comments_and_whitespace_are_not_part_of_the_canonical_text(
+    one: bytes, other: bytes
+) -> None:
     assert canonical(one) == canonical(other)
 
 
@@ -76,7 +78,7 @@ def test_comments_and_blanks_are_not_part_of_the_canonical_text(one: bytes, othe
         (b"SELECT 1; SELECT 2", b"SELECT 2; SELECT 1"),
     ],
 )
-def test_everything_else_is(one: bytes, other: bytes) -> None:
+def test_all_other_text_is_part_of_the_canonical_text(one: bytes, other: bytes) -> None:
     assert canonical(one) != canonical(other)
 
 

@@ -1,4 +1,4 @@
-"""Properties of every file the splitter accepts, and of every file at all."""
+"""Properties of every file that the splitter accepts, and of any file."""
 
 import re
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sysndd_migrator.errors import AmbiguousFile
 from sysndd_migrator.files.splitter import Statement, split
 
-# Pieces that interact: random characters would hardly ever make a quote meet a delimiter.
+# Pieces that interact: random characters would rarely put a quote next to a delimiter.
 PIECES = st.sampled_from(
     [
         *(
@@ -73,7 +73,7 @@ def test_slices_and_gaps_are_the_whole_file(data: bytes) -> None:
 
 
 @given(st.binary(max_size=60) | FILES)
-def test_any_bytes_are_split_or_refused_with_a_place(data: bytes) -> None:
+def test_any_bytes_are_split_or_refused_with_a_position(data: bytes) -> None:
     _, refused = attempt(data)
     if refused is not None:
         assert 1 <= refused.line <= data.count(b"\n") + 1

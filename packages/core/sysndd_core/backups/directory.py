@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pydantic import ValidationError
 
@@ -182,6 +182,45 @@ class BackupDirectory:
                 removed.append(path.name)
         return removed
 
+    @contextlib.contextmanager
+    def partial_file(self, name: str) -> Iterator[tuple[Path, IO[bytes]]]:
+        """Yield the path and the empty partial file of a new backup, with mode 0600.
+
+        If the caller has not renamed the file by the end of the block, it is deleted.
+        """
+        path = self.path(name)
+        path = path.with_name(path.name + PARTIAL_SUFFIX)
+        path.unlink(missing_ok=True)
+        try:
+            with open(path, "x+b", opener=open_private) as file:
+                yield path, file
+        finally:
+            path.unlink(missing_ok=True)
+
+    def publish(self, partial: Path, manifest: BackupManifest) -> None:
+        """List a new backup whose file is complete and flushed to the disk.
+
+        The manifest is written first, and a manifest without its file is not listed. So the rename
+        of the file publishes the backup, and every file without a manifest comes from elsewhere.
+
+        Args:
+            partial: Path of the file, in this directory.
+            manifest: Manifest of the backup.
+
+        Raises:
+            InsufficientStorage: The manifest could not be written; no backup was added.
+        """
+        try:
+            self.write_manifest(manifest)
+            partial.rename(self.path(manifest.name))
+            self.sync()
+        except OSError as error:
+            self.remove(manifest.name)
+            raise InsufficientStorage(
+                f"The manifest of {manifest.name} could not be written: {error}. Free some space,"
+                " then try again."
+            ) from error
+
     def free_bytes(self) -> int:
         """Return the free space for unprivileged users, in bytes."""
         disk = os.statvfs(self.directory)
@@ -298,6 +337,11 @@ class BackupDirectory:
             log.warning("manifest_mismatched", file=path, size_bytes=size)
         # Without a complete local file, only an off-site copy may exist.
         return None if manifest.offsite is None else manifest.model_copy(update={"local": False})
+
+
+def open_private(path: str, flags: int) -> int:
+    """Open a file with mode 0600, because dumps contain personal data and password hashes."""
+    return os.open(path, flags, 0o600)
 
 
 def _unmanaged_file(name: str, status: os.stat_result) -> UnmanagedFile:

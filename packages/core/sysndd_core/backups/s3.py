@@ -90,8 +90,7 @@ class S3Copies:
 
         Raises:
             OffsiteStorageUnavailable: The storage rejected the request, does not respond, or
-                stored different
-                content; no part of the copy is kept.
+                stored different content; no part of the copy remains.
             BackupDamaged: The file does not match its manifest.
         """
         key = self._key(manifest.name)
@@ -167,14 +166,15 @@ class S3Copies:
                 yield from body.iter_chunks(_CHUNK)
 
     def fetch(
-        self, manifest: BackupManifest, target: IO[bytes], got: Callable[[int], None]
+        self, manifest: BackupManifest, target: IO[bytes], received: Callable[[int], None]
     ) -> None:
         """Download a copy to a file and compare the hash.
 
         Args:
             manifest: Manifest of the backup.
             target: An empty file.
-            got: Called with the number of bytes received so far; may raise to abort the download.
+            received: Called with the number of bytes received so far; may raise to abort the
+                download.
 
         Raises:
             OffsiteStorageUnavailable: The storage rejected the request or does not respond.
@@ -184,7 +184,7 @@ class S3Copies:
         for chunk in self.read(manifest.name):
             target.write(chunk)
             digest.update(chunk)
-            got(target.tell())
+            received(target.tell())
         if digest.hexdigest() != manifest.sha256:
             raise BackupDamaged(
                 f"The off-site copy of {manifest.name} in the bucket {self.bucket} is damaged: its"

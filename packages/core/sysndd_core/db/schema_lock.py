@@ -2,9 +2,9 @@
 
 The lock is ``GET_LOCK`` with ``migration_lock_name``. A migration waits for a running dump and a
 dump for a migration, so error 1412 (table definition changed) cannot happen. The migrator holds the
-lock on the connection that runs the DDL. Dumps and restores, which run in other processes, hold it on a
-separate connection with ``schema_lock``. The connection must not be pooled, because a named lock
-ends with its connection.
+lock on the connection that runs the DDL. Dumps and restores, which run in other processes, hold it
+on a separate connection with ``schema_lock``. The connection must not be pooled, because a named
+lock ends with its connection.
 """
 
 import asyncio
@@ -331,22 +331,22 @@ async def schema_lock(
         lock = SchemaLock(connection, name, re.sub(r"[^\w .:,@+-]", "_", purpose))
         # ``acquire`` waits in short steps, each within the time limit of ``fetch_all``.
         await acquire(lock, name, timeout=timeout, stalled=stalled)
-        shown = asyncio.create_task(lock._show_purpose())
+        purpose_task = asyncio.create_task(lock._show_purpose())
         try:
             yield lock
         finally:
-            await _release(lock, shown)
+            await _release(lock, purpose_task)
     finally:
         connection.close()
 
 
-async def _release(lock: SchemaLock, shown: "asyncio.Task[None]") -> None:
+async def _release(lock: SchemaLock, purpose_task: "asyncio.Task[None]") -> None:
     # Closing the connection alone would release the lock only when the server notices it.
     try:
         await lock.fetch_all("SELECT RELEASE_LOCK(%s)", (lock.name,))
     except (pymysql.err.Error, OSError, TimeoutError, asyncio.IncompleteReadError) as error:
         log.warning("lock_release_failed", lock=lock.name, reason=str(error))
     finally:
-        shown.cancel()
+        purpose_task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await shown
+            await purpose_task

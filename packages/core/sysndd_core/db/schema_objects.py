@@ -12,31 +12,58 @@ import pymysql.err
 
 from sysndd_core.db.schema_version import LEDGER, QueryRunner
 from sysndd_core.errors import SysnddError
+from sysndd_core.sql.identifiers import qualified_name, quote_name
 
 TABLE = "schema_object"
 """Name of the table in the platform schema that holds the expected definitions."""
-RUNNING = "a run is at work"
+RUNNING = "a run is in progress"
 """Name of its only row while a migration run changes the schema, or after such a run was killed."""
 OWN = frozenset({TABLE, "migration_journal", LEDGER})
 """Tables that the migrator itself creates and updates."""
 
 _COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
 _DEFINER = re.compile(r" DEFINER=(?:`(?:[^`]|``)*`@`(?:[^`]|``)*`|\S+)")
-_OF_THE_CLIENT = 2000
+_FIRST_CLIENT_ERROR = 2000
 
-_TABLES = (
-    "SELECT table_name AS n, table_type AS t FROM information_schema.tables"
-    " WHERE table_schema = %s ORDER BY n"
-)
-_LISTINGS = (
-    _TABLES,
-    "SELECT trigger_name AS n, 'TRIGGER' AS t FROM information_schema.triggers"
-    " WHERE trigger_schema = %s ORDER BY n",
-    "SELECT routine_name AS n, routine_type AS t FROM information_schema.routines"
-    " WHERE routine_schema = %s ORDER BY n",
-    "SELECT event_name AS n, 'EVENT' AS t FROM information_schema.events"
-    " WHERE event_schema = %s ORDER BY n",
-)
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """A query that lists objects, and the columns that can hold a name from a statement."""
+
+    query: str
+    order: str
+    name_columns: tuple[str, ...]
+
+
+_LISTINGS: Mapping[str, _Listing] = {
+    "table": _Listing(
+        "SELECT table_name AS n, table_type AS t FROM information_schema.tables"
+        " WHERE table_schema = %s",
+        "table_name",
+        ("table_name",),
+    ),
+    # DROP TABLE and ALTER TABLE name the table of a trigger, not the trigger.
+    "trigger": _Listing(
+        "SELECT trigger_name AS n, 'TRIGGER' AS t FROM information_schema.triggers"
+        " WHERE trigger_schema = %s",
+        "trigger_name",
+        ("trigger_name", "event_object_table"),
+    ),
+    "routine": _Listing(
+        "SELECT routine_name AS n, routine_type AS t FROM information_schema.routines"
+        " WHERE routine_schema = %s",
+        "routine_name",
+        ("routine_name",),
+    ),
+    "event": _Listing(
+        "SELECT event_name AS n, 'EVENT' AS t FROM information_schema.events"
+        " WHERE event_schema = %s",
+        "event_name",
+        ("event_name",),
+    ),
+}
+GROUPS = tuple(_LISTINGS)
+"""Groups of objects that one query each lists; views and sequences are in the group table."""
 _SHOWN_AS = {"BASE TABLE": "TABLE", "SYSTEM VERSIONED": "TABLE", "SYSTEM VIEW": "VIEW"}
 # Position of the definition in the row of SHOW CREATE; 1 unless listed here.
 _DEFINITION_AT = {
@@ -85,39 +112,57 @@ async def definitions(
         without: Names of tables to exclude.
 
     Returns:
-        Object, such as ``table gene`` → its CREATE statement.
+        Object, such as ``table gene`` → its CREATE statement, without AUTO_INCREMENT counters,
+        definers and the name of the schema.
     """
     return {
-        f"{kind.lower()} {name}": await _shown(runner, schema, kind, name)
+        f"{kind.lower()} {name}": _neutral(
+            schema, await read_definition(runner, schema, kind, name)
+        )
         for kind, name in await list_objects(runner, schema, without=without)
     }
 
 
 async def list_objects(
-    runner: QueryRunner, schema: str, *, without: frozenset[str] = frozenset()
+    runner: QueryRunner,
+    schema: str,
+    *,
+    without: frozenset[str] = frozenset(),
+    names: frozenset[str] | None = None,
+    groups: Sequence[str] = GROUPS,
 ) -> list[tuple[str, str]]:
-    """List every object of a schema as (kind, name), each kind ordered by name.
+    """List the objects of a schema as (kind, name), each kind ordered by name.
 
     Args:
         runner: Runs the queries.
         schema: Name of the schema.
         without: Names of tables to exclude.
+        names: Names in lower case; if given, only objects with such a name are listed, and
+            triggers of tables with such a name.
+        groups: Those of ``GROUPS`` to list; each costs one query.
 
     Returns:
         Kinds as SHOW CREATE has them, such as TABLE, VIEW, TRIGGER, PROCEDURE or EVENT.
     """
     objects: list[tuple[str, str]] = []
-    for listing in _LISTINGS:
-        for row in await runner.fetch_all(listing, (schema,)):
+    for group in groups if names is None or names else ():
+        listing = _LISTINGS[group]
+        query, arguments = listing.query, [schema]
+        if names is not None:
+            marks = ", ".join(["%s"] * len(names))
+            matches = [f"LOWER({column}) IN ({marks})" for column in listing.name_columns]
+            query += f" AND ({' OR '.join(matches)})"
+            arguments += sorted(names) * len(matches)
+        for row in await runner.fetch_all(f"{query} ORDER BY {listing.order}", arguments):
             name, kind = str(row["n"]), _SHOWN_AS.get(str(row["t"]), str(row["t"]))
-            if listing is not _TABLES or name not in without:
+            if group != "table" or name not in without:
                 objects.append((kind, name))
     return objects
 
 
 def show_create(kind: str, schema: str, name: str) -> str:
     """Return the statement that shows how an object is defined."""
-    return f"SHOW CREATE {kind} {quoted(schema, name)}"
+    return f"SHOW CREATE {kind} {qualified_name(schema, name)}"
 
 
 def shown_definition(kind: str, row: Sequence[str | None]) -> str | None:
@@ -130,17 +175,33 @@ def shown_definition(kind: str, row: Sequence[str | None]) -> str | None:
     return row[position] if len(row) > position else None
 
 
-async def _shown(runner: QueryRunner, schema: str, kind: str, name: str) -> str:
-    """Return an object's definition, or the number of the error that it can't be shown for."""
+async def read_definition(runner: QueryRunner, schema: str, kind: str, name: str) -> str:
+    """Return the CREATE statement of an object, without its AUTO_INCREMENT counter.
+
+    Args:
+        runner: Runs the query.
+        schema: Name of the schema.
+        kind: Kind of the object, as ``list_objects`` returns it.
+        name: Name of the object.
+
+    Returns:
+        Empty text if this account lacks the privilege to see it; ``error N`` if the server cannot
+        show it. SHOW CREATE fails for a view whose table was dropped, and that is part of its
+        state.
+    """
     try:
         rows = await runner.fetch_all(show_create(kind, schema, name))
     except (SysnddError, pymysql.err.Error) as error:
         number = _number(error)
-        if not 0 < number < _OF_THE_CLIENT:
+        if not 0 < number < _FIRST_CLIENT_ERROR:
             raise
-        # SHOW CREATE fails for a view whose table was dropped; the error is part of its state.
         return f"error {number}"
-    return _definition(schema, kind, list(rows[0].values()) if rows else [])
+    return without_counter(shown_definition(kind, list(rows[0].values())) or "" if rows else "")
+
+
+def without_counter(definition: str) -> str:
+    """Remove the AUTO_INCREMENT counter, which every insert changes, from a CREATE TABLE."""
+    return _COUNTER.sub("", definition)
 
 
 def _number(error: BaseException | None) -> int:
@@ -151,10 +212,8 @@ def _number(error: BaseException | None) -> int:
     return 0
 
 
-def _definition(schema: str, kind: str, row: Sequence[str | None]) -> str:
-    text = str(shown_definition(kind, row) or "")
-    text = _DEFINER.sub("", _COUNTER.sub("", text))
-    return text.replace(f"`{schema}`.", "")
+def _neutral(schema: str, definition: str) -> str:
+    return _DEFINER.sub("", definition).replace(f"{quote_name(schema)}.", "")
 
 
 async def expected(runner: QueryRunner, platform: str, schema: str) -> Snapshot | None:
@@ -173,7 +232,7 @@ async def expected(runner: QueryRunner, platform: str, schema: str) -> Snapshot 
     """
     try:
         rows = await runner.fetch_all(
-            f"SELECT name, definition FROM {quoted(platform, TABLE)} "
+            f"SELECT name, definition FROM {qualified_name(platform, TABLE)} "
             "WHERE schema_name = %s AND server = VERSION()",
             (schema,),
         )
@@ -241,8 +300,3 @@ def first_difference(old: str, new: str) -> str:
     if removed is None and added is None:
         return "the same lines in a different order"
     return f"{removed or 'nothing'} → {added or 'nothing'}"
-
-
-def quoted(schema: str, name: str) -> str:
-    """Return ``schema.name`` as a quoted identifier."""
-    return ".".join("`" + part.replace("`", "``") + "`" for part in (schema, name))

@@ -1,8 +1,8 @@
-"""Rows that workers take on lease: claim, heartbeat, fencing, reclaim.
+"""Rows that workers lease: claim, heartbeat, fencing and reclaim.
 
-The row is the truth and Redis only a wake-up. A worker claims a row by compare-and-set under
-``FOR UPDATE SKIP LOCKED``; every later write carries the attempt number it got (a fencing token),
-so a worker that was taken for dead can never overwrite the work of its successor.
+The row holds the state, Redis only wakes workers. A worker claims a row by compare-and-set under
+``FOR UPDATE SKIP LOCKED``. Each later write carries the attempt number as a fencing token, so a
+worker whose lease expired cannot overwrite the work of its successor.
 """
 
 import asyncio
@@ -20,11 +20,10 @@ from sysndd_core.logging import get_logger
 log = get_logger(__name__)
 
 LEASE_SECONDS = 12
-"""With the sweep's 10 s this bounds how long the row of a killed worker lies there: 22 s."""
+"""Lease in seconds. With the sweep, the row of a killed worker is reclaimed within 22 s."""
 
-# Seconds. What was rolled back (a deadlock, a lock that was held too long) is no reason to break
-# off an hour of work.
-_REPEAT_AFTER = (0.05, 0.2, 0.5)
+# Seconds before each retry. A deadlock or a lock wait timeout must not end an hour of work.
+_RETRY_DELAYS = (0.05, 0.2, 0.5)
 
 _T = TypeVar("_T")
 
@@ -38,16 +37,16 @@ class CancelReason(StrEnum):
 
 
 class ClaimState(StrEnum):
-    """How far the work on a claimed row has come, and so what may still cancel it."""
+    """Progress of the work on a claimed row, which decides what can still cancel it."""
 
     CLAIMED = "claimed"
-    """Anything cancels it: a request, a lost lease, a stopping worker."""
+    """A request, a lost lease or a stopping worker cancels the work."""
     SENDING = "sending"
-    """A stopping worker waits for its end; a request or a lost lease still cancels it."""
+    """A request or a lost lease cancels the work; a stopping worker waits for its end."""
     CLOSING = "closing"
-    """Past the point of no return: nothing cancels it."""
+    """Past the point of no return: the work cannot be cancelled."""
     CANCELLED = "cancelled"
-    """Its task has been cancelled, once, for ``Claim.cancel_reason``."""
+    """The task was cancelled, once, for ``Claim.cancel_reason``."""
 
 
 FencingToken = tuple[str, int]
@@ -56,16 +55,16 @@ FencingToken = tuple[str, int]
 
 @dataclass
 class Claim:
-    """One row in one worker's hands.
+    """A row that a worker has claimed.
 
     Attributes:
-        id: the row's primary key.
-        attempt: fencing token; 1 for the first start.
-        row: the columns that the table hands out, as they were when claimed.
-        state: set by the work; it only moves forward.
-        cancel_reason: set just before the work's task is cancelled, so that it knows why.
-        lease_until: when the lease ends by this process's own ``time.monotonic()``; renewed by the
-            heartbeat. It is counted from before the server was asked, so it is never too late.
+        id: Primary key of the row.
+        attempt: Attempt number, the fencing token; 1 for the first start.
+        row: The columns ``LeasedTable.claimed_columns`` at the time of the claim.
+        state: Set by the work; it only moves forward.
+        cancel_reason: Set before the task of the work is cancelled, so that the work knows why.
+        lease_until: End of the lease as a value of ``time.monotonic()``; the heartbeat renews it.
+            It counts from before the statement was sent, so it is never later than the server's.
     """
 
     id: str
@@ -77,19 +76,23 @@ class Claim:
 
     @property
     def fencing_token(self) -> FencingToken:
-        """Unique to this claim; a row lost and claimed again by the same worker has another."""
+        """Unique to this claim: if the same worker claims the row again, the token differs."""
         return self.id, self.attempt
 
     @property
     def lease_is_valid(self) -> bool:
-        """Whether nobody else can have claimed the row yet; answered without the database."""
+        """Whether no other worker can have claimed the row yet, without asking the database."""
         return time.monotonic() < self.lease_until
 
     def cancel(self, reason: CancelReason) -> bool:
-        """Record that the work is to be cancelled.
+        """Record why the work is cancelled, if it can still be cancelled.
+
+        Args:
+            reason: Why the work is cancelled.
 
         Returns:
-            Whether the caller must cancel the task: not past the point of no return, nor twice.
+            Whether the caller must cancel the task. False past the point of no return, and when
+            the task was already cancelled.
         """
         if self.state in (ClaimState.CLOSING, ClaimState.CANCELLED):
             return False
@@ -99,21 +102,37 @@ class Claim:
         return True
 
 
+@dataclass(frozen=True)
+class QueueDepth:
+    """Counts of a queue.
+
+    Attributes:
+        queued: Rows that wait to be claimed, including those that are due later.
+        running: Claimed rows.
+        oldest_seconds: Seconds for which the oldest queued row has been due; 0 if none is due
+            yet, None if none is queued.
+    """
+
+    queued: int
+    running: int
+    oldest_seconds: int | None
+
+
 class LeasedTable:
-    """Claim, renew and reclaim rows of one table of the platform schema.
+    """Claims, renews and reclaims rows of one table of the platform schema.
 
     Args:
-        database: the process's pool.
-        table: ``job`` or ``mail``; both have state, attempt, max_attempts, run_after, lease_until,
-            worker, started_at and finished_at.
-        exhausted: state of a row whose last attempt was lost.
+        database: Connection pool of the process.
+        table: ``job`` or ``mail``. Both have the columns state, attempt, max_attempts, run_after,
+            lease_until, worker, started_at and finished_at.
+        exhausted: State of a row whose last attempt was lost.
     """
 
     queue: Queue
-    keeps_log_lines = False
-    """Whether a worker keeps the log lines of each row's work in the platform schema."""
+    stores_log_lines = False
+    """Whether workers store the log lines of each row in the platform schema."""
     claimed_columns = "*"
-    """Columns of ``Claim.row``; ``id`` and ``attempt`` must be among them."""
+    """Columns of ``Claim.row``; must include ``id`` and ``attempt``."""
 
     def __init__(self, database: Database, *, table: str, exhausted: str) -> None:
         self.database = database
@@ -122,21 +141,21 @@ class LeasedTable:
         self.id_name = f"{table}_id"
 
     def _due(self) -> tuple[str, tuple[Any, ...]]:
-        """Condition, with its arguments, for the rows that this worker serves."""
+        """Return the condition, with its arguments, for the rows that this worker serves."""
         return "TRUE", ()
 
     async def claim(self, worker: str) -> Claim | None:
-        """Take the row that has been due the longest, or None when there is none."""
+        """Claim the row that has been due the longest; return None if no row is due."""
         return next(iter(await self.claim_batch(worker, 1)), None)
 
     async def claim_batch(self, worker: str, limit: int) -> list[Claim]:
-        """Take up to ``limit`` rows, those that have been due the longest first."""
+        """Claim up to ``limit`` rows, those that have been due the longest first."""
         condition, arguments = self._due()
-        asked = time.monotonic()
+        started = time.monotonic()
         async with self.database.transaction() as tx:
             rows = await tx.fetch_all(
-                f"SELECT {self.claimed_columns} FROM {self.table} WHERE {condition} AND state = 'queued'"
-                " AND run_after <= UTC_TIMESTAMP(6)"
+                f"SELECT {self.claimed_columns} FROM {self.table}"
+                f" WHERE {condition} AND state = 'queued' AND run_after <= UTC_TIMESTAMP(6)"
                 " ORDER BY run_after LIMIT %s FOR UPDATE SKIP LOCKED",
                 (*arguments, limit),
             )
@@ -149,73 +168,87 @@ class LeasedTable:
                 f" WHERE id IN ({', '.join(['%s'] * len(rows))})",
                 (worker, LEASE_SECONDS, *(row["id"] for row in rows)),
             )
-        lease_until = asked + LEASE_SECONDS
+        lease_until = started + LEASE_SECONDS
         return [
             Claim(id=row["id"], attempt=row["attempt"] + 1, row=row, lease_until=lease_until)
             for row in rows
         ]
 
     async def renew(self, claims: Sequence[Claim]) -> list[Claim]:
-        """Extend leases by their full length from now; return those whose row is no longer ours.
+        """Renew leases for their full length.
+
+        Args:
+            claims: The claims of this worker; at least one.
+
+        Returns:
+            The claims whose lease was lost.
 
         Raises:
-            DatabaseBusy: rolled back each of several times.
+            DatabaseBusy: The statement was rolled back at each attempt.
         """
-        asked = time.monotonic()
-        ours = await _repeated(lambda: self._renew(claims))
+        started = time.monotonic()
+        held = await _with_retries(lambda: self._renew(claims))
         for claim in claims:
-            if claim.fencing_token in ours:
-                claim.lease_until = asked + LEASE_SECONDS
-        return [claim for claim in claims if claim.fencing_token not in ours]
+            if claim.fencing_token in held:
+                claim.lease_until = started + LEASE_SECONDS
+        return [claim for claim in claims if claim.fencing_token not in held]
 
     async def _renew(self, claims: Sequence[Claim]) -> set[FencingToken]:
-        # Not `(id, attempt) IN (...)`: MariaDB would read, and lock, the whole table for it.
-        mine = " OR ".join(["(id = %s AND attempt = %s)"] * len(claims))
-        fences = [value for claim in claims for value in claim.fencing_token]
-        where = f"WHERE ({mine}) AND state = 'running'"
+        # With `(id, attempt) IN (...)`, MariaDB would read and lock the whole table.
+        claimed = " OR ".join(["(id = %s AND attempt = %s)"] * len(claims))
+        tokens = [value for claim in claims for value in claim.fencing_token]
+        where = f"WHERE ({claimed}) AND state = 'running'"
         async with self.database.connection() as connection:
             changed = await connection.execute(
-                f"UPDATE {self.table} SET lease_until = UTC_TIMESTAMP(6) + INTERVAL %s SECOND {where}",
-                (LEASE_SECONDS, *fences),
+                f"UPDATE {self.table}"
+                f" SET lease_until = UTC_TIMESTAMP(6) + INTERVAL %s SECOND {where}",
+                (LEASE_SECONDS, *tokens),
             )
             if changed == len(claims):
                 return {claim.fencing_token for claim in claims}
             rows = await connection.fetch_all(
-                f"SELECT id, attempt FROM {self.table} {where}", fences
+                f"SELECT id, attempt FROM {self.table} {where}", tokens
             )
         return {(row["id"], row["attempt"]) for row in rows}
 
     async def write(self, claim: Claim, assignments: str, arguments: tuple[Any, ...]) -> None:
-        """Change columns of a claimed row, fenced by its attempt.
+        """Change columns of a claimed row, if its attempt number is still the same.
 
         Args:
-            claim: what ``claim`` returned.
-            assignments: the SET clause, with ``%s`` for arguments.
+            claim: The claim of the row.
+            assignments: The SET clause, with ``%s`` for arguments.
+            arguments: Values for the SET clause.
 
         Raises:
-            LeaseLost: the row was reclaimed or has ended; nothing was written.
-            DatabaseBusy: rolled back each of several times.
+            LeaseLost: The row was reclaimed or has ended; nothing was written.
+            DatabaseBusy: The statement was rolled back at each attempt.
         """
-        await _repeated(lambda: self._write(claim, assignments, arguments))
+        await _with_retries(lambda: self._write(claim, assignments, arguments))
 
     async def _write(self, claim: Claim, assignments: str, arguments: tuple[Any, ...]) -> None:
-        fencing_token = (claim.id, claim.attempt)
-        ours = "WHERE id = %s AND attempt = %s AND state = 'running'"
+        token = claim.fencing_token
+        where = "WHERE id = %s AND attempt = %s AND state = 'running'"
         async with self.database.connection() as connection:
             changed = await connection.execute(
-                f"UPDATE {self.table} SET {assignments} {ours}", (*arguments, *fencing_token)
+                f"UPDATE {self.table} SET {assignments} {where}", (*arguments, *token)
             )
-            # The server counts an UPDATE that sets what is there already as zero changed rows.
+            # The server does not count a row whose columns already have the new values.
             if not changed and not await connection.fetch_one(
-                f"SELECT 1 FROM {self.table} {ours}", fencing_token
+                f"SELECT 1 FROM {self.table} {where}", token
             ):
-                raise LeaseLost(f"Attempt {claim.attempt} of {claim.id} is no longer ours.")
+                raise LeaseLost(f"Attempt {claim.attempt} of {claim.id} no longer holds the lease.")
 
     async def end(self, claim: Claim, state: str, assignments: str = "", *arguments: Any) -> None:
-        """Close a claimed row in ``state``, with further columns, fenced.
+        """Close a claimed row.
+
+        Args:
+            claim: The claim of the row.
+            state: Final state of the row.
+            assignments: Further assignments of the SET clause, with ``%s`` for arguments.
+            arguments: Values for the assignments.
 
         Raises:
-            LeaseLost: as ``write``.
+            LeaseLost: As for ``write``.
         """
         claim.state = ClaimState.CLOSING
         more = f", {assignments}" if assignments else ""
@@ -226,9 +259,17 @@ class LeasedTable:
         )
 
     async def release(self, claim: Claim, *, after_seconds: float = 0) -> None:
-        """Put a claimed row back into the queue without using up one of its attempts.
+        """Return a claimed row to the queue without using up an attempt.
 
-        The attempt number itself only ever grows (it is the fence), so the limit is raised.
+        The attempt number is the fencing token and must not decrease, so ``max_attempts`` is
+        raised.
+
+        Args:
+            claim: The claim of the row.
+            after_seconds: Seconds until the row is due again.
+
+        Raises:
+            LeaseLost: As for ``write``.
         """
         claim.state = ClaimState.CLOSING
         await self.write(
@@ -240,9 +281,10 @@ class LeasedTable:
         )
 
     async def reclaim(self) -> int:
-        """Take rows from workers whose lease ran out; return how many.
+        """Reclaim rows whose lease expired: queue those with attempts left, close the others.
 
-        A row with attempts left is queued again, any other is closed as ``exhausted``.
+        Returns:
+            The number of reclaimed rows.
         """
         last = "attempt >= max_attempts"
         return await self._change_unlocked(
@@ -254,29 +296,29 @@ class LeasedTable:
         )
 
     async def _change_unlocked(self, condition: str, assignments: str) -> int:
-        """Change every row that fulfils ``condition`` and nobody else is changing; return how many.
+        """Change each row that matches ``condition`` and is not locked; return their number.
 
-        Waiting for a row with the index entry locked that its writer wants next is a deadlock, and
-        it would be the living worker that pays for it.
+        Waiting for a locked row could deadlock with its writer, through another index, and the
+        server might roll back the running worker.
         """
         async with self.database.transaction() as tx:
             rows = await tx.fetch_all(
                 f"SELECT id FROM {self.table} WHERE {condition} FOR UPDATE SKIP LOCKED"
             )
             if rows:
-                places = ", ".join(["%s"] * len(rows))
+                placeholders = ", ".join(["%s"] * len(rows))
                 await tx.execute(
-                    f"UPDATE {self.table} SET {assignments} WHERE id IN ({places})",
+                    f"UPDATE {self.table} SET {assignments} WHERE id IN ({placeholders})",
                     [row["id"] for row in rows],
                 )
         return len(rows)
 
     def _lost_columns(self, last: str) -> str:
-        """Further assignments of ``reclaim``; ``last`` is the condition for a used-up row."""
+        """Return further assignments of ``reclaim``; ``last`` is true after the last attempt."""
         return ""
 
-    async def depth(self) -> Row:
-        """Count rows that are due or running: ``queued``, ``running``, ``oldest_seconds``."""
+    async def depth(self) -> QueueDepth:
+        """Count the queued and running rows of this queue."""
         condition, arguments = self._due()
         row = await self.database.fetch_one(
             "SELECT COALESCE(SUM(state = 'queued'), 0) AS queued,"
@@ -288,19 +330,19 @@ class LeasedTable:
         )
         assert row is not None
         oldest = row["oldest_seconds"]
-        return {
-            "queued": int(row["queued"]),
-            "running": int(row["running"]),
-            "oldest_seconds": max(0, int(oldest)) if oldest is not None else None,
-        }
+        return QueueDepth(
+            queued=int(row["queued"]),
+            running=int(row["running"]),
+            oldest_seconds=max(0, int(oldest)) if oldest is not None else None,
+        )
 
 
-async def _repeated(statement: Callable[[], Awaitable[_T]]) -> _T:
-    """Await a statement again that was rolled back, a few times."""
-    for pause in _REPEAT_AFTER:
+async def _with_retries(statement: Callable[[], Awaitable[_T]]) -> _T:
+    """Run a statement, again if it was rolled back, up to four times."""
+    for delay in _RETRY_DELAYS:
         try:
             return await statement()
         except DatabaseBusy as error:
             log.warning("write_retried", reason=error.detail)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(delay)
     return await statement()

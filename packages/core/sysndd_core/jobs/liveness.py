@@ -16,10 +16,10 @@ from sysndd_core.jobs.worker import SWEEP_SECONDS
 from sysndd_core.settings.database import DatabaseSettings
 
 # Two missed sweeps are tolerated.
-_FRESH_SECONDS = 3 * SWEEP_SECONDS
+_MAX_AGE_SECONDS = 3 * SWEEP_SECONDS
 
 
-def answer(settings: DatabaseSettings, queue: Queue) -> int:
+def check_liveness(settings: DatabaseSettings, queue: Queue) -> int:
     """Check the worker of this host; print problems to standard error.
 
     Args:
@@ -34,7 +34,7 @@ def answer(settings: DatabaseSettings, queue: Queue) -> int:
     except SysnddError as error:
         print(error.detail, file=sys.stderr)  # noqa: T201 - shown with "unhealthy"
         return 1
-    if age is None or age > _FRESH_SECONDS:
+    if age is None or age > _MAX_AGE_SECONDS:
         seen = "never" if age is None else f"{age:.0f} s ago"
         text = (
             f"The {queue.value} worker on this host has not reported recently (last seen: {seen})."

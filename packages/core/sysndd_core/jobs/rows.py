@@ -39,7 +39,7 @@ class JobRows(LeasedTable):
     """
 
     # For the page of the job.
-    keeps_log_lines = True
+    stores_log_lines = True
 
     def __init__(self, database: Database, wake_up: WakeUp, queue: Queue | None = None) -> None:
         super().__init__(database, table="job", exhausted=JobState.FAILED)
@@ -118,16 +118,6 @@ class JobRows(LeasedTable):
         if row is None:
             raise JobNotFound()
         return row
-
-    async def page(self, *, limit: int, offset: int) -> tuple[list[Row], int]:
-        """Return rows, latest first, and the total number of rows."""
-        async with self.database.connection() as connection:
-            total = await connection.fetch_one(f"SELECT COUNT(*) AS n FROM {self.table}")
-            rows = await connection.fetch_all(
-                f"SELECT * FROM {self.table} ORDER BY created_at DESC, id LIMIT %s OFFSET %s",
-                (limit, offset),
-            )
-        return rows, int(total["n"]) if total else 0
 
     async def request_cancel(self, tx: Transaction, job_id: str) -> None:
         """Cancel a queued job immediately, or request the cancellation of a running one.

@@ -63,7 +63,7 @@ class WakeUp:
         except (TimeoutError, RedisError, OSError) as error:
             log.warning("wake_up_failed", queue=queue.value, reason=type(error).__name__)
 
-    async def answers(self, timeout: float = 0.5) -> bool:
+    async def responds(self, timeout: float = 0.5) -> bool:
         """Return whether Redis responds to PING within ``timeout`` seconds."""
         try:
             async with asyncio.timeout(timeout):

@@ -1,8 +1,8 @@
-"""A worker process: wait for a wake-up or the sweep, claim rows, keep their leases alive.
+"""A worker process: waits for a wake-up or the sweep, claims rows and renews their leases.
 
-arq delivers the wake-up and nothing else. Its own retries, time-outs and results are not used: a
-job that dies under arq stays invisible for up to an hour, and arq's worker exits when Redis goes
-away. Here Redis may be stopped, frozen or flushed, and rows are still found within ``SWEEP``.
+arq only delivers wake-ups. Its retries, timeouts and results are not used, because a job that
+crashes under arq stays invisible for up to an hour, and arq's worker exits when Redis is stopped.
+Here, rows are claimed within ``SWEEP_SECONDS`` even if Redis is stopped, frozen or flushed.
 """
 
 import asyncio
@@ -37,46 +37,46 @@ log = get_logger(__name__)
 SWEEP_SECONDS = 10
 HEARTBEAT_SECONDS = LEASE_SECONDS / 4
 LOG_WRITE_SECONDS = 1
-OLD_LOG_SECONDS = 3600
+LOG_CLEANUP_SECONDS = 3600
 
 
 class ClaimedRows(Protocol):
-    """What a worker needs of a leased table."""
+    """The methods of a leased table that a worker uses."""
 
     queue: Queue
     id_name: str
-    """Name of the row's id in log lines: ``job_id``, ``mail_id``."""
-    keeps_log_lines: bool
-    """Whether the log lines of each row's work are kept in the platform schema."""
+    """Name of the row's ID in log lines: ``job_id`` or ``mail_id``."""
+    stores_log_lines: bool
+    """Whether the log lines of each row are stored in the platform schema."""
 
     async def claim_batch(self, worker: str, limit: int) -> list[Claim]:
-        """Take up to ``limit`` rows, those that have been due the longest first."""
+        """Claim up to ``limit`` rows, those that have been due the longest first."""
 
     async def renew(self, claims: Sequence[Claim]) -> list[Claim]:
-        """Extend the leases; return those that are lost."""
+        """Renew the leases; return the claims whose lease was lost."""
 
     async def cancel_requested(self, claim: Claim) -> bool:
-        """Tell whether its cancellation was requested."""
+        """Return whether the cancellation of the work was requested."""
 
     async def reclaim(self) -> int:
-        """Take rows from workers whose lease ran out."""
+        """Reclaim rows whose lease expired; return their number."""
 
 
 Perform = Callable[[Claim], Awaitable[None]]
-"""Does a claimed row's work and records its outcome; knows by ``claim.cancel_reason`` why it
-is cancelled."""
+"""Does the work of a claimed row and records its outcome. ``claim.cancel_reason`` explains a
+cancellation."""
 
 
 class Worker:
     """Serves one table until SIGTERM.
 
     Args:
-        database: the process's pool.
-        redis: where wake-ups come from.
-        rows: the table it claims from.
-        perform: the work.
-        concurrency: rows in hand at once.
-        interruptible: whether the work on a row may be cancelled when the process is told to stop.
+        database: Connection pool of the process.
+        redis: Settings of the Redis server that delivers wake-ups.
+        rows: The table to claim from.
+        perform: Does the work of a row.
+        concurrency: Maximum number of claimed rows.
+        interruptible: Returns whether a stopping worker may cancel the work on a row.
     """
 
     def __init__(
@@ -98,10 +98,10 @@ class Worker:
         self._interruptible = interruptible
         self._woken = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._in_hand: dict[asyncio.Task[None], Claim] = {}
+        self._claims: dict[asyncio.Task[None], Claim] = {}
 
     async def run(self) -> None:
-        """Work until SIGTERM or SIGINT, then finish or hand back what is in hand."""
+        """Work until SIGTERM or SIGINT, then complete or release the claimed rows."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
@@ -111,36 +111,29 @@ class Worker:
             asyncio.create_task(self._sweep()),
         ]
         try:
-            async with self._lines_kept(), self._leases_kept():
+            async with self._log_stored(), self._leases_renewed():
                 await self._serve()
-                await self._wind_up()
+                await self._finish_claims()
         finally:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
-            await self._sign_off()
+            await self._deregister()
         log.info("worker_stopped", worker=self.name)
 
     def stop(self) -> None:
-        """Take no further row; ``run`` returns once what is in hand is settled."""
+        """Claim no more rows; ``run`` returns when the claimed rows are completed or released."""
         self._stopping.set()
         self._woken.set()
 
     def wake(self) -> None:
-        """Look for rows now."""
+        """Check the queue now."""
         self._woken.set()
 
-    async def run_until_idle(self) -> None:
-        """Do everything that is due now and return: a burst, for the command line and tests."""
-        await self._rows.reclaim()
-        async with self._lines_kept(), self._leases_kept():
-            while claims := await self._rows.claim_batch(self.name, 1):
-                await self._begin(claims[0])
-
     @contextlib.asynccontextmanager
-    async def _lines_kept(self) -> AsyncIterator[None]:
-        """Keep the log lines of rows that want it."""
-        if not self._rows.keeps_log_lines:
+    async def _log_stored(self) -> AsyncIterator[None]:
+        """Store the log lines of each row while the block runs, if the table requires it."""
+        if not self._rows.stores_log_lines:
             yield
             return
         lines, root = JobLog(self._database), logging.getLogger()
@@ -157,45 +150,45 @@ class Worker:
     async def _serve(self) -> None:
         while not self._stopping.is_set():
             self._woken.clear()
-            await self._take_up()
+            await self._claim_due()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(SWEEP_SECONDS):
                     await self._woken.wait()
 
-    async def _take_up(self) -> None:
-        """Claim a batch once half of what may be in hand is settled; repeat while rows are due."""
-        while not self._stopping.is_set() and self._has_room:
-            free_slots = self._concurrency - len(self._in_hand)
+    async def _claim_due(self) -> None:
+        """Claim batches while rows are due, each once half of the capacity is free."""
+        while not self._stopping.is_set() and self._has_capacity:
+            free_slots = self._concurrency - len(self._claims)
             claims = await self._claim(free_slots)
             for claim in claims:
-                self._begin(claim)
+                self._start(claim)
             if len(claims) < free_slots:
                 return
 
     @property
-    def _has_room(self) -> bool:
-        return len(self._in_hand) <= self._concurrency // 2
+    def _has_capacity(self) -> bool:
+        return len(self._claims) <= self._concurrency // 2
 
-    def _begin(self, claim: Claim) -> asyncio.Task[None]:
+    def _start(self, claim: Claim) -> asyncio.Task[None]:
         task = asyncio.create_task(self._work(claim))
-        self._in_hand[task] = claim
-        task.add_done_callback(self._settled)
+        self._claims[task] = claim
+        task.add_done_callback(self._finished)
         return task
 
-    def _settled(self, task: asyncio.Task[None]) -> None:
-        del self._in_hand[task]
-        if self._has_room:
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        del self._claims[task]
+        if self._has_capacity:
             self._woken.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("unhandled_job_error", exc_info=error)
 
-    async def _wind_up(self) -> None:
-        # A task that is cancelled before its first step never gets to release its row.
+    async def _finish_claims(self) -> None:
+        # A task that is cancelled before its first step could not release its row.
         await asyncio.sleep(0)
-        for task, claim in list(self._in_hand.items()):
+        for task, claim in list(self._claims.items()):
             if self._interruptible(claim) and claim.cancel(CancelReason.WORKER_STOPPING):
                 task.cancel()
-        await asyncio.gather(*self._in_hand, return_exceptions=True)
+        await asyncio.gather(*self._claims, return_exceptions=True)
 
     async def _claim(self, limit: int) -> list[Claim]:
         try:
@@ -205,42 +198,42 @@ class Worker:
             return []
 
     async def _work(self, claim: Claim) -> None:
-        # For as long as the task lives, and for nobody else.
-        structlog.contextvars.bind_contextvars(**self._names(claim))
+        # Bound to the context of this task, so it ends with the task.
+        structlog.contextvars.bind_contextvars(**self._log_context(claim))
         await self._perform(claim)
 
-    def _names(self, claim: Claim) -> dict[str, str | int]:
-        """Return what names the row in every log line."""
-        names: dict[str, str | int] = {self._rows.id_name: claim.id, "attempt": claim.attempt}
+    def _log_context(self, claim: Claim) -> dict[str, str | int]:
+        """Return the values that identify the row in each log line."""
+        context: dict[str, str | int] = {self._rows.id_name: claim.id, "attempt": claim.attempt}
         if claim.row.get("request_id"):
-            # The request that asked for it: one id leads from its log lines to these.
-            names["request_id"] = claim.row["request_id"]
-        return names
+            # Links the lines of the request with those of its job.
+            context["request_id"] = claim.row["request_id"]
+        return context
 
     @contextlib.asynccontextmanager
-    async def _leases_kept(self) -> AsyncIterator[None]:
-        beating = asyncio.create_task(self._heartbeat())
+    async def _leases_renewed(self) -> AsyncIterator[None]:
+        heartbeat = asyncio.create_task(self._heartbeat())
         try:
             yield
         finally:
-            beating.cancel()
-            await asyncio.gather(beating, return_exceptions=True)
+            heartbeat.cancel()
+            await asyncio.gather(heartbeat, return_exceptions=True)
 
     async def _heartbeat(self) -> None:
-        """Renew all leases together; cancel the work whose lease is lost or that is not wanted."""
+        """Renew all leases with one statement; cancel work that lost its lease or must stop."""
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
-            in_hand = dict(self._in_hand)
-            if not in_hand:
+            claims = dict(self._claims)
+            if not claims:
                 continue
-            reasons = await self._renew(list(in_hand.values()))
-            for task, claim in in_hand.items():
+            reasons = await self._renew(list(claims.values()))
+            for task, claim in claims.items():
                 reason = reasons.get(claim.fencing_token)
                 if reason is not None and claim.cancel(reason):
                     task.cancel()
 
     async def _renew(self, claims: list[Claim]) -> dict[FencingToken, CancelReason]:
-        """Return the claims whose work is to be cancelled, with the reason for each."""
+        """Renew the leases; return the claims whose work must be cancelled, with the reasons."""
         reasons: dict[FencingToken, CancelReason] = {}
         try:
             async with asyncio.timeout(HEARTBEAT_SECONDS):
@@ -252,27 +245,27 @@ class Worker:
                     ):
                         reasons[claim.fencing_token] = CancelReason.CANCEL_REQUESTED
         except (SysnddError, TimeoutError) as error:
-            self._log_not_renewed(claims, str(error) or type(error).__name__)
+            self._log_heartbeat_failure(claims, str(error) or type(error).__name__)
         except Exception as error:
-            # Whatever it was: without its heartbeat a worker would lose every row.
+            # Without its heartbeat, the worker would lose every row.
             log.exception("heartbeat_failed")
-            self._log_not_renewed(claims, type(error).__name__)
+            self._log_heartbeat_failure(claims, type(error).__name__)
         for claim in claims:
-            # By our own clock, since the database may be what does not answer.
+            # Uses the local clock, because the database may be unavailable.
             if not claim.lease_is_valid:
                 reasons.setdefault(claim.fencing_token, CancelReason.LEASE_LOST)
         return reasons
 
-    def _log_not_renewed(self, claims: list[Claim], reason: str) -> None:
+    def _log_heartbeat_failure(self, claims: list[Claim], reason: str) -> None:
         for claim in claims:
-            with structlog.contextvars.bound_contextvars(**self._names(claim)):
+            with structlog.contextvars.bound_contextvars(**self._log_context(claim)):
                 log.warning("heartbeat_failed", reason=reason)
 
     async def _sweep(self) -> None:
-        """Every ten seconds: be seen, reclaim rows of dead workers, look for forgotten ones."""
+        """Register the worker, reclaim expired leases and check the queue, every ten seconds."""
         while True:
             try:
-                await self._sign_on()
+                await self._register()
                 reclaimed = await self._rows.reclaim()
                 if reclaimed:
                     log.warning("leases_reclaimed", rows=reclaimed)
@@ -283,7 +276,8 @@ class Worker:
             self._woken.set()
             await asyncio.sleep(SWEEP_SECONDS)
 
-    async def _sign_on(self) -> None:
+    async def _register(self) -> None:
+        """Report that this worker is alive, and delete rows of workers that stopped long ago."""
         await self._database.execute(
             f"INSERT INTO {self._database.ops}.worker (name, queue, started_at, seen_at)"
             " VALUES (%s, %s, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))"
@@ -295,14 +289,14 @@ class Worker:
             " WHERE seen_at < UTC_TIMESTAMP(6) - INTERVAL 1 DAY"
         )
 
-    async def _sign_off(self) -> None:
+    async def _deregister(self) -> None:
         with contextlib.suppress(SysnddError):
             await self._database.execute(
                 f"DELETE FROM {self._database.ops}.worker WHERE name = %s", (self.name,)
             )
 
     async def _listen(self) -> None:
-        """Set ``_woken`` whenever a wake-up arrives; outlive every failure of Redis."""
+        """Set ``_woken`` for each wake-up; reconnect after each failure of Redis."""
 
         async def wake(_: dict[Any, Any], row_id: str) -> None:
             self.wake()
@@ -337,10 +331,10 @@ class Worker:
 
 
 async def _write_lines(lines: JobLog) -> None:
-    old_at = time.monotonic()
+    cleanup_at = time.monotonic()
     while True:
         await asyncio.sleep(LOG_WRITE_SECONDS)
         await lines.write()
-        if time.monotonic() >= old_at:
+        if time.monotonic() >= cleanup_at:
             await lines.remove_old()
-            old_at = time.monotonic() + OLD_LOG_SECONDS
+            cleanup_at = time.monotonic() + LOG_CLEANUP_SECONDS

@@ -2,17 +2,16 @@
 
 import json
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from email.utils import make_msgid
 from enum import StrEnum
 from typing import Any
 
 from structlog.contextvars import get_contextvars
 
-from sysndd_core.db.database import Database, Row, Transaction
-from sysndd_core.jobs.leases import LeasedTable
+from sysndd_core.db.database import Database, Transaction
+from sysndd_core.jobs.leases import LeasedTable, QueueDepth
 from sysndd_core.jobs.models import Queue
-from sysndd_core.jobs.rows import JOB_ID
 from sysndd_core.jobs.wake_up import WakeUp
 
 _MAIL_ATTEMPTS = 200
@@ -48,8 +47,8 @@ class NewMail:
         context: Typed fields of the template as JSON values; never a valid token.
         expires_after: Seconds after which the email is cancelled, because its link has expired.
         on_unknown_outcome: What to do when delivery is unknown. Security emails are resent with
-            the same
-            Message-ID, because a duplicate is better than no email. Others are put on hold.
+            the same Message-ID, because a duplicate is better than no email. Others are put on
+            hold.
     """
 
     purpose: str
@@ -58,6 +57,19 @@ class NewMail:
     context: dict[str, Any] = field(default_factory=dict)
     expires_after: int = 48 * 3600
     on_unknown_outcome: OnUnknownOutcome = OnUnknownOutcome.RESEND
+
+
+@dataclass(frozen=True)
+class OutboxDepth(QueueDepth):
+    """Counts of the outbox.
+
+    Attributes:
+        held: Emails on hold; an operator decides whether to resend them.
+        failed: Emails that the server rejected permanently.
+    """
+
+    held: int
+    failed: int
 
 
 class MailRows(LeasedTable):
@@ -90,8 +102,8 @@ class MailRows(LeasedTable):
         mail_id = str(uuid.uuid4())
         await tx.execute(
             f"INSERT INTO {self.table} (id, purpose, recipient, template, context, message_id,"
-            " max_attempts, run_after, expires_at, on_unknown_outcome, requested_by, request_id, created_at)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, UTC_TIMESTAMP(6),"
+            " max_attempts, run_after, expires_at, on_unknown_outcome, requested_by, request_id,"
+            " created_at) VALUES (%s, %s, %s, %s, %s, %s, %s, UTC_TIMESTAMP(6),"
             " UTC_TIMESTAMP(6) + INTERVAL %s SECOND, %s, %s, %s, UTC_TIMESTAMP(6))",
             (
                 mail_id,
@@ -114,21 +126,13 @@ class MailRows(LeasedTable):
         """Wake the mailers. Never raises."""
         await self._wake_up.announce(Queue.MAIL, mail_id)
 
-    async def get(self, mail_id: str) -> Row | None:
-        """Return one row, or None if there is none with this ID."""
-        if JOB_ID.fullmatch(mail_id) is None:
-            return None
-        return await self.database.fetch_one(
-            f"SELECT * FROM {self.table} WHERE id = %s", (mail_id,)
-        )
-
-    async def depth(self) -> Row:
-        """Return the counts of ``LeasedTable.depth``, plus ``held`` and ``failed``."""
-        row = await super().depth()
-        more = await self.database.fetch_one(
+    async def depth(self) -> OutboxDepth:
+        """Count the emails that are queued, running, on hold or failed."""
+        queue = await super().depth()
+        ended = await self.database.fetch_one(
             "SELECT COALESCE(SUM(state = 'held'), 0) AS held,"
             f" COALESCE(SUM(state = 'failed'), 0) AS failed FROM {self.table}"
             " WHERE state IN ('held', 'failed')"
         )
-        assert more is not None
-        return row | {"held": int(more["held"]), "failed": int(more["failed"])}
+        assert ended is not None
+        return OutboxDepth(**asdict(queue), held=int(ended["held"]), failed=int(ended["failed"]))

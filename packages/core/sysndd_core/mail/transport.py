@@ -1,6 +1,26 @@
 """The state of the mailers' circuit breakers: written by mailers, read by the health check."""
 
-from sysndd_core.db.database import Database, Row
+from dataclasses import dataclass
+from datetime import datetime
+
+from sysndd_core.db.database import Database, utc
+
+
+@dataclass(frozen=True)
+class OpenBreaker:
+    """An open circuit breaker.
+
+    Attributes:
+        name: Worker name of the mailer.
+        since: When the breaker opened, in UTC.
+        code: SMTP reply code that opened the breaker, if there was one.
+        reason: One sentence for the operator.
+    """
+
+    name: str
+    since: datetime
+    code: int | None
+    reason: str | None
 
 
 class TransportRows:
@@ -49,10 +69,15 @@ class TransportRows:
             (name,),
         )
 
-    async def open_ones(self, seen_within: int = 180) -> list[Row]:
-        """Return the open breakers of mailers that reported within ``seen_within`` seconds."""
-        return await self._database.fetch_all(
+    async def open_breakers(self, seen_within: int = 180) -> list[OpenBreaker]:
+        """Return the open circuit breakers, the one that opened first comes first.
+
+        Args:
+            seen_within: Seconds within which a mailer must have reported.
+        """
+        rows = await self._database.fetch_all(
             f"SELECT name, since, code, reason FROM {self._table} WHERE state = 'open'"
             " AND seen_at > UTC_TIMESTAMP(6) - INTERVAL %s SECOND ORDER BY since",
             (seen_within,),
         )
+        return [OpenBreaker(**row | {"since": utc(row["since"])}) for row in rows]

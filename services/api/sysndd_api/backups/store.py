@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from sysndd_api.backups.models import InspectionView
 from sysndd_core.db.database import Connection, Database
+from sysndd_core.sql.identifiers import quote_name
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,8 @@ class BackupStore:
         Raises:
             DatabaseBusy: The count exceeded the time limit of a statement.
         """
-        quoted = table.replace("`", "``")
         row = await self._database.fetch_one(
-            f"SELECT COUNT(*) AS n FROM {self._database.app}.`{quoted}`"
+            f"SELECT COUNT(*) AS n FROM {self._database.app}.{quote_name(table)}"
         )
         return int(row["n"]) if row else 0
 

@@ -91,7 +91,7 @@ def describe(result: dict[str, Any]) -> str:
         lines.append(
             f"  {one['user_name']} will revert to an older {', '.join(one['older'])}{role}"
         )
-    if result["needs_second_word"]:
+    if "no_administrator" in result["required_consents"]:
         lines.append(
             "The backup contains no active administrator. A restore requires"
             f" --accept {Consent.NO_ADMINISTRATOR}."

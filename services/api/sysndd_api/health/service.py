@@ -11,7 +11,7 @@ from sysndd_api.health.drift import DriftWatch
 from sysndd_api.health.store import HealthStore
 from sysndd_api.settings import ApiSettings
 from sysndd_core.backups.directory import BackupDirectory
-from sysndd_core.db.database import Database, PoolState, utc
+from sysndd_core.db.database import Database, PoolState
 from sysndd_core.db.schema_version import SchemaState, pending
 from sysndd_core.errors import SysnddError
 from sysndd_core.health import Check, Status, worst
@@ -161,7 +161,7 @@ class Health:
         return Check(Status.FAIL, _pending_reason(state), observed)
 
     async def _check_redis(self) -> Check:
-        if await self._wake_up.answers():
+        if await self._wake_up.responds():
             return Check(Status.PASS)
         return Check(
             Status.WARN, "Redis does not answer. Jobs and emails start up to ten seconds late."
@@ -172,10 +172,10 @@ class Health:
 
     async def _check_queue(self, rows: LeasedTable) -> Check:
         depth = await rows.depth()
-        oldest = depth["oldest_seconds"]
+        oldest = depth.oldest_seconds
         if oldest is not None and oldest > _SLOW_QUEUE_SECONDS:
-            return Check(Status.WARN, f"Oldest queued item is {oldest} s overdue.", depth)
-        return Check(Status.PASS, observed=depth)
+            return Check(Status.WARN, f"Oldest queued item is {oldest} s overdue.", asdict(depth))
+        return Check(Status.PASS, observed=asdict(depth))
 
     async def _check_mails(self) -> Check:
         found = await self._check_queue(self._mails)
@@ -186,18 +186,17 @@ class Health:
         return found
 
     async def _check_mail_transport(self) -> Check:
-        broken = await self._transports.open_ones()
+        broken = await self._transports.open_breakers()
         if not broken:
             return Check(Status.PASS, observed={"circuit_breaker": "closed"})
         first = broken[0]
-        since = utc(first["since"])
         observed = {
             "circuit_breaker": "open",
-            "since": since.isoformat() if since else None,
-            "smtp_code": first["code"],
+            "since": first.since.isoformat(),
+            "smtp_code": first.code,
             "mailers": len(broken),
         }
-        reason = f"Circuit breaker is open: {first['reason']}. See GET /api/admin/smtp/test."
+        reason = f"Circuit breaker is open: {first.reason}. See GET /api/admin/smtp/test."
         return Check(Status.WARN, reason, observed)
 
     async def _check_workers(self) -> Check:

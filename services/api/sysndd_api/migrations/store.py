@@ -7,7 +7,9 @@ from datetime import datetime
 
 from sysndd_api.migrations.models import PlanView, StatementView
 from sysndd_core.db.database import Database, utc
+from sysndd_core.db.schema_version import LEDGER
 from sysndd_core.errors import SchemaChanging
+from sysndd_core.sql.identifiers import qualified_name
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,10 @@ class MigrationStore:
 
     async def ledger(self, schema: str) -> list[LedgerEntry]:
         """Return every row of a schema's ledger; empty if there is no ledger yet."""
-        quoted = schema.replace("`", "``")
         try:
             rows = await self._database.fetch_all(
                 "SELECT filename, checksum, applied_at, duration_ms, statements, success,"
-                f" applied_by, tool_version, run_id, error FROM `{quoted}`.schema_version"
+                f" applied_by, tool_version, run_id, error FROM {qualified_name(schema, LEDGER)}"
             )
         except SchemaChanging:
             return []

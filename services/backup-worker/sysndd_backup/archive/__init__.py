@@ -1,1 +1,1 @@
-"""Backup files: compression, encryption, the directory, the off-site copy, and retention."""
+"""Backup files: compression, encryption, off-site copies and retention."""

@@ -1,10 +1,9 @@
-"""Encryption at rest: backups are written to age recipients and read with an age identity.
+"""Encryption at rest: backups are encrypted to age recipients and decrypted with age identities.
 
-The age library moves whole streams from a reader to a writer, so it runs in a thread with a pipe on
-our side; memory stays at the pipe's size. A worker that has only recipients can write backups that
-it can't read.
+The age library copies from a reader to a writer, so it runs in a thread that is connected by a
+pipe, which also limits memory. A worker with recipients only can create backups, but not read them.
 
-Source: https://age-encryption.org/v1 (the file format).
+Source: https://age-encryption.org/v1 (file format).
 """
 
 import contextlib
@@ -30,15 +29,15 @@ SUFFIX = ".age"
 
 _BUFFER = 1 << 18
 HEADER_BYTES = 1 << 17
-"""Enough of a file to tell whether a key fits: its header and the first piece of its content."""
+"""Bytes of a file that suffice to test a key: the header and the first chunk of the content."""
 
 
 class Keys:
-    """Whom to encrypt to, and what to decrypt with.
+    """The recipients to encrypt to, and the identities to decrypt with.
 
     Args:
-        recipients: as text; none for plain backups.
-        identities: the library's objects.
+        recipients: Public keys as text; empty for backups without encryption.
+        identities: Private keys, as objects of the age library.
     """
 
     def __init__(self, recipients: tuple[str, ...] = (), identities: tuple[Any, ...] = ()) -> None:
@@ -48,42 +47,49 @@ class Keys:
 
     @classmethod
     def configured(cls, settings: EncryptionSettings) -> "Keys":
-        """Return the keys that the settings name."""
+        """Return the keys from the settings."""
         return cls(
             recipients=tuple(split_recipients(settings.recipients)),
             identities=tuple(parse_identity(text) for text in split_identities(settings.identity)),
         )
 
     def check_own(self) -> None:
-        """Make sure that what is written now can be read again here.
+        """Check that the identities can decrypt new backups.
 
         Raises:
-            EncryptionKeyMissing, EncryptionKeyWrong.
+            EncryptionKeyMissing: New backups are encrypted, but there is no identity.
+            EncryptionKeyWrong: No identity belongs to one of the recipients.
         """
         if self._to:
             self._check(_Bytes(pyrage.encrypt(b"x", self._to)), "new backups")
 
     def check_header(self, header: bytes, name: str) -> None:
-        """Make sure that an identity fits, by a file's first ``HEADER_BYTES``.
+        """Check that an identity can decrypt a file.
+
+        Args:
+            header: The first ``HEADER_BYTES`` of the file.
+            name: Name of the backup, for the error.
 
         Raises:
-            EncryptionKeyMissing, EncryptionKeyWrong.
-            BackupDamaged: it is no age file.
+            EncryptionKeyMissing: There is no identity.
+            EncryptionKeyWrong: The file is encrypted to other recipients.
+            BackupDamaged: The file is not an age file.
         """
         self._check(_Bytes(header), name)
 
-    def are_of(self, recipients: list[str]) -> bool:
-        """Tell whether an identity here belongs to one of some recipients.
+    def match_any(self, recipients: list[str]) -> bool:
+        """Return whether an age identity belongs to one of the recipients.
 
-        Only an age identity says whose it is; an SSH key's recipient is not known from it.
+        SSH keys are ignored, because the library cannot derive their recipient.
         """
-        public = {str(one.to_public()) for one in self._with if hasattr(one, "to_public")}
+        public = {str(key.to_public()) for key in self._with if hasattr(key, "to_public")}
         return bool(public & set(recipients))
 
     def _check(self, source: "_Bytes", name: str) -> None:
         if not self._with:
             raise EncryptionKeyMissing(
-                f"{name}: encrypted, and BACKUP_ENCRYPTION_IDENTITY is not set here."
+                f"{name} cannot be decrypted, because BACKUP_ENCRYPTION_IDENTITY is not set. Set"
+                " it to the identity of one of the recipients."
             )
         try:
             pyrage.decrypt_io(source, _FirstBytes(), self._with)
@@ -91,21 +97,22 @@ class Keys:
             return
         except pyrage.DecryptError as error:
             if "No matching keys" not in str(error):
-                raise BackupDamaged(f"{name}: {error}.") from error
+                raise BackupDamaged(f"{name} cannot be decrypted: {error}.") from error
             raise EncryptionKeyWrong(
-                f"{name} is encrypted to other recipients than BACKUP_ENCRYPTION_IDENTITY's."
+                f"{name} cannot be decrypted, because BACKUP_ENCRYPTION_IDENTITY does not belong to"
+                " any of its recipients. Set it to the identity of one of them."
             ) from error
         except OSError as error:
-            raise BackupDamaged(f"{name}: {error}.") from error
+            raise BackupDamaged(f"{name} cannot be decrypted: {error}.") from error
 
     @contextlib.contextmanager
     def encrypting(self, raw: "Sink") -> Iterator["Sink"]:
-        """Yield a sink whose bytes reach ``raw`` encrypted, all of them once the block is left.
+        """Yield a sink that encrypts into ``raw``; complete at the end of the block.
 
-        Without recipients that is ``raw`` itself.
+        Without recipients, the sink is ``raw`` itself.
 
         Raises:
-            OSError: what writing to ``raw`` raised, from ``write`` or at the end.
+            OSError: Writing to ``raw`` failed; raised by ``write`` or at the end of the block.
         """
         if not self._to:
             yield raw
@@ -119,11 +126,12 @@ class Keys:
         sink.close()
 
     def open(self, path: Path, *, name: str | None = None) -> IO[bytes]:
-        """Return the decrypted bytes of a file; reading raises OSError where it is damaged.
+        """Return a stream of a file's decrypted bytes; reading raises OSError if it is damaged.
 
         Args:
-            path: of the file.
-            name: tells whether it is encrypted, where the path does not.
+            path: Path of the file.
+            name: Name that ends in ``.age`` if the file is encrypted; the name of ``path`` by
+                default.
         """
         if not (name or path.name).endswith(SUFFIX):
             return path.open("rb")
@@ -131,22 +139,22 @@ class Keys:
 
 
 class Sink(Protocol):
-    """Where bytes go."""
+    """A stream to write to."""
 
     def write(self, data: bytes, /) -> int:
-        """Take bytes; return how many were taken."""
+        """Write bytes; return their number."""
 
     def flush(self) -> None:
-        """Pass on what is buffered."""
+        """Write buffered bytes."""
 
 
 class _EncryptingSink:
-    """The writing end of a pipe whose other end the library reads in a thread."""
+    """The writing end of a pipe; the library reads the other end in a thread."""
 
     def __init__(self, raw: "Sink", recipients: list[Any]) -> None:
         source, target = os.pipe()
         self._pipe = FileIO(target, "wb")
-        self._kept = _KeepsError(raw)
+        self._target = _ErrorRecorder(raw)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, args=(recipients, source), daemon=True)
         self._thread.start()
@@ -162,31 +170,31 @@ class _EncryptingSink:
         return len(data)
 
     def flush(self) -> None:
-        """There is no buffer on our side."""
+        """Do nothing: this side has no buffer."""
 
     def close(self) -> None:
-        """Wait until everything has reached the file."""
+        """Wait until all bytes are written to the target."""
         self._pipe.close()
         self._thread.join()
-        error = self._kept.error or self._error
+        error = self._target.error or self._error
         if error is not None:
             raise error
 
     def abandon(self) -> None:
-        """Let the thread end; what it wrote is worth nothing."""
+        """End the thread; the caller discards what it wrote."""
         with contextlib.suppress(Exception):
             self.close()
 
     def _run(self, recipients: list[Any], source: int) -> None:
         with open(source, "rb", buffering=_BUFFER) as reader:
             try:
-                pyrage.encrypt_io(reader, self._kept, recipients)
+                pyrage.encrypt_io(reader, self._target, recipients)
             except BaseException as error:  # noqa: BLE001 - raised again by the writing thread
                 self._error = error
 
 
-class _KeepsError:
-    """Passes bytes on, and keeps the error of a full disk: the library changes it on its way."""
+class _ErrorRecorder:
+    """Writes to a sink and records its error, such as a full disk, which the library replaces."""
 
     def __init__(self, raw: "Sink") -> None:
         self.error: OSError | None = None
@@ -204,7 +212,7 @@ class _KeepsError:
 
 
 class _DecryptingSource(RawIOBase):
-    """The reading end of a pipe that the library fills in a thread."""
+    """The reading end of a pipe; the library writes to the other end in a thread."""
 
     def __init__(self, path: Path, identities: list[Any]) -> None:
         super().__init__()
@@ -229,7 +237,7 @@ class _DecryptingSource(RawIOBase):
 
     def close(self) -> None:
         if not self.closed:
-            # The thread gets EPIPE when it is not done.
+            # If the thread is still writing, it fails with EPIPE and ends.
             self._pipe.close()
             self._thread.join()
         super().close()
@@ -244,22 +252,22 @@ class _DecryptingSource(RawIOBase):
 
 
 class _Bytes:
-    """A reader of bytes that are in memory."""
+    """A reader of bytes in memory."""
 
     def __init__(self, data: bytes) -> None:
         self._rest = memoryview(data)
 
     def read(self, size: int, /) -> bytes:
-        piece, self._rest = self._rest[:size], self._rest[size:]
-        return bytes(piece)
+        chunk, self._rest = self._rest[:size], self._rest[size:]
+        return bytes(chunk)
 
 
 class _KeyFitsError(Exception):
-    """The first bytes came out."""
+    """Decryption returned the first bytes, so the key fits."""
 
 
 class _FirstBytes:
-    """Ends a decryption at its first bytes: all we want to know is whether there are any."""
+    """Aborts a decryption at its first bytes, which show that the key fits."""
 
     def write(self, data: bytes, /) -> int:
         raise _KeyFitsError

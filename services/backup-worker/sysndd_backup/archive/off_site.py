@@ -1,7 +1,7 @@
-"""Keeps the off-site storage in step with the directory, and downloads what is only there.
+"""Synchronises off-site storage with the backup directory, and downloads off-site copies.
 
-Its failure never fails a backup: the local file stays, the manifest says what went wrong, and the
-copy is tried again every few minutes.
+A failure of the storage never fails a backup: the local file remains, the manifest records the
+error, and the copy is retried every five minutes.
 """
 
 import asyncio
@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from sysndd_backup.archive.directory import partial_file
 from sysndd_backup.progress import Progress, ProgressReporter, run_with_progress
 from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.backups.manifest import BackupManifest
@@ -30,11 +29,11 @@ _SYNC_SECONDS = 300
 
 
 class OffsiteStorage:
-    """The bucket that holds a copy of every backup.
+    """Off-site storage with a copy of every backup.
 
     Args:
-        store: the directory.
-        copies: the bucket.
+        store: The backup directory.
+        copies: The copies in the bucket.
     """
 
     def __init__(self, store: BackupDirectory, copies: S3Copies) -> None:
@@ -44,24 +43,26 @@ class OffsiteStorage:
     async def copy(
         self, name: str, progress: Progress | None = None, *, percent: int = 0
     ) -> BackupManifest:
-        """Copy a local backup; return its manifest, with the result of the copy.
+        """Copy a local backup to off-site storage.
 
-        Never raises for a failure of the storage. A backup that another process is copying right
-        now is skipped.
+        Does nothing if another process is copying the same backup.
 
         Args:
-            name: of a listed backup.
-            progress: shown to the operator; None outside of jobs.
-            percent: of the job, during the copy.
+            name: Name of the backup.
+            progress: Reports the progress of the job; None outside jobs.
+            percent: Percent of the job during the copy.
+
+        Returns:
+            The manifest, which records the copy, or the error if the storage failed.
 
         Raises:
-            BackupNotFound: it was deleted meanwhile.
+            BackupNotFound: The backup was deleted during the copy.
         """
         manifest = await asyncio.to_thread(self._store.manifest, name)
         path = self._store.path(name)
         try:
-            with _exclusive(path) as ours:
-                if not ours:
+            with _exclusive(path) as locked:
+                if not locked:
                     return manifest
                 offsite = await run_with_progress(
                     lambda report: self.copies.put(manifest, path, report),
@@ -78,34 +79,45 @@ class OffsiteStorage:
         return manifest
 
     async def upload_manifest(self, name: str) -> None:
-        """Write the manifest of a copy again, after a verification for instance. Never raises."""
+        """Write the current manifest of a copy, for example after a verification.
+
+        A failure is only logged: the next synchronisation repeats it.
+        """
         with contextlib.suppress(BackupNotFound):
             manifest = await asyncio.to_thread(self._store.manifest, name)
             if manifest.offsite is not None:
                 try:
                     await asyncio.to_thread(self.copies.put_manifest, manifest)
                 except OffsiteStorageUnavailable as error:
-                    log.warning("offsite_manifest_not_written", name=name, reason=error.detail)
+                    log.warning("offsite_manifest_write_failed", name=name, reason=error.detail)
 
     async def download(
         self, manifest: BackupManifest, progress: Progress | None = None, *, percent: int = 0
     ) -> None:
-        """Download a file that is only off-site, and check its hash.
+        """Download an off-site copy to the backup directory, and check its hash.
+
+        Args:
+            manifest: Manifest of a backup without a local file.
+            progress: Reports the progress of the job; None outside jobs.
+            percent: Percent of the job during the download.
 
         Raises:
-            OffsiteStorageUnavailable, BackupDamaged, InsufficientStorage: nothing is left of it.
+            OffsiteStorageUnavailable: The storage rejected the request or does not respond.
+            BackupDamaged: The copy does not match its manifest.
+            InsufficientStorage: There is not enough free space.
         """
         free = self._store.free_bytes()
         if free < manifest.size_bytes:
             raise InsufficientStorage(
-                f"The copy has {manifest.size_bytes:,} bytes and the backup directory {free:,} free.",
+                f"The off-site copy of {manifest.name} has {manifest.size_bytes:,} bytes, but the"
+                f" backup directory has only {free:,} bytes free. Free some space, then try again.",
                 needed_bytes=manifest.size_bytes,
                 free_bytes=free,
             )
-        with partial_file(self._store, manifest.name) as (partial, file):
+        with self._store.partial_file(manifest.name) as (partial, file):
             await run_with_progress(
                 lambda report: self.copies.fetch(manifest, file, report),
-                ProgressReporter(progress, "fetching", (percent, percent), manifest.size_bytes),
+                ProgressReporter(progress, "downloading", (percent, percent), manifest.size_bytes),
             )
             file.flush()
             await asyncio.to_thread(os.fsync, file.fileno())
@@ -114,7 +126,7 @@ class OffsiteStorage:
         log.info("offsite_copy_downloaded", name=manifest.name)
 
     async def run_forever(self) -> None:
-        """Bring both locations in step, now and every five minutes."""
+        """Synchronise both locations, now and every five minutes."""
         while True:
             try:
                 await self.synchronize()
@@ -125,41 +137,44 @@ class OffsiteStorage:
             await asyncio.sleep(_SYNC_SECONDS)
 
     async def synchronize(self) -> None:
-        """List what is only off-site, forget what is gone there, and copy what is only here.
+        """Synchronise both locations.
+
+        Adds off-site copies to the list of backups, removes backups from it whose only copy was
+        deleted off-site, and copies local backups.
 
         Raises:
-            OffsiteStorageUnavailable: the storage does not answer; nothing was changed.
+            OffsiteStorageUnavailable: The storage does not respond; nothing was changed.
         """
-        here = {one.name: one for one in await asyncio.to_thread(self._store.manifests)}
-        there = {one.name: one for one in await asyncio.to_thread(self.copies.manifests)}
-        for name, manifest in there.items():
-            if name not in here and manifest.offsite is not None:
+        listed = {one.name: one for one in await asyncio.to_thread(self._store.manifests)}
+        copied = {one.name: one for one in await asyncio.to_thread(self.copies.manifests)}
+        for name, manifest in copied.items():
+            if name not in listed and manifest.offsite is not None:
                 await asyncio.to_thread(self._store.write_manifest, manifest)
-        for name, manifest in here.items():
+        for name, manifest in listed.items():
             with contextlib.suppress(BackupNotFound):
-                await self._synchronize(name, manifest, there.get(name))
+                await self._synchronize(name, manifest, copied.get(name))
 
     async def _synchronize(
-        self, name: str, here: BackupManifest, there: BackupManifest | None
+        self, name: str, listed: BackupManifest, copied: BackupManifest | None
     ) -> None:
-        if there is None and not here.local:
+        if copied is None and not listed.local:
             log.warning("offsite_copy_missing", name=name)
             await asyncio.to_thread(self._store.remove, name)
-        elif there is None:
+        elif copied is None:
             await self.copy(name)
-        elif here.to_json() != there.to_json():
-            if here.offsite is None:
-                # Copied by a worker that was killed before it could note so.
-                await asyncio.to_thread(self._store.amend, name, {"offsite": there.offsite})
+        elif listed.to_json() != copied.to_json():
+            if listed.offsite is None:
+                # A worker was killed after the copy, before it could record it.
+                await asyncio.to_thread(self._store.amend, name, {"offsite": copied.offsite})
             await self.upload_manifest(name)
 
 
 @contextlib.contextmanager
 def _exclusive(path: Path) -> Iterator[bool]:
-    """Hold a file's lock; yield False where another process does (flock(2)).
+    """Lock a file; yield False if another process holds the lock (flock(2)).
 
-    The kernel releases it when a process dies. So the process that copies a file knows that an
-    upload of it that is still open in the storage belongs to a dead worker.
+    The kernel releases the lock when the process ends, so the holder knows that an incomplete
+    upload of the file in the storage belongs to a stopped worker.
     """
     with path.open("rb") as file:
         try:

@@ -1,4 +1,4 @@
-"""What must be true before a backup is read: a key fits, and the file is here."""
+"""Reads backup files: checks keys and hashes, downloads off-site copies, and opens the dump."""
 
 import asyncio
 import hashlib
@@ -19,9 +19,9 @@ class BackupReader:
     """Reads backup files.
 
     Attributes:
-        store: the directory.
-        keys: to decrypt with.
-        offsite: where files may be that are not in the directory; None without off-site storage.
+        store: The backup directory.
+        keys: Keys to decrypt with.
+        offsite: Off-site storage, or None if none is configured.
     """
 
     store: BackupDirectory
@@ -31,24 +31,23 @@ class BackupReader:
     async def ensure_readable(
         self, manifest: BackupManifest, progress: Progress | None, *, percent: int = 0
     ) -> None:
-        """Make sure that a backup's file can be read, before anything depends on it.
+        """Check the key of a backup, and download its file if there is only an off-site copy.
 
         Args:
-            manifest: of the backup.
-            progress: shown to the operator during a download; None outside of jobs.
-            percent: of the job, during a download.
+            manifest: Manifest of the backup.
+            progress: Reports the progress of the job during a download; None outside jobs.
+            percent: Percent of the job during a download.
 
         Raises:
-            EncryptionKeyMissing, EncryptionKeyWrong: it is encrypted, and no identity fits.
-            BackupDamaged: it does not begin as its name says, or the downloaded copy's hash is
-                wrong.
-            OffsiteStorageUnavailable: the only copy is off-site, and can't be read.
-            InsufficientStorage: there is no space to download it.
+            EncryptionKeyMissing, EncryptionKeyWrong: No identity can decrypt the backup.
+            BackupDamaged: The header is damaged, or the download does not match the manifest.
+            OffsiteStorageUnavailable: The only copy is off-site and cannot be read.
+            InsufficientStorage: There is not enough free space for the download.
         """
         if not manifest.local and self.offsite is None:
             raise OffsiteStorageUnavailable(
-                f"{manifest.name} is only in S3-compatible storage, and BACKUP_S3_BUCKET is not set"
-                " here."
+                f"{manifest.name} cannot be read, because its only copy is off-site and"
+                " BACKUP_S3_BUCKET is not set. Configure the bucket that contains the copy."
             )
         if manifest.encrypted:
             await asyncio.to_thread(self._check_key, manifest)
@@ -56,39 +55,44 @@ class BackupReader:
             await self.offsite.download(manifest, progress, percent=percent)
 
     def check_hash(self, manifest: BackupManifest) -> None:
-        """Make sure that a file is the one that its manifest describes; blocks on the disk.
+        """Check that the hash of a file matches its manifest; blocks on the disk.
 
         Raises:
-            BackupDamaged: it is not, or can't be read.
+            BackupDamaged: The hash differs, or the file cannot be read.
         """
         try:
             with self.store.path(manifest.name).open("rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
-            raise BackupDamaged(f"The file can't be read: {error}") from error
+            raise BackupDamaged(
+                f"The backup file {manifest.name} cannot be read: {error}"
+            ) from error
         if found != manifest.sha256:
-            raise BackupDamaged("The file's SHA-256 is not the one of its manifest.")
+            raise BackupDamaged(
+                f"The backup file {manifest.name} is damaged: its SHA-256 differs from the"
+                " manifest."
+            )
 
     def open(self, manifest: BackupManifest) -> IO[bytes]:
         """Return a stream of the decrypted and decompressed dump.
 
-        Reading raises ``UNPACK_ERRORS`` where the file is cut off or damaged.
+        Reading raises one of ``DECOMPRESSION_ERRORS`` if the file is truncated or damaged.
         """
         return open_reader(self.store.path(manifest.name), self.keys)
 
     def _check_key(self, manifest: BackupManifest) -> None:
-        """Make sure that a key fits.
+        """Check that a key fits.
 
-        To age, a damaged header looks like one for another recipient: it names none that could be
-        compared. The manifest knows whom the file was encrypted to, and its hash.
+        To age, a damaged header looks like a header for other recipients. The recipients and the
+        hash in the manifest distinguish the two.
         """
         try:
             self.keys.check_header(self._header(manifest), manifest.name)
         except EncryptionKeyWrong as error:
-            if self.keys.are_of(manifest.recipients):
+            if self.keys.match_any(manifest.recipients):
                 raise BackupDamaged(
-                    f"{manifest.name}: its header is damaged: it was encrypted to a key that is"
-                    " here, and that does not open it."
+                    f"The header of {manifest.name} is damaged: BACKUP_ENCRYPTION_IDENTITY belongs"
+                    " to one of its recipients, but does not decrypt it."
                 ) from error
             if manifest.local:
                 self.check_hash(manifest)

@@ -1,4 +1,4 @@
-"""Which backups have expired: a pure rule, and ``apply_retention``, which deletes them."""
+"""The retention policy: selects expired backups, and deletes them."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -23,72 +23,75 @@ _PERIODS: dict[str, Callable[[datetime], tuple[int, ...]]] = {
 
 
 def expired(manifests: Iterable[BackupManifest], retention: RetentionPolicy) -> list[str]:
-    """Return the names of the backups that are no longer kept.
+    """Return the names of the backups that have expired, latest first.
 
-    Pinned ones stay. Only verified ones fill places; one that is not verified goes when
-    ``retention.last``
-    newer verified ones are there (at least one). The newest verified one never goes.
+    Only verified backups count towards the policy. A backup that is not verified expires when
+    ``retention.last`` later backups are verified (at least one). Pinned backups and the latest
+    verified backup never expire.
     """
     newest_first = sorted(manifests, key=lambda one: (one.created_at, one.name), reverse=True)
     verified = [one for one in newest_first if one.verification is Verification.VERIFIED]
     if not verified:
-        # Nothing may go while nothing is known to be good.
+        # Until a backup is verified, any of the others may be the only good one.
         return []
-    kept = {verified[0].name} | {one.name for one in newest_first if one.pinned}
+    retained = {verified[0].name} | {one.name for one in newest_first if one.pinned}
     safety = [one for one in newest_first if one.kind is BackupKind.PRE_RESTORE]
-    kept |= {one.name for one in safety[: retention.pre_restore]}
+    retained |= {one.name for one in safety[: retention.pre_restore]}
     regular = [one for one in verified if one.kind is not BackupKind.PRE_RESTORE]
-    kept |= {one.name for one in regular[: retention.last]}
-    for period, name_of in _PERIODS.items():
-        kept |= _newest_of_each(regular, name_of, getattr(retention, period), retention.zone)
-    # By those that stay: else what goes now would let more go the next time.
-    staying = [one for one in regular if one.name in kept] or verified[:1]
-    horizon = staying[: max(1, retention.last)][-1].created_at
-    kept |= {
+    retained |= {one.name for one in regular[: retention.last]}
+    for name, period_of in _PERIODS.items():
+        retained |= _newest_of_each(regular, period_of, getattr(retention, name), retention.zone)
+    # Only retained backups count here. Otherwise the result would change if it were applied twice.
+    counted = [one for one in regular if one.name in retained] or verified[:1]
+    horizon = counted[: max(1, retention.last)][-1].created_at
+    retained |= {
         one.name
         for one in newest_first
         if one.verification is not Verification.VERIFIED
         and one.kind is not BackupKind.PRE_RESTORE
         and one.created_at >= horizon
     }
-    return [one.name for one in newest_first if one.name not in kept]
+    return [one.name for one in newest_first if one.name not in retained]
 
 
 def _newest_of_each(
     newest_first: list[BackupManifest],
-    name_of: Callable[[datetime], tuple[int, ...]],
+    period_of: Callable[[datetime], tuple[int, ...]],
     count: int,
     zone: tzinfo,
 ) -> set[str]:
     newest: dict[tuple[int, ...], str] = {}
     for one in newest_first:
-        newest.setdefault(name_of(one.created_at.astimezone(zone)), one.name)
+        newest.setdefault(period_of(one.created_at.astimezone(zone)), one.name)
     return set(list(newest.values())[:count])
 
 
 async def apply_retention(
     store: BackupDirectory, retention: RetentionPolicy, offsite: OffsiteStorage | None = None
 ) -> list[str]:
-    """Delete expired backups in both locations; return their names.
+    """Delete expired backups in both locations.
 
-    Run only after a new backup was verified, by the job that created it: no restore is reading
-    then. A copy that can't be deleted off-site (Object Lock, or the storage does not answer) stays
-    in both locations until after the next backup.
+    Called by the job that created and verified a backup, so that no restore reads an expired one.
+    A backup whose off-site copy cannot be deleted (S3 Object Lock, or storage that does not
+    respond) stays in both locations until the next backup.
+
+    Returns:
+        The names of the deleted backups.
     """
     manifests = await asyncio.to_thread(store.manifests)
-    gone = []
+    deleted = []
     for name in expired(manifests, retention):
         try:
-            # It may have been pinned since we looked.
+            # It may have been pinned since its manifest was read.
             if await asyncio.to_thread(_remove_unless_pinned, store, offsite, name):
-                gone.append(name)
+                deleted.append(name)
         except (BackupLocked, OffsiteStorageUnavailable) as error:
-            log.info("expired_backup_kept", name=name, reason=error.detail)
+            log.info("expired_backup_retained", name=name, reason=error.detail)
         except BackupNotFound:
             continue
-    if gone:
-        log.info("backups_expired", names=gone)
-    return gone
+    if deleted:
+        log.info("backups_expired", names=deleted)
+    return deleted
 
 
 def _remove_unless_pinned(
@@ -100,7 +103,8 @@ def _remove_unless_pinned(
     if manifest.offsite is not None:
         if offsite is None:
             raise OffsiteStorageUnavailable(
-                f"The bucket {manifest.offsite.bucket} is not known here."
+                f"The off-site copy of {name} cannot be deleted, because BACKUP_S3_BUCKET is not"
+                f" set. Configure the bucket {manifest.offsite.bucket} again."
             )
         offsite.copies.remove(name)
     return store.remove_unless_pinned(name)

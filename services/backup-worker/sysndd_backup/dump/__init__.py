@@ -1,1 +1,1 @@
-"""Takes a dump of the application schema and checks it against the server's own inventory."""
+"""Dumps the application schema and compares the dump with information_schema."""

@@ -1,4 +1,4 @@
-"""Creates one backup: privileges, free space, dump, comparison with the server, publication."""
+"""Creates a backup: checks privileges and free space, dumps, compares, and publishes."""
 
 import asyncio
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sysndd_backup.archive.compression import suffix_of
-from sysndd_backup.archive.directory import publish
 from sysndd_backup.context import BackupRequest, BackupTools
 from sysndd_backup.dump.ddl_fence import ddl_fence
 from sysndd_backup.dump.dump import Dump, DumpResult, flags_for
@@ -20,7 +19,7 @@ from sysndd_core.db.schema_version import current_version
 from sysndd_core.errors import DumpFailed
 from sysndd_core.logging import get_logger
 
-_DUMP_TRIES = 5
+_DUMP_ATTEMPTS = 5
 _PAUSE_SECONDS = 1.0
 
 log = get_logger(__name__)
@@ -34,35 +33,35 @@ async def create_backup(
     low: int = 0,
     high: int = 100,
 ) -> BackupManifest:
-    """Dump the application schema into the store. The caller holds the schema's lock.
+    """Dump the application schema into the store. The caller holds the schema lock.
 
     Args:
-        tools: server, client programs and store.
-        request: which backup.
-        progress: shown to the operator; also proves before publishing that the job is still ours.
-        low, high: the range of percent that this backup fills within its job.
+        tools: Server, client programs and store.
+        request: The backup to create.
+        progress: Reports the progress of the job; also checks the lease before the publication.
+        low, high: Percent of the job at the beginning and at the end of the backup.
 
     Returns:
         The manifest of the published backup.
 
     Raises:
-        DumpFailed, MissingPrivileges, InsufficientStorage: nothing is left behind and the list of
-            backups is unchanged.
-        LeaseLost: another worker took over; nothing was published.
+        DumpFailed, MissingPrivileges, InsufficientStorage: No file remains, and the list of backups
+            is unchanged.
+        LeaseLost: Another worker has claimed the job; nothing was published.
     """
     created_at = datetime.now(UTC)
     suffix = suffix_of(tools.compression, tools.keys)
     name = backup_name(request.kind, created_at, request.job_id, suffix)
-    target = tools.store.path(name)
-    partial = target.with_name(name + PARTIAL_SUFFIX)
+    partial = tools.store.path(name).with_name(name + PARTIAL_SUFFIX)
     await progress("inventory", low, "Checking privileges and free space, listing objects")
     await check_privileges(tools.database, tools.server, tools.database.settings.name)
     try:
         dump = await _dump_schema(tools, partial, created_at, progress, (low, high))
-        # Fencing: a worker whose lease ran out must not publish next to its successor.
+        # Reporting progress checks the fencing token: a worker whose lease has expired must not
+        # publish a backup in addition to that of the next worker.
         await progress("publishing", high - 1, f"Publishing {name}")
         manifest = _manifest(tools, request, name, dump)
-        await asyncio.to_thread(publish, tools.store, partial, manifest)
+        await asyncio.to_thread(tools.store.publish, partial, manifest)
     finally:
         partial.unlink(missing_ok=True)
     return manifest
@@ -70,12 +69,12 @@ async def create_backup(
 
 @dataclass(frozen=True)
 class CompleteDump:
-    """A dump that agrees with what the server lists.
+    """A dump that contains the objects in information_schema.
 
     Attributes:
-        created_at: when it began, UTC.
-        ddl_fenced: whether the server kept schema changes out.
-        schema_version: newest applied migration, None without a ledger.
+        created_at: Time at which it started, in UTC.
+        ddl_fenced: Whether a DDL fence prevented schema changes during the dump.
+        schema_version: Latest applied migration, or None without a ledger.
     """
 
     created_at: datetime
@@ -92,7 +91,7 @@ async def _dump_schema(
     progress: Progress,
     percent: tuple[int, int],
 ) -> CompleteDump:
-    """Dump, and compare the result with what the server lists before and after."""
+    """Dump the schema, and compare the dump with information_schema before and after it."""
     schema, (low, high) = tools.database.settings.name, percent
     async with ddl_fence(tools.database.settings, tools.server) as ddl_fenced:
         inventory = await take_inventory(tools.database, schema)
@@ -106,10 +105,9 @@ async def _dump_schema(
 
 
 def _expected_bytes(tools: BackupTools, inventory: Inventory) -> int:
-    """Check the free space, and estimate how many bytes of SQL will come.
+    """Check the free space, and estimate the size of the dump in bytes.
 
-    A dump is text: longer than the pages it comes from for numbers, shorter for sparse pages. The
-    last backup is the better estimate.
+    The size of the last dump is the better estimate, because text and table pages differ in size.
     """
     tools.store.check_free_space(inventory.data_bytes)
     last = next(iter(tools.store.manifests()), None)
@@ -119,8 +117,8 @@ def _expected_bytes(tools: BackupTools, inventory: Inventory) -> int:
 
 
 async def _dump(tools: BackupTools, partial: Path, reporter: ProgressReporter) -> DumpResult:
-    """Dump; retry where another connection's ALTER interrupted it."""
-    for left in reversed(range(_DUMP_TRIES)):
+    """Run the dump; retry if another connection's ALTER TABLE interrupted it."""
+    for left in reversed(range(_DUMP_ATTEMPTS)):
         dump = Dump(
             tools.database.settings,
             tools.server,
@@ -137,19 +135,27 @@ async def _dump(tools: BackupTools, partial: Path, reporter: ProgressReporter) -
             log.warning("dump_retried", reason=error.detail)
             await asyncio.to_thread(partial.unlink, missing_ok=True)
             await asyncio.sleep(_PAUSE_SECONDS)
-    raise AssertionError("the last try returns or raises")
+    raise AssertionError("the last attempt returns or raises")
 
 
 async def _check_complete(tools: BackupTools, before: Inventory, result: DumpResult) -> None:
     schema = tools.database.settings.name
     if not before.tables:
-        raise DumpFailed(f"The schema {schema} holds no table; an empty backup proves nothing.")
+        raise DumpFailed(
+            f"The schema {schema} has no tables, so there is nothing to back up. Check DB_NAME."
+        )
     after = await take_inventory(tools.database, schema)
     if before.objects() != after.objects():
-        raise DumpFailed("Objects were created or dropped while the dump ran; take it again.")
+        raise DumpFailed(
+            f"Objects of the schema {schema} were created or dropped during the dump. Create the"
+            " backup again after the schema change."
+        )
     difference = result.statistics.difference(before)
     if difference is not None:
-        raise DumpFailed(f"The dump is not what information_schema lists: {difference}.")
+        raise DumpFailed(
+            f"The dump does not match information_schema: {difference}. Check the dump client"
+            f" {tools.clients.dump}, then create the backup again."
+        )
 
 
 def _manifest(

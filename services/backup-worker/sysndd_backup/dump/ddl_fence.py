@@ -1,12 +1,11 @@
-"""Blocks schema changes by any connection while a dump runs, where the server can; writes continue.
+"""The DDL fence: on MySQL, blocks schema changes by any connection during a dump.
 
-The lock of ``sysndd_core.db.schema_lock`` keeps our own migrator and restores out. MySQL's backup lock
-does so for everyone: an ALTER from anywhere waits, holding nothing, until the dump is done.
+The schema lock stops only our own migrator and restores. MySQL's backup lock stops every
+connection: an ALTER TABLE waits without locks until the dump ends. Writes continue.
 
-MariaDB's ``BACKUP STAGE BLOCK_DDL`` is not used: an ALTER that meets it keeps its exclusive lock on
-the table (seen on 10.11, in five of eight tries), so that no one could read that table for the
-length of the dump, and the dump itself would wait for ever. There, a dump that an ALTER broke off
-(error 1412) is taken again.
+MariaDB's ``BACKUP STAGE BLOCK_DDL`` is not used. An ALTER TABLE that waits for it can hold its
+exclusive lock on the table (observed on 10.11 in five of eight attempts), which blocks readers and
+the dump itself. On MariaDB, a dump that an ALTER TABLE interrupts (error 1412) is retried instead.
 
 Source: MySQL Reference Manual, "LOCK INSTANCE FOR BACKUP".
 """
@@ -28,19 +27,19 @@ log = get_logger(__name__)
 _WAIT_SECONDS = 60
 _ACCESS_DENIED = 1227
 _LOCK_WAIT_TIMEOUT = 1205
-_ANSWER_SECONDS = 10.0
+_CLOSE_SECONDS = 10.0
 
 
 @contextlib.asynccontextmanager
 async def ddl_fence(settings: DatabaseSettings, server: Server) -> AsyncIterator[bool]:
-    """Hold the fence on a connection of its own; yield whether there is one.
+    """Hold the fence on a separate connection; yield whether the server provides one.
 
     Args:
-        settings: the account needs BACKUP_ADMIN on MySQL.
-        server: decides whether there is one.
+        settings: An account, which needs the privilege BACKUP_ADMIN on MySQL.
+        server: Vendor and version of the server.
 
     Raises:
-        DumpFailed: a schema change has been running for a minute and continues.
+        DumpFailed: A schema change has been running for more than a minute.
     """
     if server.vendor != "MySQL":
         yield False
@@ -51,9 +50,9 @@ async def ddl_fence(settings: DatabaseSettings, server: Server) -> AsyncIterator
     try:
         yield await _set_fence(connection)
     finally:
-        # The server lifts it when the connection ends; asking for the end makes that now.
+        # The server releases the fence when the connection ends; COM_QUIT ends it immediately.
         with contextlib.suppress(aiomysql.Error, OSError, TimeoutError):
-            async with asyncio.timeout(_ANSWER_SECONDS):
+            async with asyncio.timeout(_CLOSE_SECONDS):
                 await connection.ensure_closed()
         connection.close()
 
@@ -69,8 +68,11 @@ async def _set_fence(connection: aiomysql.Connection) -> bool:
             return False
         if number == _LOCK_WAIT_TIMEOUT:
             raise DumpFailed(
-                f"A schema change has been running for more than {_WAIT_SECONDS} s; take the"
-                " backup when it is done."
+                f"The dump could not start, because a schema change has been running for more than"
+                f" {_WAIT_SECONDS} s. Create the backup again when it has ended."
             ) from error
-        raise DumpFailed(f"The server refused to keep schema changes out: {error}") from error
+        raise DumpFailed(
+            f"The dump could not start, because the server rejected LOCK INSTANCE FOR BACKUP:"
+            f" {error}"
+        ) from error
     return True

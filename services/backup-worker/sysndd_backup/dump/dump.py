@@ -1,7 +1,7 @@
-"""One pass from the dump client to a synced file: hashed, counted and compressed on the way.
+"""Runs the dump client once, and hashes, counts, compresses and encrypts its output into a file.
 
-One thread reads what the client writes, another one processes it. There is no shell: the client's
-exit code is read directly, and a dump whose client failed or whose trailer is missing raises.
+One thread reads the output and another processes it. There is no shell, so the client's exit code
+is not lost.
 """
 
 import contextlib
@@ -20,26 +20,25 @@ from pathlib import Path
 from typing import IO
 
 from sysndd_backup.archive.compression import open_writer
-from sysndd_backup.archive.directory import private
 from sysndd_backup.archive.encryption import Keys
 from sysndd_backup.dump.scanner import TRAILER, DumpScan, DumpStatistics
-from sysndd_backup.server.clients import ClientRun, Clients, Ended, Process
+from sysndd_backup.server.clients import ClientRun, Clients, Exit, Process
 from sysndd_backup.server.server import Server
+from sysndd_core.backups.directory import open_private
 from sysndd_core.errors import DumpFailed, InsufficientStorage, JobCancelled
 from sysndd_core.settings.backup import BackupCompression
 from sysndd_core.settings.database import DatabaseSettings
 
-# Fits the cache of a core: each piece is hashed, scanned and packed one after the other. From
-# 128 KiB on, malloc(3) returns the memory of each to the system.
+# A chunk fits the cache of a core, because it is hashed, scanned and compressed in sequence. From
+# 128 KiB, malloc(3) would return the memory of each chunk to the system.
 _CHUNK = 96 << 10
 _PIPE_BYTES = 1 << 20
-# Handed over together: a thread that is woken costs more than most of the work on a chunk.
+# Waking the other thread for every chunk would cost more than processing the chunk.
 _CHUNKS_IN_BATCH = 8
-# 45 MiB. Some tables are slow to read and others to pack: while these wait, neither side does.
-_BATCHES_THAT_WAIT = 60
-# The client and the server come first: on few cores it is they whom the packing would hold up, and
-# the site's requests.
-_GIVES_WAY_BY = 10
+# 45 MiB. Some tables are slow to read and others slow to compress; the queue evens this out.
+_QUEUED_BATCHES = 60
+# Compression must not slow down the server, the dump client and the site's requests.
+_NICE_INCREMENT = 10
 _WRITE_OUT_BYTES = 8 << 20
 _TABLE_DEFINITION_CHANGED = "1412"
 
@@ -57,13 +56,13 @@ _OPTIONS = (
 
 
 def flags_for(server: Server) -> tuple[str, ...]:
-    """Return the dump client's options for a server, without address, account and schema."""
+    """Return the options of the dump client, without address, account and schema."""
     return (*_OPTIONS, "--set-gtid-purged=OFF") if server.vendor == "MySQL" else _OPTIONS
 
 
 @dataclass(frozen=True)
 class DumpResult:
-    """What one pass found: sizes in bytes, hashes in lower-case hexadecimal."""
+    """Sizes in bytes, SHA-256 hashes in lower-case hexadecimal, and statistics of a dump."""
 
     size_bytes: int
     sha256: str
@@ -76,14 +75,14 @@ class Dump:
     """One dump of one schema into one file.
 
     Args:
-        settings: the account that dumps.
-        server: what the server is; decides the client's options.
-        clients: the server's own client programs.
-        target: the partial file; it must not exist.
-        compression: how it is packed.
-        keys: whom it is encrypted to.
+        settings: Account that dumps, and name of the schema.
+        server: Vendor and version of the server.
+        clients: Client programs of the server's vendor.
+        target: Path of the partial file, which must not exist.
+        compression: Compression of the file.
+        keys: Recipients to encrypt to.
 
-    ``run`` blocks and belongs in a thread; ``bytes_done`` and ``stop`` may be called from another.
+    ``run`` blocks, so call it in a thread. Other threads may call ``bytes_done`` and ``stop``.
     """
 
     def __init__(
@@ -109,11 +108,11 @@ class Dump:
         )
 
     def run(self) -> DumpResult:
-        """Dump, pack, hash, count, and flush to the disk.
+        """Dump the schema into the file, and flush it to the disk.
 
         Raises:
-            DumpFailed: the client failed, was killed, or its output is not whole.
-            InsufficientStorage: the disk was full before the end.
+            DumpFailed: The client failed or was killed, or its output is incomplete.
+            InsufficientStorage: The disk is full.
             JobCancelled: ``stop`` was called.
         """
         try:
@@ -123,50 +122,50 @@ class Dump:
                 raise JobCancelled() from error
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise InsufficientStorage(
-                    f"The backup directory was full after {self._bytes_read:,} bytes of SQL; the"
-                    " unfinished file was removed."
+                    f"The backup directory was full after {self._bytes_read:,} bytes of SQL. The"
+                    " partial file was deleted. Free some space, then try again."
                 ) from error
             raise DumpFailed(f"The backup could not be written: {error}") from error
-        self._check_ended(ended, result.statistics.last_line)
+        self._check_exit(ended, result.statistics.last_line)
         return result
 
     def bytes_done(self) -> int:
-        """Return how many bytes of SQL were read so far."""
+        """Return the number of bytes of SQL read so far."""
         return self._bytes_read
 
     def stop(self) -> None:
-        """Stop it from another thread; ``run`` then raises ``JobCancelled``."""
+        """Stop the dump; ``run`` then raises ``JobCancelled``."""
         self._client.stop()
 
     def _pump(self, process: Process) -> DumpResult:
         assert process.stdout is not None
         with contextlib.suppress(OSError):
-            # Fewer switches between the client and us; an account's limit on pipes may refuse.
+            # Reduces context switches; the limit for unprivileged users may not allow the size.
             fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-        batches: queue.Queue[list[bytes]] = queue.Queue(_BATCHES_THAT_WAIT)
+        batches: queue.Queue[list[bytes]] = queue.Queue(_QUEUED_BATCHES)
 
-        def emptied(_: Future[DumpResult]) -> None:
-            """Release a reader that waits for space; it then sees that nothing is packed any more."""
+        def drain(_: Future[DumpResult]) -> None:
+            """Unblock the reader if processing failed while the queue was full."""
             with contextlib.suppress(queue.Empty):
                 while True:
                     batches.get_nowait()
 
-        # On Linux, nice(2) is of one thread, and of those that it starts.
-        with ThreadPoolExecutor(1, initializer=os.nice, initargs=(_GIVES_WAY_BY,)) as aside:
-            packing = aside.submit(self._pack, chain.from_iterable(iter(batches.get, [])))
-            packing.add_done_callback(emptied)
+        # On Linux, nice(2) applies to one thread and the threads that it starts.
+        with ThreadPoolExecutor(1, initializer=os.nice, initargs=(_NICE_INCREMENT,)) as executor:
+            writing = executor.submit(self._write, chain.from_iterable(iter(batches.get, [])))
+            writing.add_done_callback(drain)
             chunks = iter(partial(process.stdout.read, _CHUNK), b"")
             try:
-                while not packing.done() and (batch := [*islice(chunks, _CHUNKS_IN_BATCH)]):
+                while not writing.done() and (batch := [*islice(chunks, _CHUNKS_IN_BATCH)]):
                     batches.put(batch)
             finally:
                 batches.put([])
-            return packing.result()
+            return writing.result()
 
-    def _pack(self, chunks: Iterable[bytes]) -> DumpResult:
+    def _write(self, chunks: Iterable[bytes]) -> DumpResult:
         plain, statistics = hashlib.sha256(), DumpStatistics()
         scan = DumpScan(statistics)
-        with open(self._target, "xb", opener=private) as file:
+        with open(self._target, "xb", opener=open_private) as file:
             compressed = _HashingSink(file)
             with self._keys.encrypting(compressed) as sink:
                 writer = open_writer(sink, self._compression)
@@ -187,50 +186,50 @@ class Dump:
             statistics=statistics,
         )
 
-    def _check_ended(self, ended: Ended, last_line: bytes) -> None:
+    def _check_exit(self, ended: Exit, last_line: bytes) -> None:
         if self._client.stopped:
             raise JobCancelled()
-        if ended.exit_code < 0:
+        if ended.code < 0:
             raise DumpFailed(
-                f"The dump client was ended by signal {-ended.exit_code}. {ended.complaint}"
+                f"The dump client was killed by signal {-ended.code}. {ended.stderr}".rstrip()
             )
-        if ended.exit_code > 0:
-            if _TABLE_DEFINITION_CHANGED in ended.complaint:
+        if ended.code > 0:
+            if _TABLE_DEFINITION_CHANGED in ended.stderr:
                 raise DumpFailed(
-                    f"A table was changed while the dump ran. {ended.complaint}", redefined=True
+                    f"A table was changed during the dump: {ended.stderr} Create the backup again"
+                    " after the schema change.",
+                    redefined=True,
                 )
-            raise DumpFailed(
-                f"The dump client ended with exit code {ended.exit_code}: {ended.complaint}"
-            )
+            raise DumpFailed(f"The dump client failed with exit code {ended.code}: {ended.stderr}")
         if not last_line.startswith(TRAILER):
-            raise DumpFailed('The dump was cut off: its last line is not "-- Dump completed".')
+            raise DumpFailed('The dump is truncated: its last line is not "-- Dump completed".')
 
 
 class _HashingSink:
-    """Writes packed bytes to the file and hashes them.
+    """Writes compressed bytes to the file and hashes them.
 
-    The disk gets them soon, not all at the end, when everything would wait for it.
+    It starts writing to the disk early, so that the final fsync(2) does not take long.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
         self.sha256 = hashlib.sha256()
         self._file = file
-        self._written = self._sent_out = 0
+        self._written = self._synced = 0
 
     def write(self, data: bytes, /) -> int:
         self.sha256.update(data)
         written = self._file.write(data)
         self._written += written
-        if self._written - self._sent_out >= _WRITE_OUT_BYTES:
-            self._send_out()
+        if self._written - self._synced >= _WRITE_OUT_BYTES:
+            self._start_write_out()
         return written
 
     def flush(self) -> None:
         self._file.flush()
 
-    def _send_out(self) -> None:
-        """Have dirty pages written; they stay in memory until they are (posix_fadvise(2))."""
+    def _start_write_out(self) -> None:
+        """Make the kernel start writing dirty pages to the disk (posix_fadvise(2))."""
         self._file.flush()
-        length = self._written - self._sent_out
-        os.posix_fadvise(self._file.fileno(), self._sent_out, length, os.POSIX_FADV_DONTNEED)
-        self._sent_out = self._written
+        length = self._written - self._synced
+        os.posix_fadvise(self._file.fileno(), self._synced, length, os.POSIX_FADV_DONTNEED)
+        self._synced = self._written

@@ -1,7 +1,7 @@
-"""What the account must be allowed to do so that a dump holds everything.
+"""Checks that the account has the privileges for a complete dump.
 
-Without TRIGGER, EVENT or a right on routines the server hides them, and the dump client leaves them
-out without a word and with exit code 0. So the rights are read before each dump.
+Without TRIGGER, EVENT or a privilege on routines, the server hides these objects, and the dump
+client omits them without an error. So the privileges are checked before each dump.
 """
 
 import re
@@ -12,27 +12,27 @@ from sysndd_core.db.database import Database
 from sysndd_core.errors import MissingPrivileges
 
 _NEEDED = ("SELECT", "SHOW VIEW", "TRIGGER", "EVENT")
-# Any of these shows that a routine exists (and the first two are in every usual grant).
+# With any of these, information_schema lists a routine.
 _SHOWS_ROUTINES = ("EXECUTE", "ALTER ROUTINE", "CREATE ROUTINE", "SHOW CREATE ROUTINE")
 _LINE = re.compile(r"(GRANT|REVOKE) (.+?) ON (\*|`(?:[^`]|``)+`)\.\* (?:TO|FROM) ")
 
 
 async def check_privileges(database: Database, server: Server, schema: str) -> None:
-    """Make sure that nothing of the schema is hidden from the account.
+    """Check that the server hides no object of the schema from the account.
 
     Args:
-        database: the process's pool; its account is the one that dumps.
-        server: its vendor decides how roles are asked for.
-        schema: plain name of the schema to be dumped.
+        database: The connection pool; its account runs the dump.
+        server: Vendor and version of the server.
+        schema: Name of the schema to dump.
 
     Raises:
-        MissingPrivileges: naming every right that is missing.
+        MissingPrivileges: The account lacks privileges; the detail lists all of them.
     """
     missing = missing_privileges(await _grants(database, server), schema)
     if missing:
         raise MissingPrivileges(
-            f"The account {database.settings.user} lacks {', '.join(missing)} on {schema}; without"
-            " it a backup would silently lose what it can't see."
+            f"The account {database.settings.user} lacks {', '.join(missing)} on {schema}. Without"
+            " these privileges, a backup would be incomplete. Grant them, then try again."
         )
     hidden = await database.fetch_all(
         "SELECT routine_name AS name FROM information_schema.routines"
@@ -44,19 +44,19 @@ async def check_privileges(database: Database, server: Server, schema: str) -> N
         privilege = "SELECT on mysql.proc" if server.vendor == "MariaDB" else "SHOW_ROUTINE"
         names = ", ".join(row["name"] for row in hidden)
         raise MissingPrivileges(
-            f"The account {database.settings.user} may not read the body of {names}; it needs"
-            f" {privilege}, or to be their DEFINER."
+            f"The account {database.settings.user} cannot read the body of {names}. Grant it"
+            f" {privilege}, or make it their DEFINER."
         )
 
 
 def missing_privileges(grants: Iterable[str], schema: str) -> list[str]:
-    """Return which rights on a whole schema are not among some grants.
+    """Return the privileges on a schema that are required for a dump and not granted.
 
-    Rights on single tables don't count: the next table would be hidden.
+    Privileges on single tables do not count, because a new table would be hidden.
 
     Args:
-        grants: lines of ``SHOW GRANTS``.
-        schema: plain name.
+        grants: Lines of ``SHOW GRANTS``.
+        schema: Name of the schema.
     """
     held: set[str] = set()
     revoked: set[str] = set()
@@ -83,13 +83,13 @@ async def _grants(database: Database, server: Server) -> list[str]:
         if roles and server.vendor == "MariaDB":
             rows += await connection.fetch_all("SHOW GRANTS FOR CURRENT_ROLE")
         elif roles:
-            # CURRENT_ROLE() quotes them as this statement wants them.
+            # CURRENT_ROLE() returns the roles quoted as this statement requires.
             rows += await connection.fetch_all(f"SHOW GRANTS FOR CURRENT_USER() USING {roles}")
     return [str(value) for row in rows for value in row.values()]
 
 
 def _covers(scope: str, schema: str) -> bool:
-    """Tell whether the schema part of a grant means ``schema``; it may be a LIKE pattern."""
+    """Return whether the schema part of a grant, which may be a LIKE pattern, matches."""
     if scope == "*":
         return True
     name = scope[1:-1].replace("``", "`")

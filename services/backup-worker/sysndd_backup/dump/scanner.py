@@ -1,8 +1,8 @@
-"""Reads the text of a dump as it passes by: its statements, its rows, and what it holds.
+"""Scans a dump as a stream: finds statements and rows, and counts rows and objects.
 
-MariaDB's client writes each row on a line of its own, MySQL's puts a whole extended INSERT on one
-line. In both, line breaks inside values are escaped. Rows are nearly all of a dump, so they are
-never cut into lines here: they are found and counted by searches that run in C.
+MariaDB's client writes each row on a separate line, and MySQL's writes an extended INSERT on one
+line. Both escape line breaks in values. Rows are most of a dump, so they are not split into lines:
+searches that run in C find and count them.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Protocol
 from sysndd_backup.server.server import Inventory
 
 TRAILER = b"-- Dump completed"
-"""How the last line of a complete dump begins."""
+"""Beginning of the last line of a complete dump."""
 
 _IDENTIFIER = rb"`((?:[^`]|``)+)`"
 _INSERT = re.compile(
@@ -21,7 +21,7 @@ _INSERT = re.compile(
 )
 _END_OF_ROW_LINES = b";\n"
 _SAMPLE = 8192
-_SELDOM = 100
+_RARE = 100
 # A role as definer has no host.
 _DEFINER = rb"DEFINER=`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)?"
 _OBJECT = re.compile(
@@ -42,23 +42,31 @@ _MAY_BEGIN = (b"CREATE ", b"/*!50001 VIEW ", b"/*!50003 CREATE*/", b"/*!50106 CR
 
 
 class Visitor(Protocol):
-    """Receives what a scan finds."""
+    """Receives the lines and rows of a dump."""
 
     def line(self, line: bytes, *, begins: bool) -> None:
-        """Take a line that is no row, without its line break.
+        """Process a line that contains no rows.
 
-        ``begins`` is false for the further lines of a trigger's, routine's or event's body.
+        Args:
+            line: The line, without its line break.
+            begins: False for the second and later lines of a trigger, routine or event.
         """
 
     def rows(self, table: str, data: bytes, count: int) -> None:
-        """Take a run of an INSERT's bytes, as they are in the dump, in which ``count`` rows begin."""
+        """Process a part of an INSERT statement.
+
+        Args:
+            table: Name of the table, not quoted.
+            data: The bytes, as in the dump.
+            count: Number of rows that begin in ``data``.
+        """
 
 
 class DumpScan:
-    """Takes a dump's bytes in pieces of any size; passes all of them to ``visitor``, in order.
+    """Scans a dump that arrives in chunks of any size.
 
     Args:
-        visitor: called as soon as possible; a run of rows is at most as long as a piece.
+        visitor: Receives all bytes in order; one call receives at most one chunk of rows.
     """
 
     def __init__(self, visitor: Visitor) -> None:
@@ -70,7 +78,7 @@ class DumpScan:
         self._begins = True
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes."""
+        """Scan the next chunk."""
         data = self._rest + chunk
         at = 0
         while True:
@@ -86,7 +94,7 @@ class DumpScan:
         self._rest = data[at:]
 
     def finish(self) -> None:
-        """Take what follows the last line break."""
+        """Process the bytes after the last line break."""
         rest, self._rest = self._rest, b""
         if self._table is not None:
             self._visitor.rows(self._table, rest, 0)
@@ -117,19 +125,19 @@ class DumpScan:
             self._begins = not self._in_body or line.endswith(b";;")
 
     def _take_row_lines(self, data: bytes, at: int, table: str) -> int:
-        """Take MariaDB's lines of rows; ``at`` is never behind the break before the next row."""
+        """Process rows in MariaDB's format; ``at`` is at or before the break before a row."""
         end = _end_of_row_lines(data, at)
         if end >= 0:
             run = data[at : end + len(_END_OF_ROW_LINES)]
             self._table = None
-            # The last break ends the statement; every other one is before a row.
-            self._visitor.rows(table, run, _breaks(run) - 1)
+            # The last break ends the statement; each of the others precedes a row.
+            self._visitor.rows(table, run, _count_breaks(run) - 1)
             return at + len(run)
-        # The end may continue in the next piece. A piece that is passed on whole is not copied.
+        # A semicolon may continue in the next chunk. Slicing a complete chunk does not copy it.
         to = max(at, len(data) - data.endswith(b";"))
         if to > at:
             run = data[at:to]
-            self._visitor.rows(table, run, _breaks(run))
+            self._visitor.rows(table, run, _count_breaks(run))
         return to
 
     def _take_values(self, data: bytes, at: int, table: str, values: "_ValueList") -> int:
@@ -138,19 +146,19 @@ class DumpScan:
             self._table = None
             self._visitor.rows(table, data[at : end + 1], values.count(data[at:end]))
             return end + 1
-        to = values.place_to_cut(data, at)
+        to = values.split_position(data, at)
         if to > at:
             self._visitor.rows(table, data[at:to], values.count(data[at:to]))
         return to
 
 
 def _end_of_row_lines(data: bytes, at: int) -> int:
-    """Find a semicolon before a line break: inside of values a break is escaped.
+    """Find a semicolon before a line break, which always ends the statement; -1 without one.
 
-    A search for two bytes looks at each byte, one for a single byte does not: where semicolons are
-    rare, as nearly everywhere, this takes a tenth of the time.
+    A search for a single byte is much faster than one for two bytes. Where semicolons are rare,
+    which is usual, this takes a tenth of the time.
     """
-    if data.count(b";", at, at + _SAMPLE) < _SELDOM:
+    if data.count(b";", at, at + _SAMPLE) < _RARE:
         for _ in range(_SAMPLE):
             at = data.find(b";", at)
             if at < 0 or data.startswith(b"\n", at + 1):
@@ -159,28 +167,28 @@ def _end_of_row_lines(data: bytes, at: int) -> int:
     return data.find(_END_OF_ROW_LINES, at)
 
 
-def _breaks(run: bytes) -> int:
-    """Count line breaks; counting them directly takes twice as long."""
+def _count_breaks(run: bytes) -> int:
+    """Count line breaks; ``bytes.count`` takes twice as long."""
     return len(run) - len(run.replace(b"\n", b""))
 
 
 class _ValueList:
-    """Counts the further rows of one ``VALUES (…),(…)``, knowing what is inside quotes."""
+    """Counts the second and later rows of ``VALUES (…),(…)``, across quoted values."""
 
     def __init__(self) -> None:
         self._quoted = 0
 
     def count(self, text: bytes) -> int:
-        """Take the next part of the list; return how many rows begin in it, but for the first."""
-        # Escapes hold one byte after a backslash, and runs of backslashes begin with an escape.
-        pieces = text.replace(b"\\\\", b"").replace(b"\\'", b"").split(b"'")
-        outside = b"'".join(pieces[self._quoted :: 2])
-        self._quoted = (self._quoted + len(pieces) - 1) % 2
+        """Return the number of rows that begin in the next part, without the first row."""
+        # An escape has one byte after its backslash, and a run of backslashes starts with one.
+        parts = text.replace(b"\\\\", b"").replace(b"\\'", b"").split(b"'")
+        outside = b"'".join(parts[self._quoted :: 2])
+        self._quoted = (self._quoted + len(parts) - 1) % 2
         return outside.count(b"),(")
 
     @staticmethod
-    def place_to_cut(data: bytes, at: int) -> int:
-        """Return where ``data`` may be cut without cutting an escape or ``),(`` in two."""
+    def split_position(data: bytes, at: int) -> int:
+        """Return the last position at which a split breaks neither an escape nor ``),(``."""
         to = len(data)
         while to > at and data[to - 1] in b"\\),(":
             to -= 1
@@ -188,11 +196,14 @@ class _ValueList:
 
 
 def object_of(line: bytes) -> tuple[str, str] | None:
-    """Return kind (``table``, ``view``, ``trigger``, …) and name of what a line creates.
+    """Return kind and name of the object that a line creates, or None.
 
     Args:
-        line: one that begins a statement. Of a trigger the name is empty: the server gives the
-            statement back as it was typed, so it may be written in many ways.
+        line: A line that begins a statement.
+
+    Returns:
+        The kind, such as ``table``, ``view`` or ``trigger``, and the name, not quoted. The name of
+        a trigger is empty, because its statement has no canonical format.
     """
     if not line.startswith(_MAY_BEGIN):
         return None
@@ -206,12 +217,12 @@ def object_of(line: bytes) -> tuple[str, str] | None:
 
 
 class DumpStatistics:
-    """A ``Visitor`` that counts.
+    """A ``Visitor`` that counts rows and objects.
 
     Attributes:
-        rows_per_table: number of rows for each table that had any.
-        objects: kind and name of each object, once for each time it is made.
-        last_line: the last line that was not blank: the trailer, in a complete dump.
+        rows_per_table: Number of rows of each table that has any.
+        objects: Kind and name of each object, once for each time it is created.
+        last_line: The last line that is not blank, which is the trailer of a complete dump.
     """
 
     def __init__(self) -> None:
@@ -220,7 +231,7 @@ class DumpStatistics:
         self.last_line = b""
 
     def line(self, line: bytes, *, begins: bool) -> None:
-        """Note what the line creates."""
+        """Record the object that the line creates."""
         if not line:
             return
         self.last_line = line
@@ -228,30 +239,30 @@ class DumpStatistics:
             self.objects.append(found)
 
     def rows(self, table: str, data: bytes, count: int) -> None:
-        """Add up."""
+        """Add the number of rows."""
         self.rows_per_table[table] = self.rows_per_table.get(table, 0) + count
 
     def rows_of(self, tables: tuple[str, ...]) -> dict[str, int]:
-        """Return the number of rows for each of ``tables``."""
+        """Return the number of rows of each table in ``tables``."""
         return {table: self.rows_per_table.get(table, 0) for table in tables}
 
     def count(self, *kinds: str) -> int:
-        """Count the objects of some kinds."""
+        """Return the number of objects of the given kinds."""
         return sum(kind in kinds for kind, _ in self.objects)
 
     def difference(self, inventory: Inventory) -> str | None:
-        """Say how the dump differs from what information_schema lists, None when it does not."""
+        """Describe the first difference from information_schema; None if there is none."""
         listed = [("table", name) for name in inventory.tables]
         listed += [("view", name) for name in inventory.views]
         listed += [(kind.lower(), name) for kind, name in inventory.routines]
         listed += [("event", name) for name in inventory.events]
         named = [found for found in self.objects if found[0] != "trigger"]
-        for one in sorted(set(listed) - set(named)):
-            return f"the {one[0]} {one[1]} is missing"
-        for one in sorted(set(named) - set(listed)):
-            return f"it holds the {one[0]} {one[1]}, which the schema does not have"
+        for kind, name in sorted(set(listed) - set(named)):
+            return f"the {kind} {name} is missing"
+        for kind, name in sorted(set(named) - set(listed)):
+            return f"it contains the {kind} {name}, which the schema does not have"
         if self.count("trigger") != inventory.trigger_count:
-            return f"it holds {self.count('trigger')} of {inventory.trigger_count} triggers"
+            return f"it contains {self.count('trigger')} of {inventory.trigger_count} triggers"
         for table in sorted(set(self.rows_per_table) - set(inventory.tables)):
-            return f"it holds rows of the unknown table {table}"
+            return f"it contains rows of the unknown table {table}"
         return None

@@ -1,1 +1,1 @@
-"""Imports dumps that were taken elsewhere."""
+"""Imports dumps from elsewhere."""

@@ -1,7 +1,7 @@
-"""Makes a backup of a dump that comes from elsewhere: an upload, or a file without a manifest.
+"""Imports a dump from elsewhere as a backup: an upload or an unmanaged file.
 
-It is read to its end first: unpacked, within a max_bytes, counted, its trailer seen. Only then it gets
-a manifest, and with that it is listed.
+The complete file is checked first: it is decompressed up to a maximum size, counted, and its
+trailer is checked. Only then is its manifest written, so that it is listed.
 """
 
 import asyncio
@@ -14,12 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sysndd_backup.archive.compression import (
-    UNPACK_ERRORS,
+    DECOMPRESSION_ERRORS,
     check_zstd_frames,
-    packing_of,
-    unpack,
+    compression_of,
+    decompress,
 )
-from sysndd_backup.archive.directory import partial_file, publish
 from sysndd_backup.archive.encryption import SUFFIX
 from sysndd_backup.context import BackupRequest, BackupTools
 from sysndd_backup.dump.scanner import TRAILER, DumpScan, DumpStatistics
@@ -34,7 +33,7 @@ from sysndd_core.settings.backup import BackupCompression
 _CHUNK = 1 << 20
 _HEAD_BYTES = 4096
 _TITLE = re.compile(
-    # MariaDB's newer client (11.x) leaves the word Distrib out.
+    # MariaDB's client omits the word Distrib since version 11.
     rb"^(?:/\*M?!999999[^\n]*\n)?-- (MariaDB|MySQL) dump \d+\.\d+(?:\s+Distrib |-)([\w.-]+)",
     re.MULTILINE,
 )
@@ -42,13 +41,13 @@ _DATABASE = re.compile(rb"^-- Host: [^\n]*?Database: (\S+)", re.MULTILINE)
 _SERVER = re.compile(rb"^-- Server version\s+(\S+)", re.MULTILINE)
 
 
-@dataclass
-class _Read:
-    """What one pass over the file found."""
+@dataclass(frozen=True)
+class _CheckedDump:
+    """Size in bytes, SHA-256 hashes, first bytes and statistics of a dump."""
 
     sha256: str
-    plain_sha256: str
-    plain_bytes: int
+    uncompressed_sha256: str
+    uncompressed_bytes: int
     head: bytes
     statistics: DumpStatistics
 
@@ -60,36 +59,31 @@ async def import_dump(
     progress: Progress,
     max_bytes: int,
 ) -> BackupManifest:
-    """Read a dump to its end and list it as a backup.
+    """Check a dump from elsewhere, and list it as a backup.
 
     Args:
-        tools: keys and store.
-        job: which file.
-        request: kind, job and who asked.
-        progress: shown to the operator.
-        max_bytes: how large it may be uncompressed.
+        tools: Keys and store.
+        job: The file to import.
+        request: Kind, job and user of the backup.
+        progress: Reports the progress of the job.
+        max_bytes: Maximum uncompressed size of the dump, in bytes.
 
     Returns:
-        The manifest. With encryption the backup's name has the suffix of that.
+        The manifest. The name of an encrypted upload gets the suffix ``.age``.
 
     Raises:
-        BackupNotFound: there is no such file.
-        BackupDamaged, NotADump, UncompressedTooLarge: an upload is deleted; another file stays.
+        BackupNotFound: The file does not exist.
+        BackupDamaged, NotADump, UncompressedTooLarge: The file was not imported. An upload is
+            deleted; an unmanaged file remains.
     """
     source = _source(tools, job)
     try:
-        done = await asyncio.to_thread(_imported_already, tools, request)
-        if done is not None:
-            return done
-        status = await asyncio.to_thread(source.stat)
-        await progress("reading", 0, f"Reading {job.name} to its end")
-        read = await run_with_progress(
-            lambda report: _read(tools, job.name, source, max_bytes, report),
-            ProgressReporter(progress, "reading", (0, 80), status.st_size),
+        imported = await asyncio.to_thread(_find_imported, tools, request)
+        if imported is not None:
+            return imported
+        return await _check_and_publish(
+            tools, job, source, request, progress=progress, max_bytes=max_bytes
         )
-        manifest = _manifest(job.name, read, request, status)
-        await progress("publishing", 90, f"Publishing {job.name}")
-        return await asyncio.to_thread(_publish, tools, source, manifest, job.uploaded)
     except FileNotFoundError as error:
         raise BackupNotFound() from error
     finally:
@@ -97,13 +91,33 @@ async def import_dump(
             source.unlink(missing_ok=True)
 
 
+async def _check_and_publish(
+    tools: BackupTools,
+    job: ImportBackup,
+    source: Path,
+    request: BackupRequest,
+    *,
+    progress: Progress,
+    max_bytes: int,
+) -> BackupManifest:
+    status = await asyncio.to_thread(source.stat)
+    await progress("reading", 0, f"Checking the whole file {job.name}")
+    checked = await run_with_progress(
+        lambda report: _check_file(tools, job.name, source, max_bytes, report),
+        ProgressReporter(progress, "reading", (0, 80), status.st_size),
+    )
+    manifest = _manifest(job.name, checked, request, status)
+    await progress("publishing", 90, f"Publishing {job.name}")
+    return await asyncio.to_thread(_publish, tools, source, manifest, job.uploaded)
+
+
 def _source(tools: BackupTools, job: ImportBackup) -> Path:
     path = tools.store.path(job.name)
     return path.with_name(path.name + UPLOAD_SUFFIX) if job.uploaded else path
 
 
-def _imported_already(tools: BackupTools, request: BackupRequest) -> BackupManifest | None:
-    """Find the result of an earlier attempt of this job, whose worker died after publishing it."""
+def _find_imported(tools: BackupTools, request: BackupRequest) -> BackupManifest | None:
+    """Find the backup of an earlier attempt whose worker stopped after the publication."""
     return next((one for one in tools.store.manifests() if one.job_id == request.job_id), None)
 
 
@@ -113,7 +127,7 @@ def _publish(
     if uploaded and tools.keys.recipients:
         return _publish_encrypted(tools, source, manifest)
     if uploaded:
-        publish(tools.store, source, manifest)
+        tools.store.publish(source, manifest)
     else:
         tools.store.write_manifest(manifest)
     return manifest
@@ -122,10 +136,10 @@ def _publish(
 def _publish_encrypted(
     tools: BackupTools, source: Path, manifest: BackupManifest
 ) -> BackupManifest:
-    """Encrypt an upload: at rest it is like every other backup."""
+    """Encrypt an upload and publish it."""
     name = manifest.name + SUFFIX
     digest = hashlib.sha256()
-    with partial_file(tools.store, name) as (partial, file):
+    with tools.store.partial_file(name) as (partial, file):
         with tools.keys.encrypting(file) as sink, source.open("rb") as plain:
             while chunk := plain.read(_CHUNK):
                 sink.write(chunk)
@@ -143,25 +157,26 @@ def _publish_encrypted(
         manifest = manifest.model_copy(update=changes)
         file.flush()
         os.fsync(file.fileno())
-        publish(tools.store, partial, manifest)
+        tools.store.publish(partial, manifest)
     return manifest
 
 
-def _read(
+def _check_file(
     tools: BackupTools, name: str, source: Path, max_bytes: int, report: Callable[[int], None]
-) -> _Read:
-    compression, statistics = packing_of(Path(name)), DumpStatistics()
+) -> _CheckedDump:
+    compression, statistics = compression_of(Path(name)), DumpStatistics()
     plain, count, head = hashlib.sha256(), 0, b""
     scan = DumpScan(statistics)
     try:
         sha256 = _hash_file(source, report)
         raw = tools.keys.open(source, name=name)
-        with unpack(raw, compression) as reader:
+        with decompress(raw, compression) as reader:
             while chunk := reader.read(_CHUNK):
                 count += len(chunk)
                 if count > max_bytes:
                     raise UncompressedTooLarge(
-                        f"It unpacks to more than {max_bytes:,} bytes (BACKUP_UPLOAD_MAX_BYTES)."
+                        f"{name} was not imported, because its uncompressed size exceeds"
+                        f" {max_bytes:,} bytes. To import it, increase BACKUP_UPLOAD_MAX_BYTES."
                     )
                 head += chunk[: max(0, _HEAD_BYTES - len(head))]
                 plain.update(chunk)
@@ -169,10 +184,12 @@ def _read(
                 report(0 if raw.closed or not raw.seekable() else raw.tell())
             scan.finish()
         _check_end(name, source, compression)
-    except (*UNPACK_ERRORS, ValueError) as error:
-        raise BackupDamaged(f"The file can't be read to its end: {error}") from error
-    _check_dump(head, statistics)
-    return _Read(sha256, plain.hexdigest(), count, head, statistics)
+    except (*DECOMPRESSION_ERRORS, ValueError) as error:
+        raise BackupDamaged(
+            f"{name} was not imported, because it is truncated or damaged: {error}"
+        ) from error
+    _check_dump(name, head, statistics)
+    return _CheckedDump(sha256, plain.hexdigest(), count, head, statistics)
 
 
 def _hash_file(source: Path, report: Callable[[int], None]) -> str:
@@ -190,36 +207,43 @@ def _check_end(name: str, source: Path, compression: BackupCompression) -> None:
             check_zstd_frames(file)
 
 
-def _check_dump(head: bytes, statistics: DumpStatistics) -> None:
+def _check_dump(name: str, head: bytes, statistics: DumpStatistics) -> None:
     if _TITLE.search(head) is None:
-        raise NotADump("It does not begin like a dump of mariadb-dump or mysqldump.")
+        raise NotADump(
+            f"{name} was not imported, because it does not start with the header of mariadb-dump or"
+            " mysqldump."
+        )
     if not statistics.last_line.startswith(TRAILER):
-        raise BackupDamaged('The dump was cut off: its last line is not "-- Dump completed".')
+        raise BackupDamaged(
+            f'{name} was not imported, because it is truncated: its last line is not "-- Dump'
+            ' completed".'
+        )
     if not statistics.count("table"):
-        raise NotADump("The dump holds no table.")
+        raise NotADump(f"{name} was not imported, because it contains no table.")
 
 
 def _manifest(
-    name: str, read: _Read, request: BackupRequest, found: os.stat_result
+    name: str, checked: _CheckedDump, request: BackupRequest, status: os.stat_result
 ) -> BackupManifest:
-    tables = tuple(sorted({found for kind, found in read.statistics.objects if kind == "table"}))
-    rows, title = read.statistics.rows_of(tables), _TITLE.search(read.head)
-    now, count = datetime.now(UTC), read.statistics.count
+    statistics = checked.statistics
+    tables = tuple(sorted({table for kind, table in statistics.objects if kind == "table"}))
+    rows, title = statistics.rows_of(tables), _TITLE.search(checked.head)
+    now, count = datetime.now(UTC), statistics.count
     assert title is not None
-    server = _found(_SERVER, read.head) or title[2].decode(errors="replace")
+    server = _find(_SERVER, checked.head) or title[2].decode(errors="replace")
     return BackupManifest(
         name=name,
         kind=request.kind,
-        created_at=datetime.fromtimestamp(found.st_mtime, UTC),
+        created_at=datetime.fromtimestamp(status.st_mtime, UTC),
         finished_at=now,
         duration_ms=0,
-        size_bytes=found.st_size,
-        uncompressed_bytes=read.plain_bytes,
-        sha256=read.sha256,
-        uncompressed_sha256=read.plain_sha256,
-        compression=packing_of(Path(name)),
+        size_bytes=status.st_size,
+        uncompressed_bytes=checked.uncompressed_bytes,
+        sha256=checked.sha256,
+        uncompressed_sha256=checked.uncompressed_sha256,
+        compression=compression_of(Path(name)),
         encrypted=name.endswith(SUFFIX),
-        database=_found(_DATABASE, read.head) or "",
+        database=_find(_DATABASE, checked.head) or "",
         table_count=len(tables),
         view_count=count("view"),
         trigger_count=count("trigger"),
@@ -237,6 +261,6 @@ def _manifest(
     )
 
 
-def _found(pattern: re.Pattern[bytes], head: bytes) -> str | None:
+def _find(pattern: re.Pattern[bytes], head: bytes) -> str | None:
     match = pattern.search(head)
     return match[1].decode(errors="replace") if match else None

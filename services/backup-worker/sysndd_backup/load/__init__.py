@@ -1,1 +1,1 @@
-"""Loads a dump into one schema, by an account that may touch nothing else."""
+"""Loads a dump into a schema, with an account that has no privileges on other schemas."""

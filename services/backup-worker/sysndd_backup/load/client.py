@@ -1,4 +1,4 @@
-"""Feeds SQL to the vendor's own command-line client."""
+"""Loads SQL with the command-line client of the database vendor."""
 
 import subprocess
 from collections.abc import Callable
@@ -12,33 +12,34 @@ from sysndd_core.errors import RestoreFailed
 from sysndd_core.settings.database import DatabaseSettings
 
 Source = Callable[[], AbstractContextManager[IO[bytes]]]
-"""Opens the decompressed dump."""
+"""Opens the decompressed dump as a stream."""
 
 _CHUNK = 1 << 20
 
 _OPTIONS = [
     "--default-character-set=utf8mb4",
-    # In this mode the client takes no command but DELIMITER from its input, so that a line such
-    # as `\! rm` in a backup is a syntax error and not a shell command.
+    # The client then accepts only the command DELIMITER, so a line such as `\! rm` in a backup is
+    # a syntax error and not a shell command.
     "--binary-mode",
-    # Without it MariaDB's client cuts the comments out of the triggers and routines it loads.
+    # Without this option, MariaDB's client removes comments from triggers and routines.
     "--comments",
-    # LOAD DATA LOCAL in a backup would read files of the worker's machine.
+    # LOAD DATA LOCAL in a backup could read files of the worker.
     "--loose-local-infile=0",
 ]
 
 
 class ClientLoad:
-    """One load of one stream of SQL into one schema.
+    """One load of a stream of SQL into a schema.
 
     Args:
-        settings: the account that loads.
-        clients: the server's own client programs.
-        schema: where unqualified names go; plain name.
-        rewrite: strips DEFINER clauses, for an account that may not define objects for others.
+        settings: Account that loads.
+        clients: Client programs of the server's vendor.
+        schema: Name of the default schema, not quoted.
+        rewrite: Strips DEFINER clauses, for an account that cannot set another definer; None to
+            load the dump unchanged.
 
     Attributes:
-        bytes_sent: so far.
+        bytes_sent: Number of bytes sent to the client so far.
     """
 
     def __init__(
@@ -54,18 +55,18 @@ class ClientLoad:
         self._client = ClientRun(settings, clients.load, [*_OPTIONS, schema], stdin=subprocess.PIPE)
 
     async def run(self, source: Source) -> None:
-        """Load everything that ``source`` opens; the client is killed with the task.
+        """Load the dump; cancelling the task kills the client.
 
         Raises:
-            RestoreFailed: the client stopped at an error; the detail is its message.
+            RestoreFailed: The client stopped at an error; the detail contains its message.
         """
         _, ended = await run_in_thread(
             lambda: self._client.run(lambda process: self._pump(process, source)),
             self._client.stop,
         )
-        if ended.exit_code != 0:
+        if ended.code != 0:
             raise RestoreFailed(
-                f"The database client ended with {ended.exit_code}: {ended.complaint}"
+                f"The database client failed with exit code {ended.code}: {ended.stderr}."
             )
 
     def _pump(self, process: Process, source: Source) -> None:
@@ -79,5 +80,5 @@ class ClientLoad:
                 process.stdin.write(self._rewrite.finish())
             process.stdin.close()
         except BrokenPipeError:
-            # The client ended first; its exit code and message tell why.
+            # The client ended early; its exit code and message contain the reason.
             return

@@ -1,8 +1,8 @@
-"""Defers secondary keys and foreign keys of a CREATE TABLE: they are cheaper to add afterwards.
+"""Removes keys from CREATE TABLE, because adding them after the rows is much faster.
 
-Works on the text that ``SHOW CREATE TABLE`` gives and both vendors' dump clients repeat: each
-column, key and constraint on a line of its own, indented by two spaces. What is not surely one of
-those that can be added again in the same order stays where it is.
+The input is the output of ``SHOW CREATE TABLE``, which the dump clients of both vendors copy: each
+column, key and constraint is on a separate line, indented by two spaces. A key is deferred only if
+adding it later certainly produces the same table.
 """
 
 import re
@@ -13,20 +13,20 @@ _KEY = re.compile(rb"  (UNIQUE |FULLTEXT |SPATIAL )?KEY `")
 _ANY_KEY = re.compile(rb"  (?:\w+ )?(?:KEY|INDEX)\b")
 _FOREIGN = re.compile(rb"  CONSTRAINT `(?:[^`]|``)+` FOREIGN KEY ")
 _PRIMARY = re.compile(rb"  PRIMARY KEY \(`((?:[^`]|``)+)`")
-_COUNTED = re.compile(rb"  `((?:[^`]|``)+)` .*\bAUTO_INCREMENT\b")
+_AUTO_INCREMENT = re.compile(rb"  `((?:[^`]|``)+)` .*\bAUTO_INCREMENT\b")
 
 
 @dataclass(frozen=True)
 class TableDefinition:
-    """A table's definition in three steps.
+    """The definition of a table in three steps.
 
     Attributes:
-        table: quoted name.
-        create: the CREATE TABLE statement, without what follows.
-        keys: ALTER TABLE statements that add the keys that waited, once the rows are there.
-        references: the one that adds the foreign keys, once every table has its keys; None where
-            there are none.
-        ordered_by_key: whether rows are stored by the primary key, in whatever order they come.
+        table: Quoted name of the table.
+        create: CREATE TABLE statement without the deferred keys.
+        keys: ALTER TABLE statements that add the deferred keys after the rows.
+        references: ALTER TABLE statement that adds the foreign keys when all tables have their
+            keys; None if there are no foreign keys.
+        ordered_by_key: Whether the primary key determines the order in which rows are stored.
     """
 
     table: bytes
@@ -37,13 +37,13 @@ class TableDefinition:
 
 
 def defer_keys(lines: list[bytes]) -> TableDefinition | None:
-    """Split a definition.
+    """Split the definition of a table.
 
     Args:
-        lines: of the statement, without line breaks and without the last semicolon.
+        lines: Lines of the statement, without line breaks and without the last semicolon.
 
     Returns:
-        None where this is not a table's definition as the servers write it.
+        The definition, or None if the statement is not in the format of the servers.
     """
     head = _HEAD.match(lines[0])
     end = next((n for n, line in enumerate(lines) if line.startswith(b") ")), None)
@@ -51,10 +51,10 @@ def defer_keys(lines: list[bytes]) -> TableDefinition | None:
         return None
     table, parts, tail = b"`" + head[1] + b"`", lines[1:end], lines[end:]
     innodb = b" ENGINE=InnoDB" in tail[0]
-    keys = _keys_that_can_wait(parts) if innodb else []
+    keys = _deferrable_keys(parts) if innodb else []
     foreign = [part for part in parts if _FOREIGN.match(part)]
-    kept = [part.rstrip(b",") for part in parts if part not in keys and part not in foreign]
-    create = b"\n".join([lines[0], b",\n".join(kept), *tail])
+    rest = [part.rstrip(b",") for part in parts if part not in keys and part not in foreign]
+    create = b"\n".join([lines[0], b",\n".join(rest), *tail])
     return TableDefinition(
         table=table,
         create=create,
@@ -64,29 +64,32 @@ def defer_keys(lines: list[bytes]) -> TableDefinition | None:
     )
 
 
-def _keys_that_can_wait(parts: list[bytes]) -> list[bytes]:
+def _deferrable_keys(parts: list[bytes]) -> list[bytes]:
     keys = [part for part in parts if _KEY.match(part)]
     primary = next((found for part in parts if (found := _PRIMARY.match(part))), None)
-    counted = next((found for part in parts if (found := _COUNTED.match(part))), None)
+    increment = next((found for part in parts if (found := _AUTO_INCREMENT.match(part))), None)
     others = [p for p in parts if _ANY_KEY.match(p) and not _KEY.match(p)]
     if any(not part.startswith(b"  PRIMARY KEY ") for part in others):
-        # A kind of key that we don't know; the order in which keys were made is part of the result.
+        # An unknown kind of key. The order of keys is part of the definition.
         return []
-    if counted is not None and (primary is None or primary[1] != counted[1]):
-        # The counter's column must be the first of some key from the beginning.
+    if increment is not None and (primary is None or primary[1] != increment[1]):
+        # CREATE TABLE requires a key whose first column is the AUTO_INCREMENT column.
         return []
     if primary is None:
-        # The rows are stored in the order of the first unique key.
+        # Without a primary key, the first unique key determines the order of the rows.
         keys = [key for key in keys if not key.startswith(b"  UNIQUE ")]
     return keys
 
 
 def _groups(keys: list[bytes]) -> list[list[bytes]]:
-    """The server builds one FULLTEXT key at a time; a second one would copy the table row by row."""
+    """Group keys by statement, with at most one FULLTEXT key in each.
+
+    With two FULLTEXT keys in a statement, the server would copy the table row by row.
+    """
     groups: list[list[bytes]] = []
     for key in keys:
-        text = key.startswith(b"  FULLTEXT ")
-        if not groups or (text and any(one.startswith(b"  FULLTEXT ") for one in groups[-1])):
+        fulltext = key.startswith(b"  FULLTEXT ")
+        if not groups or (fulltext and any(k.startswith(b"  FULLTEXT ") for k in groups[-1])):
             groups.append([])
         groups[-1].append(key)
     return groups

@@ -1,12 +1,12 @@
-"""Rewrites a dump on its way into a scratch schema: no definers, and no name of its own schema.
+"""Rewrites a dump that is loaded into a scratch schema: strips definers and the schema's name.
 
-The account that loads may not define objects for others, so the DEFINER of views, triggers, routines
-and events is stripped; a restore creates them again as the worker's own.
+The account that loads cannot set another definer, so the DEFINER of each stored object is stripped.
+A restore creates the objects again, with the worker's account as definer.
 
-The server gives a trigger back as it was typed. One whose author wrote ``CREATE TRIGGER site.kept
-BEFORE INSERT ON site.part`` can only ever be created in ``site``: elsewhere the server refuses it, or
-creates it in live. A trigger is always in the schema of its table, so the qualifier in its header
-says nothing, and is stripped. The body is left alone: it does not run before it is live.
+A dump contains a trigger as its author typed it. A statement such as ``CREATE TRIGGER site.a BEFORE
+INSERT ON site.b`` creates the trigger only in ``site``. Because a trigger is always in the schema
+of its table, the qualifiers in the header are redundant and are stripped. The body is not changed,
+because it does not run in a scratch schema.
 """
 
 import re
@@ -30,8 +30,8 @@ _HEADER = re.compile(
 )
 _NAME = rb"`(?:[^`\n]|``)*`@`(?:[^`\n]|``)*`"
 _DEFINER = re.compile(
-    # As the clients write them, at the start of a line: no line inside of data starts like that,
-    # because line breaks in values are escaped.
+    # The clients write these at the beginning of a line. No value can, because line breaks in
+    # values are escaped.
     rb"^(CREATE )DEFINER=" + _NAME + rb" |"
     rb"^(/\*!500(?:03|01) CREATE\*/ |/\*!50106 CREATE\*/ )/\*!\d+ DEFINER=" + _NAME + rb"\s*\*/ |"
     rb"^(/\*!50013 )DEFINER=" + _NAME + rb" ",
@@ -45,21 +45,21 @@ _EVENT = re.compile(
 _VIEW = re.compile(rb"^/\*!50001 VIEW .*$", re.MULTILINE)
 
 LONGEST_HEADER = 4096
-"""Bytes of a trigger's header; a longer one stays as it is."""
+"""Maximum size of a trigger's header in bytes; a longer one is not changed."""
 
 
 class DefinerStripper:
-    """Strips DEFINER clauses from a stream of SQL, and the schema's name from views and triggers.
+    """Rewrites a stream of SQL for a scratch schema.
 
-    The server may write the schema's name before a function that a view calls, and an author before
-    a trigger and its table; nothing else in a dump has it. Events are disabled.
+    Strips DEFINER clauses, replaces the schema's name in views, strips it from the headers of
+    triggers, and disables events. Other statements of a dump do not contain the schema's name.
 
     Args:
-        schema: name of the schema that was dumped.
-        into: name of the schema that it is loaded into.
+        schema: Name of the schema that was dumped, not quoted.
+        into: Name of the schema that the dump is loaded into, not quoted.
 
     Attributes:
-        enabled_events: names of the events that were enabled.
+        enabled_events: Names of the events that were enabled in the dump.
     """
 
     def __init__(self, schema: str, into: str) -> None:
@@ -69,10 +69,10 @@ class DefinerStripper:
         self._rest = b""
 
     def feed(self, chunk: bytes) -> bytes:
-        """Take the next bytes; return what is complete by now."""
+        """Rewrite the next chunk; return the bytes that are complete so far."""
         data = self._rest + chunk
         end = data.rfind(b"\n") + 1
-        # The header of a trigger may have several lines.
+        # The header of a trigger may span several lines.
         unfinished = find_unfinished_header(data[:end][-LONGEST_HEADER:])
         if unfinished is not None:
             end = max(0, end - LONGEST_HEADER) + unfinished
@@ -80,35 +80,35 @@ class DefinerStripper:
         return self._rewrite(data[:end])
 
     def finish(self) -> bytes:
-        """Return what follows the last line break."""
+        """Return the rewritten bytes after the last line break."""
         return self._rewrite(self._rest)
 
     def _rewrite(self, lines: bytes) -> bytes:
-        lines = _EVENT.sub(self._disable, _DEFINER.sub(_kept, lines))
+        lines = _EVENT.sub(self._disable, _DEFINER.sub(_without_definer, lines))
         return _VIEW.sub(self._rewrite_view, strip_schema_qualifier(lines))
 
     def _disable(self, match: re.Match[bytes]) -> bytes:
-        # An event that runs during the load would change rows before they are counted.
+        # A running event would change rows before they are counted.
         self.enabled_events.add(match[2].replace(b"``", b"`").decode())
         return match[1] + b"DISABLE"
 
     def _rewrite_view(self, match: re.Match[bytes]) -> bytes:
-        # Every byte has a character in Latin-1, so this changes nothing else.
+        # Latin-1 maps every byte to a character, so other bytes do not change.
         line = match[0].decode("latin-1")
         return rewrite_schema_name(line, self._schema, self._into).encode("latin-1")
 
 
 def strip_schema_qualifier(text: bytes) -> bytes:
-    """Strip the schema's name from every trigger's header that begins a line of ``text``."""
+    """Strip the schema's name from each trigger header that begins a line of ``text``."""
     return _HEADER.sub(rb"\1\2\3", text) if b"TRIGGER" in text else text
 
 
 def find_unfinished_header(text: bytes) -> int | None:
-    """Return where a header begins that does not end within ``text``; None without one."""
+    """Return the position of a trigger header that does not end in ``text``, or None."""
     at = text.rfind(b"/*!50003 CREATE*/", -LONGEST_HEADER)
     found = _UNFINISHED.search(text, at) if at >= 0 and text[at - 1 : at] in {b"", b"\n"} else None
     return found.start() if found else None
 
 
-def _kept(match: re.Match[bytes]) -> bytes:
+def _without_definer(match: re.Match[bytes]) -> bytes:
     return match[1] or match[2] or match[3]

@@ -1,13 +1,13 @@
-"""Loads a dump into one schema, by two connections where its plan is known.
+"""Loads a dump into a schema, over two connections if it has a load plan.
 
-1. Two workers create the tables without secondary keys.
-2. Both load rows, a piece at a time, each reading the file for itself and skipping what is the
-   other's; whichever is free adds the keys of a table whose rows are loaded. Sorting once is far
-   cheaper than maintaining a key for every row.
-3. Foreign keys, once every table has the keys they need.
-4. The vendor's client creates the rest: views, triggers, routines, events.
+1. Two load workers create the tables without secondary keys.
+2. Both load rows in parts. Each reads the file separately and skips the parts of the other. When
+   all rows of a table are loaded, a free worker adds its keys: one sort is much faster than
+   updating a key for each row.
+3. One worker adds the foreign keys when all tables have their keys.
+4. The vendor's client creates the views, triggers, routines and events.
 
-A dump without a plan goes through the vendor's client from top to bottom.
+A dump without a plan is loaded serially by the vendor's client.
 """
 
 import asyncio
@@ -30,14 +30,15 @@ WORKERS = 2
 
 
 class Load:
-    """One load of one dump into one empty schema.
+    """One load of a dump into an empty schema.
 
     Args:
-        settings: the account that loads.
-        clients: the server's own client programs.
-        schema: plain name.
-        plan: of exactly this dump; None to load it from top to bottom.
-        rewrite: strips DEFINER clauses, for an account that may not define objects for others.
+        settings: Account that loads.
+        clients: Client programs of the server's vendor.
+        schema: Name of the schema, not quoted.
+        plan: Load plan of this dump; None to load it serially.
+        rewrite: Strips DEFINER clauses, for an account that cannot set another definer; None to
+            load the dump unchanged.
     """
 
     def __init__(
@@ -63,40 +64,42 @@ class Load:
             ]
 
     def bytes_sent(self) -> int:
-        """Return the bytes that were loaded so far; of a planned load, those of rows."""
+        """Return the number of bytes loaded so far; with a plan, only bytes of rows count."""
         return self._client.bytes_sent if self._plan is None else self._row_bytes_sent
 
     def message(self) -> str | None:
-        """Return what is done where it is not loading rows, such as ``Adding keys``."""
+        """Return a progress message such as ``Adding keys``, or None while rows are loaded."""
         return None if self._step is None else f"Adding {self._step}"
 
     async def run(self, source: Source) -> None:
-        """Load everything that ``source`` opens; stopped with the task.
+        """Load the dump; cancelling the task stops the load.
 
         Raises:
-            RestoreFailed: the server or the client refused something.
+            RestoreFailed: The server rejected a statement, or the client failed.
         """
         plan = self._plan
         if plan is None:
             await self._client.run(source)
             return
-        await self._execute((one.name, one.definition.create) for one in plan.tables)
+        await self._execute((table.name, table.definition.create) for table in plan.tables)
         queue = LoadQueue(plan.tables)
-        await self._in_workers([partial(one.load, queue, source) for one in self._workers])
-        # One after the other: each takes a lock on both of its tables.
+        await self._run_in_threads(
+            [partial(worker.load, queue, source) for worker in self._workers]
+        )
+        # In sequence, because each statement locks two tables.
         await self._execute(
             (
-                (one.name, one.definition.references)
-                for one in plan.tables
-                if one.definition.references is not None
+                (table.name, table.definition.references)
+                for table in plan.tables
+                if table.definition.references is not None
             ),
             workers=1,
         )
         self._step = "stored objects"
-        await self._client.run(lambda: _rest_of(plan, source))
+        await self._client.run(lambda: _open_rest(plan, source))
 
     def _count(self, size: int) -> None:
-        # Two threads may lose a piece of it to each other: it only draws a bar.
+        # Not atomic: two threads may lose an update, but the number is only used for progress.
         self._row_bytes_sent += size
         if self._row_bytes_sent >= self._row_bytes:
             self._step = "keys"
@@ -105,31 +108,33 @@ class Load:
         self, statements: Iterable[tuple[str, bytes]], workers: int = WORKERS
     ) -> None:
         shared = deque(statements)
-        await self._in_workers([partial(one.run, shared) for one in self._workers[:workers]])
+        await self._run_in_threads(
+            [partial(worker.run, shared) for worker in self._workers[:workers]]
+        )
 
-    async def _in_workers(self, works: list[Callable[[], None]]) -> None:
-        tasks = [asyncio.create_task(asyncio.to_thread(work)) for work in works]
+    async def _run_in_threads(self, functions: list[Callable[[], None]]) -> None:
+        tasks = [asyncio.create_task(asyncio.to_thread(function)) for function in functions]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         finally:
             if not all(task.done() and not task.exception() for task in tasks):
                 self._stopping.set()
-                await asyncio.gather(*(asyncio.to_thread(one.kill) for one in self._workers))
-            ended = await asyncio.gather(*tasks, return_exceptions=True)
-        failures = [error for error in ended if isinstance(error, BaseException)]
+                await asyncio.gather(*(asyncio.to_thread(w.kill) for w in self._workers))
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+        failures = [error for error in results if isinstance(error, BaseException)]
         for error in failures:
             if not isinstance(error, Stopped):
                 raise error
 
 
 @contextmanager
-def _rest_of(plan: LoadPlan, source: Source) -> Iterator[IO[bytes]]:
+def _open_rest(plan: LoadPlan, source: Source) -> Iterator[IO[bytes]]:
     with source() as reader:
-        yield cast("IO[bytes]", _Spans(reader, plan))
+        yield cast("IO[bytes]", _RestReader(reader, plan))
 
 
-class _Spans:
-    """Reads the settings at the beginning, and then only some ranges of a stream."""
+class _RestReader:
+    """Reads the settings of a plan, and then only the spans of its rest from a stream."""
 
     def __init__(self, reader: IO[bytes], plan: LoadPlan) -> None:
         self._reader = reader
@@ -138,7 +143,7 @@ class _Spans:
         self._at = 0
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return some bytes, empty at the end."""
+        """Return at least one byte, or no bytes at the end."""
         if self._ready:
             ready, self._ready = self._ready, b""
             return ready
@@ -147,8 +152,8 @@ class _Spans:
             if self._at >= span.end:
                 self._spans.popleft()
                 continue
-            wanted = span.start - self._at if self._at < span.start else span.end - self._at
-            chunk = self._reader.read(min(size, wanted))
+            limit = span.start if self._at < span.start else span.end
+            chunk = self._reader.read(min(size, limit - self._at))
             if not chunk:
                 return b""
             before, self._at = self._at, self._at + len(chunk)

@@ -1,7 +1,7 @@
-"""Plans a parallel load: finds, in one pass over a dump, where the rows of its tables are.
+"""Plans a parallel load: finds the positions of the rows of each table in one pass over a dump.
 
-Only a dump in the format of the vendors' own clients is planned. Where a statement can't safely be
-moved, there is no plan: the file is then loaded as it is, from top to bottom.
+Only dumps in the format of the vendors' clients have a plan. If a statement cannot safely be moved,
+there is no plan, and the dump is loaded serially.
 """
 
 import re
@@ -9,45 +9,45 @@ from dataclasses import dataclass, field, replace
 
 from sysndd_backup.load.deferred_keys import TableDefinition, defer_keys
 
-_NOTHING = re.compile(rb"|-- .*|--|/\*M?!999999\\- enable the sandbox mode \*/ ?")
+_IGNORED = re.compile(rb"|-- .*|--|/\*M?!999999\\- enable the sandbox mode \*/ ?")
 _SETTING = re.compile(rb"/\*M?!\d{5,6} SET [^;]*\*/ ?;|SET @?\w+ *= *@{0,2}\w+;")
 _NAMES = re.compile(rb"/\*!\d+ SET NAMES (\w+) \*/;")
 _QUOTED = re.compile(rb"'(?:[^'\\]|\\.|'')*'")
 _COLLATION = re.compile(rb"\bCOLLATE[ =](\w+)|\bcollation_connection += (\w+)")
 _AROUND_ROWS = re.compile(
     rb"LOCK TABLES `(?:[^`]|``)+` WRITE;|UNLOCK TABLES;|set autocommit=0;|(?i:commit);"
-    # MariaDB's client from 11.x on.
+    # MariaDB's client since version 11.
     rb"|SET @OLD_AUTOCOMMIT=@@AUTOCOMMIT, @@AUTOCOMMIT=0;|SET AUTOCOMMIT=@OLD_AUTOCOMMIT;"
     rb"|/\*!40000 ALTER TABLE `(?:[^`]|``)+` (?:DIS|EN)ABLE KEYS \*/;|DROP TABLE IF EXISTS `[^;]*;",
 )
-_VIEW_STANDS_IN = (b"/*!50001 CREATE VIEW `", b"/*!50001 CREATE TABLE `")
-_VIEW_GOES = re.compile(rb"/\*!50001 DROP (?:VIEW|TABLE) IF EXISTS `(?:[^`]|``)+`\*/;")
-_TABLES = 20_000
-_SPANS = 200_000
-_DEFINITION_BYTES = 1 << 20
+_VIEW_PLACEHOLDER = (b"/*!50001 CREATE VIEW `", b"/*!50001 CREATE TABLE `")
+_DROP_PLACEHOLDER = re.compile(rb"/\*!50001 DROP (?:VIEW|TABLE) IF EXISTS `(?:[^`]|``)+`\*/;")
+_MAX_TABLES = 20_000
+_MAX_SPANS = 200_000
+_MAX_DEFINITION_BYTES = 1 << 20
 _END_OF_STATEMENT = b";\n"
-_PIECE_BYTES = 16 << 20
+_PART_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
 class Span:
-    """A range of the unpacked dump: from ``start`` up to, not including, ``end``."""
+    """A byte range of the decompressed dump, from ``start`` to before ``end``."""
 
     start: int
     end: int
 
     @property
     def size(self) -> int:
-        """Number of bytes."""
+        """The number of bytes."""
         return self.end - self.start
 
 
 @dataclass
 class TablePlan:
-    """One table: how it is created, and where its rows are.
+    """The definition of a table and the positions of its rows.
 
     Attributes:
-        rows: each span is of whole statements, so that it can be loaded by itself.
+        rows: Spans of complete statements, each of which can be loaded separately.
     """
 
     name: str
@@ -56,18 +56,18 @@ class TablePlan:
 
     @property
     def row_bytes(self) -> int:
-        """Size of its rows in the dump."""
+        """The size of its rows in the dump, in bytes."""
         return sum(span.size for span in self.rows)
 
 
 @dataclass(frozen=True)
 class LoadPlan:
-    """How a dump is loaded by two connections.
+    """How two connections load a dump.
 
     Attributes:
-        settings: the SET statements at its beginning, for every connection.
-        tables: in the order of the dump.
-        rest: views, triggers, routines, events and what else is there, for after the tables.
+        settings: SET statements at its beginning, for each connection.
+        tables: Tables in the order of the dump.
+        rest: Views, triggers, routines, events and other statements, to load after the tables.
     """
 
     settings: tuple[bytes, ...]
@@ -76,11 +76,11 @@ class LoadPlan:
 
     @property
     def row_bytes(self) -> int:
-        """Size of all rows in the dump."""
+        """The size of all rows in the dump, in bytes."""
         return sum(table.row_bytes for table in self.tables)
 
     def of_one_table(self, name: str) -> "LoadPlan":
-        """Return the plan of one table alone, without its foreign keys."""
+        """Return the plan for a single table, without its foreign keys."""
         tables = tuple(
             replace(table, definition=replace(table.definition, references=None))
             for table in self.tables
@@ -90,16 +90,16 @@ class LoadPlan:
 
 
 class Planner:
-    """A ``Visitor`` of the whole dump.
+    """A ``Visitor`` that plans the load of a dump.
 
     Attributes:
-        refusal: why there can be no plan, None while there can.
-        last_line: the last line that was not blank.
-        collations: those that definitions name.
+        obstacle: Why there is no plan; None if there is one.
+        last_line: The last line that is not blank.
+        collations: Collations that the definitions use.
     """
 
     def __init__(self) -> None:
-        self.refusal: str | None = None
+        self.obstacle: str | None = None
         self.last_line = b""
         self.collations: set[str] = set()
         self._at = 0
@@ -114,38 +114,38 @@ class Planner:
         self._last_two = b""
 
     def line(self, line: bytes, *, begins: bool) -> None:
-        """Sort a line: part of a table's definition, of the rest, or of neither."""
+        """Assign a line to a table's definition, to the settings or to the rest."""
         start, self._at, self._last_two = self._at, self._at + len(line) + 1, b""
         if line:
             self.last_line = line
-        self._note_collations(line)
-        if self.refusal is not None:
+        self._record_collations(line)
+        if self.obstacle is not None:
             return
         if self._definition is not None:
             self._define(line)
         elif begins and line.startswith(b"CREATE TABLE `") and not self._in_view:
             self._definition = [line]
-        elif not (begins and self._at_table(line)):
-            self._keep(line, Span(start, self._at), begins=begins)
+        elif not (begins and self._is_redundant(line)):
+            self._add_to_rest(line, Span(start, self._at), begins=begins)
 
     def rows(self, table: str, data: bytes, count: int) -> None:
-        """Record where rows are."""
+        """Record the position of rows."""
         span = Span(self._at, self._at + len(data))
         self._at = span.end
-        # Breaks in values are escaped, so this is always a statement's end.
-        whole = self._last_two == _END_OF_STATEMENT
+        # Line breaks in values are escaped, so this is always the end of a statement.
+        complete = self._last_two == _END_OF_STATEMENT
         self._last_two = (self._last_two + data[-2:])[-2:]
-        if self.refusal is not None:
+        if self.obstacle is not None:
             return
         plan = self._tables.get(table)
         if self._unknown is not None:
-            self.refusal = f"rows follow {self._unknown[:60]!r}"
+            self.obstacle = f"rows follow {self._unknown[:60]!r}"
         elif plan is None:
-            self.refusal = f"rows of {table} come before its definition"
+            self.obstacle = f"rows of {table} precede its definition"
         elif (
             plan.rows
             and plan.rows[-1].end == span.start
-            and not (whole and plan.rows[-1].size >= _PIECE_BYTES)
+            and not (complete and plan.rows[-1].size >= _PART_BYTES)
         ):
             plan.rows[-1] = Span(plan.rows[-1].start, span.end)
         else:
@@ -153,17 +153,17 @@ class Planner:
             self._count_span()
 
     def plan(self) -> LoadPlan | None:
-        """Return the plan of what was read, None where there can be none."""
+        """Return the plan, or None if there is an obstacle."""
         names = [found[1] for line in self._settings if (found := _NAMES.fullmatch(line))]
-        if self.refusal is None and names != [b"utf8mb4"]:
-            self.refusal = "it is not in utf8mb4"
-        if self.refusal is None and not self._tables:
-            self.refusal = "it holds no table"
-        if self.refusal is not None:
+        if self.obstacle is None and names != [b"utf8mb4"]:
+            self.obstacle = "its character set is not utf8mb4"
+        if self.obstacle is None and not self._tables:
+            self.obstacle = "it contains no table"
+        if self.obstacle is not None:
             return None
         return LoadPlan(tuple(self._settings), tuple(self._tables.values()), tuple(self._rest))
 
-    def _note_collations(self, line: bytes) -> None:
+    def _record_collations(self, line: bytes) -> None:
         if b"COLLAT" not in line and b"collation_connection" not in line:
             return
         if line.startswith((b"  ", b") ")) or _SETTING.fullmatch(line):
@@ -172,38 +172,38 @@ class Planner:
 
     def _count_span(self) -> None:
         self._spans += 1
-        if self._spans > _SPANS:
-            self.refusal = "rows and other statements alternate too often"
+        if self._spans > _MAX_SPANS:
+            self.obstacle = "rows and other statements alternate too often"
 
     def _define(self, line: bytes) -> None:
         assert self._definition is not None
         self._definition.append(line.removesuffix(b";"))
-        if sum(map(len, self._definition[-200:])) > _DEFINITION_BYTES:
-            self.refusal = "a definition is very long"
+        if sum(map(len, self._definition[-200:])) > _MAX_DEFINITION_BYTES:
+            self.obstacle = "a table definition is too long"
         if not line.endswith(b";"):
             return
         definition, self._definition = defer_keys(self._definition), None
-        if definition is None or len(self._tables) >= _TABLES:
-            self.refusal = "it holds a definition in an unknown format"
+        if definition is None or len(self._tables) >= _MAX_TABLES:
+            self.obstacle = "it contains a table definition in an unknown format"
             return
         name = definition.table[1:-1].replace(b"``", b"`").decode(errors="replace")
         if name in self._tables:
-            self.refusal = f"it defines {name} twice"
+            self.obstacle = f"it defines {name} twice"
         self._tables[name] = TablePlan(name, definition)
 
-    def _at_table(self, line: bytes) -> bool:
-        """Tell whether a line belongs to a table's definition or rows, and need not be kept."""
+    def _is_redundant(self, line: bytes) -> bool:
+        """Return whether the load does not need a line, or has it as a setting."""
         if _AROUND_ROWS.fullmatch(line):
             return True
-        if not self._tables and not self._rest_has_begun() and _SETTING.fullmatch(line):
+        if not self._tables and not self._has_rest() and _SETTING.fullmatch(line):
             self._settings.append(line)
             return True
         return False
 
-    def _rest_has_begun(self) -> bool:
+    def _has_rest(self) -> bool:
         return self._unknown is not None or self._in_view
 
-    def _keep(self, line: bytes, span: Span, *, begins: bool) -> None:
+    def _add_to_rest(self, line: bytes, span: Span, *, begins: bool) -> None:
         if self._rest and self._rest[-1].end == span.start:
             self._rest[-1] = Span(self._rest[-1].start, span.end)
         else:
@@ -212,10 +212,12 @@ class Planner:
         if line.startswith(b"DELIMITER "):
             self._in_body = line != b"DELIMITER ;"
         elif self._in_body or not begins:
-            # A trigger: it comes after the rows of its table, and may as well come after all.
+            # A trigger. It follows the rows of its table, so it can be created after all rows.
             return
-        elif self._in_view or line.startswith(_VIEW_STANDS_IN):
+        elif self._in_view or line.startswith(_VIEW_PLACEHOLDER):
             self._in_view = not line.endswith(b";")
-        elif not (_NOTHING.fullmatch(line) or _SETTING.fullmatch(line) or _VIEW_GOES.match(line)):
-            # It may depend on the rows before it, so no rows may follow it.
+        elif not (
+            _IGNORED.fullmatch(line) or _SETTING.fullmatch(line) or _DROP_PLACEHOLDER.match(line)
+        ):
+            # The statement may depend on the rows before it, so no rows may follow it.
             self._unknown = self._unknown or line

@@ -1,7 +1,7 @@
-"""The work that load workers share: pieces of tables' rows, and keys of tables whose rows are loaded.
+"""The tasks that load workers share: parts of the rows of tables, and keys of loaded tables.
 
-The largest table comes first, its rows in pieces: adding its keys is the longest single step of a
-load, so it begins as early as possible, while another worker loads the rows of the other tables.
+The largest table comes first, because adding its keys is the longest single step of a load. It then
+starts as early as possible, while another worker loads the rows of other tables.
 """
 
 import threading
@@ -14,7 +14,7 @@ from sysndd_backup.load.plan import Span, TablePlan
 
 @dataclass(frozen=True)
 class Rows:
-    """A piece of a table's rows: whole statements."""
+    """A part of the rows of a table, in complete statements."""
 
     table: TablePlan
     spans: tuple[Span, ...]
@@ -22,16 +22,16 @@ class Rows:
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys of a table whose rows are all loaded."""
+    """The deferred keys of a table whose rows are all loaded."""
 
     table: TablePlan
 
 
 class LoadQueue:
-    """Hands out work that can be done now. Every method may be called from any thread.
+    """The tasks that are ready. All methods are thread-safe.
 
     Args:
-        tables: all created already.
+        tables: Plans of the tables, which already exist.
     """
 
     def __init__(self, tables: Iterable[TablePlan]) -> None:
@@ -39,30 +39,30 @@ class LoadQueue:
         self._rows: deque[Rows] = deque()
         self._keys: deque[Keys] = deque()
         self._left: dict[str, int] = {}
-        for table in sorted(tables, key=lambda one: -one.row_bytes):
-            pieces = _pieces(table)
-            self._rows.extend(pieces)
-            self._left[table.name] = len(pieces)
-            if not pieces:
+        for table in sorted(tables, key=lambda plan: -plan.row_bytes):
+            parts = _split(table)
+            self._rows.extend(parts)
+            self._left[table.name] = len(parts)
+            if not parts:
                 self._keys.append(Keys(table))
 
     def take(self) -> Rows | Keys | None:
-        """Return the next piece of work, None when none is left."""
+        """Return the next task, or None if no task is left."""
         with self._lock:
             if self._keys:
                 return self._keys.popleft()
             return self._rows.popleft() if self._rows else None
 
     def loaded(self, table: TablePlan) -> None:
-        """Record that one of a table's pieces is committed."""
+        """Record that a part of a table's rows is committed."""
         with self._lock:
             self._left[table.name] -= 1
             if not self._left[table.name]:
                 self._keys.append(Keys(table))
 
 
-def _pieces(table: TablePlan) -> list[Rows]:
-    """Split a table's rows; without a primary key their order matters, so they stay one piece."""
+def _split(table: TablePlan) -> list[Rows]:
+    """Split the rows of a table; without a primary key, a single part preserves their order."""
     if not table.rows:
         return []
     if not table.definition.ordered_by_key:

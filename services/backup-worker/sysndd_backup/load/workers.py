@@ -1,7 +1,7 @@
-"""Loads rows over connections of our own, which is cheaper than parsing every byte in a client.
+"""Loads rows over separate connections, which is faster than the parser of the vendor's client.
 
-A connection takes one statement at a time and no client command, and its account can touch only the
-scratch schema: a row can do no more here than through the client.
+The protocol accepts one statement at a time and no client commands, and the account has privileges
+on the scratch schema only, so this is as safe as the vendor's client.
 """
 
 import threading
@@ -28,18 +28,18 @@ _NOTHING_TO_RUN = 1065
 
 
 class Stopped(Exception):
-    """Another worker failed, or the load was cancelled."""
+    """Another load worker failed, or the load was cancelled."""
 
 
 class LoadWorker:
     """One connection in one thread.
 
     Args:
-        settings: the account that loads.
-        schema: the scratch schema.
-        plan: of the dump.
-        sent: called with the number of bytes that were sent.
-        stopping: set when the worker is to end.
+        settings: Account that loads.
+        schema: Name of the scratch schema, not quoted.
+        plan: Load plan of the dump.
+        sent: Called with the number of bytes sent since the last call.
+        stopping: Set to stop the worker.
     """
 
     def __init__(
@@ -66,15 +66,18 @@ class LoadWorker:
             with _connected(self._settings, self._schema) as other:
                 other.kill(connection.thread_id())  # type: ignore[no-untyped-call]
         except (pymysql.Error, RestoreFailed):
-            # It is over already, or the server is gone; dropping the schema waits for the rest.
+            # The connection has already ended. Otherwise, DROP DATABASE waits for its statement.
             return
 
     def run(self, statements: "deque[tuple[str, bytes]]") -> None:
-        """Run statements, each with its table's name, until none is left; workers share them.
+        """Run statements until none is left.
+
+        Args:
+            statements: Statements with the name of their table; the workers share the deque.
 
         Raises:
-            RestoreFailed: the server refused something; names the table.
-            Stopped.
+            RestoreFailed: The server rejected a statement; the detail names the table.
+            Stopped: Another worker failed, or the load was cancelled.
         """
         with self._session() as connection:
             while True:
@@ -85,23 +88,28 @@ class LoadWorker:
                 self._run(connection, statement, name)
 
     def load(self, queue: LoadQueue, source: Source) -> None:
-        """Load rows and add keys until no work is left.
+        """Load rows and add keys until no task is left.
+
+        Args:
+            queue: The tasks that the workers share.
+            source: Opens the decompressed dump.
 
         Raises:
-            RestoreFailed: the server refused something; names the table.
-            Stopped, and what the source raises where it is damaged.
+            RestoreFailed: The server rejected a statement; the detail names the table.
+            Stopped: Another worker failed, or the load was cancelled.
+            OSError: The source is damaged; or another of ``DECOMPRESSION_ERRORS``.
         """
-        with self._session() as connection, closing(_Position(source, self._read)) as position:
-            while (work := queue.take()) is not None:
-                if isinstance(work, Keys):
-                    for statement in work.table.definition.keys:
-                        self._run(connection, statement, work.table.name)
+        with self._session() as connection, closing(_Seeker(source, self._read)) as seeker:
+            while (task := queue.take()) is not None:
+                if isinstance(task, Keys):
+                    for statement in task.table.definition.keys:
+                        self._run(connection, statement, task.table.name)
                     continue
-                for span in work.spans:
-                    self._rows(connection, position.at(span.start), span, work.table.name)
-                    position.passed(span)
+                for span in task.spans:
+                    self._rows(connection, seeker.seek(span.start), span, task.table.name)
+                    seeker.advance(span)
                 connection.commit()
-                queue.loaded(work.table)
+                queue.loaded(task.table)
 
     @contextmanager
     def _session(self) -> "Iterator[Connection[Cursor]]":
@@ -110,8 +118,8 @@ class LoadWorker:
             try:
                 for statement in self._plan.settings:
                     self._run(connection, statement.rstrip(b";"), "the settings at the beginning")
-                # With unique checks off as well, MariaDB sorts the rows of an empty table in temporary
-                # files; they come sorted, and it takes nearly twice the processor time (measured).
+                # Without unique checks, MariaDB would sort the rows of an empty table in temporary
+                # files. They are already sorted, and it takes twice the processor time (measured).
                 connection.query("SET NAMES utf8mb4")
                 connection.query("SET foreign_key_checks = 0, unique_checks = 1, autocommit = 0")
                 yield connection
@@ -141,27 +149,30 @@ class LoadWorker:
             raise Stopped
         chunk = reader.read(size)
         if not chunk:
-            raise EOFError("the file ends before its end")
+            raise EOFError("the file is truncated")
         return chunk
 
     def _run(self, connection: "Connection[Cursor]", statement: bytes, table: str) -> None:
         if self._stopping.is_set():
             raise Stopped
         try:
-            # PyMySQL says str and takes bytes as well, which go as they are.
+            # PyMySQL declares str, but also sends bytes unchanged.
             connection.query(statement)
         except (pymysql.Error, OSError) as error:
             if error.args[:1] == (_NOTHING_TO_RUN,):
-                # A comment for other versions than this one.
+                # The statement is a comment for other server versions.
                 return
             if self._stopping.is_set():
                 raise Stopped from error
-            shown = " ".join(statement[:80].decode(errors="replace").split())
-            raise RestoreFailed(f"{table} can't be loaded: ERROR {error} at {shown}") from error
+            excerpt = " ".join(statement[:80].decode(errors="replace").split())
+            raise RestoreFailed(
+                f"{table} cannot be loaded: ERROR {error} in the statement starting with"
+                f" {excerpt!r}."
+            ) from error
 
 
-class _Position:
-    """Seeks in a stream: forward by reading, back by opening it again."""
+class _Seeker:
+    """Seeks in a stream: forward by reading, backward by reopening it."""
 
     def __init__(self, source: Source, read: Callable[[IO[bytes], int], bytes]) -> None:
         self._source = source
@@ -170,8 +181,8 @@ class _Position:
         self._reader: IO[bytes] | None = None
         self._at = 0
 
-    def at(self, offset: int) -> IO[bytes]:
-        """Return the stream at that byte."""
+    def seek(self, offset: int) -> IO[bytes]:
+        """Return the stream at a byte offset."""
         if self._reader is None or offset < self._at:
             self.close()
             self._reader, self._at = self._opened.enter_context(self._source()), 0
@@ -179,8 +190,8 @@ class _Position:
             self._at += len(self._read(self._reader, min(offset - self._at, _CHUNK)))
         return self._reader
 
-    def passed(self, span: Span) -> None:
-        """Record that a span was read to its end."""
+    def advance(self, span: Span) -> None:
+        """Record that the caller has read a span."""
         self._at = span.end
 
     def close(self) -> None:
@@ -189,9 +200,9 @@ class _Position:
 
 
 def _statements(rest: list[bytes], chunk: bytes) -> Iterable[bytes]:
-    """Split a run of INSERTs into statements; what is not complete stays in ``rest``.
+    """Split INSERT statements; an incomplete statement remains in ``rest``.
 
-    Line breaks in values are escaped, so ``);`` at the end of a line is the end of a statement.
+    Line breaks in values are escaped, so ``);`` at the end of a line always ends a statement.
     """
     data = b"".join(rest) + chunk if rest else chunk
     rest.clear()
@@ -221,8 +232,11 @@ def _connected(settings: DatabaseSettings, schema: str) -> "Iterator[Connection[
             connect_timeout=10,
         )
     except pymysql.Error as error:
-        # Mostly the password of a BACKUP_LOAD_USER that was made by hand.
-        raise RestoreFailed(f"The load account can't sign in: ERROR {error}") from error
+        # The usual cause is the password of an existing account.
+        raise RestoreFailed(
+            f"The account {settings.user} that loads the backup cannot connect: ERROR {error}."
+            " Check BACKUP_LOAD_USER and BACKUP_LOAD_PASSWORD."
+        ) from error
     try:
         yield connection
     finally:

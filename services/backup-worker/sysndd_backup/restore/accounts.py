@@ -1,16 +1,16 @@
-"""Accounts and a restore: how those of a backup differ from live's, and whose sessions must end.
+"""Compares the accounts of a backup with the live accounts, and ends sessions after a restore.
 
-Ids are reused: user 7 of the backup may be another person than user 7 of today. A session survives a
-restore only where id, name, address, role, state and password are the same on both sides.
+IDs are reused, so the same ID may belong to different people in the two databases. A session
+continues only if ID, name, email address, role, state and password are equal in both.
 """
 
 from dataclasses import dataclass, field
 
-from sysndd_backup.server.server import quoted
 from sysndd_backup.server.session import SchemaSession
+from sysndd_core.sql.identifiers import quote_name
 
-SAME = ("user_id", "user_name", "email", "role", "state", "password_hash")
-"""What makes an account the same account on two sides."""
+IDENTITY = ("user_id", "user_name", "email", "role", "state", "password_hash")
+"""Columns that are equal if an account is the same in two databases."""
 
 _LABELS = {
     "user_name": "user name",
@@ -19,16 +19,16 @@ _LABELS = {
     "state": "state",
     "password_hash": "password",
 }
-_SHOWN = 500
+_MAX_LISTED = 500
 
 
 @dataclass(frozen=True)
 class ChangedAccount:
-    """An account of both sides that is not the same.
+    """An account that differs between the live database and the backup.
 
     Attributes:
-        older: what the restore would bring back to an older value: ``role``, ``password``, …
-        role: before and after, where it differs.
+        older: Labels of the values that the restore would change, such as ``role``.
+        role: Live role and role in the backup, if they differ.
     """
 
     user_id: int
@@ -39,13 +39,15 @@ class ChangedAccount:
 
 @dataclass(frozen=True)
 class AccountChanges:
-    """What a restore would change in accounts; lists end after some hundred names.
+    """The changes that a restore would make to accounts. Each list has at most 500 entries.
 
     Attributes:
-        vanish: names that are only in live.
-        come_back: names that are only in the backup.
-        changed: ids that both hold, differently; another person may have the id.
-        active_administrators: how many the backup holds; None where it has no accounts as we know them.
+        vanish: Names of accounts that are only in the live database.
+        come_back: Names of accounts that are only in the backup.
+        changed: Accounts whose ID is in both, with different values; the ID may belong to another
+            person.
+        active_administrators: Number of active Administrators in the backup; None if it has no
+            ``user`` table with the expected columns.
     """
 
     vanish: list[str] = field(default_factory=list)
@@ -58,32 +60,32 @@ class AccountChanges:
 
 
 async def has_accounts(session: SchemaSession, schema: str) -> bool:
-    """Tell whether a schema has a ``user`` table as we know them."""
+    """Return whether a schema has a ``user`` table with the expected columns."""
     rows = await session.fetch_all(
         "SELECT column_name AS name FROM information_schema.columns"
         " WHERE table_schema = %s AND table_name = 'user'",
         (schema,),
     )
-    return set(SAME) <= {row["name"] for row in rows}
+    return set(IDENTITY) <= {row["name"] for row in rows}
 
 
 async def active_administrators(session: SchemaSession, schema: str) -> int | None:
-    """Count who could sign in and administer; None without accounts as we know them."""
+    """Return the number of active Administrators; None without the expected ``user`` table."""
     if not await has_accounts(session, schema):
         return None
     rows = await session.fetch_all(
-        f"SELECT COUNT(*) AS n FROM {quoted(schema)}.`user`"
+        f"SELECT COUNT(*) AS n FROM {quote_name(schema)}.`user`"
         " WHERE role = 'Administrator' AND state = 'active'"
     )
     return int(rows[0]["n"])
 
 
 async def compare_accounts(session: SchemaSession, live: str, backup: str) -> AccountChanges:
-    """Say which accounts would vanish, come back, or get older values.
+    """Return the changes that a restore would make to accounts.
 
     Args:
-        session: a connection to the server.
-        live, backup: plain names of the schemas that hold the two ``user`` tables.
+        session: A connection to the server.
+        live, backup: Names of the schemas with the two ``user`` tables, not quoted.
     """
     if not (await has_accounts(session, live) and await has_accounts(session, backup)):
         return AccountChanges(active_administrators=await active_administrators(session, backup))
@@ -91,9 +93,9 @@ async def compare_accounts(session: SchemaSession, live: str, backup: str) -> Ac
     come_back = await _only_in(session, backup, live)
     changed = await _changed(session, live, backup)
     return AccountChanges(
-        vanish=vanish[:_SHOWN],
-        come_back=come_back[:_SHOWN],
-        changed=changed[:_SHOWN],
+        vanish=vanish[:_MAX_LISTED],
+        come_back=come_back[:_MAX_LISTED],
+        changed=changed[:_MAX_LISTED],
         vanish_count=len(vanish),
         come_back_count=len(come_back),
         changed_count=len(changed),
@@ -101,24 +103,24 @@ async def compare_accounts(session: SchemaSession, live: str, backup: str) -> Ac
     )
 
 
-async def _only_in(session: SchemaSession, one: str, other: str) -> list[str]:
+async def _only_in(session: SchemaSession, schema: str, other: str) -> list[str]:
     rows = await session.fetch_all(
-        f"SELECT a.user_name AS name FROM {quoted(one)}.`user` AS a"
-        f" LEFT JOIN {quoted(other)}.`user` AS b ON b.user_id = a.user_id"
+        f"SELECT a.user_name AS name FROM {quote_name(schema)}.`user` AS a"
+        f" LEFT JOIN {quote_name(other)}.`user` AS b ON b.user_id = a.user_id"
         " WHERE b.user_id IS NULL ORDER BY a.user_id"
     )
     return [str(row["name"]) for row in rows]
 
 
 async def _changed(session: SchemaSession, live: str, backup: str) -> list[ChangedAccount]:
-    # Byte by byte: under the column's collation e and é would be one person.
+    # Compare bytes, because the column's collation treats e and é as equal.
     differs = {
         name: f"NOT (CAST(l.{name} AS BINARY) <=> CAST(b.{name} AS BINARY))" for name in _LABELS
     }
     columns = ", ".join(f"{sql} AS {name}_differs" for name, sql in differs.items())
     rows = await session.fetch_all(
         f"SELECT l.user_id AS id, l.user_name AS name, l.role AS live_role, b.role AS backup_role,"
-        f" {columns} FROM {quoted(live)}.`user` AS l JOIN {quoted(backup)}.`user` AS b"
+        f" {columns} FROM {quote_name(live)}.`user` AS l JOIN {quote_name(backup)}.`user` AS b"
         f" ON b.user_id = l.user_id WHERE {' OR '.join(differs.values())} ORDER BY l.user_id"
     )
     return [
@@ -135,30 +137,32 @@ async def _changed(session: SchemaSession, live: str, backup: str) -> list[Chang
 async def end_changed_sessions(
     session: SchemaSession, *, platform: str, before: str, after: str
 ) -> None:
-    """Delete sessions and revoke unused links in emails, but for accounts that stay the same.
+    """End sessions and revoke unused links in emails, except for accounts that are the same.
 
     Args:
-        session: a connection to the server.
-        platform: schema that holds ``session``.
-        before, after: schemas that hold the accounts of the two sides. Where either has no ``user``
-            table as we know it, no account is the same and every session ends.
+        session: A connection to the server.
+        platform: Name of the platform schema, not quoted.
+        before, after: Names of the schemas with the accounts before and after the swap. If either
+            has no ``user`` table with the expected columns, all sessions end.
     """
     same_accounts = await _same_accounts(session, before, after)
     others = f" AND user_id NOT IN ({same_accounts})" if same_accounts else ""
-    await session.run(f"DELETE FROM {quoted(platform)}.`session` WHERE TRUE{others}")
+    await session.run(f"DELETE FROM {quote_name(platform)}.`session` WHERE TRUE{others}")
     await session.run(
-        f"UPDATE {quoted(platform)}.account_token SET revoked_at = UTC_TIMESTAMP(6)"
+        f"UPDATE {quote_name(platform)}.account_token SET revoked_at = UTC_TIMESTAMP(6)"
         f" WHERE used_at IS NULL AND revoked_at IS NULL{others}"
     )
 
 
 async def _same_accounts(session: SchemaSession, before: str, after: str) -> str | None:
-    """Return a query for the ids that are the same account on both sides."""
+    """Return a query for the IDs of accounts that are the same in both schemas, or None."""
     if not (await has_accounts(session, before) and await has_accounts(session, after)):
         return None
-    # Byte by byte: under the column's collation e and é would be one person.
-    same = " AND ".join(f"CAST(o.{name} AS BINARY) <=> CAST(n.{name} AS BINARY)" for name in SAME)
+    # Compare bytes, because the column's collation treats e and é as equal.
+    same = " AND ".join(
+        f"CAST(o.{name} AS BINARY) <=> CAST(n.{name} AS BINARY)" for name in IDENTITY
+    )
     return (
-        f"SELECT o.user_id FROM {quoted(before)}.`user` AS o JOIN {quoted(after)}.`user` AS n"
+        f"SELECT o.user_id FROM {quote_name(before)}.`user` AS o JOIN {quote_name(after)}.`user` AS n"
         f" ON n.user_id = o.user_id AND {same}"
     )

@@ -1,4 +1,4 @@
-"""The dry run of a restore: what it would change in tables, rows and accounts."""
+"""The dry run of a restore: the changes it would make to tables, rows and accounts."""
 
 import asyncio
 from dataclasses import asdict
@@ -12,29 +12,30 @@ from sysndd_backup.restore.scratch_schemas import ScratchSchemas
 from sysndd_backup.restore.shadow import load_shadow
 from sysndd_backup.server.server import count_rows
 from sysndd_backup.server.session import open_session
+from sysndd_core.jobs.models import Consent
 
 _ACCOUNTS = "user"
 
 
 async def dry_run_restore(tools: BackupTools, name: str, run: JobRun) -> dict[str, Any]:
-    """Read a backup to its end and compare it with live.
+    """Check the whole file of a backup, and compare it with the live database.
 
-    Only the backup's accounts are loaded, into a scratch schema that is dropped at the end.
+    Only the accounts are loaded, into a scratch schema that is dropped at the end.
 
     Args:
-        tools: server, client programs and store.
-        name: of a listed backup.
-        run: the job.
+        tools: Server, client programs and store.
+        name: Name of the backup.
+        run: The attempt at the job.
 
     Returns:
-        ``tables`` that differ with ``live_rows`` and ``backup_rows`` (None: not there),
-        ``accounts`` as ``AccountChanges``, ``needs_second_word``.
+        ``tables`` that differ, with ``live_rows`` and ``backup_rows`` (None if a table does not
+        exist), ``accounts`` as ``AccountChanges``, and ``required_consents``.
 
     Raises:
-        As ``check_backup`` and ``load_shadow``.
+        SysnddError: See ``check_backup`` and ``load_shadow``.
     """
     manifest = await asyncio.to_thread(tools.store.manifest, name)
-    await run.progress("checking", 1, f"Reading {name} to its end")
+    await run.progress("checking", 1, f"Checking the whole file {name}")
     checked = await check_backup(tools, manifest, run.progress)
     await run.progress("counting", 60, "Counting the rows of the live database")
     live = await count_rows(tools.database, tools.database.settings.name)
@@ -53,7 +54,9 @@ async def dry_run_restore(tools: BackupTools, name: str, run: JobRun) -> dict[st
             if live.get(table) != then.get(table)
         ],
         "accounts": asdict(accounts),
-        "needs_second_word": accounts.active_administrators == 0,
+        "required_consents": [Consent.NO_ADMINISTRATOR.value]
+        if accounts.active_administrators == 0
+        else [],
     }
 
 

@@ -1,4 +1,4 @@
-"""Loads one table of a backup into a scratch schema, to be inspected and dropped again."""
+"""Loads one table of a backup into a scratch schema for an inspection."""
 
 import asyncio
 from typing import Any
@@ -8,25 +8,31 @@ from sysndd_backup.progress import JobRun
 from sysndd_backup.restore.check_file import check_backup
 from sysndd_backup.restore.scratch_schemas import ScratchSchemas
 from sysndd_backup.restore.shadow import load_shadow
-from sysndd_backup.server.server import quoted
 from sysndd_backup.server.session import open_session
 from sysndd_core.errors import TableNotInBackup
+from sysndd_core.sql.identifiers import qualified_name
 
 
 async def inspect_table(tools: BackupTools, name: str, table: str, run: JobRun) -> dict[str, Any]:
-    """Load one table.
+    """Load one table of a backup into a scratch schema.
+
+    Args:
+        tools: Server, client programs and store.
+        name: Name of the backup.
+        table: Name of the table, not quoted.
+        run: The attempt at the job.
 
     Returns:
-        Where it is: ``schema``, ``table``, ``rows``, the backup's ``name`` and ``sha256``.
+        ``schema``, ``table`` and number of ``rows``, and ``name`` and ``sha256`` of the backup.
 
     Raises:
-        TableNotInBackup: the manifest does not list it.
-        As ``check_backup`` and ``load_shadow``; nothing is left behind then.
+        TableNotInBackup: The manifest does not list the table.
+        SysnddError: See ``check_backup`` and ``load_shadow``; the scratch schema is dropped.
     """
     manifest = await asyncio.to_thread(tools.store.manifest, name)
     if table not in manifest.rows_per_table:
         raise TableNotInBackup()
-    await run.progress("checking", 1, f"Reading {name} to its end")
+    await run.progress("checking", 1, f"Checking the whole file {name}")
     checked = await check_backup(tools, manifest, run.progress)
     scratch = ScratchSchemas(tools.database)
     schema = await scratch.open(run.id, name, table, hours=tools.undo_hours)
@@ -47,7 +53,7 @@ async def inspect_table(tools: BackupTools, name: str, table: str, run: JobRun) 
 
 
 async def _drop_other_tables(tools: BackupTools, schema: str, table: str) -> None:
-    """Drop the rest where the backup had to be loaded as a whole."""
+    """Drop the other tables if the backup had to be loaded completely."""
     async with open_session(tools.database.settings) as session:
         rows = await session.fetch_all(
             "SELECT table_name AS name, table_type AS kind FROM information_schema.tables"
@@ -57,4 +63,4 @@ async def _drop_other_tables(tools: BackupTools, schema: str, table: str) -> Non
         await session.run("SET foreign_key_checks = 0")
         for row in rows:
             kind = "VIEW" if row["kind"] == "VIEW" else "TABLE"
-            await session.run(f"DROP {kind} {quoted(schema)}.{quoted(row['name'])}")
+            await session.run(f"DROP {kind} {qualified_name(schema, row['name'])}")

@@ -1,10 +1,8 @@
-"""The restore journal in the platform schema, and the jobs that its entries belong to.
+"""The restore journal in the platform schema, and the jobs of its entries.
 
-Each step is written before it is done.
-
-The platform schema is never restored, so the journal outlives what it describes. The step that
-was reached is only a hint; whether the tables have moved is shown by the marker table that moves
-with them (see ``swap``).
+Each step is recorded before it starts. The platform schema is never restored, so the journal
+survives a restore. The recorded step is only informative: the marker table shows whether the tables
+have moved (see ``swap``).
 """
 
 import json
@@ -17,14 +15,14 @@ from sysndd_core.db.database import Database, Row
 
 
 class Purpose(StrEnum):
-    """Why tables are exchanged."""
+    """Why tables are swapped."""
 
     RESTORE = "restore"
     UNDO = "undo"
 
 
 class Outcome(StrEnum):
-    """How an exchange ended: live is the new database, or the old one."""
+    """How a swap ended: the new or the old database is live."""
 
     DONE = "done"
     ROLLED_BACK = "rolled_back"
@@ -32,18 +30,19 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Entry:
-    """One exchange.
+    """The journal entry of one swap.
 
     Attributes:
-        id: also the name of its marker table.
-        job_id: the job that asked for it.
-        backup: name of the backup, for a restore.
-        live, incoming, outgoing: plain schema names.
-        swapping: whether the schema lock is needed to continue; before, the job's lease decides.
-        rolling_back: whether it is being rolled back.
-        old_objects, new_objects: None until live is about to be changed.
-        row_counts: rows per table of the new side.
-        outcome: None while it is open.
+        id: ID of the entry; also part of the name of its marker table.
+        job_id: ID of the job.
+        backup: Name of the backup that is restored or whose restore is undone.
+        live, incoming, outgoing: Names of the schemas, not quoted.
+        swapping: Whether only the holder of the schema lock may continue; before that, the job's
+            lease decides.
+        rolling_back: Whether the swap is being rolled back.
+        old_objects, new_objects: Stored objects before and after; None until they are recorded.
+        row_counts: Number of rows of each table of the incoming schema.
+        outcome: How the swap ended; None while the entry is open.
     """
 
     id: int
@@ -62,15 +61,15 @@ class Entry:
 
     @property
     def marker(self) -> str:
-        """Name of the table that tells where the tables are."""
+        """The name of the marker table, whose location shows which tables are live."""
         return f"_sysndd_swap_{self.id}"
 
 
 class Journal:
-    """Reads and writes the journal.
+    """The table ``restore_journal``.
 
     Args:
-        database: the process's pool.
+        database: The connection pool.
     """
 
     def __init__(self, database: Database) -> None:
@@ -88,11 +87,11 @@ class Journal:
         row_counts: dict[str, int],
         new_objects: tuple[StoredObject, ...] | None = None,
     ) -> Entry:
-        """Record that an exchange is being prepared.
+        """Create an entry before the preparation of a swap.
 
         Args:
-            purpose, job_id, backup, incoming, outgoing, row_counts: see ``Entry``.
-            new_objects: stored objects of the incoming schema, where they are not in it.
+            purpose, job_id, backup, incoming, outgoing, row_counts: See ``Entry``.
+            new_objects: Stored objects of the incoming schema, if they are not in the schema.
         """
         async with self._database.transaction() as tx:
             entry_id = await tx.insert(
@@ -118,32 +117,32 @@ class Journal:
             f"SELECT * FROM {self._table} WHERE id = %s", (entry_id,)
         )
         if row is None:
-            raise LookupError(f"journal entry {entry_id} is gone")
+            raise LookupError(f"the journal entry {entry_id} does not exist")
         return _entry(row)
 
     async def step(self, entry: Entry, step: str) -> None:
-        """Record what is about to be done."""
+        """Record a step before it starts."""
         await self._write(entry, "step = %s", step)
 
     async def record_objects(self, entry: Entry, new: tuple[StoredObject, ...]) -> None:
-        """Record the stored objects of the new side, before they are dropped there."""
+        """Record the stored objects of the incoming schema before they are dropped."""
         await self._write(entry, "new_objects = %s", objects_to_json(new))
 
     async def record_row_counts(self, entry: Entry, counts: dict[str, int]) -> None:
-        """Record the row counts of the new side again, after migrations may have changed them."""
+        """Record the row counts of the incoming schema after migrations."""
         await self._write(entry, "row_counts = %s", json.dumps(counts))
 
     async def begin_maintenance(self, entry: Entry) -> None:
-        """Refuse writes from now on, until the entry is closed."""
+        """Start maintenance mode; it ends at the latest when the entry is closed."""
         await self._write(entry, "step = 'maintenance', maintenance = 1")
 
     async def begin_swap(
         self, entry: Entry, old: tuple[StoredObject, ...], new: tuple[StoredObject, ...]
     ) -> Entry:
-        """Record that live is about to be changed, with the stored objects of both sides."""
+        """Record the stored objects of both schemas before the live database is changed."""
         await self._write(
             entry,
-            "step = 'making_room', swapping = 1, maintenance = 1,"
+            "step = 'creating_schema', swapping = 1, maintenance = 1,"
             " old_objects = %s, new_objects = %s",
             objects_to_json(old),
             objects_to_json(new),
@@ -151,20 +150,20 @@ class Journal:
         return await self.get(entry.id)
 
     async def mark_rollback(self, entry: Entry) -> None:
-        """Record that it is to be rolled back whatever the marker says."""
-        await self._write(entry, "step = 'turning_back', rolling_back = 1")
+        """Record that the swap must be rolled back, even if the tables have moved."""
+        await self._write(entry, "step = 'rolling_back', rolling_back = 1")
 
     async def end_maintenance(self, entry: Entry) -> None:
-        """Allow writes again: live is whole; only scratch schemas are still to be dropped."""
+        """End maintenance mode: only scratch schemas remain to be dropped."""
         await self._write(entry, "step = 'dropping_scratch', maintenance = 0")
 
     async def close(self, entry: Entry, outcome: Outcome, *, keep_hours: float) -> None:
-        """End an exchange.
+        """Close an entry.
 
         Args:
-            entry: which one.
-            outcome: what live is now.
-            keep_hours: how long the outgoing schema is kept; 0 when it is dropped already.
+            entry: The entry.
+            outcome: How the swap ended.
+            keep_hours: Hours for which the outgoing schema is retained; 0 if it was dropped.
         """
         async with self._database.transaction() as tx:
             await tx.execute(
@@ -175,27 +174,27 @@ class Journal:
                 (outcome.value, keep_hours, int(keep_hours * 3600), entry.id),
             )
             if outcome is Outcome.DONE:
-                # What was undone can't be undone again.
+                # The incoming schema no longer exists, so its restore cannot be undone again.
                 await tx.execute(
                     f"UPDATE {self._table} SET kept_until = NULL WHERE outgoing = %s",
                     (entry.incoming,),
                 )
 
     async def unfinished(self) -> list[Entry]:
-        """Return every open entry of this live schema, oldest first."""
+        """Return all open entries of the application schema, in the order of creation."""
         return await self._select("finished_at IS NULL")
 
-    async def kept(self, *, expired: bool) -> list[Entry]:
-        """Return closed entries, newest first, whose outgoing schema still exists.
+    async def retained(self, *, expired: bool) -> list[Entry]:
+        """Return closed entries whose outgoing schema still exists, latest first.
 
         Args:
-            expired: those past their time, or those that are still to be kept.
+            expired: Whether to return entries whose retention has expired, or the others.
         """
         when = "<=" if expired else ">"
         found = await self._select(f"kept_until {when} UTC_TIMESTAMP(6)")
         return found[::-1]
 
-    async def dropped(self, entry: Entry) -> None:
+    async def record_dropped(self, entry: Entry) -> None:
         """Record that the outgoing schema was dropped."""
         await self._database.execute(
             f"UPDATE {self._table} SET kept_until = NULL WHERE id = %s", (entry.id,)
@@ -216,17 +215,17 @@ class Journal:
 
 
 class InterruptedJobs:
-    """The ``job`` rows of restores and undos whose worker died.
+    """The jobs of restores and undos whose worker stopped.
 
     Args:
-        database: the process's pool.
+        database: The connection pool.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def has_worker(self, entry: Entry) -> bool:
-        """Tell whether a worker holds the lease of an entry's job."""
+        """Return whether a worker holds the lease of an entry's job."""
         row = await self._database.fetch_one(
             f"SELECT 1 FROM {self._database.ops}.job WHERE id = %s AND state = 'running'"
             " AND lease_until > UTC_TIMESTAMP(6)",
@@ -235,20 +234,21 @@ class InterruptedJobs:
         return row is not None
 
     async def record_outcome(self, entry: Entry, outcome: Outcome) -> None:
-        """Write into the job's row how its entry ended; its own worker can't any more."""
+        """Write the outcome of an entry to its job, whose worker has stopped."""
         done = outcome is Outcome.DONE
-        what = "previous" if entry.purpose is Purpose.UNDO else "restored"
+        database = "previous" if entry.purpose is Purpose.UNDO else "restored"
         text = (
-            f"The worker or the server stopped in the middle; it was finished: the {what} database"
-            " is live."
+            f"The worker or the server stopped during the job. Crash recovery completed it: the"
+            f" {database} database is live."
             if done
-            else "The worker or the server stopped in the middle. The database is as before."
+            else "The worker or the server stopped during the job. The database is as before. To"
+            " repeat the job, submit it again."
         )
         await self._database.execute(
             f"UPDATE {self._database.ops}.job SET state = %s, error_code = %s, error = %s,"
             " message = %s, percent = IF(%s, 100, percent), lease_until = NULL,"
             " finished_at = COALESCE(finished_at, UTC_TIMESTAMP(6)),"
-            # The audit log may say that its worker was lost; now the outcome is known.
+            # The audit log may contain a lost worker; this makes the sweep add the outcome.
             " outcome_audit_id = NULL WHERE id = %s AND state IN ('running', 'failed')",
             (
                 "succeeded" if done else "failed",

@@ -1,7 +1,7 @@
-"""Migrates an older backup in its shadow schema, by running the migrator.
+"""Migrates an older backup in its shadow schema, with the migrator.
 
-Before the exchange, not after it: a migration that fails leaves live untouched, and what goes live is
-complete. The migrator locks each schema by itself, so its lock does not conflict with the restore's.
+It runs before the swap, so that a failed migration does not change the live database. The migrator
+locks each schema separately, so its lock does not conflict with the lock of the restore.
 """
 
 import asyncio
@@ -19,26 +19,27 @@ from sysndd_core.errors import RestoreFailed
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
-_SHOWN = 1000
+_OUTPUT_CHARACTERS = 1000
 
 
 @dataclass(frozen=True)
 class Migrator:
-    """The ``sysndd-migrator`` program and the environment it needs.
+    """The program ``sysndd-migrator``.
 
     Attributes:
-        program: its path.
-        variables: the environment of the worker; names server, accounts and ``MIGRATIONS_DIR``.
+        program: Path of the program.
+        variables: Environment variables of the worker, with server, accounts and
+            ``MIGRATIONS_DIR``.
     """
 
     program: str
     variables: Mapping[str, str] = field(repr=False)
 
     async def apply(self, schema: str) -> None:
-        """Apply every pending migration to a schema.
+        """Apply all pending migrations to a schema.
 
         Raises:
-            RestoreFailed: it could not; the detail is what the migrator said.
+            RestoreFailed: A migration failed; the detail contains the output of the migrator.
         """
         process = await asyncio.create_subprocess_exec(
             self.program,
@@ -57,19 +58,19 @@ class Migrator:
             await process.wait()
             raise
         if process.returncode != 0:
-            said = " ".join(output.decode(errors="replace").split())[-_SHOWN:]
-            raise RestoreFailed(f"The backup's pending migrations could not be applied: {said}")
+            text = " ".join(output.decode(errors="replace").split())[-_OUTPUT_CHARACTERS:]
+            raise RestoreFailed(f"The backup's pending migrations could not be applied: {text}")
 
 
 def find_migrator(environ: Mapping[str, str]) -> Migrator | None:
-    """Find the program next to this one or on the PATH; None where it is not installed."""
+    """Find the migrator next to this program or on the PATH; None if it is not installed."""
     sibling = Path(sys.executable).with_name("sysndd-migrator")
     program = str(sibling) if sibling.exists() else shutil.which("sysndd-migrator")
     return Migrator(program, dict(environ)) if program else None
 
 
 def is_older(backup: str | None, live: str | None) -> bool:
-    """Compare two versions, such as ``005_vocabularies.sql``, by their numbers."""
+    """Return whether a backup has an older schema version, such as ``005_vocabularies.sql``."""
     return backup is not None and live is not None and _number(backup) < _number(live)
 
 
@@ -79,8 +80,8 @@ def _number(version: str) -> int:
 
 
 def _end_with_parent() -> None:
-    """Let the kernel end the migrator when its worker is killed (prctl(2)).
+    """Make the kernel end the migrator when the worker is killed (prctl(2)).
 
-    It would continue otherwise, and create the schema again that recovery has just dropped.
+    Otherwise it would continue, and recreate the schema that crash recovery has dropped.
     """
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,7 +1,7 @@
-"""Crash recovery: finishes or rolls back what a dead worker or server left of a restore.
+"""Crash recovery: completes or reverts restores whose worker or database server stopped.
 
-Run at the worker's start, before each job, and every few seconds: a server that was killed comes
-back while its worker lives on, perhaps without any further job.
+It runs at the start of the worker, before each job, and every few seconds, because the server can
+restart while its worker keeps running.
 """
 
 import asyncio
@@ -27,8 +27,8 @@ class Recovery:
     """Resolves entries of the restore journal.
 
     Attributes:
-        database: the process's pool.
-        keep_hours: how long the schema of the previous tables is kept for an undo.
+        database: The connection pool.
+        keep_hours: Hours for which the schema of the replaced tables is retained for an undo.
     """
 
     database: Database
@@ -40,67 +40,70 @@ class Recovery:
         return Journal(self.database)
 
     def swap(self, session: SchemaSession) -> Swap:
-        """Return the steps, on a session that holds the schema lock."""
+        """Return the steps of a swap, for a session that holds the schema lock."""
         platform = self.database.settings.ops_name
         return Swap(session, self.journal, platform=platform, keep_hours=self.keep_hours)
 
     async def run_forever(self) -> None:
-        """Recover every few seconds until cancelled."""
+        """Run crash recovery every few seconds."""
         while True:
             try:
                 await self.recover()
             except Unavailable as error:
-                log.warning("recovery_deferred", code=error.code, reason=error.detail)
+                log.warning("crash_recovery_deferred", code=error.code, reason=error.detail)
             except Exception:
-                log.exception("recovery_failed")
+                log.exception("crash_recovery_failed")
             await asyncio.sleep(RECOVERY_SECONDS)
 
     async def recover(self) -> None:
-        """Resolve every entry that no worker holds, then drop previous schemas past their time.
+        """Resolve all entries without a running worker, and drop expired schemas.
 
         Raises:
-            SysnddError: an entry could not be resolved now; it stays open for the next call.
+            SysnddError: An entry could not be resolved; it remains open for the next call.
         """
         jobs = InterruptedJobs(self.database)
         for entry in await self.journal.unfinished():
             if not entry.swapping and await jobs.has_worker(entry):
                 continue
-            # A worker that is at it holds the lock; it is not waited for.
+            # A worker that is resolving the entry holds the lock, so do not wait.
             with contextlib.suppress(SchemaLocked):
                 outcome = await self.resolve(entry, lock_timeout=0)
                 log.warning("restore_recovered", entry=entry.id, outcome=outcome.value)
                 await jobs.record_outcome(entry, outcome)
-        for entry in await self.journal.kept(expired=True):
+        for entry in await self.journal.retained(expired=True):
             await self._drop(entry)
         await ScratchSchemas(self.database).drop_expired()
 
     async def resolve(self, entry: Entry, *, lock_timeout: float = _LOCK_SECONDS) -> Outcome:
-        """Finish an entry or roll it back, under the schema lock.
+        """Complete or roll back an entry, under the schema lock.
 
         Args:
-            entry: as it was read, perhaps a while ago.
-            lock_timeout: seconds to wait for the lock.
+            entry: The entry; it is read again under the lock.
+            lock_timeout: Seconds to wait for the schema lock.
+
+        Returns:
+            How the swap ended.
 
         Raises:
-            SchemaLocked: another worker is at it.
-            SysnddError: it could not be resolved now.
+            SchemaLocked: Another connection holds the schema lock.
+            SysnddError: The entry could not be resolved and remains open.
         """
         async with open_session(self.database.settings, lock_timeout=lock_timeout) as session:
             return await self.swap(session).resolve(await self.journal.get(entry.id))
 
     async def drop_superseded(self) -> None:
-        """Drop previous schemas that are expired or that a later exchange has replaced."""
-        for entry in await self.journal.kept(expired=True):
+        """Drop retained schemas that have expired or precede the latest swap."""
+        for entry in await self.journal.retained(expired=True):
             await self._drop(entry)
-        for entry in (await self.journal.kept(expired=False))[1:]:
+        for entry in (await self.journal.retained(expired=False))[1:]:
             await self._drop(entry)
 
     async def _drop(self, entry: Entry) -> None:
         try:
             async with open_session(self.database.settings) as session:
                 await session.drop_schema(entry.outgoing)
-            await self.journal.dropped(entry)
+            await self.journal.record_dropped(entry)
         except SysnddError as error:
             log.warning("schema_drop_failed", schema=entry.outgoing, reason=error.detail)
         else:
-            log.info("previous_schema_dropped", schema=entry.outgoing)
+            log.info("retained_schema_dropped", schema=entry.outgoing)

@@ -1,10 +1,9 @@
-"""Replaces the application schema by a backup, after a safety backup of what is there.
+"""Replaces the live database with a backup.
 
-The order is the safety. The file is read to its end and its hashes are compared; it is loaded into a
-shadow schema and checked there; writes are refused and the safety backup is created; and only then
-do the tables change places in one statement. Until then live is never touched, so a backup that
-can't be loaded costs nothing. From the first scratch schema on, everything is in the restore
-journal: ``recovery`` resolves whatever a dead worker leaves.
+First, the file is checked and loaded into a shadow schema, and the result is checked. Then
+maintenance mode starts, the safety backup is created, and one statement swaps the tables. Until
+the swap, the live database is not changed. The restore journal records each step, so that crash
+recovery (see ``recovery``) can complete or revert a restore whose worker stopped.
 """
 
 import asyncio
@@ -47,14 +46,17 @@ log = get_logger(__name__)
 _SCHEMA_LOCK_SECONDS = 120.0
 
 MAINTENANCE_SEEN_SECONDS = 1.2
-"""After this time every API worker has noticed that writes are to be refused."""
+"""Seconds after which all API workers are in maintenance mode."""
 
 
 @dataclass(frozen=True)
 class RestoreResult:
-    """What a restore did: names of the two backups and the numbers of what came live.
+    """The result of a restore.
 
-    ``migrated`` tells whether pending migrations were applied to it on the way.
+    Attributes:
+        restored: Name of the backup that is live now.
+        safety_backup: Name of the backup of the replaced database.
+        migrated: Whether pending migrations were applied to the backup.
     """
 
     restored: str
@@ -68,23 +70,25 @@ class RestoreResult:
 async def restore_backup(
     tools: BackupTools, job: RestoreBackup, request: BackupRequest, progress: Progress
 ) -> RestoreResult:
-    """Replace the live schema by a backup.
+    """Replace the live database with a backup.
 
     Args:
-        tools: server, client programs and store.
-        job: which listed backup, and what was confirmed for it.
-        request: the safety backup to create before the tables change places.
-        progress: shown to the operator.
+        tools: Server, client programs and store.
+        job: The backup to restore, and the risks that the operator accepts.
+        request: The safety backup to create before the swap.
+        progress: Reports the progress of the job.
 
     Raises:
-        EncryptionKeyMissing, EncryptionKeyWrong: it can't be read here; live is untouched.
-        BackupDamaged: the file is not what its manifest says; live is untouched.
-        NoAdministratorInBackup: that was not confirmed; live is untouched.
-        SafetyBackupFailed: live is untouched.
-        RestoreFailed: the detail says what live is now.
+        EncryptionKeyMissing, EncryptionKeyWrong: No identity can decrypt the backup; the live
+            database was not changed.
+        BackupDamaged: The file does not match its manifest; the live database was not changed.
+        NoAdministratorInBackup: The operator did not accept this; the live database was not
+            changed.
+        SafetyBackupFailed: The live database was not changed.
+        RestoreFailed: The detail describes the state of the live database.
     """
     manifest = await asyncio.to_thread(tools.store.manifest, job.name)
-    await progress("checking", 1, f"Reading {job.name} to its end")
+    await progress("checking", 1, f"Checking the whole file {job.name}")
     checked = await check_backup(tools, manifest, progress)
     recovery = Recovery(tools.database, tools.undo_hours)
     entry = await _open_entry(recovery, manifest, request)
@@ -92,7 +96,7 @@ async def restore_backup(
     try:
         migrated = await _prepare_shadow(tools, recovery, checked, entry, progress, job=job)
         await recovery.journal.begin_maintenance(entry)
-        await progress("maintenance", 60, "Writes are refused from now on; reads continue")
+        await progress("maintenance", 60, "Maintenance mode: writes are rejected, reads continue")
         await asyncio.sleep(MAINTENANCE_SEEN_SECONDS)
         safety_backup = await _create_safety_backup(tools, request, progress)
         await swap_tables(recovery, entry, progress)
@@ -100,25 +104,31 @@ async def restore_backup(
         raise
     except SysnddError as error:
         await resolve_failed(recovery, entry, error)
-    await progress("cleaning", 97, "Dropping what is no longer needed")
+    await progress("cleaning", 97, "Dropping schemas that are no longer needed")
     await recovery.drop_superseded()
     return _result(manifest, safety_backup, migrated)
 
 
 async def swap_tables(recovery: Recovery, entry: Entry, progress: Progress) -> None:
-    """Exchange the tables under the schema lock.
+    """Swap the tables under the schema lock.
+
+    Args:
+        recovery: The restore journal, and the steps of the swap.
+        entry: An open journal entry.
+        progress: Reports the progress of the job.
 
     Raises:
-        LeaseLost: the job or the entry is no longer ours; nothing was changed.
-        RestoreFailed, SchemaLocked, DatabaseUnavailable: resolve the entry.
+        LeaseLost: Another worker has claimed the job or resolved the entry; nothing was changed.
+        RestoreFailed, SchemaLocked, DatabaseUnavailable: The swap failed; call
+            ``resolve_failed``.
     """
     async with open_session(
         recovery.database.settings, lock_timeout=_SCHEMA_LOCK_SECONDS
     ) as session:
-        # Fencing: from here on live changes. A worker whose lease ran out stops here, and so does
-        # one whose entry another worker has resolved.
-        await progress("swapping", 90, "Exchanging the live tables in one statement")
-        # Read again: the stored objects were recorded after the entry was opened.
+        # The live database changes from here on. A worker whose lease has expired must stop, and
+        # reporting progress checks the fencing token.
+        await progress("swapping", 90, "Swapping the live tables in one statement")
+        # Read the entry again, because the stored objects were recorded after it was opened.
         current = await recovery.journal.get(entry.id)
         if current.outcome is not None:
             raise LeaseLost("The restore was rolled back by another worker.")
@@ -126,26 +136,32 @@ async def swap_tables(recovery: Recovery, entry: Entry, progress: Progress) -> N
 
 
 async def resolve_failed(recovery: Recovery, entry: Entry, error: SysnddError) -> None:
-    """Resolve an exchange that failed; return when it could be finished after all.
+    """Resolve an entry after an error; returns normally if the swap was completed.
+
+    Args:
+        recovery: The restore journal, and the steps of the swap.
+        entry: An open journal entry.
+        error: The error of the restore or undo.
 
     Raises:
-        RestoreFailed, SafetyBackupFailed, NoAdministratorInBackup: with what live is now.
+        RestoreFailed, SafetyBackupFailed, NoAdministratorInBackup: The detail describes the state
+            of the live database.
     """
     log.error("restore_failed", entry=entry.id, reason=error.detail)
     try:
         outcome = await recovery.resolve(entry)
-    except SysnddError as problem:
+    except SysnddError as failure:
         raise RestoreFailed(
-            f"{error.detail} It could not be resolved yet ({problem.detail}); the worker finishes"
-            " it or rolls it back by itself."
+            f"{error.detail} The swap could not be completed or reverted yet ({failure.detail})."
+            " The worker keeps trying; no action is required."
         ) from error
     if outcome is Outcome.DONE:
         return
     if isinstance(error, SafetyBackupFailed | NoAdministratorInBackup):
         raise error
-    touched = (await recovery.journal.get(entry.id)).swapping
-    now = "The database is as before." if touched else "Nothing was changed."
-    raise RestoreFailed(f"{error.detail} {now}") from error
+    reverted = (await recovery.journal.get(entry.id)).swapping
+    state = "The database is as before." if reverted else "Nothing was changed."
+    raise RestoreFailed(f"{error.detail} {state}") from error
 
 
 async def _open_entry(
@@ -171,7 +187,7 @@ async def _prepare_shadow(
     *,
     job: RestoreBackup,
 ) -> bool:
-    """Load, migrate and check the backup in its shadow schema; return whether it was migrated."""
+    """Load, migrate and check the backup in the shadow schema; return whether it was migrated."""
     settings, shadow = tools.database.settings, entry.incoming
     async with restricted_load_account(settings, shadow, tools.load_account) as account:
         rewrite = await load_shadow(tools, checked, shadow, progress, account=account)
@@ -201,9 +217,9 @@ async def _migrate(
     if not is_older(then, now):
         return False
     if tools.migrate is None:
-        log.warning("restored_without_migrations", backup=then, live=now)
+        log.warning("restore_migration_skipped", backup=then, live=now)
         return False
-    await progress("migrating", 58, f"Migrating it from {then} to {now}")
+    await progress("migrating", 58, f"Migrating the backup from {then} to {now}")
     await tools.migrate(entry.incoming)
     counts = await count_rows(tools.database, entry.incoming)
     await recovery.journal.record_row_counts(entry, counts)
@@ -231,13 +247,13 @@ async def _check_administrator(tools: BackupTools, job: RestoreBackup, entry: En
 async def _record_objects(
     tools: BackupTools, recovery: Recovery, entry: Entry, rewrite: DefinerStripper
 ) -> None:
-    """Record the backup's stored objects as they will be created in live."""
+    """Record the stored objects of the backup as they will be created in the live database."""
     shadow, settings = entry.incoming, tools.database.settings
     async with open_session(settings) as session:
         objects = strip_definers(await read_objects(session, shadow, into=settings.name))
         objects = enable_events(objects, rewrite.enabled_events)
         await recovery.journal.record_objects(entry, objects)
-        # An enabled event would change the tables that were just counted.
+        # An enabled event would change the tables that were counted.
         await drop_triggers_and_events(session, shadow)
 
 

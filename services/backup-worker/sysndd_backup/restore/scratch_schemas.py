@@ -1,6 +1,7 @@
-"""The scratch schemas that hold one table of a backup, by their rows in the platform schema.
+"""Scratch schemas that contain one table of a backup, for inspections and dry runs.
 
-A schema has its row before it exists, so that one whose worker died is found and dropped.
+Each schema is recorded in the platform schema before it is created, so that crash recovery can drop
+the schema of a stopped worker.
 """
 
 import secrets
@@ -12,15 +13,15 @@ from sysndd_core.logging import get_logger
 
 log = get_logger(__name__)
 
-_LEAST_HOURS = 1.0
-"""Also without undo, an operator needs time to inspect the table that was asked for."""
+_MINIMUM_HOURS = 1.0
+"""Operators need time to inspect a table, even if undo is turned off."""
 
 
 class ScratchSchemas:
-    """Rows of the table ``inspection``, and the schemas that they name.
+    """The table ``inspection``, and the schemas that it lists.
 
     Args:
-        database: the process's pool.
+        database: The connection pool.
     """
 
     def __init__(self, database: Database) -> None:
@@ -28,29 +29,39 @@ class ScratchSchemas:
         self._table = f"{database.ops}.inspection"
 
     async def open(self, job_id: str, backup: str, table: str, *, hours: float) -> str:
-        """Record that a schema is about to be created; return its name."""
+        """Record a schema before it is created.
+
+        Args:
+            job_id: ID of the job.
+            backup: Name of the backup.
+            table: Name of the table to load.
+            hours: Hours after which the schema is dropped; at least one.
+
+        Returns:
+            The name of the schema, not quoted.
+        """
         live = self._database.settings.name
-        # The load account's privileges are on names that begin like this.
+        # The load account has privileges on schemas with this prefix.
         schema = f"{live}_shadow_inspect_{secrets.token_hex(4)}"
         await self._database.execute(
             f"INSERT INTO {self._table} (schema_name, live, job_id, backup, table_name, created_at,"
             " kept_until) VALUES (%s, %s, %s, %s, %s, UTC_TIMESTAMP(6),"
             " UTC_TIMESTAMP(6) + INTERVAL %s SECOND)",
-            (schema, live, job_id, backup, table, int(max(hours, _LEAST_HOURS) * 3600)),
+            (schema, live, job_id, backup, table, int(max(hours, _MINIMUM_HOURS) * 3600)),
         )
         return schema
 
     async def record_loaded(self, schema: str, rows: int) -> None:
-        """Record that the table is loaded and can be inspected."""
+        """Record that the table is loaded, with its number of rows."""
         await self._database.execute(
             f"UPDATE {self._table} SET row_count = %s WHERE schema_name = %s", (rows, schema)
         )
 
     async def drop(self, schema: str) -> None:
-        """Drop one.
+        """Drop a scratch schema.
 
         Raises:
-            InspectionNotFound: there is no such row; no other schema is ever dropped.
+            InspectionNotFound: The schema is not listed; other schemas are never dropped.
         """
         row = await self._database.fetch_one(
             f"SELECT 1 FROM {self._table} WHERE schema_name = %s AND live = %s",
@@ -63,7 +74,7 @@ class ScratchSchemas:
         await self._database.execute(f"DELETE FROM {self._table} WHERE schema_name = %s", (schema,))
 
     async def drop_expired(self) -> None:
-        """Drop those past their time, and those whose job ended before they were loaded."""
+        """Drop expired schemas, and schemas whose job ended before the table was loaded."""
         rows = await self._database.fetch_all(
             f"SELECT i.schema_name AS name FROM {self._table} AS i"
             f" LEFT JOIN {self._database.ops}.job AS j ON j.id = i.job_id"

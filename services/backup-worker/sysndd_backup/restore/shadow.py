@@ -1,4 +1,4 @@
-"""Loads a checked backup into a scratch schema and compares it there with its manifest."""
+"""Loads a checked backup into a scratch schema, and compares the result with its manifest."""
 
 import contextlib
 from collections import defaultdict
@@ -9,12 +9,13 @@ from sysndd_backup.load.definers import DefinerStripper
 from sysndd_backup.load.parallel import Load
 from sysndd_backup.progress import Progress, ProgressReporter
 from sysndd_backup.restore.check_file import CheckedBackup
-from sysndd_backup.server.server import quoted, take_inventory
+from sysndd_backup.server.server import take_inventory
 from sysndd_backup.server.session import open_session
 from sysndd_core.backups.manifest import BackupManifest
 from sysndd_core.db.database import Row
 from sysndd_core.errors import RestoreFailed, SysnddError
 from sysndd_core.settings.database import DatabaseSettings
+from sysndd_core.sql.identifiers import qualified_name, quote_name
 
 
 async def load_shadow(
@@ -26,24 +27,24 @@ async def load_shadow(
     only: str | None = None,
     account: DatabaseSettings | None = None,
 ) -> DefinerStripper:
-    """Create a scratch schema that holds the whole backup; events in it are disabled.
+    """Load a backup into a new scratch schema, with its events disabled.
 
     Args:
-        tools: server, client programs and store.
-        checked: the backup, read to its end.
-        shadow: plain name of the schema; what is in it is dropped.
-        progress: shown to the operator; from 2 to 59 percent.
-        only: the one table to load, without its foreign keys; None for everything. A backup that
-            must be loaded from top to bottom is loaded as a whole nevertheless.
-        account: from ``restricted_load_account`` for this schema; None for one that is dropped at
-            the end. It owns what is loaded, and MySQL neither runs nor describes a view or trigger
-            whose owner is gone.
+        tools: Server, client programs and store.
+        checked: The backup, after ``check_backup``.
+        shadow: Name of the schema, not quoted; an existing schema is dropped.
+        progress: Reports the progress of the job, from 2 to 59 percent.
+        only: The only table to load, without its foreign keys; None to load all objects. A backup
+            without a load plan is always loaded completely.
+        account: An account from ``restricted_load_account`` for this schema; None to create one
+            and drop it at the end. It is the definer of the stored objects, and MySQL neither runs
+            nor describes a view or trigger without its definer.
 
     Returns:
-        What was rewritten on the way.
+        The stripper of definers, with the names of the events that it disabled.
 
     Raises:
-        RestoreFailed: it can't be loaded, or is not what the manifest says.
+        RestoreFailed: The backup cannot be loaded, or the result does not match the manifest.
     """
     async with open_session(tools.database.settings) as session:
         await session.create_schema(shadow)
@@ -90,10 +91,10 @@ async def _compare(
 
 
 async def _verify_schema(tools: BackupTools, manifest: BackupManifest, schema: str) -> None:
-    """Compare objects and rows, read every view, and look for orphans of foreign keys.
+    """Check the number of objects and rows, all views and all foreign keys.
 
     Raises:
-        RestoreFailed: naming the first difference.
+        RestoreFailed: The schema does not match the manifest; the detail names the first object.
     """
     await _verify_counts(tools, manifest, schema)
     await _verify_views(tools, schema)
@@ -109,37 +110,43 @@ async def _verify_counts(tools: BackupTools, manifest: BackupManifest, schema: s
         "routines": (len(found.routines), manifest.routine_count),
         "events": (len(found.events), manifest.event_count),
     }
-    for kind, (now, then) in counts.items():
-        if now != then:
-            raise RestoreFailed(f"There are {now} {kind}, the backup held {then}.")
+    for kind, (loaded, expected) in counts.items():
+        if loaded != expected:
+            raise RestoreFailed(
+                f"The restored schema has {loaded} {kind}, but the manifest of {manifest.name}"
+                f" lists {expected}."
+            )
     for table, rows in manifest.rows_per_table.items():
         await _verify_rows(tools, schema, table, rows)
 
 
 async def _verify_rows(tools: BackupTools, schema: str, table: str, rows: int) -> None:
-    """Count the rows of one table.
+    """Check the number of rows of a table.
 
     Raises:
-        RestoreFailed: there are more or fewer than ``rows``.
+        RestoreFailed: The number differs from ``rows``.
     """
     row = await tools.database.fetch_one(
-        f"SELECT COUNT(*) AS n FROM {quoted(schema)}.{quoted(table)}"
+        f"SELECT COUNT(*) AS n FROM {qualified_name(schema, table)}"
     )
     if row is None or row["n"] != rows:
-        raise RestoreFailed(f"The table {table} has not the {rows} rows that the backup held.")
+        found = 0 if row is None else row["n"]
+        raise RestoreFailed(
+            f"The restored table {table} has {found} rows, but the manifest lists {rows}."
+        )
 
 
 async def _verify_views(tools: BackupTools, schema: str) -> None:
     for view in (await take_inventory(tools.database, schema)).views:
         try:
-            await tools.database.fetch_all(f"SELECT * FROM {quoted(schema)}.{quoted(view)} LIMIT 0")
+            await tools.database.fetch_all(f"SELECT * FROM {qualified_name(schema, view)} LIMIT 0")
         except Exception as error:
             cause = error.__cause__ if isinstance(error, SysnddError) else error
-            raise RestoreFailed(f"The view {view} can't be read: {cause}") from error
+            raise RestoreFailed(f"The view {view} cannot be read: {cause}.") from error
 
 
 async def _verify_references(tools: BackupTools, schema: str) -> None:
-    """Look for rows without their parent: a load does not check foreign keys."""
+    """Check for rows without a parent row, because a load does not check foreign keys."""
     rows = await tools.database.fetch_all(
         "SELECT constraint_name AS name, table_name AS child, column_name AS col,"
         " referenced_table_schema AS parent_schema, referenced_table_name AS parent,"
@@ -154,17 +161,19 @@ async def _verify_references(tools: BackupTools, schema: str) -> None:
     for (child, name), columns in keys.items():
         if await tools.database.fetch_one(_orphan(schema, child, columns)) is not None:
             raise RestoreFailed(
-                f"The foreign key {name} of {child} has rows without their parent in"
-                f" {columns[0]['parent']}."
+                f"The foreign key {name} of {child} is violated: the table has rows without a"
+                f" parent row in {columns[0]['parent']}."
             )
 
 
 def _orphan(schema: str, child: str, columns: list[Row]) -> str:
     first = columns[0]
-    parent = f"{quoted(first['parent_schema'])}.{quoted(first['parent'])}"
-    same = " AND ".join(f"p.{quoted(c['parent_col'])} = c.{quoted(c['col'])}" for c in columns)
-    filled = " AND ".join(f"c.{quoted(c['col'])} IS NOT NULL" for c in columns)
+    parent = f"{qualified_name(first['parent_schema'], first['parent'])}"
+    same = " AND ".join(
+        f"p.{quote_name(c['parent_col'])} = c.{quote_name(c['col'])}" for c in columns
+    )
+    filled = " AND ".join(f"c.{quote_name(c['col'])} IS NOT NULL" for c in columns)
     return (
-        f"SELECT 1 FROM {quoted(schema)}.{quoted(child)} AS c LEFT JOIN {parent} AS p ON {same}"
-        f" WHERE {filled} AND p.{quoted(first['parent_col'])} IS NULL LIMIT 1"
+        f"SELECT 1 FROM {qualified_name(schema, child)} AS c LEFT JOIN {parent} AS p ON {same}"
+        f" WHERE {filled} AND p.{quote_name(first['parent_col'])} IS NULL LIMIT 1"
     )

@@ -1,8 +1,8 @@
-"""Stored objects: views, triggers, routines and events, which can't be renamed from schema to schema.
+"""Stored objects: views, triggers, routines and events, which RENAME TABLE cannot move.
 
-They are read as the server describes them, recorded as JSON in the journal, and created again on
-the connection that holds the schema lock. A client program would outlive its killed worker, and
-create them while the next worker does the same.
+They are read from the server, recorded as JSON in the journal, and created again on the connection
+that holds the schema lock. A client program could survive its killed worker, and create objects at
+the same time as the next worker.
 """
 
 import json
@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass, replace
 
 from pymysql.charset import charset_by_name
 
-from sysndd_backup.server.server import quoted, rewrite_schema_name
+from sysndd_backup.server.server import rewrite_schema_name
 from sysndd_backup.server.session import SchemaSession
 from sysndd_core.db.database import Row
 from sysndd_core.db.schema_objects import list_objects, show_create, shown_definition
 from sysndd_core.errors import RestoreFailed
+from sysndd_core.sql.identifiers import qualified_name, quote_name
 
 _CONNECTION_CHARSET = "utf8mb4"
 _DEFINER = re.compile(r"^(CREATE(?: ALGORITHM=\w+)?) DEFINER=`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)?")
@@ -26,12 +27,12 @@ _DISABLED = re.compile(r"( ON COMPLETION (?:NOT )?PRESERVE )DISABLE\b")
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One stored object, with the session it was defined in.
+    """A stored object, with the session settings of its definition.
 
     Attributes:
         kind: VIEW, TRIGGER, PROCEDURE, FUNCTION or EVENT.
-        sql: its CREATE statement; only a view's names the schema, the one it will be created in.
-        sql_mode, charset, collation, time_zone: of the session; empty where they don't matter.
+        sql: CREATE statement; only that of a view contains a schema, in which it will be created.
+        sql_mode, charset, collation, time_zone: Session settings; empty if they do not apply.
     """
 
     kind: str
@@ -45,26 +46,26 @@ class StoredObject:
 
 def objects_to_json(objects: tuple[StoredObject, ...]) -> str:
     """Serialize stored objects."""
-    return json.dumps([asdict(one) for one in objects])
+    return json.dumps([asdict(stored) for stored in objects])
 
 
 def objects_from_json(text: str | None) -> tuple[StoredObject, ...] | None:
-    """Read what ``objects_to_json`` wrote."""
+    """Deserialize the output of ``objects_to_json``."""
     return None if text is None else tuple(StoredObject(**item) for item in json.loads(text))
 
 
 async def read_objects(
     session: SchemaSession, schema: str, *, into: str | None = None
 ) -> tuple[StoredObject, ...]:
-    """Read every stored object of a schema, in the order in which they can be created.
+    """Read all stored objects of a schema, in the order of their creation.
 
     Args:
-        session: where to ask.
-        schema: plain name.
-        into: the schema they will be created in, where that is another one.
+        session: A connection to the server.
+        schema: Name of the schema, not quoted.
+        into: Name of the schema in which they will be created; ``schema`` by default.
 
     Raises:
-        RestoreFailed: the account may not read a definition.
+        RestoreFailed: The account cannot read a definition.
     """
     await session.use(schema)
     found: list[StoredObject] = []
@@ -72,68 +73,73 @@ async def read_objects(
         if kind == "TRIGGER":
             continue
         row = (await session.fetch_all(show_create(kind, schema, name)))[0]
-        one = _shown(kind, name, row)
+        stored = _stored_object(kind, name, row)
         if kind == "VIEW":
-            one = replace(one, sql=rewrite_schema_name(one.sql, schema, into or schema))
-        found.append(one)
+            stored = replace(stored, sql=rewrite_schema_name(stored.sql, schema, into or schema))
+        found.append(stored)
     return (*found, *await _triggers(session, schema))
 
 
 def strip_definers(objects: tuple[StoredObject, ...]) -> tuple[StoredObject, ...]:
-    """Let stored objects belong to the account that creates them."""
-    return tuple(replace(one, sql=_DEFINER.sub(r"\1", one.sql, count=1)) for one in objects)
+    """Remove the definers, so that the account that creates the objects is their definer."""
+    return tuple(replace(o, sql=_DEFINER.sub(r"\1", o.sql, count=1)) for o in objects)
 
 
 def enable_events(objects: tuple[StoredObject, ...], names: set[str]) -> tuple[StoredObject, ...]:
-    """Enable the named events again, which were loaded disabled."""
+    """Enable the named events, which were disabled for the load."""
     return tuple(
-        replace(one, sql=_DISABLED.sub(r"\1ENABLE", one.sql, count=1))
-        if one.kind == "EVENT" and one.name in names
-        else one
-        for one in objects
+        replace(o, sql=_DISABLED.sub(r"\1ENABLE", o.sql, count=1))
+        if o.kind == "EVENT" and o.name in names
+        else o
+        for o in objects
     )
 
 
 async def drop_objects(session: SchemaSession, schema: str) -> None:
-    """Drop every stored object of a schema; may be repeated."""
+    """Drop all stored objects of a schema; can be repeated."""
     for kind, name in await _names(session, schema):
-        await session.run(f"DROP {kind} IF EXISTS {quoted(schema)}.{quoted(name)}")
+        await session.run(f"DROP {kind} IF EXISTS {qualified_name(schema, name)}")
 
 
 async def drop_triggers_and_events(session: SchemaSession, schema: str) -> None:
-    """Drop what acts by itself: events, and triggers, which also tie a table to its schema."""
+    """Drop triggers, which prevent the rename of a table, and events."""
     for kind, name in await _names(session, schema):
         if kind in {"TRIGGER", "EVENT"}:
-            await session.run(f"DROP {kind} IF EXISTS {quoted(schema)}.{quoted(name)}")
+            await session.run(f"DROP {kind} IF EXISTS {qualified_name(schema, name)}")
 
 
 async def create_objects(
     session: SchemaSession, schema: str, objects: tuple[StoredObject, ...]
 ) -> None:
-    """Create stored objects in a schema that has none.
+    """Create stored objects in a schema without stored objects.
 
-    Views depend on views: those that can't be created yet are tried again once others were.
+    A view may depend on a view that does not exist yet, so failed views are retried after others.
+
+    Args:
+        session: A connection to the server.
+        schema: Name of the schema, not quoted.
+        objects: The stored objects, in the order of ``read_objects``.
 
     Raises:
-        RestoreFailed: the server refused one, in its own words.
+        RestoreFailed: The server rejected an object; the detail contains its message.
     """
     await session.use(schema)
     try:
         left = list(objects)
         while left:
-            later: list[StoredObject] = []
-            refusal: RestoreFailed | None = None
-            for one in left:
+            failed: list[StoredObject] = []
+            first_error: RestoreFailed | None = None
+            for stored in left:
                 try:
-                    await _create(session, one)
+                    await _create(session, stored)
                 except RestoreFailed as error:
-                    if one.kind != "VIEW":
+                    if stored.kind != "VIEW":
                         raise
-                    refusal = refusal or error
-                    later.append(one)
-            if refusal is not None and len(later) == len(left):
-                raise refusal
-            left = later
+                    first_error = first_error or error
+                    failed.append(stored)
+            if first_error is not None and len(failed) == len(left):
+                raise first_error
+            left = failed
     finally:
         await session.run(
             f"SET character_set_client = {_CONNECTION_CHARSET}, sql_mode = DEFAULT,"
@@ -141,30 +147,33 @@ async def create_objects(
         )
 
 
-async def _create(session: SchemaSession, one: StoredObject) -> None:
-    charset, encoding = _encoding(one.charset)
+async def _create(session: SchemaSession, stored: StoredObject) -> None:
+    charset, encoding = _encoding(stored.charset)
     assignments = [f"character_set_client = {charset}"]
-    if one.collation:
-        assignments.append(f"collation_connection = {one.collation}")
-    if one.kind != "VIEW":
-        assignments.append(f"sql_mode = '{one.sql_mode}'")
-    if one.time_zone:
-        assignments.append(f"time_zone = '{one.time_zone}'")
+    if stored.collation:
+        assignments.append(f"collation_connection = {stored.collation}")
+    if stored.kind != "VIEW":
+        assignments.append(f"sql_mode = '{stored.sql_mode}'")
+    if stored.time_zone:
+        assignments.append(f"time_zone = '{stored.time_zone}'")
     await session.run(f"SET {', '.join(assignments)}")
-    await session.run(one.sql.encode(encoding))
+    await session.run(stored.sql.encode(encoding))
 
 
 def _encoding(charset: str) -> tuple[str, str]:
-    """Return the charset to speak in, and Python's name for it."""
+    """Return the character set of the connection, and Python's name for it."""
     known = charset_by_name(charset) if charset else None
     encoding = known.encoding if known is not None else None
     return (charset, encoding) if encoding else (_CONNECTION_CHARSET, "utf-8")
 
 
-def _shown(kind: str, name: str, row: Row) -> StoredObject:
+def _stored_object(kind: str, name: str, row: Row) -> StoredObject:
     sql = shown_definition(kind, list(row.values()))
     if sql is None:
-        raise RestoreFailed(f"The account may not read the {kind.lower()} {name}.")
+        raise RestoreFailed(
+            f"The account of the backup worker cannot read the definition of the {kind.lower()}"
+            f" {name}. Grant it the privileges in docs/operations.md, then try again."
+        )
     return StoredObject(
         kind=kind,
         name=name,
@@ -200,28 +209,28 @@ async def _triggers(session: SchemaSession, schema: str) -> list[StoredObject]:
 
 
 async def _trigger(session: SchemaSession, schema: str, row: Row) -> str:
-    """Return a trigger as it was typed, or composed where its header could not be repeated elsewhere.
+    """Return the CREATE statement of a trigger, with a new header if necessary.
 
-    The server repeats the schema if the author named it, and PRECEDES names one that comes later.
+    The original header may name the schema, or a trigger that does not exist yet (PRECEDES).
     """
-    shown = (await session.fetch_all(show_create("TRIGGER", schema, row["name"])))[0]
-    typed = shown_definition("TRIGGER", list(shown.values())) or ""
-    header = typed.partition(row["body"])[0]
+    created = (await session.fetch_all(show_create("TRIGGER", schema, row["name"])))[0]
+    original = shown_definition("TRIGGER", list(created.values())) or ""
+    header = original.partition(row["body"])[0]
     if schema not in header and not _ORDERED.search(header):
-        return typed
+        return original
     return (
-        f"CREATE DEFINER={_definer(row['definer'])} TRIGGER {quoted(row['name'])}"
-        f" {row['timing']} {row['event']} ON {quoted(row['on_table'])}"
+        f"CREATE DEFINER={_definer(row['definer'])} TRIGGER {quote_name(row['name'])}"
+        f" {row['timing']} {row['event']} ON {quote_name(row['on_table'])}"
         f" FOR EACH ROW {row['body']}"
     )
 
 
 def _definer(text: str) -> str:
     user, _, host = text.rpartition("@")
-    return f"{quoted(user)}@{quoted(host)}" if user else quoted(host)
+    return f"{quote_name(user)}@{quote_name(host)}" if user else quote_name(host)
 
 
 async def _names(session: SchemaSession, schema: str) -> list[tuple[str, str]]:
-    """List stored objects as (kind, name): routines before views that may call them, triggers last."""
-    found = [one for one in await list_objects(session, schema) if one[0] in _CREATION_ORDER]
-    return sorted(found, key=lambda one: _CREATION_ORDER[one[0]])
+    """Return (kind, name) of stored objects: routines before views, and triggers last."""
+    found = [o for o in await list_objects(session, schema) if o[0] in _CREATION_ORDER]
+    return sorted(found, key=lambda kind_and_name: _CREATION_ORDER[kind_and_name[0]])

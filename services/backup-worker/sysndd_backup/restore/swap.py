@@ -1,11 +1,10 @@
-"""Exchanges the live tables for those of another schema, so that any crash in it can be recovered from.
+"""Swaps the live tables with the tables of another schema, with recovery from any crash.
 
-All tables move in ONE ``RENAME TABLE``, which the server does as a whole or not at all. A marker
-table goes with them from the incoming to the outgoing schema: where it is tells which tables are
-live, and nothing else is asked. What can't be renamed (views, triggers, routines, events) lies in
-the journal from before the first of them is dropped.
+All tables move in one ``RENAME TABLE``, which is atomic. A marker table moves with them from the
+incoming to the outgoing schema, and only its location decides which tables are live. Stored objects
+cannot be renamed, so the journal records them before the first of them is dropped.
 
-Every function here requires its session to hold the schema lock, and may be repeated.
+All functions require that the session holds the schema lock, and all can be repeated.
 """
 
 import re
@@ -18,21 +17,21 @@ from sysndd_backup.restore.stored_objects import (
     drop_triggers_and_events,
     read_objects,
 )
-from sysndd_backup.server.server import quoted
 from sysndd_backup.server.session import SchemaSession
 from sysndd_core.errors import JobFailed, RestoreFailed
+from sysndd_core.sql.identifiers import qualified_name
 
 _MARKER = re.compile(r"_sysndd_swap_\d+")
 
 
 class Swap:
-    """The steps of one exchange.
+    """The steps of a swap.
 
     Args:
-        session: holds the schema lock.
-        journal: where steps are written.
-        platform: name of the platform schema, which holds the sessions.
-        keep_hours: how long the outgoing schema is kept for an undo.
+        session: A connection that holds the schema lock.
+        journal: The restore journal.
+        platform: Name of the platform schema, not quoted, which contains the sessions.
+        keep_hours: Hours for which the outgoing schema is retained for an undo; 0 to drop it.
     """
 
     def __init__(
@@ -44,10 +43,10 @@ class Swap:
         self._keep_hours = keep_hours
 
     async def carry_out(self, entry: Entry) -> None:
-        """Exchange the tables and close the entry.
+        """Swap the tables, and close the entry.
 
         Raises:
-            RestoreFailed, DatabaseUnavailable: ``resolve`` is to be called then.
+            RestoreFailed, DatabaseUnavailable: The swap failed; call ``resolve``.
         """
         old = await read_objects(self._session, entry.live)
         new = entry.new_objects or await read_objects(
@@ -56,26 +55,26 @@ class Swap:
         entry = await self._journal.begin_swap(entry, old, new)
         await self._session.create_schema(entry.outgoing)
         await self._session.run(
-            f"CREATE TABLE IF NOT EXISTS {_full(entry.incoming, entry.marker)}"
+            f"CREATE TABLE IF NOT EXISTS {qualified_name(entry.incoming, entry.marker)}"
             " (id INT PRIMARY KEY) ENGINE=InnoDB"
         )
         await self._journal.step(entry, "dropping_stored_objects")
         await drop_triggers_and_events(self._session, entry.incoming)
         await drop_objects(self._session, entry.live)
         await self._journal.step(entry, "renaming")
-        # Before as well as after: no session may be valid for a moment as another person's.
+        # Both before and after the rename, so that no session is ever valid for another account.
         await self._end_sessions(entry.live, entry.incoming)
         await self._rename(entry, incoming=entry.incoming, outgoing=entry.outgoing)
         await self.finish(entry)
 
     async def resolve(self, entry: Entry) -> Outcome:
-        """Finish an exchange that was interrupted, or roll it back.
+        """Complete an interrupted swap, or roll it back.
 
         Returns:
-            Which of the two databases is live now.
+            The outcome, which determines the live database.
 
         Raises:
-            RestoreFailed, DatabaseUnavailable: the entry stays open, for the next attempt.
+            RestoreFailed, DatabaseUnavailable: The entry remains open for the next attempt.
         """
         if entry.outcome is not None:
             return entry.outcome
@@ -91,21 +90,24 @@ class Swap:
         return Outcome.ROLLED_BACK
 
     async def finish(self, entry: Entry) -> None:
-        """Do what is left once the tables have moved, and close the entry."""
+        """Complete a swap whose tables have moved, and close the entry."""
         await self._journal.step(entry, "creating_stored_objects")
         await self._end_sessions(entry.outgoing, entry.live)
         await drop_objects(self._session, entry.live)
         await create_objects(self._session, entry.live, entry.new_objects or ())
         await self._journal.end_maintenance(entry)
-        # Whoever signed in while the tables moved was let in by the old ones.
+        # Accounts that signed in during the rename were checked against the old tables.
         await self._end_sessions(entry.outgoing, entry.live)
         if await self._tables(entry.incoming):
-            raise JobFailed(f"There are tables in {entry.incoming} that should have moved.")
+            raise JobFailed(
+                f"The schema {entry.incoming} contains tables that the swap did not move, so it was"
+                " not dropped. Check these tables before you drop it."
+            )
         await self._session.drop_schema(entry.incoming)
         if self._keep_hours <= 0:
             await self._session.drop_schema(entry.outgoing)
         await self._journal.close(entry, Outcome.DONE, keep_hours=self._keep_hours)
-        # Not before: until then it is what tells where the tables are.
+        # Only after the entry is closed, because the marker shows which tables are live.
         if self._keep_hours > 0:
             await self._drop_marker(entry.outgoing, entry)
 
@@ -120,12 +122,15 @@ class Swap:
             await create_objects(self._session, entry.live, entry.old_objects)
         await self._journal.end_maintenance(entry)
         if await self._tables(entry.outgoing):
-            raise JobFailed(f"There are tables in {entry.outgoing} that should be live.")
+            raise JobFailed(
+                f"The schema {entry.outgoing} contains tables that the rollback did not move, so it"
+                " was not dropped. Check these tables before you drop it."
+            )
         await self._session.drop_schema(entry.outgoing)
         if entry.purpose is Purpose.RESTORE:
             await self._session.drop_schema(entry.incoming)
         else:
-            # The tables that an undo would have brought back are there for another attempt.
+            # The previous tables remain for another attempt to undo.
             await self._drop_marker(entry.incoming, entry)
         await self._journal.close(entry, Outcome.ROLLED_BACK, keep_hours=0)
 
@@ -134,17 +139,18 @@ class Swap:
         moves += [(incoming, entry.live, table) for table in await self._tables(incoming)]
         moves.append((incoming, outgoing, entry.marker))
         renames = ", ".join(
-            f"{_full(old, table)} TO {_full(new, table)}" for old, new, table in moves
+            f"{qualified_name(old, table)} TO {qualified_name(new, table)}"
+            for old, new, table in moves
         )
         await self._session.run(f"RENAME TABLE {renames}")
 
     async def _drop_marker(self, schema: str, entry: Entry) -> None:
-        await self._session.run(f"DROP TABLE IF EXISTS {_full(schema, entry.marker)}")
+        await self._session.run(f"DROP TABLE IF EXISTS {qualified_name(schema, entry.marker)}")
 
     async def _tables(self, schema: str) -> list[str]:
         rows = await self._session.fetch_all(
             "SELECT table_name AS name FROM information_schema.tables"
-            # Also sequences and tables with system versioning, which are no BASE TABLE.
+            # Includes sequences and system-versioned tables, whose type is not BASE TABLE.
             " WHERE table_schema = %s AND table_type NOT LIKE '%%VIEW' ORDER BY table_name",
             (schema,),
         )
@@ -154,7 +160,3 @@ class Swap:
         await end_changed_sessions(
             self._session, platform=self._platform, before=before, after=after
         )
-
-
-def _full(schema: str, table: str) -> str:
-    return f"{quoted(schema)}.{quoted(table)}"

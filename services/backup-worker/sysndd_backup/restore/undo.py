@@ -1,4 +1,4 @@
-"""Undoes the last restore: the previous tables are still there, so it is one rename."""
+"""Undoes the last restore: swaps the live tables with the retained tables that it replaced."""
 
 import secrets
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from sysndd_core.errors import LeaseLost, RestoreFailed, SysnddError
 
 @dataclass(frozen=True)
 class UndoResult:
-    """What an undo did.
+    """The result of an undo.
 
     Attributes:
-        undone: the backup whose restore was undone.
-        rows_added, rows_removed: in live since that restore, by the number of rows per table; rows
-            that were only changed are not among them.
-        kept_in: schema that holds the tables as they were just before the undo.
+        undone: Name of the backup whose restore was undone.
+        rows_added, rows_removed: Rows added to and removed from the live database since the
+            restore, from the row counts of the tables; changed rows are not included.
+        kept_in: Schema with the tables as they were before the undo.
     """
 
     undone: str | None
@@ -30,15 +30,20 @@ class UndoResult:
 
 
 async def undo_restore(tools: BackupTools, run: JobRun) -> UndoResult:
-    """Exchange the live tables for those that the last restore replaced.
+    """Undo the last restore.
+
+    Args:
+        tools: Server and connection pool.
+        run: The attempt at the job.
 
     Raises:
-        RestoreFailed: there is nothing to undo, or it failed; the detail says what live is now.
+        RestoreFailed: There is no restore to undo, or the undo failed; the detail describes the
+            state of the live database.
     """
     recovery = Recovery(tools.database, tools.undo_hours)
     last = await _last_restore(recovery)
-    await run.progress("counting", 10, "Counting rows that were written since")
-    added, removed = await _written_since(tools, last)
+    await run.progress("counting", 10, "Counting rows that were written since the restore")
+    added, removed = await _count_changes(tools, last)
     live = tools.database.settings.name
     entry = await recovery.journal.open(
         Purpose.UNDO,
@@ -59,14 +64,17 @@ async def undo_restore(tools: BackupTools, run: JobRun) -> UndoResult:
 
 
 async def _last_restore(recovery: Recovery) -> Entry:
-    kept = await recovery.journal.kept(expired=False)
-    if not kept or kept[0].purpose is not Purpose.RESTORE:
-        raise RestoreFailed("There is no restore that could be undone. Nothing was changed.")
-    return kept[0]
+    retained = await recovery.journal.retained(expired=False)
+    if not retained or retained[0].purpose is not Purpose.RESTORE:
+        raise RestoreFailed(
+            "There is no restore to undo: none ran within BACKUP_UNDO_HOURS, or the last one was"
+            " already undone. Nothing was changed."
+        )
+    return retained[0]
 
 
-async def _written_since(tools: BackupTools, last: Entry) -> tuple[int, int]:
+async def _count_changes(tools: BackupTools, last: Entry) -> tuple[int, int]:
     now = await count_rows(tools.database, last.live)
     names = now.keys() | last.row_counts.keys()
-    grown = [now.get(name, 0) - last.row_counts.get(name, 0) for name in names]
-    return sum(n for n in grown if n > 0), -sum(n for n in grown if n < 0)
+    changes = [now.get(name, 0) - last.row_counts.get(name, 0) for name in names]
+    return sum(n for n in changes if n > 0), -sum(n for n in changes if n < 0)

@@ -1,4 +1,4 @@
-"""Runs the database vendor's own client programs: which ones fit, and how they get the password."""
+"""Finds and runs the client programs of the database vendor, and passes the password to them."""
 
 import asyncio
 import contextlib
@@ -20,14 +20,14 @@ ResultT = TypeVar("ResultT")
 
 Process = subprocess.Popen[bytes]
 
-# Not the worker's own, which holds its password and keys.
+# The worker's own environment contains passwords and keys.
 _ENVIRONMENT = {"LC_ALL": "C"}
 _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
 
 
 @dataclass(frozen=True)
 class Clients:
-    """The vendor's own dump program and command-line client, and what they call themselves."""
+    """Paths of the vendor's dump client and command-line client, and the version they print."""
 
     dump: str
     load: str
@@ -35,23 +35,28 @@ class Clients:
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a client program ended: exit code (negative for a signal) and what it complained of."""
+class Exit:
+    """How a client program ended.
 
-    exit_code: int
-    complaint: str
+    Attributes:
+        code: Exit code; negative if a signal killed the program.
+        stderr: The beginning of its standard error output.
+    """
+
+    code: int
+    stderr: str
 
 
 class ClientRun:
     """One run of a client program, without a shell.
 
     Args:
-        settings: address and account.
-        program: path of the program.
-        arguments: what follows the option file.
-        stdin, stdout: as for ``subprocess.Popen``.
+        settings: Address and account.
+        program: Path of the program.
+        arguments: Arguments after the option file.
+        stdin, stdout: See ``subprocess.Popen``.
 
-    ``run`` blocks and belongs into a thread; ``stop`` may be called from another one.
+    ``run`` blocks, so call it in a thread; other threads may call ``stop``.
     """
 
     def __init__(
@@ -70,35 +75,41 @@ class ClientRun:
         self._stdout = stdout
         self._process: Process | None = None
 
-    def run(self, serve: Callable[[Process], ResultT]) -> tuple[ResultT, Ended]:
-        """Start the program, let ``serve`` move its bytes, and wait for its end.
+    def run(self, serve: Callable[[Process], ResultT]) -> tuple[ResultT, Exit]:
+        """Start the program, and wait for its end.
+
+        Args:
+            serve: Reads from and writes to the program.
+
+        Returns:
+            The result of ``serve``, and how the program ended.
 
         Raises:
-            Whatever ``serve`` raises; the program is killed then.
+            Exception: Any exception that ``serve`` raises; the program is killed.
         """
-        with option_file(self._settings) as options, tempfile.TemporaryFile() as complaints:
-            # Must be the first argument; nothing of the machine's own option files is read.
+        with option_file(self._settings) as options, tempfile.TemporaryFile() as stderr:
+            # Must be the first argument. The client then ignores the option files of the system.
             program, *arguments = self._command
             with subprocess.Popen(
                 [program, f"--defaults-file=/dev/fd/{options}", *arguments],
                 stdin=self._stdin,
                 stdout=self._stdout,
-                stderr=complaints,
+                stderr=stderr,
                 pass_fds=(options,),
                 env=_ENVIRONMENT,
             ) as process:
                 self._process = process
                 if self.stopped:
-                    # ``stop`` came before there was a process to kill.
+                    # ``stop`` was called before there was a process.
                     process.kill()
                 try:
                     result = serve(process)
                 except BaseException:
                     process.kill()
                     raise
-            complaints.seek(0)
-            complaint = complaints.read(4000).decode(errors="replace").strip()
-        return result, Ended(process.returncode, complaint)
+            stderr.seek(0)
+            message = stderr.read(4000).decode(errors="replace").strip()
+        return result, Exit(process.returncode, message)
 
     def stop(self) -> None:
         """Kill the program."""
@@ -108,27 +119,30 @@ class ClientRun:
 
 
 async def find_clients(server: Server, path: str | None = None) -> Clients:
-    """Find the client programs of the server's own vendor on the PATH.
+    """Find the client programs of the server's vendor.
 
-    Some distributions install MariaDB's programs under MySQL's names, so each is asked.
+    Some distributions install MariaDB's programs under MySQL's names, so the version is checked.
 
     Args:
-        server: whose programs are wanted.
-        path: folders to look in; this process's PATH by default.
+        server: Vendor and version of the server.
+        path: Folders to search, separated by colons; the PATH of this process by default.
 
     Raises:
-        DumpClientMismatch: they are missing or of the other vendor; the detail names the package.
+        DumpClientMismatch: The programs are missing or from the other vendor.
     """
     names = ("mariadb-dump", "mariadb") if server.vendor == "MariaDB" else ("mysqldump", "mysql")
     paths = [shutil.which(name, path=path) for name in names]
     if paths[0] is None or paths[1] is None:
         raise DumpClientMismatch(
-            f"The server is {server.vendor}, but {' and '.join(names)} are not on the PATH;"
-            f" install {server.vendor}'s client programs."
+            f"The server is {server.vendor}, but {' and '.join(names)} are not on the PATH."
+            f" Install the client programs of {server.vendor}."
         )
     version = await asyncio.to_thread(_version, paths[0])
     if is_mariadb(version) != (server.vendor == "MariaDB"):
-        raise DumpClientMismatch(f"The server is {server.vendor}, but {names[0]} is: {version}")
+        raise DumpClientMismatch(
+            f"The server is {server.vendor}, but {names[0]} is: {version}. Install the client"
+            f" programs of {server.vendor}."
+        )
     return Clients(paths[0], paths[1], version)
 
 
@@ -141,11 +155,11 @@ def _version(program: str) -> str:
 
 @contextlib.contextmanager
 def option_file(settings: DatabaseSettings) -> Iterator[int]:
-    """Write address and password to a file without a name, in memory; yield its descriptor.
+    """Write address and password to an anonymous file in memory; yield its descriptor.
 
-    A password in the arguments or the environment can be read by others of the same machine, and
-    one in a named file outlives a worker that is killed. This one is gone with the last process
-    that holds it (memfd_create(2)). The client opens it as ``/dev/fd/N``.
+    Other users can read a password in arguments or the environment, and a named file would remain
+    if the worker is killed. The kernel deletes this file when the last process closes it
+    (memfd_create(2)). The client opens it as ``/dev/fd/N``.
     """
     lines = ["[client]", f"user={_quoted(settings.user)}"]
     lines.append(f"password={_quoted(settings.password.get_secret_value())}")
@@ -155,7 +169,7 @@ def option_file(settings: DatabaseSettings) -> Iterator[int]:
         lines += ["protocol=tcp", f"host={_quoted(settings.host)}", f"port={settings.port}"]
     descriptor = os.memfd_create("sysndd-options", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
-        # The clients pass over an option file that others may write.
+        # The clients ignore option files that other users may write.
         os.fchmod(descriptor, 0o600)
         os.write(descriptor, ("\n".join(lines) + "\n").encode())
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
@@ -165,5 +179,5 @@ def option_file(settings: DatabaseSettings) -> Iterator[int]:
 
 
 def _quoted(value: str) -> str:
-    """Quote a value for an option file; backslash starts an escape there also inside quotes."""
+    """Quote a value for an option file, where a backslash starts an escape also in quotes."""
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,14 +1,15 @@
-"""What the worker must know of the database server and of the objects in a schema."""
+"""Vendor and version of the database server, and the objects of a schema."""
 
 import re
 from dataclasses import dataclass
 
 from sysndd_core.db.database import Database, is_mariadb
+from sysndd_core.sql.identifiers import qualified_name, quote_name
 
 
 @dataclass(frozen=True)
 class Server:
-    """Vendor (``MariaDB`` or ``MySQL``) and the version string of the server."""
+    """Vendor (``MariaDB`` or ``MySQL``) and version string of the server."""
 
     vendor: str
     version: str
@@ -16,7 +17,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Inventory:
-    """Which objects a schema holds, by information_schema, and the bytes of its data."""
+    """The objects of a schema in information_schema, and the size of its data in bytes."""
 
     tables: tuple[str, ...]
     views: tuple[str, ...]
@@ -26,12 +27,12 @@ class Inventory:
     data_bytes: int
 
     def objects(self) -> tuple[object, ...]:
-        """Return all but the bytes, to compare with another moment's."""
+        """Return the objects without the size, to compare two inventories."""
         return self.tables, self.views, self.trigger_count, self.routines, self.events
 
 
 async def identify(database: Database) -> Server:
-    """Ask the server for its vendor and version."""
+    """Return vendor and version of the server."""
     row = await database.fetch_one("SELECT VERSION() AS version")
     assert row is not None
     version = str(row["version"])
@@ -42,8 +43,8 @@ async def take_inventory(database: Database, schema: str) -> Inventory:
     """List the objects of a schema.
 
     Args:
-        database: the process's pool.
-        schema: plain name, not quoted.
+        database: The connection pool.
+        schema: Name of the schema, not quoted.
     """
     async with database.connection() as connection:
         tables = await connection.fetch_all(
@@ -76,33 +77,26 @@ async def take_inventory(database: Database, schema: str) -> Inventory:
 
 
 async def count_rows(database: Database, schema: str) -> dict[str, int]:
-    """Return the number of rows of every base table.
+    """Return the number of rows of each base table.
 
     Args:
-        database: a pool whose statements may take long.
-        schema: plain name.
+        database: A connection pool with a long statement timeout.
+        schema: Name of the schema, not quoted.
     """
     counts: dict[str, int] = {}
     for table in (await take_inventory(database, schema)).tables:
-        row = await database.fetch_one(
-            f"SELECT COUNT(*) AS n FROM {quoted(schema)}.{quoted(table)}"
-        )
+        row = await database.fetch_one(f"SELECT COUNT(*) AS n FROM {qualified_name(schema, table)}")
         counts[table] = int(row["n"]) if row else 0
     return counts
 
 
 def rewrite_schema_name(sql: str, schema: str, into: str) -> str:
-    """Replace the schema's name in a view's definition.
+    """Replace the schema's name in the definition of a view, except in string literals.
 
     Args:
-        sql: the definition as the server writes it; text in quotes stays as it is.
-        schema: plain name of the schema in it.
-        into: plain name of the schema to put there.
+        sql: The definition as the server writes it.
+        schema: Name of the schema to replace, not quoted.
+        into: Name of the new schema, not quoted.
     """
-    prefix, replacement = re.escape(quoted(schema) + "."), quoted(into) + "."
+    prefix, replacement = re.escape(quote_name(schema) + "."), quote_name(into) + "."
     return re.sub(rf"('(?:[^'\\]|\\.|'')*')|{prefix}", lambda match: match[1] or replacement, sql)
-
-
-def quoted(name: str) -> str:
-    """Quote an identifier."""
-    return "`" + name.replace("`", "``") + "`"

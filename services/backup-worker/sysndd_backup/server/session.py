@@ -1,8 +1,7 @@
-"""The one connection that changes schemas in a restore, and holds the schema lock while it does.
+"""The connection that changes schemas in a restore and holds the schema lock.
 
-The lock lives on the connection that runs the DDL: a worker that is killed leaves its last
-statement running at the server, and the lock is not released before that statement has ended. So
-the next holder of the lock sees a schema in which nothing is still changing.
+A killed worker leaves its last statement running on the server. Because the lock belongs to the
+connection that runs the DDL, the server releases it only when that statement has ended.
 """
 
 import asyncio
@@ -12,47 +11,33 @@ from typing import Any
 
 import aiomysql
 
-from sysndd_backup.server.server import quoted
 from sysndd_core.db import schema_lock
+from sysndd_core.db.blockers import find_blocker
 from sysndd_core.db.database import Row, connect, errors_mapped
 from sysndd_core.db.schema_version import migration_lock_name
 from sysndd_core.errors import DatabaseBusy, RestoreFailed, SchemaChanging
 from sysndd_core.logging import get_logger
 from sysndd_core.settings.database import DatabaseSettings
+from sysndd_core.sql.identifiers import quote_name
 
 log = get_logger(__name__)
 
 _LOCK_SECONDS = 2
-_LOCK_TRIES = 15
+_LOCK_ATTEMPTS = 15
 _LOCK_WAIT_TIMEOUT = 1205
-
-_OLDEST_TRANSACTION = """
-SELECT p.id AS id, p.user AS user, p.host AS host, p.info AS info,
-       TIMESTAMPDIFF(SECOND, trx.trx_started, NOW()) AS seconds
-FROM information_schema.innodb_trx AS trx
-JOIN information_schema.processlist AS p ON p.id = trx.trx_mysql_thread_id
-WHERE p.id <> CONNECTION_ID() ORDER BY trx.trx_started LIMIT 1
-"""
-
-_LONGEST_QUERY = """
-SELECT p.id AS id, p.user AS user, p.host AS host, p.info AS info, p.time AS seconds
-FROM information_schema.processlist AS p
-WHERE p.id <> CONNECTION_ID() AND p.command = 'Query' AND p.state NOT LIKE 'Waiting%%'
-ORDER BY p.time DESC LIMIT 1
-"""
 
 
 class SchemaSession:
-    """A connection with a short lock wait; made by ``open_session``."""
+    """A connection with a short lock wait timeout; created by ``open_session``."""
 
     def __init__(self, connection: aiomysql.Connection) -> None:
         self._connection = connection
 
     async def fetch_all(self, sql: str, arguments: Any = None) -> list[Row]:
-        """Run one query; return every row.
+        """Run a query; return all rows.
 
         Raises:
-            DatabaseUnavailable, DatabaseBusy: as ``errors_mapped``.
+            DatabaseUnavailable, DatabaseBusy: See ``errors_mapped``.
         """
         with errors_mapped():
             async with self._connection.cursor(aiomysql.DictCursor) as cursor:
@@ -60,44 +45,47 @@ class SchemaSession:
                 return list(await cursor.fetchall())
 
     async def use(self, schema: str) -> None:
-        """Make a schema the one that unqualified names mean."""
+        """Select the default schema."""
         with errors_mapped():
             await self._connection.select_db(schema)
 
     async def run(self, statement: str | bytes) -> None:
-        """Run a statement that needs exclusive access to tables for a moment.
+        """Run a statement, with retries if it waits for a table lock.
 
-        A short lock wait, many times: one long wait would queue every later reader behind us.
+        Each wait is short, because all later readers of the table queue behind a waiting DDL
+        statement.
 
         Raises:
-            RestoreFailed: the server refused; names who held the lock, when that was the reason.
-            DatabaseUnavailable: the server is gone.
+            RestoreFailed: The server rejected the statement, or a table stayed locked; the detail
+                names the connection that most likely holds the lock.
+            DatabaseUnavailable: The connection to the server was lost.
         """
         text = statement.decode(errors="replace") if isinstance(statement, bytes) else statement
-        shown = " ".join(text.split())[:80]
-        for attempt in range(1, _LOCK_TRIES + 1):
+        excerpt = " ".join(text.split())[:80]
+        for attempt in range(1, _LOCK_ATTEMPTS + 1):
             try:
                 with errors_mapped():
                     await self._send(statement)
                 return
             except aiomysql.Error as error:
-                raise RestoreFailed(f"The server refused {shown}: {error}") from error
+                raise RestoreFailed(f"The server rejected {excerpt}: {error}.") from error
             except SchemaChanging as error:
-                raise RestoreFailed(f"The server refused {shown}: {error.__cause__}") from error
+                raise RestoreFailed(f"The server rejected {excerpt}: {error.__cause__}.") from error
             except DatabaseBusy as error:
                 if not _is_lock_wait(error):
                     raise
-                blocker = await self._blocker()
-                log.warning("table_lock_awaited", statement=shown, held_by=blocker)
-                if attempt == _LOCK_TRIES:
+                blocker = await find_blocker(self)
+                held_by = str(blocker or "no visible connection")
+                log.warning("table_lock_wait_timed_out", statement=excerpt, held_by=held_by)
+                if attempt == _LOCK_ATTEMPTS:
                     raise RestoreFailed(
-                        f"The tables were not free within {_LOCK_SECONDS * _LOCK_TRIES} s:"
-                        f" {blocker}."
+                        f"The tables stayed locked for {_LOCK_SECONDS * _LOCK_ATTEMPTS} s."
+                        f" Blocked by: {held_by}."
                     ) from error
             await asyncio.sleep(0.3)
 
     async def has_table(self, schema: str, table: str) -> bool:
-        """Tell whether a table is there."""
+        """Return whether a table exists."""
         found = await self.fetch_all(
             "SELECT 1 FROM information_schema.tables WHERE table_schema = %s AND table_name = %s",
             (schema, table),
@@ -105,29 +93,16 @@ class SchemaSession:
         return bool(found)
 
     async def create_schema(self, schema: str) -> None:
-        """Make an empty schema, dropping what an earlier attempt left."""
+        """Create an empty schema; drops it first if an earlier attempt left it."""
         await self.drop_schema(schema)
-        await self.run(f"CREATE DATABASE {quoted(schema)} CHARACTER SET utf8mb4")
+        await self.run(f"CREATE DATABASE {quote_name(schema)} CHARACTER SET utf8mb4")
 
     async def drop_schema(self, schema: str) -> None:
-        """Drop a schema that only a restore uses; harmless when it is gone."""
-        await self.run(f"DROP DATABASE IF EXISTS {quoted(schema)}")
+        """Drop a schema; does nothing if it does not exist."""
+        await self.run(f"DROP DATABASE IF EXISTS {quote_name(schema)}")
 
     async def _send(self, statement: str | bytes) -> None:
         await self._connection.query(statement)
-
-    async def _blocker(self) -> str:
-        """Name the connection that most likely holds the lock."""
-        for query in (_OLDEST_TRANSACTION, _LONGEST_QUERY):
-            rows = await self.fetch_all(query)
-            if rows:
-                row = rows[0]
-                doing = f"running {' '.join(row['info'].split())[:100]}" if row["info"] else "idle"
-                return (
-                    f"connection {row['id']} of {row['user']}@{row['host']} is"
-                    f" {doing} in a transaction of {row['seconds']} s"
-                )
-        return "no visible connection holds them"
 
 
 def _is_lock_wait(error: BaseException) -> bool:
@@ -142,12 +117,12 @@ async def open_session(
     """Open a connection for schema changes.
 
     Args:
-        settings: where the server is; ``settings.name`` is the live schema.
-        lock_timeout: seconds to wait for the schema lock; None to work without it.
+        settings: Address and account; ``settings.name`` is the application schema.
+        lock_timeout: Seconds to wait for the schema lock; None to work without it.
 
     Raises:
-        SchemaLocked: another connection holds it; the detail names it.
-        DatabaseUnavailable: no connection.
+        SchemaLocked: Another connection holds the schema lock; the detail names it.
+        DatabaseUnavailable: The server does not respond.
     """
     connection = await connect(
         settings, init_command=f"lock_wait_timeout = {_LOCK_SECONDS}, sql_notes = 0"

@@ -1,1 +1,1 @@
-"""Verifies a backup: loads it, dumps it again, and compares the two part by part."""
+"""Verifies a backup: restores it into a scratch schema, dumps it again, and compares the dumps."""

@@ -1,7 +1,7 @@
-"""Digests of a dump, part by part, without what legitimately differs from one dump to the next.
+"""The digest of a dump: a hash for each part, without legitimate differences between dumps.
 
-Left out are comments (date, host, schema), the schema's name, the definer of a stored object, and
-whether an event is enabled: a copy that exists only to be compared must never run one.
+Not hashed are comments (date, host, schema), the schema's name, definers, and whether an event is
+enabled, because events must not run in a scratch schema.
 """
 
 import hashlib
@@ -24,30 +24,30 @@ _TITLE = re.compile(
     rb"|Final view structure for) (table|view) `(.+)`$"
 )
 _OBJECTS = re.compile(rb"-- Dumping (\w+) for database ")
-# MySQL shows a column's character set only where the column was made with one of its own. One made
-# from the table's default is dumped with its collation alone, and has both when that is loaded.
+# MySQL prints the character set of a column only if it was defined with one. A column with the
+# default of its table is dumped with its collation only, but has both after a load.
 _COLUMN = b"  `"
 _REPEATED_CHARSET = re.compile(rb" CHARACTER SET (\w+)(?= COLLATE \1_)")
 _CHUNK = 1 << 20
 
 
 def normalize_line(line: bytes) -> bytes:
-    """Return a line that begins a statement without definer, schema name and event status."""
+    """Normalize a line that begins a statement: definer, schema name and event status."""
     if line.startswith(_DEFINES):
         line = _DEFINER.sub(b"DEFINER=CURRENT_USER", strip_schema_qualifier(line), count=1)
         if line.startswith(_EVENT):
             line = _EVENT_STATUS.sub(rb"\1DISABLE", line, count=1)
     elif line.startswith(b"ALTER DATABASE "):
-        # Without a name it means the schema that is in use.
+        # Without a name, the statement applies to the default schema.
         line = _ALTER_DATABASE.sub(b"ALTER DATABASE ", line, count=1)
     return line
 
 
 class DumpDigest:
-    """A ``Visitor`` that hashes a dump part by part, and may pass the normalized text on.
+    """A ``Visitor`` that normalizes a dump and hashes each of its parts.
 
     Args:
-        write: takes the normalized text, ready to be loaded; None to hash only.
+        write: Receives the normalized dump, which can be loaded; None to only hash it.
     """
 
     def __init__(self, write: Callable[[bytes], object] | None = None) -> None:
@@ -57,11 +57,11 @@ class DumpDigest:
         self._header = b""
 
     def line(self, line: bytes, *, begins: bool) -> None:
-        """Hash a line, in the part that it begins or belongs to."""
+        """Hash a line as part of an object."""
         if self._header:
             line, begins, self._header = self._header + b"\n" + line, True, b""
         if begins and find_unfinished_header(line) is not None:
-            # Its header continues in the next line.
+            # The header of the trigger continues in the next line.
             self._header = line
             return
         if begins:
@@ -75,13 +75,13 @@ class DumpDigest:
             )
 
     def rows(self, table: str, data: bytes, count: int) -> None:
-        """Hash rows."""
+        """Hash rows as part of their table."""
         if self._write is not None:
             self._write(data)
         self._add(data)
 
     def digests(self) -> dict[str, str]:
-        """Return a hash for each part, by what the part is."""
+        """Return the SHA-256 of each part, by the description of the part."""
         return {part: digest.hexdigest() for part, digest in self._parts.items()}
 
     def _add(self, data: bytes) -> None:
@@ -92,25 +92,25 @@ class DumpDigest:
 
 
 def _part_of(line: bytes) -> str | None:
-    """Say which part of a dump a line begins, None when the part continues."""
+    """Describe the part that a line begins; None if it belongs to the current part."""
     if (title := _TITLE.match(line)) is not None:
-        what = "rows or triggers" if title[1].startswith(b"Dumping") else "structure"
-        return f"{what} of the {title[2].decode()} {title[3].decode(errors='replace')}"
+        content = "rows or triggers" if title[1].startswith(b"Dumping") else "structure"
+        return f"{content} of the {title[2].decode()} {title[3].decode(errors='replace')}"
     if (title := _OBJECTS.match(line)) is not None:
         return title[1].decode()
-    made = object_of(line)
-    return None if made is None or made[0] in ("table", "trigger") else " ".join(made)
+    created = object_of(line)
+    return None if created is None or created[0] in ("table", "trigger") else " ".join(created)
 
 
 class NormalizedReader:
-    """Reads a dump as its normalized text, hashing both on the way.
+    """Reads a dump, normalizes it, and hashes it before and after.
 
     Args:
-        source: the unpacked dump; closed by its owner.
+        source: The decompressed dump; the caller closes it.
 
     Attributes:
-        plain: SHA-256 of the dump as it is.
-        digest: of what was read so far.
+        plain: SHA-256 of the dump before normalization.
+        digest: Digest of the normalized dump.
     """
 
     def __init__(self, source: IO[bytes]) -> None:
@@ -121,10 +121,10 @@ class NormalizedReader:
         self._source = source
 
     def read(self, size: int = _CHUNK, /) -> bytes:
-        """Return some text, at most a little more than one piece of the source; empty at the end.
+        """Return normalized bytes, about as many as ``size``; none at the end.
 
         Raises:
-            What the source raises where it is damaged.
+            OSError: The source is damaged; or another of ``DECOMPRESSION_ERRORS``.
         """
         while not self._ready:
             chunk = self._source.read(size)
@@ -139,7 +139,7 @@ class NormalizedReader:
 
 
 def difference(first: dict[str, str], second: dict[str, str]) -> str | None:
-    """Name the first part that is not the same in two dumps, None when all are."""
+    """Describe the first part that differs between two dumps; None if they are equal."""
     for part in [*first, *second]:
         if first.get(part) != second.get(part):
             return part

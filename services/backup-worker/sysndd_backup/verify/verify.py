@@ -1,4 +1,4 @@
-"""Verifies a backup: loads it into a scratch schema, dumps that, and compares the two part by part."""
+"""Verifies a backup: restores it into a scratch schema, dumps it again, and compares the dumps."""
 
 import asyncio
 import contextlib
@@ -10,18 +10,18 @@ from typing import IO, cast
 
 import aiomysql
 
-from sysndd_backup.archive.compression import UNPACK_ERRORS
+from sysndd_backup.archive.compression import DECOMPRESSION_ERRORS
 from sysndd_backup.context import BackupTools
 from sysndd_backup.dump.dump import flags_for
 from sysndd_backup.dump.scanner import DumpScan
 from sysndd_backup.load.parallel import Load
 from sysndd_backup.progress import Progress, ProgressReporter, run_in_thread
 from sysndd_backup.server.clients import ClientRun, Process
-from sysndd_backup.server.server import quoted
 from sysndd_backup.verify.dump_digest import DumpDigest, NormalizedReader, difference
 from sysndd_core.backups.manifest import BackupManifest, Verification
 from sysndd_core.db.database import Database, connect
 from sysndd_core.errors import BackupDamaged, RestoreFailed, VerificationFailed
+from sysndd_core.sql.identifiers import quote_name
 
 _CHUNK = 1 << 20
 
@@ -29,21 +29,23 @@ _CHUNK = 1 << 20
 async def verify_backup(
     tools: BackupTools, name: str, progress: Progress, *, low: int = 0, high: int = 100
 ) -> BackupManifest:
-    """Load a backup into a scratch schema, dump it again, and record the result in its manifest.
+    """Verify a backup, and record the result in its manifest.
 
     Args:
-        tools: server, client programs and store.
-        name: of a listed backup.
-        progress: shown to the operator.
-        low, high: the range of percent that this fills within its job.
+        tools: Server, client programs and store.
+        name: Name of the backup.
+        progress: Reports the progress of the job.
+        low, high: Percent of the job at the beginning and at the end of the verification.
 
     Returns:
-        The manifest, with ``verification`` as VERIFIED.
+        The manifest, with the verification ``VERIFIED``.
 
     Raises:
-        BackupNotFound: there is none of that name.
-        EncryptionKeyMissing, EncryptionKeyWrong: nothing was begun.
-        VerificationFailed, BackupDamaged: naming what differs; the manifest says so too.
+        BackupNotFound: There is no backup with this name.
+        EncryptionKeyMissing, EncryptionKeyWrong: No identity can decrypt the backup; its
+            verification is unchanged.
+        VerificationFailed, BackupDamaged: The restored data differs from the dump, or the file is
+            damaged; the manifest contains the detail.
     """
     manifest = await asyncio.to_thread(tools.store.manifest, name)
     await tools.reader.ensure_readable(manifest, progress, percent=low)
@@ -73,25 +75,29 @@ async def _compare(
     tools: BackupTools, manifest: BackupManifest, progress: Progress, low: int, high: int
 ) -> None:
     middle, size = low + (high - low) // 2, manifest.uncompressed_bytes
-    await progress("verifying", low, "Reading the file")
+    await progress("verifying", low, f"Checking the hash of {manifest.name}")
     await asyncio.to_thread(tools.reader.check_hash, manifest)
     async with _scratch_schema(tools.database) as scratch:
         reporter = ProgressReporter(progress, "loading", (low, middle), size)
         loaded = await _load(tools, manifest, scratch, reporter)
         if loaded.uncompressed_sha256 != manifest.uncompressed_sha256:
-            raise BackupDamaged("The unpacked dump's SHA-256 is not the one of its manifest.")
+            raise BackupDamaged(
+                f"The backup {manifest.name} is damaged: the SHA-256 of the decompressed dump"
+                " differs from the manifest."
+            )
         reporter = ProgressReporter(progress, "comparing", (middle, high - 1), size)
         dumped = await _dump_again(tools, scratch, reporter)
-    differs = difference(loaded.digests, dumped)
-    if differs is not None:
+    part = difference(loaded.digests, dumped)
+    if part is not None:
         raise VerificationFailed(
-            f"Loaded and dumped again, {manifest.name} differs in the {differs}."
+            f"Verification of {manifest.name} failed, because the restored data differs in the"
+            f" {part}. Keep the file, and create and verify another backup."
         )
 
 
 @contextlib.asynccontextmanager
 async def _scratch_schema(database: Database) -> AsyncIterator[str]:
-    """Create an empty schema with live's character set; dropped at the end."""
+    """Create an empty schema with the application schema's character set; drop it at the end."""
     live = database.settings.name
     scratch = f"{live}_verify"
     row = await database.fetch_one(
@@ -100,33 +106,33 @@ async def _scratch_schema(database: Database) -> AsyncIterator[str]:
         (live,),
     )
     assert row is not None
-    await _run(database, f"DROP DATABASE IF EXISTS {quoted(scratch)}")
+    await _run(database, f"DROP DATABASE IF EXISTS {quote_name(scratch)}")
     await _run(
         database,
-        f"CREATE DATABASE {quoted(scratch)} CHARACTER SET {row['charset']}"
+        f"CREATE DATABASE {quote_name(scratch)} CHARACTER SET {row['charset']}"
         f" COLLATE {row['collation']}",
     )
     try:
         yield scratch
     finally:
-        await _run(database, f"DROP DATABASE IF EXISTS {quoted(scratch)}")
+        await _run(database, f"DROP DATABASE IF EXISTS {quote_name(scratch)}")
 
 
 async def _run(database: Database, statement: str) -> None:
-    # Not from the pool: its connections are bounded in time, and dropping a large schema is not.
+    # Not from the pool, whose statement timeout is too short to drop a large schema.
     connection = await connect(database.settings, init_command="sql_notes = 0")
     try:
         async with connection.cursor() as cursor:
             await cursor.execute(statement)
     except aiomysql.Error as error:
-        raise VerificationFailed(f"The server refused {statement[:60]}: {error}") from error
+        raise VerificationFailed(f"The server rejected {statement[:60]}: {error}") from error
     finally:
         connection.close()
 
 
 @dataclass(frozen=True)
 class _Loaded:
-    """Hashes of a dump that was loaded: of each part, and of the whole as it was."""
+    """Hashes of a loaded dump: of each part, and of the dump before normalization."""
 
     digests: dict[str, str]
     uncompressed_sha256: str
@@ -148,9 +154,11 @@ async def _load(
     try:
         await reporter.watch(load.run(normalized), load.bytes_sent)
     except RestoreFailed as error:
-        raise VerificationFailed(f"It can't be loaded: {error.detail}") from error
-    except UNPACK_ERRORS as error:
-        raise BackupDamaged(f"The file can't be read to its end: {error}") from error
+        raise VerificationFailed(f"{manifest.name} cannot be loaded: {error.detail}") from error
+    except DECOMPRESSION_ERRORS as error:
+        raise BackupDamaged(
+            f"The backup file {manifest.name} is truncated or damaged: {error}"
+        ) from error
     assert reader is not None
     return _Loaded(reader.digest.digests(), reader.plain.hexdigest())
 
@@ -158,7 +166,7 @@ async def _load(
 async def _dump_again(
     tools: BackupTools, scratch: str, reporter: ProgressReporter
 ) -> dict[str, str]:
-    """Dump the scratch schema; return a hash for each part."""
+    """Dump the scratch schema; return the hash of each part."""
     digest, done = DumpDigest(), 0
     client = ClientRun(
         tools.database.settings,
@@ -178,9 +186,9 @@ async def _dump_again(
 
     work = run_in_thread(lambda: client.run(read), client.stop)
     _, ended = await reporter.watch(work, lambda: done)
-    if ended.exit_code != 0:
+    if ended.code != 0:
         raise VerificationFailed(
-            f"The loaded copy can't be dumped: the client ended with {ended.exit_code}:"
-            f" {ended.complaint}"
+            f"The scratch schema {scratch} cannot be dumped: the dump client failed with exit code"
+            f" {ended.code}: {ended.stderr}"
         )
     return digest.digests()

@@ -1,1 +1,1 @@
-"""Applying one file, unit by unit, so that a kill at any point can be repaired."""
+"""Applies one file, unit by unit, so that the next run can resume it after a kill at any point."""

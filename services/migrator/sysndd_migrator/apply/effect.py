@@ -1,7 +1,7 @@
-"""What a statement changed: the proof that a migration had its effect, and the trace after a kill.
+"""What a statement changed: to record the effect of a unit, and to detect it after a kill.
 
-A statement that says which table it is about is judged by that table's definition alone, with one
-SHOW CREATE TABLE; anything else by ``fingerprint``.
+For a statement about one table, the definition of that table is compared, with one SHOW CREATE
+TABLE. For any other statement, ``fingerprint`` is compared.
 """
 
 import hashlib
@@ -11,12 +11,13 @@ from functools import lru_cache
 
 import pymysql.err
 
+from sysndd_core.db.schema_objects import without_counter
 from sysndd_migrator.files.script import Script
 from sysndd_migrator.files.units import Kind, Unit
-from sysndd_migrator.server.fingerprint import fingerprint, kinds_in, names_in, without_counter
+from sysndd_migrator.server.fingerprint import fingerprint, groups_in, names_in
 from sysndd_migrator.server.session import Rows, Session
 
-# Every character but those of ASCII that end a name; said like this, the expression compiles quickly.
+# Every character except the ASCII ones that end a name; this form compiles quickly.
 _NAME = r"(?:`(?:[^`]|``)+`|[^\x00-#%-/:-@\[-^`{-\x7f]+)"
 _QUALIFIED = rf"{_NAME}(?:\s*\.\s*{_NAME})?"
 _TABLE = re.compile(
@@ -34,7 +35,7 @@ _NAMED = re.compile(
     rf"event|database|schema)s?\s+(?:if\s+(?:not\s+)?exists\s+)?({_QUALIFIED})",
     re.IGNORECASE,
 )
-# Their effect is not in any definition; that they ran is all there is to see.
+# Their effect is not part of any definition, so that they ran counts as a change.
 _UNSEEN = re.compile(
     r"(grant|revoke|analyze|optimize|repair|check|truncate|install|uninstall|flush|set"
     r"|(?:create|alter|drop|rename)\s+(?:user|role)|(?:create|alter|drop)\s+server)\b",
@@ -42,13 +43,13 @@ _UNSEEN = re.compile(
 )
 
 ABSENT = "-"
-"""Stands for the hash of a table that does not exist."""
+"""The hash of a table that does not exist."""
 _NO_SUCH_TABLE = frozenset({1049, 1051, 1146})
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The one table a statement is about: verb, name as written, and whether it is an index."""
+    """The one table of a statement: verb, name as written, and whether it is about an index."""
 
     verb: str
     name: str
@@ -61,7 +62,7 @@ class Target:
 
 
 def target_of(unit: Unit) -> Target | None:
-    """Return the one table that a definition is about, or None when it may be more than one."""
+    """Return the one table that a definition is about, or None if it may be several."""
     return _target(unit.statements[0].plain) if unit.kind is Kind.DEFINITION else None
 
 
@@ -78,47 +79,47 @@ async def definition_hash(session: Session, schema: str, script: Script, unit: U
     """Hash the definitions that a unit may change.
 
     Args:
-        session: the session that runs it.
-        schema: the schema the file belongs to.
-        script: the file.
-        unit: what is going to be sent, or was.
+        session: The session that runs it.
+        schema: Schema of the file.
+        script: The file.
+        unit: The unit, before or after it is sent.
 
     Returns:
-        64 hexadecimal digits, or ``-`` when the one table it is about does not exist.
+        64 hexadecimal digits, or ``-`` if the one table does not exist.
     """
     if target := target_of(unit):
         return await _table_hash(session, target)
     if unit.kind is Kind.DEFINITION:
         statement = unit.statements[0]
         return await fingerprint(
-            session, schema, names_in([statement.canonical]), kinds=kinds_in(statement.plain)
+            session, schema, names_in([statement.canonical]), groups=groups_in(statement.plain)
         )
-    # EXECUTE runs what other statements of the file put together; CALL may do anything.
+    # EXECUTE runs text of other statements of the file; CALL may change any object.
     names = names_in(statement.canonical for statement in script.statements)
-    everything = unit.statements[0].plain.lower().startswith("call")
-    return await fingerprint(session, schema, names, everything=everything)
+    calls = unit.statements[0].plain.lower().startswith("call")
+    return await fingerprint(session, schema, names, every_object=calls)
 
 
 async def _table_hash(session: Session, target: Target) -> str:
-    """Hash the definition of the one table a statement is about."""
+    """Hash the definition of the one table that a statement is about."""
     try:
-        answer = await session.send(f"SHOW CREATE TABLE {target.name}", rows=Rows.AS_SENT)
+        result = await session.send(f"SHOW CREATE TABLE {target.name}", rows=Rows.RAW)
     except pymysql.err.Error as error:
         if error.args[:1] and error.args[0] in _NO_SUCH_TABLE:
             return ABSENT
         raise
-    text = without_counter(bytes(answer.rows[0][1] or b"").decode(errors="surrogateescape"))
+    text = without_counter(bytes(result.rows[0][1] or b"").decode(errors="surrogateescape"))
     return hashlib.sha256(
         f"table {target.name}\n{text}".encode(errors="surrogateescape")
     ).hexdigest()
 
 
-def proven_by_ok(unit: Unit, before: str) -> bool:
-    """Tell whether the server's OK alone proves that a definition had its effect.
+def confirmed_by_ok(unit: Unit, before: str) -> bool:
+    """Return whether the server's OK alone shows that a definition had its effect.
 
     Args:
-        unit: accepted without a warning.
-        before: what ``definition_hash`` returned before it.
+        unit: A unit that was accepted without a warning.
+        before: ``definition_hash`` before it was sent.
     """
     target = target_of(unit)
     if target is None or target.index:
@@ -127,11 +128,11 @@ def proven_by_ok(unit: Unit, before: str) -> bool:
 
 
 def changed_objects(unit: Unit, *, same: bool) -> str:
-    """Name what a definition or an opaque statement changed; empty when that is nothing.
+    """Name what a definition or an opaque statement changed; empty if nothing.
 
     Args:
-        unit: what was sent.
-        same: whether the definitions it may change are as they were before it.
+        unit: The unit that was sent.
+        same: Whether the definitions that it may change are unchanged.
     """
     text = unit.statements[0].plain
     if match := _UNSEEN.match(text):

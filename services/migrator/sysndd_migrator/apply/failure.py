@@ -1,7 +1,8 @@
-"""What the operator reads when a file can't be finished: where, what, the server's words, what to do."""
+"""Messages for a file that cannot be completed: location, statement, server's error, remedy."""
 
 from dataclasses import asdict
 
+from sysndd_core.db.blockers import Blocker
 from sysndd_migrator.errors import (
     Blocked,
     FailedMigration,
@@ -12,7 +13,6 @@ from sysndd_migrator.errors import (
 from sysndd_migrator.files.script import Script
 from sysndd_migrator.files.units import Unit
 from sysndd_migrator.ledger.failed_statement import FailedStatement
-from sysndd_migrator.server.blockers import Blocker
 from sysndd_migrator.server.session import server_error
 
 _SHOWN = 300
@@ -24,36 +24,36 @@ def failed_statement(
     """Return which statement the server rejected, and why.
 
     Args:
-        script: the file.
-        unit: what the statement is committed with.
-        position: the statement, from 1.
-        error: the driver's error.
+        script: The file.
+        unit: The unit of the statement.
+        position: Position of the statement in the file, from 1.
+        error: The driver's error.
     """
-    number, words = server_error(error)
+    number, reason = server_error(error)
     statement = script.statements[position - 1]
     return FailedStatement(
         line=statement.line,
         statement=position,
         sql=shortened(statement.text),
         errno=number,
-        error=words,
+        error=reason,
         resume_at=unit.first,
     )
 
 
-def sentence(script: Script, failed: FailedStatement) -> str:
-    """Say in words which statement failed: what the ledger keeps and ``status`` shows."""
+def message(script: Script, failed: FailedStatement) -> str:
+    """Describe the failed statement, as the ledger stores it and ``status`` prints it."""
     return (
-        f"{script.place}:{failed.line}: statement {failed.statement} of {len(script.statements)} "
+        f"{script.path}:{failed.line}: statement {failed.statement} of {len(script.statements)} "
         f"failed: {failed.error} (error {failed.errno}). The statement: {failed.sql} "
         f"(resume at statement {failed.resume_at})"
     )
 
 
 def as_error(script: Script, failed: FailedStatement) -> StatementFailed:
-    """Add to ``sentence`` what to do, and the parts for ``--json``."""
+    """Return the error: ``message``, the remedy, and the parts for ``--json``."""
     return StatementFailed(
-        f"{sentence(script, failed)}\nCorrect the file or the database, then run `sysndd-migrator "
+        f"{message(script, failed)}\nCorrect the file or the database, then run `sysndd-migrator "
         f"resolve {script.filename} --from-statement {failed.resume_at}` and `sysndd-migrator up`.",
         file=script.filename,
         **asdict(failed),
@@ -61,37 +61,39 @@ def as_error(script: Script, failed: FailedStatement) -> StatementFailed:
 
 
 def stopped(script: Script, position: int, *, requested: bool) -> Interrupted:
-    """Say that a statement was killed and undone."""
-    by = "on request" if requested else "by someone's KILL QUERY"
+    """Return the error for a statement that was killed and rolled back."""
+    by = "on request" if requested else "by a KILL QUERY of another connection"
     return Interrupted(
-        f"{script.place}: statement {position} was stopped {by} and undone. "
-        "Run `sysndd-migrator up` again to go on.",
+        f"{script.path}: statement {position} was stopped {by} and rolled back. "
+        "Run `sysndd-migrator up` again to resume.",
         file=script.filename,
         statement=position,
     )
 
 
-GONE = frozenset({1053, 1077, 1079, 1080, 1152, 1159, 1161, 1184, 1927, 2006, 2013, 2055, 4031})
-"""Numbers of errors after which there is no connection any more."""
+CONNECTION_ERRORS = frozenset(
+    {1053, 1077, 1079, 1080, 1152, 1159, 1161, 1184, 1927, 2006, 2013, 2055, 4031}
+)
+"""Errors after which the connection is lost."""
 
 
 def connection_lost(script: Script, position: int, error: BaseException) -> ServerUnavailable:
-    """Say that nobody knows yet whether a statement was finished."""
+    """Return the error for a statement whose result is unknown."""
     return ServerUnavailable(
-        f"{script.place}: the connection was lost at statement {position}: "
-        f"{server_error(error)[1]}. The server may have finished it all the same. Run "
-        "`sysndd-migrator up` again: it looks at the schema first and repeats nothing that was done.",
+        f"{script.path}: the connection was lost at statement {position}: "
+        f"{server_error(error)[1]}. The server may have completed it. Run `sysndd-migrator "
+        "up` again: it detects completed statements and does not repeat them.",
         file=script.filename,
         statement=position,
     )
 
 
 def not_recorded(script: Script, unit: Unit, error: BaseException) -> ServerUnavailable:
-    """Say that a definition was accepted, and that its record got no lock."""
+    """Return the error for a definition that was accepted but could not be recorded."""
     return ServerUnavailable(
-        f"{place(script, unit)}: statement {unit.first} was done, but could not be recorded: "
-        f"{server_error(error)[1]}. Run `sysndd-migrator up` again: it looks at the schema first and "
-        "repeats nothing that was done.",
+        f"{location(script, unit)}: statement {unit.first} was done, but could not be recorded: "
+        f"{server_error(error)[1]}. Run `sysndd-migrator up` again: it detects completed "
+        "statements and does not repeat them.",
         file=script.filename,
         statement=unit.first,
     )
@@ -106,12 +108,12 @@ def blocked(
     *,
     tried: float,
 ) -> Blocked:
-    """Say who kept the table locked for how many seconds."""
-    kill = f" End it with KILL {blocker.thread_id}; or" if blocker else ""
+    """Return the error for a statement whose table another connection kept locked."""
+    kill = f"End it with KILL {blocker.thread_id} and run" if blocker else "Run"
     return Blocked(
-        f"{place(script, unit)}: statement {position} got no lock within {tried:g} s: "
-        f"{server_error(error)[1]}. Blocked by {who(blocker)}.{kill} "
-        "run `sysndd-migrator up` again later; it goes on at this statement.",
+        f"{location(script, unit)}: statement {position} got no lock within {tried:g} s: "
+        f"{server_error(error)[1]}. Blocked by {describe_blocker(blocker)}. {kill} "
+        "`sysndd-migrator up` again, which resumes at this statement.",
         file=script.filename,
         statement=position,
         blocker=blocker.thread_id if blocker else None,
@@ -119,38 +121,40 @@ def blocked(
 
 
 def undecidable(script: Script, unit: Unit) -> FailedMigration:
-    """Say that a person has to look how far a killed statement came."""
+    """Return the error for a killed statement whose progress is unknown."""
     return FailedMigration(
-        f"{place(script, unit)}: the last run was killed inside statement {unit.first}, and it "
-        f"can't be told how much of it was done: {shortened(unit.statements[0].text)} Look, then "
+        f"{location(script, unit)}: the last run was killed inside statement {unit.first}, and "
+        f"its progress is unknown: {shortened(unit.statements[0].text)} Inspect the schema, then "
         f"run `sysndd-migrator resolve {script.filename} --from-statement {unit.first}` to repeat "
-        f"it or `--from-statement {unit.last + 1}` to go on behind it.",
+        f"it, or `--from-statement {unit.last + 1}` to resume after it.",
         file=script.filename,
         statement=unit.first,
     )
 
 
 def temporary_tables_lost(script: Script) -> FailedMigration:
-    """Say that an interrupted file can't be gone on with."""
+    """Return the error for an interrupted file that cannot be resumed."""
     return FailedMigration(
-        f"{script.place} was interrupted and uses temporary tables, which ended with the old "
-        "connection. Undo what it did and run `sysndd-migrator resolve "
+        f"{script.path} was interrupted and uses temporary tables, which ended with its "
+        "connection. Revert its changes and run `sysndd-migrator resolve "
         f"{script.filename} --from-statement 1`.",
         file=script.filename,
     )
 
 
-def place(script: Script, unit: Unit) -> str:
+def location(script: Script, unit: Unit) -> str:
     """Return ``file:line`` of a unit."""
-    return f"{script.place}:{unit.statements[0].line}"
+    return f"{script.path}:{unit.statements[0].line}"
 
 
-def who(blocker: Blocker | None) -> str:
-    """Name a blocker, or say why none is named."""
-    return str(blocker) if blocker else "a connection this account may not see, or one gone by now"
+def describe_blocker(blocker: Blocker | None) -> str:
+    """Name a blocker, or state why none is named."""
+    return (
+        str(blocker) if blocker else "a connection that this account may not see, or that has ended"
+    )
 
 
 def shortened(text: str) -> str:
-    """Put a statement on one line of bearable length."""
+    """Return a statement on one line of limited length."""
     flat = " ".join(text.split())
     return flat if len(flat) <= _SHOWN else f"{flat[:_SHOWN]}…"

@@ -1,7 +1,7 @@
-"""Applies one file: unit by unit, each recorded so that a kill at any point can be repaired.
+"""Applies one file, unit by unit, and records each unit.
 
-How a unit is sent and recorded is in ``unit_run``; here is what comes around it: what an earlier run
-left, tries and waiting, and how it ends.
+``unit_run`` sends and records a unit. This module skips the units that an earlier run completed,
+retries a blocked unit, and turns errors into messages and records.
 """
 
 import asyncio
@@ -11,20 +11,20 @@ from dataclasses import dataclass
 
 import pymysql.err
 
+from sysndd_core.db.blockers import find_blocker
 from sysndd_core.logging import get_logger
 from sysndd_migrator.apply import failure
 from sysndd_migrator.apply.assertions import CHANGED_NOTHING
 from sysndd_migrator.apply.effect import definition_hash
 from sysndd_migrator.apply.run_context import RunContext
 from sysndd_migrator.apply.session_cleanup import session_cleanup_statements
-from sysndd_migrator.apply.unit_run import UnitRunner
+from sysndd_migrator.apply.unit_run import FileProgress, UnitRunner
 from sysndd_migrator.errors import MigratorError, PostconditionFailed
 from sysndd_migrator.files.script import Script
 from sysndd_migrator.files.units import Kind, Unit, uses_temporary_tables
 from sysndd_migrator.ledger.journal import JournalRow
 from sysndd_migrator.ledger.ledger import Ledger
 from sysndd_migrator.ledger.record import FileRecord
-from sysndd_migrator.server.blockers import find_blocker
 from sysndd_migrator.server.fingerprint import names_in
 from sysndd_migrator.server.session import LOCK_TIMEOUTS, Outcome, server_error
 
@@ -33,18 +33,18 @@ log = get_logger(__name__)
 _LONGEST_BACKOFF = 5.0
 _KILLED = 1317
 
-# These leave the session as it was.
-_PLAIN = frozenset({Kind.DEFINITION, Kind.DATA})
+# Units of these kinds do not change the session.
+_SESSION_NEUTRAL = frozenset({Kind.DEFINITION, Kind.DATA})
 
 
 @dataclass(frozen=True, slots=True)
 class FileResult:
-    """How a file ended.
+    """The result of a file.
 
     Attributes:
-        duration_ms: milliseconds from the first statement to the last.
-        changed: whether anything is different from before.
-        leaked: session variables it had left changed, with their values.
+        duration_ms: Milliseconds from the first statement to the last.
+        changed: Whether the file changed anything.
+        leaked: Session variables that it left changed, with their values.
     """
 
     duration_ms: int
@@ -53,14 +53,14 @@ class FileResult:
 
 
 class FileRun:
-    """One file on its way into one schema.
+    """The application of one file to one schema.
 
     Args:
-        context: session, lock, journal and the request to stop.
-        ledger: of the schema the file belongs to.
-        script: the file.
-        run_id: names this run's journal rows; the earlier one when the file is gone on with.
-        done: the journal of the earlier run; None for a fresh start.
+        context: Session, lock, journal and the request to stop.
+        ledger: Ledger of the file's schema.
+        script: The file.
+        run_id: ID of the journal rows; that of the earlier run if the file is resumed.
+        done: Journal of the earlier run; None for a new run.
     """
 
     def __init__(
@@ -79,16 +79,21 @@ class FileRun:
         self._record = FileRecord(context.session, ledger, context.journal, script, run_id)
         self._done = done or {}
         self.resumed = done is not None
-        self._runner = UnitRunner(context, ledger.schema, script, self._record)
-        self._progress = self._runner.progress
-        self._progress.changed = any(row.changed for row in self._done.values() if row.finished)
+        self._progress = FileProgress(
+            changed=any(row.changed for row in self._done.values() if row.finished)
+        )
+        self._runner = UnitRunner(context, ledger.schema, script, self._record, self._progress)
 
     async def apply(self) -> FileResult:
-        """Send what is not done yet and record it.
+        """Send the units that are not done, and record them.
 
         Raises:
-            StatementFailed, PostconditionFailed, Blocked, Interrupted, LockLost,
-            ServerUnavailable: how it ended.
+            StatementFailed: The server rejected a statement.
+            PostconditionFailed: An assertion does not hold.
+            Blocked: Another connection kept a table locked.
+            Interrupted: A stop was requested.
+            LockLost: The migration lock was lost.
+            ServerUnavailable: The connection was lost.
         """
         await self._session.use(self._ledger.schema)
         self._refuse_lost_temporary_tables()
@@ -115,8 +120,8 @@ class FileRun:
         await self._record.file_succeeded()
 
     async def _clean_session(self) -> dict[str, str]:
-        """Take back what the file left in the session, before the next file can see it."""
-        simple = all(unit.kind in _PLAIN for unit in self._script.units)
+        """Clean the session before the next file uses it; return the variables left changed."""
+        simple = all(unit.kind in _SESSION_NEUTRAL for unit in self._script.units)
         leaked: dict[str, object] = {}
         if not (simple and await self._session.is_unchanged()):
             leaked = await self._session.reset(self._ledger.schema, transactions=not simple)
@@ -125,7 +130,7 @@ class FileRun:
                 await self._session.execute(statement)
         left = {name: str(value) for name, value in leaked.items()}
         if left:
-            log.warning("session_restored", file=self._script.filename, left_behind=left)
+            log.warning("session_variables_reset", file=self._script.filename, variables=left)
         return left
 
     def _refuse_lost_temporary_tables(self) -> None:
@@ -133,7 +138,7 @@ class FileRun:
         if begun and uses_temporary_tables(self._script.statements):
             raise failure.temporary_tables_lost(self._script)
 
-    # -- what an earlier run left ---------------------------------------------------------------
+    # -- units of an earlier run ----------------------------------------------------------------
 
     async def _is_done(self, unit: Unit) -> bool:
         row = self._done.get(unit.first)
@@ -142,12 +147,12 @@ class FileRun:
         if row.finished:
             return True
         if unit.kind in {Kind.DATA, Kind.TRANSACTION}:
-            return False  # it would have been recorded in the same transaction
+            return False  # otherwise its own transaction would contain the record
         if unit.kind is Kind.TABLES_LOCKED:
             raise failure.undecidable(self._script, unit)
         if await self._hash(unit) == row.fingerprint:
             return False
-        if unit.kind is Kind.OPAQUE and not _is_one_change(unit):
+        if unit.kind is Kind.OPAQUE and not _is_single_change(unit):
             raise failure.undecidable(self._script, unit)
         log.info(
             "unit_already_applied",
@@ -155,7 +160,7 @@ class FileRun:
             statement=unit.first,
             line=unit.statements[0].line,
         )
-        outcome = Outcome(0, 0, "found done after a kill")
+        outcome = Outcome(0, 0, "detected after a kill")
         await self._record.unit_finished(unit, outcome)
         self._progress.changed = True
         return True
@@ -185,7 +190,7 @@ class FileRun:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_BACKOFF)
 
-    # -- ending badly ---------------------------------------------------------------------------
+    # -- failures -------------------------------------------------------------------------------
 
     async def _report_blocker(self, unit: Unit, error: pymysql.err.Error, *, give_up: bool) -> None:
         await self._session.execute("ROLLBACK")
@@ -199,15 +204,15 @@ class FileRun:
                 self._script, unit, self._progress.sent, error, blocker, tried=tried
             ) from error
         log.warning(
-            "waiting_for_table",
-            at=failure.place(self._script, unit),
+            "table_lock_awaited",
+            at=failure.location(self._script, unit),
             statement=self._progress.sent,
-            blocked_by=failure.who(blocker),
+            blocked_by=failure.describe_blocker(blocker),
         )
 
     async def _failure(self, unit: Unit, error: pymysql.err.Error) -> MigratorError:
         number, _ = server_error(error)
-        if number in failure.GONE or isinstance(error, pymysql.err.InterfaceError):
+        if number in failure.CONNECTION_ERRORS or isinstance(error, pymysql.err.InterfaceError):
             return failure.connection_lost(self._script, self._progress.sent, error)
         await self._session.reset(self._ledger.schema)
         if number == _KILLED:
@@ -215,7 +220,7 @@ class FileRun:
             return failure.stopped(self._script, self._progress.sent, requested=requested)
         failed = failure.failed_statement(self._script, unit, self._progress.sent, error)
         await self._context.lock.ensure_held()
-        await self._record.unit_failed(unit, failure.sentence(self._script, failed), failed)
+        await self._record.unit_failed(unit, failure.message(self._script, failed), failed)
         return failure.as_error(self._script, failed)
 
     async def _not_met(self, unit: Unit, error: PostconditionFailed) -> MigratorError:
@@ -230,18 +235,18 @@ class FileRun:
         )
 
 
-def _is_one_change(unit: Unit) -> bool:
+def _is_single_change(unit: Unit) -> bool:
     return unit.statements[0].plain.lower().startswith("execute")
 
 
 def remarks_of(script: Script, result: FileResult) -> list[str]:
-    """Say what a person should know about a file that was applied."""
+    """Return the remarks for the operator about an applied file."""
     remarks = []
     if not result.changed and not script.directives.no_op:
         remarks.append(f"{script.filename} {CHANGED_NOTHING}")
     if result.leaked:
         left = ", ".join(f"{name} = {value}" for name, value in result.leaked.items())
         remarks.append(
-            f"{script.filename} left session variables changed ({left}); they were set back."
+            f"{script.filename} left session variables changed ({left}); they were reset."
         )
     return remarks

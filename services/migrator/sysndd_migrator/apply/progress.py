@@ -1,6 +1,7 @@
-"""Says every two seconds how far a long statement is: which of how many, since when, and the
-server's own words and percentage where it gives them (MariaDB in the process list, MySQL in
-performance_schema).
+"""Logs every two seconds how far a long statement is.
+
+A log line has the position of the statement, its age, and the server's stage and percentage where
+available: the process list on MariaDB, performance_schema on MySQL.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from sysndd_migrator.server.session import Session
 log = get_logger(__name__)
 
 EVERY_SECONDS = 1.9
-"""A little less than two, for the question takes its time as well."""
+"""Slightly less than two, because the query takes time as well."""
 
 _LIST = "SELECT * FROM information_schema.processlist WHERE id = %s"
 _STAGES = """
@@ -32,10 +33,10 @@ WHERE t.processlist_id = %s
 
 
 class Progress:
-    """Watches the statements of one session from a second connection, opened when first needed.
+    """Watches the statements of one session from a second connection, opened on first use.
 
     Args:
-        session: whose statements.
+        session: The session that runs the statements.
     """
 
     def __init__(self, session: Session) -> None:
@@ -44,14 +45,14 @@ class Progress:
 
     @contextlib.contextmanager
     def watching(self, script: Script, position: int) -> Iterator[None]:
-        """Report while the block runs.
+        """Report progress while the block runs.
 
         Args:
-            script: the file.
-            position: its statement, from 1.
+            script: The file.
+            position: Position of the statement, from 1.
         """
         timer: list[asyncio.Task[None]] = []
-        # A timer, not a task: nearly every statement has ended before it is needed.
+        # A timer instead of a task, because nearly every statement ends before it fires.
         handle = asyncio.get_running_loop().call_later(
             EVERY_SECONDS,
             lambda: timer.append(asyncio.ensure_future(self._report(script, position))),
@@ -68,7 +69,7 @@ class Progress:
         while True:
             stage = await self._stage()
             log.info(
-                "progress",
+                "statement_progressed",
                 file=script.filename,
                 statement=position,
                 of=len(script.statements),
@@ -78,7 +79,7 @@ class Progress:
             await asyncio.sleep(EVERY_SECONDS)
 
     async def _stage(self) -> dict[str, str]:
-        """Ask the server; what it does not tell, or not in time, is left out."""
+        """Return the server's stage; empty if it is unavailable or late."""
         try:
             async with asyncio.timeout(1):
                 return await self._ask()
@@ -115,7 +116,7 @@ class Progress:
             return list(await cursor.fetchall())
 
     def close(self) -> None:
-        """Drop the second connection."""
+        """Close the second connection."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

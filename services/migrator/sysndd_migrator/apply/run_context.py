@@ -9,21 +9,21 @@ from sysndd_migrator.server.lock import MigrationLock
 from sysndd_migrator.server.session import Session
 
 LOCKED_RETRY_SECONDS = 120.0
-"""How long a statement is tried again while another connection keeps its table locked."""
+"""Seconds for which a statement is retried while another connection keeps its table locked."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """The connection of a run, and what goes with it.
+    """The connection of a run, and the objects that use it.
 
     Attributes:
-        session: the connection that holds the lock.
-        lock: the migration lock.
-        journal: of the platform schema.
-        interruption: the request to stop.
-        progress: reports on long statements.
-        strict: refuse a file that changes nothing and does not say so.
-        locked_retry: seconds; how long a blocked statement is tried again.
+        session: The connection that holds the lock.
+        lock: The migration lock.
+        journal: Journal in the platform schema.
+        interruption: The request to stop.
+        progress: Reports the progress of long statements.
+        strict: Reject a file that changes nothing and does not state ``-- expect: no-op``.
+        locked_retry: Seconds for which a blocked statement is retried.
     """
 
     session: Session

@@ -1,1 +1,1 @@
-"""Checks that apply nothing: lint rules, scratch runs, lock classes and drift."""
+"""Checks without effect on the live database: lint rules, lock classes, scratch schemas, drift."""

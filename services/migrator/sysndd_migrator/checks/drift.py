@@ -1,39 +1,40 @@
-"""Drift: what the schemas look like now against what they looked like after the last run.
+"""Drift: the current definitions of the schemas compared with those after the last run.
 
-Each object's definition is kept in ``schema_object`` of the platform schema, so that the difference
-can be told in words. An object that had drifted before a run and was not changed by it keeps its old
-expectation: a run never covers up what someone did by hand.
+Each definition is stored in ``schema_object`` of the platform schema, so that a difference can be
+reported in a sentence. If an object drifted before a run and the run did not change it, its old
+expectation stays: a run never hides what was changed by hand.
 """
 
 from collections.abc import Iterable, Mapping
 
 import pymysql.err
 
-from sysndd_core.db.schema_objects import OWN, RUNNING, TABLE, Snapshot, expected, quoted
+from sysndd_core.db.schema_objects import OWN, RUNNING, TABLE, Snapshot, expected
+from sysndd_core.sql.identifiers import qualified_name
 from sysndd_migrator.server.session import Session, has_table, not_permitted
-from sysndd_migrator.server.snapshot import differences, take
+from sysndd_migrator.server.snapshot import differences, read_snapshot
 
-_ROWS_AT_ONCE = 100
+_ROWS_PER_INSERT = 100
 
 
 class Drift:
-    """The expected definitions, in one platform schema.
+    """The expected definitions, stored in one platform schema.
 
     Args:
-        session: where to ask.
-        platform: name of the platform schema.
+        session: Runs the queries.
+        platform: Name of the platform schema.
     """
 
     def __init__(self, session: Session, platform: str) -> None:
         self._session = session
         self._platform = platform
-        self.table = quoted(platform, TABLE)
+        self.table = qualified_name(platform, TABLE)
 
     async def create(self) -> None:
-        """Create the table when there is none.
+        """Create the table if it does not exist.
 
         Raises:
-            NotPermitted: the account may not.
+            NotPermitted: The account lacks the privilege.
         """
         if await has_table(self._session, self.table):
             return
@@ -43,60 +44,65 @@ class Drift:
             raise not_permitted(error, f"create the table {self.table}") or error from error
 
     async def expected(self, schema: str) -> Snapshot | None:
-        """Return what was recorded of a schema, or None when nothing comparable was."""
+        """Return the recorded state of a schema, or None without a comparable record."""
         return await expected(self._session, self._platform, schema)
 
-    async def now(self, schema: str) -> Snapshot:
-        """Read a schema's definitions; the migrator's own tables are left out."""
-        return await take(self._session, schema, contents=False, without=OWN)
+    async def current(self, schema: str) -> Snapshot:
+        """Read the definitions of a schema, without the migrator's own tables."""
+        return await read_snapshot(self._session, schema, contents=False, without=OWN)
 
     async def sentences(self, schema: str) -> list[str]:
-        """Name each object that is not as the last run left it, and how it differs."""
+        """Return a sentence for each object that differs from the state after the last run."""
         expected = await self.expected(schema)
         if expected is None:
             return []
-        return [f"In {schema}, {text}." for text in differences(expected, await self.now(schema))]
+        return [
+            f"In {schema}, {text}." for text in differences(expected, await self.current(schema))
+        ]
 
-    async def kept(self, schema: str) -> dict[str, tuple[str | None, str | None]]:
-        """Return the objects that drifted: name → (expected definition, the one it has now)."""
+    async def drifted(self, schema: str) -> dict[str, tuple[str | None, str | None]]:
+        """Return the objects that drifted: name → (expected definition, current definition)."""
         expected = await self.expected(schema)
         if expected is None:
             return {}
-        wanted, found = expected.definitions, (await self.now(schema)).definitions
+        recorded, found = expected.definitions, (await self.current(schema)).definitions
         return {
-            name: (wanted.get(name), found.get(name))
-            for name in wanted.keys() | found.keys()
-            if wanted.get(name) != found.get(name)
+            name: (recorded.get(name), found.get(name))
+            for name in recorded.keys() | found.keys()
+            if recorded.get(name) != found.get(name)
         }
 
-    async def begin(self, schema: str) -> None:
-        """Expect nothing while a run changes the schema, also when it is killed before ``record``."""
+    async def suspend(self, schema: str) -> None:
+        """Expect nothing until ``record``, also if the run is killed before."""
         await self._session.execute(
             f"REPLACE INTO {self.table} (schema_name, name, definition, server, recorded_at) "
             "VALUES (%s, %s, '', VERSION(), UTC_TIMESTAMP(6))",
             (schema, RUNNING),
         )
 
-    async def record(self, schema: str, kept: Mapping[str, tuple[str | None, str | None]]) -> None:
-        """Expect the schema to stay as it is now.
+    async def record(
+        self, schema: str, drifted: Mapping[str, tuple[str | None, str | None]]
+    ) -> None:
+        """Expect the current definitions from now on.
 
         Args:
-            schema: its name.
-            kept: from before the run; what is still the same is expected as before.
+            schema: Name of the schema.
+            drifted: Objects that drifted before the run; those that the run did not change keep
+                their expectation.
         """
-        definitions = dict((await self.now(schema)).definitions)
-        for name, (wanted, found) in kept.items():
+        definitions = dict((await self.current(schema)).definitions)
+        for name, (recorded, found) in drifted.items():
             if definitions.get(name) != found:
-                continue  # this run changed it
-            if wanted is None:
+                continue  # changed by this run
+            if recorded is None:
                 definitions.pop(name, None)
             else:
-                definitions[name] = wanted
+                definitions[name] = recorded
         await self._session.execute("BEGIN")
         await self._session.execute(f"DELETE FROM {self.table} WHERE schema_name = %s", (schema,))
         rows = sorted(definitions.items())
-        for at in range(0, len(rows), _ROWS_AT_ONCE):
-            some = rows[at : at + _ROWS_AT_ONCE]
+        for at in range(0, len(rows), _ROWS_PER_INSERT):
+            some = rows[at : at + _ROWS_PER_INSERT]
             marks = ", ".join(["(%s, %s, %s, VERSION(), UTC_TIMESTAMP(6))"] * len(some))
             await self._session.execute(
                 f"INSERT INTO {self.table} (schema_name, name, definition, server, recorded_at) "
@@ -107,9 +113,10 @@ class Drift:
 
 
 def drift_remarks(drifted: Mapping[str, Iterable[str]]) -> list[str]:
-    """Say which objects of which schema had drifted before a run."""
+    """Return a remark for each object that had drifted before a run."""
     return [
-        f"In {schema}, {name} is not as the last run left it; see `sysndd-migrator status`."
+        f"In {schema}, {name} differs from the result of the last run; "
+        "see `sysndd-migrator status`."
         for schema, names in drifted.items()
         for name in names
     ]

@@ -1,9 +1,9 @@
-"""Runs files statement by statement in a scratch schema, to see how each would lock its table.
+"""Runs files statement by statement in a scratch schema, to measure how each locks its table.
 
-The server says which algorithm an ALTER can use only by refusing the others, and its answer is the
-same for an empty copy of the table as for the full one. So each ALTER is asked for with the
-gentlest algorithm first; the first one that the server accepts is the class of the statement, and
-the scratch schema is then as the next statement expects it.
+A server reveals which algorithm an ALTER can use only by rejecting the others, and the result is
+the same for an empty copy of the table. So each ALTER is sent with the least blocking algorithm
+first; the first accepted one is the class of the statement. The scratch schema then has the state
+that the next statement expects.
 """
 
 import re
@@ -26,8 +26,12 @@ from sysndd_migrator.server.snapshot import Snapshot
 log = get_logger(__name__)
 
 
+NOT_RUN = "not run, because it "
+"""Start of the error of a statement that was not run."""
+
+
 class LockClass(StrEnum):
-    """What a statement does to those who use its table meanwhile."""
+    """The effect of a statement on other clients of its table."""
 
     INSTANT = "INSTANT"
     INPLACE = "INPLACE"
@@ -40,14 +44,14 @@ class LockClass(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
-# Algorithm, lock, class; gentlest first.
+# Algorithm, lock, class; least blocking first.
 _TRIES = (
     ("INSTANT", None, LockClass.INSTANT),
     ("INPLACE", "NONE", LockClass.INPLACE),
     ("INPLACE", "SHARED", LockClass.INPLACE_SHARED),
     ("COPY", None, LockClass.COPY),
 )
-# Not supported (plain, with a reason), and names of algorithms or locks an older grammar lacks.
+# Not supported (without and with a reason), and algorithms or locks unknown to an older grammar.
 _TRY_NEXT = frozenset({1800, 1801, 1845, 1846})
 
 _NAME = r"((?:`(?:[^`]|``)+`|[\w$]+)(?:\s*\.\s*(?:`(?:[^`]|``)+`|[\w$]+))?)"
@@ -66,7 +70,7 @@ _TABLE = re.compile(
     rf"(?:if\s+(?:not\s+)?exists\s+)?{_NAME}",
     re.IGNORECASE,
 )
-_OF_TABLES = re.compile(
+_TABLE_STATEMENT = re.compile(
     r"\A(?:create(?:\s+or\s+replace)?|drop|rename)\s+table\b|\Atruncate\b", re.IGNORECASE
 )
 _PREPARE = re.compile(r"\Aprepare\s+(\S+)\s+from\s+(.+)\Z", re.IGNORECASE | re.DOTALL)
@@ -77,15 +81,15 @@ _REBUILDS = re.compile(r"\A(?:optimize|repair)\b", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class ClassifiedStatement:
-    """One statement, and how it went.
+    """One statement and its lock class.
 
     Attributes:
-        position: its place in the file, from 1.
-        statement: as it is in the file.
-        sent: what it comes to: for EXECUTE the text that was prepared.
-        lock: its class.
-        table: the table whose class that is; None when it has none.
-        error: the server's refusal, or why it was not tried; None when it went well.
+        position: Position in the file, from 1.
+        statement: The statement as it is in the file.
+        sent: Text that is sent; for EXECUTE the prepared text.
+        lock: Lock class.
+        table: Table to which the class applies, or None.
+        error: The server's error, or why the statement was not run; None if it succeeded.
     """
 
     position: int
@@ -97,13 +101,13 @@ class ClassifiedStatement:
 
 
 class LockClassRun:
-    """A scratch schema that files are tried out in, one after the other.
+    """A scratch schema in which files are run in order.
 
     Args:
-        session: a connection of its own.
-        schema: the scratch schema.
-        schemas: names, in lower case, that no statement may reach into.
-        interruption: the request to stop.
+        session: A separate connection.
+        schema: Name of the scratch schema.
+        schemas: Names, in lower case, that no statement may use as a qualifier.
+        interruption: The request to stop.
     """
 
     def __init__(
@@ -120,10 +124,10 @@ class LockClassRun:
         self._prepared: dict[str, str] = {}
 
     async def clone(self, live: Snapshot) -> None:
-        """Make everything that a live schema holds, without its rows and its events."""
+        """Create the objects of a live schema, without rows and events."""
         await self._session.use(self._schema)
         await self._session.execute("SET SESSION foreign_key_checks = 0")
-        # Triggers last, and views wait for what they read: tried again while one more succeeds.
+        # Triggers last. A view needs the views it reads, so repeat while one more succeeds.
         todo = [
             text
             for kind in ("table", "sequence", "view", "function", "procedure", "trigger")
@@ -146,15 +150,15 @@ class LockClassRun:
         return True
 
     async def run(self, script: Script, *, done: Collection[int] = ()) -> list[ClassifiedStatement]:
-        """Try a file's statements out.
+        """Run a file's statements.
 
         Args:
-            script: the file.
-            done: positions that an earlier run of it has finished; they are left out.
+            script: The file.
+            done: Positions that an earlier run completed; they are skipped.
 
         Raises:
-            AmbiguousFile: the file is ambiguous.
-            Interrupted: a stop was requested.
+            AmbiguousFile: The file is ambiguous.
+            Interrupted: A stop was requested.
         """
         await self._session.reset(self._schema)
         self._prepared = {}
@@ -178,17 +182,17 @@ class LockClassRun:
                 statement,
                 statement.text,
                 LockClass.UNKNOWN,
-                error=f"not tried: it {outside}",
+                error=f"{NOT_RUN}{outside}",
             )
         sent = statement.text
         try:
             sent = await self._text_of(statement)
             table, lock = await self._send(statement, sent)
         except pymysql.err.Error as error:
-            number, words = server_error(error)
-            kind = _class_by_words(sent, kind_of(statement))
+            number, reason = server_error(error)
+            kind = _class_by_text(sent, kind_of(statement))
             return ClassifiedStatement(
-                position, statement, sent, kind, _table_of(sent), f"{words} (error {number})"
+                position, statement, sent, kind, _table_of(sent), f"{reason} (error {number})"
             )
         return ClassifiedStatement(position, statement, sent, lock, table)
 
@@ -208,13 +212,13 @@ class LockClassRun:
 
     async def _send(self, statement: Statement, sent: str) -> tuple[str | None, LockClass]:
         if dropped := _DROP_INDEX.match(sent):
-            # MariaDB's DROP INDEX takes no ALGORITHM; this is what it is short for.
+            # MariaDB's DROP INDEX accepts no ALGORITHM; this is the equivalent ALTER.
             sent = f"ALTER TABLE {dropped[2]} DROP INDEX {dropped[1]}"
         altered, indexed = _ALTER.match(sent), _INDEX.match(sent)
         match = altered or indexed
         if match is None:
             await self._session.run(statement.text)
-            return _table_of(sent), _class_by_words(sent, kind_of(statement))
+            return _table_of(sent), _class_by_text(sent, kind_of(statement))
         table = _unquoted(match[1])
         named = _NAMED_ALGORITHM.search(sent)
         if named:
@@ -232,15 +236,15 @@ class LockClassRun:
                     break
                 continue
             return table, lock_class
-        # Not a question of the algorithm: the server's words about the statement itself.
+        # The algorithm is not the problem: raise the error of the statement itself.
         await self._session.run(sent)
         return table, LockClass.UNKNOWN
 
 
-def _class_by_words(sent: str, kind: Kind) -> LockClass:
+def _class_by_text(sent: str, kind: Kind) -> LockClass:
     if _ALTER.match(sent) or _INDEX.match(sent):
         return LockClass.UNKNOWN
-    if _OF_TABLES.match(sent):
+    if _TABLE_STATEMENT.match(sent):
         return LockClass.NEW if sent[:6].lower() == "create" else LockClass.DEFINITION
     if _REBUILDS.match(sent):
         return LockClass.COPY
@@ -252,7 +256,7 @@ def _class_by_words(sent: str, kind: Kind) -> LockClass:
 
 
 def _opaque(sent: str) -> LockClass:
-    # `DO 0` is what the portable guards prepare when nothing is left to do.
+    # The portable guards prepare `DO 0` if there is nothing to do.
     first = re.split(r"\W", sent, maxsplit=1)[0].lower()
     if first in {"do", "set", "select", "begin", "commit", "start", "rollback"}:
         return LockClass.SESSION
@@ -263,7 +267,7 @@ def _opaque(sent: str) -> LockClass:
 
 def _table_of(sent: str) -> str | None:
     match = _ALTER.match(sent) or _INDEX.match(sent)
-    if match is None and _OF_TABLES.match(sent):
+    if match is None and _TABLE_STATEMENT.match(sent):
         match = _TABLE.match(sent)
     return _unquoted(match[1]) if match else None
 

@@ -1,8 +1,8 @@
-"""Scratch schemas: where files are tried out, never beside them in the live ones.
+"""Scratch schemas, in which files are run without effect on the live ones.
 
-Their name ends in a random token, and the run that made them holds a named lock of that token on a
-connection of its own. A run that is killed loses the lock with its connection, so the next one
-knows which scratch schemas are left over, and drops them.
+A scratch schema's name ends in a random token. The run that created it holds a named lock with
+that token on a separate connection. If the run is killed, the server releases the lock, so the
+next run recognizes the schema as abandoned and drops it.
 """
 
 import contextlib
@@ -16,13 +16,14 @@ import pymysql.err
 
 from sysndd_core.logging import get_logger
 from sysndd_core.settings.database import DatabaseSettings
+from sysndd_core.sql.identifiers import quote_name
 from sysndd_migrator.errors import LockRefused, ServerUnavailable
 from sysndd_migrator.server.session import Session, not_permitted, server_error
 
 log = get_logger(__name__)
 
-# With the longest purpose, the token and the platform's suffix a name still fits into 64.
-_KEPT_OF_THE_NAME = 36
+# With the longest purpose, the token and the platform's suffix, a name has at most 64 characters.
+_NAME_PREFIX_LENGTH = 36
 _TOKEN_BYTES = 6
 _HOLD_SECONDS = 7 * 24 * 3600
 
@@ -41,51 +42,51 @@ class Scratch:
     """A pair of scratch schemas.
 
     Attributes:
-        settings: as the live ones, with the names of the scratch schemas.
-        keeper: the connection whose end makes them leftovers.
+        settings: The live settings with the names of the scratch schemas.
+        holder: The connection that holds the named lock; when it ends, they count as abandoned.
     """
 
     settings: DatabaseSettings
-    keeper: Session
+    holder: Session
 
 
 @contextlib.asynccontextmanager
 async def scratch_schemas(settings: DatabaseSettings, purpose: Purpose) -> AsyncIterator[Scratch]:
-    """Make two empty schemas and drop them at the end, whatever happens in between.
+    """Create two empty schemas, and drop them at the end of the block.
 
     Args:
-        settings: the live schemas; theirs are the names that the scratch ones start with.
-        purpose: goes into the names.
+        settings: The live schemas; the scratch schemas' names start with theirs.
+        purpose: Part of the names.
 
     Raises:
-        NotPermitted: the account may not create schemas of such names.
-        LockRefused: the server does not give named locks.
-        ServerUnavailable: no connection.
+        NotPermitted: The account may not create schemas with such names.
+        LockRefused: The server does not grant named locks.
+        ServerUnavailable: No connection.
     """
-    keeper = await Session.open(settings)
+    holder = await Session.open(settings)
     try:
-        await keeper.execute("SET SESSION wait_timeout = %s", (_HOLD_SECONDS,))
-        await drop_leftovers(keeper, settings.name)
+        await holder.execute("SET SESSION wait_timeout = %s", (_HOLD_SECONDS,))
+        await drop_abandoned(holder, settings.name)
         token = secrets.token_hex(_TOKEN_BYTES)
-        if not await _hold(keeper, token):
-            raise LockRefused("The server has no named lock to give. Nothing was changed.")
-        name = f"{settings.name[:_KEPT_OF_THE_NAME]}_{purpose}_{token}"
+        if not await _try_hold(holder, token):
+            raise LockRefused("The server did not grant a named lock. Nothing was changed.")
+        name = f"{settings.name[:_NAME_PREFIX_LENGTH]}_{purpose}_{token}"
         names = (name, f"{name}_ops")
         changed = settings.model_copy(update={"name": names[0], "ops_name": names[1]})
         try:
             for schema in names:
-                await _create(keeper, schema)
-            yield Scratch(changed, keeper)
+                await _create(holder, schema)
+            yield Scratch(changed, holder)
         finally:
-            await _drop_pair(settings, keeper, names)
+            await _drop_pair(settings, holder, names)
     finally:
-        keeper.close()
+        holder.close()
 
 
-async def _drop_pair(settings: DatabaseSettings, keeper: Session, names: tuple[str, str]) -> None:
-    """Drop both; over a new connection when a wait that was broken off has cost the keeper its own."""
-    session = keeper
-    if keeper.connection.closed:
+async def _drop_pair(settings: DatabaseSettings, holder: Session, names: tuple[str, str]) -> None:
+    """Drop both schemas, over a new connection if a cancelled wait closed the holder's."""
+    session = holder
+    if holder.connection.closed:
         try:
             session = await Session.open(settings)
         except ServerUnavailable as error:
@@ -96,29 +97,29 @@ async def _drop_pair(settings: DatabaseSettings, keeper: Session, names: tuple[s
     session.close()
 
 
-async def drop_leftovers(keeper: Session, name: str) -> list[str]:
-    """Drop the scratch schemas of runs that are gone.
+async def drop_abandoned(holder: Session, name: str) -> list[str]:
+    """Drop the scratch schemas of runs that were killed.
 
     Args:
-        keeper: any session.
-        name: the live application schema.
+        holder: The session that runs the statements.
+        name: Name of the live application schema.
 
     Returns:
-        The names of the schemas that were dropped.
+        The names of the dropped schemas.
     """
     purposes = "|".join(Purpose)
-    prefix = re.escape(name[:_KEPT_OF_THE_NAME])
+    prefix = re.escape(name[:_NAME_PREFIX_LENGTH])
     pattern = re.compile(
         rf"{prefix}_(?:{purposes})_([0-9a-f]{{{2 * _TOKEN_BYTES}}})(?:_ops)?", re.IGNORECASE
     )
-    rows = await keeper.fetch_all("SELECT schema_name AS n FROM information_schema.schemata")
+    rows = await holder.fetch_all("SELECT schema_name AS n FROM information_schema.schemata")
     dropped = []
     for schema in sorted(str(row["n"]) for row in rows):
         match = pattern.fullmatch(schema)
-        if match and await _hold(keeper, match[1]):
-            if await _drop(keeper, schema):
+        if match and await _try_hold(holder, match[1]):
+            if await _drop(holder, schema):
                 dropped.append(schema)
-            await keeper.fetch_all("SELECT RELEASE_LOCK(%s)", (_lock(match[1]),))
+            await holder.fetch_all("SELECT RELEASE_LOCK(%s)", (_lock(match[1]),))
     if dropped:
         log.warning("scratch_schemas_dropped", schemas=dropped)
     return dropped
@@ -128,31 +129,31 @@ def _lock(token: str) -> str:
     return f"sysndd-scratch:{token.lower()}"
 
 
-async def _hold(keeper: Session, token: str) -> bool:
+async def _try_hold(holder: Session, token: str) -> bool:
     try:
-        rows = await keeper.fetch_all("SELECT GET_LOCK(%s, 0) AS got", (_lock(token),))
+        rows = await holder.fetch_all("SELECT GET_LOCK(%s, 0) AS got", (_lock(token),))
     except pymysql.err.Error as error:
-        number, words = server_error(error)
+        number, reason = server_error(error)
         raise LockRefused(
-            f"The server refuses GET_LOCK: {words} (error {number}). Nothing was changed."
+            f"The server refuses GET_LOCK: {reason} (error {number}). Nothing was changed."
         ) from error
     return bool(rows[0]["got"])
 
 
-async def _create(keeper: Session, schema: str) -> None:
+async def _create(holder: Session, schema: str) -> None:
     try:
-        # The same words as the runner's, so that the schema has the same defaults as a live one.
-        await keeper.execute(f"CREATE DATABASE `{schema}` CHARACTER SET utf8mb4")
+        # The runner's statement, so that the schema has the same defaults as a live one.
+        await holder.execute(f"CREATE DATABASE {quote_name(schema)} CHARACTER SET utf8mb4")
     except pymysql.err.Error as error:
-        what = f"create the scratch schema {schema}; grant ALL on schemas of such names"
+        what = f"create the scratch schema {schema} (grant ALL on schemas with such names)"
         raise not_permitted(error, what) or error from error
 
 
-async def _drop(keeper: Session, schema: str) -> bool:
+async def _drop(holder: Session, schema: str) -> bool:
     try:
-        await keeper.execute(f"DROP DATABASE IF EXISTS `{schema}`")
+        await holder.execute(f"DROP DATABASE IF EXISTS {quote_name(schema)}")
     except (pymysql.err.Error, OSError) as error:
-        # A statement of a killed run may still be at work in there; the next run tries again.
+        # A statement of a killed run may still be running in it; the next run tries again.
         log.warning("scratch_schema_drop_failed", schema=schema, reason=server_error(error)[1])
         return False
     return True

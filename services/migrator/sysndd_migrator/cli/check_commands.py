@@ -1,4 +1,4 @@
-"""``verify``, ``plan`` and ``lint`` as an operator types them."""
+"""The commands ``verify``, ``plan`` and ``lint``: options, output and exit codes."""
 
 import argparse
 import asyncio
@@ -11,20 +11,19 @@ from sysndd_core.errors import SettingsError
 from sysndd_core.settings.database import DatabaseSettings
 from sysndd_migrator.apply.failure import shortened
 from sysndd_migrator.checks.lock_class import LockClass
-from sysndd_migrator.cli.printing import count, print_json, size
+from sysndd_migrator.cli.printing import count, needs_resolution, print_json, size
 from sysndd_migrator.commands.lint import ScratchRun, lint
 from sysndd_migrator.commands.plan import Plan, Step, plan
 from sysndd_migrator.commands.verify import Verification, verify
-from sysndd_migrator.errors import WaitTimedOut
-from sysndd_migrator.exit_codes import ExitCode
+from sysndd_migrator.errors import ExitCode, WaitTimedOut
 from sysndd_migrator.server.interruption import Interruption
 from sysndd_migrator.settings import MigratorSettings
 
-Answer = TypeVar("Answer")
+ResultT = TypeVar("ResultT")
 
 
 def _database(options: argparse.Namespace, settings: MigratorSettings) -> DatabaseSettings:
-    """Return the server to try things out on: the live one, or the one that ``--server`` names."""
+    """Return the server on which files are run: the live one, or that of ``--server``."""
     if options.server is None:
         return settings.database
     try:
@@ -37,7 +36,7 @@ def _database(options: argparse.Namespace, settings: MigratorSettings) -> Databa
     if url.password is not None:
         raise SettingsError(
             [
-                "--server holds a password, which every process list shows; set "
+                "--server contains a password, which process lists show; set "
                 "VERIFY_SERVER_PASSWORD or VERIFY_SERVER_PASSWORD_FILE instead"
             ]
         )
@@ -56,7 +55,7 @@ def _database(options: argparse.Namespace, settings: MigratorSettings) -> Databa
 def _stopping(
     options: argparse.Namespace, settings: MigratorSettings, interruption: Interruption
 ) -> Iterator[Interruption]:
-    """Let a signal's KILL QUERY go to the server that is tried on, and to no other."""
+    """Send a signal's KILL QUERY to the server on which files are run."""
     if options.server is None:
         yield interruption
         return
@@ -65,13 +64,14 @@ def _stopping(
         yield other
 
 
-async def _in_time(options: argparse.Namespace, work: Awaitable[Answer]) -> Answer:
+async def _in_time(options: argparse.Namespace, work: Awaitable[ResultT]) -> ResultT:
     try:
         async with asyncio.timeout(options.timeout):
             return await work
     except TimeoutError as error:
         raise WaitTimedOut(
-            f"Not finished within {options.timeout:g} s. Scratch schemas that are left are dropped by the next run."
+            f"Not finished within {options.timeout:g} s. The next run drops any scratch schema "
+            "that this one could not drop."
         ) from error
 
 
@@ -97,11 +97,11 @@ async def run_verify(
 def _verdict(done: Verification) -> str:
     files = count(done.files, "file")
     if done.not_reached:
-        behind = f" Not reached: {', '.join(done.not_reached)}."
-        return f"{files} applied on {done.server} before one failed.{behind}"
+        not_reached = ", ".join(done.not_reached)
+        return f"{files} applied on {done.server} before one failed. Not reached: {not_reached}."
     if done.findings:
         return f"{files} applied twice on {done.server}: {count(len(done.findings), 'finding')}."
-    return f"{files} applied twice on {done.server}: each had its effect once and none the second time."
+    return f"{files} applied twice on {done.server}: no findings."
 
 
 def _print_verification(done: Verification) -> None:
@@ -126,15 +126,15 @@ def _print_verification(done: Verification) -> None:
 
 # -- plan ---------------------------------------------------------------------------------------
 
-_MEANS = {
-    LockClass.INSTANT: "no copy; reads and writes go on",
-    LockClass.INPLACE: "reads and writes go on while it works",
+_EFFECTS = {
+    LockClass.INSTANT: "no copy; reads and writes continue",
+    LockClass.INPLACE: "reads and writes continue",
     LockClass.INPLACE_SHARED: "writes wait until it is done",
     LockClass.COPY: "the table is copied; writes wait until it is done",
-    LockClass.NEW: "a new table; nobody waits",
-    LockClass.DEFINITION: "a definition only; waits for open transactions",
-    LockClass.ROWS: "locks the rows it touches",
-    LockClass.UNKNOWN: "can't be told",
+    LockClass.NEW: "a new table; no client waits",
+    LockClass.DEFINITION: "waits for open transactions of the object",
+    LockClass.ROWS: "locks the rows it changes",
+    LockClass.UNKNOWN: "its lock is unknown",
 }
 
 
@@ -171,7 +171,7 @@ def _print_plan(found: Plan) -> None:
         for warning in file.warnings:
             print(f"  lint: {warning}")
     if found.problems:
-        print("`up` would refuse: a person has to decide first.")
+        print(needs_resolution(len(found.problems)))
     elif found.files:
         print(f"`up` would apply {count(len(found.files), 'file')}. Nothing was changed.")
     else:
@@ -185,7 +185,7 @@ def _step_lines(step: Step) -> str:
         on = f" on {done.table}, about {step.size.rows:,} rows, {size(step.size.size_bytes)}"
     lines = [
         f"  line {done.statement.line}: {shortened(done.sent)}",
-        f"    {done.lock.value}{on}: {_MEANS.get(done.lock, 'this connection only')}",
+        f"    {done.lock.value}{on}: {_EFFECTS.get(done.lock, 'this connection only')}",
     ]
     if done.error:
         lines.append(f"    On an empty clone: {done.error}")
@@ -211,5 +211,5 @@ async def run_lint(
         for finding in found:
             print(finding)
         how = "by rule" if options.offline else "by rule and by execution"
-        print(f"Checked {how}: {count(len(found), 'finding') if found else 'nothing found'}.")
+        print(f"Checked {how}: {count(len(found), 'finding') if found else 'no findings'}.")
     return ExitCode.FINDINGS if found else ExitCode.OK

@@ -1,11 +1,11 @@
-"""``split`` and ``resolve``, the commands about one file, as an operator types them."""
+"""The commands ``split`` and ``resolve``: options, output and exit codes."""
 
 import argparse
 
 from sysndd_migrator.cli.printing import count, print_json
 from sysndd_migrator.commands.resolve import resolve
 from sysndd_migrator.commands.up import open_migrator
-from sysndd_migrator.exit_codes import ExitCode
+from sysndd_migrator.errors import ExitCode
 from sysndd_migrator.files.script import read_bytes
 from sysndd_migrator.files.splitter import split
 from sysndd_migrator.server.interruption import Interruption

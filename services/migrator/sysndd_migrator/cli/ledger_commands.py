@@ -1,4 +1,4 @@
-"""``adopt``, ``baseline`` and ``new`` as an operator types them."""
+"""The commands ``adopt``, ``baseline`` and ``new``: options, output and exit codes."""
 
 import argparse
 
@@ -7,7 +7,7 @@ from sysndd_migrator.cli.template import write_new
 from sysndd_migrator.commands.adopt import Adoption, adopt
 from sysndd_migrator.commands.baseline import baseline
 from sysndd_migrator.commands.up import open_migrator
-from sysndd_migrator.exit_codes import ExitCode
+from sysndd_migrator.errors import ExitCode
 from sysndd_migrator.server.interruption import Interruption
 from sysndd_migrator.settings import MigratorSettings
 
@@ -36,17 +36,17 @@ async def run_adopt(
 
 def _adoption_summary(done: Adoption) -> str:
     if not done.adopted and not done.columns:
-        return "Nothing to take over: schema_version is this tool's ledger already."
+        return "Nothing to take over: schema_version is the migrator's ledger already."
     lines = [
-        f"Took over {count(len(done.adopted), 'file')} without applying anything: the rows and "
-        "their times stay, the checksums are those of the files as they are now."
+        f"Took over {count(len(done.adopted), 'file')} without applying anything. Rows and times "
+        "are unchanged; the checksums are those of the current files."
     ]
     if done.without_file:
         lines.append(f"Not in the directory: {', '.join(done.without_file)}.")
     for name in done.failed:
         lines.append(
-            f"{name} was recorded as failed. Look what it did, then say `sysndd-migrator resolve "
-            f"{name} --applied` or `--from-statement K`."
+            f"{name} was recorded as failed. Inspect the schema, then run `sysndd-migrator "
+            f"resolve {name} --applied` or `--from-statement K`."
         )
     lines.append("Next: `sysndd-migrator status`, then `sysndd-migrator up`.")
     return "\n".join(lines)
@@ -82,5 +82,5 @@ def run_new(options: argparse.Namespace, settings: MigratorSettings) -> int:
     if options.json:
         print_json({"file": str(path)})
     else:
-        print(f"{path}\nFill it in, then `sysndd-migrator verify`, `lint` and `plan`.")
+        print(f"{path}\nEdit it, then run `sysndd-migrator verify`, `lint` and `plan`.")
     return ExitCode.OK

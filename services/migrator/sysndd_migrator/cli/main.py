@@ -1,6 +1,6 @@
-"""``sysndd-migrator``: what an operator types, in plain sentences or as JSON.
+"""The entry point of ``sysndd-migrator``, and the commands ``up``, ``status`` and ``wait``.
 
-Exit codes are in ``exit_codes``. Sentences and JSON go to stdout, errors and logs to stderr.
+Results go to stdout as sentences or JSON, errors and logs to stderr.
 """
 
 import argparse
@@ -19,10 +19,9 @@ from sysndd_core.logging import configure, get_logger
 from sysndd_core.settings.base import load
 from sysndd_core.settings.log import LogFormat, LogLevel, LogSettings
 from sysndd_migrator.cli.arguments import parser
-from sysndd_migrator.cli.printing import count, duration, print_json
+from sysndd_migrator.cli.printing import count, duration, needs_resolution, print_json
 from sysndd_migrator.commands.up import Applied, Migrator, open_migrator
-from sysndd_migrator.errors import MigratorError, ServerUnavailable, WaitTimedOut
-from sysndd_migrator.exit_codes import ExitCode
+from sysndd_migrator.errors import ExitCode, MigratorError, ServerUnavailable, WaitTimedOut
 from sysndd_migrator.ledger.status import PROBLEMS, WAITING, FileState, State
 from sysndd_migrator.server.interruption import Interruption
 from sysndd_migrator.server.session import server_error
@@ -30,7 +29,7 @@ from sysndd_migrator.settings import MigratorSettings
 
 log = get_logger(__name__)
 
-_TRIALS = frozenset({"baseline", "verify", "plan", "lint"})
+_SCRATCH_COMMANDS = frozenset({"baseline", "verify", "plan", "lint"})
 
 _POLL_SECONDS = 1.0
 _REPORT_SECONDS = 10.0
@@ -48,18 +47,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return int(_other_commands()["new"](options, settings))
         return asyncio.run(_run(options, settings))
     except SysnddError as error:
-        return _complain(options, error)
+        return _report_error(options, error)
     except pymysql.err.Error as error:
-        number, words = server_error(error)
-        return _complain(options, MigratorError(f"{words} (error {number})."))
+        number, reason = server_error(error)
+        return _report_error(options, MigratorError(f"{reason} (error {number})."))
     except BrokenPipeError:
-        # The reader (head, less) has seen enough; Python would complain again while it ends.
+        # The reader (head, less) has exited; without this, Python would report it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.FAILED
 
 
 def _other_commands() -> Mapping[str, Callable[..., Any]]:
-    """Import what only these commands need: an ``up`` with nothing to do starts without them."""
+    """Import the other commands on demand, so that an ``up`` with nothing to do starts quickly."""
     from sysndd_migrator.cli import (  # noqa: PLC0415
         check_commands,
         file_commands,
@@ -89,8 +88,8 @@ def _settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Migrat
 
 
 def _log_settings(options: argparse.Namespace, settings: MigratorSettings) -> LogSettings:
-    # What is tried out in a scratch schema is told in the answer, not in the log of what happened.
-    if options.command in _TRIALS and settings.log.level is LogLevel.INFO:
+    # The result reports what runs in a scratch schema; the log is for what happens in the live one.
+    if options.command in _SCRATCH_COMMANDS and settings.log.level is LogLevel.INFO:
         return settings.log.model_copy(update={"level": LogLevel.WARNING})
     return settings.log
 
@@ -164,7 +163,7 @@ async def _status(options: argparse.Namespace, migrator: Migrator) -> int:
     holder = await migrator.lock.holder()
     code = _status_code(states)
     idle = await migrator.without_effect(states)
-    # While someone changes the schema, every difference is on its way.
+    # While another process changes the schema, differences are expected.
     drift = [] if holder else await migrator.drift_sentences(states)
     if options.json:
         document = _status_document(migrator, states, str(holder) if holder else None)
@@ -180,13 +179,17 @@ async def _status(options: argparse.Namespace, migrator: Migrator) -> int:
             )
         if not found:
             print("  no migrations")
-    for state in _all(states):
-        if state.remark and not (holder and state.state is State.INTERRUPTED):
-            print(f"\n{state.remark}")
+    remarks = [
+        state.remark
+        for state in _all(states)
+        if state.remark and not (holder and state.state is State.INTERRUPTED)
+    ]
+    for remark in dict.fromkeys(remarks):  # files with the same number have the same remark
+        print(f"\n{remark}")
     for sentence in (*idle, *(f"Drift: {text}" for text in drift)):
         print(f"\n{sentence}")
     if holder is not None:
-        print(f"\nThe lock is held; someone is at work: {holder}.")
+        print(f"\nMigration lock held by {holder}.")
     waiting = sum(state.state in WAITING for state in _all(states))
     problems = sum(state.state in PROBLEMS for state in _all(states))
     print(f"\n{_verdict(waiting, problems)}")
@@ -195,9 +198,9 @@ async def _status(options: argparse.Namespace, migrator: Migrator) -> int:
 
 def _verdict(waiting: int, problems: int) -> str:
     if problems:
-        return f"A person has to decide about {count(problems, 'file')}; `up` would refuse."
+        return needs_resolution(problems)
     if waiting:
-        return f"{count(waiting, 'file')} waiting; `sysndd-migrator up` applies them."
+        return f"{count(waiting, 'file')} pending; apply with `sysndd-migrator up`."
     return "Everything is applied."
 
 
@@ -227,7 +230,7 @@ def _state_sentence(state: FileState, *, running: bool) -> str:
     return {
         State.PENDING: "pending",
         State.OUT_OF_ORDER: "pending, out of order",
-        State.INTERRUPTED: "being applied now" if running else "interrupted, to be gone on with",
+        State.INTERRUPTED: "being applied now" if running else "interrupted; `up` resumes it",
     }.get(state.state, state.state.value.upper().replace("_", " "))
 
 
@@ -278,10 +281,10 @@ async def _wait(
             _print_wait(options, waited)
             return ExitCode.OK
         if options.timeout is not None and waited >= options.timeout:
-            raise WaitTimedOut(f"Not current after {options.timeout:g} s: {reason}")
+            raise WaitTimedOut(f"Migrations still pending after {options.timeout:g} s: {reason}")
         if time.monotonic() - reported >= _REPORT_SECONDS:
             reported = time.monotonic()
-            log.info("waiting", reason=reason, waited=round(waited))
+            log.info("migrations_awaited", reason=reason, waited=round(waited))
         await asyncio.sleep(_POLL_SECONDS)
 
 
@@ -308,7 +311,7 @@ def _print_wait(options: argparse.Namespace, waited: float) -> None:
 # -- printing -----------------------------------------------------------------------------------
 
 
-def _complain(options: argparse.Namespace, error: SysnddError) -> int:
+def _report_error(options: argparse.Namespace, error: SysnddError) -> int:
     if options.json:
         print_json({"error": {"code": error.code, "detail": error.detail, **error.extra}})
     print(f"sysndd-migrator: {error.detail}", file=sys.stderr)

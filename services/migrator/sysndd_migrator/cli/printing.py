@@ -1,4 +1,4 @@
-"""How the command line words numbers and documents."""
+"""Formats of numbers and documents on the command line."""
 
 import json
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def print_json(document: Mapping[str, Any]) -> None:
-    """Print a document; what JSON has no word for becomes text."""
+    """Print a document; values without a JSON type become text."""
     print(json.dumps(document, ensure_ascii=False, indent=2, default=str))
 
 
@@ -15,8 +15,14 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def needs_resolution(files: int) -> str:
+    """Return the sentence about files that require manual resolution."""
+    verb = "needs" if files == 1 else "need"
+    return f"{count(files, 'file')} {verb} manual resolution; `up` will refuse to run."
+
+
 def duration(seconds: float) -> str:
-    """Return seconds as a person would say them."""
+    """Return a duration with a suitable unit."""
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60:
@@ -26,7 +32,7 @@ def duration(seconds: float) -> str:
 
 
 def size(count_of_bytes: int) -> str:
-    """Return a number of bytes with a fitting unit."""
+    """Return a number of bytes with a suitable unit."""
     value = float(count_of_bytes)
     for unit in ("B", "KiB", "MiB"):
         if value < 1024:

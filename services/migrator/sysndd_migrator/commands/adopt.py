@@ -1,8 +1,8 @@
-"""``adopt``: takes over SysNDD's earlier ``schema_version(filename, applied_at, success)`` in place.
+"""``adopt``: takes over SysNDD's earlier ``schema_version(filename, applied_at, success)``.
 
-No row goes away, no time is rewritten, nothing is applied again. One ALTER adds what the table
-lacks, then the checksums are filled in from the files as they are now. Killed in between, the next
-``adopt`` goes on; until then ``up`` refuses, because an empty checksum is no file's.
+No row is deleted, no time is changed, nothing is applied again. One ALTER adds the missing columns;
+then the checksums of the current files are filled in. If it is killed, the next ``adopt`` resumes.
+Until then ``up`` refuses to run, because an empty checksum matches no file.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ log = get_logger(__name__)
 
 _NEEDED = ("filename", "applied_at", "success")
 _ASCII = "CHARACTER SET ascii COLLATE ascii_bin"
-# As in the ledger's own CREATE TABLE, with a default for the rows that are there.
+# As in the ledger's CREATE TABLE, with a default for the existing rows.
 _ADDED = {
     "checksum": f"VARCHAR(80) {_ASCII} NOT NULL DEFAULT ''",
     "statements_checksum": f"VARCHAR(80) {_ASCII} NOT NULL DEFAULT ''",
@@ -36,7 +36,7 @@ _ADDED = {
     "error": "TEXT NULL",
 }
 _EARLIER_FAILURE = (
-    "recorded as failed by the tool that kept this table before; which statement is not known"
+    "recorded as failed by the tool that used this table before; the statement is unknown"
 )
 
 
@@ -45,10 +45,10 @@ class Adoption:
     """What ``adopt`` did.
 
     Attributes:
-        adopted: files whose rows got their checksums now.
-        failed: those of them that the earlier tool recorded as failed.
-        without_file: rows whose file is not in the directory; they stay without a checksum.
-        columns: columns that were added.
+        adopted: Files whose rows received their checksums.
+        failed: Those of them that the earlier tool recorded as failed.
+        without_file: Rows whose file is not in the directory; they have no checksum.
+        columns: Columns that were added.
     """
 
     adopted: list[str] = field(default_factory=list)
@@ -58,19 +58,19 @@ class Adoption:
 
 
 async def adopt(migrator: Migrator, *, timeout: float | None) -> Adoption:
-    """Make the application's table ``schema_version`` this tool's ledger.
+    """Convert the application's table ``schema_version`` to the migrator's ledger.
 
     Args:
-        migrator: on its session.
-        timeout: seconds to wait for the lock.
+        migrator: The migrator.
+        timeout: Seconds to wait for the lock.
 
     Returns:
-        What was done; empty when the table is this tool's already.
+        What was done; empty if the table is the migrator's ledger already.
 
     Raises:
-        NotClean: there is no such table, or its rows can't be taken over; nothing was changed.
-        ForeignLedger: it is a table of another kind; nothing was changed.
-        NotPermitted: the account may not alter it.
+        NotClean: The table does not exist, or its rows are unusable; nothing was changed.
+        ForeignLedger: The table is of another kind; nothing was changed.
+        NotPermitted: The account may not alter it.
     """
     session = migrator.session
     await migrator.lock.acquire(timeout=timeout)
@@ -84,7 +84,8 @@ async def adopt(migrator: Migrator, *, timeout: float | None) -> Adoption:
         if done.columns:
             await _alter(session, ledger, columns, done.columns)
         await _fill(migrator, session, done)
-        log.warning("ledger_adopted", files=len(done.adopted), columns=done.columns)
+        if done.adopted or done.columns:
+            log.warning("ledger_adopted", files=len(done.adopted), columns=done.columns)
         return done
     finally:
         await migrator.lock.release()
@@ -96,8 +97,8 @@ async def _columns(session: Session, ledger: Ledger) -> dict[str, Row]:
     except pymysql.err.Error as error:
         if server_error(error)[0] in {1049, 1146}:
             raise NotClean(
-                f"There is no table {ledger.table} to take over. For a database that was made "
-                "without a ledger use `sysndd-migrator baseline FILE`, for an empty one `up`."
+                f"There is no table {ledger.table} to take over. For a database without a ledger "
+                "use `sysndd-migrator baseline FILE`, for an empty one `up`."
             ) from error
         raise not_permitted(error, f"read {ledger.table}") or error from error
     return {str(column["Field"]).lower(): column for column in shown}
@@ -122,7 +123,7 @@ def _refuse_other_tables(ledger: Ledger, columns: Mapping[str, Row]) -> None:
     if demanding:
         raise ForeignLedger(
             f"{ledger.table} has columns without a default ({', '.join(demanding)}), so no new row "
-            "could be written. Give them one and run `adopt` again. Nothing was changed.",
+            "could be inserted. Add defaults and run `adopt` again. Nothing was changed.",
             columns=demanding,
         )
 
@@ -133,7 +134,7 @@ def _refuse_unusable(ledger: Ledger, rows: Sequence[Row]) -> None:
     odd = [str(name) for name in names if not name or not str(name).isascii()]
     undated = [str(row["filename"]) for row in rows if row["applied_at"] is None]
     undecided = [str(row["filename"]) for row in rows if row["success"] is None]
-    for found, trouble in (
+    for found, problem in (
         (twice, "occurs in more than one row"),
         (odd, "is not the name of a migration"),
         (undated, "has no applied_at"),
@@ -141,7 +142,7 @@ def _refuse_unusable(ledger: Ledger, rows: Sequence[Row]) -> None:
     ):
         if found:
             raise NotClean(
-                f"In {ledger.table}, {', '.join(found)} {trouble}. Correct that by hand and run "
+                f"In {ledger.table}, {', '.join(found)} {problem}. Correct this by hand and run "
                 "`adopt` again. Nothing was changed.",
                 rows=found,
             )
@@ -150,9 +151,9 @@ def _refuse_unusable(ledger: Ledger, rows: Sequence[Row]) -> None:
 async def _alter(
     session: Session, ledger: Ledger, columns: Mapping[str, Row], added: Sequence[str]
 ) -> None:
-    # MODIFY also takes away an ON UPDATE CURRENT_TIMESTAMP, which MariaDB gives the first TIMESTAMP
-    # of a table unasked: it would rewrite every applied_at as soon as a row is touched. The
-    # session's time zone is UTC, so a TIMESTAMP becomes a DATETIME in UTC.
+    # MODIFY also removes ON UPDATE CURRENT_TIMESTAMP, which MariaDB adds to the first TIMESTAMP of
+    # a table, and which would change applied_at with every update of a row. The session's time
+    # zone is UTC, so a TIMESTAMP becomes a DATETIME in UTC.
     clauses = [
         f"MODIFY COLUMN filename VARCHAR(255) {_ASCII} NOT NULL",
         "MODIFY COLUMN applied_at DATETIME(6) NOT NULL COMMENT 'UTC'",
@@ -164,16 +165,16 @@ async def _alter(
     try:
         await session.execute(f"ALTER TABLE {ledger.table} {', '.join(clauses)}")
     except pymysql.err.Error as error:
-        number, words = server_error(error)
+        number, reason = server_error(error)
         if number in {1205, 1213}:
             raise NotClean(
-                f"{ledger.table} is in use: {words}. Nothing was changed; run `adopt` again."
+                f"{ledger.table} is in use: {reason}. Nothing was changed; run `adopt` again."
             ) from error
         raise not_permitted(error, f"alter {ledger.table}") or error from error
 
 
 def _unique_key(keys: Sequence[Row]) -> list[str]:
-    """Return the clause for a unique key on the file name alone, if there is none."""
+    """Return the clause that adds a unique key on the file name; empty if one exists."""
     by_name: dict[str, list[Any]] = {}
     for key in keys:
         if not int(key["Non_unique"]):

@@ -1,7 +1,7 @@
-"""``baseline``: records the files that an existing database was made with, without running them.
+"""``baseline``: records files as applied to an existing database, without running them.
 
-Only after checking: the files are applied to a scratch schema, and every object they make there
-must be in the live schema, just so. More than that may be there.
+First the files are applied to a scratch schema. Each object that they create there must be
+identical in the live schema, which may contain others.
 """
 
 from pathlib import Path
@@ -9,14 +9,14 @@ from pathlib import Path
 from sysndd_core import __version__
 from sysndd_core.logging import get_logger
 from sysndd_migrator.checks.scratch import Purpose, scratch_schemas
-from sysndd_migrator.checks.scratch_run import refuse_outside, trimmed
+from sysndd_migrator.checks.scratch_run import refuse_outside, with_scripts
 from sysndd_migrator.commands.up import Migrator, open_migrator
 from sysndd_migrator.errors import InputUnreadable, NotClean
 from sysndd_migrator.files.script import Script
 from sysndd_migrator.ledger.ledger import Ledger
 from sysndd_migrator.server.interruption import Interruption
 from sysndd_migrator.server.session import Session, Write
-from sysndd_migrator.server.snapshot import Snapshot, missing_or_other, take
+from sysndd_migrator.server.snapshot import Snapshot, missing_or_different, read_snapshot
 
 log = get_logger(__name__)
 
@@ -30,40 +30,45 @@ async def baseline(
     accept_differences: bool,
     timeout: float | None,
 ) -> tuple[list[str], list[str]]:
-    """Record files up to a given one as applied.
+    """Record the files up to a given one as applied.
 
     Args:
-        migrator: on its session.
-        directory: the application's migrations.
-        interruption: the request to stop.
-        filename: the newest file whose work is in the database already.
-        accept_differences: record them although the schemas differ: a person has looked.
-        timeout: seconds to wait for the lock.
+        migrator: The migrator.
+        directory: The application's migrations.
+        interruption: The request to stop.
+        filename: The last file that is already present in the database.
+        accept_differences: Record them although the schemas differ.
+        timeout: Seconds to wait for the lock.
 
     Returns:
-        The files recorded, and the differences that were accepted.
+        The recorded files, and the differences that were accepted.
 
     Raises:
-        NotClean: there is a ledger already, or the live schema is not what the files make.
-        InputUnreadable: there is no such file.
+        NotClean: A ledger exists, or the live schema differs from the result of the files.
+        InputUnreadable: The file does not exist.
     """
-    session = migrator.session
     scripts = _up_to(migrator, filename)
     await migrator.lock.acquire(timeout=timeout)
     try:
         ledger = migrator.ledger("application")
         await _refuse_used_ledger(ledger)
-        live = await _live(session, ledger.schema)
-        wanted = await _made_by(session, directory, interruption, scripts)
-        different = list(missing_or_other(wanted, live))
-        if different and not accept_differences:
-            raise NotClean(_refusal(ledger.schema, filename, different), differences=different)
-        await ledger.create()
-        await migrator.write([write for script in scripts for write in _recorded(ledger, script)])
-        log.warning("baseline_recorded", files=len(scripts), accepted=different)
-        return [script.filename for script in scripts], different
+        live = await _live(migrator.session, ledger.schema)
+        expected = await _made_by(migrator.session, directory, interruption, scripts)
+        differences = list(missing_or_different(expected, live))
+        if differences and not accept_differences:
+            raise NotClean(_refusal(ledger.schema, filename, differences), differences=differences)
+        await _record(migrator, ledger, scripts, differences)
+        return [script.filename for script in scripts], differences
     finally:
         await migrator.lock.release()
+
+
+async def _record(
+    migrator: Migrator, ledger: Ledger, scripts: list[Script], differences: list[str]
+) -> None:
+    await ledger.create()
+    await migrator.write([write for script in scripts for write in _writes(ledger, script)])
+    log.warning("baseline_recorded", files=len(scripts), accepted=differences)
 
 
 def _up_to(migrator: Migrator, filename: str) -> list[Script]:
@@ -85,10 +90,10 @@ async def _refuse_used_ledger(ledger: Ledger) -> None:
 
 
 async def _live(session: Session, schema: str) -> Snapshot:
-    live = await take(session, schema, contents=False)
+    live = await read_snapshot(session, schema, contents=False)
     if not live.definitions:
         raise NotClean(
-            f"The schema {schema} is empty or not there, so nothing was applied to it. "
+            f"The schema {schema} is empty or does not exist, so there is nothing to record. "
             "Run `sysndd-migrator up`."
         )
     return live
@@ -101,23 +106,23 @@ async def _made_by(
         scratch_schemas(session.settings, Purpose.BASELINE) as scratch,
         open_migrator(scratch.settings, directory, interruption) as scratch_run,
     ):
-        await refuse_outside(scratch.keeper, scripts)
+        await refuse_outside(scratch.holder, scripts)
         platform, application = scratch_run.sources
-        scratch_run.sources = (platform, trimmed(application, scripts))
+        scratch_run.sources = (platform, with_scripts(application, scripts))
         await scratch_run.up()
-        return await take(scratch.keeper, scratch.settings.name, contents=False)
+        return await read_snapshot(scratch.holder, scratch.settings.name, contents=False)
 
 
 def _refusal(schema: str, filename: str, different: list[str]) -> str:
     listed = "\n".join(f"  {line}" for line in different)
     return (
-        f"The schema {schema} is not what the files up to {filename} make:\n{listed}\n"
-        "Nothing was recorded. Name an earlier file, or correct the schema, or, when each of these "
-        "is as it should be, say --accept-differences."
+        f"The schema {schema} differs from the result of the files up to {filename}:\n{listed}\n"
+        "Nothing was recorded. Name an earlier file, or correct the schema, or, if each difference "
+        "is intended, pass --accept-differences."
     )
 
 
-def _recorded(ledger: Ledger, script: Script) -> list[Write]:
+def _writes(ledger: Ledger, script: Script) -> list[Write]:
     return [
         ledger.begun(
             filename=script.filename,

@@ -1,18 +1,17 @@
-"""``lint``: the rules, and then every file tried out in a scratch schema.
+"""``lint``: the static rules, and every file run in a scratch schema.
 
-Only a server can tell what it refuses, how it would change a table, and whether a table that
-several statements made has a primary key in the end.
+Only a server can show what it rejects, how it would change a table, and whether a table has a
+primary key after several statements.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sysndd_core.settings.database import DatabaseSettings
-from sysndd_migrator.checks.lint import Finding, check, with_allowances
-from sysndd_migrator.checks.lint_rules import RULES
-from sysndd_migrator.checks.lock_class import ClassifiedStatement, LockClass, LockClassRun
+from sysndd_migrator.checks.lint_rules import RULES, Finding, check, with_allowances
+from sysndd_migrator.checks.lock_class import NOT_RUN, ClassifiedStatement, LockClass, LockClassRun
 from sysndd_migrator.checks.scratch import Purpose, scratch_schemas
 from sysndd_migrator.checks.scratch_run import server_version
 from sysndd_migrator.files.outside import other_schemas
@@ -21,18 +20,16 @@ from sysndd_migrator.files.sources import Source, read_sources
 from sysndd_migrator.server.interruption import Interruption
 from sysndd_migrator.server.session import Session
 
-"""Rows from which on a table copy is a finding."""
-
 _COPIES = frozenset({LockClass.COPY, LockClass.INPLACE_SHARED})
 
 
 @dataclass(frozen=True)
 class ScratchRun:
-    """Where files are tried out.
+    """The server on which files are run.
 
     Attributes:
-        settings: the server, and the live schemas whose statistics tell a table's rows.
-        copy_rows: rows from which on a table copy is a finding.
+        settings: The server, and the live schemas whose statistics give the rows of a table.
+        copy_rows: Rows from which a table copy is a finding.
     """
 
     settings: DatabaseSettings
@@ -48,14 +45,15 @@ async def lint(
     """Check every file.
 
     Args:
-        settings: the names of the schemas.
-        directory: the application's migrations.
-        interruption: the request to stop.
-        scratch_run: the server to try the files out on; None to go by the rules alone.
+        settings: Names of the schemas.
+        directory: The application's migrations.
+        interruption: The request to stop.
+        scratch_run: The server on which files are run; None to use the static rules only.
 
     Raises:
-        InputUnreadable: the directory or a file can't be read.
-        ServerUnavailable, NotPermitted: nothing can be tried out there.
+        InputUnreadable: The directory or a file cannot be read.
+        ServerUnavailable: No connection.
+        NotPermitted: The account may not create scratch schemas.
     """
     sources = read_sources(settings, directory)
     found = [
@@ -63,8 +61,24 @@ async def lint(
     ]
     if scratch_run is None:
         return found
-    known = {(finding.place, finding.line, finding.rule) for finding in found}
-    ambiguous = {finding.place for finding in found if finding.rule == "ambiguous-file"}
+    known = {(finding.path, finding.line, finding.rule) for finding in found}
+    ambiguous = {finding.path for finding in found if finding.rule == "ambiguous-file"}
+    found += [
+        finding
+        for finding in await _by_execution(sources, scratch_run, interruption, without=ambiguous)
+        if (finding.path, finding.line, finding.rule) not in known
+    ]
+    return sorted(found, key=lambda finding: finding.path)
+
+
+async def _by_execution(
+    sources: Sequence[Source],
+    scratch_run: ScratchRun,
+    interruption: Interruption,
+    *,
+    without: Collection[str],
+) -> list[Finding]:
+    found: list[Finding] = []
     async with scratch_schemas(scratch_run.settings, Purpose.LINT) as scratch:
         session = await Session.open(scratch_run.settings)
         try:
@@ -73,12 +87,10 @@ async def lint(
                 forbidden = await other_schemas(session) - {schema.lower()}
                 lock_class_run = LockClassRun(session, schema, forbidden, interruption)
                 execution = _Execution(session, lock_class_run, schema, scratch_run)
-                for finding in await execution.of(source, without=ambiguous):
-                    if (finding.place, finding.line, finding.rule) not in known:
-                        found.append(finding)
+                found += await execution.of(source, without=without)
         finally:
             session.close()
-    return sorted(found, key=lambda finding: finding.place)
+    return found
 
 
 class _Execution:
@@ -93,11 +105,11 @@ class _Execution:
         self._keyless: set[str] = set()
 
     async def of(self, source: Source, *, without: Collection[str]) -> list[Finding]:
-        """Try a source's files out, one after the other."""
+        """Run a source's files in order."""
         self._rows = await _live_rows(self._session, source.schema)
         found: list[Finding] = []
         for script in source.scripts:
-            if script.place not in without:
+            if script.path not in without:
                 found += await self._of_file(script)
         return found
 
@@ -109,7 +121,7 @@ class _Execution:
             if fault is not None and fault[0] not in allowed[done.statement.start]:
                 found.append(_finding(script, done.statement.line, *fault))
             if done.error and fault is not None and fault[0] == "server-refuses":
-                break  # what follows was written for a schema that is not there now
+                break  # the next statements expect the result of this one
         keyless = await _without_primary_key(self._session, self._schema)
         anywhere = {rule for rules in allowed.values() for rule in rules}
         if "missing-primary-key" not in anywhere:
@@ -121,10 +133,10 @@ class _Execution:
         return found
 
     def _fault(self, done: ClassifiedStatement) -> tuple[str, str] | None:
-        if done.error and done.error.startswith("not tried"):
-            return "other-schema", done.error.removeprefix("not tried: it ")
+        if done.error and done.error.startswith(NOT_RUN):
+            return "other-schema", done.error.removeprefix(NOT_RUN)
         if done.error:
-            return "server-refuses", f"{server_version(self._session)} says: {done.error}"
+            return "server-refuses", f"{server_version(self._session)} rejects it: {done.error}"
         rows = self._rows.get((done.table or "").lower(), 0)
         if done.lock in _COPIES and rows >= self._scratch_run.copy_rows:
             return "table-copy", f"{done.lock.value}: table {done.table} has about {rows:,} rows"
@@ -132,7 +144,7 @@ class _Execution:
 
 
 def _finding(script: Script, line: int, rule: str, message: str) -> Finding:
-    return Finding(script.place, line, rule, message, RULES[rule])
+    return Finding(script.path, line, rule, message, RULES[rule])
 
 
 async def _live_rows(session: Session, schema: str) -> dict[str, int]:

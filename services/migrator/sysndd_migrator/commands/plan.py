@@ -1,30 +1,40 @@
-"""``plan``: what ``up`` would do, each statement with the lock it would take; live is only read.
+"""``plan``: what ``up`` would apply, and the lock of each statement; changes no live table.
 
-The answer is kept in the platform schema as well, where the admin pages find it.
+The result is stored in the platform schema, from where the admin pages and the API show it.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pymysql.err
+
+from sysndd_core.logging import get_logger
 from sysndd_core.settings.database import DatabaseSettings
-from sysndd_migrator.checks.lint import Finding, check
+from sysndd_core.sql.identifiers import qualified_name
+from sysndd_migrator.checks.lint_rules import Finding, check
 from sysndd_migrator.checks.lock_class import ClassifiedStatement, LockClass, LockClassRun
 from sysndd_migrator.checks.scratch import Purpose, Scratch, scratch_schemas
-from sysndd_migrator.commands.plan_cache import KeptFile, keep
+from sysndd_migrator.checks.scratch_run import server_version
 from sysndd_migrator.commands.up import Migrator, open_migrator
 from sysndd_migrator.files.outside import other_schemas
 from sysndd_migrator.files.sources import Source
 from sysndd_migrator.files.units import Kind
 from sysndd_migrator.ledger.status import PROBLEMS, WAITING, FileState
 from sysndd_migrator.server.interruption import Interruption
-from sysndd_migrator.server.session import Session
-from sysndd_migrator.server.snapshot import take
+from sysndd_migrator.server.session import Session, server_error
+from sysndd_migrator.server.snapshot import read_snapshot
+
+log = get_logger(__name__)
+
+_STORED = "migration_plan"
+_NO_TABLE_YET = frozenset({1049, 1146})  # the platform schema itself is pending
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large a live table is, by the server's own statistics (about, and not always fresh)."""
+    """Size of a live table, by the server's statistics (approximate, and not always current)."""
 
     rows: int
     size_bytes: int
@@ -44,9 +54,9 @@ class PlannedFile:
 
     Attributes:
         source: ``platform`` or ``application``.
-        state: the file, as ``status`` shows it.
-        steps: its statements that are not done yet.
-        warnings: what ``lint`` says about it.
+        state: State of the file, as in ``status``.
+        steps: Its statements that are not done.
+        warnings: Findings of ``lint``.
     """
 
     source: str
@@ -55,7 +65,7 @@ class PlannedFile:
     warnings: list[Finding]
 
     def document(self) -> dict[str, object]:
-        """Return the file's plan as ``plan --json`` prints it."""
+        """Return the plan of the file as ``plan --json`` prints it."""
         return {
             "source": self.source,
             "file": self.state.filename,
@@ -79,11 +89,11 @@ class PlannedFile:
 
 @dataclass
 class Plan:
-    """What ``up`` would do.
+    """What ``up`` would apply.
 
     Attributes:
-        files: the pending files in order.
-        problems: files that ``up`` would refuse about; a person has to decide first.
+        files: The pending files in order.
+        problems: Files that require manual resolution; ``up`` refuses to run until then.
     """
 
     files: list[PlannedFile] = field(default_factory=list)
@@ -91,17 +101,17 @@ class Plan:
 
 
 async def plan(settings: DatabaseSettings, directory: Path, interruption: Interruption) -> Plan:
-    """Rehearse what is pending on empty clones of the live tables.
+    """Run the pending files on empty clones of the live tables.
 
     Args:
-        settings: the server and the live schemas.
-        directory: the application's migrations.
-        interruption: the request to stop.
+        settings: The server and the live schemas.
+        directory: The application's migrations.
+        interruption: The request to stop.
 
     Raises:
-        AmbiguousFile: a pending file is ambiguous.
-        NotPermitted: the account may not create scratch schemas.
-        ForeignLedger: another tool's table is in the way.
+        AmbiguousFile: A pending file is ambiguous.
+        NotPermitted: The account may not create scratch schemas.
+        ForeignLedger: A table of another tool has the name of the ledger.
     """
     async with open_migrator(settings, directory, interruption) as migrator:
         states = await migrator.assess()
@@ -112,17 +122,7 @@ async def plan(settings: DatabaseSettings, directory: Path, interruption: Interr
             ]
         if any(state.state in WAITING for found in states.values() for state in found):
             result.files = await _classify(migrator, settings, states, interruption)
-        schemas = {source.name: source.schema for source in migrator.sources}
-        kept = [
-            KeptFile(
-                schemas[file.source],
-                file.state.filename,
-                file.state.script.checksum if file.state.script else "",
-                file.document(),
-            )
-            for file in result.files
-        ]
-        await keep(migrator.session, schemas["platform"], kept)
+        await _store(migrator, result)
         return result
 
 
@@ -153,7 +153,7 @@ async def _clone(
     into = scratch.settings.ops_name if source.name == "platform" else scratch.settings.name
     forbidden = await other_schemas(session) - {into.lower()}
     lock_class_run = LockClassRun(session, into, forbidden, interruption)
-    await lock_class_run.clone(await take(session, source.schema, contents=False))
+    await lock_class_run.clone(await read_snapshot(session, source.schema, contents=False))
     return lock_class_run
 
 
@@ -184,7 +184,7 @@ async def _file(
 
 
 async def table_sizes(session: Session, schema: str) -> dict[str, Size]:
-    """Return the sizes of a schema's tables by their names in lower case."""
+    """Return the sizes of a schema's tables, by name in lower case."""
     rows = await session.fetch_all(
         "SELECT table_name AS n, COALESCE(table_rows, 0) AS r, "
         "COALESCE(data_length, 0) + COALESCE(index_length, 0) AS b "
@@ -192,3 +192,32 @@ async def table_sizes(session: Session, schema: str) -> dict[str, Size]:
         (schema,),
     )
     return {str(row["n"]).lower(): Size(int(row["r"]), int(row["b"])) for row in rows}
+
+
+async def _store(migrator: Migrator, plan: Plan) -> None:
+    """Replace the stored plan; a plan that cannot be stored is still returned."""
+    session = migrator.session
+    schemas = {source.name: source.schema for source in migrator.sources}
+    table = qualified_name(schemas["platform"], _STORED)
+    try:
+        await session.execute("BEGIN")
+        await session.execute(f"DELETE FROM {table}")
+        for file in plan.files:
+            script = file.state.script
+            await session.execute(
+                f"INSERT INTO {table} (schema_name, filename, checksum, measured_at, server,"
+                " document) VALUES (%s, %s, %s, UTC_TIMESTAMP(6), %s, %s)",
+                (
+                    schemas[file.source],
+                    file.state.filename,
+                    script.checksum if script else "",
+                    server_version(session),
+                    json.dumps(file.document()),
+                ),
+            )
+        await session.execute("COMMIT")
+    except pymysql.err.Error as error:
+        number, reason = server_error(error)
+        if number not in _NO_TABLE_YET:
+            log.warning("plan_cache_write_failed", errno=number, reason=reason)
+        await session.execute("ROLLBACK")

@@ -1,4 +1,4 @@
-"""A person's decision about a file that failed, recorded in ledger and journal."""
+"""``resolve``: records a decision about a failed file in ledger and journal."""
 
 import uuid
 from collections.abc import Sequence
@@ -19,38 +19,38 @@ _OPEN = frozenset({State.FAILED, State.INTERRUPTED, State.CHANGED})
 async def resolve(
     migrator: Migrator, filename: str, *, from_statement: int | None, timeout: float | None
 ) -> str:
-    """Record how to go on with a failed or interrupted file.
+    """Record how to continue with a failed or interrupted file.
 
     Args:
-        migrator: on its session.
-        filename: name of the file.
-        from_statement: statement the next ``up`` goes on at, from 1; None when all of the file's
-            work was done by hand.
-        timeout: seconds to wait for the lock.
+        migrator: The migrator.
+        filename: Name of the file.
+        from_statement: Statement at which the next ``up`` resumes, from 1; None if all of the
+            file's work was done by hand.
+        timeout: Seconds to wait for the lock.
 
     Returns:
-        One sentence that says what was recorded.
+        One sentence that describes what was recorded.
 
     Raises:
-        NotClean: there is nothing to decide about that file, or the statement can't be started at.
+        NotClean: The file needs no decision, or the statement is inside a unit.
     """
     await migrator.lock.acquire(timeout=timeout)
     try:
         source, state = _find(await migrator.assess(), filename)
         if state.script is None or state.row is None or state.row.success:
-            raise NotClean(f"There is nothing to decide about {filename}.", file=filename)
+            raise NotClean(f"{filename} needs no decision.", file=filename)
         run_id = uuid.uuid4().hex
         writes = [_begun(migrator, source, state.script, run_id)]
         if from_statement is None:
             ledger = migrator.ledger(source)
             writes += [
                 ledger.succeeded(filename, 0),
-                ledger.decided(filename, "migration_resolved"),
+                ledger.decided(filename, "resolved"),
             ]
-            sentence = f"{filename} counts as applied from now on."
+            sentence = f"{filename} is recorded as applied."
         else:
             writes += _skipped(migrator, source, state.script, run_id, from_statement)
-            sentence = f"The next `up` goes on with {filename} at statement {from_statement}."
+            sentence = f"The next `up` resumes {filename} at statement {from_statement}."
         await migrator.write(writes)
         log.warning("migration_resolved", file=filename, from_statement=from_statement)
         return sentence
@@ -63,7 +63,7 @@ def _find(states: dict[str, list[FileState]], filename: str) -> tuple[str, FileS
         for state in found:
             if state.filename == filename and state.state in _OPEN:
                 return source, state
-    raise NotClean(f"No failed or interrupted file is called {filename}.", file=filename)
+    raise NotClean(f"There is no failed or interrupted file {filename}.", file=filename)
 
 
 def _begun(migrator: Migrator, source: str, script: Script, run_id: str) -> Write:
@@ -80,19 +80,19 @@ def _begun(migrator: Migrator, source: str, script: Script, run_id: str) -> Writ
 def _skipped(
     migrator: Migrator, source: str, script: Script, run_id: str, first: int
 ) -> Sequence[Write]:
-    """Mark the units before a statement as finished."""
+    """Return the writes that mark the units before a statement as finished."""
     starts = [unit.first for unit in script.units] + [len(script.statements) + 1]
     if first not in starts:
         before = max((start for start in starts if start < first), default=1)
         raise NotClean(
-            f"Statement {first} of {script.filename} can't be started at: it is committed together "
-            f"with those from statement {before} on. Use --from-statement {before}.",
+            f"{script.filename} cannot resume at statement {first}, which commits together "
+            f"with statement {before}. Use --from-statement {before}.",
             file=script.filename,
         )
     journal, schema = migrator.journal, migrator.ledger(source).schema
-    decided = Outcome(0, 0, "decided by a person")
+    decided = Outcome(0, 0, "resolved")
     return [
-        journal.done(journal.row_of(run_id, schema, script, unit), decided)
+        journal.done(journal.unit_columns(run_id, schema, script, unit), decided)
         for unit in script.units
         if unit.first < first
     ]

@@ -1,4 +1,4 @@
-"""``up``: both schemas to the newest version, platform first, under the lock."""
+"""``up``: applies pending files to both schemas, platform first, under the lock."""
 
 import contextlib
 import uuid
@@ -11,6 +11,7 @@ import pymysql.err
 from sysndd_core.errors import SettingsError
 from sysndd_core.logging import get_logger
 from sysndd_core.settings.database import DatabaseSettings
+from sysndd_core.sql.identifiers import quote_name
 from sysndd_migrator.apply.assertions import CHANGED_NOTHING
 from sysndd_migrator.apply.file_run import FileRun, remarks_of
 from sysndd_migrator.apply.progress import Progress
@@ -36,7 +37,7 @@ log = get_logger(__name__)
 
 _UNKNOWN_DATABASE = 1049
 _UNRELEASED_VERSION = "0.1.0"
-"""What every version before 0.9.0 called itself."""
+"""The version of every build before 0.9.0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,11 @@ class Applied:
     """A file that this run applied.
 
     Attributes:
-        schema: where.
-        filename: its name.
-        statements: how many it has.
-        duration_ms: milliseconds it took.
-        changed: False when it found its work done already.
+        schema: Name of the schema.
+        filename: Name of the file.
+        statements: Number of its statements.
+        duration_ms: Duration in milliseconds.
+        changed: False if its work was done already.
     """
 
     schema: str
@@ -60,7 +61,7 @@ class Applied:
 
 @dataclass
 class Report:
-    """What ``up`` did, and what it wants a person to know."""
+    """The result of ``up``: applied files, and remarks for the operator."""
 
     applied: list[Applied] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -70,12 +71,12 @@ Announce = Callable[[Applied], None]
 
 
 class Migrator:
-    """Everything ``up`` and ``status`` do, on one session.
+    """The operations of ``up`` and ``status``, on one session.
 
     Args:
-        session: the connection that will hold the lock.
-        sources: platform and application, in this order.
-        interruption: the request to stop.
+        session: The connection that holds the lock.
+        sources: Platform and application, in this order.
+        interruption: The request to stop.
     """
 
     def __init__(
@@ -103,7 +104,7 @@ class Migrator:
         """Write ledger and journal rows in one transaction, under the lock.
 
         Raises:
-            LockLost: the lock is no longer ours.
+            LockLost: This connection does not hold the lock.
         """
         await self.lock.ensure_held()
         await self._session.commit_all(writes)
@@ -112,10 +113,10 @@ class Migrator:
         """Compare the files of each source with its ledger.
 
         Returns:
-            The states by the source's name.
+            The states by the name of the source.
 
         Raises:
-            ForeignLedger: another tool's table is in the way.
+            ForeignLedger: A table of another tool has the name of the ledger.
         """
         return {source.name: await self._assess(source) for source in self.sources}
 
@@ -139,20 +140,20 @@ class Migrator:
         strict: bool = False,
         accept_drift: bool = False,
     ) -> Report:
-        """Apply what is pending.
+        """Apply the pending files.
 
         Args:
-            timeout: seconds to wait for the lock; None while its holder makes progress.
-            announce: called after each file.
-            strict: refuse a file that changes nothing and does not say so.
-            accept_drift: expect from now on what was changed without a migration.
+            timeout: Seconds to wait for the lock; None to wait while its holder makes progress.
+            announce: Called after each file.
+            strict: Reject a file that changes nothing and does not state ``-- expect: no-op``.
+            accept_drift: Accept schema changes that no migration made.
 
         Raises:
-            MigratorError: what went wrong, with its exit code.
+            MigratorError: The run failed; has an exit code.
         """
         states = await self.assess()
         if _all_applied(states) and not accept_drift:
-            # Not even the lock is needed: a start with nothing to do costs one look.
+            # Without the lock, so that a start with nothing to do costs one query for each ledger.
             return Report(remarks=self._remarks(states))
         await self.lock.acquire(timeout=timeout, check=self._interruption.check)
         try:
@@ -162,7 +163,7 @@ class Migrator:
                 await self.lock.release()
 
     async def _up(self, announce: Announce, *, strict: bool, accept_drift: bool) -> Report:
-        # Whoever held the lock before may have done it all meanwhile.
+        # The previous holder of the lock may have applied the same files.
         states = await self.assess()
         for found in states.values():
             refuse_problems(found)
@@ -173,14 +174,14 @@ class Migrator:
         }
         for state in [state for found in todo.values() for state in found]:
             assert state.script is not None
-            # Refuses an ambiguous file before anything is touched.
+            # Raises for an ambiguous file before anything is changed.
             _ = state.script.units, state.script.directives
         await self._prepare()
         drifted: dict[str, dict[str, tuple[str | None, str | None]]] = {}
         for source in self.sources:
             fresh = accept_drift or _unfinished(states[source.name])
-            drifted[source.schema] = {} if fresh else await self.drift.kept(source.schema)
-            await self.drift.begin(source.schema)
+            drifted[source.schema] = {} if fresh else await self.drift.drifted(source.schema)
+            await self.drift.suspend(source.schema)
         report.remarks += drift_remarks(drifted)
         context = self._context(strict=strict)
         try:
@@ -189,11 +190,11 @@ class Migrator:
                 for state in todo[source.name]:
                     applied = await self._apply(context, source, state, report)
                     report.applied.append(applied)
-                    with contextlib.suppress(OSError):  # that nobody reads it ends no migration
+                    with contextlib.suppress(OSError):  # a closed pipe must not stop a migration
                         announce(applied)
-            for schema, kept in drifted.items():
+            for schema, objects in drifted.items():
                 await self.lock.ensure_held()
-                await self.drift.record(schema, kept)
+                await self.drift.record(schema, objects)
         finally:
             context.progress.close()
         return report
@@ -223,16 +224,15 @@ class Migrator:
         except pymysql.err.Error as error:
             if server_error(error)[0] not in {_UNKNOWN_DATABASE, 1044}:
                 raise
-        quoted = f"`{schema.replace('`', '``')}`"
         try:
             await self._session.execute(
-                f"CREATE DATABASE IF NOT EXISTS {quoted} CHARACTER SET utf8mb4"
+                f"CREATE DATABASE IF NOT EXISTS {quote_name(schema)} CHARACTER SET utf8mb4"
             )
         except pymysql.err.Error as error:
             raise (
                 not_permitted(
                     error,
-                    f"use or create the schema {schema}; create it and grant ALL on it, or allow it",
+                    f"use or create the schema {schema} (create it and grant ALL on it)",
                 )
                 or error
             ) from error
@@ -242,7 +242,7 @@ class Migrator:
         for state in states:
             if state.state is State.COSMETIC and state.script is not None:
                 ledger = self._ledgers[source.name]
-                await self.write([ledger.rechecked(state.filename, state.script.checksum)])
+                await self.write([ledger.checksum_updated(state.filename, state.script.checksum)])
 
     async def _apply(
         self, context: RunContext, source: Source, state: FileState, report: Report
@@ -257,7 +257,9 @@ class Migrator:
             run_id=resumed or uuid.uuid4().hex,
             done=await self.journal.read(resumed) if resumed else None,
         )
-        log.info("applying", schema=source.schema, file=script.filename, resumed=run.resumed)
+        log.info(
+            "migration_started", schema=source.schema, file=script.filename, resumed=run.resumed
+        )
         result = await run.apply()
         report.remarks += remarks_of(script, result)
         return Applied(
@@ -269,10 +271,10 @@ class Migrator:
         )
 
     async def drift_sentences(self, states: Mapping[str, list[FileState]]) -> list[str]:
-        """Name each object that is not as the last run left it, and how.
+        """Return a sentence for each object that differs from the state after the last run.
 
         Args:
-            states: from ``assess``; a schema with an unfinished file is on its way and left out.
+            states: From ``assess``; a schema with an unfinished file is skipped.
         """
         found = [
             await self.drift.sentences(source.schema)
@@ -282,10 +284,10 @@ class Migrator:
         return [sentence for sentences in found for sentence in sentences]
 
     async def without_effect(self, states: Mapping[str, list[FileState]]) -> list[str]:
-        """Return a sentence for each applied file that changed nothing and does not say so.
+        """Return a sentence for each file that changed nothing and lacks ``-- expect: no-op``.
 
         Args:
-            states: from ``assess``.
+            states: From ``assess``.
         """
         runs = await self.journal.without_effect()
         return [
@@ -322,42 +324,42 @@ def _all_applied(states: Mapping[str, list[FileState]]) -> bool:
 async def open_migrator(
     settings: DatabaseSettings, directory: Path, interruption: Interruption | None = None
 ) -> AsyncIterator[Migrator]:
-    """Read the files, connect, and close the connection at the end.
+    """Read the files and connect; close the connection at the end of the block.
 
     Args:
-        settings: where the server is.
-        directory: the application's migrations.
-        interruption: the request to stop; none can come when left out.
+        settings: The server and the schemas.
+        directory: The application's migrations.
+        interruption: The request to stop; a new one by default.
 
     Raises:
-        SettingsError: both schemas have the same name.
-        InputUnreadable: a file or directory can't be read.
-        ServerUnavailable: no connection, or it was lost on the way.
+        SettingsError: Both schemas have the same name.
+        InputUnreadable: A file or directory cannot be read.
+        ServerUnavailable: No connection, or it was lost.
     """
     if settings.name.casefold() == settings.ops_name.casefold():
-        raise SettingsError(["OPS_DB_NAME and DB_NAME name the same schema; they need two"])
+        raise SettingsError(["OPS_DB_NAME and DB_NAME name the same schema; use two schemas"])
     sources = read_sources(settings, directory)
     session = await Session.open(settings)
     try:
         yield Migrator(session, sources, interruption or Interruption(settings))
     except (pymysql.err.OperationalError, pymysql.err.InterfaceError, OSError) as error:
-        number, words = server_error(error)
+        number, reason = server_error(error)
         raise ServerUnavailable(
-            f"The database answered an error outside any migration: {words} (error {number})."
+            f"The database returned an error outside any migration: {reason} (error {number})."
         ) from error
     finally:
         session.close()
 
 
 def _refuse_unreleased(schema: str, rows: Iterable[LedgerRow]) -> None:
-    """Refuse a platform schema that a version before the first release made.
+    """Refuse a platform schema of a version before the first release.
 
     Raises:
-        UnreleasedSchema: it holds tables that no migration leads on from.
+        UnreleasedSchema: No migration path leads from its tables.
     """
     if any(row.tool_version == _UNRELEASED_VERSION for row in rows):
         raise UnreleasedSchema(
-            f"The platform schema {schema} was created by a development version before 0.9.0, which "
-            "can't be upgraded. In a local run, `make reset` deletes it with all of its data; "
-            "elsewhere drop it, or name another one with OPS_DB_NAME."
+            f"The platform schema {schema} was created by a development version before 0.9.0, "
+            "which cannot be upgraded. In a local run, `make reset` deletes it with all of its "
+            "data; elsewhere drop it, or set OPS_DB_NAME to another name."
         )

@@ -1,7 +1,8 @@
-"""``verify``: every file applied twice in a scratch schema, by the same runner as in earnest.
+"""``verify``: applies every file twice in a scratch schema, with the runner of ``up``.
 
-Twice in a row, and only then the next one: that is the one way a file is ever run again, after a
-kill or on a schema somebody prepared by hand. What a LATER file changes may rightly differ.
+Each file runs twice in a row, then the next one runs. This is the only way in which a file is ever
+run again: after a kill, or on a schema that was prepared by hand. A LATER file may change what an
+earlier one finds.
 """
 
 from dataclasses import dataclass, field
@@ -11,21 +12,20 @@ from pathlib import Path
 from sysndd_core.logging import get_logger
 from sysndd_core.settings.database import DatabaseSettings
 from sysndd_migrator.checks.scratch import Purpose, scratch_schemas
-from sysndd_migrator.checks.scratch_run import refuse_outside, server_version, trimmed
+from sysndd_migrator.checks.scratch_run import refuse_outside, server_version, with_scripts
 from sysndd_migrator.commands.up import Migrator, open_migrator
-from sysndd_migrator.errors import MigratorError
-from sysndd_migrator.exit_codes import ExitCode
+from sysndd_migrator.errors import ExitCode, MigratorError
 from sysndd_migrator.files.script import Script
 from sysndd_migrator.files.sources import Source
 from sysndd_migrator.server.fingerprint import names_in
 from sysndd_migrator.server.interruption import Interruption
 from sysndd_migrator.server.session import Session
-from sysndd_migrator.server.snapshot import Snapshot, differences, take
+from sysndd_migrator.server.snapshot import Snapshot, differences, read_snapshot
 
 log = get_logger(__name__)
 
-# About the file, not about the server or our own request to stop.
-_OF_THE_FILE = frozenset({ExitCode.FAILED, ExitCode.NOT_CLEAN})
+# Errors of a file, as opposed to errors of the server and requests to stop.
+_FILE_ERRORS = frozenset({ExitCode.FAILED, ExitCode.NOT_CLEAN})
 
 
 class Fault(StrEnum):
@@ -39,7 +39,7 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One fault of one file, and in words why."""
+    """One fault of one file, with its reason."""
 
     schema: str
     filename: str
@@ -49,13 +49,13 @@ class Finding:
 
 @dataclass
 class Verification:
-    """How ``verify`` went.
+    """The result of ``verify``.
 
     Attributes:
-        server: the server's version.
-        files: how many files were applied.
-        findings: what is wrong; empty when all is well.
-        not_reached: files behind one that failed.
+        server: Version of the server.
+        files: Number of applied files.
+        findings: Faults of the files.
+        not_reached: Files after one that failed.
     """
 
     server: str
@@ -70,35 +70,35 @@ async def verify(
     """Apply every file twice in a scratch schema.
 
     Args:
-        settings: the server, and the names that those of the scratch schemas start with.
-        directory: the application's migrations.
-        interruption: the request to stop; the scratch schemas are dropped then too.
+        settings: The server; the scratch schemas' names start with those of its schemas.
+        directory: The application's migrations.
+        interruption: The request to stop; the scratch schemas are dropped then too.
 
     Raises:
-        NotClean: a file would change more than its schema, or two have the same number.
-        AmbiguousFile: a file is ambiguous.
-        NotPermitted: the account may not create scratch schemas.
+        NotClean: A file would change more than its schema, or two files have the same number.
+        AmbiguousFile: A file is ambiguous.
+        NotPermitted: The account may not create scratch schemas.
     """
     async with (
         scratch_schemas(settings, Purpose.VERIFY) as scratch,
         open_migrator(scratch.settings, directory, interruption) as migrator,
     ):
-        run = _Run(migrator, scratch.keeper)
+        run = _Run(migrator, scratch.holder)
         await run.all()
         return run.result
 
 
 class _Run:
-    def __init__(self, migrator: Migrator, keeper: Session) -> None:
+    def __init__(self, migrator: Migrator, session: Session) -> None:
         self._migrator = migrator
-        self._session = keeper
+        self._session = session
         self._sources = migrator.sources
-        self._of_platform = names_in(
+        self._platform_names = names_in(
             statement.canonical
             for script in self._sources[0].scripts
             for statement in script.statements
         )
-        self.result = Verification(server_version(keeper))
+        self.result = Verification(server_version(session))
 
     async def all(self) -> None:
         platform, application = self._sources
@@ -108,38 +108,38 @@ class _Run:
             for position, script in enumerate(source.scripts, start=1):
                 reached = source.scripts[:position]
                 self._migrator.sources = (
-                    (trimmed(platform, reached), trimmed(application, ()))
+                    (with_scripts(platform, reached), with_scripts(application, ()))
                     if source is platform
-                    else (platform, trimmed(application, reached))
+                    else (platform, with_scripts(application, reached))
                 )
-                if not await self._twice(source, script):
-                    self._stop_behind(source, position)
+                if not await self._apply_twice(source, script):
+                    self._note_not_reached(source, position)
                     return
 
-    async def _twice(self, source: Source, script: Script) -> bool:
-        """Apply a file twice; False when even the first time failed."""
+    async def _apply_twice(self, source: Source, script: Script) -> bool:
+        """Apply a file twice; return False if it failed the first time."""
         before = await self._take(source)
         try:
             await self._migrator.up()
         except MigratorError as error:
-            self._note(source, script, Fault.FAILED, _words(error))
+            self._note(source, script, Fault.FAILED, _message(error))
             return False
         self.result.files += 1
         after = await self._take(source)
         if after == before and not script.directives.no_op:
-            why = "it changed nothing; say `-- expect: no-op` in it if that is right"
+            why = "it changed nothing; if that is intended, add the line `-- expect: no-op`"
             self._note(source, script, Fault.NO_EFFECT, why)
-        await self._again(source, script, after)
+        await self._apply_again(source, script, after)
         return True
 
-    async def _again(self, source: Source, script: Script, before: Snapshot) -> None:
+    async def _apply_again(self, source: Source, script: Script, before: Snapshot) -> None:
         table = self._migrator.ledger(source.name).table
         await self._session.execute(f"DELETE FROM {table} WHERE filename = %s", (script.filename,))
         try:
             await self._migrator.up()
         except MigratorError as error:
-            self._note(source, script, Fault.FAILED_AGAIN, _words(error))
-            # The later files want to be looked at too.
+            self._note(source, script, Fault.FAILED_AGAIN, _message(error))
+            # So that the later files are checked as well.
             await self._session.execute(
                 f"UPDATE {table} SET success = 1, error = NULL WHERE filename = %s",
                 (script.filename,),
@@ -152,25 +152,27 @@ class _Run:
     async def _take(self, source: Source) -> Snapshot:
         without: set[str] = set()
         if source.name == "platform":
-            # What no file names is the runner's own record of what it does.
+            # Tables that no file names are the runner's own records.
             rows = await self._session.fetch_all(
                 "SELECT table_name AS n FROM information_schema.tables WHERE table_schema = %s",
                 (source.schema,),
             )
-            without = {str(row["n"]) for row in rows} - self._of_platform
-        return await take(self._session, source.schema, contents=True, without=frozenset(without))
+            without = {str(row["n"]) for row in rows} - self._platform_names
+        return await read_snapshot(
+            self._session, source.schema, contents=True, without=frozenset(without)
+        )
 
     def _note(self, source: Source, script: Script, fault: Fault, why: str) -> None:
-        self.result.findings.append(Finding(source.name, script.place, fault, why))
+        self.result.findings.append(Finding(source.name, script.path, fault, why))
 
-    def _stop_behind(self, failed: Source, position: int) -> None:
-        behind = [*failed.scripts[position:]]
+    def _note_not_reached(self, failed: Source, position: int) -> None:
+        later = [*failed.scripts[position:]]
         if failed is self._sources[0]:
-            behind += self._sources[1].scripts
-        self.result.not_reached = [script.filename for script in behind]
+            later += self._sources[1].scripts
+        self.result.not_reached = [script.filename for script in later]
 
 
-def _words(error: MigratorError) -> str:
-    if error.exit_code not in _OF_THE_FILE:
+def _message(error: MigratorError) -> str:
+    if error.exit_code not in _FILE_ERRORS:
         raise error
     return str(error.detail).split("\nCorrect the file")[0]

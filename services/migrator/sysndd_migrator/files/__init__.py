@@ -1,1 +1,1 @@
-"""Migration files: reading, splitting, directives, and the units that commit together."""
+"""Migration files: statements, units, directives, and what makes a file ambiguous."""

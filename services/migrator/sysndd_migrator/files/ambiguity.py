@@ -1,14 +1,15 @@
-"""Statements that are well-formed to the splitter and still don't mean what they say.
+"""Statements that the splitter can read, but that different readers understand differently.
 
-The client acts on some words itself instead of sending them, and some settings change how the
-rest of the file would be read. Either way the file means different things to different readers,
-so it is refused.
+A client executes some words itself instead of sending them, and some settings change how the rest
+of the file is read. Such a file is refused.
 """
 
 import re
 
-# Commands of the mariadb and mysql clients (`help` lists them). `use` and `delimiter` are treated
-# apart: the first is SQL as well, the second is the splitter's own.
+from sysndd_migrator.files.lexing import EXECUTABLE_PREFIX, LEXING_MODES, empty_strings
+
+# Commands of the mariadb and mysql clients (`help` lists them), without `use`, which is SQL as
+# well, and `delimiter`, which the splitter handles.
 _CLIENT_COMMANDS = frozenset(
     [
         "?",
@@ -41,15 +42,9 @@ _CLIENT_COMMANDS = frozenset(
     ]
 )
 
-# Modes that change what a quote or a backslash is, and the combinations that contain one.
-_LEXING_MODES = frozenset(
-    ["ANSI", "ANSI_QUOTES", "DB2", "MAXDB", "MSSQL", "NO_BACKSLASH_ESCAPES", "ORACLE", "POSTGRESQL"]
-)
-# Character sets in which a byte of a multi-byte character can look like a quote or a backslash.
+# Character sets in which a byte of a multi-byte character can equal a quote or a backslash.
 _LEXING_CHARSETS = frozenset(["big5", "cp932", "gb18030", "gbk", "sjis"])
 
-_QUOTED = re.compile(r"'[^'\\]*(?:\\.[^'\\]*)*'|\"[^\"\\]*(?:\\.[^\"\\]*)*\"", re.DOTALL)
-_EXECUTABLE_PREFIX = re.compile(r"\A/\*M?!\d*\s*")
 _ASSIGNS_SQL_MODE = re.compile(
     r"\bset\b(?:(?!;).)*?(?<![\w$])`?sql_mode`?\s*:?=", re.IGNORECASE | re.DOTALL
 )
@@ -58,22 +53,22 @@ _ASSIGNS_CHARSET = re.compile(
     r"\s*['\"]?(\w+)",
     re.IGNORECASE | re.DOTALL,
 )
-_STORED_PROGRAM = re.compile(
+_COMPOUND = re.compile(
     r"\A(?:create|alter|begin|if|loop|while|repeat|for|case|declare|\[?\w+\s*:)", re.IGNORECASE
 )
 
 
 def reason_to_refuse(canonical: str, delimiter: str) -> str | None:
-    """Say why a statement can't be sent as it stands.
+    """Return why a statement cannot be sent as it is.
 
     Args:
-        canonical: the statement without comments and with single blanks.
-        delimiter: the delimiter in force where it ends.
+        canonical: The statement without comments and with single spaces.
+        delimiter: The delimiter at its end.
 
     Returns:
-        One sentence, or None when the statement is unambiguous.
+        One sentence, or None if the statement is unambiguous.
     """
-    plain = _EXECUTABLE_PREFIX.sub("", canonical)
+    plain = EXECUTABLE_PREFIX.sub("", canonical)
     words = plain.split(None, 2)
     first = words[0].lower() if words else ""
     if first in _CLIENT_COMMANDS and plain == canonical:
@@ -83,16 +78,12 @@ def reason_to_refuse(canonical: str, delimiter: str) -> str | None:
     return _sql_mode(first, plain) or _charset(first, plain) or _several(plain, delimiter)
 
 
-def _without_strings(text: str) -> str:
-    return _QUOTED.sub("''", text)
-
-
 def _sql_mode(first: str, plain: str) -> str | None:
     if first not in {"set", "create", "alter", "begin"} or "sql_mode" not in plain.lower():
         return None
-    if not _ASSIGNS_SQL_MODE.search(_without_strings(plain)):
+    if not _ASSIGNS_SQL_MODE.search(empty_strings(plain)):
         return None
-    modes = {word.upper() for word in re.findall(r"\w+", plain)} & _LEXING_MODES
+    modes = {word.upper() for word in re.findall(r"\w+", plain)} & LEXING_MODES
     if not modes:
         return None
     return f"sql_mode {', '.join(sorted(modes))} changes how the rest of the file is read"
@@ -108,10 +99,10 @@ def _charset(first: str, plain: str) -> str | None:
 
 
 def _several(plain: str, delimiter: str) -> str | None:
-    # Under another delimiter a semicolon belongs into the body of a stored program. Anywhere else
-    # the client would send several statements as one, which can't be recorded one by one.
-    if delimiter == ";" or ";" not in plain or _STORED_PROGRAM.match(plain):
+    # Under another delimiter, a semicolon belongs to the body of a routine. Elsewhere the client
+    # would send several statements as one, which cannot be recorded one by one.
+    if delimiter == ";" or ";" not in plain or _COMPOUND.match(plain):
         return None
-    if ";" not in _without_strings(plain).rstrip("; \n"):
+    if ";" not in empty_strings(plain).rstrip("; \n"):
         return None
     return f"several statements under DELIMITER {delimiter}; end each with it, or set DELIMITER ;"

@@ -1,7 +1,8 @@
-"""What a file says to the migrator in comments of its own line between statements.
+"""Directives: comments on separate lines between statements that the migrator reads.
 
-- ``-- expect: no-op``: it is all right when the file finds its work done already.
-- ``-- assert: SELECT …``: must answer a row without NULL, 0 or an empty text once the file has run.
+- ``-- expect: no-op``: the file may find its work done already.
+- ``-- assert: SELECT …``: after the file, the query must return a row without NULL, 0 or an empty
+  text.
 """
 
 import re
@@ -12,12 +13,12 @@ from sysndd_migrator.errors import AmbiguousFile
 from sysndd_migrator.files.splitter import Statement, split
 
 _LINE = re.compile(rb"^[ \t]*--[ \t]+(assert|expect)[ \t]*:[ \t]*([^\r\n]*)", re.MULTILINE)
-_QUESTION = re.compile(r"(?:select|with)\b", re.IGNORECASE)
+_QUERY = re.compile(r"(?:select|with)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """A postcondition: the line it stands on, from 1, and the query."""
+    """A postcondition: its line, from 1, and the query."""
 
     line: int
     sql: str
@@ -25,27 +26,27 @@ class Assertion:
 
 @dataclass(frozen=True, slots=True)
 class Directives:
-    """What a file asks for.
+    """The directives of a file.
 
     Attributes:
-        assertions: its postconditions, in order.
-        no_op: whether it may change nothing.
+        assertions: Its postconditions, in order.
+        no_op: Whether it may change nothing.
     """
 
     assertions: tuple[Assertion, ...] = ()
     no_op: bool = False
 
 
-def read_directives(data: bytes, statements: Sequence[Statement], place: str) -> Directives:
+def read_directives(data: bytes, statements: Sequence[Statement], path: str) -> Directives:
     """Read the directives of a file.
 
     Args:
-        data: its bytes.
-        statements: its statements; what stands inside one of them is not a directive.
-        place: its name for messages.
+        data: Content of the file.
+        statements: Its statements; text inside them is not a directive.
+        path: Path of the file, for messages.
 
     Raises:
-        AmbiguousFile: a directive that can't be followed, with its line.
+        AmbiguousFile: A directive is invalid; contains its line.
     """
     assertions: list[Assertion] = []
     no_op = False
@@ -56,16 +57,18 @@ def read_directives(data: bytes, statements: Sequence[Statement], place: str) ->
         column = match.start(1) - match.start() + 1
         text = match[2].decode("utf-8").strip()
         if match[1] == b"assert":
-            assertions.append(Assertion(line, _question(text, place, line, column)))
+            assertions.append(Assertion(line, _query(text, path, line, column)))
         elif text.lower() == "no-op":
             no_op = True
         else:
-            raise AmbiguousFile(place, line, column, "the only thing to expect is: no-op")
+            raise AmbiguousFile(path, line, column, "expect: must be followed by no-op")
     return Directives(tuple(assertions), no_op)
 
 
-def _question(text: str, place: str, line: int, column: int) -> str:
-    found = split(text.encode(), place) if text else ()
-    if len(found) != 1 or not _QUESTION.match(found[0].canonical):
-        raise AmbiguousFile(place, line, column, "assert: takes one SELECT on the same line")
+def _query(text: str, path: str, line: int, column: int) -> str:
+    found = split(text.encode(), path) if text else ()
+    if len(found) != 1 or not _QUERY.match(found[0].canonical):
+        raise AmbiguousFile(
+            path, line, column, "assert: must be followed by one SELECT on the same line"
+        )
     return found[0].text

@@ -1,17 +1,16 @@
-"""Statements that reach beyond the schema their file belongs to.
+"""Statements that reach beyond the schema of their file.
 
-Such a statement can't be tried out in a scratch schema: it would change the live one, or the
-server. It also breaks a restore, which loads the dump into a schema of another name.
+They cannot be run in a scratch schema, because they would change the live schema or the server.
+They also break a restore, which loads the dump into a schema with another name.
 """
 
 import re
 from collections.abc import Iterable
 
-from sysndd_core.db.database import Row
-from sysndd_migrator.files.literals import mask_literals
+from sysndd_core.db.schema_version import QueryRunner
+from sysndd_migrator.files.lexing import mask_literals
 from sysndd_migrator.files.splitter import Statement
 from sysndd_migrator.files.units import Kind, kind_of
-from sysndd_migrator.server.session import Session
 
 _READABLE = frozenset({"information_schema", "performance_schema"})
 _SERVER_WIDE = re.compile(
@@ -22,26 +21,24 @@ _SERVER_WIDE = re.compile(
     r"(?:user|role|server|tablespace|logfile|resource|database|schema)\b)",
     re.IGNORECASE,
 )
-# In these, and in what sets a variable, a string may become a statement.
+# In these, and where a variable is set, a string may become a statement.
 _DYNAMIC = re.compile(r"\b(?:prepare|execute)\b", re.IGNORECASE)
 _USE = re.compile(r"\Ause\b", re.IGNORECASE)
 _QUALIFIED = re.compile(r"(?<![\w$.@`])(?:`((?:[^`]|``)+)`|([A-Za-z_$][\w$]*))\s*\.\s*[`\w]")
 
 
-async def other_schemas(session: Session) -> frozenset[str]:
+async def other_schemas(runner: QueryRunner) -> frozenset[str]:
     """Return the names, in lower case, that a qualified name must not start with."""
-    rows: list[Row] = await session.fetch_all(
-        "SELECT schema_name AS n FROM information_schema.schemata"
-    )
+    rows = await runner.fetch_all("SELECT schema_name AS n FROM information_schema.schemata")
     return frozenset(str(row["n"]).lower() for row in rows) - _READABLE
 
 
 def reaches_outside(statement: Statement, schemas: Iterable[str]) -> str | None:
-    """Say what a statement touches besides its own schema.
+    """Describe what a statement affects outside its own schema.
 
     Args:
-        statement: one statement.
-        schemas: names of schemas, in lower case. Text in strings counts where it may become a
+        statement: One statement.
+        schemas: Names of schemas, in lower case. Text in strings counts where it may become a
             prepared statement, which names its table there.
 
     Returns:
@@ -49,7 +46,7 @@ def reaches_outside(statement: Statement, schemas: Iterable[str]) -> str | None:
     """
     text = statement.plain
     if kind_of(statement) is not Kind.SESSION and not _DYNAMIC.search(text):
-        text = mask_literals(text)  # a link in a row's text looks like a qualified name
+        text = mask_literals(text)  # a link in the text of a row resembles a qualified name
     if _SERVER_WIDE.match(text):
         return "changes the server, not only this schema"
     if _USE.match(text):

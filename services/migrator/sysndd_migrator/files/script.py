@@ -15,23 +15,23 @@ from sysndd_migrator.files.units import Unit, uncommitted, units_of
 
 @dataclass(frozen=True)
 class Script:
-    """One file as it is on the disk now.
+    """A file as it is on disk.
 
     Attributes:
-        number: what orders it.
-        filename: its name, as recorded in the ledger.
-        place: how to show it to a person, with its directory.
-        data: its bytes.
+        number: Its number, which defines the order.
+        filename: Its name, as recorded in the ledger.
+        path: Its path, for messages.
+        data: Its content.
     """
 
     number: int
     filename: str
-    place: str
+    path: str
     data: bytes
 
     @cached_property
     def checksum(self) -> str:
-        """``sha256:…`` of the text, without regard to line endings and byte order mark."""
+        """``sha256:…`` of the text, independent of line endings and byte order mark."""
         return checksum(self.data)
 
     @cached_property
@@ -39,16 +39,16 @@ class Script:
         """The statements.
 
         Raises:
-            AmbiguousFile: the file is ambiguous.
+            AmbiguousFile: The file is ambiguous.
         """
-        return split(self.data, self.place)
+        return split(self.data, self.path)
 
     @cached_property
     def _unit_hashes(self) -> dict[int, str]:
         return {}
 
     def unit_hash(self, unit: Unit) -> str:
-        """Return 64 hexadecimal digits over the text of a unit's statements."""
+        """Return the hash of a unit's statements: 64 hexadecimal digits."""
         known = self._unit_hashes.get(unit.first)
         if known is None:
             known = statements_checksum(unit.statements).removeprefix("sha256:")
@@ -57,30 +57,30 @@ class Script:
 
     @cached_property
     def statements_checksum(self) -> str:
-        """``sha256:…`` of the statements alone: comments and blanks don't count."""
+        """``sha256:…`` of the statements, independent of comments and whitespace."""
         return statements_checksum(self.statements)
 
     @cached_property
     def directives(self) -> Directives:
-        """What it asks for in comments: postconditions, and whether it may change nothing.
+        """The directives: postconditions, and whether the file may change nothing.
 
         Raises:
-            AmbiguousFile: the file is ambiguous, or a directive can't be followed.
+            AmbiguousFile: The file is ambiguous, or a directive is invalid.
         """
-        return read_directives(self.data, self.statements, self.place)
+        return read_directives(self.data, self.statements, self.path)
 
     @cached_property
     def units(self) -> tuple[Unit, ...]:
         """The statements, grouped by how they commit.
 
         Raises:
-            AmbiguousFile: the file is ambiguous, or leaves a transaction open.
+            AmbiguousFile: The file is ambiguous, or leaves a transaction open.
         """
         units = tuple(units_of(self.statements))
         opened = uncommitted(units)
         if opened is not None:
             raise AmbiguousFile(
-                self.place, opened.line, opened.column, "this transaction is never committed"
+                self.path, opened.line, opened.column, "this transaction is never committed"
             )
         return units
 
@@ -98,9 +98,9 @@ def read_bytes(path: Path) -> bytes:
     """Read a file.
 
     Raises:
-        InputUnreadable: it can't be.
+        InputUnreadable: The file cannot be read.
     """
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputUnreadable(f"{path} can't be read: {error.strerror}.") from error
+        raise InputUnreadable(f"{path} cannot be read: {error.strerror}.") from error

@@ -1,4 +1,4 @@
-"""The two schemas and the files that each of them is made from."""
+"""The two schemas, and the files that create each of them."""
 
 from dataclasses import dataclass
 from importlib import resources
@@ -12,13 +12,13 @@ from sysndd_migrator.files.script import Script, read_bytes
 
 @dataclass(frozen=True)
 class Source:
-    """One schema and the files it is made from.
+    """One schema and its files.
 
     Attributes:
         name: ``platform`` or ``application``.
-        schema: name of the schema on the server.
-        scripts: the files in numeric order.
-        directory: what the listing found, with duplicates and strangely named files.
+        schema: Name of the schema on the server.
+        scripts: The files in numeric order.
+        directory: The listing of the directory, with duplicates and ignored files.
     """
 
     name: str
@@ -31,11 +31,11 @@ def read_sources(settings: DatabaseSettings, directory: Path) -> tuple[Source, S
     """Read the platform's files from the package and the application's from the directory.
 
     Args:
-        settings: the names of the schemas.
-        directory: the application's migrations.
+        settings: Names of the schemas.
+        directory: The application's migrations.
 
     Raises:
-        InputUnreadable: the directory or a file can't be read.
+        InputUnreadable: The directory or a file cannot be read.
     """
     with resources.as_file(resources.files("sysndd_migrator") / "platform") as packaged:
         platform = _read_source("platform", settings.ops_name, packaged, "platform/")
@@ -47,7 +47,8 @@ def _read_source(name: str, schema: str, directory: Path, shown: str) -> Source:
         listed = list_migrations(directory)
     except OSError as error:
         raise InputUnreadable(
-            f"The directory {directory} can't be read: {error.strerror}. Set MIGRATIONS_DIR or --dir."
+            f"The directory {directory} cannot be read: {error.strerror}. Set MIGRATIONS_DIR or "
+            "--dir."
         ) from error
     return Source(name, schema, tuple(_script(file, shown) for file in listed.files), listed)
 

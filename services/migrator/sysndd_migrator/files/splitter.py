@@ -1,17 +1,17 @@
-"""Cuts an SQL file into the statements the command-line client would send, or refuses it.
+"""Splits an SQL file into the statements that the command-line client would send, or refuses it.
 
-One strict state machine with the rules of ``mariadb`` and ``mysql`` reading a file in batch mode
-(the functions ``read_and_execute`` and ``add_line`` of their source, ``client/mysql.cc``):
+One strict state machine with the rules of ``mariadb`` and ``mysql`` in batch mode (the functions
+``read_and_execute`` and ``add_line`` of their source, ``client/mysql.cc``):
 
-- a statement ends at the delimiter, which ``DELIMITER x`` at the start of a line changes;
-- quotes hide the delimiter; a backslash escapes inside ``'…'`` and ``"…"``, not inside backticks;
-- ``#``, ``-- `` (a blank after it, or a row of dashes before a statement) and ``/* … */`` are comments
-  and don't nest; ``/*! … */`` and ``/*M! … */`` are code;
-- a last statement may lack its delimiter.
+- A statement ends at the delimiter, which ``DELIMITER x`` at the start of a line changes.
+- Quotes hide the delimiter; a backslash escapes inside ``'…'`` and ``"…"``, not inside backticks.
+- ``#``, ``-- `` (followed by whitespace, or a row of dashes before a statement) and ``/* … */`` are
+  comments and do not nest; ``/*! … */`` and ``/*M! … */`` are code.
+- The last statement may lack its delimiter.
 
-Where the client guesses, drops text or acts on its own instead of sending SQL, the file is
-refused with its position. What is between the statements is only blanks, comments, delimiters
-and ``DELIMITER`` lines, so slices and gaps together are the file, byte for byte.
+Where the client guesses, drops text or acts itself instead of sending SQL, the file is refused,
+with the position. Between the statements there are only whitespace, comments, delimiters and
+``DELIMITER`` lines, so slices and gaps together are the file, byte for byte.
 """
 
 import re
@@ -20,15 +20,15 @@ from functools import cached_property, lru_cache
 
 from sysndd_migrator.errors import AmbiguousFile
 from sysndd_migrator.files.ambiguity import reason_to_refuse
+from sysndd_migrator.files.lexing import EXECUTABLE_PREFIX
 
 BOM = b"\xef\xbb\xbf"
-_EXECUTABLE_PREFIX = re.compile(r"\A/\*M?!\d*\s*")
 
-# The client keeps the delimiter in a buffer of 16 bytes.
+# The client stores the delimiter in a buffer of 16 bytes.
 _LONGEST_DELIMITER = 15
 
-# Words of code with single blanks between them, which is most of a file: nothing in them can start
-# anything, nor be the command DELIMITER. (It only saves time: the rules below would take them too.)
+# Words of code with single spaces between them, which is most of a file: none of them can start a
+# quote, a comment or DELIMITER. (This only saves time; the rules below accept them as well.)
 _WORDS = rb"[(),.=<>0-9A-CE-Za-ce-z_][(),.=<>0-9A-Za-z_]*"
 _PLAIN_WORDS = re.compile(_WORDS + rb"(?: " + _WORDS + rb")*(?=[ \t\n\r;'\"`/#-]|\Z)")
 _BLANKS = re.compile(rb"[ \t\n\v\f\r]+")
@@ -49,10 +49,10 @@ _WORD = re.compile(rb"[0-9A-Za-z_\x80-\xff]")
 _DASHES_ALONE = re.compile(rb"-{2,}(?=[ \t\r\n\v\f]|\Z)")
 _COMMENT_START = re.compile(rb"-|#|/\*")
 _EXECUTABLE_COMMENT = re.compile(rb"/\*M?!")
-# Inside a comment the client skips the two bytes of /* and so misses the end in /*/; after /*! it
-# misses the first end of the line. The server sees both ends.
+# Inside a comment, the client skips the two bytes of /* and so misses the end in /*/; after /*! it
+# misses the first line end. The server recognizes both.
 _CONFUSING_IN_COMMENT = re.compile(rb"/\*(?:/|M?!)")
-# A new delimiter is nearly always punctuation; a column that is called delimiter has a type after it.
+# A new delimiter is nearly always punctuation; a column named delimiter is followed by a type.
 _STRAY_DELIMITER = re.compile(
     rb"delimiter[ \t]+([;$/|!@%^&~+:<>?*]+)[ \t\r]*(?:\n|\Z)", re.IGNORECASE
 )
@@ -63,14 +63,14 @@ class Statement:
     """One statement of a file.
 
     Attributes:
-        text: what is sent; the slice ``[start:end]`` of the file with CRLF turned into LF, as the
-            client does.
-        start: offset of its first byte in the file, the byte order mark counted.
-        end: offset behind its last byte.
-        line: number of the line it starts on, from 1.
-        column: number of its first character in that line, from 1.
-        canonical: the text without comments and with single blanks: what must not change once
-            the statement was applied.
+        text: Text that is sent: the slice ``[start:end]`` of the file with CRLF replaced by LF, as
+            the client does.
+        start: Offset of its first byte in the file, byte order mark included.
+        end: Offset after its last byte.
+        line: Line on which it starts, from 1.
+        column: First character in that line, from 1.
+        canonical: Text without comments and with single spaces, which must not change after the
+            statement was applied.
     """
 
     text: str
@@ -83,27 +83,27 @@ class Statement:
     @cached_property
     def plain(self) -> str:
         """The canonical text without a leading ``/*!50000``."""
-        return _EXECUTABLE_PREFIX.sub("", self.canonical).removesuffix("*/").strip()
+        return EXECUTABLE_PREFIX.sub("", self.canonical).removesuffix("*/").strip()
 
 
 def split(data: bytes, name: str = "<sql>") -> tuple[Statement, ...]:
-    """Cut a file into its statements.
+    """Split a file into its statements.
 
     Args:
-        data: the whole file, UTF-8.
-        name: name of the file for messages.
+        data: The whole file, UTF-8.
+        name: Name of the file, for messages.
 
     Returns:
-        The statements in their order.
+        The statements in order.
 
     Raises:
-        AmbiguousFile: the file is ambiguous; says where and why.
+        AmbiguousFile: The file is ambiguous; contains position and reason.
     """
     return _Splitter(data, name).run()
 
 
 class _Splitter:
-    """The state: a position, the delimiter, and the statement that is open, if one is."""
+    """The state: a position, the delimiter, and the open statement, if any."""
 
     def __init__(self, data: bytes, name: str) -> None:
         self.data = data
@@ -135,7 +135,7 @@ class _Splitter:
             raise self._refused(0, "the file is UTF-16; save it as UTF-8")
         nul = self.data.find(b"\0")
         if nul >= 0:
-            raise self._refused(nul, "there is a NUL byte")
+            raise self._refused(nul, "the file contains a NUL byte")
         try:
             self.data.decode("utf-8")
         except UnicodeDecodeError as error:
@@ -176,7 +176,7 @@ class _Splitter:
         self.position = self.last = end
 
     def _at_delimiter_line(self) -> bool:
-        # Most statements don't start with a d: look at one byte before running the expression.
+        # Most statements do not start with a d, so one byte is checked before the expression.
         if self.first is not None or self.data[self.position] | 0x20 != 0x64:
             return False
         return _DELIMITER_LINE.match(self.data, self.position) is not None
@@ -191,18 +191,16 @@ class _Splitter:
         assert line is not None
         argument = _DELIMITER_ARGUMENT.match(line[1])
         if argument is None:
-            raise self._refused(
-                at, "DELIMITER takes one word, the new delimiter, and nothing after it"
-            )
+            raise self._refused(at, "DELIMITER must be followed by one word, the new delimiter")
         self.delimiter = self._checked_delimiter(argument[1], at)
         self.position = line.end()
 
     def _checked_delimiter(self, word: bytes, at: int) -> bytes:
         shown = word.decode()
         if re.search(rb"""['"`\\]""", word):
-            raise self._refused(at, f"the delimiter {shown} holds a quote or a backslash")
+            raise self._refused(at, f"the delimiter {shown} contains a quote or a backslash")
         if re.search(rb"#|--|/\*|\*/", word):
-            raise self._refused(at, f"the delimiter {shown} can be taken for a comment")
+            raise self._refused(at, f"the delimiter {shown} can be read as a comment")
         if len(word) > _LONGEST_DELIMITER:
             raise self._refused(at, f"a delimiter has at most {_LONGEST_DELIMITER} bytes")
         return word
@@ -217,17 +215,15 @@ class _Splitter:
     def _end_statement(self) -> None:
         at, end = self.position, self.position + len(self.delimiter)
         if self.executable is not None:
-            raise self._refused(
-                at, "the delimiter stands inside /*! … */ and would cut the comment in two"
-            )
+            raise self._refused(at, "the delimiter is inside /*! … */ and would split the comment")
         if self._joins_words(at, at) or self._joins_words(end, end):
-            raise self._refused(at, f"the delimiter {self.delimiter.decode()} stands inside a word")
+            raise self._refused(at, f"the delimiter {self.delimiter.decode()} is inside a word")
         if self.first is not None:
             self._finish_statement()
         self.position = end
 
     def _joins_words(self, end: int, start: int) -> bool:
-        """Tell whether a word ends at one offset and a word starts at the other."""
+        """Return whether a word ends at one offset and a word starts at the other."""
         if end == 0 or start >= len(self.data):
             return False
         return bool(_WORD.match(self.data, end - 1) and _WORD.match(self.data, start))
@@ -245,12 +241,12 @@ class _Splitter:
                 return True
             raise self._refused(
                 self.position,
-                "MariaDB's client drops this line and MySQL's sends it; put a blank after --",
+                "MariaDB's client drops this line and MySQL's sends it; write a space after --",
             )
         if _COMMENT_START.match(self.data, self.position + 2):
-            # What the client drops behind the dashes leaves a comment to the server.
+            # The client drops the text after the dashes, and the server gets the rest as a comment.
             raise self._refused(
-                self.position, "a comment that starts with -- needs a blank after it"
+                self.position, "a comment that starts with -- needs a space after it"
             )
         return False
 
@@ -283,13 +279,13 @@ class _Splitter:
         if self._joins_words(at, end + 2) and self.data[end + 2] >= 0x80:
             raise self._refused(at, "the client drops this comment and joins the words around it")
         if self.data.startswith(b"/*+", at) and self.first is not None:
-            self._take(end + 2)  # optimizer hints mean something: they belong to the checksum
+            self._take(end + 2)  # optimizer hints have an effect, so they are part of the checksum
         else:
             self._gap(end + 2)
 
     def _close_executable_comment(self) -> None:
         if self.data.startswith(b"*/*", self.position):
-            raise self._refused(self.position, "the client reads a comment's start in */*")
+            raise self._refused(self.position, "the client reads the start of a comment in */*")
         self.executable = None
         self._take(self.position + 2)
 
@@ -309,9 +305,9 @@ class _Splitter:
         if control := _CONTROL.match(self.data, at):
             raise self._refused(at, f"there is a control character (0x{control[0].hex()})")
         if self.data.startswith(BOM, at):
-            raise self._refused(at, "there is a byte order mark in the middle of the file")
+            raise self._refused(at, "there is a byte order mark inside the file")
         if self.data.startswith(b"*/", at) and not self.data.startswith(b"*/*", at):
-            raise self._refused(at, "*/ closes no comment (comments don't nest)")
+            raise self._refused(at, "*/ closes no comment (comments do not nest)")
         self._refuse_misplaced_delimiter_command(at)
         run = _code_run(self.delimiter[:1]).match(self.data, at)
         end = run.end() if run else at + 1
@@ -324,7 +320,7 @@ class _Splitter:
             raise self._refused(
                 quote.start(),
                 f"{quote[0].decode('utf-8', 'replace')} starts a quoted text on MySQL 9 and is a "
-                "name on MariaDB; was DELIMITER forgotten?",
+                "name on MariaDB; is a DELIMITER missing?",
             )
 
     def _refuse_misplaced_delimiter_command(self, at: int) -> None:
@@ -336,11 +332,9 @@ class _Splitter:
         start_of_line = self.data.rfind(b"\n", 0, at) + 1
         alone = not self.data[start_of_line:at].strip()
         if command and (alone or command[1] not in {b";", self.delimiter}):
-            raise self._refused(
-                at, "DELIMITER in the middle of a statement; end the statement before it"
-            )
+            raise self._refused(at, "DELIMITER inside a statement; end the statement before it")
         if self.data[at - 1 : at] in {b"\n", b"/"}:
-            # The client takes it for its command, and joins this line and the next into one.
+            # The client reads it as its command, and joins this line and the next.
             raise self._refused(at, "a line of a statement starts with DELIMITER; indent it")
 
     def _finish_statement(self) -> None:
@@ -358,7 +352,7 @@ class _Splitter:
         before = self.data[start_of_line:offset].removeprefix(BOM if start_of_line == 0 else b"")
         if offset < self.counted:
             self.counted = self.lines_counted = 0
-        # Counted on from the last place: from the start each time, a long file would take minutes.
+        # Counting from the start each time would take minutes for a long file.
         self.lines_counted += self.data.count(b"\n", self.counted, offset)
         self.counted = offset
         return self.lines_counted + 1, len(before.decode("utf-8", "replace")) + 1
@@ -370,6 +364,6 @@ class _Splitter:
 
 @lru_cache(maxsize=32)
 def _code_run(first_of_delimiter: bytes) -> re.Pattern[bytes]:
-    """Match a run of bytes that can't start anything of interest under this delimiter."""
+    """Match a run of bytes without special meaning under this delimiter."""
     special = re.escape(b"'\"`#-/*\\ \t\n\v\f\r\xef" + first_of_delimiter)
     return re.compile(rb"[^\x00-\x08\x0e-\x1f\x7f" + special + rb"]+")

@@ -1,14 +1,14 @@
-"""What must be run, recorded and, after a kill, judged as one.
+"""Units: the statements of a file that are run, recorded and, after a kill, resumed together.
 
-The server commits on its own at each change of a definition; rows can share a transaction with
-their record. So a file is cut into units that are either done and recorded, or not done:
+The server commits at each change of a definition, but rows can share a transaction with their
+record. So a file is divided into units that are either done and recorded, or not done:
 
-- ``definition``: one statement that commits by itself (CREATE, ALTER, GRANT, …). Killed in the
-  middle, only the schema tells whether it happened.
-- ``data``: INSERT, UPDATE, … in a row: one transaction together with their record.
-- ``transaction``: from START TRANSACTION to COMMIT as the file wrote it.
-- ``tables_locked``: from LOCK TABLES to UNLOCK TABLES; can't share a transaction with anything.
-- ``opaque``: may do either (CALL, EXECUTE, …): run in a transaction, judged like a definition.
+- ``definition``: one statement that commits by itself (CREATE, ALTER, GRANT, …). If it is killed,
+  only the schema shows whether it was done.
+- ``data``: consecutive INSERT, UPDATE, …: one transaction together with their record.
+- ``transaction``: from START TRANSACTION to COMMIT, as in the file.
+- ``tables_locked``: from LOCK TABLES to UNLOCK TABLES; cannot share a transaction with its record.
+- ``opaque``: may do either (CALL, EXECUTE, …): run in a transaction, checked like a definition.
 - ``session``: changes this connection only (SET, PREPARE, …): repeated when a file is resumed.
 """
 
@@ -36,9 +36,9 @@ class Unit:
     """Statements that are recorded together.
 
     Attributes:
-        kind: how they commit.
-        first: position of the first of them in the file, from 1.
-        statements: the statements.
+        kind: How they commit.
+        first: Position of the first statement in the file, from 1.
+        statements: The statements.
     """
 
     kind: Kind
@@ -100,14 +100,14 @@ def kind_of(statement: Statement) -> Kind:
 
 
 def units_of(statements: Iterable[Statement]) -> Iterator[Unit]:
-    """Cut a file's statements into units, in order."""
+    """Group a file's statements into units, in order."""
     gathered: list[Statement] = []
     first = 1
     gathering: Kind | None = None
     for position, statement in enumerate(statements, start=1):
         text, kind = statement.plain, kind_of(statement)
         if gathering is Kind.TRANSACTION and kind is Kind.DEFINITION:
-            # The server commits here by itself; what follows is no longer in the transaction.
+            # The server commits here, so the following statements are outside the transaction.
             yield Unit(gathering, first, tuple(gathered))
             gathered, gathering = [], None
         if gathering is Kind.DATA and (kind is not Kind.DATA or _starts_block(text)):
@@ -117,7 +117,7 @@ def units_of(statements: Iterable[Statement]) -> Iterator[Unit]:
             first = position
             gathering = _starts_block(text) or kind
         gathered.append(statement)
-        if gathering is Kind.DATA or _block_goes_on(gathering, text):
+        if gathering is Kind.DATA or _block_continues(gathering, text):
             continue
         yield Unit(gathering, first, tuple(gathered))
         gathered, gathering = [], None
@@ -131,20 +131,20 @@ def _starts_block(text: str) -> Kind | None:
     return Kind.TABLES_LOCKED if _LOCK.match(text) else None
 
 
-def _block_goes_on(gathering: Kind, text: str) -> bool:
+def _block_continues(gathering: Kind, text: str) -> bool:
     if gathering is Kind.TRANSACTION:
         return not _END.match(text)
     return gathering is Kind.TABLES_LOCKED and not _UNLOCK.match(text)
 
 
 def ends_transaction(statement: Statement) -> str | None:
-    """Return ``commit`` or ``rollback`` when the statement ends a transaction."""
+    """Return ``commit`` or ``rollback`` if the statement ends a transaction."""
     text = statement.plain
     return text.split(None, 1)[0].lower() if _END.match(text) else None
 
 
 def uncommitted(units: Iterable[Unit]) -> Statement | None:
-    """Return the statement that opens a transaction which a file never ends, or None."""
+    """Return the statement that opens a transaction which the file does not end, or None."""
     last: Unit | None = None
     for unit in units:
         last = unit
@@ -154,5 +154,5 @@ def uncommitted(units: Iterable[Unit]) -> Statement | None:
 
 
 def uses_temporary_tables(statements: Iterable[Statement]) -> bool:
-    """Tell whether rows of this file may live in tables that end with the connection."""
+    """Return whether the file uses tables that end with the connection."""
     return any(_TEMPORARY.match(statement.plain) for statement in statements)

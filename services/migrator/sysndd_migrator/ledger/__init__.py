@@ -1,1 +1,1 @@
-"""What is recorded: the ledger, the journal, and where each file stands."""
+"""Ledger and journal: what was applied, and how each file compares with it."""

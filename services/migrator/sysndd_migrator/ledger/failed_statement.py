@@ -1,4 +1,4 @@
-"""The statement that stopped a file: what the journal keeps of it, and ``--json`` prints."""
+"""The statement that stopped a file, as the journal stores it and ``--json`` prints it."""
 
 from dataclasses import dataclass
 
@@ -7,15 +7,15 @@ LONGEST_SQL = 400
 
 @dataclass(frozen=True, slots=True)
 class FailedStatement:
-    """Which statement the server rejected, and why.
+    """The statement that the server rejected, and why.
 
     Attributes:
-        line: in the file, from 1.
-        statement: its position in the file, from 1.
-        sql: its text on one line, shortened.
-        errno: the server's error number.
-        error: the server's message.
-        resume_at: the position at which ``resolve --from-statement`` resumes.
+        line: Line in the file, from 1.
+        statement: Position in the file, from 1.
+        sql: Text on one line, shortened.
+        errno: The server's error number.
+        error: The server's message.
+        resume_at: Position at which ``resolve --from-statement`` resumes.
     """
 
     line: int

@@ -1,8 +1,8 @@
 """``migration_journal`` in the platform schema: each unit of a run, begun and finished.
 
-Written before a statement is sent and after it was answered, so that a run that was killed can be
-finished. Only rows with the ``run_id`` of the ledger's own row count: a restored application
-schema brings back an older ledger, and then a fresh run starts from the first statement.
+Written before a unit is sent and after it is done, so that a killed run can be resumed. Only rows
+with the ``run_id`` of the ledger's row count: a restored application schema has an older ledger,
+and then a new run starts at the first statement.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from dataclasses import astuple, dataclass
 
 import pymysql.err
 
+from sysndd_core.sql.identifiers import qualified_name
 from sysndd_migrator.files.script import Script
 from sysndd_migrator.files.units import Unit
 from sysndd_migrator.ledger.failed_statement import FailedStatement
@@ -24,7 +25,6 @@ from sysndd_migrator.server.session import (
 
 TABLE = "migration_journal"
 
-_UNKNOWN_COLUMN = 1054
 _NAMES = (
     *("run_id", "position", "schema_name", "filename", "last_position", "of_statements"),
     *("statements_hash", "line", "kind"),
@@ -37,13 +37,13 @@ _FAILED = (
 _LONGEST_OBJECTS = 500
 _LONGEST_ERROR = 4000
 
-UnitNames = tuple[str | int, ...]
-"""What of a unit's row is known before it is sent, from ``Journal.row_of``."""
+UnitColumns = tuple[str | int, ...]
+"""Columns of a unit's row that are known before it is sent, from ``Journal.unit_columns``."""
 
 
 @dataclass(frozen=True, slots=True)
 class JournalRow:
-    """One unit of a run: where it starts, and the schema before it."""
+    """One unit of a run: its position, and the hash of the definitions before it."""
 
     position: int
     kind: str
@@ -57,31 +57,31 @@ class Journal:
     """The journal in one platform schema.
 
     Args:
-        session: the connection that holds the lock.
-        platform: name of the platform schema.
+        session: The connection that holds the lock.
+        platform: Name of the platform schema.
     """
 
     def __init__(self, session: Session, platform: str) -> None:
         self._session = session
-        self.table = f"`{platform.replace('`', '``')}`.`{TABLE}`"
+        self.table = qualified_name(platform, TABLE)
         self._insert = f"REPLACE INTO {self.table} ({', '.join(_NAMES)}, started_at, "
         self._marks = ", ".join(["%s"] * len(_NAMES))
 
     async def create(self) -> None:
-        """Create the table when there is none.
+        """Create the table if it does not exist.
 
         Raises:
-            NotPermitted: the account may not.
+            NotPermitted: The account lacks the privilege.
         """
         if await has_table(self._session, self.table):
-            return  # even a CREATE … IF NOT EXISTS would wait for whoever reads the table
+            return  # CREATE … IF NOT EXISTS would wait for readers of the table
         try:
             await self._session.execute(_CREATE.format(table=self.table))
         except pymysql.err.Error as error:
             raise not_permitted(error, f"create the table {self.table}") or error from error
 
     async def without_effect(self) -> frozenset[str]:
-        """Return the ids of finished runs of a file that changed nothing."""
+        """Return the IDs of finished runs that changed nothing."""
         try:
             rows = await self._session.fetch_all(
                 f"SELECT run_id FROM {self.table} GROUP BY run_id "
@@ -89,7 +89,7 @@ class Journal:
                 "AND SUM(rows_changed > 0 OR objects <> '') = 0"
             )
         except pymysql.err.Error as error:
-            if server_error(error)[0] in {1049, 1146, _UNKNOWN_COLUMN}:
+            if server_error(error)[0] in {1049, 1146}:
                 return frozenset()
             raise
         return frozenset(str(row["run_id"]) for row in rows)
@@ -119,50 +119,53 @@ class Journal:
             for row in rows
         }
 
-    def row_of(self, run_id: str, schema: str, script: Script, unit: Unit) -> UnitNames:
-        """Return what of a unit's row is known before it is sent.
+    def unit_columns(self, run_id: str, schema: str, script: Script, unit: Unit) -> UnitColumns:
+        """Return the columns of a unit's row that are known before it is sent.
 
         Args:
-            run_id, schema, script, unit: what is run.
+            run_id: ID of the run.
+            schema: Schema of the file.
+            script: The file.
+            unit: The unit.
         """
         return (
             *(run_id, unit.first, schema, script.filename, unit.last, len(script.statements)),
             *(script.unit_hash(unit), unit.statements[0].line, unit.kind.value),
         )
 
-    def begun(self, row: UnitNames, fingerprint: str) -> Write:
-        """Record that a unit is about to be sent.
+    def begun(self, row: UnitColumns, fingerprint: str) -> Write:
+        """Return the write that records a unit before it is sent.
 
         Args:
-            row: from ``row_of``.
-            fingerprint: hash of the definitions before it.
+            row: From ``unit_columns``.
+            fingerprint: Hash of the definitions before it.
         """
         sql = f"{self._insert}fingerprint) VALUES ({self._marks}, UTC_TIMESTAMP(6), %s)"
         return sql, (*row, fingerprint)
 
     def finished(self, run_id: str, unit: Unit, outcome: Outcome) -> Write:
-        """Record that a unit which was recorded as begun is done."""
+        """Return the write that records a begun unit as done."""
         return (
             f"UPDATE {self.table} SET finished_at = UTC_TIMESTAMP(6), error = NULL, "
             "rows_changed = %s, warnings = %s, objects = %s WHERE run_id = %s AND position = %s",
             (*_effect(outcome), run_id, unit.first),
         )
 
-    def done(self, row: UnitNames, outcome: Outcome) -> Write:
-        """Record a unit that was not recorded as begun: it is part of this transaction."""
+    def done(self, row: UnitColumns, outcome: Outcome) -> Write:
+        """Return the write that records a unit within the unit's own transaction."""
         return (
             f"{self._insert}finished_at, rows_changed, warnings, objects) "
             f"VALUES ({self._marks}, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), %s, %s, %s)",
             (*row, *_effect(outcome)),
         )
 
-    def failed(self, row: UnitNames, error: str, failed: FailedStatement | None) -> Write:
-        """Record that a unit failed.
+    def failed(self, row: UnitColumns, error: str, failed: FailedStatement | None) -> Write:
+        """Return the write that records a unit as failed.
 
         Args:
-            row: from ``row_of``.
-            error: what happened, in words.
-            failed: the statement that the server rejected, if it was one.
+            row: From ``unit_columns``.
+            error: Description of the failure.
+            failed: The statement that the server rejected, if any.
         """
         parts = astuple(failed) if failed else (None,) * len(_FAILED)
         sql = (
@@ -172,7 +175,7 @@ class Journal:
         return sql, (*row, error[:_LONGEST_ERROR], *parts)
 
     async def failures(self, run_ids: Sequence[str]) -> dict[str, FailedStatement]:
-        """Return the rejected statement of each run that has one, by the run's id."""
+        """Return the rejected statement of each run that has one, by the ID of the run."""
         if not run_ids:
             return {}
         try:
@@ -213,7 +216,7 @@ CREATE TABLE IF NOT EXISTS {table} (
                 COMMENT 'sha256 of the text of the unit',
   started_at    DATETIME(6) NOT NULL COMMENT 'UTC',
   finished_at   DATETIME(6) NULL COMMENT 'UTC',
-  error         TEXT NULL COMMENT 'what happened, in words',
+  error         TEXT NULL COMMENT 'description of the failure',
   failed_line   INT UNSIGNED NULL COMMENT 'where the rejected statement is in the file',
   failed_statement INT UNSIGNED NULL COMMENT 'its position in the file, from 1',
   failed_sql    VARCHAR(400) NULL COMMENT 'its text, shortened',

@@ -1,7 +1,7 @@
-"""``schema_version``: one row a file, in the application schema and in the platform schema each.
+"""``schema_version``: one row for each file, in the application and in the platform schema.
 
-A row without success and without an error belongs to a run that was stopped or killed; the next
-run goes on from the journal. A row with an error waits for a person's decision.
+A row without success and without an error belongs to a run that was interrupted; the next run
+resumes it from the journal. A row with an error requires ``resolve``.
 """
 
 from collections.abc import Iterable
@@ -12,6 +12,7 @@ from typing import Any
 import pymysql.err
 
 from sysndd_core.db.schema_version import LEDGER
+from sysndd_core.sql.identifiers import qualified_name
 from sysndd_migrator.errors import ForeignLedger
 from sysndd_migrator.server.session import Session, Write, has_table, not_permitted, server_error
 
@@ -33,20 +34,20 @@ _LONGEST_ERROR = 4000
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """What is recorded of one file.
+    """The record of one file.
 
     Attributes:
-        filename: its name.
+        filename: Name of the file.
         checksum: ``sha256:…`` of its text.
-        statements_checksum: ``sha256:…`` of its statements alone.
-        applied_at: UTC, by the server's clock: when it was finished, or when it was begun.
-        duration_ms: milliseconds from the first statement to the last.
-        statements: how many it has.
-        success: whether all of them were applied.
-        applied_by: the database account.
-        tool_version: version of the migrator.
-        run_id: names the journal rows of the run.
-        error: the server's words when it failed; None while it runs or was interrupted.
+        statements_checksum: ``sha256:…`` of its statements.
+        applied_at: When it was completed or, until then, begun; UTC, by the server's clock.
+        duration_ms: Milliseconds from the first statement to the last.
+        statements: Number of its statements.
+        success: Whether all of them were applied.
+        applied_by: The database account.
+        tool_version: Version of the migrator.
+        run_id: ID of the run's journal rows.
+        error: Description of the failure; None while it runs or if it was interrupted.
     """
 
     filename: str
@@ -63,7 +64,7 @@ class LedgerRow:
 
     @property
     def failed(self) -> bool:
-        """Tell whether a statement of it was refused by the server."""
+        """Whether the server rejected one of its statements."""
         return not self.success and self.error is not None
 
 
@@ -71,33 +72,33 @@ class Ledger:
     """The ledger of one schema.
 
     Args:
-        session: the connection that holds the lock.
-        schema: the schema it lies in.
+        session: The connection that holds the lock.
+        schema: Name of the schema.
     """
 
     def __init__(self, session: Session, schema: str) -> None:
         self._session = session
         self.schema = schema
-        self.table = f"`{schema.replace('`', '``')}`.`{LEDGER}`"
+        self.table = qualified_name(schema, LEDGER)
 
     async def create(self) -> None:
-        """Create the table when there is none.
+        """Create the table if it does not exist.
 
         Raises:
-            NotPermitted: the account may not.
+            NotPermitted: The account lacks the privilege.
         """
         if await has_table(self._session, self.table):
-            return  # even a CREATE … IF NOT EXISTS would wait for whoever reads the table
+            return  # CREATE … IF NOT EXISTS would wait for readers of the table
         try:
             await self._session.execute(_CREATE.format(table=self.table))
         except pymysql.err.Error as error:
             raise not_permitted(error, f"create the table {self.table}") or error from error
 
     async def read(self) -> dict[str, LedgerRow]:
-        """Return the rows by file name; empty when schema or table does not exist.
+        """Return the rows by file name; empty if schema or table does not exist.
 
         Raises:
-            ForeignLedger: a table of that name exists and lacks columns of ours.
+            ForeignLedger: A table with this name lacks columns of the ledger.
         """
         try:
             rows = await self._session.fetch_all(f"SELECT * FROM {self.table}")
@@ -119,9 +120,9 @@ class Ledger:
         missing = [column for column in _COLUMNS if column not in set(columns)]
         if missing:
             raise ForeignLedger(
-                f"{self.table} has no column {', '.join(missing)}: another tool made it. "
-                "Nothing was changed. `sysndd-migrator adopt` takes over SysNDD's earlier table; rename "
-                "any other.",
+                f"{self.table} has no column {', '.join(missing)}: another tool created "
+                "it. Nothing was changed. `sysndd-migrator adopt` takes over SysNDD's earlier "
+                "table; rename any other.",
                 missing=missing,
             )
 
@@ -152,7 +153,7 @@ class Ledger:
         tool_version: str,
         run_id: str,
     ) -> Write:
-        """Record that a file is being applied; overwrites the row of an earlier attempt."""
+        """Return the write that records a file as begun; replaces the row of an earlier attempt."""
         sql = (
             f"REPLACE INTO {self.table} (filename, checksum, statements_checksum, applied_at, "
             "duration_ms, statements, success, applied_by, tool_version, run_id, error) VALUES "
@@ -161,7 +162,7 @@ class Ledger:
         return sql, (filename, checksum, statements_checksum, statements, tool_version, run_id)
 
     def succeeded(self, filename: str, duration_ms: int) -> Write:
-        """Record that all of a file's statements were applied."""
+        """Return the write that records a file as applied."""
         return (
             f"UPDATE {self.table} SET success = 1, error = NULL, duration_ms = %s, "
             "applied_at = UTC_TIMESTAMP(6) WHERE filename = %s",
@@ -169,11 +170,11 @@ class Ledger:
         )
 
     def decided(self, filename: str, how: str) -> Write:
-        """Record that a person decided that a file counts as applied.
+        """Return the write that records a decision of the operator in ``applied_by``.
 
         Args:
-            filename: which.
-            how: the command, in the past tense.
+            filename: Name of the file.
+            how: The decision, in the past tense.
         """
         return (
             f"UPDATE {self.table} SET applied_by = CONCAT(%s, ' by ', CURRENT_USER()) "
@@ -182,15 +183,15 @@ class Ledger:
         )
 
     def failed(self, filename: str, duration_ms: int, error: str) -> Write:
-        """Record the statement that failed, and why."""
+        """Return the write that records a failure."""
         return (
             f"UPDATE {self.table} SET success = 0, duration_ms = %s, error = %s, "
             "applied_at = UTC_TIMESTAMP(6) WHERE filename = %s",
             (duration_ms, error[:_LONGEST_ERROR], filename),
         )
 
-    def rechecked(self, filename: str, checksum: str) -> Write:
-        """Take over the checksum of a file in which only comments or blanks changed."""
+    def checksum_updated(self, filename: str, checksum: str) -> Write:
+        """Return the write that accepts a file whose comments or whitespace changed."""
         return f"UPDATE {self.table} SET checksum = %s WHERE filename = %s", (checksum, filename)
 
 

@@ -1,4 +1,4 @@
-"""What a run records of one file: its row in the ledger, and a row in the journal for each unit."""
+"""The records of one file: its ledger row, and a journal row for each unit."""
 
 import time
 
@@ -12,14 +12,14 @@ from sysndd_migrator.server.session import Outcome, Session, Write
 
 
 class FileRecord:
-    """One file's rows in ledger and journal.
+    """The rows of one file in ledger and journal.
 
     Args:
-        session: the connection that holds the lock.
-        ledger: of the schema the file belongs to.
-        journal: of the platform.
-        script: the file.
-        run_id: names this run's journal rows.
+        session: The connection that holds the lock.
+        ledger: Ledger of the file's schema.
+        journal: Journal of the platform.
+        script: The file.
+        run_id: ID of this run's journal rows.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class FileRecord:
         return round((time.monotonic() - self._started) * 1000)
 
     async def file_begun(self) -> None:
-        """Commit that the file is being applied."""
+        """Record that the file is being applied."""
         begun = self._ledger.begun(
             filename=self._script.filename,
             checksum=self._script.checksum,
@@ -50,48 +50,47 @@ class FileRecord:
         await self._session.commit_all([begun])
 
     async def file_succeeded(self) -> None:
-        """Commit that all of the file is applied."""
+        """Record that the file is applied."""
         await self._session.commit_all([self.success()])
 
     def success(self) -> Write:
-        """Return the write that says so, for a transaction that is open."""
+        """Return the write of ``file_succeeded``, for an open transaction."""
         return self._ledger.succeeded(self._script.filename, self.elapsed)
 
     async def unit_begun(self, unit: Unit, before: str) -> None:
-        """Commit that a unit is about to be sent.
+        """Record that a unit is about to be sent.
 
         Args:
-            unit: which.
-            before: hash of the definitions that it may change.
+            unit: The unit.
+            before: Hash of the definitions that it may change.
         """
-        row = self._journal.row_of(self._run_id, self._ledger.schema, self._script, unit)
+        row = self._journal.unit_columns(self._run_id, self._ledger.schema, self._script, unit)
         await self._session.commit_all([self._journal.begun(row, before)])
 
     async def unit_finished(self, unit: Unit, outcome: Outcome) -> None:
-        """Commit that a unit which was recorded as begun is done."""
+        """Record that a begun unit is done."""
         await self._session.commit_all([self.completion(unit, outcome)])
 
     def completion(self, unit: Unit, outcome: Outcome) -> Write:
-        """Return the write that says so, for a transaction that is open."""
+        """Return the write of ``unit_finished``, for an open transaction."""
         return self._journal.finished(self._run_id, unit, outcome)
 
     def unit_done(self, unit: Unit, outcome: Outcome) -> Write:
-        """Return the write that records a unit in the transaction of its own rows."""
-        row = self._journal.row_of(self._run_id, self._ledger.schema, self._script, unit)
+        """Return the write that records a unit in the transaction of its rows."""
+        row = self._journal.unit_columns(self._run_id, self._ledger.schema, self._script, unit)
         return self._journal.done(row, outcome)
 
     async def unit_failed(
         self, unit: Unit, detail: str, failed: FailedStatement | None = None
     ) -> None:
-        """Commit that a unit failed.
+        """Record that a unit failed.
 
         Args:
-            unit: which.
-            detail: what happened, in words.
-            failed: the statement that the server rejected; None when an assertion of the file
-                is not true.
+            unit: The unit.
+            detail: Description of the failure.
+            failed: The statement that the server rejected; None if an assertion does not hold.
         """
-        row = self._journal.row_of(self._run_id, self._ledger.schema, self._script, unit)
+        row = self._journal.unit_columns(self._run_id, self._ledger.schema, self._script, unit)
         await self._session.commit_all(
             [
                 self._journal.failed(row, detail, failed),

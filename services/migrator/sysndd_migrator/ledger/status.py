@@ -1,4 +1,4 @@
-"""Files against ledger: what is applied, what waits, and what a person has to decide about."""
+"""Files compared with the ledger: applied, pending, or requiring manual resolution."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from sysndd_migrator.ledger.ledger import LedgerRow
 
 
 class State(StrEnum):
-    """What a file is, seen from the ledger."""
+    """The state of a file."""
 
     APPLIED = "applied"
     COSMETIC = "cosmetic_change"
@@ -34,20 +34,20 @@ class State(StrEnum):
 WAITING = frozenset({State.PENDING, State.OUT_OF_ORDER, State.INTERRUPTED})
 """``up`` applies these."""
 PROBLEMS = frozenset({State.FAILED, State.CHANGED, State.DUPLICATE})
-"""``up`` stops before it touches anything when one of these is there."""
+"""``up`` refuses to run if one of these exists."""
 
 
 @dataclass(frozen=True)
 class FileState:
-    """One file's state.
+    """The state of one file.
 
     Attributes:
-        filename: its name.
-        state: what it is.
-        script: the file; None when it is missing.
-        row: its ledger row; None when it has none.
-        remark: what to know or do, in sentences; empty when all is well.
-        failed: the statement that the server rejected; None when that is not why it failed.
+        filename: Name of the file.
+        state: Its state.
+        script: The file; None if it is missing.
+        row: Its ledger row, or None.
+        remark: What to know or do, in sentences; may be empty.
+        failed: The statement that the server rejected, or None.
     """
 
     filename: str
@@ -68,19 +68,19 @@ def assess(
     """Compare files and ledger.
 
     Args:
-        scripts: the files in numeric order.
-        rows: the ledger.
-        duplicates: numbers that several files carry.
-        failures: rejected statements by run id, from the journal.
+        scripts: The files in numeric order.
+        rows: Rows of the ledger.
+        duplicates: Numbers that several files have.
+        failures: Rejected statements by the ID of the run, from the journal.
 
     Returns:
-        The files in numeric order, missing ones among them.
+        The files in numeric order, including missing ones.
     """
     newest = max((_number(name) for name, row in rows.items() if row.success), default=-1)
     known = failures or {}
     states = [_assess_one(script, rows.get(script.filename), newest, known) for script in scripts]
-    twins = {name: names for names in duplicates.values() for name in names}
-    states = [_with_duplicates(state, twins) for state in states]
+    same_number = {name: names for names in duplicates.values() for name in names}
+    states = [_with_duplicates(state, same_number) for state in states]
     present = {script.filename for script in scripts}
     states += [
         FileState(
@@ -88,7 +88,7 @@ def assess(
             State.MISSING,
             None,
             row,
-            f"{name} was applied and is not in the directory any more.",
+            f"{name} was applied, but is no longer in the directory.",
         )
         for name, row in rows.items()
         if name not in present
@@ -106,7 +106,7 @@ def _assess_one(
     if row is None:
         if script.number > newest:
             return FileState(name, State.PENDING, script, None)
-        remark = f"{name} is new although a file with a higher number is applied already."
+        remark = f"{name} is pending, but a file with a higher number is already applied."
         return FileState(name, State.OUT_OF_ORDER, script, None, remark)
     if row.success:
         return FileState(name, *_applied(script, row))
@@ -121,22 +121,22 @@ def _applied(script: Script, row: LedgerRow) -> tuple[State, Script, LedgerRow, 
         return State.APPLIED, script, row, ""
     name = script.filename
     if _same_statements(script, row):
-        remark = f"{name} has other comments or blanks than when it was applied; that is harmless."
+        remark = f"{name}: only comments or whitespace changed since it was applied."
         return State.COSMETIC, script, row, remark
     remark = (
         f"{name} was changed after it was applied on {row.applied_at:%Y-%m-%d %H:%M:%S} UTC. "
-        "Put its old text back, and write the change as a new file with the next number."
+        "Restore its text, and write the change as a new file with the next number."
     )
     return State.CHANGED, script, row, remark
 
 
 def _interrupted(script: Script, row: LedgerRow) -> tuple[State, Script, LedgerRow, str]:
     if _same_statements(script, row):
-        remark = f"{script.filename} was begun and not finished; the next `up` goes on with it."
+        remark = f"{script.filename} was interrupted; the next `up` resumes it."
         return State.INTERRUPTED, script, row, remark
     remark = (
-        f"{script.filename} was begun, not finished, and then changed, so it can't be gone on with. "
-        "Put its old text back and run `sysndd-migrator up`, then write the change as a new file."
+        f"{script.filename} was interrupted and then changed, so it cannot be resumed. Restore its "
+        "text and run `sysndd-migrator up`, then write the change as a new file."
     )
     return State.CHANGED, script, row, remark
 
@@ -153,27 +153,29 @@ def _failed_remark(row: LedgerRow, failed: FailedStatement | None) -> str:
     return (
         f"{row.filename} failed on {row.applied_at:%Y-%m-%d %H:%M:%S} UTC: {row.error}. "
         f"Correct the file or the database. Then `sysndd-migrator resolve {row.filename} "
-        f"--from-statement {at}` resumes there, or `--applied` instead when you have done its "
-        "work by hand."
+        f"--from-statement {at}` resumes there; `--applied` records it as applied after you "
+        "have done its work by hand."
     )
 
 
-def _with_duplicates(state: FileState, twins: Mapping[str, tuple[str, ...]]) -> FileState:
-    if state.filename not in twins or state.state is State.FAILED:
+def _with_duplicates(state: FileState, same_number: Mapping[str, tuple[str, ...]]) -> FileState:
+    if state.filename not in same_number or state.state is State.FAILED:
         return state
     number = _number(state.filename)
     remark = (
-        f"{' and '.join(twins[state.filename])} have the same number {number}, so their order is "
-        "undefined. Give the one that is not applied yet the next free number."
+        f"{' and '.join(same_number[state.filename])} have the same number {number}, so their "
+        "order is undefined. Give the file that is not applied the next free number."
     )
     return FileState(state.filename, State.DUPLICATE, state.script, state.row, remark)
 
 
 def refuse_problems(states: Iterable[FileState]) -> None:
-    """Raise for the first file that a person has to decide about.
+    """Raise the error of the first file that requires manual resolution.
 
     Raises:
-        DuplicateNumber, FailedMigration, ChangedAfterApplied: which.
+        DuplicateNumber: Another file has the same number.
+        FailedMigration: A statement of it failed.
+        ChangedAfterApplied: Its statements differ from those that were applied.
     """
     errors: dict[State, type[NotClean]] = {
         State.DUPLICATE: DuplicateNumber,
@@ -186,8 +188,11 @@ def refuse_problems(states: Iterable[FileState]) -> None:
 
 
 def ignored_remarks(directory: MigrationDirectory) -> list[str]:
-    """Say which ``.sql`` files are passed over because of their names."""
-    return [f"{name} is not named NNN_name.sql and is passed over." for name in directory.ignored]
+    """Return a remark for each ``.sql`` file that is ignored because of its name."""
+    return [
+        f"{name} is ignored, because its name does not have the form NNN_name.sql."
+        for name in directory.ignored
+    ]
 
 
 def _number(filename: str) -> int:

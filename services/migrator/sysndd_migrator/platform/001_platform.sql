@@ -1,7 +1,7 @@
--- The platform schema: what a restore of the application must never bring back or erase.
--- Names are not qualified: the migrator runs this file inside OPS_DB_NAME.
+-- The platform schema: data that a restore of the application must neither replace nor delete.
+-- Names have no schema, because the migrator runs this file in OPS_DB_NAME.
 
--- Work: jobs and their log lines.
+-- Jobs and their log lines.
 
 CREATE TABLE IF NOT EXISTS job (
   id            CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS job (
   result        JSON NULL,
   error_code    VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL,
   error         VARCHAR(2000) NULL,
-  -- audit_log.id of the entry that asked for it, and of the entry that says how it ended.
+  -- audit_log.id of the entry that requested it, and of the entry with its outcome.
   audit_id         BIGINT UNSIGNED NULL,
   outcome_audit_id BIGINT UNSIGNED NULL,
   requested_by  INT UNSIGNED NULL,
@@ -86,9 +86,9 @@ CREATE TABLE IF NOT EXISTS mail (
   finished_at   DATETIME(6) NULL,
   -- After this it is cancelled, not sent.
   expires_at    DATETIME(6) NULL,
-  -- `data`: the content may be at the server.
+  -- `data`: the mail server may have received the content.
   phase         VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NULL,
-  -- After DATA without an answer: resend or hold.
+  -- If delivery is unknown: resend or hold.
   on_unknown_outcome      VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'resend',
   -- Subject, text and HTML as rendered, with links masked.
   preview       JSON NULL,
@@ -123,7 +123,7 @@ CREATE TABLE IF NOT EXISTS undeliverable_address (
 CREATE TABLE IF NOT EXISTS smtp_test (
   id            BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
   started_at    DATETIME(6) NOT NULL,
-  -- Until then it counts as running, also when the process that ran it died.
+  -- Until then it counts as running, also if the process that ran it crashed.
   lease_until   DATETIME(6) NOT NULL,
   finished_at   DATETIME(6) NULL,
   PRIMARY KEY (id),
@@ -133,7 +133,7 @@ CREATE TABLE IF NOT EXISTS smtp_test (
 -- Accounts: sessions, link tokens, email changes, and clients that have signed in before.
 
 CREATE TABLE IF NOT EXISTS session (
-  -- SHA-256 of the token; the token itself is held by its owner only.
+  -- SHA-256 of the token; only its owner has the token.
   token_hash    BINARY(32) NOT NULL,
   user_id       INT UNSIGNED NOT NULL,
   created_at    DATETIME(6) NOT NULL,
@@ -146,8 +146,8 @@ CREATE TABLE IF NOT EXISTS session (
   KEY session_expires (expires_at)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
--- A token itself exists only in the email and with its owner. It is derived by HMAC from purpose and
--- id with TOKEN_KEY, which is in no database.
+-- Only the email contains the token. It is derived by HMAC from purpose and id with TOKEN_KEY, which
+-- is not stored in any database.
 CREATE TABLE IF NOT EXISTS account_token (
   id            CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   purpose       VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -169,7 +169,7 @@ CREATE TABLE IF NOT EXISTS email_change (
   id               CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   user_id          INT UNSIGNED NOT NULL,
   new_email        VARCHAR(254) NOT NULL,
-  -- account_token.id of the links in the two mails.
+  -- account_token.id of the links in the two emails.
   old_token        CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   new_token        CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   created_at       DATETIME(6) NOT NULL,
@@ -182,8 +182,8 @@ CREATE TABLE IF NOT EXISTS email_change (
   KEY email_change_user (user_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
--- A flood of failed sign-ins to an account makes the API reject unknown clients, but not those that
--- the account has signed in from before.
+-- Many failed sign-ins to an account make the API reject unknown clients, but not those from which
+-- the account has signed in before.
 CREATE TABLE IF NOT EXISTS known_client (
   user_id       INT UNSIGNED NOT NULL,
   -- SHA-256 of the client's address, or of its /64 network.
@@ -215,12 +215,12 @@ CREATE TABLE IF NOT EXISTS request_stats (
   minute        DATETIME NOT NULL,
   worker        VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   requests      INT UNSIGNED NOT NULL DEFAULT 0,
-  -- Answers of 500 and above.
+  -- Responses with status 500 and above.
   failures      INT UNSIGNED NOT NULL DEFAULT 0,
   ms_total      DOUBLE NOT NULL DEFAULT 0,
   ms_max        DOUBLE NOT NULL DEFAULT 0,
   pool_size     INT UNSIGNED NOT NULL,
-  -- The most that were seen at once in this minute.
+  -- Maximum number at the same time in this minute.
   pool_in_use   INT UNSIGNED NOT NULL DEFAULT 0,
   pool_waiting  INT UNSIGNED NOT NULL DEFAULT 0,
   seen_at       DATETIME(6) NOT NULL,
@@ -229,17 +229,17 @@ CREATE TABLE IF NOT EXISTS request_stats (
 
 -- Backups: the schedule, restores, and tables loaded for inspection.
 
--- One row for each time at which a backup was due: the worker that inserts it takes the backup.
+-- One row for each time at which a backup was due: the worker that inserts it creates the backup.
 CREATE TABLE IF NOT EXISTS backup_schedule (
   due_at        DATETIME(6) NOT NULL,
-  -- NULL for the moment before which the schedule did not exist.
+  -- NULL for the time at which the schedule was first seen.
   job_id        CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NULL,
   created_at    DATETIME(6) NOT NULL,
   PRIMARY KEY (due_at)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
--- One row for each exchange of the application's tables, written before every step, so that after a
--- crash the next worker can finish it or take it back. An open row (finished_at NULL) with
+-- The journal: one row for each swap of the application's tables, written before every step, so that
+-- after a crash the next worker can complete or revert it. An open row (finished_at NULL) with
 -- maintenance = 1 is the maintenance mode.
 CREATE TABLE IF NOT EXISTS restore_journal (
   id            BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
@@ -247,10 +247,10 @@ CREATE TABLE IF NOT EXISTS restore_journal (
   purpose       VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   backup        VARCHAR(128) NULL,
   live          VARCHAR(64) NOT NULL,
-  -- Schemas that the new tables come from and the old ones go to.
+  -- The schema of the new tables, and the schema that receives the old ones.
   incoming      VARCHAR(64) NOT NULL,
   outgoing      VARCHAR(64) NOT NULL,
-  -- What is about to be done, not what was done.
+  -- The step that comes next, not the last one that was done.
   step          VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   swapping      TINYINT(1) NOT NULL DEFAULT 0,
   rolling_back   TINYINT(1) NOT NULL DEFAULT 0,
@@ -258,10 +258,10 @@ CREATE TABLE IF NOT EXISTS restore_journal (
   -- Views, triggers, routines and events of both sides, as JSON.
   old_objects  LONGTEXT NULL,
   new_objects  LONGTEXT NULL,
-  -- Rows per table of the new side, to tell later what was written since.
+  -- Rows for each restored table, to detect later writes.
   row_counts    LONGTEXT NULL,
   outcome       VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NULL,
-  -- Until when the outgoing schema is kept; NULL when it is gone.
+  -- Until when the previous tables are retained; NULL if they were dropped.
   kept_until    DATETIME(6) NULL,
   started_at    DATETIME(6) NOT NULL,
   finished_at   DATETIME(6) NULL,
@@ -290,16 +290,16 @@ CREATE TABLE IF NOT EXISTS inspection (
 CREATE TABLE IF NOT EXISTS migration_plan (
   schema_name   VARCHAR(64) NOT NULL,
   filename      VARCHAR(255) NOT NULL,
-  -- Of the file as it was measured: an edited one has not been.
+  -- Checksum of the measured text; a plan of an edited file is not shown.
   checksum      CHAR(71) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   measured_at   DATETIME(6) NOT NULL,
   server        VARCHAR(128) NOT NULL,
-  -- As in `sysndd-migrator plan --json`: statements with their locks, and what lint says.
+  -- As in `sysndd-migrator plan --json`: statements with their locks, and findings of lint.
   document      JSON NOT NULL,
   PRIMARY KEY (schema_name, filename)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
--- Rows that a transaction locks before it decides about several others.
+-- Rows that a transaction locks before it checks several others.
 CREATE TABLE IF NOT EXISTS transaction_guard (
   name          VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   PRIMARY KEY (name)

@@ -1,1 +1,1 @@
-"""The connection that migrates: session, lock, who blocks it, and what a schema holds."""
+"""The migrator's connection: session, lock, interruption, and what a schema contains."""

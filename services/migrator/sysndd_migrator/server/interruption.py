@@ -1,7 +1,7 @@
-"""SIGTERM and SIGINT: end our own statement at the server, then leave with a clean exit code.
+"""SIGTERM and SIGINT: stop the running statement at the server, then exit with a defined code.
 
-Without KILL QUERY a statement that waits for a metadata lock stays queued on MySQL after its
-client is gone, and every reader of the table queues up behind it.
+Without KILL QUERY, a statement that waits for a metadata lock stays queued on MySQL after its
+client has exited, and every reader of the table queues behind it.
 """
 
 import asyncio
@@ -21,10 +21,10 @@ log = get_logger(__name__)
 
 
 class Interruption:
-    """Remembers that we were asked to stop, and stops the statement that is running.
+    """Records a request to stop, and stops the running statement.
 
     Args:
-        settings: where to send KILL QUERY, on a second connection.
+        settings: Server that receives KILL QUERY, on a second connection.
     """
 
     def __init__(self, settings: DatabaseSettings) -> None:
@@ -35,7 +35,7 @@ class Interruption:
 
     @contextlib.contextmanager
     def signals(self) -> Iterator[None]:
-        """Listen for SIGTERM and SIGINT while the block runs. A second one ends the process."""
+        """Handle SIGTERM and SIGINT inside the block. A second signal ends the process."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.request)
@@ -50,7 +50,7 @@ class Interruption:
 
     @contextlib.contextmanager
     def killing(self, thread_id: int) -> Iterator[None]:
-        """While the block runs, a request to stop kills that connection's statement."""
+        """Inside the block, a request to stop kills the statement of this connection."""
         self._thread_id = thread_id
         try:
             yield
@@ -58,7 +58,7 @@ class Interruption:
             self._thread_id = None
 
     def request(self) -> None:
-        """Ask to stop: after this ``check`` raises, and the running statement is killed."""
+        """Request a stop: from now on ``check`` raises, and the running statement is killed."""
         loop = asyncio.get_running_loop()
         self._forget(loop)
         self.requested = True
@@ -67,13 +67,13 @@ class Interruption:
             self._task = loop.create_task(self._kill(self._thread_id))
 
     def check(self) -> None:
-        """Raise once a stop was requested.
+        """Raise if a stop was requested.
 
         Raises:
-            Interrupted: it was.
+            Interrupted: A stop was requested.
         """
         if self.requested:
-            raise Interrupted("Stopped on request. Run `sysndd-migrator up` again to go on.")
+            raise Interrupted("Stopped on request. Run `sysndd-migrator up` again to resume.")
 
     async def _kill(self, thread_id: int) -> None:
         try:
@@ -83,7 +83,7 @@ class Interruption:
             return
         try:
             async with connection.cursor() as cursor:
-                if self._thread_id == thread_id:  # it may have ended while we connected
+                if self._thread_id == thread_id:  # it may have ended during the connect
                     await cursor.execute(f"KILL QUERY {thread_id:d}")
         except pymysql.err.Error as error:
             log.error("kill_query_failed", reason=str(error))

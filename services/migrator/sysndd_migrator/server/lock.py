@@ -1,6 +1,7 @@
 """The lock of ``sysndd_core.db.schema_lock``, held on the connection that runs the DDL.
 
-Backups and restores take the same lock; what waiting means and how a holder is told is there.
+Dumps and restores take the same lock. The core module defines how to wait for it and when its
+holder counts as stalled.
 """
 
 from collections.abc import Callable
@@ -13,12 +14,12 @@ from sysndd_migrator.server.session import Rows, Session
 
 
 class MigrationLock:
-    """One application's lock, on one session.
+    """The migration lock of one application, on one session.
 
     Args:
-        session: the connection that will run the DDL.
-        schema: name of the application schema.
-        stalled: seconds after which a holder that does nothing is given up on.
+        session: The connection that runs the DDL.
+        schema: Name of the application schema.
+        stalled: Seconds without progress after which the wait for a holder ends.
     """
 
     def __init__(self, session: Session, schema: str, *, stalled: float = STALLED_SECONDS) -> None:
@@ -29,15 +30,15 @@ class MigrationLock:
     async def acquire(
         self, *, timeout: float | None = None, check: Callable[[], None] = lambda: None
     ) -> None:
-        """Wait until the lock is ours.
+        """Wait until this connection holds the lock.
 
         Args:
-            timeout: seconds to wait at most; None to wait as long as the holder makes progress.
-            check: called between the steps; raises to stop waiting.
+            timeout: Seconds to wait at most; None to wait while the holder makes progress.
+            check: Called between the steps; raises to stop waiting.
 
         Raises:
-            LockRefused: the server does not give named locks.
-            LockTimedOut: the time is over, or the holder makes no progress.
+            LockRefused: The server does not grant named locks.
+            LockTimedOut: ``timeout`` expired, or the holder makes no progress.
         """
         try:
             await acquire(
@@ -49,41 +50,41 @@ class MigrationLock:
             raise LockRefused(error.detail) from error
 
     async def ensure_held(self) -> int:
-        """Check that the lock is still this connection's.
+        """Check that this connection still holds the lock.
 
-        It ends with its connection or by a statement on it. Our own statements never release it, so
-        a check after each statement of a file is one before whatever comes next.
+        It is released when its connection ends, or by a statement on that connection. Only a file's
+        statements can release it, so a check after each of them is enough.
 
         Returns:
-            How many warnings the server counted for the statement before, read in the same query.
+            The server's count of warnings of the previous statement, read in the same query.
 
         Raises:
-            LockLost: it is not.
+            LockLost: This connection does not hold the lock.
         """
-        # One text: the file may have asked for its answers in a character set of two bytes.
-        answer = await self._session.send(
-            "SELECT CONCAT(@@warning_count, '|', CONNECTION_ID(), '|', IFNULL(IS_USED_LOCK(%s), 0))",
+        # One text, because the file may have set character_set_results to a two-byte character set.
+        result = await self._session.send(
+            "SELECT CONCAT_WS('|', @@warning_count, CONNECTION_ID(), IFNULL(IS_USED_LOCK(%s), 0))",
             (self.name,),
-            rows=Rows.AS_SENT,
+            rows=Rows.RAW,
         )
-        warnings, own, holder = map(int, bytes(answer.rows[0][0]).replace(b"\0", b"").split(b"|"))
+        warnings, own, holder = map(int, bytes(result.rows[0][0]).replace(b"\0", b"").split(b"|"))
         if holder != own:
             raise self.lost(holder or None)
         return warnings
 
     def lost(self, holder: int | None) -> LockLost:
-        """Say that the lock is gone, and who has it now."""
-        now = f"connection {holder} holds it now" if holder else "nobody holds it now"
+        """Return the error for a lost lock, with its current holder."""
+        now = f"connection {holder} holds it now" if holder else "no connection holds it"
         return LockLost(
             f"The migration lock {self.name} is no longer held by this connection; {now}. "
             "Stopped before the next statement. A migration must not call RELEASE_LOCK or "
-            "RELEASE_ALL_LOCKS. Run `sysndd-migrator status` to see what was done."
+            "RELEASE_ALL_LOCKS. Run `sysndd-migrator status` to list what was applied."
         )
 
     async def holder(self) -> Holder | None:
-        """Say who holds the lock now, or None when nobody does."""
+        """Return the current holder of the lock, or None."""
         return await find_holder(self._session, self.name)
 
     async def release(self) -> None:
-        """Let go of the lock; harmless when it is gone already."""
+        """Release the lock; no error if it is not held."""
         await self._session.fetch_all("SELECT RELEASE_LOCK(%s)", (self.name,))

@@ -1,7 +1,7 @@
-"""The one connection that holds the lock and runs every statement.
+"""The connection that holds the lock and runs every statement.
 
-Never a pool and never a reconnect: a named lock lives as long as its connection, and the server
-goes on with an ALTER after its client died. Lock and ALTER on one connection end together.
+It is neither pooled nor reconnected. A named lock lives as long as its connection, and the server
+completes an ALTER after its client died; on one connection, lock and ALTER end together.
 """
 
 import warnings
@@ -18,20 +18,21 @@ from sysndd_core.db.database import Row, connect, is_mariadb
 from sysndd_core.errors import SysnddError
 from sysndd_core.logging import get_logger
 from sysndd_core.settings.database import DatabaseSettings
+from sysndd_core.sql.identifiers import quote_name
 from sysndd_migrator.errors import NotPermitted, ServerUnavailable
+from sysndd_migrator.files.lexing import LEXING_MODES
 
 log = get_logger(__name__)
 
 LOCK_WAIT_SECONDS = 5
-"""How long a statement may wait for a lock; readers queue behind a waiting ALTER just as long."""
+"""Seconds a statement may wait for a lock; readers queue behind a waiting ALTER as long."""
 
 LOCK_TIMEOUTS = frozenset({1205, 1213})
-"""Errors of a statement that got no lock, and was undone."""
+"""Errors of a statement that got no lock and was rolled back."""
 
-_LEXING_MODES = frozenset({"ANSI_QUOTES", "NO_BACKSLASH_ESCAPES"})
 _OPTION_MULTI_STATEMENTS_OFF = b"\x01\x00"
 
-# Session variables a migration may change for itself; each file starts from the same values.
+# Session variables that a migration may change; each file starts with the same values.
 _TRACKED = (
     "sql_mode",
     "foreign_key_checks",
@@ -60,14 +61,14 @@ _TRACKED = (
 )
 
 Write = tuple[str, tuple[Any, ...] | None]
-"""A statement of our own, and its arguments."""
+"""A statement of the migrator, and its arguments."""
 
 _ACCESS_DENIED = frozenset({1044, 1045, 1142, 1143, 1227, 1370, 1419, 1698})
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a statement did: rows it changed, the server's count of warnings, and changed objects."""
+    """The effect of a statement: changed rows, the server's count of warnings, changed objects."""
 
     rows: int
     warnings: int
@@ -75,28 +76,28 @@ class Outcome:
 
     @property
     def changed(self) -> bool:
-        """Tell whether anything is different from before."""
+        """Whether the statement changed rows or definitions."""
         return self.rows > 0 or bool(self.objects)
 
 
 class Rows(Enum):
-    """What becomes of the rows that a statement answers."""
+    """How to treat the rows that a statement returns."""
 
     DECODED = auto()
-    AS_SENT = auto()
-    """Bytes: a file may have changed the character set of the answers."""
-    DROPPED = auto()
-    """Read past: a SELECT may answer more than fits into memory."""
+    RAW = auto()
+    """Bytes, because a file may have changed the character set of results."""
+    DISCARDED = auto()
+    """Skipped, because a SELECT may return more than fits into memory."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the server answered to one statement.
+class Result:
+    """What the server returned for one statement.
 
     Attributes:
-        changed: rows that the statement changed; 0 when it answered rows.
-        columns: names of the columns of the rows.
-        rows: the rows, unless they were dropped.
+        changed: Number of rows that the statement changed; 0 if it returned rows.
+        columns: Names of the columns.
+        rows: The rows, unless they were discarded.
     """
 
     changed: int
@@ -105,11 +106,11 @@ class Answer:
 
 
 class Session:
-    """A dedicated connection with known session state.
+    """A dedicated connection with a known session state.
 
     Args:
-        connection: from ``sysndd_core.db.database.connect``, without a default schema.
-        settings: where it leads, for a second connection to the same server.
+        connection: From ``sysndd_core.db.database.connect``, without a default schema.
+        settings: Its server, for a second connection.
     """
 
     def __init__(self, connection: aiomysql.Connection, settings: DatabaseSettings) -> None:
@@ -122,14 +123,14 @@ class Session:
 
     @classmethod
     async def open(cls, settings: DatabaseSettings, *, timeout: float = 10) -> "Session":
-        """Connect and bring the session into its known state.
+        """Connect, and set the session variables to their known values.
 
         Args:
-            settings: address and account.
-            timeout: seconds for connect and handshake.
+            settings: Address and account.
+            timeout: Seconds for connect and handshake.
 
         Raises:
-            ServerUnavailable: no connection; carries the server's own words.
+            ServerUnavailable: No connection; contains the server's message.
         """
         try:
             connection = await connect(settings, schema=None, timeout=timeout)
@@ -140,8 +141,8 @@ class Session:
         return session
 
     async def _prepare(self) -> None:
-        # The driver switches on several statements in one packet and offers no way not to: what
-        # one statement is would be decided by the server instead of the splitter.
+        # The driver always enables several statements in one packet. Then the server, not the
+        # splitter, would decide where a statement ends.
         await self.connection._execute_command(COMMAND.COM_SET_OPTION, _OPTION_MULTI_STATEMENTS_OFF)
         await self.connection._read_packet()
         names = ", ".join(["%s"] * len(_TRACKED))
@@ -153,15 +154,15 @@ class Session:
         }
         self._tracked = tuple(found)
         modes = found["sql_mode"].split(",")
-        kept = [mode for mode in modes if mode not in {"ANSI", *_LEXING_MODES}]
-        if kept != modes:
-            log.warning("sql_mode_adjusted", removed=sorted(set(modes) - set(kept)))
-        # A limit meant for requests would end a long ALTER. (MySQL's is for SELECT only.)
+        allowed = [mode for mode in modes if mode not in LEXING_MODES]
+        if allowed != modes:
+            log.warning("sql_mode_adjusted", removed=sorted(set(modes) - set(allowed)))
+        # A limit meant for requests would end a long ALTER. (MySQL's applies to SELECT only.)
         no_limit = ", max_statement_time = 0" if self.is_mariadb else ""
         await self.execute(
             "SET SESSION sql_mode = %s, lock_wait_timeout = %s, innodb_lock_wait_timeout = %s"
             + no_limit,
-            (",".join(kept), LOCK_WAIT_SECONDS, 2 * LOCK_WAIT_SECONDS),
+            (",".join(allowed), LOCK_WAIT_SECONDS, 2 * LOCK_WAIT_SECONDS),
         )
         self._state_as_text = (
             "CONCAT_WS('|', " + ", ".join(f"@@SESSION.{name}" for name in self._tracked) + ")"
@@ -174,32 +175,32 @@ class Session:
         return await self._one(f"SELECT {names}, {self._state_as_text} AS as_text")
 
     async def is_unchanged(self) -> bool:
-        """Tell whether all session variables are as they were at the start: one short answer."""
-        answer = await self.send(f"SELECT {self._state_as_text}", rows=Rows.AS_SENT)
-        return bytes(answer.rows[0][0]) == self._baseline_text
+        """Return whether all session variables have their initial values."""
+        result = await self.send(f"SELECT {self._state_as_text}", rows=Rows.RAW)
+        return bytes(result.rows[0][0]) == self._baseline_text
 
     async def use(self, schema: str) -> None:
-        """Make a schema the default; costs nothing when it is already."""
+        """Make a schema the default; sends nothing if it is already."""
         if self._schema != schema:
             self._schema = None
-            await self.send(f"USE `{schema.replace('`', '``')}`")
+            await self.send(f"USE {quote_name(schema)}")
             self._schema = schema
 
     async def reset(self, schema: str, *, transactions: bool = True) -> dict[str, Any]:
-        """Undo what a file left behind in the session, and make ``schema`` the default.
+        """Restore the session variables after a file, and make ``schema`` the default.
 
         Args:
-            schema: name of the schema the next file runs in.
-            transactions: False when the file can't have left a transaction or a table lock open,
-                nor another default schema.
+            schema: Name of the next file's schema.
+            transactions: False if the file cannot have left a transaction, a table lock or another
+                default schema.
 
         Returns:
-            The session variables that had been changed, with the values they were left at.
+            The session variables that the file left changed, with their values.
         """
         if transactions:
             await self.execute("ROLLBACK")
             await self.execute("UNLOCK TABLES")
-            self._schema = None  # there may have been a USE
+            self._schema = None  # the file may contain USE
         state = await self._state()
         leaked = {n: state[n] for n, value in self._baseline.items() if state[n] != value}
         if leaked:
@@ -211,60 +212,60 @@ class Session:
     async def lexing_modes(self) -> list[str]:
         """Return the active sql_modes that change what quotes and backslashes mean."""
         modes = str((await self._one("SELECT @@SESSION.sql_mode AS v"))["v"]).split(",")
-        return sorted(_LEXING_MODES.intersection(modes))
+        return sorted(LEXING_MODES.intersection(modes))
 
     async def send(
         self, sql: str, arguments: Sequence[Any] | None = None, *, rows: Rows = Rows.DECODED
-    ) -> Answer:
-        """Send one statement and read all that is answered: every statement comes by here.
+    ) -> Result:
+        """Send one statement and read its complete result. All statements go through this method.
 
         Args:
-            sql: the statement.
-            arguments: to be put in for its placeholders.
-            rows: what to do with the rows it answers.
+            sql: The statement.
+            arguments: Values of its placeholders.
+            rows: How to treat the rows that it returns.
 
         Raises:
-            pymysql.err.Error: the server's refusal, unmapped, also one in a later result of a CALL.
+            pymysql.err.Error: The server's error, also one in a later result of a CALL.
         """
-        cursor_class = aiomysql.SSCursor if rows is Rows.DROPPED else aiomysql.Cursor
+        cursor_class = aiomysql.SSCursor if rows is Rows.DISCARDED else aiomysql.Cursor
         self.connection.use_unicode = rows is Rows.DECODED
         try:
             with warnings.catch_warnings():
-                # The driver makes a Python warning of each of the server's.
+                # The driver turns each warning of the server into a Python warning.
                 warnings.simplefilter("ignore", aiomysql.Warning)
                 async with self.connection.cursor(cursor_class) as cursor:
                     await cursor.execute(sql, None if arguments is None else tuple(arguments))
                     if cursor.description is None:
-                        return Answer(max(int(cursor.rowcount), 0))
+                        return Result(max(int(cursor.rowcount), 0))
                     names = tuple(str(column[0]) for column in cursor.description)
-                    kept = () if rows is Rows.DROPPED else tuple(await cursor.fetchall())
-                    return Answer(0, names, kept)
+                    fetched = () if rows is Rows.DISCARDED else tuple(await cursor.fetchall())
+                    return Result(0, names, fetched)
         except UnicodeDecodeError as error:
-            self.connection.close()  # the rest of the answer would be taken for the next one
+            self.connection.close()  # the rest would be read as the next result
             raise pymysql.err.InterfaceError(
-                "the server's answer is not UTF-8, because character_set_results was changed"
+                "the server's result is not UTF-8, because character_set_results was changed"
             ) from error
 
     async def run(self, text: str) -> int:
-        """Send a statement of a file as it is; return the number of rows it changed.
+        """Send a statement of a file as it is; return the number of changed rows.
 
         Raises:
-            pymysql.err.Error: the server's refusal, unmapped.
+            pymysql.err.Error: The server's error.
         """
-        return (await self.send(text, rows=Rows.DROPPED)).changed
+        return (await self.send(text, rows=Rows.DISCARDED)).changed
 
     async def execute(self, sql: str, arguments: Sequence[Any] | None = None) -> int:
-        """Run a statement of our own; return the number of rows it changed."""
+        """Run a statement of the migrator; return the number of changed rows."""
         return (await self.send(sql, arguments)).changed
 
     async def execute_all(self, writes: Iterable[Write]) -> None:
-        """Run statements of our own, one after the other."""
+        """Run statements of the migrator in order."""
         for sql, arguments in writes:
             await self.send(sql, arguments)
 
     async def commit_all(self, writes: Sequence[Write]) -> None:
-        """Run statements of our own in one transaction, and commit it."""
-        # One statement is its own transaction, unless the file has switched autocommit off.
+        """Run statements of the migrator in one transaction, and commit it."""
+        # One statement is a transaction by itself, unless the file turned autocommit off.
         alone = len(writes) == 1
         if not alone:
             await self.send("BEGIN")
@@ -273,20 +274,20 @@ class Session:
             await self.send("COMMIT")
 
     async def fetch_all(self, sql: str, arguments: Any = None) -> list[Row]:
-        """Run a query of our own; return every row."""
-        answer = await self.send(sql, arguments)
-        return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+        """Run a query of the migrator; return all rows."""
+        result = await self.send(sql, arguments)
+        return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
 
     async def _one(self, sql: str, arguments: Any = None) -> Row:
         return (await self.fetch_all(sql, arguments))[0]
 
     def close(self) -> None:
-        """Drop the connection, and with it the lock."""
+        """Close the connection, which releases the lock."""
         self.connection.close()
 
 
 async def has_table(session: Session, quoted: str) -> bool:
-    """Tell whether a table exists, given its quoted name with the schema."""
+    """Return whether a table exists, given its quoted name with the schema."""
     try:
         await session.fetch_all(f"SELECT 1 FROM {quoted} LIMIT 0")
     except pymysql.err.Error as error:
@@ -297,29 +298,29 @@ async def has_table(session: Session, quoted: str) -> bool:
 
 
 def server_error(error: BaseException | None) -> tuple[int, str]:
-    """Return the server's error number and words from a driver error or what wraps it.
+    """Return number and message of the server's error, from a driver error or its wrapper.
 
     Returns:
-        ``(0, text)`` when there is no number.
+        ``(0, text)`` if there is no number.
     """
-    shown = str(error)
+    text = str(error)
     while error is not None:
         if isinstance(error, pymysql.err.Error) and error.args and isinstance(error.args[0], int):
             return error.args[0], str(error.args[1]) if len(error.args) > 1 else ""
         error = error.__cause__
-    return 0, shown
+    return 0, text
 
 
 def not_permitted(error: pymysql.err.Error, what: str) -> NotPermitted | None:
-    """Turn a missing privilege into a sentence; None when it is something else."""
-    number, words = server_error(error)
+    """Convert an access error to NotPermitted; return None for any other error."""
+    number, reason = server_error(error)
     if number not in _ACCESS_DENIED:
         return None
-    return NotPermitted(f"The account may not {what}: {words} (error {number}).")
+    return NotPermitted(f"The account may not {what}: {reason} (error {number}).")
 
 
 def _why_unreachable(settings: DatabaseSettings, error: SysnddError) -> str:
     where = str(settings.socket) if settings.socket else f"{settings.host}:{settings.port}"
-    number, words = server_error(error)
-    reason = f"{words} (error {number})" if number else words
+    number, reason = server_error(error)
+    reason = f"{reason} (error {number})" if number else reason
     return f"No connection to the database at {where} as {settings.user!r}: {reason}"

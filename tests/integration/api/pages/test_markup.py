@@ -27,7 +27,7 @@ def hostile_jobs(site: Site) -> None:
     result = {
         "tables": [],
         "live_table_count": 1,
-        "needs_second_word": False,
+        "required_consents": [],
         "accounts": {
             "vanish_count": 1,
             "vanish": [MARKUP],

@@ -1,4 +1,4 @@
-"""Retention as a rule: whatever fails, in whatever order, a verified backup is left."""
+"""The retention policy: after any sequence of failures, a verified backup remains."""
 
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -54,7 +54,7 @@ def backup(
 
 
 class Step(NamedTuple):
-    """One backup: how long after the one before, what kind, what came of its proof."""
+    """One backup: hours since the previous one, kind, verification and pin."""
 
     hours: int
     kind: BackupKind
@@ -72,7 +72,7 @@ steps = st.lists(
     ),
     max_size=60,
 )
-keeps = st.builds(RetentionPolicy, *[st.integers(0, 5)] * 6)
+policies = st.builds(RetentionPolicy, *[st.integers(0, 5)] * 6)
 
 
 def _taken(kind: BackupKind, verification: Verification) -> Step:
@@ -83,7 +83,7 @@ _SAFETY = _taken(BackupKind.PRE_RESTORE, Verification.VERIFIED)
 _FAILED = _taken(BackupKind.MANUAL, Verification.FAILED)
 
 
-@given(steps=steps, retention=keeps)
+@given(steps=steps, retention=policies)
 @example(steps=[_SAFETY, _FAILED, _SAFETY], retention=RetentionPolicy(2, 0, 0, 0, 0, 0))
 @example(
     steps=[_taken(BackupKind.MANUAL, Verification.VERIFIED), _FAILED, _SAFETY],
@@ -92,30 +92,30 @@ _FAILED = _taken(BackupKind.MANUAL, Verification.FAILED)
 def test_every_sequence_of_failures_leaves_a_verified_backup(
     steps: list[Step], retention: RetentionPolicy
 ) -> None:
-    there: list[BackupManifest] = []
+    stored: list[BackupManifest] = []
     at = BEGIN
     for step in steps:
         at += timedelta(hours=step.hours)
-        there.append(backup(at, step.verification, step.kind, pinned=step.pinned))
-        verified = [one for one in there if one.verification is Verification.VERIFIED]
-        gone = set(expired(there, retention))
-        assert not gone & {one.name for one in there if one.pinned}
-        left = [one for one in there if one.name not in gone]
+        stored.append(backup(at, step.verification, step.kind, pinned=step.pinned))
+        verified = [one for one in stored if one.verification is Verification.VERIFIED]
+        deleted = set(expired(stored, retention))
+        assert not deleted & {one.name for one in stored if one.pinned}
+        left = [one for one in stored if one.name not in deleted]
         if verified:
             assert max(verified, key=lambda one: one.created_at) in left
         else:
-            assert not gone
-        # Applied once is applied for good.
+            assert not deleted
+        # Applying the policy again deletes nothing more.
         assert expired(left, retention) == []
         regular = [one for one in verified if one.kind is not BackupKind.PRE_RESTORE]
         assert all(one in left for one in (regular[-retention.last :] if retention.last else []))
-        there = left
+        stored = left
 
 
-def test_the_newest_of_each_period_is_kept() -> None:
+def test_the_latest_backup_of_each_period_is_retained() -> None:
     hourly = [backup(BEGIN + timedelta(hours=6 * n)) for n in range(4 * 800)]
-    gone = set(expired(hourly, RetentionPolicy(last=3, daily=5, weekly=2, monthly=3, yearly=9)))
-    left = [f"{one.created_at:%Y-%m-%d %H}" for one in hourly if one.name not in gone]
+    deleted = set(expired(hourly, RetentionPolicy(last=3, daily=5, weekly=2, monthly=3, yearly=9)))
+    left = [f"{one.created_at:%Y-%m-%d %H}" for one in hourly if one.name not in deleted]
     assert left == [
         "2024-12-31 23",
         "2025-12-31 23",
@@ -138,7 +138,7 @@ def test_unverified_backups_expire_when_enough_newer_verified_ones_exist() -> No
     assert expired([failed, *newer[:1]], RetentionPolicy(last=2)) == [failed.name]
 
 
-def test_before_a_restore_has_its_own_rule() -> None:
+def test_safety_backups_have_a_separate_rule() -> None:
     safety = [backup(BEGIN + timedelta(days=n), None, BackupKind.PRE_RESTORE) for n in range(4)]
-    gone = expired([*safety, backup(BEGIN + timedelta(days=9))], RetentionPolicy(pre_restore=2))
-    assert gone == [safety[1].name, safety[0].name]
+    deleted = expired([*safety, backup(BEGIN + timedelta(days=9))], RetentionPolicy(pre_restore=2))
+    assert deleted == [safety[1].name, safety[0].name]

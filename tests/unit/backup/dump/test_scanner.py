@@ -1,11 +1,11 @@
-"""The scan of a dump: whatever the values hold and wherever the pieces are cut, rows are rows."""
+"""The scan of a dump: rows are counted correctly for any values and any chunk size."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sysndd_backup.dump.scanner import DumpScan, DumpStatistics, object_of
 
-PROGRAMS = rb"""DELIMITER ;;
+STORED_OBJECTS = rb"""DELIMITER ;;
 CREATE DEFINER=`a`@`%` PROCEDURE `p``q`()
 BEGIN
 INSERT INTO `t` VALUES
@@ -22,7 +22,7 @@ TRAILER = b"-- Dump completed on 2026-01-01"
 
 
 class Copy(DumpStatistics):
-    """Counts, and puts together again what it was told."""
+    """Counts rows and objects, and reassembles the dump."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Copy(DumpStatistics):
 
 
 def escaped(text: str) -> bytes:
-    """Quote a value as both clients do (mysql_real_escape_string)."""
+    """Quote a value as the clients of both vendors do (mysql_real_escape_string)."""
     data = text.encode()
     for byte, code in ((b"\\", b"\\\\"), (b"'", b"\\'"), (b"\n", b"\\n"), (b'"', b'\\"')):
         data = data.replace(byte, code)
@@ -57,10 +57,10 @@ tables = st.lists(
 
 
 @given(tables=tables, size=st.integers(1, 40))
-def test_rows_are_counted_wherever_the_pieces_are_cut(
+def test_the_row_count_does_not_depend_on_the_size_of_chunks(
     tables: list[tuple[str, bool, list[tuple[bytes, bytes]]]], size: int
 ) -> None:
-    dump, expected = PROGRAMS, dict[str, int]()
+    dump, expected = STORED_OBJECTS, dict[str, int]()
     for name, one_line, rows in tables:
         quoted = name.replace("`", "``").encode()
         tuples = [b"(1," + b",".join(row) + b")" for row in rows]
@@ -81,7 +81,7 @@ def test_rows_are_counted_wherever_the_pieces_are_cut(
     assert statistics.objects == [("procedure", "p`q"), ("trigger", "")]
 
 
-def test_what_a_line_creates() -> None:
+def test_kind_and_name_of_a_created_object() -> None:
     assert object_of(b"CREATE TABLE `TABLE` (") == ("table", "TABLE")
     assert object_of(b"/*!50001 VIEW `v` AS select 1 */;") == ("view", "v")
     assert object_of(b"/*!50001 CREATE VIEW `v` AS SELECT") is None

@@ -1,4 +1,4 @@
-"""Which keys wait until the rows are there, and which must be there before."""
+"""Which keys are deferred until after the rows, and which remain in CREATE TABLE."""
 
 from sysndd_backup.load.deferred_keys import defer_keys
 
@@ -17,7 +17,7 @@ TABLE = b"""CREATE TABLE `a ``b` (
 PARTITIONS 2 */"""
 
 
-def test_keys_and_references_wait() -> None:
+def test_secondary_keys_and_foreign_keys_are_deferred() -> None:
     found = defer_keys(TABLE.split(b"\n"))
     assert found is not None
     assert found.table == b"`a ``b`"
@@ -43,10 +43,10 @@ PARTITIONS 2 */"""
     )
 
 
-def test_what_must_be_there_from_the_beginning_stays() -> None:
-    counted = TABLE.replace(b"PRIMARY KEY (`id`)", b"PRIMARY KEY (`t`,`id`)")
-    strange = TABLE.replace(b"  FULLTEXT KEY `f1`", b"  VECTOR KEY `f1`")
-    for text in (counted, strange, TABLE.replace(b"InnoDB", b"MyISAM")):
+def test_keys_that_the_rows_require_are_not_deferred() -> None:
+    auto_increment = TABLE.replace(b"PRIMARY KEY (`id`)", b"PRIMARY KEY (`t`,`id`)")
+    unknown = TABLE.replace(b"  FULLTEXT KEY `f1`", b"  VECTOR KEY `f1`")
+    for text in (auto_increment, unknown, TABLE.replace(b"InnoDB", b"MyISAM")):
         found = defer_keys(text.split(b"\n"))
         assert found is not None
         assert found.keys == ()
@@ -58,6 +58,6 @@ def test_what_must_be_there_from_the_beginning_stays() -> None:
     assert found.keys[0].startswith(b"ALTER TABLE `a ``b` ADD KEY `k`")
 
 
-def test_another_shape_is_refused() -> None:
+def test_a_definition_in_another_format_is_rejected() -> None:
     assert defer_keys([b"CREATE TABLE `t` (`id` int)"]) is None
     assert defer_keys([b"CREATE TABLE `t` (", b"  `id` int"]) is None

@@ -1,9 +1,9 @@
-"""``make bench WHAT=restore``: restores beside ``zstd -dc | mariadb`` and ``myloader`` with two threads.
+"""``make bench WHAT=restore``: restores, compared with ``zstd -dc | mariadb`` and ``myloader``.
 
-One MariaDB server, a data set of ``--megabytes`` of SQL, one backup of it by our own worker's code.
-The ways take turns, A B C A B C, so that a slow minute of the machine hits all of them; ratios are
-of pairs within a round. Ours is everything that a restore does before live is touched: reading the
-file to its end, loading it through the confined account, and verifying it. The others only load.
+Uses one MariaDB server, a data set of ``--megabytes`` of SQL and one backup of it. The methods
+alternate, so that other load on the machine affects all of them; ratios are of pairs within a
+round. Our method does all that a restore does before it changes the live database: it checks the
+whole file, loads it through the restricted account and verifies it. The others only load.
 """
 
 import argparse
@@ -15,15 +15,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import SecretStr
 
-from bench.backup import swapping
-from bench.backup.dumping import server_processor_seconds
+from bench.backup import swap
+from bench.backup.dump import server_processor_seconds
 from bench.server import POOL_MB, running_server
 from sysndd_backup.context import BackupRequest, BackupTools
 from sysndd_backup.dump.create_backup import create_backup
@@ -44,7 +44,7 @@ SOURCE, TARGET, OPS = "bench", "bench_target", "bench_ops"
 
 @dataclass
 class Bench:
-    """What the ways share."""
+    """The server, the tools and the backup that all methods use."""
 
     server: MariadbServer
     folder: Path
@@ -52,7 +52,7 @@ class Bench:
     manifest: BackupManifest
 
     def mysql(self, *arguments: str) -> list[str]:
-        """Compose a command of the client."""
+        """Return a command of the client with these arguments."""
         return [
             "mariadb",
             "--no-defaults",
@@ -62,8 +62,8 @@ class Bench:
             *arguments,
         ]
 
-    def fresh(self) -> None:
-        """Make the target empty; not timed."""
+    def recreate_target(self) -> None:
+        """Recreate the empty target schema; not timed."""
         sql = f"DROP DATABASE IF EXISTS {TARGET}; CREATE DATABASE {TARGET} CHARACTER SET utf8mb4"
         subprocess.run(self.mysql("-e", sql), check=True)
 
@@ -73,7 +73,7 @@ async def _report(step: str, percent: int, message: str = "") -> None:
 
 
 async def ours(bench: Bench) -> None:
-    """Read to the end, load, verify."""
+    """Check the file, load it and verify it, as the backup worker does."""
     checked = await check_backup(bench.tools, bench.manifest)
     assert checked.plan is not None
     await load_shadow(bench.tools, checked, TARGET, _report)
@@ -88,7 +88,7 @@ async def plain_client(bench: Bench) -> None:
 
 
 async def myloader(bench: Bench) -> None:
-    """``myloader`` with two threads, from a dump that ``mydumper`` made."""
+    """``myloader`` with two threads, from a dump of ``mydumper``."""
     subprocess.run(  # noqa: ASYNC221
         ["myloader", *_parallel(bench), f"--database={TARGET}", "--overwrite-tables"], check=True
     )
@@ -105,7 +105,13 @@ def _parallel(bench: Bench) -> list[str]:
 
 
 async def run(options: argparse.Namespace, server: MariadbServer, folder: Path) -> None:
-    """Take the backup, let the ways take turns, and print a table."""
+    """Create the backup, run the methods alternately and print a table.
+
+    Args:
+        options: Options of the command line.
+        server: The database server.
+        folder: Directory of the backups.
+    """
     settings = DatabaseSettings.model_validate(
         {
             "DB_SOCKET": server.socket,
@@ -125,35 +131,39 @@ async def run(options: argparse.Namespace, server: MariadbServer, folder: Path) 
         )
         request = BackupRequest(BackupKind.MANUAL, secrets.token_hex(8), None)
         bench = Bench(server, folder, tools, await create_backup(tools, request, _report))
-        ways: dict[str, Callable[[Bench], object]] = {
-            "ours": ours,
-            "zstd -dc | mariadb": plain_client,
-        }
-        if shutil.which("myloader"):
-            subprocess.run(["mydumper", *_dump(bench)], check=True)  # noqa: ASYNC221
-            ways["myloader, 2 threads"] = myloader
-        print(
-            f"{bench.manifest.uncompressed_bytes / 1e6:.0f} MB of SQL,"
-            f" {bench.manifest.size_bytes / 1e6:.0f} MB packed, {bench.manifest.row_count:,} rows"
-        )
-        times: dict[str, list[float]] = {name: [] for name in ways}
-        work: dict[str, list[float]] = {name: [] for name in ways}
-        for number in range(options.rounds):
-            for name, way in ways.items():
-                bench.fresh()
-                begun, worked = time.monotonic(), server_processor_seconds(server)
-                await way(bench)  # type: ignore[misc]
-                times[name].append(time.monotonic() - begun)
-                work[name].append(server_processor_seconds(server) - worked)
-                print(
-                    f"round {number + 1}: {name}: {times[name][-1]:.1f} s, of the server's"
-                    f" processor {work[name][-1]:.1f} s",
-                    flush=True,
-                )
-        _print("on the wall", times)
-        # What a machine with other work on it distorts least.
-        _print("server's processor", work)
-        print(f"peak memory of this process: {_peak_mb():.0f} MB")
+        await _compare(bench, options.rounds)
+
+
+async def _compare(bench: Bench, rounds: int) -> None:
+    methods: dict[str, Callable[[Bench], Awaitable[None]]] = {
+        "ours": ours,
+        "zstd -dc | mariadb": plain_client,
+    }
+    if shutil.which("myloader"):
+        subprocess.run(["mydumper", *_dump(bench)], check=True)  # noqa: ASYNC221
+        methods["myloader, 2 threads"] = myloader
+    print(
+        f"{bench.manifest.uncompressed_bytes / 1e6:.0f} MB of SQL,"
+        f" {bench.manifest.size_bytes / 1e6:.0f} MB compressed, {bench.manifest.row_count:,} rows"
+    )
+    times: dict[str, list[float]] = {name: [] for name in methods}
+    processor: dict[str, list[float]] = {name: [] for name in methods}
+    for number in range(rounds):
+        for name, method in methods.items():
+            bench.recreate_target()
+            started, used_before = time.monotonic(), server_processor_seconds(bench.server)
+            await method(bench)
+            times[name].append(time.monotonic() - started)
+            processor[name].append(server_processor_seconds(bench.server) - used_before)
+            print(
+                f"round {number + 1}: {name}: {times[name][-1]:.1f} s,"
+                f" processor time of the server {processor[name][-1]:.1f} s",
+                flush=True,
+            )
+    _print("elapsed time", times)
+    # Other load on the machine distorts this least.
+    _print("server processor time", processor)
+    print(f"peak memory of this process: {_peak_mb():.0f} MB")
 
 
 def _dump(bench: Bench) -> list[str]:
@@ -161,12 +171,12 @@ def _dump(bench: Bench) -> list[str]:
     return [*arguments, f"--database={SOURCE}"]
 
 
-def _print(what: str, times: dict[str, list[float]]) -> None:
-    print(f"\n{what:<22} {'median':>8}  ours is faster by (pairs)")
+def _print(title: str, times: dict[str, list[float]]) -> None:
+    print(f"\n{title:<22} {'median':>8}  ratio to ours (pairs)")
     for name, seconds in times.items():
         ratios = [other / own for other, own in zip(seconds, times["ours"], strict=True)]
-        shown = ", ".join(f"{ratio:.2f}" for ratio in ratios)
-        print(f"{name:<22} {statistics.median(seconds):>6.1f} s  {shown}")
+        all_ratios = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+        print(f"{name:<22} {statistics.median(seconds):>6.1f} s  {all_ratios}")
 
 
 def _peak_mb() -> float:
@@ -177,14 +187,14 @@ def _peak_mb() -> float:
 
 
 def main() -> int:
-    """Parse the arguments and run."""
-    parser = argparse.ArgumentParser(prog="python -m bench.backup.restoring", description=__doc__)
+    """Parse the options and run the benchmark; return 0."""
+    parser = argparse.ArgumentParser(prog="python -m bench.backup.restore", description=__doc__)
     parser.add_argument("--megabytes", type=float, default=1000)
     parser.add_argument("--rounds", type=int, default=2)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="sysndd-bench-") as name:
         folder = Path(name)
-        swapping.measure(rounds=3)
+        swap.measure(rounds=3)
         with (
             running_server(folder / "server", buffer_pool_mb=POOL_MB) as server,
             suppress(KeyboardInterrupt),

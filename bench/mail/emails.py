@@ -1,4 +1,4 @@
-"""The mails of the benchmark."""
+"""The emails of the benchmark."""
 
 MAIL_FROM = "SysNDD <noreply@sysndd.example>"
 PUBLIC_URL = "http://sysndd.example"

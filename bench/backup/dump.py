@@ -1,9 +1,10 @@
-"""Backups beside the raw tools: how long each takes, how much it writes, what memory ours needs.
+"""Compares the duration, processor time and memory of a backup with two shell pipelines.
 
-    mariadb-dump … | zstd -3 -T2 > file        what an administrator's script does at best
-    mariadb-dump … | gzip -9 > file            what the usual backup container does
+    mariadb-dump … | zstd -3 -T2 > file        the fastest script of an administrator
+    mariadb-dump … | gzip -9 > file            a common backup container
 
-The raw pipelines count nothing, hash nothing and flush nothing to the disk; ours does all of it.
+The pipelines do not count rows, do not hash the dump and do not flush the file to the disk. The
+backup worker does all three.
 """
 
 import asyncio
@@ -32,59 +33,70 @@ from sysndd_core.settings.database import DatabaseSettings
 from sysndd_local.mariadb import MariadbServer
 
 OURS, ZSTD, GZIP = "sysndd backup", "mariadb-dump | zstd -3 -T2", "mariadb-dump | gzip -9"
-_PACKERS = {ZSTD: "zstd -3 -T2 -q -c", GZIP: "gzip -9 -c"}
+_COMPRESSORS = {ZSTD: "zstd -3 -T2 -q -c", GZIP: "gzip -9 -c"}
 _MB = 1e6
 
 
 def compare(
     server: MariadbServer, schema: str, folder: Path, rounds: int, report: Callable[[str], None]
 ) -> dict[str, list[float]]:
-    """Let ours and the zstd pipeline take turns, and gzip, the slow one, once a round.
+    """Run the three tools alternately.
+
+    Args:
+        server: The database server.
+        schema: Schema to back up.
+        folder: Directory of the dumps.
+        rounds: Number of runs of each tool.
+        report: Called with a line of progress.
 
     Returns:
-        Seconds by contestant, one for each round; with ``processor: `` before the name those of
-        the processor, of all processes and the server; ``memory`` in bytes, ``bytes`` of SQL.
+        Seconds of each round by tool; with the prefix ``processor: `` the processor seconds of all
+        its processes and the server; ``memory`` in bytes; ``bytes`` of SQL.
     """
-    found: dict[str, list[float]] = {OURS: [], ZSTD: [], GZIP: [], "memory": [], "bytes": []}
-    for turn in range(rounds):
+    results: dict[str, list[float]] = {OURS: [], ZSTD: [], GZIP: [], "memory": [], "bytes": []}
+    for number in range(rounds):
         for name in (ZSTD, OURS, GZIP):
-            report(f"round {turn + 1}: {name} …")
+            report(f"round {number + 1}: {name} …")
             before = server_processor_seconds(server)
             if name == OURS:
-                done = _ours(server, schema, folder)
-                found["memory"].append(done["memory"])
-                found["bytes"].append(done["bytes"])
+                done = _create_backup_in_process(server, schema, folder)
+                results["memory"].append(done["memory"])
+                results["bytes"].append(done["bytes"])
             else:
-                done = _raw(server, schema, folder, _PACKERS[name])
-            found[name].append(done["seconds"])
+                done = _run_pipeline(server, schema, folder, _COMPRESSORS[name])
+            results[name].append(done["seconds"])
             spent = done["processor"] + server_processor_seconds(server) - before
-            found.setdefault(f"processor: {name}", []).append(spent)
-    return found
+            results.setdefault(f"processor: {name}", []).append(spent)
+    return results
 
 
-def table(found: dict[str, list[float]]) -> list[str]:
-    """Render what ``compare`` found, with ratios by pairs of the same round."""
-    size = found["bytes"][0]
+def table(results: dict[str, list[float]]) -> list[str]:
+    """Return the lines of a table; ratios are medians of pairs of the same round.
+
+    Args:
+        results: The result of ``compare``.
+    """
+    size = results["bytes"][0]
     lines = [
         f"{size / _MB:,.0f} MB of SQL",
         f"{'':<28}{'seconds':>24}{'MB/s':>8}{'ratio':>8}{'processor':>12}{'ratio':>8}",
     ]
     for name in (OURS, ZSTD, GZIP):
-        seconds = found[name]
-        ratio = _ratio(found[OURS], seconds)
-        processor = found[f"processor: {name}"]
-        spent = _ratio(found[f"processor: {OURS}"], processor)
-        shown = " ".join(f"{one:.1f}" for one in seconds)
+        seconds = results[name]
+        ratio = _ratio(results[OURS], seconds)
+        processor = results[f"processor: {name}"]
+        processor_ratio = _ratio(results[f"processor: {OURS}"], processor)
+        all_seconds = " ".join(f"{one:.1f}" for one in seconds)
         speed = size / _MB / statistics.median(seconds)
         lines.append(
-            f"{name:<28}{shown:>24}{speed:>8.0f}{ratio:>8.2f}"
-            f"{statistics.median(processor):>12.1f}{spent:>8.2f}"
+            f"{name:<28}{all_seconds:>24}{speed:>8.0f}{ratio:>8.2f}"
+            f"{statistics.median(processor):>12.1f}{processor_ratio:>8.2f}"
         )
     lines.append(
-        f"ratio: ours / theirs, median of pairs (at most 1.05 and {1 / 8:.3f} are asked for)"
+        f"ratio: backup worker / pipeline, median of pairs (targets: 1.05 and {1 / 8:.3f})"
     )
     lines.append(
-        f"memory of our process: {max(found['memory']) / _MB:.0f} MB (below 150 is asked for)"
+        f"memory of the backup process: {max(results['memory']) / _MB:.0f} MB (target: below 150)"
     )
     return lines
 
@@ -94,7 +106,7 @@ def _ratio(ours: list[float], theirs: list[float]) -> float:
 
 
 def server_processor_seconds(server: MariadbServer) -> float:
-    """What the server has used since it was started; a busy machine does not change that."""
+    """Return the processor seconds of the server since its start; other load barely changes it."""
     pid = int((server.directory / "mariadbd.pid").read_text(encoding="ascii"))
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -105,17 +117,19 @@ def _processor_seconds(who: int) -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _raw(server: MariadbServer, schema: str, folder: Path, packer: str) -> dict[str, float]:
+def _run_pipeline(
+    server: MariadbServer, schema: str, folder: Path, compressor: str
+) -> dict[str, float]:
     options = folder / "client.cnf"
     options.touch(mode=0o600)
     options.write_text(
         f"[client]\nuser=root\npassword={server.root_password}\nsocket={server.socket}\n"
     )
     target, flags = folder / "raw.out", " ".join(flags_for(Server("MariaDB", "")))
-    command = f"mariadb-dump --defaults-file={options} {flags} {schema} | {packer} > {target}"
-    before, begun = _processor_seconds(resource.RUSAGE_CHILDREN), time.monotonic()
+    command = f"mariadb-dump --defaults-file={options} {flags} {schema} | {compressor} > {target}"
+    before, started = _processor_seconds(resource.RUSAGE_CHILDREN), time.monotonic()
     subprocess.run(["bash", "-o", "pipefail", "-c", command], check=True)
-    seconds = time.monotonic() - begun
+    seconds = time.monotonic() - started
     target.unlink()
     return {
         "seconds": seconds,
@@ -123,17 +137,17 @@ def _raw(server: MariadbServer, schema: str, folder: Path, packer: str) -> dict[
     }
 
 
-def _ours(server: MariadbServer, schema: str, folder: Path) -> dict[str, float]:
-    """Run the worker's code in a process of its own, so that its memory is its own."""
-    given = {
+def _create_backup_in_process(server: MariadbServer, schema: str, folder: Path) -> dict[str, float]:
+    """Run the code of the backup worker in a separate process, to measure its memory."""
+    parameters = {
         "socket": str(server.socket),
         "password": server.root_password,
         "schema": schema,
         "folder": str(folder),
     }
     done = subprocess.run(
-        [sys.executable, "-m", "bench.backup.dumping"],
-        input=json.dumps(given).encode(),
+        [sys.executable, "-m", "bench.backup.dump"],
+        input=json.dumps(parameters).encode(),
         stdout=subprocess.PIPE,
         check=True,
     )
@@ -141,30 +155,30 @@ def _ours(server: MariadbServer, schema: str, folder: Path) -> dict[str, float]:
     return result
 
 
-async def _take(given: dict[str, str]) -> dict[str, float]:
+async def _create_backup(parameters: dict[str, str]) -> dict[str, float]:
     settings = DatabaseSettings.model_validate(
         {
-            "socket": Path(given["socket"]),
+            "socket": Path(parameters["socket"]),
             "user": "root",
-            "name": given["schema"],
-            "password": SecretStr(given["password"]),
+            "name": parameters["schema"],
+            "password": SecretStr(parameters["password"]),
             "statement_timeout": 600,
         }
     )
-    store = BackupDirectory(Path(given["folder"]))
+    store = BackupDirectory(Path(parameters["folder"]))
 
     async def progress(step: str, percent: int, message: str = "") -> None:
-        """Nobody looks."""
+        """Ignore the progress."""
 
     async with Database(settings) as database:
         server = await identify(database)
         tools = BackupTools(
             database, server, await find_clients(server), store, BackupCompression.ZSTD
         )
-        before, begun = _processor_seconds(resource.RUSAGE_SELF), time.monotonic()
+        before, started = _processor_seconds(resource.RUSAGE_SELF), time.monotonic()
         request = BackupRequest(BackupKind.MANUAL, "00000000-bench", None)
         manifest = await create_backup(tools, request, progress)
-        seconds = time.monotonic() - begun
+        seconds = time.monotonic() - started
         processor = _processor_seconds(resource.RUSAGE_SELF) - before
     store.remove(manifest.name)
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -178,4 +192,4 @@ async def _take(given: dict[str, str]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(_take(json.load(sys.stdin)))))
+    print(json.dumps(asyncio.run(_create_backup(json.load(sys.stdin)))))

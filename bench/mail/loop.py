@@ -1,8 +1,8 @@
-"""The loop to compare with: ``python -m bench.mail.bare PORT CONNECTIONS MAILS ready|built``.
+"""A plain aiosmtplib loop: ``python -m bench.mail.loop PORT CONNECTIONS MAILS ready|built``.
 
-N connections that each take the next message and hand it to aiosmtplib; no row is read or written. The
-messages come from the mailer's own composer, so that both send the same octets: ``ready`` before the clock
-starts, ``built`` one by one as they are sent.
+Each connection sends the next message with aiosmtplib; no row is read or written. The mailer's
+composer builds the messages, so that both senders send the same bytes: ``ready`` before the first
+is sent, ``built`` one by one as they are sent.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import aiosmtplib
 
-from bench.mail.mails import MAIL_FROM, PUBLIC_URL, context_of, recipient_of
+from bench.mail.emails import MAIL_FROM, PUBLIC_URL, context_of, recipient_of
 from sysndd_local.ports import LOOPBACK
 from sysndd_mailer.compose import Composer, Message
 
@@ -30,20 +30,20 @@ def messages(count: int) -> Iterator[Message]:
         )
 
 
-async def send(port: int, left: Iterator[Message]) -> None:
+async def send(port: int, remaining: Iterator[Message]) -> None:
     client = aiosmtplib.SMTP(
         hostname=LOOPBACK, port=port, use_tls=False, start_tls=False, local_hostname="localhost"
     )
     async with client:
-        for message in left:
+        for message in remaining:
             await client.sendmail(message.sender, [message.recipient], message.content)
 
 
 async def main(port: int, connections: int, mails: int, kind: str) -> None:
-    left = messages(mails)
+    remaining = messages(mails)
     if kind == "ready":
-        left = iter(list(left))
-    await asyncio.gather(*(send(port, left) for _ in range(connections)))
+        remaining = iter(list(remaining))
+    await asyncio.gather(*(send(port, remaining) for _ in range(connections)))
 
 
 if __name__ == "__main__":

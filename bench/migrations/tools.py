@@ -1,4 +1,4 @@
-"""The same statements for each tool, written the way it wants them, and how it is started."""
+"""The tools: each writes the same statements in its own format, and has its own command."""
 
 import os
 import shutil
@@ -15,7 +15,14 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Start:
-    """A process to be measured: its command, environment, and the file it reads."""
+    """A process to measure.
+
+    Attributes:
+        command: Program and arguments.
+        environ: Environment variables.
+        directory: Working directory.
+        stdin: File for standard input, or None.
+    """
 
     command: list[str]
     environ: Mapping[str, str]
@@ -24,7 +31,7 @@ class Start:
 
 
 def statements(number: int) -> list[str]:
-    """Return the three statements of migration ``number``: two definitions and a row."""
+    """Return the three statements of migration ``number``: two definitions and one INSERT."""
     table = f"gene_{number:04d}"
     return [
         f"CREATE TABLE {table} (id INT PRIMARY KEY, symbol VARCHAR(40) NOT NULL) ENGINE=InnoDB",
@@ -33,14 +40,14 @@ def statements(number: int) -> list[str]:
     ]
 
 
-class Contestant(ABC):
-    """One tool.
+class Tool(ABC):
+    """A migration tool.
 
     Args:
-        server: the server it works on, as root over the socket.
-        directory: an empty folder for its files.
-        files: how many migrations.
-        peers: the folder of programs of the peers' virtual environment.
+        server: The database server.
+        directory: New folder for the migrations.
+        files: Number of migrations.
+        peers: Folder with the programs of the other tools.
     """
 
     name = ""
@@ -55,24 +62,26 @@ class Contestant(ABC):
 
     @abstractmethod
     def write(self) -> None:
-        """Write the files."""
+        """Write the migrations."""
 
     @abstractmethod
     def start(self, schema: str) -> Start:
-        """Return what to run against an empty schema (and again when nothing is pending)."""
+        """Return the process that applies the pending migrations to a schema."""
 
     def environ(self, **more: str) -> dict[str, str]:
-        """Return an environment without settings of whoever runs this."""
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        return {**kept, **more}
+        """Return an environment without other settings of this process."""
+        inherited = {
+            name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ
+        }
+        return {**inherited, **more}
 
     def url(self, scheme: str, schema: str) -> str:
-        """Return the address over TCP, which all of them know."""
+        """Return the URL of a schema over TCP, which each tool supports."""
         return f"{scheme}://root:{self.server.root_password}@127.0.0.1:{self.server.port}/{schema}"
 
 
-class Client(Contestant):
-    """The server's own client, all statements in one go: the least that is possible."""
+class Client(Tool):
+    """The client of the server, with all statements in one file: the lower limit."""
 
     name = "mariadb client"
 
@@ -94,8 +103,8 @@ class Client(Contestant):
         return Start(command, self.environ(), self.directory, self.directory / "all.sql")
 
 
-class Sysndd(Contestant):
-    """Ours."""
+class Sysndd(Tool):
+    """The migrator of this repository."""
 
     name = "sysndd-migrator"
 
@@ -122,7 +131,7 @@ class Sysndd(Contestant):
         return Start([sys.executable, "-m", "sysndd_migrator", "up"], environ, self.directory)
 
 
-class Dbmate(Contestant):
+class Dbmate(Tool):
     """dbmate, from its PyPI wheel."""
 
     name = "dbmate"
@@ -144,7 +153,7 @@ class Dbmate(Contestant):
         return Start(command, self.environ(), self.directory)
 
 
-class Yoyo(Contestant):
+class Yoyo(Tool):
     """yoyo-migrations."""
 
     name = "yoyo-migrations"
@@ -166,7 +175,7 @@ class Yoyo(Contestant):
         return Start(command, self.environ(), self.directory)
 
 
-class Alembic(Contestant):
+class Alembic(Tool):
     """Alembic with SQLAlchemy and PyMySQL."""
 
     name = "Alembic"
@@ -196,4 +205,4 @@ class Alembic(Contestant):
         )
 
 
-CONTESTANTS: tuple[type[Contestant], ...] = (Client, Sysndd, Dbmate, Yoyo, Alembic)
+TOOLS: tuple[type[Tool], ...] = (Client, Sysndd, Dbmate, Yoyo, Alembic)

@@ -1,0 +1,14 @@
+"""A worker that runs the due rows and returns, instead of serving until SIGTERM."""
+
+from sysndd_core.jobs.worker import Worker
+
+
+class BurstWorker(Worker):
+    """A real worker whose loop the test controls; log lines and leases as in the service."""
+
+    async def run_until_idle(self) -> None:
+        """Reclaim expired leases, then run the due rows one after the other until none is left."""
+        await self._rows.reclaim()
+        async with self._log_stored(), self._leases_renewed():
+            while claims := await self._rows.claim_batch(self.name, 1):
+                await self._start(claims[0])
