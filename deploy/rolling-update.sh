@@ -1,7 +1,7 @@
 #!/bin/sh
 # Updates a running deployment to the version that SYSNDD_VERSION names, without losing requests.
 #
-#   SYSNDD_VERSION=1.1.0 sh deploy/rolling-update.sh           builds the images unless they exist
+#   SYSNDD_VERSION=0.9.0 sh deploy/rolling-update.sh           builds the images unless they exist
 #
 # `docker compose up -d` alone stops all replicas of a service before it starts the new ones.
 # Instead, this script

@@ -22,10 +22,16 @@ SAFE_DIRECTORY = {
 }
 
 
-def run(stack: Stack, page: str, heading: str, note: Callable[[str, object], None]) -> str:
+def run(
+    stack: Stack,
+    page: str,
+    heading: str,
+    note: Callable[[str, object], None],
+    **values: str,
+) -> str:
     """Run the commands of a section, record their durations, and return their output."""
     printed = ""
-    for line in commands(page, heading):
+    for line in commands(page, heading, **values):
         started = time.monotonic()
         done = subprocess.run(
             ["sh", "-euc", line],
@@ -92,7 +98,7 @@ def test_an_update_under_load_loses_no_request(
     load = Traffic(system, clients=6)
     with load:
         time.sleep(2)
-        run(released, "upgrade.md", heading, record_property)
+        run(released, "upgrade.md", heading, record_property, NEW="1.1.0", OLD="1.0.0")
         time.sleep(2)
     containers = released.containers("api")
     assert len(containers) == 2

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sysndd_core import __version__
 from tests.support.runbooks import FOLDER as RUNBOOKS
 from tests.support.runbooks import commands
 
@@ -46,6 +47,22 @@ def test_every_link_leads_to_an_existing_page_and_heading() -> None:
         if not exists(page, target)
     ]
     assert broken == []
+
+
+def test_docs_name_only_versions_with_a_changelog_heading() -> None:
+    changelog = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
+    # The version in the code has its heading as soon as it is released.
+    known = {*re.findall(r"^## \[(\d+\.\d+\.\d+)\]", changelog, re.MULTILINE)}
+    known.add(__version__.partition(".dev")[0])
+    named = {
+        version
+        for page in PAGES
+        for version in re.findall(
+            r"(?:SYSNDD_VERSION=|checkout v)(\d+\.\d+\.\d+)", page.read_text(encoding="utf-8")
+        )
+    }
+    assert named
+    assert named <= known
 
 
 def test_pages_named_in_the_code_exist() -> None:

@@ -191,7 +191,7 @@ async def test_an_open_circuit_breaker_is_reported(
             await outbox.worker.run_until_idle()
             await asyncio.sleep(0.5)
             found = (await api.admin.get("/api/health")).json()["checks"]
-            assert found["mail_transport"]["breaker"] == "open"
+            assert found["mail_transport"]["circuit_breaker"] == "open"
             assert found["mail_transport"]["status"] == "warn"
             assert found["mail_queue"]["queued"] == 1
             assert "canary" not in str(found)
@@ -202,4 +202,4 @@ async def test_an_open_circuit_breaker_is_reported(
                 await asyncio.sleep(0.02)
             await asyncio.sleep(0.5)
             found = (await api.admin.get("/api/health")).json()["checks"]
-            assert found["mail_transport"] == {"status": "pass", "breaker": "closed"}
+            assert found["mail_transport"] == {"status": "pass", "circuit_breaker": "closed"}
