@@ -26,7 +26,7 @@ from playwright.sync_api import Page
 from pymysql.cursors import Cursor
 
 from bench.pages.dataset import fill_backups, fill_tables
-from tests.support.addresses import Address, every_page, something_for_each
+from tests.support.addresses import Address, every_page, existing_objects
 from tests.support.browser import chromium, visitor
 from tests.support.local_run import LocalRun
 
@@ -77,7 +77,7 @@ def _measure(system: dict[str, Any], options: argparse.Namespace) -> dict[Addres
         window.sign_in(**admin)
         sizes = _disable_caches(window.page)
         names = {"app": database["name"], "ops": database["ops_name"], "login": admin["login"]}
-        with something_for_each(cursor, **names) as values:
+        with existing_objects(cursor, **names) as values:
             pages = every_page(values | {"name": backup})
             results = {page: Loads() for page in pages}
             # Round 0 is not counted, because the new processes still read their files.

@@ -1,4 +1,4 @@
-"""`make lane LANE=containers`: prepare an engine and base images, then run the tests of this folder.
+"""`make lane LANE=containers`: prepare an engine and base images, then run these tests.
 
 python -m tests.containers [PYTEST-ARGUMENT …]
 """

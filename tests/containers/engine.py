@@ -91,8 +91,8 @@ def engine() -> Iterator[Engine]:
     if os.geteuid() != 0:
         raise NoEngine(
             "No container engine is running, or it cannot pull images; a private one requires root."
-            " Start Docker (20.10 or later, Compose 2.24 or later) with access to a registry, or run"
-            " this as root on Debian."
+            " Start Docker (20.10 or later, Compose 2.24 or later) with access to a registry, or"
+            " run this as root on Debian."
         )
     folder = cache_directory()
     folder.mkdir(parents=True, exist_ok=True)
@@ -136,7 +136,7 @@ def _install_programs() -> None:
         return
     if shutil.which("apt-get") is None:
         raise NoEngine(f"Missing packages, and no apt-get to install them: {' '.join(missing)}")
-    # Tells invoke-rc.d whether a package may start its service; 101 means no.
+    # invoke-rc.d asks it whether a package may start its service; 101 means no.
     policy = Path("/usr/sbin/policy-rc.d")
     created = not policy.exists()
     if created:

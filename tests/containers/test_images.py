@@ -9,16 +9,22 @@ from tests.containers.stack import SERVICES, Stack, docker, inspect
 
 # Programs that download, build or install software.
 TOOLS = ("gcc", "cc", "make", "pip", "pip3", "curl", "wget", "git", "uv")
-LOOK = (
+INSPECTION = (
     f"TOOLS = {TOOLS!r}"
     + """
-import importlib.metadata, importlib.util, json, shutil, pathlib
+import json, os, pathlib, shutil
+from importlib import metadata, util
+
+modules = ("pip", "ensurepip", "setuptools", "hatchling")
+clients = ("mariadb-dump", "mysqldump", "mariadb", "mysql")
+distributions = [found.name for found in metadata.distributions()]
+files = pathlib.Path("/opt/venv").rglob("*")
 print(json.dumps({
     "tools": [name for name in TOOLS if shutil.which(name)],
-    "modules": [n for n in ("pip", "ensurepip", "setuptools", "hatchling") if importlib.util.find_spec(n)],
-    "ours": sorted(d.name for d in importlib.metadata.distributions() if d.name.startswith("sysndd")),
-    "clients": [n for n in ("mariadb-dump", "mysqldump", "mariadb", "mysql") if shutil.which(n)],
-    "writable": [str(p) for p in pathlib.Path("/opt/venv").rglob("*") if __import__("os").access(p, 2)][:5],
+    "modules": [name for name in modules if util.find_spec(name)],
+    "ours": sorted(name for name in distributions if name.startswith("sysndd")),
+    "clients": [name for name in clients if shutil.which(name)],
+    "writable": [str(path) for path in files if os.access(path, os.W_OK)][:5],
 }))
 """
 )
@@ -26,7 +32,9 @@ print(json.dumps({
 
 def seen(image: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(
-        docker("run", "--rm", "--network", "none", "--entrypoint", "python", image, "-c", LOOK)
+        docker(
+            "run", "--rm", "--network", "none", "--entrypoint", "python", image, "-c", INSPECTION
+        )
     )
     return found
 
@@ -66,8 +74,10 @@ def test_no_secret_is_in_an_image(stack: Stack, service: str) -> None:
         "python",
         image,
         "-c",
-        "import pathlib; print([str(p) for r in ('/app', '/opt', '/run') for p in pathlib.Path(r).rglob('*')"
-        " if p.name in ('.env', 'secrets') or p.suffix in ('.key', '.pem') and 'site-packages' not in str(p)])",
+        "import pathlib; print([str(p)"
+        " for r in ('/app', '/opt', '/run') for p in pathlib.Path(r).rglob('*')"
+        " if p.name in ('.env', 'secrets')"
+        " or p.suffix in ('.key', '.pem') and 'site-packages' not in str(p)])",
     )
     assert files.strip() == "[]"
 

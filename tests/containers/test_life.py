@@ -1,14 +1,9 @@
 """Scaling, replacing under load, stopping workers, and a migration that fails."""
 
-import json
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
 from tests.containers.stack import (
@@ -20,9 +15,10 @@ from tests.containers.stack import (
     processes,
     run_end_to_end,
 )
+from tests.containers.traffic import Traffic, administrator
 
 
-def test_the_end_to_end_tests_through_the_proxy(system: Path) -> None:
+def test_the_end_to_end_tests_pass_through_the_proxy(system: Path) -> None:
     walked = run_end_to_end(system)
     assert walked.returncode == 0, walked.stdout[-6000:]
 
@@ -36,7 +32,7 @@ def test_every_worker_of_each_replica_answers_concurrently(stack: Stack, system:
     assert [len(pids) for pids in workers.values()] == [4, 4], workers
     before = {pid: cpu_ticks(pid) for pids in workers.values() for pid in pids}
     direct = [f"http://{address}:8000" for address in api_addresses(stack)]
-    load = Load(system, clients=12, direct=direct)
+    load = Traffic(system, clients=12, direct=direct)
 
     def all_worked() -> bool:
         enough = sum(load.answers.values()) > 600
@@ -65,7 +61,7 @@ def api_addresses(stack: Stack) -> list[str]:
     return [network[edge]["IPAddress"] for network in networks]
 
 
-def test_scaling_to_three_replicas(stack: Stack) -> None:
+def test_three_replicas_become_healthy(stack: Stack) -> None:
     stack.up("--no-recreate", "--scale", "api=3")
     states = [one["State"]["Health"]["Status"] for one in stack.containers("api")]
     assert states == ["healthy"] * 3
@@ -79,7 +75,7 @@ def test_up_with_a_new_version_under_load_loses_no_request(
     before = {container["Id"] for container in stack.containers("api")}
     for service in SERVICES:
         docker("tag", f"sysndd-{service}:lane", f"sysndd-{service}:1.0.0")
-    load = Load(system, clients=6)
+    load = Traffic(system, clients=6)
     with load:
         time.sleep(2)
         stack.configure(SYSNDD_VERSION="1.0.0")
@@ -95,7 +91,7 @@ def test_up_with_a_new_version_under_load_loses_no_request(
 
 
 def test_a_stopping_worker_releases_or_finishes_its_job(stack: Stack, system: Path) -> None:
-    admin = client(system)
+    admin = administrator(system)
     accepted = admin.post("/api/admin/backups")
     assert accepted.status_code == 202, accepted.text
     status = accepted.json()["status_url"]
@@ -131,76 +127,8 @@ def test_no_service_starts_after_a_failed_migration(tmp_path: Path) -> None:
             "backup-worker": "created",
             "mailer": "created",
         }
-        said = broken.compose("logs", "--no-log-prefix", "migrator").stdout
-        assert "900_broken.sql:1" in said
-        assert "no_such_table" in said
+        log = broken.compose("logs", "--no-log-prefix", "migrator").stdout
+        assert "900_broken.sql:1" in log
+        assert "no_such_table" in log
     finally:
         broken.down()
-
-
-def client(system: Path) -> httpx.Client:
-    """A client with the token of the administrator."""
-    described = json.loads(system.read_text())
-    answer = httpx.post(
-        f"{described['base_url']}/api/auth/login", json=described["admin"], timeout=60
-    )
-    assert answer.status_code == 200, answer.text
-    return httpx.Client(
-        base_url=described["base_url"],
-        timeout=60,
-        headers={"Authorization": f"Bearer {answer.json()['access_token']}"},
-    )
-
-
-class Load:
-    """Reads and writes from several clients, each at most ten a second, while a block runs.
-
-    Arguments:
-        system: ``system.json``.
-        clients: how many, each with connections that it keeps.
-        direct: replicas that are asked as well, each time on a new connection.
-    """
-
-    def __init__(self, system: Path, *, clients: int, direct: Sequence[str] = ()) -> None:
-        self.answers: Counter[tuple[str, int]] = Counter()
-        self.failures: list[Any] = []
-        self.longest = 0.0
-        self._url = json.loads(system.read_text())["base_url"]
-        self._direct = list(direct)
-        self._end = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(n,)) for n in range(clients)]
-
-    def __enter__(self) -> None:
-        for thread in self._threads:
-            thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _ask(self, number: int) -> None:
-        turn = number
-        with httpx.Client(base_url=self._url, timeout=60) as one:
-            while not self._end.wait(0.1):
-                turn += 1
-                begun = time.monotonic()
-                try:
-                    if turn % 3 == 0:
-                        # A write that is not retried and not rate limited.
-                        answer, expected = one.post("/api/auth/logout"), 401
-                    elif self._direct and turn % 3 == 1:
-                        url = f"{self._direct[turn % len(self._direct)]}/api/genes?page_size=5"
-                        answer, expected = httpx.get(url, timeout=60), 200
-                    else:
-                        path = "/api/genes?page_size=5" if turn % 2 else "/api/entities?page_size=5"
-                        answer, expected = one.get(path), 200
-                except httpx.HTTPError as error:
-                    self.failures.append((time.time(), repr(error)))
-                    continue
-                self.longest = max(self.longest, time.monotonic() - begun)
-                self.answers[answer.request.method, answer.status_code] += 1
-                if answer.status_code != expected:
-                    self.failures.append(
-                        (time.time(), answer.request.method, answer.status_code, answer.text[:300])
-                    )

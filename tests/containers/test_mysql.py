@@ -7,7 +7,7 @@ from sysndd_preflight.checks import CATALOG
 from tests.containers.stack import Stack, preflight, run_end_to_end, system_json
 
 
-def test_the_end_to_end_tests_on_mysql(mysql: Stack, tmp_path: Path) -> None:
+def test_the_end_to_end_tests_pass_on_mysql(mysql: Stack, tmp_path: Path) -> None:
     shown = mysql.compose("exec", "-T", "backup-worker", "mysqldump", "--version").stdout
     assert "Ver 9.7." in shown
     assert "MariaDB" not in shown

@@ -11,7 +11,7 @@ import pymysql
 import pytest
 
 from tests.containers.stack import SERVICES, Stack, docker, inspect
-from tests.containers.test_life import Load, client
+from tests.containers.traffic import Traffic, administrator
 from tests.support.runbooks import commands
 
 # git rejects a checkout of another user, and these tests may run as root.
@@ -95,7 +95,7 @@ def test_an_update_under_load_loses_no_request(
     version: str,
 ) -> None:
     before = {container["Id"] for container in released.containers("api")}
-    load = Load(system, clients=6)
+    load = Traffic(system, clients=6)
     with load:
         time.sleep(2)
         run(released, "upgrade.md", heading, record_property, NEW="1.1.0", OLD="1.0.0")
@@ -117,10 +117,10 @@ def test_a_restore_drill_restores_the_initial_state(
     released: Stack, system: Path, record_property: Callable[[str, object], None]
 ) -> None:
     genes = "/api/genes?page_size=100"
-    before = client(system).get(genes).json()
-    said = run(released, "restore.md", "Restore drill", record_property)
-    assert "verified" in said
-    assert client(system).get(genes).json() == before
+    before = administrator(system).get(genes).json()
+    output = run(released, "restore.md", "Restore drill", record_property)
+    assert "verified" in output
+    assert administrator(system).get(genes).json() == before
 
 
 def test_only_rotated_secrets_are_accepted(
@@ -128,7 +128,7 @@ def test_only_rotated_secrets_are_accepted(
 ) -> None:
     old = {name: released.secret(name) for name in ("db_password_api", "redis_password")}
     run(released, "rotate-secrets.md", "Rotate secrets", record_property)
-    assert client(system).get("/api/auth/me").status_code == httpx.codes.OK
+    assert administrator(system).get("/api/auth/me").status_code == httpx.codes.OK
     sign_in = partial(
         pymysql.connect, host="127.0.0.1", port=released.port("db", 3306), user="sysndd_api"
     )

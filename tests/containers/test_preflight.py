@@ -432,7 +432,7 @@ def test_an_expiring_certificate_is_reported(
         path.write_bytes(replaced[path.name].read_bytes())
     late = dataclasses.replace(running, ca_file=certificate)
     try:
-        # Touching the file of the proxy reloads the certificate (docs/runbooks/first-deployment.md).
+        # Touching the proxy's file reloads the certificate (docs/runbooks/first-deployment.md).
         (stack.site / PROXY).touch()
         eventually(
             "the new certificate is used",

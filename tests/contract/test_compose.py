@@ -1,4 +1,4 @@
-"""The compose files say what the services' settings and the issue of a safe container ask for."""
+"""The compose files confine every container and pass every setting to its service."""
 
 import re
 import subprocess
@@ -26,7 +26,7 @@ SETTINGS: dict[str, type[Settings]] = {
     "migrator": MigratorSettings,
 }
 ONE_SHOT = {"accounts", "migrator"}
-# Handed over by whoever runs that one command, never by a deployment.
+# Passed to one command by the operator, never by a deployment.
 NOT_A_DEPLOYMENTS = {"VERIFY_SERVER_PASSWORD"}
 
 
@@ -57,21 +57,21 @@ def test_every_container_is_confined(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMPLETE)
-def test_images_are_pinned_and_may_be_chosen(name: str) -> None:
+def test_images_have_a_fixed_version_that_a_setting_can_change(name: str) -> None:
     found = re.fullmatch(r".*\$\{\w+:-([^}:]+:)?([^}:]+)\}", COMPLETE[name]["image"])
     assert found is not None
     assert found[2] != "latest"
 
 
 @pytest.mark.parametrize("name", sorted(set(COMPLETE) - ONE_SHOT))
-def test_what_runs_on_is_watched_and_given_time_to_end(name: str) -> None:
+def test_long_running_services_have_a_health_check_and_time_to_stop(name: str) -> None:
     service = COMPLETE[name]
     has_check = "healthcheck" in service or "HEALTHCHECK --" in dockerfile(name)
     assert has_check
     assert int(service["stop_grace_period"].removesuffix("s")) >= 10
 
 
-def test_the_api_is_killed_only_after_its_own_time_to_finish() -> None:
+def test_the_api_has_more_time_to_stop_than_it_uses_to_drain() -> None:
     drain = int(SERVICES["api"]["environment"]["API_DRAIN"])
     grace = int(SERVICES["api"]["stop_grace_period"].removesuffix("s"))
     assert drain > 0
@@ -79,23 +79,23 @@ def test_the_api_is_killed_only_after_its_own_time_to_finish() -> None:
 
 
 def test_the_proxy_outlives_the_api_containers() -> None:
-    """Compose stops what depends on a container that it replaces."""
+    """Compose stops the dependents of a container that it replaces."""
     assert "depends_on" not in SERVICES["traefik"]
 
 
 @pytest.mark.parametrize("path", [REPOSITORY / "docker-compose.yml", PRODUCTION])
-def test_only_the_proxy_is_published(path: Path) -> None:
+def test_only_the_proxy_publishes_ports(path: Path) -> None:
     published = {name for name, service in read(path)["services"].items() if "ports" in service}
     assert published <= {"traefik"}
 
 
-def test_development_publishes_on_this_machine_alone() -> None:
+def test_development_publishes_ports_on_the_loopback_address_only() -> None:
     for service in OVERRIDE["services"].values():
         for port in service.get("ports", ()):
             assert port.startswith("127.0.0.1:")
 
 
-def test_the_data_network_leads_nowhere() -> None:
+def test_the_data_network_has_no_route_to_the_internet() -> None:
     assert BASE["networks"]["data"]["internal"] is True
     assert {name: service.get("networks") for name, service in SERVICES.items()} == {
         "traefik": ["edge"],
@@ -120,8 +120,8 @@ def test_all_services_wait_for_the_migrator() -> None:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_settings_reach_the_services(name: str) -> None:
-    """All of .env passes through; what is required or secret is given by the file itself."""
+def test_every_setting_reaches_its_service(name: str) -> None:
+    """.env is passed through; the compose file itself sets required and secret settings."""
     service = SERVICES[name]
     assert service["env_file"] == [{"path": ".env", "required": False}]
     given = service["environment"]
@@ -151,7 +151,7 @@ def test_services_get_no_secret_that_they_do_not_read() -> None:
         assert set(SERVICES[name]["secrets"]) == used, name
 
 
-def test_secrets_are_files_outside_of_the_repository() -> None:
+def test_secrets_are_files_that_git_ignores() -> None:
     written = (REPOSITORY / "deploy" / "secrets.sh").read_text(encoding="utf-8")
     for name, secret in BASE["secrets"].items():
         assert secret == {"file": f"${{SECRETS_DIR:-./secrets}}/{name}"}

@@ -1,4 +1,4 @@
-"""The documentation says what the code does: every setting, route, job and error code."""
+"""The documentation matches the code: every setting, route, job and error code."""
 
 import importlib.util
 import re
@@ -19,7 +19,7 @@ PAGES = [
     for path in sorted(REPOSITORY.glob(pattern))
 ]
 CODE = ("packages", "services", "deploy", "proxy", "tests")
-# Longer than this is a list of topics, not a runbook.
+# A longer page is not a runbook that can be followed under pressure.
 RUNBOOK_LINES = 120
 
 
@@ -39,7 +39,7 @@ def test_generated_pages_are_current() -> None:
     assert stale == [], "run: make docs"
 
 
-def test_links_lead_to_pages_and_headings_that_exist() -> None:
+def test_every_link_leads_to_an_existing_page_and_heading() -> None:
     broken = [
         f"{page.relative_to(REPOSITORY)}: {target}"
         for page in PAGES
@@ -106,7 +106,9 @@ def test_commands_of_a_runbook_are_valid_shell(page: Path) -> None:
         ("rotate-secrets.md", "Rotate secrets", 2),
     ],
 )
-def test_sections_that_the_container_tests_run(page: str, heading: str, count: int) -> None:
+def test_the_sections_that_container_tests_run_have_all_their_commands(
+    page: str, heading: str, count: int
+) -> None:
     assert len(commands(page, heading)) == count
 
 
@@ -119,7 +121,7 @@ def links(page: Path) -> Iterator[str]:
 
 
 def exists(page: Path, target: str) -> bool:
-    """Return whether a link of a page leads somewhere."""
+    """Return whether the target of a link exists."""
     name, _, anchor = target.partition("#")
     path = (page.parent / name).resolve() if name else page
     if not path.exists():

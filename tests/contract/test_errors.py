@@ -1,4 +1,4 @@
-"""Error codes are stable names: unique, and the tree in the module's docstring is the real one."""
+"""Error codes are unique, and the tree in the module's docstring matches the classes."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ def test_codes_are_unique() -> None:
     assert len(set(codes)) == len(codes)
 
 
-def test_the_drawn_tree_is_the_real_one() -> None:
+def test_the_tree_in_the_docstring_matches_the_classes() -> None:
     drawn = re.findall(r"^[│├└─ ]*(\w+)\s{2,}(\w+)", errors.__doc__ or "", re.M)
     real = [
         (error.__name__, error.code)
@@ -41,8 +41,8 @@ def test_no_error_inherits_the_detail_of_its_group() -> None:
     assert inherited == []
 
 
-def test_every_documented_error_can_happen() -> None:
-    """A code in the documentation that nothing raises is a promise that nobody keeps."""
+def test_every_documented_error_is_raised_somewhere() -> None:
+    """The documentation lists every code, so a code that nothing raises would mislead."""
     sources = [
         path.read_text(encoding="utf-8")
         for folder in ("packages", "services")
@@ -50,7 +50,7 @@ def test_every_documented_error_can_happen() -> None:
         if path.name != "errors.py" or path.parent.name == "web"
     ]
     text = "\n".join(sources)
-    # A class that others are built on is a group; only the ends of the tree must be raised.
+    # A class with subclasses is a group; only the leaves of the tree must be raised.
     ends = [
         error
         for error in errors.all_errors()

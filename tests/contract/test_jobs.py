@@ -12,18 +12,18 @@ SNAPSHOT = Path(__file__).parent / "snapshots" / "jobs.json"
 
 
 def test_every_job_has_exactly_one_handler() -> None:
-    # The table is asked for, no handler is run: it needs no tools.
+    # Only the table is read and no handler runs, so no tools are required.
     table = BackupHandlers(cast("BackupTools", None)).table()
     assert set(table) == {job for job in JOBS if job.queue is Queue.BACKUP} == set(JOBS)
     assert len(set(table.values())) == len(table)
 
 
-def test_kinds_are_unique() -> None:
+def test_job_kinds_are_unique() -> None:
     assert len({job.job_kind for job in JOBS}) == len(JOBS)
     assert all(job_type(job.job_kind) is job for job in JOBS)
 
 
-def test_schemas_are_the_ones_in_the_snapshot() -> None:
-    """A changed schema must still read the rows that are queued: decide, then write the file."""
+def test_job_schemas_match_the_snapshot() -> None:
+    """A changed schema must still read queued rows. Check that before you update the snapshot."""
     now = {job.job_kind: job.model_json_schema() for job in JOBS}
     assert now == json.loads(SNAPSHOT.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""The words of docs/glossary.md that the product no longer uses, and how wide a page may be."""
+"""No file uses a word that docs/glossary.md rejects, and lines of pages are short."""
 
 import functools
 import re
@@ -10,13 +10,13 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 GLOSSARY = REPOSITORY / "docs" / "glossary.md"
-_WIDEST = 100
-_READ = {
+_MAX_LINE_LENGTH = 100
+_SUFFIXES = {
     ".py", ".md", ".html", ".txt", ".css", ".js", ".sql", ".sh", ".yml", ".yaml", ".toml", ".cnf",
     ".conf", ".in", ".example", "",
 }  # fmt: skip
-# Words of others: vendored files, other tools' formats, SQL that the splitter must read as it is.
-_NOT_OURS = ("vendored/", "tests/unit/migrator/corpus/", "deploy/release/sbom/", ".NOTICE")
+# Text of others: vendored files, other tools' formats, SQL that the splitter must read unchanged.
+_WRITTEN_BY_OTHERS = ("vendored/", "tests/unit/migrator/corpus/", "deploy/release/sbom/", ".NOTICE")
 _ROW = re.compile(r"^\| (`.+`) \| .* \|$")
 
 
@@ -35,8 +35,8 @@ def rejected_patterns() -> Iterator[tuple[str, re.Pattern[str]]]:
 
 
 @functools.cache
-def our_files() -> Mapping[Path, str]:
-    """Return the text of each file that we write ourselves."""
+def written_files() -> Mapping[Path, str]:
+    """Return the text of each file that is written in this repository."""
     listed = subprocess.run(
         ["git", "-C", REPOSITORY, "ls-files", "-co", "--exclude-standard"],
         capture_output=True, text=True, check=True,
@@ -46,9 +46,9 @@ def our_files() -> Mapping[Path, str]:
         path: path.read_text(encoding="utf-8")
         for path in paths
         if path.is_file()
-        and path.suffix in _READ
+        and path.suffix in _SUFFIXES
         and path != GLOSSARY
-        and not any(part in path.as_posix() for part in _NOT_OURS)
+        and not any(part in path.as_posix() for part in _WRITTEN_BY_OTHERS)
     }
 
 
@@ -61,7 +61,7 @@ def test_the_glossary_has_patterns() -> None:
 )
 def test_a_rejected_word_appears_nowhere(source: str, pattern: re.Pattern[str]) -> None:
     found = []
-    for path, text in our_files().items():
+    for path, text in written_files().items():
         where = path.relative_to(REPOSITORY)
         if pattern.search(str(where)):
             found.append(f"{where}: the file's name")
@@ -74,7 +74,7 @@ def test_a_rejected_word_appears_nowhere(source: str, pattern: re.Pattern[str]) 
 
 
 @pytest.mark.parametrize(
-    "page", [path for path in our_files() if path.suffix == ".md"], ids=lambda page: page.name
+    "page", [path for path in written_files() if path.suffix == ".md"], ids=lambda page: page.name
 )
 def test_lines_of_a_page_are_at_most_100_characters(page: Path) -> None:
     quoted, too_wide = False, []
@@ -82,6 +82,6 @@ def test_lines_of_a_page_are_at_most_100_characters(page: Path) -> None:
         if line.lstrip().startswith("```"):
             quoted = not quoted
         # A table row and a program's output can't be wrapped.
-        elif not quoted and not line.startswith("|") and len(line) > _WIDEST:
+        elif not quoted and not line.startswith("|") and len(line) > _MAX_LINE_LENGTH:
             too_wide.append(f"{number}: {len(line)} characters")
     assert not too_wide

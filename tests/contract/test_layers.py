@@ -1,4 +1,4 @@
-"""Who may import whom, who may read the environment, and who may write SQL."""
+"""Which module may import which, read the environment, and contain SQL."""
 
 import ast
 import re
@@ -16,7 +16,7 @@ SERVICES = {
     "sysndd_mailer": REPOSITORY / "services" / "mailer",
     "sysndd_migrator": REPOSITORY / "services" / "migrator",
 }
-# Where the modules of each package are that we import by its name.
+# The folder that contains each importable package.
 ROOTS = {
     "sysndd_core": CORE.parent,
     **SERVICES,
@@ -29,25 +29,25 @@ API = SERVICES["sysndd_api"] / "sysndd_api"
 API_ROOT_MODULES = {"__init__", "__main__", "app", "asgi", "context", "routes", "settings"}
 API_NOT_FEATURES = {"security", "web", "pages", "cli"}
 FEATURE_FILES = {"handlers", "service", "store", "models"}
-# What a feature has besides the four files or lacks of them, and why.
+# Which files a feature has besides the four, or lacks (with a hyphen), and why.
 FEATURE_EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
     "accounts": {
-        "mail": "queues the mails of an account's life, for four features",
-        "token_store": "links in mails are used by four features; a table of its own",
+        "mail": "queues the emails about accounts, for four features",
+        "token_store": "links in emails are used by four features and have a separate table",
     },
     "backups": {
-        "restore": "restoring and undoing; one file with service.py would be too long to read",
-        "inspections": "single tables beside live; likewise",
-        "maintenance": "asked at every request that writes, so it keeps its answer for a second",
-        "uploads": "receives a file as a stream, before there is a backup",
+        "restore": "restore and undo; service.py would be too long with them",
+        "inspections": "inspections of single tables; likewise",
+        "maintenance": "checked at every request that writes, so the answer is cached for a second",
+        "uploads": "receives a file as a stream, before the backup exists",
     },
-    "health": {"drift": "runs in the background and keeps its answer for a minute"},
+    "health": {"drift": "runs in the background and caches its result for a minute"},
     "metrics": {"-store": "reads the health report and counts in memory; no table"},
-    "password_reset": {"-store": "works on accounts, tokens and sessions; no table of its own"},
+    "password_reset": {"-store": "uses the tables of accounts, tokens and sessions"},
     "request_stats": {"-handlers": "read by the overview page alone"},
-    "users": {"administrators": "made at the command line, without anyone being signed in"},
+    "users": {"administrators": "created at the command line, where no account is signed in"},
 }
-# What each part of the API may import of it; a part that is not named is a feature.
+# Which parts of the API each part may import; a part that is not named is a feature.
 API_LAYERS: Mapping[str, set[str]] = {
     "settings": set(),
     "security": set(),
@@ -61,7 +61,7 @@ API_LAYERS: Mapping[str, set[str]] = {
     "__main__": {"asgi", "web", "settings"},
     "features": {"features", "web", "security", "settings"},
 }
-# SQL stands in stores. These are stores by another name, or the machinery below the stores.
+# Stores contain the SQL. These modules are stores by another name, or lie below the stores.
 SQL_OUTSIDE_STORES: Mapping[str, str] = {
     "sysndd_core/db/blockers.py": "asks who keeps a table locked",
     "sysndd_core/db/database.py": "sets up the session of a fresh connection",
@@ -69,14 +69,14 @@ SQL_OUTSIDE_STORES: Mapping[str, str] = {
     "sysndd_core/db/schema_objects.py": "reads definitions from information_schema",
     "sysndd_core/db/schema_version.py": "reads the migrator's ledger",
     "sysndd_core/jobs/leases.py": "the leased tables: claiming and fencing are SQL",
-    "sysndd_core/jobs/liveness.py": "one question to the worker table, by a program of its own",
+    "sysndd_core/jobs/liveness.py": "one query of the worker table, by a separate program",
     "sysndd_core/jobs/log.py": "the job_log table",
-    "sysndd_core/jobs/outcomes.py": "how jobs ended, into the audit log",
+    "sysndd_core/jobs/outcomes.py": "writes the outcome of jobs to the audit log",
     "sysndd_core/jobs/rows.py": "the job table",
-    "sysndd_core/jobs/worker.py": "signs on in the worker table",
+    "sysndd_core/jobs/worker.py": "registers in the worker table",
     "sysndd_core/mail/outbox.py": "the mail table",
     "sysndd_core/mail/transport.py": "the mail_transport table",
-    "sysndd_mailer/links.py": "one question to the account_token table",
+    "sysndd_mailer/links.py": "one query of the account_token table",
     "sysndd_mailer/outbox_rows.py": "the mail table as the mailer writes it",
 }
 _STATEMENT = re.compile(
@@ -84,7 +84,7 @@ _STATEMENT = re.compile(
     r"|(CREATE|ALTER|DROP|TRUNCATE|LOCK|ANALYZE) (TABLES?|DATABASE|SCHEMA|VIEW|INDEX|USER)\b"
     r"|SHOW [A-Z]|SET (SESSION|GLOBAL|TRANSACTION)\b|GRANT |REVOKE |KILL |EXPLAIN |CALL )"
 )
-# Named in the design as shared; its second user is the preflight.
+# Shared by design; the second user is the preflight.
 USED_ONCE_ON_PURPOSE = {"sysndd_core.health"}
 
 
@@ -121,7 +121,7 @@ BACKUP_LAYERS = (
     {"jobs", "schedule"},
     {"__main__"},
 )
-"""Each package of the backup worker imports only what stands before it, or its own modules."""
+"""Each package of the backup worker imports only packages of earlier layers, or its own modules."""
 
 
 def test_the_backup_worker_is_layered() -> None:
@@ -185,7 +185,7 @@ def test_only_entry_points_read_the_environment() -> None:
 
 
 def test_nothing_reads_the_environment_at_import() -> None:
-    """Entry points do it inside a function."""
+    """Entry points read it inside a function."""
     for root in (CORE, *SERVICES.values()):
         for path in modules(root):
             tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -198,7 +198,7 @@ def test_nothing_reads_the_environment_at_import() -> None:
 
 @cache
 def graph() -> dict[str, set[str]]:
-    """Return which of our modules imports which; an import for type checkers alone counts."""
+    """Return the imports of each module; imports for type checkers count."""
     paths = {dotted(path): path for root in ROOTS for path in modules(ROOTS[root] / root)}
     return {
         module: {name for name in imports(path) if name in paths} - {module}
@@ -207,12 +207,12 @@ def graph() -> dict[str, set[str]]:
 
 
 def package_of(module: str) -> str:
-    """Return the folder of the first level, or the module that stands beside these."""
+    """Return the first-level package of a module, or the module if it is at that level."""
     return ".".join(module.split(".")[:2])
 
 
-def circles(edges: Mapping[str, Iterable[str]]) -> set[tuple[str, ...]]:
-    """Return the groups that reach each other, each sorted."""
+def cycles(edges: Mapping[str, Iterable[str]]) -> set[tuple[str, ...]]:
+    """Return the groups of nodes that reach each other, each sorted."""
 
     def reached(start: str) -> set[str]:
         seen, todo = set[str](), list(edges[start])
@@ -231,22 +231,22 @@ def circles(edges: Mapping[str, Iterable[str]]) -> set[tuple[str, ...]]:
     }
 
 
-def test_modules_import_each_other_without_a_circle() -> None:
-    # Importing a module runs the __init__ above it, which here never imports anything of its own.
+def test_there_is_no_import_cycle_between_modules() -> None:
+    # Importing a module also runs the __init__ above it, which never imports a module here.
     edges = {
         module: {name for name in names if not module.startswith(f"{name}.")}
         for module, names in graph().items()
     }
-    assert circles(edges) == set()
+    assert cycles(edges) == set()
 
 
-def test_packages_import_each_other_without_a_circle() -> None:
+def test_there_is_no_import_cycle_between_packages() -> None:
     edges: dict[str, set[str]] = {}
     for module, names in graph().items():
         package = package_of(module)
         others = {package_of(name) for name in names} - {package, package.partition(".")[0]}
         edges.setdefault(package, set()).update(others)
-    assert circles(edges) == set()
+    assert cycles(edges) == set()
 
 
 def part_of(module: str) -> str:
@@ -264,16 +264,16 @@ def test_parts_of_the_api_import_only_what_is_below_them() -> None:
         assert used - {part} <= API_LAYERS[part], module
 
 
-def test_nothing_imports_a_process() -> None:
+def test_no_module_imports_a_main_module() -> None:
     for module, names in graph().items():
         assert not [name for name in names if name.endswith(".__main__")], module
 
 
-def test_the_root_of_the_api_holds_the_process_and_nothing_else() -> None:
+def test_the_root_of_the_api_holds_only_the_modules_of_its_process() -> None:
     assert {path.stem for path in API.glob("*.py")} == API_ROOT_MODULES
 
 
-def test_every_feature_has_the_four_files_or_a_reason() -> None:
+def test_every_feature_has_the_four_files_or_a_listed_exception() -> None:
     features = {
         path.name for path in API.iterdir() if (path / "__init__.py").exists()
     } - API_NOT_FEATURES
@@ -288,12 +288,12 @@ def test_every_feature_has_the_four_files_or_a_reason() -> None:
 
 
 def is_store(module: str) -> bool:
-    """Tell whether a module, given by its last name, is a store."""
+    """Return whether a module, given by its last name, is a store."""
     return module == "store" or module.endswith("_store")
 
 
 def statements(path: Path) -> Iterator[str]:
-    """Yield the string literals that begin like an SQL statement."""
+    """Yield the string literals that start like an SQL statement."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         first = node.values[:1] if isinstance(node, ast.JoinedStr) else [node]
         for part in first:
@@ -302,7 +302,7 @@ def statements(path: Path) -> Iterator[str]:
                 yield text
 
 
-def test_sql_stands_in_stores() -> None:
+def test_only_stores_and_listed_modules_contain_sql() -> None:
     found = set()
     for package in ("sysndd_api", "sysndd_core", "sysndd_mailer"):
         for path in modules(ROOTS[package] / package):
@@ -311,8 +311,8 @@ def test_sql_stands_in_stores() -> None:
     assert found == set(SQL_OUTSIDE_STORES)
 
 
-def test_stores_of_the_api_return_no_bare_rows() -> None:
-    """What a store returns is typed, so that a renamed column is found by the type checker."""
+def test_stores_of_the_api_return_typed_rows() -> None:
+    """Stores return typed rows, so that the type checker finds a renamed column."""
     for path in (path for path in modules(API) if is_store(path.stem)):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns:
@@ -320,8 +320,8 @@ def test_stores_of_the_api_return_no_bare_rows() -> None:
                 assert not re.search(r"\bRow\b|dict\[str, Any\]", returned), f"{path}: {node.name}"
 
 
-def test_handlers_and_pages_ask_services_and_nothing_below_them() -> None:
-    """Whatever a page does, the API could refuse: no SQL, no store, no HTTP to ourselves."""
+def test_handlers_and_pages_call_services_only() -> None:
+    """Pages follow the rules of the API: no SQL, no store, no HTTP request to the API itself."""
     below = (
         "sysndd_core.db.database",
         "aiomysql",

@@ -1,4 +1,4 @@
-"""The pages' own files: what is vendored is what its maker published, and nothing is inline."""
+"""Static files and templates: vendored files are unmodified, and nothing is inline."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ VENDORED = PAGES_PACKAGE / "static" / "vendored"
 TEMPLATES = PAGES_PACKAGE / "templates"
 
 
-def test_vendored_files_have_the_recorded_checksum() -> None:
+def test_vendored_files_have_their_recorded_checksums() -> None:
     listed = json.loads((VENDORED / "VENDORED.json").read_text(encoding="utf-8"))
     for one in listed:
         data = (VENDORED / one["file"]).read_bytes()
@@ -36,7 +36,7 @@ def test_each_page_is_listed_once_and_below_the_two_roots() -> None:
             assert page.access is Access.ADMINISTRATOR, page.path
 
 
-def test_the_policy_allows_this_origin_and_nothing_inline() -> None:
+def test_the_content_security_policy_allows_nothing_inline_or_foreign() -> None:
     policy = SECURITY_HEADERS["Content-Security-Policy"]
     assert "unsafe-" not in policy
     sources = {part.split(None, 1)[0]: part.split(None, 1)[1] for part in policy.split("; ")}
@@ -44,7 +44,7 @@ def test_the_policy_allows_this_origin_and_nothing_inline() -> None:
     assert set(sources.values()) <= {"'self'", "'none'"}
 
 
-def test_templates_hold_nothing_that_the_policy_refuses() -> None:
+def test_templates_contain_nothing_that_the_content_security_policy_blocks() -> None:
     for path in TEMPLATES.rglob("*.html"):
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"\sstyle\s*=|\son[a-z]+\s*=|<style|javascript:|\|\s*safe\b", text), (

@@ -1,4 +1,4 @@
-"""What the services demand of the platform schema is what the migrator's newest file makes."""
+"""The services require the platform schema that the latest platform migration creates."""
 
 from importlib import resources
 from pathlib import Path
@@ -7,7 +7,7 @@ from sysndd_core.db.schema_version import REQUIRED_PLATFORM_VERSION, list_migrat
 from sysndd_migrator.files.script import Script
 
 
-def test_the_required_platform_version_is_the_newest_platform_file() -> None:
+def test_the_required_platform_version_is_the_latest_platform_migration() -> None:
     with resources.as_file(resources.files("sysndd_migrator") / "platform") as directory:
         listed = list_migrations(directory)
     assert listed.files[-1].filename == REQUIRED_PLATFORM_VERSION
@@ -15,7 +15,7 @@ def test_the_required_platform_version_is_the_newest_platform_file() -> None:
     assert not listed.ignored
 
 
-def test_every_migration_of_ours_can_be_split() -> None:
+def test_the_migrator_can_split_every_migration() -> None:
     root = Path(__file__).resolve().parents[2]
     directories = [
         root / "db" / "migrations",

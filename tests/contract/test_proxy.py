@@ -1,4 +1,4 @@
-"""The proxy's rules know the API's routes: what streams has no body limit, everything else has."""
+"""The proxy's rules match the API's routes: only streaming routes have no body limit."""
 
 import re
 from pathlib import Path
@@ -10,13 +10,13 @@ SITE = Path(__file__).resolve().parents[2] / "proxy" / "dynamic" / "site.yml"
 
 
 def streamed(path: str) -> bool:
-    """Tell whether the proxy's router without a body limit takes a path."""
+    """Return whether the proxy's router without a body limit matches a path."""
     rule = re.search(r"streamed:\n\s+rule: 'PathRegexp\(`(.+?)`\)'", SITE.read_text())
     assert rule is not None
     return re.search(rule[1], path) is not None
 
 
-def test_uploads_and_downloads_stream_and_nothing_else_does() -> None:
+def test_the_proxy_streams_uploads_and_downloads_only() -> None:
     example = {
         endpoint.path: re.sub(r"\{\w+(:\w+)?\}", "x.sql.zst", endpoint.path)
         for endpoint in ENDPOINTS
@@ -27,7 +27,7 @@ def test_uploads_and_downloads_stream_and_nothing_else_does() -> None:
     assert {path for path, concrete in example.items() if streamed(concrete)} == expected
 
 
-def test_every_route_but_probes_and_metrics_can_be_reached() -> None:
+def test_the_proxy_routes_everything_but_probes_and_metrics() -> None:
     inside = {"/health/live", "/health/ready", "/metrics"}
     routed = re.compile(r"^/(api|admin|account)(/|$)")
     assert {e.path for e in ENDPOINTS if not routed.match(e.path)} <= inside

@@ -1,4 +1,4 @@
-"""The list of routes: access, uniqueness, and the document grown from it."""
+"""The list of routes: access, uniqueness, and the OpenAPI document."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from sysndd_api.security.access import Access
 from sysndd_api.web.openapi import openapi_document
 
 
-def test_everything_below_admin_is_for_administrators() -> None:
+def test_every_route_below_admin_requires_an_administrator() -> None:
     for endpoint in ENDPOINTS:
         below_admin = endpoint.path.startswith("/api/admin/")
         assert below_admin == (endpoint.access is Access.ADMINISTRATOR), endpoint.path

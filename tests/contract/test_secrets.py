@@ -1,4 +1,4 @@
-"""`make secrets`: complete, strong, unreadable for others, and never written over by accident."""
+"""`make secrets` creates strong secrets that other accounts cannot read, and overwrites none."""
 
 import hashlib
 import os
@@ -24,7 +24,7 @@ def contents(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
 
 
-def test_secrets_are_generated_once_and_private(tmp_path: Path) -> None:
+def test_secrets_are_generated_once_with_private_files(tmp_path: Path) -> None:
     folder = tmp_path / "secrets"
     made = run(folder)
     assert made.returncode == 0, made.stderr
@@ -40,7 +40,7 @@ def test_secrets_are_generated_once_and_private(tmp_path: Path) -> None:
     assert contents(folder) == first
 
 
-def test_a_new_secret_replaces_one_and_what_follows_from_it(tmp_path: Path) -> None:
+def test_rotating_a_secret_also_replaces_what_is_derived_from_it(tmp_path: Path) -> None:
     run(tmp_path)
     before = contents(tmp_path)
     assert run(tmp_path, "redis_password").returncode == 0

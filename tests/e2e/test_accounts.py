@@ -1,4 +1,4 @@
-"""An account's life through the proxy, with mails that really arrive, and what is left behind."""
+"""The life of an account through the proxy, with delivered emails, and which secrets remain."""
 
 import secrets
 import subprocess
@@ -12,12 +12,14 @@ import zstandard
 from httpx import codes
 from redis import Redis
 
-from tests.e2e.conftest import System, poll
 from tests.support.accounts import link_text
+from tests.support.system import System, poll
 
 
-def arrived(system: System, address: str, subject: str, *, but: str = "\0") -> dict[str, Any]:
-    """Wait for a mail that does not hold ``but``, and return it."""
+def wait_for_email(
+    system: System, address: str, subject: str, *, but: str = "\0"
+) -> dict[str, Any]:
+    """Wait for an email that does not contain ``but``, and return it."""
     mail_url, deadline = system.description["mail_url"], time.monotonic() + 60
     while True:
         listed = httpx.get(f"{mail_url}/api/v1/messages", params={"limit": 500}).json()["messages"]
@@ -30,36 +32,38 @@ def arrived(system: System, address: str, subject: str, *, but: str = "\0") -> d
         time.sleep(0.02)
 
 
-def test_register_confirm_reset_and_what_is_left(
-    system: System, anyone: httpx.Client, admin: httpx.Client
+def test_an_account_is_registered_confirmed_and_reset_and_leaves_no_token_behind(
+    system: System, anonymous: httpx.Client, admin: httpx.Client
 ) -> None:
     tag = secrets.token_hex(4)
     name, email = f"walker_{tag}", f"walker-{tag}@lab.example"
     passwords = [f"canary-{secrets.token_hex(12)}" for _ in range(2)]
     body = {"user_name": name, "email": email, "password": passwords[0]}
     began = time.monotonic()
-    assert anyone.post("/api/auth/register", json=body).status_code == codes.ACCEPTED
-    mail = arrived(system, email, "Confirm your email address for SysNDD")
+    assert anonymous.post("/api/auth/register", json=body).status_code == codes.ACCEPTED
+    mail = wait_for_email(system, email, "Confirm your email address for SysNDD")
     assert time.monotonic() - began < 5
     confirm = link_text(mail)
-    _open_link_only(system, anyone, confirm)
-    answer = anyone.post("/api/auth/confirm", json={"token": _token(confirm)})
+    _open_link_only(system, anonymous, confirm)
+    answer = anonymous.post("/api/auth/confirm", json={"token": _token(confirm)})
     assert answer.json() == {"status": "active"}
 
-    sessions = [_signed_in(anyone, name, passwords[0])]
-    assert anyone.post("/api/auth/password-reset", json={"email": email}).status_code == 202
-    reset = link_text(arrived(system, email, "Reset your SysNDD password"))
+    sessions = [_signed_in(anonymous, name, passwords[0])]
+    assert anonymous.post("/api/auth/password-reset", json={"email": email}).status_code == 202
+    reset = link_text(wait_for_email(system, email, "Reset your SysNDD password"))
     body = {"token": _token(reset), "password": passwords[1]}
-    assert anyone.post("/api/auth/password-reset/confirm", json=body).status_code == codes.OK
+    assert anonymous.post("/api/auth/password-reset/confirm", json=body).status_code == codes.OK
     headers = {"Authorization": f"Bearer {sessions[0]}"}
-    assert anyone.get("/api/auth/me", headers=headers).status_code == codes.UNAUTHORIZED
-    refused = anyone.post("/api/auth/login", json={"login": name, "password": passwords[0]})
+    assert anonymous.get("/api/auth/me", headers=headers).status_code == codes.UNAUTHORIZED
+    refused = anonymous.post("/api/auth/login", json={"login": name, "password": passwords[0]})
     assert refused.status_code == codes.UNAUTHORIZED
-    sessions.append(_signed_in(anyone, email, passwords[1]))
-    arrived(system, email, "Your SysNDD password was changed")
-    # One link that nobody has used yet is alive while we search.
-    assert anyone.post("/api/auth/password-reset", json={"email": email}).status_code == 202
-    alive = link_text(arrived(system, email, "Reset your SysNDD password", but=_token(reset)))
+    sessions.append(_signed_in(anonymous, email, passwords[1]))
+    wait_for_email(system, email, "Your SysNDD password was changed")
+    # One unused link is valid during the search.
+    assert anonymous.post("/api/auth/password-reset", json={"email": email}).status_code == 202
+    alive = link_text(
+        wait_for_email(system, email, "Reset your SysNDD password", but=_token(reset))
+    )
     job = poll(admin, admin.post("/api/admin/backups"))
     assert job["state"] == "succeeded", job["error"]
     if system.run is not None:
@@ -67,11 +71,11 @@ def test_register_confirm_reset_and_what_is_left(
         _search(system, canaries, Path(system.description["backup_dir"]), email)
 
 
-def _open_link_only(system: System, anyone: httpx.Client, link: str) -> None:
-    """Do what a mail scanner does; the account must stay as it is."""
+def _open_link_only(system: System, anonymous: httpx.Client, link: str) -> None:
+    """Open a link as a mail scanner does; the account must not change."""
     parts = urlsplit(link)
     for method in ("GET", "HEAD"):
-        answer = anyone.request(method, f"{parts.path}?{parts.query}")
+        answer = anonymous.request(method, f"{parts.path}?{parts.query}")
         assert answer.status_code < 500
     name = parse_qs(parts.query)
     assert set(name) == {"token"}
@@ -92,7 +96,7 @@ def _signed_in(client: httpx.Client, login: str, password: str) -> str:
 
 
 def _search(system: System, canaries: list[str], backups: Path, email: str) -> None:
-    """Search databases, Redis, backups and logs for secrets; and see that the search finds."""
+    """Search databases, Redis, backups and logs for secrets; check that the search can find one."""
     database = system.description["database"]
     places: dict[str, bytes] = {
         "dump": subprocess.run(
@@ -114,7 +118,7 @@ def _search(system: System, canaries: list[str], backups: Path, email: str) -> N
         if path.is_file():
             places[f"backup {path.name}"] = _unpacked(path)
     for process in system.description["processes"]:
-        # The catcher is the recipient's side: there the link must be.
+        # The mail catcher is the recipient, so it must have the link.
         if process["name"] != "mail-catcher":
             log = Path(process["log"])
             for one in [log, *log.parent.glob(f"{log.name}.*")]:
@@ -130,7 +134,7 @@ def _search(system: System, canaries: list[str], backups: Path, email: str) -> N
 
 
 def _redis(url: str) -> bytes:
-    # Read, not DUMPed: Redis packs what it dumps, and a packed secret is not found.
+    # Read without DUMP: Redis compresses dumped values, and the search would miss a secret.
     found: list[object] = []
     with Redis.from_url(url) as redis:
         for key in redis.keys("*"):

@@ -1,4 +1,4 @@
-"""The one true path through everything, in real processes, over HTTP through Traefik."""
+"""The main path through the system, in real processes, over HTTP through Traefik."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -7,15 +7,17 @@ from pathlib import Path
 import httpx
 from httpx import codes
 
-from tests.e2e.conftest import System, poll
+from tests.support.system import System, poll
 
 
-def test_backup_damage_restore(system: System, anyone: httpx.Client, admin: httpx.Client) -> None:
-    ready = anyone.get("/api/health/ready")
+def test_a_restore_recovers_damaged_tables(
+    system: System, anonymous: httpx.Client, admin: httpx.Client
+) -> None:
+    ready = anonymous.get("/api/health/ready")
     assert (ready.status_code, ready.json()["pending_migrations"]) == (codes.OK, 0)
     _seed(system)
     before = system.checksums()
-    genes = anyone.get("/api/genes").json()
+    genes = anonymous.get("/api/genes").json()
 
     job = poll(admin, admin.post("/api/admin/backups"))
     assert (job["state"], job["percent"], job["error"]) == ("succeeded", 100, None)
@@ -49,8 +51,8 @@ def test_backup_damage_restore(system: System, anyone: httpx.Client, admin: http
     kinds = {one["name"]: one["kind"] for one in admin.get("/api/admin/backups").json()["data"]}
     assert kinds[job["result"]["safety_backup"]] == "pre-restore"
     assert system.checksums() == before
-    assert anyone.get("/api/health/ready").status_code == codes.OK
-    assert anyone.get("/api/genes").json() == genes
+    assert anonymous.get("/api/health/ready").status_code == codes.OK
+    assert anonymous.get("/api/genes").json() == genes
 
 
 def _seed(system: System) -> None:
@@ -84,22 +86,24 @@ def _check_listing(system: System, entry: dict[str, object], path: Path) -> None
     assert (entry["table_count"], entry["row_count"]) == (len(tables), rows)
 
 
-def test_public_read(system: System, anyone: httpx.Client) -> None:
+def test_genes_and_entities_are_public(system: System, anonymous: httpx.Client) -> None:
     _seed(system)
-    first = anyone.get("/api/entities", params={"page_size": 10}).json()
-    second = anyone.get("/api/entities", params={"page_size": 10, "page": 2}).json()
+    first = anonymous.get("/api/entities", params={"page_size": 10}).json()
+    second = anonymous.get("/api/entities", params={"page_size": 10, "page": 2}).json()
     assert first["total"] > 1000
     assert len({one["entity_id"] for one in first["data"] + second["data"]}) == 20
-    found = anyone.get("/api/genes", params={"search": "scn1a"}).json()
+    found = anonymous.get("/api/genes", params={"search": "scn1a"}).json()
     assert [gene["hgnc_id"] for gene in found["data"]] == ["HGNC:10585"]
-    one = anyone.get("/api/genes/HGNC:10585").json()
-    of_gene = anyone.get("/api/entities", params={"hgnc_id": "HGNC:10585"}).json()
+    one = anonymous.get("/api/genes/HGNC:10585").json()
+    of_gene = anonymous.get("/api/entities", params={"hgnc_id": "HGNC:10585"}).json()
     assert one["entity_count"] == of_gene["total"] > 0
     assert {entity["symbol"] for entity in of_gene["data"]} == {"SCN1A"}
-    limited = anyone.get("/api/entities", params={"category": "Limited", "sort": "-symbol"}).json()
+    limited = anonymous.get(
+        "/api/entities", params={"category": "Limited", "sort": "-symbol"}
+    ).json()
     symbols = [entity["symbol"] for entity in limited["data"]]
     assert symbols == sorted(symbols, reverse=True)
-    assert anyone.get("/api/genes", params={"search": "100%"}).json()["total"] == 0
+    assert anonymous.get("/api/genes", params={"search": "100%"}).json()["total"] == 0
 
 
 FILTERS = {
@@ -112,7 +116,7 @@ FILTERS = {
 }
 
 
-def test_filters_find_what_sql_finds(system: System, anyone: httpx.Client) -> None:
+def test_filters_return_the_same_rows_as_sql(system: System, anonymous: httpx.Client) -> None:
     _seed(system)
     for query, condition in FILTERS.items():
         with system.sql() as cursor:
@@ -121,24 +125,28 @@ def test_filters_find_what_sql_finds(system: System, anyone: httpx.Client) -> No
                 f" WHERE is_active = 1 AND status = 'approved' AND {condition}"
             )
             ((expected,),) = cursor.fetchall()
-        found = anyone.get(f"/api/entities?{query}").json()
+        found = anonymous.get(f"/api/entities?{query}").json()
         assert found["total"] == expected, query
         assert len(found["data"]) == min(expected, 50), query
 
 
-def test_proxy_routes_ours_and_nothing_else(system: System, anyone: httpx.Client) -> None:
-    assert anyone.get("/api/health/live").status_code == codes.OK
+def test_the_proxy_routes_the_documented_paths_only(
+    system: System, anonymous: httpx.Client
+) -> None:
+    assert anonymous.get("/api/health/live").status_code == codes.OK
     for path in ("/", "/apix/health/live", "/metrics", "/health/live", "/health/ready"):
-        answer = anyone.get(path)
+        answer = anonymous.get(path)
         assert answer.status_code == codes.NOT_FOUND, path
         assert "application/problem+json" not in answer.headers.get("content-type", "")
     for name in ("..%2F..%2Fetc%2Fpasswd", "%2e%2e%2fx.sql", "a%00.sql"):
-        answer = anyone.get(f"/api/admin/backups/{name}")
+        answer = anonymous.get(f"/api/admin/backups/{name}")
         assert answer.json()["code"] == "not_signed_in", name
 
 
-def test_health_details_are_for_administrators(anyone: httpx.Client, admin: httpx.Client) -> None:
-    public = anyone.get("/api/health")
+def test_health_details_are_for_administrators(
+    anonymous: httpx.Client, admin: httpx.Client
+) -> None:
+    public = anonymous.get("/api/health")
     assert public.headers["content-type"] == "application/health+json"
     assert public.json()["checks"] is None
     assert public.json()["pending_migrations"] == 0
@@ -149,8 +157,8 @@ def test_health_details_are_for_administrators(anyone: httpx.Client, admin: http
     assert report["checks"]["workers"]["status"] == "pass"
 
 
-def test_test_mail_is_sent_and_caught(system: System) -> None:
-    if system.run is None:  # `make walk` sends it by `make admin`
+def test_the_test_email_arrives_in_the_mail_catcher(system: System) -> None:
+    if system.run is None:  # `make walk` sends it with `make admin`
         return
     before = httpx.get(f"{system.description['mail_url']}/api/v1/messages").json()["total"]
     done = system.run.admin("test-mail", "--to", "operator@sysndd.example")
@@ -164,7 +172,9 @@ def test_test_mail_is_sent_and_caught(system: System) -> None:
     assert message["Subject"] == "SysNDD test email"
 
 
-def test_second_backup_request_gets_the_first_job(system: System, admin: httpx.Client) -> None:
+def test_a_second_backup_request_returns_the_running_job(
+    system: System, admin: httpx.Client
+) -> None:
     with system.sql() as cursor:
         cursor.execute("LOCK TABLES review WRITE")
         first = admin.post("/api/admin/backups")

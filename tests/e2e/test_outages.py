@@ -1,4 +1,4 @@
-"""Pending migration, stopped and frozen database, killed API worker: said quickly, mended alone."""
+"""Pending migrations, database outages and killed workers are reported, and the system recovers."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ import httpx
 import pytest
 from httpx import codes
 
-from tests.e2e.conftest import System
+from tests.support.system import System
 
 
 def within(seconds: float, condition: Callable[[], bool], what: str) -> None:
@@ -25,55 +25,60 @@ def ready(system: System) -> httpx.Response:
     return httpx.get(f"{system.base_url}/api/health/ready", timeout=10)
 
 
-def test_pending_migration_is_not_ready_and_says_how_many(own: System) -> None:
-    directory = Path(own.description["migrations"])
+def test_a_pending_migration_is_not_ready_and_is_counted(private_system: System) -> None:
+    directory = Path(private_system.description["migrations"])
     for number in (901, 902):
         (directory / f"{number}_later.sql").write_text(
             f"CREATE TABLE IF NOT EXISTS later_{number} (id INT PRIMARY KEY);\n"
         )
-    answer = ready(own)
+    answer = ready(private_system)
     assert answer.status_code == codes.SERVICE_UNAVAILABLE
     assert answer.json()["pending_migrations"] == 2
     assert "901_later.sql" in answer.json()["reason"]
-    assert httpx.get(f"{own.base_url}/api/health").json()["pending_migrations"] == 2
-    assert httpx.get(f"{own.base_url}/api/health/live").status_code == codes.OK
-    assert own.run is not None
-    done = own.run.migrator("up")
+    assert httpx.get(f"{private_system.base_url}/api/health").json()["pending_migrations"] == 2
+    assert httpx.get(f"{private_system.base_url}/api/health/live").status_code == codes.OK
+    assert private_system.run is not None
+    done = private_system.run.migrator("up")
     assert done.returncode == 0, done.stdout
-    assert ready(own).status_code == codes.OK
+    assert ready(private_system).status_code == codes.OK
 
 
 @pytest.mark.parametrize("frozen", [True, False])
 def test_database_outage_is_reported_within_two_seconds_and_recovers(
-    own: System, frozen: bool
+    private_system: System, frozen: bool
 ) -> None:
-    with own.paused("mariadb") if frozen else contextlib.nullcontext():
+    with private_system.paused("mariadb") if frozen else contextlib.nullcontext():
         if not frozen:
-            os.kill(own.pid("mariadb"), signal.SIGKILL)
+            os.kill(private_system.pid("mariadb"), signal.SIGKILL)
         begun = time.monotonic()
-        answer = ready(own)
+        answer = ready(private_system)
         took = time.monotonic() - begun
         if frozen:
-            # It can't come back by itself while it is frozen, so the answer is certain.
+            # A frozen database cannot recover by itself, so the answer is deterministic.
             assert answer.status_code == codes.SERVICE_UNAVAILABLE
             assert answer.json()["reason"]
         assert took < 2
-        assert httpx.get(f"{own.base_url}/api/health/live").status_code == codes.OK
-    within(30, lambda: ready(own).status_code == codes.OK, "ready again")
+        assert httpx.get(f"{private_system.base_url}/api/health/live").status_code == codes.OK
+    within(30, lambda: ready(private_system).status_code == codes.OK, "ready again")
 
 
-def test_many_requests_while_the_database_is_frozen_all_get_an_answer(own: System) -> None:
-    with own.paused("mariadb"), httpx.Client(base_url=own.base_url, timeout=20) as client:
+def test_every_request_is_answered_while_the_database_is_frozen(private_system: System) -> None:
+    with (
+        private_system.paused("mariadb"),
+        httpx.Client(base_url=private_system.base_url, timeout=20) as client,
+    ):
         for _ in range(8):
             answer = client.get("/api/genes")
             assert answer.status_code == codes.SERVICE_UNAVAILABLE, answer.text
             assert answer.json()["code"] in ("database_busy", "database_unavailable")
             assert int(answer.headers["retry-after"]) >= 1
-    within(30, lambda: ready(own).status_code == codes.OK, "ready again")
+    within(30, lambda: ready(private_system).status_code == codes.OK, "ready again")
 
 
-def test_killed_redis_and_mail_catcher_do_not_matter_to_readers(own: System) -> None:
+def test_public_pages_work_while_redis_and_the_mail_catcher_are_down(
+    private_system: System,
+) -> None:
     for program in ("redis", "mail-catcher"):
-        os.kill(own.pid(program), signal.SIGKILL)
-        assert httpx.get(f"{own.base_url}/api/genes").status_code == codes.OK
-        assert ready(own).status_code == codes.OK
+        os.kill(private_system.pid(program), signal.SIGKILL)
+        assert httpx.get(f"{private_system.base_url}/api/genes").status_code == codes.OK
+        assert ready(private_system).status_code == codes.OK

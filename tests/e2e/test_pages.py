@@ -1,4 +1,4 @@
-"""The pages in a real browser against the running system: what an operator clicks."""
+"""The pages of backups in a real browser against the running system."""
 
 import hashlib
 import re
@@ -8,13 +8,13 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.e2e.clicks import agreed, asked, create_backup, ended
-from tests.e2e.conftest import System, poll
-from tests.support.addresses import every_page, something_for_each
+from tests.e2e.clicks import confirm_action, create_backup, open_confirmation, wait_for_job_end
+from tests.support.addresses import every_page, existing_objects
 from tests.support.browser import SCHEMES, SIZES, Visitor, visitor
+from tests.support.system import System, poll
 
 
-def test_back_up_download_restore_undo_delete(
+def test_a_backup_is_created_downloaded_restored_undone_and_deleted(
     operator: Visitor, system: System, admin: httpx.Client, tmp_path: Path
 ) -> None:
     page = operator.page
@@ -53,14 +53,14 @@ def test_back_up_download_restore_undo_delete(
         f"/admin/backups/{name}/restore",
     )
     assert tampered == 422
-    operator.forgive("422")
+    operator.ignore_complaints("422")
     assert admin.get("/api/admin/jobs?kind=restore_backup").json()["total"] == before
     operator.check_page("restore-dialog")
     word.fill("RESTORE")
     button.click()
-    # The steps as they happen, on the page that opens.
+    # The page that opens shows each step as it happens.
     expect(page.locator(".steps li").first).to_have_text("Check file")
-    assert ended(page) == "succeeded"
+    assert wait_for_job_end(page) == "succeeded"
     assert count_users(system, "after_the_backup") == 0
 
     page.goto(system.base_url + "/admin/backups")
@@ -69,7 +69,7 @@ def test_back_up_download_restore_undo_delete(
     page.locator("dialog input[name=confirm]").fill("UNDO")
     page.locator("dialog [data-gated]").click()
     expect(page.locator("section.progress")).to_contain_text("Undo restore")
-    assert ended(page) == "succeeded"
+    assert wait_for_job_end(page) == "succeeded"
     assert count_users(system, "after_the_backup") == 1
 
     pinned_then_deleted(operator, system, name, admin)
@@ -81,7 +81,7 @@ def pinned_then_deleted(operator: Visitor, system: System, name: str, admin: htt
     page.get_by_role("button", name="Pin", exact=True).click()
     expect(page.locator("#outcome")).to_contain_text("Backup pinned.")
     operator.check_page("backup")
-    agreed(page, "Unpin", "Unpin")
+    confirm_action(page, "Unpin", "Unpin")
     expect(page.locator("#outcome")).to_contain_text("Backup unpinned.")
     other = create_backup(page)
     page.goto(f"{system.base_url}/admin/backups/{name}")
@@ -105,30 +105,32 @@ def count_users(system: System, name: str) -> int:
         return int(cursor.fetchall()[0][0])
 
 
-def test_a_running_job_is_shown_cancelled_and_explained(
+def test_a_running_job_is_shown_and_can_be_cancelled(
     operator: Visitor, system: System, admin: httpx.Client
 ) -> None:
     page = operator.page
     with system.paused("backup-worker"):
         job_id = admin.post("/api/admin/backups").json()["job_id"]
-        # Somebody else asked for it; the page shows it when it opens, and nothing can be begun.
+        # Another client requested the job: the page shows it, and no second job can be started.
         page.goto(system.base_url + "/admin/backups")
         expect(page.locator("section.progress [data-state]")).to_have_text("Queued")
         expect(page.get_by_role("button", name="Back up now")).to_be_disabled()
-        # A lost connection is said, and forgotten when it is back.
+        # A lost connection is reported until it is restored.
         page.context.set_offline(True)
         expect(page.locator("#lost")).to_be_visible()
         page.wait_for_timeout(1500)
         page.context.set_offline(False)
         expect(page.locator("#lost")).to_be_hidden()
-        operator.forgive("ERR_INTERNET_DISCONNECTED", "htmx:sendError", "htmx:afterRequest")
-        # What will happen is said first, and leaving it changes nothing.
-        dialog = asked(page, "Cancel")
+        operator.ignore_complaints(
+            "ERR_INTERNET_DISCONNECTED", "htmx:sendError", "htmx:afterRequest"
+        )
+        # The dialog describes the effects, and cancelling it changes nothing.
+        dialog = open_confirmation(page, "Cancel")
         expect(dialog).to_contain_text("It will not start.")
         operator.check_page("question")
         dialog.get_by_role("button", name="Keep running").click()
         assert admin.get(f"/api/admin/jobs/{job_id}").json()["state"] == "queued"
-        agreed(page, "Cancel", "Cancel job")
+        confirm_action(page, "Cancel", "Cancel job")
         expect(page.locator("#outcome")).to_contain_text("being cancelled")
         expect(page.locator("[data-state]").first).to_have_text("Cancelled")
     with system.sql() as cursor:
@@ -147,10 +149,10 @@ def test_a_running_job_is_shown_cancelled_and_explained(
     operator.check_page("failed-job")
     page.get_by_role("button", name="Try again").click()
     page.wait_for_url(re.compile(r"/admin/jobs/(?!" + job_id + ")"))
-    assert ended(page) == "succeeded"
+    assert wait_for_job_end(page) == "succeeded"
 
 
-def test_an_upload_is_sent_read_and_listed(
+def test_an_uploaded_dump_is_checked_and_listed(
     operator: Visitor, system: System, admin: httpx.Client, tmp_path: Path
 ) -> None:
     if not admin.get("/api/admin/backups").json()["total"]:
@@ -162,7 +164,7 @@ def test_an_upload_is_sent_read_and_listed(
     page.set_input_files("#file", file)
     page.get_by_role("button", name="Upload").click()
     page.wait_for_url(re.compile("/admin/jobs/"))
-    assert ended(page) == "succeeded"
+    assert wait_for_job_end(page) == "succeeded"
     operator.go("/admin/backups?kind=uploaded")
     expect(page.locator("#list tbody tr")).to_have_count(1)
     file.write_bytes(b"\x28\xb5\x2f\xfd this is no dump")
@@ -170,13 +172,13 @@ def test_an_upload_is_sent_read_and_listed(
     page.set_input_files("#file", file)
     page.get_by_role("button", name="Upload").click()
     page.wait_for_url(re.compile("/admin/jobs/"))
-    assert ended(page) == "failed"
+    assert wait_for_job_end(page) == "failed"
     expect(page.locator(".notice.fail")).to_contain_text("What to do:")
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("size", SIZES)
-def test_every_page_in_both_sizes_and_schemes(
+def test_every_page_is_accessible_in_both_sizes_and_color_schemes(
     browser: Browser, system: System, admin: httpx.Client, size: str, scheme: str
 ) -> None:
     if not admin.get("/api/admin/backups").json()["total"]:
@@ -189,14 +191,14 @@ def test_every_page_in_both_sizes_and_schemes(
         "ops": system.description["database"]["ops_name"],
         "login": system.description["admin"]["login"],
     }
-    with system.sql() as cursor, something_for_each(cursor, **names) as values:
+    with system.sql() as cursor, existing_objects(cursor, **names) as values:
         for address in every_page(values | {"name": name}):
             answer = window.page.goto(system.base_url + address.path)
             assert answer is not None
             assert answer.status == 200, address
             window.check_page(f"{address.name}-{size}-{scheme}")
     shown = window.go("/admin/backups").locator("time").first
-    # The reader's own zone, and UTC to hover over.
+    # The time is in the reader's time zone; the title is in UTC.
     assert (shown.get_attribute("title") or "").endswith(" UTC")
     assert not window.complaints, "\n".join(window.complaints)
     window.page.context.close()

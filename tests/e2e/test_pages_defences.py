@@ -1,4 +1,4 @@
-"""The pages against other sites' pages, and without their script, in a real browser."""
+"""The pages in a real browser: cross-site requests, no JavaScript, keyboard only."""
 
 import http.server
 import re
@@ -8,12 +8,12 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
-from tests.e2e.conftest import System, poll
 from tests.support.browser import Visitor
+from tests.support.system import System, poll
 
 
 class _Foreign(http.server.BaseHTTPRequestHandler):
-    """Another site's page: it sends a form to ours as soon as it is open."""
+    """A page of another site that submits a form to the API as soon as it opens."""
 
     target = ""
 
@@ -29,15 +29,15 @@ class _Foreign(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Nothing that the tests' output needs."""
+        """Suppress the request log."""
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_cross_site_requests_are_rejected(
     operator: Visitor, system: System, admin: httpx.Client, host: str
 ) -> None:
-    # Another port is another origin of the same site: the cookie comes along. Another name is
-    # another site.
+    # Another port is another origin of the same site, so the browser sends the cookie. Another
+    # name is another site.
     handler = type("Foreign", (_Foreign,), {"target": system.base_url})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -47,13 +47,13 @@ def test_cross_site_requests_are_rejected(
         operator.page.wait_for_url(system.base_url + "/admin/backups")
         expect(operator.page.locator("body")).to_contain_text("cross_site_request")
         assert admin.get("/api/admin/jobs").json()["total"] == before
-        operator.forgive("foreign:", "403", "policy of http")
+        operator.ignore_complaints("foreign:", "403", "policy of http")
     finally:
         server.shutdown()
         server.server_close()
 
 
-def test_no_style_sheet_that_is_late_makes_a_page_break_the_policy(
+def test_a_late_style_sheet_does_not_violate_the_content_security_policy(
     operator: Visitor, system: System
 ) -> None:
     page = operator.go("/admin/backups")
@@ -74,7 +74,9 @@ def test_no_style_sheet_that_is_late_makes_a_page_break_the_policy(
     page.wait_for_load_state()
 
 
-def test_works_without_javascript(browser: Browser, system: System, admin: httpx.Client) -> None:
+def test_the_pages_work_without_javascript(
+    browser: Browser, system: System, admin: httpx.Client
+) -> None:
     if not admin.get("/api/admin/backups").json()["total"]:
         poll(admin, admin.post("/api/admin/backups"))
     context = browser.new_context(
@@ -89,7 +91,7 @@ def test_works_without_javascript(browser: Browser, system: System, admin: httpx
     page.locator("#list tbody").get_by_role("link", name=re.compile("^Restore")).first.click()
     page.locator("input[name=confirm]").fill("restore")
     page.get_by_role("button", name="Restore").click()
-    # The browser itself refuses the word by its pattern: still on the page of the question.
+    # The browser rejects the confirmation by its pattern: the page stays open.
     assert page.url.endswith("/restore")
     assert "UTC" in page.locator("time").first.inner_text()
     page.get_by_role("button", name="Dry run").click()
@@ -100,7 +102,7 @@ def test_works_without_javascript(browser: Browser, system: System, admin: httpx
         page.wait_for_timeout(200)
         page.reload()
     expect(page.locator("[data-dry-run]")).to_contain_text("The file is intact.")
-    # What asks first is a page of its own here.
+    # Without JavaScript, a confirmation is a separate page.
     page.goto(system.base_url + "/account")
     page.get_by_role("button", name="Sign out everywhere").click()
     expect(page.locator("main")).to_contain_text("What can be undone")
@@ -109,7 +111,7 @@ def test_works_without_javascript(browser: Browser, system: System, admin: httpx
     context.close()
 
 
-def test_a_restore_is_asked_for_by_the_keyboard_alone(
+def test_a_restore_can_be_requested_with_the_keyboard_alone(
     operator: Visitor, admin: httpx.Client
 ) -> None:
     if not admin.get("/api/admin/backups").json()["total"]:
@@ -117,7 +119,7 @@ def test_a_restore_is_asked_for_by_the_keyboard_alone(
     name = admin.get("/api/admin/backups").json()["data"][0]["name"]
     page = operator.go(f"/admin/backups/{name}")
     keys = page.keyboard
-    # The first stop of all leads past the areas to the content.
+    # The first tab stop skips the navigation.
     keys.press("Tab")
     expect(page.locator(":focus")).to_have_text("Skip to main content")
     keys.press("Enter")
@@ -128,14 +130,14 @@ def test_a_restore_is_asked_for_by_the_keyboard_alone(
             break
     opener = page.get_by_role("button", name="Restore…")
     expect(opener).to_be_focused()
-    # It looks like a button, so the space bar presses it; the word is the first thing to type.
+    # The space bar activates the button; the focus is then on the confirmation field.
     keys.press("Space")
     dialog = page.locator("dialog[open]")
     expect(dialog.locator("input[name=confirm]")).to_be_focused()
     expect(dialog.locator("[data-gated]")).to_be_disabled()
     keys.type("RESTORE")
     expect(dialog.locator("[data-gated]")).to_be_enabled()
-    # Nothing behind the dialog can be reached, and Escape leads back to where one was.
+    # Nothing behind the dialog can be focused, and Escape returns the focus to the button.
     for _ in range(8):
         keys.press("Tab")
         inside = page.evaluate(
@@ -148,7 +150,7 @@ def test_a_restore_is_asked_for_by_the_keyboard_alone(
     expect(opener).to_be_focused()
 
 
-def test_what_takes_its_time_says_so(
+def test_a_slow_request_shows_that_it_is_in_progress(
     operator: Visitor, system: System, admin: httpx.Client
 ) -> None:
     if not admin.get("/api/admin/backups").json()["total"]:
@@ -156,7 +158,7 @@ def test_what_takes_its_time_says_so(
     name = admin.get("/api/admin/backups").json()["data"][0]["name"]
     page = operator.go(f"/admin/backups/{name}")
     with system.sql() as cursor:
-        # Its rows can't be counted while somebody else writes.
+        # Its rows cannot be counted while another session holds a write lock.
         cursor.execute("LOCK TABLES review WRITE")
         page.get_by_role("button", name="Restore…").click()
         dialog = page.locator("dialog[open]")

@@ -1,14 +1,14 @@
-"""Mails in the browser: the test of the server, one mail as it looks, and stepping in."""
+"""Email in the browser: the SMTP test, one email with its preview, cancel and resend."""
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.clicks import agreed, asked
-from tests.e2e.conftest import System
+from tests.e2e.clicks import confirm_action, open_confirmation
 from tests.support.browser import Visitor
+from tests.support.system import System
 
 
-def becomes(page: Page, state: str) -> None:
-    """Look at a mail's page until it has a state."""
+def wait_for_state(page: Page, state: str) -> None:
+    """Reload the page of an email until it has a state."""
     badge = page.locator(".heading [data-state]")
     expect(badge).to_be_visible()
     for _ in range(150):
@@ -19,14 +19,16 @@ def becomes(page: Page, state: str) -> None:
     raise AssertionError(f"the mail is {badge.inner_text()}")
 
 
-def test_the_mail_server_is_tested_sound_and_broken(operator: Visitor, system: System) -> None:
+def test_the_smtp_test_reports_a_working_and_a_broken_server(
+    operator: Visitor, system: System
+) -> None:
     page = operator.page
     operator.go("/admin/mail")
     page.get_by_role("button", name="Test the connection").click()
     expect(page.locator("[data-smtp]")).to_have_attribute("data-smtp", "ok")
     operator.check_page("mail-tested")
     page.get_by_role("button", name="Send me a test email").click()
-    becomes(page, "sent")
+    wait_for_state(page, "sent")
     expect(page.locator("#rendered")).to_contain_text("to test email delivery")
     operator.check_page("mail-detail")
 
@@ -41,40 +43,40 @@ def test_the_mail_server_is_tested_sound_and_broken(operator: Visitor, system: S
         operator.check_page("mail-broken")
 
 
-def test_a_mail_is_cancelled_and_sent_again(operator: Visitor, system: System) -> None:
+def test_an_email_is_cancelled_and_resent(operator: Visitor, system: System) -> None:
     page = operator.page
     with system.paused("mailer"):
         operator.go("/admin/mail")
         page.get_by_role("button", name="Send me a test email").click()
-        becomes(page, "queued")
-        # What waits can be tried now without a question: it goes out in any case.
+        wait_for_state(page, "queued")
+        # A queued email is retried without a confirmation, because it is sent in any case.
         page.get_by_role("button", name="Send now").click()
         expect(page.locator("#outcome")).to_contain_text("will be sent now")
-        dialog = asked(page, "Cancel")
+        dialog = open_confirmation(page, "Cancel")
         expect(dialog).to_contain_text("does not receive this email")
         operator.check_page("question-mail")
         dialog.get_by_role("button", name="Keep email").click()
-        becomes(page, "queued")
-        agreed(page, "Cancel", "Cancel email")
+        wait_for_state(page, "queued")
+        confirm_action(page, "Cancel", "Cancel email")
         expect(page.locator("#outcome")).to_contain_text("Email cancelled")
-        becomes(page, "cancelled")
-    # Cancelled is cancelled, also once the mailer is back.
+        wait_for_state(page, "cancelled")
+    # A cancelled email stays cancelled after the mailer resumes.
     page.wait_for_timeout(1000)
     page.reload()
-    becomes(page, "cancelled")
-    agreed(page, "Resend", "Resend")
+    wait_for_state(page, "cancelled")
+    confirm_action(page, "Resend", "Resend")
     expect(page.locator("#outcome")).to_contain_text("will be sent now")
-    becomes(page, "sent")
+    wait_for_state(page, "sent")
     expect(page.get_by_role("button", name="Resend")).to_have_count(0)
 
 
-def test_a_mail_that_may_have_arrived_says_so_before_it_goes_out_again(
+def test_resending_an_email_of_unknown_delivery_shows_a_warning_first(
     operator: Visitor, system: System
 ) -> None:
     page = operator.page
     operator.go("/admin/mail")
     page.get_by_role("button", name="Send me a test email").click()
-    becomes(page, "sent")
+    wait_for_state(page, "sent")
     mail_id = page.url.partition("/mail/")[2].partition("?")[0]
     with system.sql() as cursor:
         cursor.execute(
@@ -86,8 +88,8 @@ def test_a_mail_that_may_have_arrived_says_so_before_it_goes_out_again(
     page.reload()
     expect(page.locator("main")).to_contain_text("Delivery could not be confirmed")
     operator.check_page("mail-held")
-    dialog = asked(page, "Resend")
+    dialog = open_confirmation(page, "Resend")
     expect(dialog).to_contain_text("may have arrived already")
     expect(dialog).to_contain_text("can't be recalled")
     dialog.get_by_role("button", name="Resend").click()
-    becomes(page, "sent")
+    wait_for_state(page, "sent")

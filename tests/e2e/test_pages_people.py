@@ -1,4 +1,4 @@
-"""Accounts in the browser: what their owners do, and what an administrator does to them."""
+"""Accounts in the browser: what owners and administrators do."""
 
 import secrets
 from collections.abc import Iterator
@@ -8,20 +8,20 @@ from playwright.sync_api import Browser, expect
 
 from tests.e2e.clicks import (
     PASSWORD,
-    agreed,
-    asked,
-    mailed_link,
+    confirm_action,
+    email_texts,
+    latest_link,
     open_account,
-    texts_of_mails,
+    open_confirmation,
 )
-from tests.e2e.conftest import System, uncomplaining
 from tests.support.browser import Visitor, visitor
+from tests.support.system import System, window_without_complaints
 
 
 @pytest.fixture
 def person(browser: Browser, system: System) -> Iterator[Visitor]:
-    """Somebody else's window; ends with nothing to complain about."""
-    with uncomplaining(browser, system) as window:
+    """A second visitor's window; the test fails if the window had complaints."""
+    with window_without_complaints(browser, system) as window:
         yield window
 
 
@@ -29,7 +29,7 @@ def new_name() -> str:
     return f"reader_{secrets.token_hex(3)}"
 
 
-def test_registered_confirmed_given_a_role_and_signed_out(
+def test_an_account_is_registered_confirmed_given_a_role_and_signed_out(
     operator: Visitor, person: Visitor, system: System
 ) -> None:
     name = new_name()
@@ -40,13 +40,13 @@ def test_registered_confirmed_given_a_role_and_signed_out(
     page.reload()
     expect(page.get_by_text("No active sessions")).not_to_be_visible()
     page.get_by_label("New role").select_option("Curator")
-    agreed(page, "Change role", "Change role")
+    confirm_action(page, "Change role", "Change role")
     expect(page.locator("#outcome")).to_contain_text("Role changed")
     person.go("/account")
     assert "/account/sign-in" in person.page.url
     person.sign_in(name, PASSWORD)
     page.reload()
-    agreed(page, "Sign out everywhere", "Sign out everywhere")
+    confirm_action(page, "Sign out everywhere", "Sign out everywhere")
     expect(page.get_by_text("No active sessions")).to_be_visible()
     operator.check_page("user")
     person.go("/account")
@@ -55,24 +55,24 @@ def test_registered_confirmed_given_a_role_and_signed_out(
     person.go("/account/reset")
     person.page.fill("#email", f"{name}@sysndd.example")
     person.page.locator("main form button").click()
-    person.page.goto(mailed_link(system, f"{name}@sysndd.example", "reset"))
+    person.page.goto(latest_link(system, f"{name}@sysndd.example", "reset"))
     assert "token" not in person.page.url
     person.page.fill("#password", PASSWORD + " again")
     person.page.locator("main form button").click()
     expect(person.page.locator("#outcome")).to_contain_text("Password changed")
     person.sign_in(name, PASSWORD + " again")
-    # The only complaint: the page for administrators was refused on purpose.
-    person.forgive("403")
+    # The only expected complaint: access to the page for administrators was denied.
+    person.ignore_complaints("403")
 
 
-def test_promoted_to_administrator_and_back(
+def test_an_account_is_promoted_to_administrator_and_demoted(
     operator: Visitor, person: Visitor, system: System
 ) -> None:
     name = new_name()
     open_account(person, operator, system, name)
     page = operator.page
     page.get_by_label("New role").select_option("Administrator")
-    dialog = asked(page, "Change role")
+    dialog = open_confirmation(page, "Change role")
     expect(dialog).to_contain_text("restore and delete backups")
     expect(dialog).to_contain_text("All administrators are notified by email")
     operator.check_page("question-administrator")
@@ -82,17 +82,15 @@ def test_promoted_to_administrator_and_back(
     expect(page.locator("[data-role]")).not_to_have_text("Administrator")
 
     page.get_by_label("New role").select_option("Administrator")
-    agreed(page, "Change role", "Change role")
+    confirm_action(page, "Change role", "Change role")
     expect(page.locator("#outcome")).to_contain_text("Role changed")
     expect(page.locator("[data-role]")).to_have_text("Administrator")
     assert "Administrator" not in page.get_by_label("New role").locator("option").all_inner_texts()
     person.sign_in(name, PASSWORD)
     expect(person.go("/admin").get_by_role("heading", name="Overview")).to_be_visible()
-    # The mail that tells every Administrator names who it is and who made them one.
+    # The email to every Administrator names the account and who promoted it.
     for _ in range(100):
-        texts = [
-            text for text in texts_of_mails(system, f"{name}@sysndd.example") if "dmin" in text
-        ]
+        texts = [text for text in email_texts(system, f"{name}@sysndd.example") if "dmin" in text]
         if texts:
             break
         page.wait_for_timeout(200)
@@ -100,7 +98,7 @@ def test_promoted_to_administrator_and_back(
     assert system.description["admin"]["login"] in texts[0]
 
     page.get_by_label("New role").select_option("Viewer")
-    dialog = asked(page, "Change role")
+    dialog = open_confirmation(page, "Change role")
     expect(dialog).to_contain_text("changes from Administrator to Viewer")
     expect(dialog).to_contain_text("1 active session ends immediately.")
     dialog.get_by_role("button", name="Change role").click()
@@ -109,12 +107,14 @@ def test_promoted_to_administrator_and_back(
     assert "/account/sign-in" in person.page.url
 
 
-def test_deactivated_and_reactivated(operator: Visitor, person: Visitor, system: System) -> None:
+def test_an_account_is_deactivated_and_reactivated(
+    operator: Visitor, person: Visitor, system: System
+) -> None:
     name = new_name()
     open_account(person, operator, system, name)
     person.sign_in(name, PASSWORD)
     page = operator.page
-    dialog = asked(page, "Deactivate")
+    dialog = open_confirmation(page, "Deactivate")
     expect(dialog).to_contain_text("1 active session ends immediately.")
     expect(dialog).to_contain_text("You can reactivate the account")
     operator.check_page("question-deactivate")
@@ -126,13 +126,13 @@ def test_deactivated_and_reactivated(operator: Visitor, person: Visitor, system:
     person.page.fill("#password", PASSWORD)
     person.page.locator("main form button").click()
     expect(person.page.locator("#outcome")).to_contain_text("invalid_credentials")
-    person.forgive("401")
+    person.ignore_complaints("401")
     page.get_by_role("button", name="Reactivate").click()
     expect(page.locator("[data-state]")).to_have_text("Active")
     person.sign_in(name, PASSWORD)
 
 
-def test_an_address_changes_when_both_mailboxes_agree(
+def test_an_email_change_is_confirmed_at_both_addresses(
     operator: Visitor, person: Visitor, system: System
 ) -> None:
     name = new_name()
@@ -146,19 +146,19 @@ def test_an_address_changes_when_both_mailboxes_agree(
     expect(page.locator("#outcome")).to_contain_text("sent a link to both addresses")
     for mailbox, status in ((new, "waiting"), (old, "changed")):
         expect(person.go("/account").locator(".heading")).to_contain_text(old)
-        page.goto(mailed_link(system, mailbox, "email"))
+        page.goto(latest_link(system, mailbox, "email"))
         assert "token" not in page.url
         page.get_by_role("button", name="Confirm the change").click()
         expect(page.locator("[data-status]")).to_have_attribute("data-status", status)
         person.check_page(f"address-{status}")
     expect(person.go("/account").locator(".heading")).to_contain_text(new)
-    # The next sign-in is by the new address.
-    agreed(page, "Sign out everywhere", "Sign out everywhere")
+    # The next sign-in uses the new address.
+    confirm_action(page, "Sign out everywhere", "Sign out everywhere")
     expect(page.locator("#outcome")).to_contain_text("signed out")
     person.sign_in(new, PASSWORD)
 
 
-def test_one_session_of_ones_own_is_ended(
+def test_an_account_ends_one_of_its_sessions(
     operator: Visitor, person: Visitor, browser: Browser, system: System
 ) -> None:
     name = new_name()

@@ -8,16 +8,16 @@ import pytest
 from playwright.sync_api import Page, expect
 from pymysql.cursors import Cursor
 
-from tests.e2e.clicks import agreed, asked, create_backup, ended
-from tests.e2e.conftest import System, poll
+from tests.e2e.clicks import confirm_action, create_backup, open_confirmation, wait_for_job_end
 from tests.support.browser import Visitor
+from tests.support.system import System, poll
 
 CONSENT = "NO ADMINISTRATOR"
 
 
 @pytest.fixture
-def without_administrator(system: System, admin: httpx.Client) -> Iterator[str]:
-    """A backup in which nobody is an active Administrator; live has its own again."""
+def backup_without_administrator(system: System, admin: httpx.Client) -> Iterator[str]:
+    """A backup without an active Administrator; the live database has one again."""
     login = system.description["admin"]["login"]
     with system.sql() as cursor:
         with system.paused("backup-worker"):
@@ -48,19 +48,19 @@ def dialog_of(operator: Visitor, name: str) -> Page:
 
 
 def test_a_backup_without_an_administrator_needs_explicit_consent(
-    operator: Visitor, system: System, without_administrator: str
+    operator: Visitor, system: System, backup_without_administrator: str
 ) -> None:
     # Without a dry run the dialog does not ask for the consent. Then the job fails with advice.
-    page = dialog_of(operator, without_administrator)
+    page = dialog_of(operator, backup_without_administrator)
     page.locator("dialog input[name=confirm]").fill("RESTORE")
     page.locator("dialog [data-gated]").click()
-    assert ended(page) == "failed"
+    assert wait_for_job_end(page) == "failed"
     notice = page.locator("section.progress .notice.fail")
     expect(notice).to_contain_text("no_administrator_in_backup")
     expect(notice).to_contain_text("type NO ADMINISTRATOR")
     assert administrators(system) == 1
 
-    page = dialog_of(operator, without_administrator)
+    page = dialog_of(operator, backup_without_administrator)
     dialog = page.locator("dialog[open]")
     dialog.get_by_role("button", name="Dry run").click()
     consent = dialog.locator("input[name=accept_no_administrator]")
@@ -79,13 +79,13 @@ def test_a_backup_without_an_administrator_needs_explicit_consent(
     expect(button).to_be_enabled()
     button.click()
     expect(page.locator("section.progress").first).to_contain_text("Restore")
-    # The restore leaves no administrator. The page polls the job, so it redirects to the sign-in once
-    # the sessions have ended.
+    # The restore leaves no administrator. The page polls the job, so it redirects to the sign-in
+    # page once the sessions have ended.
     wait_for_administrators(system, 0)
     page.wait_for_url("**/account/sign-in")
-    operator.forgive("403", "401")
+    operator.ignore_complaints("403", "401")
 
-    # The way back: an Administrator again, then the undo.
+    # To revert: create an Administrator again, then undo the restore.
     login = system.description["admin"]["login"]
     with system.sql() as cursor:
         cursor.execute("UPDATE `user` SET role = 'Administrator' WHERE user_name = %s", (login,))
@@ -94,7 +94,7 @@ def test_a_backup_without_an_administrator_needs_explicit_consent(
     page.get_by_role("link", name="Undo restore…").click()
     page.locator("dialog input[name=confirm]").fill("UNDO")
     page.locator("dialog [data-gated]").click()
-    assert ended(page) == "succeeded"
+    assert wait_for_job_end(page) == "succeeded"
     assert administrators(system) == 1
 
 
@@ -120,7 +120,7 @@ def test_one_table_is_inspected_and_dropped(operator: Visitor, system: System) -
     operator.go(f"/admin/backups/{name}")
     page.get_by_label("Inspect a table").select_option("user")
     page.get_by_role("button", name="Load table").click()
-    # The table appears by itself once it is there.
+    # The table appears without a reload.
     row = page.locator("#inspections tbody tr")
     expect(row).to_contain_text("user")
     expect(row).not_to_contain_text("Loading")
@@ -133,11 +133,11 @@ def test_one_table_is_inspected_and_dropped(operator: Visitor, system: System) -
     assert loaded == live > 0
     operator.check_page("inspection")
 
-    dialog = asked(page, "Delete inspection copy")
+    dialog = open_confirmation(page, "Delete inspection copy")
     expect(dialog).to_contain_text(schema)
     expect(dialog).to_contain_text("You can load the table again")
     dialog.get_by_role("button", name="Delete inspection copy").click()
-    assert ended(page) == "succeeded"
+    assert wait_for_job_end(page) == "succeeded"
     operator.go(f"/admin/backups/{name}")
     expect(page.locator("#inspections tbody tr")).to_have_count(0)
     with system.sql() as cursor:
@@ -154,7 +154,7 @@ def test_maintenance_mode_is_shown_and_refuses_writes(
     operator.go("/admin/backups")
     name = create_backup(page)
     with system.sql() as cursor:
-        # The safety backup waits for this table, so that there is time to look.
+        # The lock delays the safety backup, so that the page can be checked during the restore.
         cursor.execute("LOCK TABLES review WRITE")
         answer = admin.post(f"/api/admin/backups/{name}/restore", json={"confirm": "RESTORE"})
         assert answer.status_code == 202, answer.text
@@ -166,9 +166,9 @@ def test_maintenance_mode_is_shown_and_refuses_writes(
             page.wait_for_timeout(200)
         expect(banner).to_be_visible()
         operator.check_page("maintenance")
-        # Reading goes on; what would be written is refused, with the time to try again.
+        # Reads succeed; writes are refused with Retry-After.
         page.locator("#list tbody a").first.click()
-        agreed(page, "Deactivate", "Deactivate")
+        confirm_action(page, "Deactivate", "Deactivate")
         expect(page.locator("#outcome")).to_contain_text("maintenance")
         expect(page.locator("#outcome")).to_contain_text("Try again in")
         expect(page.locator("[data-state]")).to_have_text("Active")
@@ -176,16 +176,16 @@ def test_maintenance_mode_is_shown_and_refuses_writes(
         operator.go("/admin/backups")
         expect(page.locator("section.progress")).to_contain_text("Read-only mode")
         cursor.execute("UNLOCK TABLES")
-    operator.forgive("503")
-    assert ended(page) == "succeeded"
-    # Without a reload: everything that the end of the job changes is renewed with the list.
+    operator.ignore_complaints("503")
+    assert wait_for_job_end(page) == "succeeded"
+    # The end of the job refreshes the list and its count without a reload.
     expect(page.locator("#undoable")).to_contain_text("can be undone")
     expect(page.get_by_role("button", name="Back up now")).to_be_enabled()
     operator.go("/admin/users")
     expect(banner).to_have_count(0)
 
 
-def test_the_number_above_the_list_and_the_list_agree(operator: Visitor) -> None:
+def test_the_count_above_a_list_matches_the_list(operator: Visitor) -> None:
     page = operator.page
     operator.go("/admin/backups")
     create_backup(page)

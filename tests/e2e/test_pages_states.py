@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.e2e.conftest import System, uncomplaining
 from tests.support.browser import Visitor
+from tests.support.system import System, window_without_complaints
 
 PENDING = "901_gene_note.sql"
 STATEMENTS = (
@@ -18,14 +18,14 @@ STATEMENTS = (
 
 
 @pytest.fixture
-def operator(browser: Browser, own: System) -> Iterator[Visitor]:
-    """The administrator's window on that system."""
-    with uncomplaining(browser, own) as window:
-        window.sign_in(**own.description["admin"])
+def operator(browser: Browser, private_system: System) -> Iterator[Visitor]:
+    """The administrator's window on the separate system."""
+    with window_without_complaints(browser, private_system) as window:
+        window.sign_in(**private_system.description["admin"])
         yield window
 
 
-def test_where_nothing_is_yet_the_page_says_what_comes(operator: Visitor) -> None:
+def test_an_empty_page_explains_what_will_appear_there(operator: Visitor) -> None:
     for path, words in {
         "/admin/backups": "No backups yet",
         "/admin/jobs": "No jobs yet",
@@ -41,20 +41,20 @@ def test_where_nothing_is_yet_the_page_says_what_comes(operator: Visitor) -> Non
         operator.check_page(
             "empty-" + path.removeprefix("/admin/").partition("?")[0].replace("/", "-")
         )
-    # What can't be done is not asked for.
+    # No confirmation is requested for an impossible action.
     page = operator.go("/admin/restores/undo")
     expect(page.locator("main input")).to_have_count(0)
     page = operator.go("/admin/jobs/no-such-job")
     expect(page.locator("main")).to_contain_text("may have been deleted")
     operator.check_page("not-found")
-    operator.forgive("404")
+    operator.ignore_complaints("404")
 
 
-def test_a_pending_migration_has_its_plan_and_a_changed_file_is_named(
-    operator: Visitor, own: System
+def test_a_pending_migration_shows_its_plan_and_a_changed_file_is_named(
+    operator: Visitor, private_system: System
 ) -> None:
-    assert own.run is not None
-    directory = Path(own.description["migrations"])
+    assert private_system.run is not None
+    directory = Path(private_system.description["migrations"])
     page = operator.go("/admin/migrations")
     expect(page.locator("#plan")).to_have_count(0)
     expect(page.locator("#drift")).to_have_count(0)
@@ -65,12 +65,12 @@ def test_a_pending_migration_has_its_plan_and_a_changed_file_is_named(
     plan = page.locator("#plan")
     expect(page.locator("main")).to_contain_text("1 migration(s) pending")
     expect(plan).to_contain_text(PENDING)
-    # Nobody has measured it; the page says how, and shows the text meanwhile.
+    # The plan has not been measured: the page explains how, and shows the file's text.
     expect(plan.locator("#unmeasured")).to_contain_text("sysndd-migrator plan")
     expect(plan.locator("pre")).to_contain_text("CREATE TABLE <b>later</b>")
     operator.check_page("migrations-pending")
 
-    assert own.run.migrator("plan").returncode == 3
+    assert private_system.run.migrator("plan").returncode == 3
     page = operator.go("/admin/migrations")
     expect(plan.locator("#unmeasured")).to_have_count(0)
     rows = plan.locator("tbody tr")
@@ -78,7 +78,7 @@ def test_a_pending_migration_has_its_plan_and_a_changed_file_is_named(
     expect(rows.nth(0)).to_contain_text("reads and writes continue")
     expect(rows.nth(1)).to_contain_text("COPY")
     expect(rows.nth(1)).to_contain_text("writes wait until it is done")
-    # What would fail is known before it does, and what the server says is text.
+    # The page predicts the failure, and escapes the server's message.
     expect(rows.nth(2)).to_contain_text("On an empty clone:")
     expect(plan.locator("b")).to_have_count(0)
     operator.check_page("migrations-plan")
@@ -87,7 +87,7 @@ def test_a_pending_migration_has_its_plan_and_a_changed_file_is_named(
     file.write_text(STATEMENTS.replace("<b>later</b>", "later"), encoding="utf-8")
     page = operator.go("/admin/migrations")
     expect(plan.locator("#unmeasured")).to_be_visible()
-    done = own.run.migrator("up")
+    done = private_system.run.migrator("up")
     assert done.returncode == 0, done.stdout
     page = operator.go("/admin/migrations")
     expect(page.locator("#plan")).to_have_count(0)
@@ -108,9 +108,9 @@ def test_a_pending_migration_has_its_plan_and_a_changed_file_is_named(
 
 
 def test_a_change_without_a_migration_is_named_until_it_is_reverted(
-    operator: Visitor, own: System
+    operator: Visitor, private_system: System
 ) -> None:
-    with own.sql() as cursor:
+    with private_system.sql() as cursor:
         cursor.execute("ALTER TABLE gene ADD COLUMN by_hand INT NULL")
         page = operator.go("/admin/migrations")
         drift = page.locator("#drift")
@@ -119,23 +119,25 @@ def test_a_change_without_a_migration_is_named_until_it_is_reverted(
         expect(drift).to_contain_text("sysndd-migrator status")
         operator.check_page("migrations-drift")
         cursor.execute("ALTER TABLE gene DROP COLUMN by_hand")
-    # Looked at anew: who has mended it sees that it is mended.
+    # The check runs again, so a reverted change is no longer reported.
     page = operator.go("/admin/migrations")
     expect(page.locator("main")).not_to_contain_text("by_hand")
 
 
-def test_a_database_outage_is_shown_and_cleared_on_recovery(operator: Visitor, own: System) -> None:
+def test_a_database_outage_is_shown_and_cleared_on_recovery(
+    operator: Visitor, private_system: System
+) -> None:
     page = operator.go("/admin")
     expect(page.locator(".verdict")).to_be_visible()
-    with own.paused("mariadb"):
-        # The overview looks again every ten seconds: what is shown may be old, and says so.
+    with private_system.paused("mariadb"):
+        # The overview refreshes every ten seconds and marks data that is older.
         expect(page.locator("#lost")).to_be_visible()
         expect(page.locator(".verdict")).to_be_visible()
         operator.check_page("lost")
-        # A page that can't be shown at all says why, and that nothing is lost.
-        page.goto(own.base_url + "/admin/users")
+        # A page that cannot be rendered shows the reason and that no data is lost.
+        page.goto(private_system.base_url + "/admin/users")
         expect(page.locator("main")).to_contain_text("No data was lost.")
         operator.check_page("database-away")
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("heading", name="Users")).to_be_visible()
-    operator.forgive("503", "500")
+    operator.ignore_complaints("503", "500")

@@ -17,10 +17,10 @@ import pytest
 
 from sysndd_preflight.command_line import main
 from sysndd_preflight.deployment import Deployment, from_run_folder
-from tests.e2e.conftest import System
 from tests.support.preflight import assert_problem, copy_checked_files, run_check, with_settings
 from tests.support.proxy import start_proxy
 from tests.support.site import REPOSITORY
+from tests.support.system import System
 
 LIVE = [
     *("ready", "workers.serving", "routes.closed", "routes.admin", "health.details"),

@@ -142,7 +142,7 @@ LANES: tuple[Lane, ...] = (
                     "-p",
                     "no:logging",
                     "tests/chaos",
-                    f"{_INTEGRATION}/api/test_account_kills.py",
+                    f"{_INTEGRATION}/api/accounts/test_kills.py",
                 ),
                 {"SAMPLES": "500", "KILLS": "all"},
             ),

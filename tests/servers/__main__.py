@@ -3,10 +3,10 @@
     python -m tests.servers [NAME …] -- COMMAND [ARGUMENT …]
 
 The command finds the server's programs first on its PATH, and ``TEST_DATABASE_SERVER`` and
-``TEST_DATABASE_SERIES`` tell the tests what to start and to expect (tests/support/servers.py).
-Several servers are run side by side, because most tests wait most of the time; what each printed is
-shown when it ends, and can be followed in the file that is named. Exit code 0 when the command
-succeeded with every one of them.
+``TEST_DATABASE_SERIES`` name the server to start and to expect (tests/support/servers.py).
+Several servers run concurrently, because most tests mostly wait. The output of each is shown when
+it ends; until then, you can follow it in the file that is named. The exit code is 0 if the command
+succeeded with every server.
 """
 
 import argparse
@@ -28,7 +28,7 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class Terminated(KeyboardInterrupt):
-    """This process got SIGTERM."""
+    """This process received SIGTERM."""
 
 
 def main(arguments: list[str]) -> int:
@@ -44,8 +44,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("names", nargs="*", help="which servers: " + ", ".join(_names()))
     if "--" not in arguments:
         parser.error("the command is missing: … -- COMMAND")
-    cut = arguments.index("--")
-    names, command = parser.parse_args(arguments[:cut]).names, arguments[cut + 1 :]
+    separator = arguments.index("--")
+    names, command = parser.parse_args(arguments[:separator]).names, arguments[separator + 1 :]
     unknown = [name for name in names if name not in _names()]
     if unknown or not command:
         parser.error(f"no server is named {unknown[0]}" if unknown else "the command is empty")
@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
             results = [run.finish() for run in runs]
         except KeyboardInterrupt as reason:
             for run in runs:
-                run.interrupt(tell=isinstance(reason, Terminated))
+                run.interrupt(send_signal=isinstance(reason, Terminated))
             return 130
     print("\n".join(line for line, _ in results))
     return max(code for _, code in results)
@@ -84,7 +84,7 @@ class Run:
         self._begun = self._ready = time.monotonic()
 
     def start(self, command: list[str]) -> None:
-        """Unpack the server and start the command; a server that is not to be had is told."""
+        """Unpack the server and start the command; report a server that cannot be unpacked."""
         self._begun = time.monotonic()
         try:
             folder = unpacked(self._recipe)
@@ -126,16 +126,16 @@ class Run:
         )
         return line, min(abs(code), 1)
 
-    def interrupt(self, *, tell: bool) -> None:
+    def interrupt(self, *, send_signal: bool) -> None:
         """Wait until the command has cleaned up.
 
         Args:
-            tell: whether it must be told. Ctrl-C reaches it from the terminal as well, and a second
-                time pytest would not clean up.
+            send_signal: whether to send SIGINT. Ctrl-C reaches the command from the terminal as
+                well, and pytest would not clean up after a second one.
         """
         if self._process is None:
             return
-        if tell:
+        if send_signal:
             self._process.send_signal(signal.SIGINT)
         self._process.wait()
         self._show()
@@ -147,8 +147,8 @@ class Run:
 
 
 def _interrupted_with_parent() -> None:
-    """Runs in the child before its program: should we be killed, it ends as after Ctrl-C."""
-    # A shell starts background jobs with this signal ignored, and so would pytest be.
+    """Run in the child before its program: if this process is killed, it ends as after Ctrl-C."""
+    # A shell starts background jobs with this signal ignored, and pytest would inherit that.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
 

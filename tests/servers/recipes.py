@@ -1,8 +1,8 @@
-"""Which servers `make lane LANE=servers` tests against, and the packages they are unpacked from."""
+"""The servers of `make lane LANE=servers`, and the packages that they are unpacked from."""
 
 from dataclasses import dataclass
 
-# What a server takes at its end to find its messages beside it, not in /usr.
+# The last argument of a server, so that it finds its messages in the unpacked folder, not in /usr.
 _BASEDIR = "--basedir={prefix}"
 
 
@@ -12,10 +12,10 @@ class Recipe:
 
     Arguments:
         name: for the command line and the cache.
-        series: what the server's version must begin with.
+        series: prefix of the server's version.
         suite: the distribution's release that has this series.
-        packages: to unpack, with what they depend on.
-        programs: what goes on the PATH: path below the root, and arguments added at the end.
+        packages: packages to unpack, with their dependencies.
+        programs: programs for the PATH: path below the root, and arguments added at the end.
         flavour: value of ``TEST_DATABASE_SERVER``.
     """
 
@@ -52,7 +52,7 @@ RECIPES = (
         packages=("mariadb-server-core", "mariadb-client-core", "mariadb-client"),
         programs=(
             ("usr/sbin/mariadbd", _BASEDIR),
-            # A shell script, which finds the others by the same option.
+            # A shell script, which finds the other programs with the same option.
             ("usr/bin/mariadb-install-db", _BASEDIR),
             ("usr/bin/my_print_defaults", ""),
             ("usr/bin/resolveip", ""),

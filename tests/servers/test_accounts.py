@@ -1,4 +1,4 @@
-"""The accounts of deploy/accounts, none of which may do everything, suffice on this server."""
+"""The restricted accounts of deploy/accounts have all privileges that the services need."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from sysndd_backup.load.confined_account import LoadAccount
 from sysndd_core.jobs.models import CreateBackup, RestoreBackup
 from sysndd_local.accounts import Account, DatabaseAccess, create_accounts
 from sysndd_migrator.cli.main import main as migrator
-from tests.support.servers import TestMariadb, TestRedis
+from tests.support.servers import DatabaseServer, TestRedis
 from tests.support.site import MIGRATIONS, REPOSITORY, Site
 from tests.support.workers import backup_bench, checksums
 
@@ -30,23 +30,23 @@ ACCOUNTS = {
 
 
 @pytest.fixture
-def access(mariadb: TestMariadb) -> Iterator[DatabaseAccess]:
-    """Schemas and accounts, made by the template, which is run twice."""
-    with mariadb.temporary_schema("owned") as schema:
+def access(database_server: DatabaseServer) -> Iterator[DatabaseAccess]:
+    """Schemas and accounts, created by the template, which runs twice."""
+    with database_server.temporary_schema("owned") as schema:
         access = DatabaseAccess(
-            mariadb.host, mariadb.port, None, schema, f"{schema}_ops", **ACCOUNTS
+            database_server.host, database_server.port, None, schema, f"{schema}_ops", **ACCOUNTS
         )
-        with mariadb.connect() as root:
+        with database_server.connect() as root:
             create_accounts(root, TEMPLATE, access)
             create_accounts(root, TEMPLATE, access)
         yield access
         for account in ACCOUNTS.values():
-            mariadb.execute(f"DROP USER '{account.user}'@'%'")
+            database_server.execute(f"DROP USER '{account.user}'@'%'")
 
 
 @pytest.fixture
 def migrated(access: DatabaseAccess, monkeypatch: pytest.MonkeyPatch) -> DatabaseAccess:
-    """The schemas filled by the migrator's account."""
+    """The schemas, migrated with the migrator's account."""
     environ = access.environment(access.migrator) | {"MIGRATIONS_DIR": str(MIGRATIONS)}
     with monkeypatch.context() as patched:
         for variable, value in environ.items():
@@ -55,14 +55,17 @@ def migrated(access: DatabaseAccess, monkeypatch: pytest.MonkeyPatch) -> Databas
     return access
 
 
-async def test_back_up_and_restore_with_the_services_own_accounts(
-    mariadb: TestMariadb, redis_server: TestRedis, migrated: DatabaseAccess, tmp_path: Path
+async def test_backup_and_restore_work_with_the_accounts_of_the_services(
+    database_server: DatabaseServer,
+    redis_server: TestRedis,
+    migrated: DatabaseAccess,
+    tmp_path: Path,
 ) -> None:
     environ = migrated.environment(migrated.backup) | {
         "REDIS_URL": redis_server.url,
         "BACKUP_DIR": str(tmp_path),
     }
-    site = Site(mariadb, environ, tmp_path)
+    site = Site(database_server, environ, tmp_path)
     with migrated.connect(migrated.api) as connection, connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO `{site.app}`.`user` (user_name, email) VALUES ('one', 'one@x.example')"
@@ -74,18 +77,18 @@ async def test_back_up_and_restore_with_the_services_own_accounts(
         assert triggers
         made = await bench.run(CreateBackup())
         assert made["state"] == "succeeded", made["error"]
-        mariadb.execute(f"DELETE FROM `{site.app}`.`user`")
+        database_server.execute(f"DELETE FROM `{site.app}`.`user`")
         (manifest,) = bench.store.manifests()
         restored = await bench.run(RestoreBackup(name=manifest.name))
         assert restored["state"] == "succeeded", restored["error"]
         assert checksums(site, site.app) == before
-        # A dump may name anybody as the definer: what is restored belongs to who restores it.
+        # A dump may name any definer: restored objects belong to the account that restores them.
         owner = f"{migrated.backup.user}@%"
         assert definers(site) == tuple((name, owner) for name, _ in triggers)
 
 
 def definers(site: Site) -> tuple[tuple[object, ...], ...]:
-    """Triggers and views with whose rights they run."""
+    """Triggers and views with their definers."""
     return site.server.execute(
         "SELECT trigger_name, definer FROM information_schema.triggers WHERE trigger_schema = %s"
         " UNION ALL SELECT table_name, definer FROM information_schema.views"

@@ -1,8 +1,8 @@
-"""Unpacks a newer release's servers into a cache, beside the system and without touching it.
+"""Unpacks the servers of a newer release into a cache, without changing the system.
 
-apt resolves and verifies the packages with a state of its own, as if nothing were installed; they
-are unpacked and none of their scripts run. The programs are started through the C library that
-came with them, so they need no chroot, no mount and no root.
+apt resolves and verifies the packages with a separate state, as if nothing were installed. They are
+unpacked and none of their scripts run. The programs are started through the C library that was
+unpacked with them, so they need no chroot, no mount and no root.
 """
 
 import contextlib
@@ -23,14 +23,14 @@ MIRROR_SETTING = "DEBIAN_MIRROR"
 CACHE_SETTING = "TEST_SERVERS_DIR"
 
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-# A root that another version of the recipe left behind goes when nobody used it for this long.
+# A root of another version of the recipe is deleted when it was unused for this long.
 _KEPT_SECONDS = 14 * 24 * 3600
 # Not needed at run time, and half of the files.
 _UNNEEDED = ("doc", "man", "locale", "perl", "info", "lintian", "gdb", "gcc")
 
 
 class NotUnpacked(Exception):
-    """The servers can't be had on this machine; the message says why and what to do."""
+    """The servers cannot be unpacked on this machine; the message explains why and what to do."""
 
 
 def unpacked(recipe: Recipe) -> Path:
@@ -43,7 +43,7 @@ def unpacked(recipe: Recipe) -> Path:
         A folder whose ``bin`` and ``sbin`` belong in front of the PATH.
 
     Raises:
-        NotUnpacked: no Debian, no mirror, no network, or another version than asked for.
+        NotUnpacked: no Debian, no mirror, no network, or not the requested version.
     """
     cache = cache_directory()
     cache.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ def unpacked(recipe: Recipe) -> Path:
 
 
 def cache_directory() -> Path:
-    """Return where the unpacked servers are kept."""
+    """Return the cache folder of unpacked servers."""
     chosen = os.environ.get(CACHE_SETTING)
     if chosen:
         return Path(chosen).absolute()
@@ -68,14 +68,14 @@ def cache_directory() -> Path:
 
 
 def _fingerprint(recipe: Recipe) -> str:
-    """Of everything that decides what is unpacked and how: a change of it builds anew."""
+    """Return a hash of everything that determines what is unpacked; another hash unpacks again."""
     text = repr(recipe) + platform.machine() + Path(__file__).read_text(encoding="utf-8")
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 @contextlib.contextmanager
 def _locked(file: Path) -> Iterator[None]:
-    """Let one process at a time build; the kernel opens the lock of one that was killed."""
+    """Let one process at a time unpack; the kernel releases the lock of a killed process."""
     with file.open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
@@ -90,7 +90,7 @@ def _remove_leftovers(cache: Path, recipe: Recipe) -> None:
 
 
 def _build(recipe: Recipe, partial: Path, final: Path) -> None:
-    """Make ``partial/prefix``; the programs in it name each other by their ``final`` place."""
+    """Create ``partial/prefix``; the programs in it refer to each other by their ``final`` path."""
     missing = [tool for tool in ("apt-get", "dpkg-deb") if shutil.which(tool) is None]
     if missing:
         raise NotUnpacked(
@@ -111,11 +111,11 @@ def _build(recipe: Recipe, partial: Path, final: Path) -> None:
     _check_version(recipe, prefix, final)
 
 
-# --- from the distribution's mirror ----------------------------------------------------------------
+# --- From the distribution's mirror ---------------------------------------------------------------
 
 
 def download(recipe: Recipe, partial: Path) -> list[Path]:
-    """Download the packages and all that they depend on; return the files."""
+    """Download the packages and their dependencies; return the files."""
     failures: list[str] = []
     for mirror in mirrors():
         apt = _private_apt(partial, mirror, recipe.suite)
@@ -142,7 +142,7 @@ def download(recipe: Recipe, partial: Path) -> list[Path]:
 
 
 def mirrors() -> list[str]:
-    """Return Debian's mirrors that this machine installs from, or the one it is told to use."""
+    """Return the Debian mirrors of this machine's apt sources, or the one of ``DEBIAN_MIRROR``."""
     chosen = os.environ.get(MIRROR_SETTING)
     if chosen:
         return [chosen]
@@ -178,13 +178,13 @@ def mirrors() -> list[str]:
 
 
 def _private_apt(partial: Path, mirror: str, suite: str) -> list[str]:
-    """Prepare an apt that knows one mirror and one release, and believes nothing is installed."""
+    """Configure an apt with one mirror and one release, for which no package is installed."""
     state = partial / "apt"
     shutil.rmtree(state, ignore_errors=True)
     for folder in ("lists/partial", "cache/archives/partial", "none"):
         (state / folder).mkdir(parents=True)
     (state / "status").touch()
-    # A mirror that stands still has a Release file older than it says it may be.
+    # The Release file of a stale mirror is past its Valid-Until date.
     options = ["check-valid-until=no", "target=Packages"]
     if _KEYRING.exists():
         options.append(f"signed-by={_KEYRING}")
@@ -199,11 +199,11 @@ def _private_apt(partial: Path, mirror: str, suite: str) -> list[str]:
         "Dir::State::Lists": state / "lists",
         "Dir::Cache": state / "cache",
         "Dir::Log": state,
-        # The unprivileged user that root's apt downloads with can't write here.
+        # The unprivileged user with which root's apt downloads cannot write here.
         "APT::Sandbox::User": "",
-        # Hooks of the system's own cache.
+        # Hooks of the system's apt cache.
         "APT::Update::Post-Invoke": "",
-        # Without it a mirror that does not answer is a warning.
+        # Without it, an unreachable mirror is only a warning.
         "APT::Update::Error-Mode": "any",
         "Acquire::Languages": "none",
         "Acquire::Retries": "2",
@@ -211,11 +211,11 @@ def _private_apt(partial: Path, mirror: str, suite: str) -> list[str]:
     return ["apt-get", "--quiet", *(f"--option={name}={value}" for name, value in settings.items())]
 
 
-# --- the programs ----------------------------------------------------------------------------------
+# --- The programs ---------------------------------------------------------------------------------
 
 
 def _write_programs(recipe: Recipe, prefix: Path, final: Path) -> None:
-    """Write the scripts that start the programs with the C library they were unpacked with."""
+    """Write the scripts that start the programs with their unpacked C library."""
     root = prefix / "root"
     loader = _only(root, "usr/lib*/ld-linux*.so.*")
     libraries = _only(root, "usr/lib/*/libc.so.6").parent
@@ -248,7 +248,7 @@ def _only(root: Path, pattern: str) -> Path:
 
 
 def _check_version(recipe: Recipe, prefix: Path, final: Path) -> None:
-    """Refuse a release that has moved on: the point is to test this series."""
+    """Refuse a release with a newer series: the tests are for this one."""
     server = prefix / "sbin" / recipe.server_program
     here = server.read_text(encoding="utf-8").replace(str(final), str(prefix))
     version = _run(["sh", "-c", here, recipe.server_program, "--no-defaults", "--version"])

@@ -1,4 +1,4 @@
-"""Accounts over HTTP with a real mailer and a real mail server, and what stands in their mails."""
+"""Accounts over HTTP with a real mailer and mail server, and the links in their emails."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ PUBLIC_URL = "http://sysndd.example"
 
 @dataclass
 class Lifecycle:
-    """An API, a mailer that sends when it is told to, and the mails that arrived.
+    """An API, a mailer that sends on request, and the emails that arrived.
 
     Attributes:
         client: sends no credentials.
@@ -42,7 +42,7 @@ class Lifecycle:
 
     async def post(self, path: str, **body: Any) -> httpx.Response:
         """POST a body below ``/api/auth`` without credentials."""
-        # Not by json=: httpx refuses to send a lone surrogate, which JSON can name.
+        # Not with json=: httpx cannot send a lone surrogate, which JSON can escape.
         return await self.client.post(
             f"/api/auth/{path}",
             content=json.dumps(body),
@@ -61,7 +61,7 @@ class Lifecycle:
         assert (await self.post("confirm", token=token)).json() == {"status": "active"}
 
     async def mails(self, address: str) -> list[dict[str, Any]]:
-        """Send what is due; return the mails that an address got, the oldest first."""
+        """Send what is due; return the emails to an address, oldest first."""
         await self.outbox.send_queued()
         async with httpx.AsyncClient(base_url=self.catcher.rest_url) as client:
             listed = (await client.get("/api/v1/messages", params={"limit": 500})).json()
@@ -72,7 +72,7 @@ class Lifecycle:
             ]
 
     async def subjects(self, address: str) -> list[str]:
-        """Return the subjects of the mails that an address got, the oldest first."""
+        """Return the subjects of the emails to an address, oldest first."""
         return [mail["Subject"] for mail in await self.mails(address)]
 
     async def status_of_login(self, login: str, password: str) -> int:
@@ -89,7 +89,7 @@ class Lifecycle:
         return dict(zip(columns, row, strict=True))
 
     def audited(self) -> list[tuple[str, str]]:
-        """Read (action, outcome) of every event, the oldest first."""
+        """Read (action, outcome) of every event in the audit log, oldest first."""
         rows = self.site.server.execute(
             f"SELECT action, outcome FROM `{self.site.ops}`.audit_log ORDER BY id"
         )
@@ -97,12 +97,12 @@ class Lifecycle:
 
 
 def about(mails: list[dict[str, Any]], words: str) -> dict[str, Any]:
-    """Return the newest mail with these words in it; those sent together come in any order."""
+    """Return the latest email with these words; emails sent together arrive in any order."""
     return next(mail for mail in reversed(mails) if words in mail["Subject"] + mail["Text"])
 
 
 def link_text(mail: dict[str, Any]) -> str:
-    """Return the one link with a token that a mail has, the same in its text and its HTML."""
+    """Return the only link with a token in an email, which text and HTML must share."""
     links = set(re.findall(r"https?://\S+token=[A-Za-z0-9_-]+", mail["Text"]))
     in_html = set(re.findall(r"https?://[^\s\"<]+token=[A-Za-z0-9_-]+", mail["HTML"]))
     assert links == in_html
@@ -111,14 +111,14 @@ def link_text(mail: dict[str, Any]) -> str:
 
 
 def link_of(mail: dict[str, Any]) -> str:
-    """Return the link of a mail, which must begin with the test site's PUBLIC_URL."""
+    """Return the link of an email, which must start with the test site's PUBLIC_URL."""
     link = link_text(mail)
     assert link.startswith(f"{PUBLIC_URL}/account/"), link
     return link
 
 
 def token_of(mail: dict[str, Any]) -> str:
-    """Return the token of a mail's link."""
+    """Return the token of an email's link."""
     (token,) = parse_qs(urlsplit(link_of(mail)).query)["token"]
     return token
 
@@ -127,7 +127,7 @@ def token_of(mail: dict[str, Any]) -> str:
 async def lifecycle(
     api: Api, site: Site, database: Database, smtp_catcher: TestCatcher
 ) -> AsyncIterator[Lifecycle]:
-    """Accounts from registration to the mail that arrived."""
+    """An API with a mailer and a mail server, to follow accounts from registration on."""
     smtp = SmtpSettings(host=smtp_catcher.host, port=smtp_catcher.port, security=SmtpSecurity.NONE)
     async with httpx.AsyncClient() as client:
         await client.delete(f"{smtp_catcher.rest_url}/api/v1/messages")

@@ -1,4 +1,4 @@
-"""The address of every page, with something real in the place of each parameter."""
+"""The address of every page, with an existing object for each parameter."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ from tests.support.pages import MARKUP
 _ID = "0a9e0000-0000-4000-8000-000000000000"
 _NAME = "somebody_to_ask_about"
 
-# No pages: files, and what is asked for by a page's script to put it into the page.
+# Not pages: files, and fragments that a page's script requests.
 _PARTS = ("/admin/static/", "/download", ".csv", "/live", "/progress", "/dry-run")
 _QUERIES = {
     "/account/confirm": "token=x",
@@ -22,7 +22,7 @@ _QUERIES = {
     "/account/email": "token=x",
     "/admin/users/{user_id}/role": "role=Curator",
 }
-# Pages that look different with and without a link's token.
+# Pages that differ with and without a link's token.
 _TWICE = ("/account/confirm", "/account/reset")
 
 
@@ -31,9 +31,9 @@ class Address:
     """A page that can be opened.
 
     Attributes:
-        name: short, and fit for a file's name.
-        path: with its query.
-        open: whether everybody may see it.
+        name: short and suitable as a file name.
+        path: path with its query string.
+        open: whether no session is required.
     """
 
     name: str
@@ -45,7 +45,7 @@ def every_page(values: Mapping[str, str]) -> list[Address]:
     """List every page.
 
     Args:
-        values: what to put in the place of ``name`` (of a backup), ``job_id``, ``mail_id`` and so on.
+        values: values of the parameters ``name`` (of a backup), ``job_id``, ``mail_id`` and so on.
     """
     found = []
     for page in PAGES:
@@ -66,15 +66,13 @@ def every_page(values: Mapping[str, str]) -> list[Address]:
 
 
 @contextlib.contextmanager
-def something_for_each(
-    cursor: Cursor, *, app: str, ops: str, login: str
-) -> Iterator[dict[str, str]]:
-    """Give something real for each parameter; what is only there to be asked about goes again.
+def existing_objects(cursor: Cursor, *, app: str, ops: str, login: str) -> Iterator[dict[str, str]]:
+    """Provide an existing object for each parameter; objects created here are deleted at the end.
 
-    What people and servers wrote of it wants to be markup, and a browser must show it as text.
+    Their text contains markup, which a browser must show as text.
 
     Args:
-        cursor: of an account that may do anything.
+        cursor: cursor of an account with all privileges.
         app, ops: names of the two schemas.
         login: user name of an administrator with an open session.
     """
@@ -85,7 +83,7 @@ def something_for_each(
         (_NAME, f"{_NAME}@sysndd.example", MARKUP, MARKUP),
     )
     values = {"user_id": str(cursor.lastrowid), "job_id": _ID, "mail_id": _ID, "schema": _NAME}
-    # Due tomorrow: no worker takes them in hand.
+    # Due tomorrow, so no worker claims them.
     cursor.execute(
         f"INSERT INTO `{ops}`.job (id, kind, queue, payload, message, run_after, created_at)"
         " VALUES (%s, 'create_backup', 'backup', '{}', %s, UTC_TIMESTAMP(6) + INTERVAL 1 DAY,"

@@ -1,4 +1,4 @@
-"""The distribution's Chromium, driven by Playwright, and everything it complains about."""
+"""The distribution's Chromium, driven by Playwright, and its complaints."""
 
 import contextlib
 import os
@@ -26,7 +26,7 @@ from tests.support.site import REPOSITORY
 SIZES = {"390": {"width": 390, "height": 844}, "1440": {"width": 1440, "height": 900}}
 SCHEMES = ("light", "dark")
 SCREENSHOTS = Path(os.environ.get("SCREENSHOTS", REPOSITORY / ".run" / "screenshots"))
-"""Where a picture of each page goes; `.run` is in no commit."""
+"""The folder for screenshots of pages; git ignores `.run`."""
 
 _FLAGS = [
     "--no-sandbox",
@@ -42,7 +42,7 @@ _STRICT = {"serious", "critical"}
 
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
-    """Start the browser; one that is not there is an error that names the line to type."""
+    """Start the browser; if it is missing, the error shows the command that installs it."""
     program = shutil.which("chromium")
     assert program is not None, "apt-get install -y --no-install-recommends chromium"
     with sync_playwright() as playwright:
@@ -53,13 +53,13 @@ def chromium() -> Iterator[Browser]:
 
 @dataclass
 class Visitor:
-    """One person's window, and what went wrong in it.
+    """The window of one visitor, and the problems in it.
 
     Attributes:
         page: Playwright's page.
-        base_url: of the site; a request to anywhere else is a complaint.
-        complaints: console errors, script errors, foreign requests, policies with a hole.
-        sizes: bytes that each address took over the wire, bodies as sent.
+        base_url: URL of the site; a request to another URL is a complaint.
+        complaints: console errors, script errors, foreign requests, weak security policies.
+        sizes: transferred bytes by URL, bodies as sent.
     """
 
     page: Page
@@ -79,22 +79,19 @@ class Visitor:
         return self.page
 
     def sign_in(self, login: str, password: str) -> None:
-        """Sign in by the form."""
+        """Sign in with the form."""
         self.go("/account/sign-in")
         self.page.fill("#login", login)
         self.page.fill("#password", password)
         self.page.click("main form button")
         self.page.wait_for_url(re.compile(r"/(admin|account)$"))
 
-    def forgive(self, *words: str) -> None:
-        """Forget complaints about what a test has brought about on purpose."""
+    def ignore_complaints(self, *words: str) -> None:
+        """Drop complaints that a test caused on purpose."""
         self.complaints = [one for one in self.complaints if not any(word in one for word in words)]
 
     def check_page(self, name: str) -> None:
-        """Check the page that is open for its width and, by axe's rules, for accessibility.
-
-        A picture of it is kept.
-        """
+        """Check the width and, with axe, the accessibility of the open page; save a screenshot."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
         self._apply_rules(name)
@@ -114,7 +111,7 @@ class Visitor:
             self.complaints.append(f"console: {message.text}")
 
     def _dialog(self, dialog: Dialog) -> None:
-        # No page of ours opens one: a script that is not ours ran.
+        # No page of the site opens one, so a foreign script ran.
         self.complaints.append(f"script: {dialog.type} {dialog.message!r}")
         dialog.dismiss()
 
@@ -131,13 +128,13 @@ class Visitor:
 
 
 def visitor(browser: Browser, base_url: str, size: str = "1440", scheme: str = "light") -> Visitor:
-    """Open a window with no memory of others."""
+    """Open a window without cookies of other windows."""
     context = browser.new_context(
         viewport={"width": SIZES[size]["width"], "height": SIZES[size]["height"]},
         color_scheme="dark" if scheme == "dark" else "light",
         reduced_motion="reduce",
         timezone_id="Asia/Tokyo",
-        # A test's certificate is its own; that it is the right one is checked by other clients.
+        # The certificate is self-signed; other clients verify it.
         ignore_https_errors=base_url.startswith("https:"),
     )
     context.set_default_timeout(60_000)

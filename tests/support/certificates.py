@@ -1,4 +1,4 @@
-"""Certificates for throw-away TLS servers, good and bad ones."""
+"""Valid and invalid certificates for temporary TLS servers."""
 
 import datetime
 import ssl
@@ -13,12 +13,12 @@ from cryptography.x509.oid import NameOID
 
 @dataclass(frozen=True)
 class Authority:
-    """A certificate authority of a test.
+    """A certificate authority for one test.
 
     Attributes:
-        folder: where files go.
-        key: signs.
-        certificate: its own.
+        folder: folder for the files.
+        key: private key that signs certificates.
+        certificate: certificate of the authority.
     """
 
     folder: Path
@@ -27,7 +27,7 @@ class Authority:
 
     @property
     def ca_file(self) -> Path:
-        """What a client must trust."""
+        """The certificate that a client must trust."""
         path = self.folder / "authority.pem"
         path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
         return path
@@ -43,13 +43,13 @@ class Authority:
 
 
 def make_authority(folder: Path) -> Authority:
-    """Make an authority."""
+    """Create an authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     return Authority(folder, key, _certificate("test authority", key, days=30, signed_by=None))
 
 
 def self_signed(folder: Path, name: str) -> ssl.SSLContext:
-    """Return a server's context with a certificate that nobody else signed."""
+    """Return a server's context with a self-signed certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     return _context(folder, key, _certificate(name, key, days=30, signed_by=None))
 

@@ -24,9 +24,9 @@ class Api:
     """A served API with one administrator, and clients for it.
 
     Attributes:
-        client: sends no credentials.
-        admin: sends the administrator's token.
-        context: a second process's view: the services, for setting things up.
+        client: client without credentials.
+        admin: client with the administrator's token.
+        context: services with separate connections, to prepare data.
     """
 
     client: httpx.AsyncClient

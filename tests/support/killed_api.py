@@ -1,10 +1,11 @@
-"""An API that is killed at a chosen statement of a request, and what a test asks it by.
+"""An API that is killed at a chosen statement of a request, and a client for it.
 
-Run as a module it reads points from standard input. For each it forks a process, which has imported
-everything already, serves, and sends itself SIGKILL when the request comes to the point: a number is
-the statement that is not sent any more, counted from 1; ``commit``: the COMMIT is not; ``committed``:
-it was answered, the request is not yet. The request is the one with the ``X-Kill`` header; what else the
-process does is not counted.
+As a module it reads points from standard input. For each point it forks a process that serves the
+API and sends itself SIGKILL when the request with the ``X-Kill`` header reaches the point:
+
+- a number: before that statement, counted from 1;
+- ``commit``: before the COMMIT;
+- ``committed``: after the COMMIT, before the answer.
 """
 
 import asyncio
@@ -46,7 +47,7 @@ COMMIT, COMMITTED = "commit", "committed"
 
 
 @dataclass(frozen=True)
-class Question:
+class KilledRequest:
     """A request."""
 
     method: str
@@ -56,26 +57,26 @@ class Question:
 
 
 class KilledApi:
-    """Asks an API that dies of the answer.
+    """A client of an API that is killed during each request.
 
     Attributes:
-        statements: how many the request last killed at its COMMIT had sent before.
+        statements: number of statements before the COMMIT of the last request.
     """
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
         self.statements = 0
 
-    async def killed_at(self, point: str, question: Question) -> None:
-        """Ask, and make sure that the process was killed at the point and gave no answer."""
+    async def killed_at(self, point: str, request: KilledRequest) -> None:
+        """Send a request; assert that the process was killed at the point without an answer."""
         port = int((await self._say(point)).removeprefix("port "))
         headers = {"X-Kill": point}
-        if question.token is not None:
-            headers["Authorization"] = f"Bearer {question.token}"
-        url = f"http://127.0.0.1:{port}{question.path}"
+        if request.token is not None:
+            headers["Authorization"] = f"Bearer {request.token}"
+        url = f"http://127.0.0.1:{port}{request.path}"
         async with httpx.AsyncClient(timeout=60, headers=headers) as client:
             try:
-                answer = await client.request(question.method, url, json=question.body)
+                answer = await client.request(request.method, url, json=request.body)
             except httpx.TransportError:
                 pass
             else:
@@ -98,7 +99,7 @@ class KilledApi:
 
 @contextlib.contextmanager
 def killed_api(site: Site, directory: Path) -> Iterator[KilledApi]:
-    """Run the process that forks them, without limits to speak of."""
+    """Run the process that forks the APIs, with rate limits that are never reached."""
     paths = [str(REPOSITORY / package) for package in (*PACKAGES, ".")]
     environ = os.environ | site.environ | NO_LIMITS | {"PYTHONPATH": os.pathsep.join(paths)}
     with (directory / "killed-api.log").open("ab") as log:
@@ -129,7 +130,7 @@ class _Killer:
         self._statements = 0
 
     def watch(self) -> None:
-        """Come by at every statement and every COMMIT."""
+        """Check at every statement and COMMIT whether the point is reached."""
         send, commit = Transaction._cursor, Transaction.commit
 
         @contextlib.asynccontextmanager
@@ -152,7 +153,7 @@ class _Killer:
 
     def _reached(self, point: str) -> None:
         if _watched.get() and point == self._at:
-            _tell(f"reached {point} {self._statements}")
+            _print(f"reached {point} {self._statements}")
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -178,11 +179,11 @@ async def _serve(at: str) -> None:
         if serving.done():
             serving.result()
         await asyncio.sleep(0.01)
-    _tell(f"port {server.servers[0].sockets[0].getsockname()[1]}")
+    _print(f"port {server.servers[0].sockets[0].getsockname()[1]}")
     await serving
 
 
-def _tell(line: str) -> None:
+def _print(line: str) -> None:
     os.write(1, f"{line}\n".encode())
 
 
@@ -193,7 +194,7 @@ def _main() -> None:
             asyncio.run(_serve(line.strip()))
             os._exit(0)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        _tell("killed" if status == -signal.SIGKILL else f"ended {status}")
+        _print("killed" if status == -signal.SIGKILL else f"ended {status}")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,10 @@ from sysndd_migrator.cli.main import main
 from sysndd_migrator.server.session import Result, Session
 from tests.support.random_faults import spread
 
+KILLS = int(os.environ.get("KILLS", "20"))
+"""How many processes a test kills."""
+SEED = int(os.environ.get("SEED", "4"))
+"""What the moments are drawn from."""
 BEFORE, DURING = "before", "during"
 
 

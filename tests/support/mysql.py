@@ -1,7 +1,7 @@
 """A private MySQL server, for the tests on the other vendor's server.
 
-Like ``sysndd_local.mariadb``, whose server description it takes: nothing of a server that the
-machine has already is read or written.
+It uses the server description of ``sysndd_local.mariadb``, and neither reads nor writes files of an
+installed server.
 """
 
 import getpass
@@ -19,12 +19,12 @@ def prepare(server: MariadbServer) -> None:
 
     Raises:
         MissingProgram: MySQL is not installed.
-        LocalRunError: the system tables can't be made.
+        LocalRunError: the system tables cannot be created.
     """
     server.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     (server.directory / "tmp").mkdir(mode=0o700, exist_ok=True)
     write_private(server.config, _render_config(server))
-    # Run before the server takes connections: root is never without a password.
+    # Run before the server accepts connections, so root always has a password.
     write_private(
         server.directory / "init.sql",
         f"ALTER USER 'root'@'localhost' IDENTIFIED BY '{server.root_password}';\n",
@@ -77,7 +77,7 @@ innodb-redo-log-capacity = 96M
 innodb-flush-log-at-trx-commit = {1 if server.durable else 2}
 innodb-doublewrite = {"ON" if server.durable else "OFF"}
 innodb-lock-wait-timeout = 20
-# MySQL writes a binary log unless told not to, as in production. Then an account without SUPER may
+# MySQL writes a binary log by default, as in production. Then an account without SUPER may
 # make triggers and functions only with this.
 sync-binlog = {1 if server.durable else 0}
 log-bin-trust-function-creators = 1

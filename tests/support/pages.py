@@ -1,4 +1,4 @@
-"""The pages over HTTP without a browser: a client with the cookie, and backups to look at."""
+"""The pages over HTTP without a browser: a client with the cookie, and backups to list."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -17,12 +17,12 @@ from tests.support.site import Site
 
 FROM_HERE = {"Sec-Fetch-Site": "same-origin"}
 MARKUP = "<img src=x onerror=alert(1)>\"'<script>alert(2)</script>"
-"""What must come out of every page as text."""
+"""Text with markup that every page must escape."""
 
 
 @pytest.fixture
 async def page_client(api: Api) -> AsyncIterator[httpx.AsyncClient]:
-    """A client that sends the administrator's cookie, as a browser on our own pages does."""
+    """A client with the administrator's cookie, as a browser on the site's pages sends it."""
     token = await sign_in(api.client, "admin")
     headers = {"Cookie": f"{SESSION_COOKIE}={token}", **FROM_HERE}
     async with httpx.AsyncClient(base_url=api.client.base_url, headers=headers) as client:
@@ -30,7 +30,7 @@ async def page_client(api: Api) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def put_backup(site: Site, number: int, **changes: Any) -> BackupManifest:
-    """Write a backup's file and manifest, as the worker would have."""
+    """Write the file and manifest of a backup, as the worker does."""
     created = datetime(2026, 11, 1, tzinfo=UTC) + timedelta(minutes=number)
     manifest = BackupManifest(
         name=f"manual_{created:%Y%m%dT%H%M%SZ}_{number:08x}.sql.zst",

@@ -1,4 +1,4 @@
-"""Server processes that end with the test session, also when that is killed."""
+"""Server processes that end with the test session, even if it is killed."""
 
 import ctypes
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-START_TIMEOUT = 60  # seconds; a cold disk of a CI machine is slow
+START_TIMEOUT = 60  # seconds; a CI machine may have a slow disk
 STOP_TIMEOUT = 30
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -20,11 +20,11 @@ class RealProcess:
     """A server process of this test session.
 
     Arguments:
-        name: for messages and the log file.
-        command: program and arguments; it stays in the foreground.
-        directory: where its output goes, as ``<name>.log``.
-        is_ready: whether it answers.
-        environ: its environment; this process's when None.
+        name: name in messages and of the log file.
+        command: program and arguments; it runs in the foreground.
+        directory: folder for its output, ``<name>.log``.
+        is_ready: returns whether the server responds.
+        environ: environment of the server; None for that of this process.
     """
 
     def __init__(
@@ -49,13 +49,13 @@ class RealProcess:
         return self._process.pid
 
     def is_running(self) -> bool:
-        """Tell whether the process lives."""
+        """Return whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start the server and wait until it answers; nothing happens when it runs already.
+        """Start the server and wait until it responds; do nothing if it is running.
 
-        Call it from the main thread: the kernel ends the server with the THREAD that started it
+        Call it from the main thread: the kernel kills the server with the thread that started it
         (prctl(2), PR_SET_PDEATHSIG), and threads of asyncio.to_thread end with the test's loop.
         """
         if self.is_running():
@@ -81,11 +81,11 @@ class RealProcess:
         os.kill(self.pid, number)
 
     def stop(self) -> None:
-        """End the server in an orderly way and wait for it."""
+        """Stop the server gracefully and wait for it."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End the server as a power cut would."""
+        """Kill the server, as a power failure would."""
         self._end(signal.SIGKILL)
 
     def _end(self, number: signal.Signals) -> None:
@@ -103,6 +103,6 @@ class RealProcess:
 
 
 def _end_with_parent() -> None:
-    """Runs in the child before its program: it ends when the test session does (prctl(2))."""
+    """Run in the child before its program, so that it ends with the test session (prctl(2))."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

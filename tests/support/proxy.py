@@ -1,4 +1,4 @@
-"""Traefik with the configuration of proxy/, and a server behind it that tells what it was asked."""
+"""Traefik with the configuration of proxy/, and a backend that records its requests."""
 
 import contextlib
 import ssl
@@ -19,8 +19,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @dataclass
-class Seen:
-    """One request as it arrived behind the proxy."""
+class ReceivedRequest:
+    """One request as the backend received it."""
 
     method: str
     path: str
@@ -30,28 +30,29 @@ class Seen:
 
 @dataclass
 class Backend:
-    """What stands where the API would: it says what the proxy did with a request.
+    """A backend in the place of the API, which records what the proxy did with a request.
 
     Attributes:
-        seen: every request but the health checks, in the order of arrival.
-        healthy: what the health check gets to hear.
-        hang_up: how many requests from now on are cut off without an answer.
-        first_chunk, go_on: of a stream: the first part came; the rest may follow.
+        seen: every request except health checks, in order of arrival.
+        healthy: the result of the health check.
+        hang_up: number of next requests whose connection is closed without an answer.
+        first_chunk: set when the first part of a stream arrived.
+        resume: set to let the rest of a stream follow.
     """
 
     url: str = ""
-    seen: list[Seen] = field(default_factory=list)
+    seen: list[ReceivedRequest] = field(default_factory=list)
     healthy: bool = True
     hang_up: int = 0
     first_chunk: threading.Event = field(default_factory=threading.Event)
-    go_on: threading.Event = field(default_factory=threading.Event)
+    resume: threading.Event = field(default_factory=threading.Event)
 
-    def forget(self) -> None:
-        """Be as at the start."""
+    def reset(self) -> None:
+        """Return to the initial state."""
         self.seen.clear()
         self.healthy, self.hang_up = True, 0
         self.first_chunk.clear()
-        self.go_on.clear()
+        self.resume.clear()
 
     def paths(self) -> list[str]:
         """Return the path of each request that arrived."""
@@ -63,9 +64,9 @@ class Proxy:
     """A running Traefik.
 
     Attributes:
-        url: its plain entry point.
-        tls_port: its other one; 0 where there is none.
-        log: its log and access log.
+        url: URL of the HTTP entry point.
+        tls_port: port of the HTTPS entry point; 0 if there is none.
+        log: file with the log and the access log.
     """
 
     url: str
@@ -88,7 +89,7 @@ def start_backend() -> Iterator[Backend]:
     try:
         yield backend
     finally:
-        backend.go_on.set()
+        backend.resume.set()
         server.shutdown()
         server.server_close()
         thread.join()
@@ -105,7 +106,7 @@ def start_proxy(directory: Path, api_url: str, **settings: str) -> Iterator[Prox
         "SYSNDD_HTTPS_PORT": str(tls_port),
         "SYSNDD_DYNAMIC_DIR": str(REPOSITORY / "proxy" / "dynamic"),
         "SYSNDD_API_URL": api_url,
-        # How long a test waits for an answer that does not come.
+        # The time that a test waits for a missing answer.
         "SYSNDD_HOLD_SECONDS": "1",
         **settings,
     }
@@ -114,7 +115,7 @@ def start_proxy(directory: Path, api_url: str, **settings: str) -> Iterator[Prox
     def ready() -> bool:
         if not accepts(port) or (tls and not accepts(tls_port)):
             return False
-        # The routes come a moment after the entry points.
+        # The routes are loaded a moment after the entry points.
         answer = httpx.get(f"http://{LOOPBACK}:{port}/api/health/live", timeout=30)
         return answer.status_code not in {404, 502, 503}
 
@@ -130,7 +131,7 @@ def start_proxy(directory: Path, api_url: str, **settings: str) -> Iterator[Prox
 def self_signed(
     directory: Path, *, days: int = 30, names: str = "DNS:localhost,IP:127.0.0.1"
 ) -> dict[str, str]:
-    """Make a certificate for localhost, or for ``names``; return the settings that name it."""
+    """Create a certificate for localhost, or for ``names``; return the settings that name it."""
     certificate, key = directory / "cert.pem", directory / "key.pem"
     subprocess.run(
         [
@@ -149,7 +150,7 @@ def self_signed(
 
 
 def trusting(certificate: str) -> ssl.SSLContext:
-    """Return a client's context that believes this certificate only."""
+    """Return a client's context that trusts this certificate only."""
     return ssl.create_default_context(cafile=certificate)
 
 
@@ -170,7 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(b"0123456789")
             self.wfile.flush()
-            self.state.go_on.wait(30)
+            self.state.resume.wait(30)
             self.wfile.write(b"0123456789")
             return
         self._answer(200)
@@ -199,13 +200,13 @@ class _Handler(BaseHTTPRequestHandler):
             left -= len(part)
             yield part
 
-    def _note(self) -> Seen:
-        request = Seen(self.command, self.path, dict(self.headers.items()))
+    def _note(self) -> ReceivedRequest:
+        request = ReceivedRequest(self.command, self.path, dict(self.headers.items()))
         self.state.seen.append(request)
         return request
 
     def _hangs_up(self) -> bool:
-        """As a worker that is killed: the connection ends without an answer."""
+        """Close the connection without an answer, like a killed worker."""
         if not self.state.hang_up:
             return False
         self.state.hang_up -= 1
@@ -219,4 +220,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"ok")
 
     def log_message(self, *_: object) -> None:
-        """Say nothing; what arrived is in ``seen``."""
+        """Suppress the request log."""

@@ -1,9 +1,10 @@
-"""Real database and Redis servers for tests, on free ports, one each per session.
+"""Real database and Redis servers for tests, one of each per session, on free ports.
 
-``TEST_DATABASE_URL=mysql://user:password@host:port/`` and ``TEST_REDIS_URL=redis://…`` name servers
-that are there already; the account needs all privileges with the grant option.
-``TEST_DATABASE_SERVER=mysql`` starts the ``mysqld`` of the PATH in MariaDB's stead. A server program
-that is not installed is a failure that tells the line which installs it, never a skip.
+``TEST_DATABASE_URL=mysql://user:password@host:port/`` and ``TEST_REDIS_URL=redis://…`` name
+existing servers; the account needs all privileges with the grant option.
+``TEST_DATABASE_SERVER=mysql`` starts the ``mysqld`` of the PATH instead of ``mariadbd``. If a
+server program is not installed, the test fails with the command that installs it and is never
+skipped.
 """
 
 import os
@@ -34,8 +35,8 @@ Row = tuple[Any, ...]
 
 
 @dataclass
-class TestMariadb:
-    """A database server with an account that may do everything.
+class DatabaseServer:
+    """A MariaDB or MySQL server with an account that has all privileges.
 
     Arguments:
         host: address for TCP.
@@ -43,10 +44,8 @@ class TestMariadb:
         user: account with all privileges and the grant option.
         password: its password.
         socket: unix socket; None when the server is named by ``TEST_DATABASE_URL``.
-        process: the server's process; None when it is not ours.
+        process: the server's process; None if ``TEST_DATABASE_URL`` names the server.
     """
-
-    __test__ = False  # not a class of tests
 
     host: str
     port: int
@@ -70,7 +69,7 @@ class TestMariadb:
 
     @property
     def client(self) -> str:
-        """Path of the command-line client of the server's own vendor."""
+        """Path of the command-line client of the server's vendor."""
         name = "mariadb" if self.is_mariadb else "mysql"
         found = shutil.which(name)
         assert found, f"the server's own client program, {name}, is not on the PATH"
@@ -78,18 +77,18 @@ class TestMariadb:
 
     @property
     def is_mariadb(self) -> bool:
-        """Whether it is MariaDB's server, not MySQL's."""
+        """Whether the server is MariaDB, not MySQL."""
         ((version,),) = self.execute("SELECT VERSION()")
         return "mariadb" in version.lower()
 
     def execute(self, sql: str, args: Any = None, *, schema: str | None = None) -> tuple[Row, ...]:
-        """Run one statement on a connection of its own and return its rows."""
+        """Run one statement on a separate connection and return its rows."""
         with self.connect(schema) as connection, connection.cursor() as cursor:
             cursor.execute(sql, args)
             return tuple(cursor.fetchall())
 
     def environ(self, *, name: str = "sysndd", ops_name: str = "sysndd_ops") -> dict[str, str]:
-        """Return the settings by which a service finds this server."""
+        """Return the settings with which a service connects to this server."""
         return {
             "DB_HOST": self.host,
             "DB_PORT": str(self.port),
@@ -101,7 +100,7 @@ class TestMariadb:
 
     @contextmanager
     def temporary_schema(self, prefix: str = "t") -> Iterator[str]:
-        """Make an empty schema with a name of its own, and drop it and its scratch schemas after.
+        """Create an empty schema with a unique name; drop it and its scratch schemas afterwards.
 
         Scratch schemas are those named ``<name>_…``.
         """
@@ -120,14 +119,14 @@ class TestMariadb:
 
     @contextmanager
     def general_log(self) -> Iterator[Callable[[], list[str]]]:
-        """Record every statement that the server gets, from anybody.
+        """Record every statement that the server receives, from all clients.
 
-        ``with mariadb.general_log() as statements: …; assert "…" in statements()``
+        ``with database_server.general_log() as statements: …; assert "…" in statements()``
         """
         ((output, enabled),) = self.execute("SELECT @@GLOBAL.log_output, @@GLOBAL.general_log")
         self.execute("SET GLOBAL general_log = OFF")
         if not self.is_mariadb:
-            # MySQL leaves out what it can't parse, which might be a password.
+            # MySQL omits statements that it cannot parse, which might contain a password.
             self.execute("SET GLOBAL log_raw = ON")
         self.execute("TRUNCATE TABLE mysql.general_log")
         self.execute("SET GLOBAL log_output = 'TABLE'")
@@ -153,19 +152,19 @@ class TestMariadb:
                 self.execute("SET GLOBAL log_raw = OFF")
 
     def stop(self) -> None:
-        """Stop the server in an orderly way; ``start()`` brings it and its data back."""
+        """Stop the server gracefully; ``start()`` starts it again with its data."""
         self._own().stop()
 
     def kill(self) -> None:
-        """Kill the server as a power cut would."""
+        """Kill the server, as a power failure would."""
         self._own().kill()
 
     def start(self) -> None:
-        """Start the server again; nothing happens when it runs."""
+        """Start the server again; do nothing if it is running."""
         self._own().start()
 
     def freeze(self) -> None:
-        """Let the server hang: connections stay open, nothing answers. ``thaw()`` ends that."""
+        """Make the server hang: connections stay open without an answer, until ``thaw()``."""
         self._own().send(signal.SIGSTOP)
 
     def thaw(self) -> None:
@@ -174,8 +173,8 @@ class TestMariadb:
 
     def _own(self) -> RealProcess:
         assert self.process is not None, (
-            "the server named by TEST_DATABASE_URL is not ours to stop: "
-            "a test of an outage uses the fixture private_mariadb"
+            "a test must not stop the server of TEST_DATABASE_URL: "
+            "use the fixture private_database_server"
         )
         return self.process
 
@@ -208,15 +207,15 @@ class TestRedis:
         self._own().stop()
 
     def kill(self) -> None:
-        """Kill the server as a power cut would."""
+        """Kill the server, as a power failure would."""
         self._own().kill()
 
     def start(self) -> None:
-        """Start the server again; nothing happens when it runs."""
+        """Start the server again; do nothing if it is running."""
         self._own().start()
 
     def freeze(self) -> None:
-        """Let the server hang: connections stay open, nothing answers. ``thaw()`` ends that."""
+        """Make the server hang: connections stay open without an answer, until ``thaw()``."""
         self._own().send(signal.SIGSTOP)
 
     def thaw(self) -> None:
@@ -224,36 +223,36 @@ class TestRedis:
         self._own().send(signal.SIGCONT)
 
     def _own(self) -> RealProcess:
-        assert self.process is not None, "the server named by TEST_REDIS_URL is not ours to stop"
+        assert self.process is not None, "a test must not stop the server of TEST_REDIS_URL"
         return self.process
 
 
 @pytest.fixture(scope="session")
-def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestMariadb]:
-    """The database server: the one that ``TEST_DATABASE_URL`` names, else one of our own."""
+def database_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseServer]:
+    """The database server: the one that ``TEST_DATABASE_URL`` names, or a new one."""
     url = os.environ.get("TEST_DATABASE_URL")
     if url:
-        yield _named_mariadb(url)
+        yield _named_database_server(url)
         return
-    with start_database(tmp_path_factory.mktemp("mariadb")) as server:
+    with start_database(tmp_path_factory.mktemp("database_server")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def private_mariadb(
-    mariadb: TestMariadb, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[TestMariadb]:
-    """A database server of our own, to stop and to freeze, also beside ``TEST_DATABASE_URL``."""
-    if mariadb.process is not None:
-        yield mariadb
+def private_database_server(
+    database_server: DatabaseServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[DatabaseServer]:
+    """A database server that tests may stop and freeze, never that of ``TEST_DATABASE_URL``."""
+    if database_server.process is not None:
+        yield database_server
         return
-    with start_database(tmp_path_factory.mktemp("private_mariadb")) as server:
+    with start_database(tmp_path_factory.mktemp("private_database_server")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestRedis]:
-    """The Redis server: the one that ``TEST_REDIS_URL`` names, else one of our own."""
+    """The Redis server: the one that ``TEST_REDIS_URL`` names, or a new one."""
     url = os.environ.get("TEST_REDIS_URL")
     if url:
         yield TestRedis(url)
@@ -263,18 +262,18 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestRedis
 
 
 @contextmanager
-def start_database(directory: Path) -> Iterator[TestMariadb]:
+def start_database(directory: Path) -> Iterator[DatabaseServer]:
     """Run a database server with its data under ``directory``."""
     vendors = {"mariadb": mariadb_program, "mysql": mysql_program}
     chosen = os.environ.get("TEST_DATABASE_SERVER", "mariadb")
     if chosen not in vendors:
         pytest.fail(f"TEST_DATABASE_SERVER must be one of {', '.join(vendors)}", pytrace=False)
     program = vendors[chosen]
-    # Not under pytest's folder: a socket's path has at most 107 bytes.
+    # Not in pytest's folder: the path of a socket has at most 107 bytes.
     sockets = Path(tempfile.mkdtemp(prefix="sysndd-", dir="/tmp"))
     server = mariadb_program.MariadbServer(
         directory=directory,
-        socket=sockets / "mariadb.sock",
+        socket=sockets / "database.sock",
         port=free_port(),
         root_password=secrets.token_hex(12),
         max_connections=300,
@@ -293,10 +292,10 @@ def start_database(directory: Path) -> Iterator[TestMariadb]:
         try:
             user, password = "tester", secrets.token_urlsafe(16)
             with mariadb_program.connect_as_root(server) as root, root.cursor() as cursor:
-                # The server listens on the loopback address only.
+                # Any host: the server listens on the loopback address only.
                 cursor.execute("CREATE USER %s@'%%' IDENTIFIED BY %s", (user, password))
                 cursor.execute("GRANT ALL PRIVILEGES ON *.* TO %s@'%%' WITH GRANT OPTION", (user,))
-            yield TestMariadb(LOOPBACK, server.port, user, password, server.socket, process)
+            yield DatabaseServer(LOOPBACK, server.port, user, password, server.socket, process)
         finally:
             process.stop()
     finally:
@@ -318,11 +317,11 @@ def start_redis(directory: Path) -> Iterator[TestRedis]:
         process.stop()
 
 
-def _named_mariadb(url: str) -> TestMariadb:
+def _named_database_server(url: str) -> DatabaseServer:
     parts = urlsplit(url)
     if parts.scheme not in {"mysql", "mariadb"} or not parts.hostname or not parts.username:
         pytest.fail("TEST_DATABASE_URL must be mysql://user:password@host:port/", pytrace=False)
-    server = TestMariadb(
+    server = DatabaseServer(
         host=parts.hostname,
         port=parts.port or 3306,
         user=unquote(parts.username),

@@ -1,4 +1,4 @@
-"""A whole site for one test: fresh schemas that the real migrator filled, and settings for them."""
+"""A site for one test: new schemas, filled by the real migrator, and settings for them."""
 
 import secrets
 from collections.abc import AsyncIterator, Iterator
@@ -13,7 +13,7 @@ from sysndd_core.settings.base import Settings, load
 from sysndd_core.settings.database import DatabaseSettings
 from sysndd_core.settings.redis import RedisSettings
 from sysndd_migrator.cli.main import main as migrator
-from tests.support.servers import TestMariadb, TestRedis
+from tests.support.servers import DatabaseServer, TestRedis
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MIGRATIONS = REPOSITORY / "db" / "migrations"
@@ -28,14 +28,14 @@ class _CoreSettings(Settings):
 
 @dataclass(frozen=True)
 class Site:
-    """One application schema and one platform schema with everything migrated.
+    """One application schema and one platform schema with all migrations.
 
     Attributes:
-        environ: the environment by which every service finds them.
+        environ: the environment with which every service connects to them.
         backup_dir: an empty directory for backups.
     """
 
-    server: TestMariadb
+    server: DatabaseServer
     environ: dict[str, str]
     backup_dir: Path
 
@@ -50,21 +50,21 @@ class Site:
         return self.environ["OPS_DB_NAME"]
 
     def load(self, settings: type[SettingsT], **changes: str) -> SettingsT:
-        """Build a service's settings, with some variables changed."""
+        """Build the settings of a service, with some variables changed."""
         return load(settings, self.environ | changes)
 
     @property
     def database(self) -> DatabaseSettings:
-        """Settings of the database alone."""
+        """Settings of the database only."""
         return self.load(_CoreSettings).database
 
     @property
     def redis(self) -> RedisSettings:
-        """Settings of Redis alone."""
+        """Settings of Redis only."""
         return self.load(_CoreSettings).redis
 
     def waiting_for_a_table(self) -> int | None:
-        """Return a session that waits for a table's lock on the server, when there is one."""
+        """Return a session of the server that waits for a table lock, if there is one."""
         rows = self.server.execute(
             "SELECT id FROM information_schema.processlist WHERE state LIKE 'Waiting for table%'"
         )
@@ -73,19 +73,19 @@ class Site:
 
 @pytest.fixture
 def site(
-    mariadb: TestMariadb,
+    database_server: DatabaseServer,
     redis_server: TestRedis,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Site]:
-    """A freshly migrated site on the session's servers."""
-    yield from make_site(mariadb, redis_server, tmp_path, monkeypatch)
+    """A newly migrated site on the servers of the test session."""
+    yield from make_site(database_server, redis_server, tmp_path, monkeypatch)
 
 
 def make_site(
-    server: TestMariadb, redis: TestRedis, directory: Path, monkeypatch: pytest.MonkeyPatch
+    server: DatabaseServer, redis: TestRedis, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Site]:
-    """Migrate fresh schemas, and drop them at the end with every scratch schema beside them."""
+    """Migrate new schemas; drop them and their scratch schemas at the end."""
     name = f"site_{secrets.token_hex(4)}"
     backup_dir = directory / "backups"
     backup_dir.mkdir()
@@ -114,6 +114,6 @@ def make_site(
 
 @pytest.fixture
 async def database(site: Site) -> AsyncIterator[Database]:
-    """An open pool on the site."""
+    """An open connection pool for the site."""
     async with Database(site.database) as pool:
         yield pool

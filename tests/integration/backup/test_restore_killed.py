@@ -24,7 +24,7 @@ from sysndd_core.db.database import errors_mapped
 from sysndd_core.errors import Unavailable
 from sysndd_core.jobs.models import CreateBackup, Job, RestoreBackup, UndoRestore
 from tests.support.random_faults import spread
-from tests.support.servers import TestMariadb
+from tests.support.servers import DatabaseServer
 from tests.support.site import REPOSITORY, Site
 from tests.support.workers import PACKAGES, BackupBench, backup_bench, checksums
 
@@ -147,7 +147,7 @@ class Chaos:
             ).stdout
 
     async def kill_once(
-        self, chance: random.Random, share: float, server: TestMariadb | None, job: Job
+        self, chance: random.Random, share: float, server: DatabaseServer | None, job: Job
     ) -> None:
         """Kill at one point, recover, and check the live database and the list of backups."""
         job_id = await self.bench.submit(job)
@@ -177,7 +177,7 @@ class Chaos:
         self.check(what, job, str((await self.bench.rows.get(job_id))["state"]))
         self.check_list(what)
 
-    async def start_again(self, server: TestMariadb, work: "asyncio.Task[str]") -> None:
+    async def start_again(self, server: DatabaseServer, work: "asyncio.Task[str]") -> None:
         """Start the server as soon as it was killed, while its worker keeps running."""
         assert server.process is not None
         while not work.done() and server.process.is_running():  # noqa: ASYNC110 - a process
@@ -277,10 +277,10 @@ async def test_backups_survive_a_killed_worker(chaos: Chaos) -> None:
 
 
 async def test_restore_and_undo_survive_a_killed_server(
-    chaos: Chaos, private_mariadb: TestMariadb
+    chaos: Chaos, private_database_server: DatabaseServer
 ) -> None:
-    assert chaos.site.server is private_mariadb, "the test did not start this server"
-    await kill_often(chaos, max(1, KILLS // 4), private_mariadb)
+    assert chaos.site.server is private_database_server, "the test did not start this server"
+    await kill_often(chaos, max(1, KILLS // 4), private_database_server)
 
 
 async def test_stored_objects_that_cannot_be_created_roll_the_tables_back(chaos: Chaos) -> None:
@@ -297,7 +297,7 @@ async def test_stored_objects_that_cannot_be_created_roll_the_tables_back(chaos:
 
 
 async def kill_often(
-    chaos: Chaos, kills: int, server: TestMariadb | None, *, job: Job | None = None
+    chaos: Chaos, kills: int, server: DatabaseServer | None, *, job: Job | None = None
 ) -> None:
     """Distribute kills over all kill points, with two concurrent readers."""
     chance = random.Random(SEED)  # noqa: S311 - chooses where to kill

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from sysndd_core.db.database import Database, Transaction
 from sysndd_core.errors import DatabaseBusy, DatabaseUnavailable, SchemaChanging
 from sysndd_core.settings.database import DatabaseSettings
-from tests.support.servers import TestMariadb
+from tests.support.servers import DatabaseServer
 from tests.support.site import Site
 
 Acquire = Callable[[str], Coroutine[Any, Any, None]]
@@ -37,13 +37,13 @@ async def holders_cancelled_under_waiters(acquire: Acquire) -> int:
     return len([task for task in done if task.exception() is None])
 
 
-async def test_pool_of_aiomysql_loses_waiters(mariadb: TestMariadb) -> None:
+async def test_pool_of_aiomysql_loses_waiters(database_server: DatabaseServer) -> None:
     """The reason for the gate. If aiomysql fixes this bug, the gate may be unnecessary."""
     pool = await aiomysql.create_pool(
-        host=mariadb.host,
-        port=mariadb.port,
-        user=mariadb.user,
-        password=mariadb.password,
+        host=database_server.host,
+        port=database_server.port,
+        user=database_server.user,
+        password=database_server.password,
         minsize=0,
         maxsize=SIZE,
         autocommit=True,
@@ -171,23 +171,23 @@ async def test_missing_table_is_schema_changing(database: Database) -> None:
 
 
 async def test_outage_raises_database_unavailable_and_the_pool_recovers(
-    private_mariadb: TestMariadb,
+    private_database_server: DatabaseServer,
 ) -> None:
     settings = DatabaseSettings(
-        host=private_mariadb.host,
-        port=private_mariadb.port,
-        user=private_mariadb.user,
-        password=SecretStr(private_mariadb.password),
+        host=private_database_server.host,
+        port=private_database_server.port,
+        user=private_database_server.user,
+        password=SecretStr(private_database_server.password),
         name="mysql",
     )
     async with Database(small(settings)) as database:
         await database.fetch_one("SELECT 1")
-        await asyncio.to_thread(private_mariadb.stop)
+        await asyncio.to_thread(private_database_server.stop)
         try:
             with pytest.raises(DatabaseUnavailable):
                 await database.fetch_one("SELECT 1")
         finally:
-            private_mariadb.start()
+            private_database_server.start()
         assert await database.fetch_one("SELECT 1 AS one") == {"one": 1}
 
 

@@ -11,14 +11,14 @@ from sysndd_core.db.schema_lock import SchemaLock, find_holder, schema_lock
 from sysndd_core.db.schema_version import migration_lock_name
 from sysndd_core.errors import SchemaLocked, SchemaLockLost
 from sysndd_core.settings.database import DatabaseSettings
-from tests.support.servers import TestMariadb
+from tests.support.servers import DatabaseServer
 
 PURPOSE = "sysndd-backup: dump of 2026"
 
 
 @pytest.fixture
-def settings(mariadb: TestMariadb) -> DatabaseSettings:
-    return DatabaseSettings.model_validate(mariadb.environ(name="schema_lock_test"))
+def settings(database_server: DatabaseServer) -> DatabaseSettings:
+    return DatabaseSettings.model_validate(database_server.environ(name="schema_lock_test"))
 
 
 @pytest.fixture
@@ -72,10 +72,10 @@ async def test_long_dump_does_not_count_as_stalled(settings: DatabaseSettings) -
 
 
 async def test_killed_connection_is_detected(
-    settings: DatabaseSettings, mariadb: TestMariadb
+    settings: DatabaseSettings, database_server: DatabaseServer
 ) -> None:
     async with schema_lock(settings, purpose=PURPOSE, timeout=0) as lock:
-        mariadb.execute(f"KILL {lock.connection_id}")
+        database_server.execute(f"KILL {lock.connection_id}")
         await asyncio.sleep(0.2)
         with pytest.raises(SchemaLockLost):
             await lock.ensure_held()
@@ -84,12 +84,12 @@ async def test_killed_connection_is_detected(
 
 
 async def test_kill_query_does_not_release_the_lock(
-    settings: DatabaseSettings, mariadb: TestMariadb
+    settings: DatabaseSettings, database_server: DatabaseServer
 ) -> None:
     async with schema_lock(settings, purpose=PURPOSE, timeout=0) as lock:
         for _ in range(3):
             await asyncio.sleep(0.2)
-            mariadb.execute(f"KILL QUERY {lock.connection_id}")
+            database_server.execute(f"KILL QUERY {lock.connection_id}")
         await asyncio.sleep(0.2)
         await lock.ensure_held()
 

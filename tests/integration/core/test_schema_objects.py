@@ -8,36 +8,39 @@ import pytest
 from sysndd_core.db.database import Database
 from sysndd_core.db.schema_objects import GROUPS, TABLE, definitions, drifted, list_objects
 from sysndd_core.settings.database import DatabaseSettings
-from tests.support.servers import TestMariadb
+from tests.support.servers import DatabaseServer
 
 
 @pytest.fixture
-async def settings(mariadb: TestMariadb) -> AsyncIterator[DatabaseSettings]:
-    with mariadb.temporary_schema("drift") as name, mariadb.temporary_schema("drift_ops") as ops:
+async def settings(database_server: DatabaseServer) -> AsyncIterator[DatabaseSettings]:
+    with (
+        database_server.temporary_schema("drift") as name,
+        database_server.temporary_schema("drift_ops") as ops,
+    ):
         for statement in (
             "CREATE TABLE gene (id INT PRIMARY KEY, symbol VARCHAR(20) NOT NULL)",
             "CREATE VIEW symbols AS SELECT symbol FROM gene",
             "CREATE TRIGGER fill BEFORE INSERT ON gene FOR EACH ROW SET NEW.symbol = 'x'",
             "CREATE PROCEDURE count_genes() SELECT COUNT(*) FROM gene",
         ):
-            mariadb.execute(statement, schema=name)
-        mariadb.execute(
+            database_server.execute(statement, schema=name)
+        database_server.execute(
             f"CREATE TABLE {TABLE} (schema_name VARCHAR(64), name VARCHAR(100), definition TEXT,"
             " server VARCHAR(100))",
             schema=ops,
         )
-        settings = DatabaseSettings.model_validate(mariadb.environ(name=name, ops_name=ops))
+        settings = DatabaseSettings.model_validate(database_server.environ(name=name, ops_name=ops))
         async with Database(settings) as database:
             found = await definitions(database, name, without=frozenset())
         for row in found.items():
-            mariadb.execute(
+            database_server.execute(
                 f"INSERT INTO {TABLE} VALUES (%s, %s, %s, VERSION())", (name, *row), schema=ops
             )
         yield settings
 
 
 async def test_each_kind_of_object_is_reported_with_its_difference(
-    mariadb: TestMariadb, settings: DatabaseSettings
+    database_server: DatabaseServer, settings: DatabaseSettings
 ) -> None:
     async with Database(settings) as database:
         assert (await drifted(database, settings.ops_name, settings.name)).sentences == ()
@@ -48,12 +51,12 @@ async def test_each_kind_of_object_is_reported_with_its_difference(
             "DROP PROCEDURE count_genes",
             "CREATE TABLE by_hand (id INT)",
         ):
-            mariadb.execute(statement, schema=settings.name)
-        mariadb.execute(
+            database_server.execute(statement, schema=settings.name)
+        database_server.execute(
             "CREATE TRIGGER other BEFORE INSERT ON gene FOR EACH ROW SET NEW.id = 1",
             schema=settings.name,
         )
-        mariadb.execute("CREATE PROCEDURE other() SELECT 1", schema=settings.name)
+        database_server.execute("CREATE PROCEDURE other() SELECT 1", schema=settings.name)
         found = (await drifted(database, settings.ops_name, settings.name)).sentences
     sentences = [sentence.removeprefix(f"In {settings.name}, ") for sentence in found]
     assert [sentence.split(":")[0] for sentence in sentences] == [
@@ -68,13 +71,13 @@ async def test_each_kind_of_object_is_reported_with_its_difference(
 
 
 async def test_account_that_can_read_only_tables_reports_no_false_drift(
-    mariadb: TestMariadb, settings: DatabaseSettings
+    database_server: DatabaseServer, settings: DatabaseSettings
 ) -> None:
     account = f"reader_{secrets.token_hex(4)}"
-    mariadb.execute(f"CREATE USER {account} IDENTIFIED BY 'p'")
+    database_server.execute(f"CREATE USER {account} IDENTIFIED BY 'p'")
     try:
         for schema in (settings.name, settings.ops_name):
-            mariadb.execute(f"GRANT SELECT ON `{schema}`.* TO {account}")
+            database_server.execute(f"GRANT SELECT ON `{schema}`.* TO {account}")
         own = settings.model_copy(
             update={"user": account, "password": type(settings.password)("p")}
         )
@@ -82,11 +85,11 @@ async def test_account_that_can_read_only_tables_reports_no_false_drift(
             found = await drifted(database, settings.ops_name, settings.name)
             assert found.sentences == ()
             assert set(found.unseen) == {"view symbols", "trigger fill", "procedure count_genes"}
-            mariadb.execute("ALTER TABLE gene ADD COLUMN b INT", schema=settings.name)
+            database_server.execute("ALTER TABLE gene ADD COLUMN b INT", schema=settings.name)
             (sentence,) = (await drifted(database, settings.ops_name, settings.name)).sentences
             assert "table gene was changed" in sentence
     finally:
-        mariadb.execute(f"DROP USER {account}")
+        database_server.execute(f"DROP USER {account}")
 
 
 async def test_names_and_groups_limit_what_is_listed(settings: DatabaseSettings) -> None:

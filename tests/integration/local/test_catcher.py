@@ -120,7 +120,8 @@ def test_a_request_for_another_host_name_is_refused(builtin_catcher: TestCatcher
     [
         b"",
         b"\r\n\r\n",
-        b"Subject: =?unknown-8bit?q?=ff?=\r\nContent-Type: text/plain; charset=nope\r\n\r\n\xff\xfe",
+        b"Subject: =?unknown-8bit?q?=ff?=\r\nContent-Type: text/plain; charset=nope\r\n\r\n"
+        b"\xff\xfe",
         b"From: @@@\r\nTo: ,,,\r\nDate: never\r\nContent-Type: multipart/mixed\r\n\r\nno boundary",
         b"Content-Transfer-Encoding: base64\r\n\r\n!!!",
     ],

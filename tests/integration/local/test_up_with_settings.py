@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.catchers import TestCatcher
 from tests.support.local_run import REPOSITORY, LocalRun
-from tests.support.servers import TestMariadb, TestRedis
+from tests.support.servers import DatabaseServer, TestRedis
 
 
 def test_commands_before_the_first_up_say_how_to_start(tmp_path: Path) -> None:
@@ -82,13 +82,19 @@ def test_a_failed_migration_is_reported_and_the_next_up_continues(tmp_path: Path
 
 
 def test_existing_servers_are_used_and_left_running(
-    tmp_path: Path, mariadb: TestMariadb, redis_server: TestRedis, smtp_catcher: TestCatcher
+    tmp_path: Path,
+    database_server: DatabaseServer,
+    redis_server: TestRedis,
+    smtp_catcher: TestCatcher,
 ) -> None:
-    with mariadb.temporary_schema("site") as name, mariadb.temporary_schema("ops") as ops_name:
+    with (
+        database_server.temporary_schema("site") as name,
+        database_server.temporary_schema("ops") as ops_name,
+    ):
         run = LocalRun(
             tmp_path / "run",
             {
-                **mariadb.environ(name=name, ops_name=ops_name),
+                **database_server.environ(name=name, ops_name=ops_name),
                 **smtp_catcher.environ(),
                 "REDIS_URL": redis_server.url,
             },
@@ -99,28 +105,28 @@ def test_existing_servers_are_used_and_left_running(
             started = [process["name"] for process in system["processes"]]
             assert started == ["api", "backup-worker", "mailer", "traefik"]
             assert system["mail_url"] is None
-            assert system["database"]["port"] == mariadb.port
+            assert system["database"]["port"] == database_server.port
             assert not (run.run_dir / "mariadb").exists()
-            tables = mariadb.execute(
+            tables = database_server.execute(
                 "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = %s", (name,)
             )
             assert tables[0][0] > 5
             assert run.command("seed").returncode == 0
         finally:
             run.command("reset", CONFIRM="yes")
-        assert mariadb.execute("SELECT 1") == ((1,),)
-        assert mariadb.execute(f"SELECT COUNT(*) > 0 FROM `{name}`.gene") == ((1,),)
+        assert database_server.execute("SELECT 1") == ((1,),)
+        assert database_server.execute(f"SELECT COUNT(*) > 0 FROM `{name}`.gene") == ((1,),)
 
 
 def test_an_account_without_privileges_is_rejected_with_the_grants_to_run(
-    tmp_path: Path, mariadb: TestMariadb
+    tmp_path: Path, database_server: DatabaseServer
 ) -> None:
-    mariadb.execute("CREATE USER 'weak'@'%%' IDENTIFIED BY 'weakpass'", ())
+    database_server.execute("CREATE USER 'weak'@'%%' IDENTIFIED BY 'weakpass'", ())
     try:
         run = LocalRun(
             tmp_path / "run",
             {
-                **mariadb.environ(name="site_x", ops_name="site_x_ops"),
+                **database_server.environ(name="site_x", ops_name="site_x_ops"),
                 "DB_USER": "weak",
                 "DB_PASSWORD": "weakpass",
             },
@@ -128,7 +134,7 @@ def test_an_account_without_privileges_is_rejected_with_the_grants_to_run(
         done = run.command("up")
         run.command("reset", CONFIRM="yes")
     finally:
-        mariadb.execute("DROP USER 'weak'@'%%'", ())
+        database_server.execute("DROP USER 'weak'@'%%'", ())
     assert done.returncode == 1
     assert "CREATE DATABASE IF NOT EXISTS `site_x`" in done.stdout
     assert r"GRANT ALL PRIVILEGES ON `site\_x\_%`.*" in done.stdout

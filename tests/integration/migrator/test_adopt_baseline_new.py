@@ -4,37 +4,13 @@ import re
 
 import pytest
 
-from tests.integration.migrator.conftest import Workspace
-
-GENE = "CREATE TABLE IF NOT EXISTS gene (id INT NOT NULL PRIMARY KEY, symbol VARCHAR(20));\n"
-NOTE = "ALTER TABLE gene ADD COLUMN note TEXT NULL;\n"
-# As SysNDD's R API created it: to a TIMESTAMP, MariaDB adds ON UPDATE CURRENT_TIMESTAMP.
-EARLIER = (
-    "CREATE TABLE schema_version (filename VARCHAR(255) NOT NULL PRIMARY KEY,"
-    " applied_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,"
-    " success BOOLEAN NOT NULL DEFAULT TRUE) DEFAULT CHARSET = utf8mb4"
+from tests.support.earlier_ledger import (
+    APPLIED,
+    GENE,
+    create_schema_by_hand,
+    earlier_ledger,
 )
-
-
-def made_by_hand(workspace: Workspace) -> None:
-    workspace.write("001_gene.sql", GENE)
-    workspace.write("002_note.sql", NOTE)
-    workspace.write("003_more.sql", "CREATE TABLE more (id INT NOT NULL PRIMARY KEY);\n")
-    workspace.server.execute(f"CREATE DATABASE `{workspace.app}` CHARACTER SET utf8mb4")
-    workspace.sql(GENE)
-    workspace.sql(NOTE)
-
-
-def earlier_ledger(workspace: Workspace, *rows: tuple[str, str, int], table: str = EARLIER) -> None:
-    made_by_hand(workspace)
-    workspace.sql(table)
-    for row in rows:
-        workspace.sql(
-            "INSERT INTO schema_version (filename, applied_at, success) VALUES (%s, %s, %s)", row
-        )
-
-
-APPLIED = (("001_gene.sql", "2024-05-01 10:00:00", 1), ("002_note.sql", "2024-06-01 11:00:00", 1))
+from tests.support.migrator import Workspace
 
 
 def test_adopt_keeps_rows_and_times_and_applies_nothing(workspace: Workspace) -> None:
@@ -133,7 +109,7 @@ def test_adopt_resumes_after_a_kill(workspace: Workspace) -> None:
 def test_adopt_refuses_tables_of_another_kind(
     workspace: Workspace, table: str, expected: str
 ) -> None:
-    made_by_hand(workspace)
+    create_schema_by_hand(workspace)
     workspace.sql(table)
     before = workspace.sql("SHOW CREATE TABLE schema_version")
     finished = workspace.run("adopt")
@@ -165,14 +141,14 @@ def test_adopt_refuses_incomplete_rows(
 
 
 def test_adopt_without_such_a_table_names_the_other_commands(workspace: Workspace) -> None:
-    made_by_hand(workspace)
+    create_schema_by_hand(workspace)
     finished = workspace.run("adopt")
     assert finished.code == 4
     assert "baseline FILE" in finished.err
 
 
 def test_baseline_records_existing_files_and_up_applies_the_rest(workspace: Workspace) -> None:
-    made_by_hand(workspace)
+    create_schema_by_hand(workspace)
     finished = workspace.run("baseline", "002_note.sql")
     assert finished.code == 0, finished
     assert "Recorded 2 files as applied, after a check of the schema" in finished.out
@@ -186,7 +162,7 @@ def test_baseline_records_existing_files_and_up_applies_the_rest(workspace: Work
 
 
 def test_baseline_refuses_a_schema_that_differs_from_the_files(workspace: Workspace) -> None:
-    made_by_hand(workspace)
+    create_schema_by_hand(workspace)
     workspace.sql("ALTER TABLE gene MODIFY COLUMN symbol VARCHAR(99)")
     finished = workspace.run("baseline", "003_more.sql", "--json")
     assert finished.code == 4

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from sysndd_migrator.server.session import LOCK_WAIT_SECONDS
-from tests.integration.migrator.conftest import Workspace, eventually, finish
+from tests.support.migrator import Workspace, eventually, finish
 
 GENE = "CREATE TABLE gene (id INT PRIMARY KEY, symbol VARCHAR(20) NOT NULL);\n"
 AGAIN = GENE.replace("TABLE", "TABLE IF NOT EXISTS")

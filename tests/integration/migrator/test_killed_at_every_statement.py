@@ -6,10 +6,9 @@ number of a statement, including its own statements about ledger and journal.
 
 from pathlib import Path
 
-from tests.integration.migrator.conftest import Workspace
-from tests.integration.migrator.test_adopt_baseline_new import APPLIED, earlier_ledger
-from tests.integration.migrator.test_seeded_kills import KILLS, SEED
-from tests.support.killed_migrator import kill_points, killed_at
+from tests.support.earlier_ledger import APPLIED, earlier_ledger
+from tests.support.killed_migrator import KILLS, SEED, kill_points, killed_at
+from tests.support.migrator import Workspace
 
 FILES = {
     "001_gene.sql": "CREATE TABLE gene (id INT PRIMARY KEY, symbol VARCHAR(20) NOT NULL);\n"

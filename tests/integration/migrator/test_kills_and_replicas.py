@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sysndd_migrator.server.session import LOCK_WAIT_SECONDS
-from tests.integration.migrator.conftest import Workspace, eventually, finish
+from tests.support.migrator import Workspace, eventually, finish
 
 GENE = "CREATE TABLE gene (id INT PRIMARY KEY, symbol VARCHAR(20) NOT NULL);\n"
 
@@ -112,9 +112,9 @@ def test_a_call_killed_halfway_needs_manual_resolution(workspace: Workspace) -> 
 
 
 def test_a_run_is_resumed_after_the_server_was_killed_and_restarted(
-    workspace: Workspace, private_mariadb: object
+    workspace: Workspace, private_database_server: object
 ) -> None:
-    if workspace.server is not private_mariadb:
+    if workspace.server is not private_database_server:
         pytest.fail("this test stops the server: run it without TEST_DATABASE_URL")
     workspace.write("001_gene.sql", GENE)
     workspace.up()

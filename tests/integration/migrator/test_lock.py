@@ -12,25 +12,25 @@ from sysndd_core.settings.database import DatabaseSettings
 from sysndd_migrator.errors import LockLost, LockRefused, LockTimedOut
 from sysndd_migrator.server.lock import MigrationLock
 from sysndd_migrator.server.session import Session
-from tests.support.servers import TestMariadb
+from tests.support.servers import DatabaseServer
 
 SCHEMA = "lock_test"
 
 
-def settings(server: TestMariadb) -> DatabaseSettings:
+def settings(server: DatabaseServer) -> DatabaseSettings:
     return DatabaseSettings.model_validate(server.environ())
 
 
 @pytest.fixture
-async def session(mariadb: TestMariadb) -> AsyncIterator[Session]:
-    opened = await Session.open(settings(mariadb))
+async def session(database_server: DatabaseServer) -> AsyncIterator[Session]:
+    opened = await Session.open(settings(database_server))
     yield opened
     opened.close()
 
 
 @pytest.fixture
-async def other(mariadb: TestMariadb) -> AsyncIterator[Session]:
-    opened = await Session.open(settings(mariadb))
+async def other(database_server: DatabaseServer) -> AsyncIterator[Session]:
+    opened = await Session.open(settings(database_server))
     yield opened
     opened.close()
 
@@ -56,7 +56,7 @@ async def test_other_schemas_do_not_wait(session: Session, other: Session) -> No
 
 
 async def test_the_holder_is_described(
-    session: Session, other: Session, mariadb: TestMariadb
+    session: Session, other: Session, database_server: DatabaseServer
 ) -> None:
     lock = MigrationLock(session, SCHEMA)
     await lock.acquire()
@@ -65,7 +65,7 @@ async def test_the_holder_is_described(
     holder = await MigrationLock(other, SCHEMA).holder()
     assert holder is not None
     assert holder.working
-    assert holder.user.startswith(f"{mariadb.user}@")
+    assert holder.user.startswith(f"{database_server.user}@")
     assert "reorganising" in holder.info
     await work
 

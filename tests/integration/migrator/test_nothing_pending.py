@@ -5,7 +5,7 @@ import resource
 import subprocess
 import sys
 
-from tests.integration.migrator.conftest import Workspace, finish
+from tests.support.migrator import Workspace, finish
 
 GENE = "CREATE TABLE gene (id INT PRIMARY KEY);\n"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from sysndd_core.db.database import Database
 from sysndd_core.db.schema_version import current_version, pending
 from sysndd_core.settings.database import DatabaseSettings
-from tests.integration.migrator.conftest import Workspace, finish
+from tests.support.migrator import Workspace, finish
 
 
 async def test_pending_follows_the_ledger(workspace: Workspace) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sysndd_core.db.schema_version import checksum
-from tests.integration.migrator.conftest import Workspace
+from tests.support.migrator import Workspace
 
 REPOSITORY = Path(__file__).parents[3]
 GENE = (

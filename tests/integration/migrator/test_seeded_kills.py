@@ -6,17 +6,15 @@ the long lane), ``SEED`` selects the times. Every fifth kill hits the server. Af
 must be those of a run without kills.
 """
 
-import os
 import random
 import signal
 import time
 
 import pytest
 
-from tests.integration.migrator.conftest import Workspace, eventually, finish
+from tests.support.killed_migrator import KILLS, SEED
+from tests.support.migrator import Workspace, eventually, finish
 
-KILLS = int(os.environ.get("KILLS", "20"))
-SEED = int(os.environ.get("SEED", "4"))
 STEPS = 8
 SERVER_EVERY = 5
 

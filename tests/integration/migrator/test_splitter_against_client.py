@@ -10,7 +10,7 @@ import pytest
 
 from sysndd_migrator.errors import AmbiguousFile
 from sysndd_migrator.files.splitter import Statement, split
-from tests.support.servers import TestMariadb
+from tests.support.servers import DatabaseServer
 
 CORPUS = Path(__file__).parents[2] / "unit" / "migrator" / "corpus" / "accepted"
 FILES = sorted(CORPUS.glob("*.sql"))
@@ -41,25 +41,27 @@ PIECES = [
 
 
 @pytest.fixture
-def client_sends(mariadb: TestMariadb) -> Iterator[Callable[[list[bytes]], list[list[str]]]]:
+def client_sends(
+    database_server: DatabaseServer,
+) -> Iterator[Callable[[list[bytes]], list[list[str]]]]:
     """A function that feeds files to the client and returns what it sent for each."""
-    client = mariadb.client
+    client = database_server.client
 
     def ask(files: list[bytes]) -> list[list[str]]:
         for data in files:
-            feed(client, mariadb, schema, data)
-        return runs(mariadb)
+            feed(client, database_server, schema, data)
+        return runs(database_server)
 
-    with mariadb.temporary_schema("corpus") as schema, mariadb.general_log():
-        mariadb.execute(f"CREATE USER {USER}@'%%' IDENTIFIED BY 'corpus'", ())
-        mariadb.execute(f"GRANT ALL ON `{schema}`.* TO {USER}@'%%'", ())
+    with database_server.temporary_schema("corpus") as schema, database_server.general_log():
+        database_server.execute(f"CREATE USER {USER}@'%%' IDENTIFIED BY 'corpus'", ())
+        database_server.execute(f"GRANT ALL ON `{schema}`.* TO {USER}@'%%'", ())
         try:
             yield ask
         finally:
-            mariadb.execute(f"DROP USER {USER}@'%%'", ())
+            database_server.execute(f"DROP USER {USER}@'%%'", ())
 
 
-def feed(client: str, server: TestMariadb, schema: str, data: bytes) -> None:
+def feed(client: str, server: DatabaseServer, schema: str, data: bytes) -> None:
     command = [
         *(client, "--no-defaults", "--protocol=TCP", "--default-character-set=utf8mb4"),
         # --force: the log shows what was sent, whether or not the server could run it.
@@ -71,7 +73,7 @@ def feed(client: str, server: TestMariadb, schema: str, data: bytes) -> None:
     subprocess.run(command, input=data, capture_output=True, timeout=60, check=False)
 
 
-def runs(server: TestMariadb) -> list[list[str]]:
+def runs(server: DatabaseServer) -> list[list[str]]:
     rows = server.execute(
         "SELECT thread_id, command_type, argument FROM mysql.general_log WHERE thread_id IN "
         "(SELECT thread_id FROM mysql.general_log WHERE command_type = 'Connect'"
@@ -117,11 +119,11 @@ def ours(statements: tuple[Statement, ...]) -> list[str]:
 
 
 def test_the_client_sends_the_same_statements_for_the_corpus(
-    mariadb: TestMariadb, client_sends: Callable[[list[bytes]], list[list[str]]]
+    database_server: DatabaseServer, client_sends: Callable[[list[bytes]], list[list[str]]]
 ) -> None:
     files = [path.read_bytes() for path in FILES]
     sent_by_stem = dict(zip([path.stem for path in FILES], client_sends(files), strict=True))
-    if not mariadb.is_mariadb:
+    if not database_server.is_mariadb:
         # MySQL's client reads MariaDB's executable comments as comments.
         files = [re.sub(rb"/\*M!.*?\*/", b"", data, flags=re.DOTALL) for data in files]
     differing = {
@@ -129,7 +131,7 @@ def test_the_client_sends_the_same_statements_for_the_corpus(
         for (stem, sent), data in zip(sent_by_stem.items(), files, strict=True)
         if (expected := [normalised(text) for text in sent]) != (found := ours(split(data)))
     }
-    expected_to_differ = set() if mariadb.is_mariadb else MYSQL_SENDS_DASHES
+    expected_to_differ = set() if database_server.is_mariadb else MYSQL_SENDS_DASHES
     assert differing.keys() == expected_to_differ, differing
 
 

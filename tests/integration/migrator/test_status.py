@@ -1,6 +1,6 @@
 """``status``: every state of a file, as text and as JSON."""
 
-from tests.integration.migrator.conftest import Workspace
+from tests.support.migrator import Workspace
 
 GENE = "CREATE TABLE gene (id INT NOT NULL PRIMARY KEY, symbol VARCHAR(20));\n"
 

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from tests.integration.migrator.conftest import Workspace, eventually, finish
+from tests.support.migrator import Workspace, eventually, finish
 
 GENE = "CREATE TABLE gene (id INT PRIMARY KEY, symbol VARCHAR(20) NOT NULL);\n"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.migrator.conftest import Workspace, eventually, finish
+from tests.support.migrator import Workspace, eventually, finish
 
 REPOSITORY = Path(__file__).parents[3]
 GENE = "CREATE TABLE IF NOT EXISTS gene (id INT NOT NULL PRIMARY KEY, symbol VARCHAR(20));\n"

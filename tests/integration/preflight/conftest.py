@@ -7,17 +7,19 @@ import pytest
 from sysndd_preflight.deployment import Deployment
 from tests.support.catchers import TestCatcher
 from tests.support.preflight import make_deployment, remove_accounts
-from tests.support.servers import TestMariadb, TestRedis
+from tests.support.servers import DatabaseServer, TestRedis
 from tests.support.site import Site, make_site
 
 
 @pytest.fixture(scope="module")
 def site(
-    mariadb: TestMariadb, redis_server: TestRedis, tmp_path_factory: pytest.TempPathFactory
+    database_server: DatabaseServer,
+    redis_server: TestRedis,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Site]:
     """One migrated site for all tests; checks change nothing, and tests revert their changes."""
     directory = tmp_path_factory.mktemp("preflight")
-    yield from make_site(mariadb, redis_server, directory, pytest.MonkeyPatch())
+    yield from make_site(database_server, redis_server, directory, pytest.MonkeyPatch())
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from sysndd_preflight.checks import CATALOG
 from sysndd_preflight.deployment import Deployment
 from tests.support.preflight import assert_problem, run_check, with_settings
 from tests.support.proxy import self_signed, start_backend, start_proxy
-from tests.support.servers import TestMariadb, TestRedis
+from tests.support.servers import DatabaseServer, TestRedis
 from tests.support.site import Site
 
 
@@ -27,7 +27,7 @@ def test_a_valid_deployment_passes(deployment: Deployment) -> None:
 
 
 @contextlib.contextmanager
-def server_variable(server: TestMariadb, name: str, value: object) -> Iterator[None]:
+def server_variable(server: DatabaseServer, name: str, value: object) -> Iterator[None]:
     ((old,),) = server.execute(f"SELECT @@GLOBAL.{name}")
     server.execute(f"SET GLOBAL {name} = %s", (value,))
     try:
@@ -55,14 +55,14 @@ def server_variable(server: TestMariadb, name: str, value: object) -> Iterator[N
 )
 def test_a_wrong_server_variable_is_reported(  # noqa: PLR0917 - a row of the table
     deployment: Deployment,
-    mariadb: TestMariadb,
+    database_server: DatabaseServer,
     name: str,
     variable: str,
     value: object,
     finding: str,
     status: str,
 ) -> None:
-    with server_variable(mariadb, variable, value):
+    with server_variable(database_server, variable, value):
         assert_problem(deployment, name, finding, status=status)
     assert run_check(deployment, name).status == "pass"
 
@@ -102,9 +102,9 @@ def test_an_unreachable_database_is_reported(deployment: Deployment) -> None:
 
 
 def test_a_lock_that_is_not_granted_is_reported(
-    deployment: Deployment, mariadb: TestMariadb
+    deployment: Deployment, database_server: DatabaseServer
 ) -> None:
-    with mariadb.connect() as other, other.cursor() as cursor:
+    with database_server.connect() as other, other.cursor() as cursor:
         cursor.execute("SELECT GET_LOCK('sysndd-preflight', 0)")
         assert_problem(deployment, "database.lock", "the lock was not granted")
 
@@ -194,10 +194,12 @@ def test_a_missing_dump_client_is_reported(deployment: Deployment, tmp_path: Pat
 
 
 def test_a_dump_client_of_the_other_vendor_is_reported(
-    deployment: Deployment, mariadb: TestMariadb, tmp_path: Path
+    deployment: Deployment, database_server: DatabaseServer, tmp_path: Path
 ) -> None:
-    names = ("mariadb-dump", "mariadb") if mariadb.is_mariadb else ("mysqldump", "mysql")
-    version = "mysqldump  Ver 8.4.3" if mariadb.is_mariadb else "mysqldump  Ver 10.19-MariaDB"
+    names = ("mariadb-dump", "mariadb") if database_server.is_mariadb else ("mysqldump", "mysql")
+    version = (
+        "mysqldump  Ver 8.4.3" if database_server.is_mariadb else "mysqldump  Ver 10.19-MariaDB"
+    )
     for name in names:
         program = tmp_path / name
         program.write_text(f"#!/bin/sh\necho '{version}'\n")

@@ -103,13 +103,13 @@ def test_a_wrong_proxy_configuration_is_reported(
     assert result.log, "Traefik's own words help"
 
 
-def test_proxy_settings_that_make_no_sense_are_caught(valid_deployment: Deployment) -> None:
+def test_contradictory_proxy_settings_are_reported(valid_deployment: Deployment) -> None:
     proxy = Service({"SYSNDD_TLS": "acme", "SYSNDD_DOMAIN": "site.example"})
     broken = replace(valid_deployment, services={**valid_deployment.services, "traefik": proxy})
     assert_problem(broken, "proxy.files", "SYSNDD_ACME_EMAIL")
 
 
-def test_what_is_not_known_is_not_called_sound(tmp_path: Path) -> None:
+def test_a_check_without_its_input_is_skipped_with_a_reason(tmp_path: Path) -> None:
     nothing = Deployment(tmp_path)
     for name in (*STATIC[:-1], *FILES, "images.build", "database.lock", "ready", "backup.cycle"):
         result = run_check(nothing, name)

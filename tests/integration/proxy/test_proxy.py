@@ -1,4 +1,4 @@
-"""The proxy's own files, in a real Traefik."""
+"""The proxy's configuration in a real Traefik."""
 
 import http.client
 import json
@@ -25,12 +25,12 @@ from tests.support.proxy import (
     trusting,
 )
 
-BIG = 3 * 1024 * 1024  # bytes; three times what a JSON document may have
+BIG = 3 * 1024 * 1024  # bytes; three times the limit of a JSON body
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Backend, Proxy]]:
-    """One proxy for all tests that are not about its limits."""
+    """One proxy for all tests that do not use up its rate limits."""
     directory = tmp_path_factory.mktemp("proxy")
     with (
         start_backend() as backend,
@@ -41,7 +41,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Backend, 
 
 @pytest.fixture
 def backend(shared: tuple[Backend, Proxy]) -> Backend:
-    shared[0].forget()
+    shared[0].reset()
     return shared[0]
 
 
@@ -52,13 +52,13 @@ def proxy(shared: tuple[Backend, Proxy]) -> Proxy:
 
 @pytest.fixture
 def limited(backend: Backend, tmp_path: Path) -> Iterator[Proxy]:
-    """A proxy with production's limits, whose allowances nobody has used."""
+    """A new proxy with the rate limits of production."""
     with start_proxy(tmp_path, backend.url) as running:
         yield running
 
 
 def ask(proxy: Proxy, method: str, path: str) -> int:
-    """Send a path exactly as it is written; other clients clean it first."""
+    """Send a path exactly as written; other clients normalize it first."""
     connection = http.client.HTTPConnection(proxy.url.removeprefix("http://"), timeout=10)
     try:
         connection.request(method, path)
@@ -67,17 +67,17 @@ def ask(proxy: Proxy, method: str, path: str) -> int:
         connection.close()
 
 
-def at_once(proxy: Proxy, method: str, path: str, count: int) -> list[int]:
+def send_concurrently(proxy: Proxy, method: str, path: str, count: int) -> list[int]:
     """Send requests over eight connections, without waiting for answers; return the statuses.
 
-    Side by side, because Traefik holds a request back for a moment rather than refuse it.
+    Several connections, because Traefik delays a request for a moment before it rejects one.
     """
     with ThreadPoolExecutor(8) as threads:
-        parts = threads.map(lambda _: pipelined(proxy, method, path, count // 8), range(8))
+        parts = threads.map(lambda _: send_pipelined(proxy, method, path, count // 8), range(8))
         return [status for part in parts for status in part]
 
 
-def pipelined(proxy: Proxy, method: str, path: str, count: int) -> list[int]:
+def send_pipelined(proxy: Proxy, method: str, path: str, count: int) -> list[int]:
     """Send requests over one connection without waiting for answers (RFC 9112, 9.3.2)."""
     host, port = proxy.url.removeprefix("http://").split(":")
     one = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n".encode()
@@ -106,41 +106,39 @@ def test_exactly_three_paths_are_routed(proxy: Proxy, backend: Backend) -> None:
     assert backend.paths() == ours
 
 
-def test_an_encoded_way_out_stays_inside(proxy: Proxy, backend: Backend) -> None:
+def test_an_encoded_path_cannot_leave_the_routed_paths(proxy: Proxy, backend: Backend) -> None:
     for path in ("/api/%2e%2e/metrics", "/api/..%2fmetrics", "/%61pi/genes", "/api%2f..%2fmetrics"):
         ask(proxy, "GET", path)
-    # What arrived is text that the API takes for a name below /api, never /metrics itself.
+    # The API received a name below /api, never the path /metrics itself.
     assert all(path.startswith("/api/") for path in backend.paths()), backend.paths()
 
 
-def test_sign_in_is_limited_most_and_everything_is_limited(limited: Proxy) -> None:
-    guesses = at_once(limited, "POST", "/api/auth/login", 40)
+def test_every_path_is_rate_limited_and_sign_in_most_strictly(limited: Proxy) -> None:
+    guesses = send_concurrently(limited, "POST", "/api/auth/login", 40)
     assert guesses.count(200) >= 20
     assert guesses.count(429) >= 10
     with httpx.Client(base_url=limited.url) as client:
-        refused = client.post("/account/reset")  # the same allowance: it is the same guesser
+        refused = client.post("/account/reset")  # the same limit, because it is the same client
         assert refused.status_code == 429
         assert int(refused.headers["Retry-After"]) >= 1
-        # Nor does a new name buy one.
+        # Another user name does not evade the limit either.
         spoofed = {"X-Forwarded-For": "198.51.100.7", "X-Real-Ip": "198.51.100.7"}
         assert client.post("/api/auth/login", headers=spoofed).status_code == 429
         assert client.get("/api/genes").status_code == 200
         assert client.post("/api/admin/backups").status_code == 200
-    reads = at_once(limited, "GET", "/api/genes", 640)
+    reads = send_concurrently(limited, "GET", "/api/genes", 640)
     assert reads.count(200) >= 200
     assert 429 in reads
 
 
 def test_the_pages_of_the_administrator_are_limited_more_strictly(limited: Proxy) -> None:
-    pages = at_once(limited, "GET", "/admin/", 160)
+    pages = send_concurrently(limited, "GET", "/admin/", 160)
     assert pages.count(200) >= 60
     assert 429 in pages
-    assert at_once(limited, "GET", "/api/genes", 160) == [200] * 160
+    assert send_concurrently(limited, "GET", "/api/genes", 160) == [200] * 160
 
 
-def test_a_big_document_is_refused_before_it_reaches_the_api(
-    proxy: Proxy, backend: Backend
-) -> None:
+def test_a_large_body_is_rejected_before_it_reaches_the_api(proxy: Proxy, backend: Backend) -> None:
     def parts() -> Iterator[bytes]:
         for _ in range(48):
             yield b"x" * 65536
@@ -154,7 +152,7 @@ def test_a_big_document_is_refused_before_it_reaches_the_api(
 def test_an_upload_streams_through_at_any_size(proxy: Proxy, backend: Backend) -> None:
     def parts() -> Iterator[bytes]:
         yield b"x" * 65536
-        # The proxy holds nothing back: what was sent has arrived although the rest is still here.
+        # The proxy does not buffer: the first part has arrived before the rest is sent.
         assert backend.first_chunk.wait(20)
         for _ in range(BIG // 65536 * 8):
             yield b"x" * 65536
@@ -167,12 +165,12 @@ def test_an_upload_streams_through_at_any_size(proxy: Proxy, backend: Backend) -
 def test_a_download_streams_through(proxy: Proxy, backend: Backend) -> None:
     with httpx.stream("GET", f"{proxy.url}/api/admin/backups/x.sql/download") as answer:
         chunks = answer.iter_raw()
-        assert next(chunks) == b"0123456789"  # while the other half was not even sent
-        backend.go_on.set()
+        assert next(chunks) == b"0123456789"  # before the other half was sent
+        backend.resume.set()
         assert b"".join(chunks) == b"0123456789"
 
 
-def test_only_what_may_be_repeated_is_repeated(proxy: Proxy, backend: Backend) -> None:
+def test_only_idempotent_requests_are_retried(proxy: Proxy, backend: Backend) -> None:
     backend.hang_up = 1
     assert httpx.get(f"{proxy.url}/api/genes").status_code == 200
     assert backend.paths() == ["/api/genes"] * 2
@@ -209,7 +207,9 @@ def test_unforwarded_requests_wait_for_an_api_instance(tmp_path: Path, method: s
         assert (taken.method, taken.received) == (method, len(body))
 
 
-def test_a_sick_backend_gets_no_requests_until_it_is_well(proxy: Proxy, backend: Backend) -> None:
+def test_an_unhealthy_backend_gets_no_requests_until_it_recovers(
+    proxy: Proxy, backend: Backend
+) -> None:
     backend.healthy = False
     _wait_until(lambda: ask(proxy, "GET", "/api/genes") == 502)
     backend.seen.clear()
@@ -219,7 +219,7 @@ def test_a_sick_backend_gets_no_requests_until_it_is_well(proxy: Proxy, backend:
     _wait_until(lambda: ask(proxy, "GET", "/api/genes") == 200)
 
 
-def test_one_sick_replica_of_two_gets_no_requests(tmp_path: Path) -> None:
+def test_an_unhealthy_replica_gets_no_requests(tmp_path: Path) -> None:
     with (
         start_backend() as well,
         start_backend() as sick,
@@ -258,7 +258,9 @@ def test_forwarded_headers_of_clients_are_dropped(proxy: Proxy, backend: Backend
     assert arrived["X-Forwarded-Proto"] == "http"
 
 
-def test_a_named_network_is_believed(backend: Backend, tmp_path: Path) -> None:
+def test_forwarded_headers_of_a_trusted_network_are_passed_on(
+    backend: Backend, tmp_path: Path
+) -> None:
     networks = "10.0.0.0/8,127.0.0.0/8,::1/128"
     with start_proxy(tmp_path, backend.url, SYSNDD_TRUSTED_NETWORKS=networks) as proxy:
         backend.seen.clear()
@@ -266,7 +268,7 @@ def test_a_named_network_is_believed(backend: Backend, tmp_path: Path) -> None:
         assert answer.headers["strict-transport-security"].startswith("max-age=31536000")
         assert backend.seen[0].headers["X-Forwarded-For"] == "203.0.113.7, 127.0.0.1"
         with httpx.Client(base_url=proxy.url) as client:
-            # Each visitor behind the balancer has an allowance of his own.
+            # Each visitor behind the load balancer has a separate limit.
             for n in range(40):
                 headers = {"X-Forwarded-For": f"198.51.100.{n}"}
                 assert client.post("/api/auth/login", headers=headers).status_code == 200
@@ -277,7 +279,7 @@ def test_a_named_network_is_believed(backend: Backend, tmp_path: Path) -> None:
             assert guesses[-1].status_code == 429
 
 
-def test_security_headers(proxy: Proxy) -> None:
+def test_every_response_has_security_headers(proxy: Proxy) -> None:
     headers = httpx.get(f"{proxy.url}/api/genes").headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
@@ -285,10 +287,12 @@ def test_security_headers(proxy: Proxy) -> None:
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert "camera=()" in headers["Permissions-Policy"]
     assert "Server" not in headers
-    assert "Strict-Transport-Security" not in headers  # plain HTTP: it would lock developers out
+    assert (
+        "Strict-Transport-Security" not in headers
+    )  # plain HTTP: the header would lock developers out
 
 
-def test_tls(backend: Backend, tmp_path: Path) -> None:
+def test_tls_is_served_and_http_redirects(backend: Backend, tmp_path: Path) -> None:
     files = self_signed(tmp_path)
     with start_proxy(tmp_path, backend.url, **files) as proxy:
         secure = f"https://localhost:{proxy.tls_port}"

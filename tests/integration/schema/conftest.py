@@ -1,16 +1,16 @@
-"""A schema that all of the application's migrations were applied to."""
+"""A schema with all migrations of the application."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.schema.migrations import FILES, apply
-from tests.support.servers import TestMariadb
+from tests.support.migrations import FILES, apply
+from tests.support.servers import DatabaseServer
 
 
 @pytest.fixture
-def migrated(mariadb: TestMariadb) -> Iterator[str]:
-    """Name of a separate schema with all migrations applied and without entities."""
-    with mariadb.temporary_schema("schema") as schema:
-        apply(mariadb, schema, *FILES)
+def migrated(database_server: DatabaseServer) -> Iterator[str]:
+    """Name of a separate schema for one test, with all migrations and without entities."""
+    with database_server.temporary_schema("schema") as schema:
+        apply(database_server, schema, *FILES)
         yield schema

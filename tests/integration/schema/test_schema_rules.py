@@ -1,4 +1,4 @@
-"""What holds for every table, and what the database itself refuses."""
+"""Rules for every table, and what the database itself rejects."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -7,16 +7,16 @@ from pathlib import Path
 import pymysql.err
 import pytest
 
-from tests.integration.schema.migrations import FILES
-from tests.support.servers import Row, TestMariadb
+from tests.support.migrations import FILES
+from tests.support.servers import DatabaseServer, Row
 
 Run = Callable[..., tuple[Row, ...]]
 
 
 @pytest.fixture
-def run(mariadb: TestMariadb, migrated: str) -> Iterator[Run]:
-    """Run statements in a migrated schema that holds a gene, a disease and a curator."""
-    with mariadb.connect(migrated) as connection, connection.cursor() as cursor:
+def run(database_server: DatabaseServer, migrated: str) -> Iterator[Run]:
+    """Run statements in a migrated schema with a gene, a disease and a curator."""
+    with database_server.connect(migrated) as connection, connection.cursor() as cursor:
 
         def run(sql: str, *arguments: object) -> tuple[Row, ...]:
             cursor.execute(sql, arguments)
@@ -39,9 +39,9 @@ REVIEW = (
 
 
 def test_every_table_is_innodb_utf8mb4_and_has_a_primary_key(
-    mariadb: TestMariadb, migrated: str
+    database_server: DatabaseServer, migrated: str
 ) -> None:
-    tables = mariadb.execute(
+    tables = database_server.execute(
         "SELECT t.TABLE_NAME, t.ENGINE, t.TABLE_COLLATION,"
         " SUM(c.CONSTRAINT_TYPE = 'PRIMARY KEY') FROM information_schema.TABLES t"
         " LEFT JOIN information_schema.TABLE_CONSTRAINTS c"
@@ -53,9 +53,9 @@ def test_every_table_is_innodb_utf8mb4_and_has_a_primary_key(
     assert {row[1:] for row in tables} == {("InnoDB", "utf8mb4_unicode_ci", 1)}
 
 
-def test_no_column_is_generated(mariadb: TestMariadb, migrated: str) -> None:
-    """Else CHECKSUM TABLE differs after a dump and restore of equal rows (MDEV-22943)."""
-    found = mariadb.execute(
+def test_no_column_is_generated(database_server: DatabaseServer, migrated: str) -> None:
+    """With one, CHECKSUM TABLE differs after a dump and restore of equal rows (MDEV-22943)."""
+    found = database_server.execute(
         "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS"
         " WHERE TABLE_SCHEMA = %s AND GENERATION_EXPRESSION <> ''",
         (migrated,),
@@ -64,7 +64,7 @@ def test_no_column_is_generated(mariadb: TestMariadb, migrated: str) -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_no_file_uses_syntax_of_one_vendor_only(file: Path) -> None:
+def test_no_migration_uses_syntax_of_one_vendor_only(file: Path) -> None:
     code = re.sub(r"(?m)--(?: .*)?$", "", file.read_text(encoding="utf-8"))
     one_sided = (
         r"utf8mb4_(0900|uca1400)|\b(ADD|DROP|MODIFY|CHANGE)\s+(COLUMN|INDEX|KEY)?\s*IF\b"
@@ -76,7 +76,7 @@ def test_no_file_uses_syntax_of_one_vendor_only(file: Path) -> None:
 
 @pytest.mark.parametrize("text", ["é", "日本", "🧬", "x'\\"])
 def test_any_search_text_can_be_compared_with_any_identifier(run: Run, text: str) -> None:
-    """An ascii column would cause error 1267 instead of no rows."""
+    """With an ascii column, the result would be error 1267 instead of no rows."""
     for table, column in (
         *(("gene", "hgnc_id"), ("disease", "disease_id"), ("entity", "category")),
         *(("entity", "inheritance_id"), ("entity", "status"), ("user", "role"), ("user", "state")),
@@ -88,12 +88,12 @@ def test_any_search_text_can_be_compared_with_any_identifier(run: Run, text: str
 @pytest.mark.parametrize(
     ("column", "value"), [("role", "administrator"), ("role", "Owner"), ("state", "Active")]
 )
-def test_only_known_roles_and_states_are_accepted(run: Run, column: str, value: str) -> None:
+def test_unknown_roles_and_states_are_rejected(run: Run, column: str, value: str) -> None:
     with pytest.raises(pymysql.err.MySQLError, match=f"user_{column}_known"):
         run(f"UPDATE `user` SET {column} = %s", value)
 
 
-def test_an_imitation_of_a_user_name_or_address_is_refused(run: Run) -> None:
+def test_a_lookalike_user_name_or_address_is_rejected(run: Run) -> None:
     for name, email in (("C", "other@example.org"), ("other", "ç@example.org")):
         with pytest.raises(pymysql.err.IntegrityError, match="Duplicate"):
             run("INSERT INTO `user` (user_name, email) VALUES (%s, %s)", name, email)
@@ -116,7 +116,7 @@ def test_an_entity_is_unique_while_active_and_can_be_replaced(run: Run) -> None:
     )
 
 
-def test_changes_of_status_are_recorded_and_others_are_not(run: Run) -> None:
+def test_only_changes_of_status_are_recorded(run: Run) -> None:
     run(ENTITY, 1, "Limited")
     run("UPDATE entity SET ndd_phenotype = 0")
     run("UPDATE entity SET status = 'approved', category = 'Moderate'")

@@ -62,7 +62,11 @@ class RegisterRequest(RequestModel):
     first_name: Line | None = None
     family_name: Line | None = None
     orcid: (
-        Annotated[str, Field(pattern=r"^\d{4}-\d{4}-\d{4}-\d{3}[0-9X]$"), AfterValidator(_orcid)]
+        Annotated[
+            str,
+            Field(pattern=r"^[0-9]{4}-[0-9]{4}-[0-9]{4}-[0-9]{3}[0-9X]$"),
+            AfterValidator(_orcid),
+        ]
         | None
     ) = None
     comment: str | None = Field(None, max_length=2000)

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sysndd_api.pages.static_files import asset
+from sysndd_api.pages.static_files import accepts_gzip, asset
 from sysndd_core import __version__
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -72,8 +72,7 @@ def compressed(request: Request, response: Response) -> Response:
 
     No page contains both a secret and user input, so its length reveals no secret (BREACH).
     """
-    accepts = "gzip" in request.headers.get("accept-encoding", "")
-    if accepts and len(response.body) >= _COMPRESSION_THRESHOLD:
+    if accepts_gzip(request) and len(response.body) >= _COMPRESSION_THRESHOLD:
         response.body = gzip.compress(bytes(response.body), 5, mtime=0)
         response.headers["Content-Encoding"] = "gzip"
         response.headers["Content-Length"] = str(len(response.body))
@@ -113,7 +112,8 @@ def size(value: int | None) -> Markup:
 def human_size(value: float) -> str:
     """Format bytes in the largest binary unit that gives at least 1."""
     for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024:
+        # 1023.95 would be rounded to 1024.0.
+        if value < (1024 if unit == "B" else 1023.95):
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1024
     return f"{value:.1f} TiB"
@@ -123,9 +123,10 @@ def duration(seconds: float | None) -> str:
     """Format a duration in its two largest units."""
     if seconds is None:
         return "–"
-    if seconds < 1:
+    # Up to these limits, the number is not rounded to the next unit.
+    if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ _MEDIA_TYPES = {
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
 }
+_ZERO_WEIGHT = re.compile(r"q=0(\.0{0,3})?", re.IGNORECASE)
 _CACHE_ONE_YEAR = "public, max-age=31536000, immutable"
 _CACHE_ONE_HOUR = "public, max-age=3600"
 # One file, because a page that is laid out while only Pico's style sheet is loaded requests icons
@@ -34,12 +36,21 @@ class _File:
     compressed: bytes
 
 
+def accepts_gzip(request: Request) -> bool:
+    """Tell whether the client accepts gzip; a weight of zero rejects it (RFC 9110, 12.5.3)."""
+    for offer in request.headers.get("accept-encoding", "").split(","):
+        coding, _, weight = offer.partition(";")
+        if coding.strip().lower() == "gzip":
+            return not _ZERO_WEIGHT.fullmatch(weight.strip())
+    return False
+
+
 async def static_file(request: Request) -> Response:
     """Return a style sheet, script or icon of the pages."""
     file = _files().get(request.path_params["name"])
     if file is None:
         raise NotFound()
-    compressed = "gzip" in request.headers.get("accept-encoding", "")
+    compressed = accepts_gzip(request)
     version = request.query_params.get("v")
     headers = {
         "Cache-Control": _cache_control(version, file.digest),

@@ -17,7 +17,7 @@ from sysndd_core.backups.s3 import S3Copies
 from sysndd_core.errors import RangeNotSatisfiable
 
 _CHUNK = 1 << 18
-_RANGE = re.compile(r"bytes=[ \t]*(\d*)-(\d*)[ \t]*", re.IGNORECASE)
+_RANGE = re.compile(r"bytes=[ \t]*([0-9]{0,18})-([0-9]{0,18})[ \t]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ OWN = ("marie.curie", "marie@lab.example")
         "kitty loves it",
     ],
 )
-def test_accepted(password: str) -> None:
+def test_an_uncommon_long_password_is_accepted(password: str) -> None:
     check_password(password, own=OWN)
 
 
@@ -58,13 +58,13 @@ def test_accepted(password: str) -> None:
         ("Dragon123456", "first"),
     ],
 )
-def test_refused(password: str, why: str) -> None:
+def test_a_short_long_or_common_password_is_rejected(password: str, why: str) -> None:
     with pytest.raises(PasswordRejected, match=why) as caught:
         check_password(password, own=OWN)
     assert len(password) < 3 or password not in str(caught.value)
 
 
-async def test_one_password_in_two_spellings() -> None:
+async def test_unicode_spellings_of_a_password_have_one_hash() -> None:
     hashing = PasswordHashing(memory_kib=8192, time_cost=1, concurrency=1)
     composed = "éàü — twelve ﬁgures"
     encoded = await hashing.hash(composed)
@@ -76,7 +76,7 @@ async def test_one_password_in_two_spellings() -> None:
     hashing.close()
 
 
-async def test_outdated_only_when_parameters_rise() -> None:
+async def test_a_hash_is_outdated_only_when_the_cost_rises() -> None:
     weak = PasswordHashing(memory_kib=8192, time_cost=1, concurrency=1)
     strong = PasswordHashing(memory_kib=9216, time_cost=2, concurrency=1)
     old, new = await weak.hash("x" * 12), await strong.hash("x" * 12)
@@ -88,7 +88,7 @@ async def test_outdated_only_when_parameters_rise() -> None:
     strong.close()
 
 
-async def test_bounded() -> None:
+async def test_hashes_beyond_the_queue_limit_are_refused() -> None:
     import asyncio
 
     hashing = PasswordHashing(memory_kib=8192, time_cost=1, concurrency=1)

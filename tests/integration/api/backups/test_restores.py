@@ -1,0 +1,173 @@
+"""Restores over HTTP: maintenance mode, dry run, inspection, undo and required consent."""
+
+import asyncio
+import json
+
+import httpx
+import pytest
+
+from sysndd_api.backups import restore as service
+from sysndd_core.jobs.models import CreateBackup
+from tests.support.http import Api, problem, sign_in
+from tests.support.site import Site
+from tests.support.workers import backup_bench
+
+UNDO = "/api/admin/restores/undo"
+
+
+def journal(site: Site, **values: object) -> None:
+    """Write a journal entry as a worker does."""
+    columns = {
+        "job_id": "0",
+        "purpose": "restore",
+        "live": site.app,
+        "incoming": "i",
+        "outgoing": "o",
+        "step": "maintenance",
+        **values,
+    }
+    names, marks = ", ".join(columns), ", ".join(["%s"] * len(columns))
+    site.server.execute(
+        f"INSERT INTO `{site.ops}`.restore_journal ({names}, started_at) VALUES ({marks}, NOW(6))",
+        tuple(columns.values()),
+    )
+
+
+async def test_maintenance_mode_refuses_writes_and_allows_reads(api: Api, site: Site) -> None:
+    journal(site, maintenance=1)
+    await asyncio.sleep(1.1)
+    pin = "/api/admin/backups/manual_20260101T000000Z_0123abcd.sql.zst/pin"
+    answer = await api.admin.post(pin)
+    document = problem(answer, 503, "maintenance")
+    assert document["detail"]
+    assert int(answer.headers["retry-after"]) > 0
+    assert (await api.client.get("/api/genes")).status_code == 200
+    assert await sign_in(api.client, "admin")
+    job_id = (await api.admin.post("/api/admin/backups")).json()["job_id"]
+    assert (await api.admin.get(f"/api/admin/jobs/{job_id}")).status_code == 200
+    assert (await api.admin.post(f"/api/admin/jobs/{job_id}/cancel")).status_code == 202
+
+    site.server.execute(f"UPDATE `{site.ops}`.restore_journal SET finished_at = NOW(6)")
+    await asyncio.sleep(1.1)
+    problem(await api.admin.post(pin), 404, "backup_not_found")
+
+
+async def test_dry_run_compares_row_counts_with_the_live_database(api: Api, site: Site) -> None:
+    async with backup_bench(site) as bench:
+        assert (await bench.run(CreateBackup()))["state"] == "succeeded"
+        (manifest,) = bench.store.manifests()
+    site.server.execute("DELETE FROM entity_category LIMIT 2", schema=site.app)
+    site.server.execute("CREATE TABLE later (id INT PRIMARY KEY)", schema=site.app)
+    answer = await api.admin.get(f"/api/admin/backups/{manifest.name}/dry-run")
+    assert answer.status_code == 200, answer.text
+    dry_run = answer.json()
+    rows = manifest.rows_per_table["entity_category"]
+    counted = {"live_rows_estimated": False}
+    assert dry_run["differing"] == [
+        {"table": "entity_category", "live_rows": rows - 2, "backup_rows": rows, **counted},
+        {"table": "later", "live_rows": 0, "backup_rows": None, **counted},
+    ]
+    assert dry_run["live_row_count"] == dry_run["row_count"] - 2
+    problem(await api.admin.get("/api/admin/backups/no.sql/dry-run"), 404, "backup_not_found")
+
+
+async def test_a_table_that_takes_too_long_to_count_is_reported_as_an_estimate(
+    api: Api, page_client: httpx.AsyncClient, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_COUNTED_ROWS", 0)
+    async with backup_bench(site) as bench:
+        assert (await bench.run(CreateBackup()))["state"] == "succeeded"
+        (manifest,) = bench.store.manifests()
+    site.server.execute("ANALYZE TABLE entity_category", schema=site.app)
+    answer = await api.admin.get(f"/api/admin/backups/{manifest.name}/dry-run")
+    listed = {one["table"]: one for one in answer.json()["differing"]}
+    one = listed["entity_category"]
+    assert one["live_rows_estimated"]
+    assert one["live_rows"] > 0
+    assert one["backup_rows"] == manifest.rows_per_table["entity_category"]
+    page = await page_client.get(f"/admin/backups/{manifest.name}/restore")
+    assert '<td class="number">unknown</td>' in page.text
+    assert f"about {one['live_rows']:,}" in page.text
+
+
+async def test_undo_requires_confirmation_and_a_previous_restore(api: Api, site: Site) -> None:
+    for word in ("undo", "UNDO ", "RESTORE", None, True):
+        problem(await api.admin.post(UNDO, json={"confirm": word}), 422, "confirmation_required")
+    right = {"confirm": "UNDO"}
+    problem(await api.client.post(UNDO, json=right), 401, "not_signed_in")
+    problem(await api.admin.post(UNDO, json=right), 409, "nothing_to_undo")
+    journal(site, finished_at="2026-01-01", outcome="done", kept_until="2099-01-01")
+    answer = await api.admin.post(UNDO, json=right)
+    assert answer.status_code == 202, answer.text
+    assert answer.headers["location"].endswith(answer.json()["job_id"])
+    journal(site, purpose="undo", finished_at="2026-01-01", outcome="done", kept_until="2099-01-01")
+    problem(await api.admin.post(UNDO, json=right), 409, "nothing_to_undo")
+
+
+async def test_a_table_is_inspected_and_a_dry_run_is_queued(api: Api, site: Site) -> None:
+    async with backup_bench(site) as bench:
+        assert (await bench.run(CreateBackup()))["state"] == "succeeded"
+        (manifest,) = bench.store.manifests()
+        one = f"/api/admin/backups/{manifest.name}"
+        for path, body in ((f"{one}/dry-run", None), (f"{one}/inspect", {"table": "user"})):
+            problem(await api.client.post(path, json=body), 401, "not_signed_in")
+            answer = await api.admin.post(path, json=body)
+            assert answer.status_code == 202, answer.text
+            await bench.worker().run_until_idle()
+            job = (await api.admin.get(answer.headers["location"])).json()
+            assert job["state"] == "succeeded", job["error"]
+        problem(
+            await api.admin.post(f"{one}/inspect", json={"table": "no"}), 404, "table_not_in_backup"
+        )
+
+        listed = (await api.admin.get("/api/admin/inspections")).json()
+        assert [(each["table_name"], each["backup"]) for each in listed["data"]] == [
+            ("user", manifest.name)
+        ]
+        schema = listed["data"][0]["schema_name"]
+        problem(
+            await api.admin.delete(f"/api/admin/inspections/{site.app}"),
+            404,
+            "inspection_not_found",
+        )
+        assert (await api.admin.delete(f"/api/admin/inspections/{schema}")).status_code == 202
+        await bench.worker().run_until_idle()
+        assert (await api.admin.get("/api/admin/inspections")).json()["total"] == 0
+
+
+async def test_required_consent_must_be_exact_and_confirmation_alone_is_not_enough(
+    api: Api, site: Site
+) -> None:
+    async with backup_bench(site) as bench:
+        site.server.execute("UPDATE `user` SET role = 'Curator'", schema=site.app)
+        assert (await bench.run(CreateBackup()))["state"] == "succeeded"
+        site.server.execute("UPDATE `user` SET role = 'Administrator'", schema=site.app)
+        path = f"/api/admin/backups/{bench.store.manifests()[0].name}/restore"
+        for name in ("no administrator", "NO_ADMINISTRATOR", "no_administrator ", True, ""):
+            body = {"confirm": "RESTORE", "accept": ["no_administrator", name]}
+            document = problem(await api.admin.post(path, json=body), 422, "invalid_request")
+            (error,) = document["errors"]
+            assert error["field"] == "accept.1"
+            assert "'no_administrator'" in error["message"]
+        for value in ("no_administrator", None, {"no_administrator": True}):
+            answer = await api.admin.post(path, json={"confirm": "RESTORE", "accept": value})
+            problem(answer, 422, "invalid_request")
+        problem(
+            await api.admin.post(path, json={"accept": ["no_administrator"]}),
+            422,
+            "confirmation_required",
+        )
+        answer = await api.admin.post(path, json={"confirm": "RESTORE"})
+        assert answer.status_code == 202, answer.text
+        await bench.worker().run_until_idle()
+        job = (await api.admin.get(answer.headers["location"])).json()
+        assert (job["state"], job["error"]["code"]) == ("failed", "no_administrator_in_backup")
+        assert '"accept": ["no_administrator"]' in job["error"]["detail"]
+        body = {"confirm": "RESTORE", "accept": ["no_administrator", "no_administrator"]}
+        answer = await api.admin.post(path, json=body)
+        await bench.worker().run_until_idle()
+        # The requester is no Administrator in the restored database, and the session has ended.
+        problem(await api.admin.get(answer.headers["location"]), 401, "not_signed_in")
+        row = await bench.rows.get(answer.json()["job_id"])
+        assert row["state"] == "succeeded", row["error"]
+        assert json.loads(row["payload"])["accept"] == ["no_administrator"]
