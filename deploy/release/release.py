@@ -84,7 +84,7 @@ def refuse_unless_releasable(repository: Path, version: str) -> None:
 
 
 def dated_changelog(text: str, version: str, day: date) -> str:
-    """Give the unreleased entries a heading of their own, below an empty one for what comes next."""
+    """Give the unreleased entries a dated heading, below an empty section for what comes next."""
     return text.replace(_UNRELEASED, f"{_UNRELEASED}\n\n## [{version}] - {day.isoformat()}", 1)
 
 

@@ -91,8 +91,8 @@ def prepare(server: MariadbServer) -> None:
     """
     if server.port == MYSQL_DEFAULT_PORT:
         raise LocalRunError(
-            f"the private database never listens on {MYSQL_DEFAULT_PORT}, the default port of other "
-            "servers. Choose another DB_PORT."
+            f"the private database never listens on {MYSQL_DEFAULT_PORT}, the default port of "
+            "other servers. Choose another DB_PORT."
         )
     program("mariadbd")
     server.directory.mkdir(mode=0o700, parents=True, exist_ok=True)

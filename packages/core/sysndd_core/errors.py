@@ -24,7 +24,7 @@ SysnddError                         internal_error                500
 │   ├── OperationInProgress         operation_in_progress         409
 │   ├── LastVerifiedBackup          last_verified_backup          409
 │   ├── BackupLocked                backup_locked                 409  (by S3 Object Lock)
-│   ├── SchemaLocked                schema_locked                 409  (by a migration, dump or restore)
+│   ├── SchemaLocked                schema_locked                 409  (migration, dump, restore)
 │   ├── JobNotCancellable           job_not_cancellable           409
 │   ├── MailNotCancellable          mail_not_cancellable          409
 │   ├── MailNotResendable           mail_not_resendable           409

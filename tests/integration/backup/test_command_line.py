@@ -1,4 +1,4 @@
-"""``sysndd-admin backup``, ``verify``, ``list`` and ``upload`` on a terminal, with a real worker."""
+"""``sysndd-admin`` on a terminal, with a real worker: backup, verify, list and upload."""
 
 import asyncio
 import json

@@ -86,7 +86,8 @@ async def test_a_hostile_dump_changes_nothing(
     assert scratch_schemas(bench.site) == []
     assert (
         bench.site.server.execute(
-            "SELECT user FROM mysql.user WHERE user LIKE 'sysndd\\_load\\_%%' OR user = 'sysndd_intruder'"
+            "SELECT user FROM mysql.user"
+            " WHERE user LIKE 'sysndd\\_load\\_%%' OR user = 'sysndd_intruder'"
         )
         == ()
     )

@@ -118,7 +118,8 @@ async def cycle(deployment: Deployment) -> str:
                 f"after the undo, {undone} rows exist that did not exist before the restore"
             )
     return (
-        f"{result['table_count']} tables, {result['row_count']} rows: created, {verification}, restored,"
+        f"{result['table_count']} tables, {result['row_count']} rows: created, {verification},"
+        " restored,"
         " restore undone"
     )
 

@@ -163,6 +163,7 @@ async def _same_accounts(session: SchemaSession, before: str, after: str) -> str
         f"CAST(o.{name} AS BINARY) <=> CAST(n.{name} AS BINARY)" for name in IDENTITY
     )
     return (
-        f"SELECT o.user_id FROM {quote_name(before)}.`user` AS o JOIN {quote_name(after)}.`user` AS n"
+        f"SELECT o.user_id FROM {quote_name(before)}.`user` AS o"
+        f" JOIN {quote_name(after)}.`user` AS n"
         f" ON n.user_id = o.user_id AND {same}"
     )
