@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from sysndd_backup.load.confined_account import LoadAccount
-from sysndd_core.jobs.models import CreateBackup, RestoreBackup
+from sysndd_core.jobs.models import Consent, CreateBackup, RestoreBackup
 from sysndd_local.accounts import Account, DatabaseAccess, create_accounts
 from sysndd_migrator.cli.main import main as migrator
 from tests.support.servers import DatabaseServer, TestRedis
@@ -79,7 +79,7 @@ async def test_backup_and_restore_work_with_the_accounts_of_the_services(
         assert made["state"] == "succeeded", made["error"]
         database_server.execute(f"DELETE FROM `{site.app}`.`user`")
         (manifest,) = bench.store.manifests()
-        restored = await bench.run(RestoreBackup(name=manifest.name))
+        restored = await bench.run(RestoreBackup(name=manifest.name, accept=tuple(Consent)))
         assert restored["state"] == "succeeded", restored["error"]
         assert checksums(site, site.app) == before
         # A dump may name any definer: restored objects belong to the account that restores them.

@@ -19,7 +19,7 @@ WRONG_SETTINGS: list[tuple[str, str, dict[str, str], str]] = [
     ("config.complete", "mailer", {"PUBLIC_URL": ""}, "PUBLIC_URL"),
     ("config.complete", "api", {"PUBLIC_URL": "http://site.example"}, "production needs https"),
     ("config.complete", "mailer", {"SMTP_SECURITY": "maybe"}, "SMTP_SECURITY"),
-    ("config.complete", "api", {"DB_PASSWORD": "", "DB_PASSWORD_FILE": "/nowhere"}, "can't be"),
+    ("config.complete", "api", {"DB_PASSWORD": "", "DB_PASSWORD_FILE": "/nowhere"}, "cannot be"),
     ("config.secrets", "api", {"DB_PASSWORD": ""}, "DB_PASSWORD of api is empty"),
     ("config.secrets", "mailer", {"DB_PASSWORD": "changeme"}, "DB_PASSWORD of mailer is a well"),
     ("config.secrets", "api", {"DB_PASSWORD": "short-one"}, "fewer than 12"),

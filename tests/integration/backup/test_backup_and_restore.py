@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sysndd_core.errors import OperationInProgress
-from sysndd_core.jobs.models import BackupKind, CreateBackup, RestoreBackup
+from sysndd_core.jobs.models import BackupKind, Consent, CreateBackup, RestoreBackup
 from sysndd_core.settings.backup import BackupCompression
 from tests.support.backups import UNUSUAL_OBJECTS, scratch_schemas, with_dump_script
 from tests.support.site import Site
@@ -71,7 +71,7 @@ async def test_a_restore_returns_tables_and_stored_objects_to_the_backup(
     server.execute(f"CREATE VIEW `{app}`.not_there_either AS SELECT 1 AS one")
     damaged = bench.checksums()
 
-    row = await bench.run(RestoreBackup(name=manifest.name))
+    row = await bench.run(RestoreBackup(name=manifest.name, accept=tuple(Consent)))
     assert row["state"] == "succeeded", row["error"]
     assert bench.checksums() == before
     assert stored_objects(bench.site) == stored_objects_before
@@ -79,7 +79,7 @@ async def test_a_restore_returns_tables_and_stored_objects_to_the_backup(
 
     safety = json.loads(str(row["result"]))["safety_backup"]
     assert bench.store.manifest(safety).kind is BackupKind.PRE_RESTORE
-    row = await bench.run(RestoreBackup(name=safety))
+    row = await bench.run(RestoreBackup(name=safety, accept=tuple(Consent)))
     assert row["state"] == "succeeded", row["error"]
     assert bench.checksums() == damaged
     # Only the tables that the last restore replaced are retained for an undo.
@@ -117,7 +117,8 @@ async def test_restore_stops_when_its_safety_backup_fails(
     bench.site.server.execute(f"DELETE FROM `{bench.site.app}`.`a table` WHERE id = 3")
     live = bench.checksums()
     row = await bench.run(
-        RestoreBackup(name=manifest.name), with_dump_script(bench, tmp_path, "echo no >&2; exit 1")
+        RestoreBackup(name=manifest.name, accept=tuple(Consent)),
+        with_dump_script(bench, tmp_path, "echo no >&2; exit 1"),
     )
     assert (row["state"], row["error_code"]) == ("failed", "safety_backup_failed")
     assert bench.checksums() == live
@@ -133,7 +134,7 @@ async def test_a_damaged_file_fails_the_restore_before_the_safety_backup(
     whole, live = path.read_bytes(), bench.checksums()
     for offset in range(0, len(whole), len(whole) // 20):
         path.write_bytes(whole[:offset] + bytes([whole[offset] ^ 1]) + whole[offset + 1 :])
-        row = await bench.run(RestoreBackup(name=manifest.name))
+        row = await bench.run(RestoreBackup(name=manifest.name, accept=tuple(Consent)))
         assert (row["state"], row["error_code"]) == ("failed", "backup_damaged"), offset
     assert bench.checksums() == live
     # There is no safety backup, and a truncated file is not listed.
@@ -151,7 +152,7 @@ async def test_a_dump_that_cannot_be_loaded_does_not_change_the_live_database(
     assert row["state"] == "succeeded"
     (manifest,) = bench.store.manifests()
     live, described = bench.checksums(), stored_objects(bench.site)
-    row = await bench.run(RestoreBackup(name=manifest.name))
+    row = await bench.run(RestoreBackup(name=manifest.name, accept=tuple(Consent)))
     assert (row["state"], row["error_code"]) == ("failed", "restore_failed")
     assert "Nothing was changed" in str(row["error"])
     assert (bench.checksums(), stored_objects(bench.site)) == (live, described)
@@ -160,7 +161,7 @@ async def test_a_dump_that_cannot_be_loaded_does_not_change_the_live_database(
 
 async def test_a_second_request_is_rejected_with_the_running_job(bench: BackupBench) -> None:
     job_id = await bench.submit(CreateBackup())
-    for job in (CreateBackup(), RestoreBackup(name="x.sql")):
+    for job in (CreateBackup(), RestoreBackup(name="x.sql", accept=tuple(Consent))):
         with pytest.raises(OperationInProgress) as caught:
             await bench.submit(job)
         assert caught.value.extra == {"job_id": job_id}

@@ -11,7 +11,7 @@ from sysndd_backup.archive.encryption import Keys
 from sysndd_backup.context import BackupTools
 from sysndd_backup.jobs import BackupPolicy
 from sysndd_core.errors import SettingsError
-from sysndd_core.jobs.models import CreateBackup, RestoreBackup, VerifyBackup
+from sysndd_core.jobs.models import Consent, CreateBackup, RestoreBackup, VerifyBackup
 from sysndd_core.settings.backup import BackupCompression
 from tests.support.backups import OTHER_IDENTITY, OUR_IDENTITY, OUR_KEYS, keys
 from tests.support.site import Site
@@ -55,7 +55,7 @@ async def test_an_encrypted_backup_is_verified_and_restored(
         assert b"canary@secret" in plain
 
     bench.site.server.execute(f"DELETE FROM `{bench.site.app}`.`user`")
-    row = await bench.run(RestoreBackup(name=manifest.name))
+    row = await bench.run(RestoreBackup(name=manifest.name, accept=tuple(Consent)))
     assert row["state"] == "succeeded", row["error"]
     assert bench.checksums() == before
 
@@ -71,7 +71,10 @@ async def test_a_wrong_or_missing_key_fails_the_job_before_it_changes_anything(
         (keys(public), "encryption_key_missing"),
         (keys(public, identity=str(OTHER_IDENTITY)), "encryption_key_wrong"),
     ):
-        for job in (RestoreBackup(name=manifest.name), VerifyBackup(name=manifest.name)):
+        for job in (
+            RestoreBackup(name=manifest.name, accept=tuple(Consent)),
+            VerifyBackup(name=manifest.name),
+        ):
             with bench.site.server.general_log() as statements:
                 row = await bench.run(job, with_keys(bench, wrong))
                 assert (row["state"], row["error_code"]) == ("failed", code)
@@ -93,11 +96,11 @@ async def test_damage_is_detected_at_any_position(bench: BackupBench) -> None:
     # The first 110 bytes are the format's version and the file key, encrypted to our recipient.
     for offset in (0, 30, 40, 60, 80, 100, 250, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:offset] + bytes([whole[offset] ^ 1]) + whole[offset + 1 :])
-        row = await bench.run(RestoreBackup(name=manifest.name))
+        row = await bench.run(RestoreBackup(name=manifest.name, accept=tuple(Consent)))
         assert (row["state"], row["error_code"]) == ("failed", "backup_damaged"), offset
         # Without recipients in the manifest, the hash shows the damage.
         bench.store.amend(manifest.name, {"recipients": []})
-        row = await bench.run(RestoreBackup(name=manifest.name))
+        row = await bench.run(RestoreBackup(name=manifest.name, accept=tuple(Consent)))
         assert (row["state"], row["error_code"]) == ("failed", "backup_damaged"), offset
         bench.store.amend(manifest.name, {"recipients": manifest.recipients})
     assert bench.checksums() == live

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from sysndd_backup.load.confined_account import LoadAccount
 from sysndd_backup.load.definers import DefinerStripper
-from sysndd_core.jobs.models import CreateBackup, RestoreBackup
+from sysndd_core.jobs.models import Consent, CreateBackup, RestoreBackup
 from tests.support.backups import scratch_schemas, tamper_with_backup
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench
@@ -77,7 +77,7 @@ async def test_a_hostile_dump_changes_nothing(
     text = sql.format(app=bench.site.app, ops=bench.site.ops, touched=touched).encode()
     name = tamper_with_backup(bench, lambda dump: dump.replace(TRAILER, text + TRAILER))
     live = bench.checksums()
-    row = await bench.run(RestoreBackup(name=name))
+    row = await bench.run(RestoreBackup(name=name, accept=tuple(Consent)))
     assert (row["state"], row["error_code"]) == ("failed", "restore_failed")
     assert cause in str(row["error"])
     assert "Nothing was changed" in str(row["error"])
@@ -104,7 +104,7 @@ async def test_damage_at_any_position_is_detected_before_the_load(bench: BackupB
             + bytes([whole[offset] ^ (1 << chance.randrange(8))])
             + whole[offset + 1 :]
         )
-        row = await bench.run(RestoreBackup(name=manifest.name))
+        row = await bench.run(RestoreBackup(name=manifest.name, accept=tuple(Consent)))
         assert (row["state"], row["error_code"]) == ("failed", "backup_damaged"), offset
         assert "SHA-256 differs from the manifest" in str(row["error"]), offset
     assert bench.checksums() == live
@@ -115,7 +115,7 @@ async def test_a_dump_that_is_truncated_after_a_line_is_detected(bench: BackupBe
     name = tamper_with_backup(
         bench, lambda dump: b"\n".join(dump.splitlines()[: dump.count(b"\n") // 2]) + b"\n"
     )
-    row = await bench.run(RestoreBackup(name=name))
+    row = await bench.run(RestoreBackup(name=name, accept=tuple(Consent)))
     assert (row["state"], row["error_code"]) == ("failed", "backup_damaged")
     assert "its last line is not" in str(row["error"])
     assert bench.checksums() == live
@@ -128,7 +128,7 @@ async def test_the_worker_becomes_definer_and_events_are_enabled_after_the_resto
     name = bench.store.manifests()[-1].name
     site.server.execute("SET GLOBAL event_scheduler = ON")
     try:
-        row = await bench.run(RestoreBackup(name=name))
+        row = await bench.run(RestoreBackup(name=name, accept=tuple(Consent)))
     finally:
         site.server.execute("SET GLOBAL event_scheduler = OFF")
     assert row["state"] == "succeeded", row["error"]
@@ -156,16 +156,20 @@ async def test_an_existing_account_loads_the_backup(bench: BackupBench) -> None:
         pattern = f"{app}_shadow_".replace("_", "\\_") + "%"
         server.execute(f"GRANT ALL PRIVILEGES ON `{pattern}`.* TO '{account.user}'")
         bench.tools = dataclasses.replace(bench.tools, load_account=account)
-        row = await bench.run(RestoreBackup(name=bench.store.manifests()[-1].name))
+        row = await bench.run(
+            RestoreBackup(name=bench.store.manifests()[-1].name, accept=tuple(Consent))
+        )
         assert row["state"] == "succeeded", row["error"]
         name = tamper_with_backup(
             bench, lambda dump: dump.replace(TRAILER, f"USE `{app}`;\n".encode() + TRAILER)
         )
-        row = await bench.run(RestoreBackup(name=name))
+        row = await bench.run(RestoreBackup(name=name, accept=tuple(Consent)))
         assert "Access denied" in str(row["error"])
         wrong = dataclasses.replace(account, password=SecretStr("wrong-password"))
         bench.tools = dataclasses.replace(bench.tools, load_account=wrong)
-        row = await bench.run(RestoreBackup(name=bench.store.manifests()[-1].name))
+        row = await bench.run(
+            RestoreBackup(name=bench.store.manifests()[-1].name, accept=tuple(Consent))
+        )
         assert row["error_code"] == "restore_failed"
         assert f"The account {account.user} that loads the backup cannot connect" in str(
             row["error"]

@@ -13,7 +13,7 @@ from sysndd_backup.context import BackupTools
 from sysndd_backup.jobs import BackupPolicy
 from sysndd_core.backups.manifest import BackupManifest, Verification
 from sysndd_core.errors import BackupLocked, OffsiteStorageUnavailable
-from sysndd_core.jobs.models import CreateBackup, RestoreBackup, VerifyBackup
+from sysndd_core.jobs.models import Consent, CreateBackup, RestoreBackup, VerifyBackup
 from sysndd_core.settings.schedule import RetentionPolicy
 from tests.support.backups import OTHER_IDENTITY, OUR_KEYS, keys
 from tests.support.s3 import TestS3
@@ -66,7 +66,7 @@ async def test_offsite_copy_is_restored_when_the_directory_is_lost(
     (listed,) = bench.store.manifests()
     assert (listed.name, listed.locations) == (name, ["s3"])
     bench.site.server.execute(f"DROP TABLE `{bench.site.app}`.review_publication")
-    row = await bench.run(RestoreBackup(name=name))
+    row = await bench.run(RestoreBackup(name=name, accept=tuple(Consent)))
     assert row["state"] == "succeeded", row["error"]
     assert bench.checksums() == before
     assert bench.store.manifest(name).locations == ["local", "s3"]
@@ -83,7 +83,7 @@ async def test_a_damaged_copy_fails_the_restore_before_it_changes_anything(
         Bucket=bucket, Key=f"sysndd/{manifest.name}", Body=whole[:-1] + bytes([whole[-1] ^ 1])
     )
     live = bench.checksums()
-    row = await bench.run(RestoreBackup(name=manifest.name))
+    row = await bench.run(RestoreBackup(name=manifest.name, accept=tuple(Consent)))
     assert (row["state"], row["error_code"]) == ("failed", "backup_damaged")
     assert bench.checksums() == live
     assert [path.name for path in bench.site.backup_dir.iterdir()] == [f"{manifest.name}.json"]

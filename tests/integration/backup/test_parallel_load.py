@@ -11,7 +11,7 @@ from sysndd_backup.load.plan import Planner
 from sysndd_backup.load.queue import LoadQueue, Rows
 from sysndd_backup.restore.check_file import check_backup
 from sysndd_backup.verify.dump_digest import NormalizedReader, difference
-from sysndd_core.jobs.models import CreateBackup, RestoreBackup
+from sysndd_core.jobs.models import Consent, CreateBackup, RestoreBackup
 from tests.support.backups import UNUSUAL_OBJECTS, UNUSUAL_TYPES, tamper_with_backup
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench
@@ -89,7 +89,7 @@ async def test_a_restored_schema_has_identical_definitions_and_content(bench: Ba
     assert deferred["counted"].keys == ()
 
     before, content = definitions(bench.site), digests(bench, manifest.name)
-    row = await bench.run(RestoreBackup(name=manifest.name))
+    row = await bench.run(RestoreBackup(name=manifest.name, accept=tuple(Consent)))
     assert row["state"] == "succeeded", row["error"]
     assert definitions(bench.site) == before
     assert (await bench.run(CreateBackup()))["state"] == "succeeded"
@@ -107,7 +107,7 @@ async def test_a_dump_with_statements_between_rows_is_loaded_serially(bench: Bac
     checked = await check_backup(bench.tools, bench.store.manifest(name))
     assert checked.plan is None
     before = bench.checksums()
-    row = await bench.run(RestoreBackup(name=name))
+    row = await bench.run(RestoreBackup(name=name, accept=tuple(Consent)))
     assert row["state"] == "succeeded", row["error"]
     assert bench.checksums() == before
 
@@ -115,7 +115,7 @@ async def test_a_dump_with_statements_between_rows_is_loaded_serially(bench: Bac
 async def test_a_duplicate_row_fails_the_restore_with_its_table(bench: BackupBench) -> None:
     name = tamper_with_backup(bench, lambda dump: dump.replace(b"'\xc3\xa9'", b"'e'"))
     before = bench.checksums()
-    row = await bench.run(RestoreBackup(name=name))
+    row = await bench.run(RestoreBackup(name=name, accept=tuple(Consent)))
     assert (row["state"], row["error_code"]) == ("failed", "restore_failed")
     assert "Duplicate entry" in str(row["error"])
     assert "cannot be loaded: ERROR (1062, " in str(row["error"])
@@ -167,7 +167,7 @@ async def test_both_workers_load_parts_of_a_large_table(
     assert len([task for task in tasks if task.table.name == "large"]) >= 3
 
     content = digests(bench, manifest.name)
-    row = await bench.run(RestoreBackup(name=manifest.name))
+    row = await bench.run(RestoreBackup(name=manifest.name, accept=tuple(Consent)))
     assert row["state"] == "succeeded", row["error"]
     assert (await bench.run(CreateBackup()))["state"] == "succeeded"
     assert difference(content, digests(bench, bench.store.manifests()[0].name)) is None

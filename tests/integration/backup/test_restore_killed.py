@@ -22,7 +22,7 @@ from sysndd_backup.archive.compression import open_reader
 from sysndd_backup.restore.recovery import Recovery
 from sysndd_core.db.database import errors_mapped
 from sysndd_core.errors import Unavailable
-from sysndd_core.jobs.models import CreateBackup, Job, RestoreBackup, UndoRestore
+from sysndd_core.jobs.models import Consent, CreateBackup, Job, RestoreBackup, UndoRestore
 from tests.support.random_faults import spread
 from tests.support.servers import DatabaseServer
 from tests.support.site import REPOSITORY, Site
@@ -116,7 +116,11 @@ class Chaos:
 
     def job(self) -> Job:
         """Return the job that makes the other database live."""
-        return RestoreBackup(name=self.backup) if self.now == "old" else UndoRestore()
+        return (
+            RestoreBackup(name=self.backup, accept=tuple(Consent))
+            if self.now == "old"
+            else UndoRestore()
+        )
 
     async def learn(self) -> None:
         """Restore and undo without a kill, to count kill points and record both states."""

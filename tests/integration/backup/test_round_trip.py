@@ -8,7 +8,7 @@ from sysndd_backup.archive.compression import open_reader
 from sysndd_backup.archive.encryption import Keys
 from sysndd_backup.jobs import BackupPolicy
 from sysndd_backup.verify.dump_digest import NormalizedReader, difference
-from sysndd_core.jobs.models import CreateBackup, RestoreBackup
+from sysndd_core.jobs.models import Consent, CreateBackup, RestoreBackup
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench
 
@@ -146,7 +146,7 @@ async def test_all_kinds_of_objects_and_values_are_restored(bench: BackupBench) 
     for view in ("a_view_before_its_base", "v_second", "v_first"):
         server.execute(f"DROP VIEW `{app}`.{view}")
     server.execute(f"DROP PROCEDURE `{app}`.fill")
-    row = await bench.run(RestoreBackup(name=first.name))
+    row = await bench.run(RestoreBackup(name=first.name, accept=tuple(Consent)))
     assert row["state"] == "succeeded", row["error"]
     assert checksums(bench) == before
     row = await bench.run(CreateBackup())

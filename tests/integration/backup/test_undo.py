@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from sysndd_backup.restore.recovery import Recovery
-from sysndd_core.jobs.models import CreateBackup, RestoreBackup, UndoRestore
+from sysndd_core.jobs.models import Consent, CreateBackup, RestoreBackup, UndoRestore
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench
 
@@ -54,7 +54,9 @@ def pending_tokens(site: Site) -> list[int]:
 
 
 async def restore(bench: BackupBench) -> dict[str, object]:
-    row = await bench.run(RestoreBackup(name=bench.store.manifests()[-1].name))
+    row = await bench.run(
+        RestoreBackup(name=bench.store.manifests()[-1].name, accept=tuple(Consent))
+    )
     assert row["state"] == "succeeded", row["error"]
     return row
 

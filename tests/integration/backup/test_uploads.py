@@ -13,7 +13,7 @@ import zstandard
 from sysndd_backup.archive.compression import open_reader
 from sysndd_backup.archive.encryption import Keys
 from sysndd_backup.jobs import BackupPolicy
-from sysndd_core.jobs.models import BackupKind, CreateBackup, RestoreBackup
+from sysndd_core.jobs.models import BackupKind, Consent, CreateBackup, RestoreBackup
 from tests.support.backups import OUR_KEYS, UNUSUAL_OBJECTS
 from tests.support.http import Api, problem
 from tests.support.site import Site
@@ -88,7 +88,7 @@ async def test_an_upload_is_listed_after_its_check_and_can_be_restored(
     assert bench.store.path(manifest.name).stat().st_mode & 0o077 == 0
 
     bench.site.server.execute(f"DELETE FROM `{bench.site.app}`.`a table` WHERE id = 3")
-    row = await bench.run(RestoreBackup(name=manifest.name))
+    row = await bench.run(RestoreBackup(name=manifest.name, accept=tuple(Consent)))
     assert row["state"] == "succeeded", row["error"]
     assert bench.checksums() == before
     rows = bench.site.server.execute(

@@ -15,7 +15,7 @@ def test_the_seed_is_loaded_once(database_server: DatabaseServer, migrated: str)
     second = load_seed(database_server, migrated)
 
     assert first.startswith("seed: loaded user 10, gene 148, ")
-    assert second.startswith("seed: already there, nothing changed (user 10, gene 148, ")
+    assert second.startswith("seed: already loaded, nothing changed (user 10, gene 148, ")
     assert fingerprint(database_server, migrated) == before
 
 
@@ -66,7 +66,7 @@ def test_a_schema_with_other_data_is_refused_and_unchanged(
     done = run_seed(database_server, migrated)
 
     assert done.returncode == 1
-    assert "holds other data" in done.stderr
+    assert "contains other data" in done.stderr
     assert fingerprint(database_server, migrated) == before
 
 

@@ -102,22 +102,10 @@ async def test_the_server_rejects_every_other_confirmation(
         answer = await page_client.post(at, data={"confirm": word})
         assert answer.status_code == 422, word
         assert "confirmation_required" in answer.text
-    for word in ("no administrator", "NO ADMINISTRATOR ", "WITHOUT ADMINISTRATOR", "RESTORE"):
+    for word in ("no administrator", "NO ADMINISTRATOR ", "no_administrator", "RESTORE"):
         form = {"confirm": "RESTORE", "accept_no_administrator": word}
         answer = await page_client.post(at, data=form)
         assert answer.status_code == 422, word
-        assert "confirmation_required" in answer.text
-    assert site.server.execute(f"SELECT COUNT(*) FROM `{site.ops}`.job")[0][0] == 0
-
-
-async def test_the_server_rejects_other_words_for_a_required_consent(
-    page_client: httpx.AsyncClient, site: Site
-) -> None:
-    backup = put_backup(site, 1)
-    for words in ("without administrator", "WITHOUT ADMINISTRATOR ", "no_administrator"):
-        form = {"confirm": "RESTORE", "second": words}
-        answer = await page_client.post(f"/admin/backups/{backup.name}/restore", data=form)
-        assert answer.status_code == 422, words
         assert "confirmation_required" in answer.text
     assert site.server.execute(f"SELECT COUNT(*) FROM `{site.ops}`.job")[0][0] == 0
 
