@@ -57,7 +57,9 @@ def test_the_glossary_has_patterns() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "pattern"), rejected_patterns(), ids=[source for source, _ in rejected_patterns()]
+    ("source", "pattern"),
+    list(rejected_patterns()),
+    ids=[source for source, _ in rejected_patterns()],
 )
 def test_a_rejected_word_appears_nowhere(source: str, pattern: re.Pattern[str]) -> None:
     found = []
