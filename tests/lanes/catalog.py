@@ -152,8 +152,7 @@ LANES: tuple[Lane, ...] = (
 
 CI: tuple[tuple[str, ...], ...] = (
     ("containers",),
-    ("test", "mailpit", "walk"),
-    ("servers-ci",),
+    ("test", "servers-ci", "mailpit", "walk"),
 )
 """The lanes of CI: the lanes of a row run one after the other, the rows in parallel.
 
