@@ -150,10 +150,7 @@ LANES: tuple[Lane, ...] = (
     ),
 )
 
-CI: tuple[tuple[str, ...], ...] = (
-    ("containers",),
-    ("test", "servers-ci", "mailpit", "walk"),
-)
+CI: tuple[tuple[str, ...], ...] = (("test", "servers-ci", "mailpit", "walk", "containers"),)
 """The lanes of CI: the lanes of a row run one after the other, the rows in parallel.
 
 Most tests mostly wait for servers, so in parallel the rows take little longer than the longest

@@ -6,7 +6,7 @@ The mail catcher accepts every email, so tests of faults need this server.
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -44,6 +44,8 @@ class FaultySmtp:
         connections: Number of opened connections.
         tls: TLS context for STARTTLS.
         before: Called once before the reply to a command; ``SENT`` is after the reply to a content.
+            A coroutine function is awaited: what waits for a lock that a transaction of the mailer
+            may hold must not block the event loop.
         unanswered: Message-IDs whose content was received and got no reply.
     """
 
@@ -54,21 +56,23 @@ class FaultySmtp:
     commands: list[str] = field(default_factory=list)
     connections: int = 0
     tls: ssl.SSLContext | None = None
-    before: dict[str, Callable[[], None]] = field(default_factory=dict)
+    before: dict[str, Callable[[], Awaitable[None] | None]] = field(default_factory=dict)
     unanswered: set[str] = field(default_factory=set)
 
-    def answer(self, command: str) -> str:
+    async def answer(self, command: str) -> str:
         """Return the reply to a command."""
-        self.reached(command)
+        await self.reached(command)
         replies = self.once.get(command)
         if replies:
             return replies.pop(0)
         return self.answers.get(command, "502 what?")
 
-    def reached(self, step: str) -> None:
+    async def reached(self, step: str) -> None:
         """Call the function that is registered for a step."""
         if step in self.before:
-            self.before.pop(step)()
+            waiting = self.before.pop(step)()
+            if waiting is not None:
+                await waiting
 
 
 class _Ended(Exception):
@@ -144,13 +148,13 @@ async def _converse(
             if not (await _reply(faulty, writer, "CONTENT")).startswith("2"):
                 faulty.accepted.remove(message)
             faulty.unanswered.discard(message["Message-ID"])
-            faulty.reached("SENT")
+            await faulty.reached("SENT")
         elif command == "QUIT":
             raise _Ended
 
 
 async def _reply(faulty: FaultySmtp, writer: asyncio.StreamWriter, command: str) -> str:
-    text = faulty.answer(command)
+    text = await faulty.answer(command)
     if text == DROP:
         raise _Ended
     if text == STALL:

@@ -228,7 +228,7 @@ async def test_work_after_the_end_of_a_job_is_not_cancelled(
 
         async def locks(_: CreateBackup, run: JobRun) -> dict[str, object]:
             # The audit log entry of the outcome has to wait for several heartbeats.
-            cursor.execute("LOCK TABLES audit_log WRITE")
+            await asyncio.to_thread(cursor.execute, "LOCK TABLES audit_log WRITE")
             return {}
 
         worker = BurstWorker(

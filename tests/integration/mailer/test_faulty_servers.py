@@ -315,13 +315,16 @@ async def test_stopped_mailer_completes_started_deliveries_and_releases_the_othe
             await outbox.put(MAIL)
         mailer = outbox.concurrent_worker(20)
         with site.server.connect(site.ops) as other, other.cursor() as cursor:
+            stopped = asyncio.Event()
 
-            def stop() -> None:
-                cursor.execute("LOCK TABLES mail WRITE")
+            async def stop() -> None:
+                await asyncio.to_thread(cursor.execute, "LOCK TABLES mail WRITE")
                 mailer.stop()
+                stopped.set()
 
             server.before["CONTENT"] = stop
             running = asyncio.create_task(mailer.run())
+            await asyncio.wait_for(stopped.wait(), 60)
             done, _ = await asyncio.wait([running], timeout=2.5)
             assert not done
             cursor.execute("UNLOCK TABLES")
@@ -347,12 +350,15 @@ async def test_sent_email_is_closed_after_database_errors(site: Site, database: 
         mail_id = await outbox.put(MAIL)
         table = outbox.rows.table
         with site.server.connect(site.ops) as other, other.cursor() as cursor:
+            hidden = asyncio.Event()
 
-            def hide_table() -> None:
-                cursor.execute("RENAME TABLE mail TO mail_away")
+            async def hide_table() -> None:
+                await asyncio.to_thread(cursor.execute, "RENAME TABLE mail TO mail_away")
+                hidden.set()
 
             server.before["CONTENT"] = hide_table
             burst = asyncio.create_task(outbox.worker.run_until_idle())
+            await asyncio.wait_for(hidden.wait(), 60)
             done, _ = await asyncio.wait([burst], timeout=2)
             assert not done
             cursor.execute("RENAME TABLE mail_away TO mail")
@@ -370,12 +376,15 @@ async def test_heartbeat_does_not_cancel_a_sent_email(
     async with mailing(site, database) as (outbox, server):
         mail_id = await outbox.put(MAIL)
         with site.server.connect(site.ops) as other, other.cursor() as cursor:
+            locked = asyncio.Event()
 
-            def lock() -> None:
-                cursor.execute("LOCK TABLES mail WRITE")
+            async def lock() -> None:
+                await asyncio.to_thread(cursor.execute, "LOCK TABLES mail WRITE")
+                locked.set()
 
             server.before["CONTENT"] = lock
             burst = asyncio.create_task(outbox.worker.run_until_idle())
+            await asyncio.wait_for(locked.wait(), 60)
             done, _ = await asyncio.wait([burst], timeout=2.5)
             assert not done
             cursor.execute("UNLOCK TABLES")
