@@ -153,6 +153,6 @@ LANES: tuple[Lane, ...] = (
 CI: tuple[tuple[str, ...], ...] = (("test", "servers-ci", "mailpit", "walk", "containers"),)
 """The lanes of CI: the lanes of a row run one after the other, the rows in parallel.
 
-Most tests mostly wait for servers, so in parallel the rows take little longer than the longest
-one. ``test`` is ``make test``.
+One row: with `containers` and the servers beside `test`, two cores are so busy that tests time out.
+``test`` is ``make test``.
 """
