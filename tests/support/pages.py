@@ -10,9 +10,8 @@ import pytest
 from sysndd_api.security.credentials import SESSION_COOKIE
 from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.backups.manifest import BackupManifest
-from sysndd_core.jobs.models import BackupKind
-from sysndd_core.settings.backup import BackupCompression
 from tests.support.http import Api, sign_in
+from tests.support.manifests import make_manifest
 from tests.support.site import Site
 
 FROM_HERE = {"Sec-Fetch-Site": "same-origin"}
@@ -32,32 +31,21 @@ async def page_client(api: Api) -> AsyncIterator[httpx.AsyncClient]:
 def put_backup(site: Site, number: int, **changes: Any) -> BackupManifest:
     """Write the file and manifest of a backup, as the worker does."""
     created = datetime(2026, 11, 1, tzinfo=UTC) + timedelta(minutes=number)
-    manifest = BackupManifest(
-        name=f"manual_{created:%Y%m%dT%H%M%SZ}_{number:08x}.sql.zst",
-        kind=BackupKind.MANUAL,
-        created_at=created,
-        finished_at=created,
+    manifest = make_manifest(
+        f"manual_{created:%Y%m%dT%H%M%SZ}_{number:08x}.sql.zst",
+        created,
         duration_ms=10,
         size_bytes=4,
         uncompressed_bytes=9,
         sha256="0" * 64,
         uncompressed_sha256="1" * 64,
-        compression=BackupCompression.ZSTD,
-        database="sysndd",
-        table_count=1,
-        view_count=0,
-        trigger_count=0,
-        routine_count=0,
-        event_count=0,
         row_count=3,
         rows_per_table={"gene": 3},
-        server_vendor="mariadb",
         server_version="10.11",
         client_version="10.11",
         schema_version="005_vocabularies.sql",
         application_version="0.1.0",
         job_id="00000000-0000-4000-8000-000000000000",
-        requested_by=None,
     ).model_copy(update=changes)
     store = BackupDirectory(site.backup_dir)
     store.path(manifest.name).write_bytes(b"dump")

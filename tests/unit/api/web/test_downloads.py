@@ -8,10 +8,8 @@ from starlette.datastructures import Headers
 from starlette.responses import Response, StreamingResponse
 
 from sysndd_api.web.downloads import Download
-from sysndd_core.backups.manifest import BackupManifest
 from sysndd_core.errors import RangeNotSatisfiable
-from sysndd_core.jobs.models import BackupKind
-from sysndd_core.settings.backup import BackupCompression
+from tests.support.manifests import make_manifest
 
 CONTENT = bytes(range(100))
 ETAG = '"5e"'
@@ -23,33 +21,7 @@ def download(tmp_path: Path) -> Download:
     """A backup of 100 bytes in the backup directory."""
     path = tmp_path / "manual.sql.zst"
     path.write_bytes(CONTENT)
-    manifest = BackupManifest(
-        name=path.name,
-        kind=BackupKind.MANUAL,
-        created_at=FINISHED,
-        finished_at=FINISHED,
-        duration_ms=1,
-        size_bytes=len(CONTENT),
-        uncompressed_bytes=1,
-        sha256=ETAG.strip('"'),
-        uncompressed_sha256="",
-        compression=BackupCompression.ZSTD,
-        database="sysndd",
-        table_count=1,
-        view_count=0,
-        trigger_count=0,
-        routine_count=0,
-        event_count=0,
-        row_count=0,
-        rows_per_table={},
-        server_vendor="mariadb",
-        server_version="",
-        client_version="",
-        schema_version=None,
-        application_version="",
-        job_id="",
-        requested_by=None,
-    )
+    manifest = make_manifest(path.name, FINISHED, size_bytes=len(CONTENT), sha256=ETAG.strip('"'))
     return Download(manifest, path, None)
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from sysndd_backup.archive.retention import expired
 from sysndd_core.backups.manifest import BackupManifest, Verification
 from sysndd_core.jobs.models import BackupKind
-from sysndd_core.settings.backup import BackupCompression
 from sysndd_core.settings.schedule import RetentionPolicy
+from tests.support.manifests import make_manifest
 
 BEGIN = datetime(2024, 2, 28, 23, 0, tzinfo=UTC)
 
@@ -22,32 +22,10 @@ def backup(
     *,
     pinned: bool = False,
 ) -> BackupManifest:
-    return BackupManifest(
-        name=f"{kind.value}_{at:%Y%m%dT%H%M%S%f}.sql.zst",
+    return make_manifest(
+        f"{kind.value}_{at:%Y%m%dT%H%M%S%f}.sql.zst",
+        at,
         kind=kind,
-        created_at=at,
-        finished_at=at,
-        duration_ms=1,
-        size_bytes=1,
-        uncompressed_bytes=1,
-        sha256="",
-        uncompressed_sha256="",
-        compression=BackupCompression.ZSTD,
-        database="d",
-        table_count=1,
-        view_count=0,
-        trigger_count=0,
-        routine_count=0,
-        event_count=0,
-        row_count=0,
-        rows_per_table={},
-        server_vendor="MariaDB",
-        server_version="",
-        client_version="",
-        schema_version=None,
-        application_version="",
-        job_id="",
-        requested_by=None,
         verification=verification,
         pinned=pinned,
     )
