@@ -7,11 +7,9 @@ expectation stays: a run never hides what was changed by hand.
 
 from collections.abc import Iterable, Mapping
 
-import pymysql.err
-
 from sysndd_core.db.schema_objects import OWN, RUNNING, TABLE, Snapshot, expected
 from sysndd_core.sql.identifiers import qualified_name
-from sysndd_migrator.server.session import Session, has_table, not_permitted
+from sysndd_migrator.server.session import Session, create_table
 from sysndd_migrator.server.snapshot import differences, read_snapshot
 
 _ROWS_PER_INSERT = 100
@@ -36,12 +34,7 @@ class Drift:
         Raises:
             NotPermitted: The account lacks the privilege.
         """
-        if await has_table(self._session, self.table):
-            return
-        try:
-            await self._session.execute(_CREATE.format(table=self.table))
-        except pymysql.err.Error as error:
-            raise not_permitted(error, f"create the table {self.table}") or error from error
+        await create_table(self._session, self.table, _CREATE.format(table=self.table))
 
     async def expected(self, schema: str) -> Snapshot | None:
         """Return the recorded state of a schema, or None without a comparable record."""

@@ -18,8 +18,7 @@ from sysndd_migrator.server.session import (
     Outcome,
     Session,
     Write,
-    has_table,
-    not_permitted,
+    create_table,
     server_error,
 )
 
@@ -73,12 +72,7 @@ class Journal:
         Raises:
             NotPermitted: The account lacks the privilege.
         """
-        if await has_table(self._session, self.table):
-            return  # CREATE … IF NOT EXISTS would wait for readers of the table
-        try:
-            await self._session.execute(_CREATE.format(table=self.table))
-        except pymysql.err.Error as error:
-            raise not_permitted(error, f"create the table {self.table}") or error from error
+        await create_table(self._session, self.table, _CREATE.format(table=self.table))
 
     async def without_effect(self) -> frozenset[str]:
         """Return the IDs of finished runs that changed nothing."""

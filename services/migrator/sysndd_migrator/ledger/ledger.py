@@ -14,7 +14,7 @@ import pymysql.err
 from sysndd_core.db.schema_version import LEDGER
 from sysndd_core.sql.identifiers import qualified_name
 from sysndd_migrator.errors import ForeignLedger
-from sysndd_migrator.server.session import Session, Write, has_table, not_permitted, server_error
+from sysndd_migrator.server.session import Session, Write, create_table, not_permitted, server_error
 
 _COLUMNS = (
     "filename",
@@ -87,12 +87,7 @@ class Ledger:
         Raises:
             NotPermitted: The account lacks the privilege.
         """
-        if await has_table(self._session, self.table):
-            return  # CREATE … IF NOT EXISTS would wait for readers of the table
-        try:
-            await self._session.execute(_CREATE.format(table=self.table))
-        except pymysql.err.Error as error:
-            raise not_permitted(error, f"create the table {self.table}") or error from error
+        await create_table(self._session, self.table, _CREATE.format(table=self.table))
 
     async def read(self) -> dict[str, LedgerRow]:
         """Return the rows by file name; empty if schema or table does not exist.

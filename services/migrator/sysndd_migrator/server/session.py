@@ -297,6 +297,25 @@ async def has_table(session: Session, quoted: str) -> bool:
     return True
 
 
+async def create_table(session: Session, quoted: str, statement: str) -> None:
+    """Create a table if it does not exist.
+
+    Args:
+        session: The connection that holds the lock.
+        quoted: Quoted name of the table, with the schema.
+        statement: The statement that creates it.
+
+    Raises:
+        NotPermitted: The account lacks the privilege.
+    """
+    if await has_table(session, quoted):
+        return  # CREATE … IF NOT EXISTS would wait for readers of the table
+    try:
+        await session.execute(statement)
+    except pymysql.err.Error as error:
+        raise not_permitted(error, f"create the table {quoted}") or error from error
+
+
 def server_error(error: BaseException | None) -> tuple[int, str]:
     """Return number and message of the server's error, from a driver error or its wrapper.
 
