@@ -67,9 +67,22 @@ class MailChaos:
         message_id: str = row["message_id"]
         return message_id
 
-    async def killed_at(self, step: str, *, seconds: float = 60) -> None:
-        """Wait until the mailer reaches a step, kill it, and record unknown deliveries."""
-        await self.killed(self.kill_at(step), seconds=seconds)
+    @contextlib.asynccontextmanager
+    async def killed_at(self, step: str, *, seconds: float = 60) -> AsyncIterator[None]:
+        """Kill the mailer at a step of what the block commits, and record unknown deliveries."""
+        async with self.rows.database.transaction() as tx:
+            if step == "SENT":
+                self.server.before["CONTENT"] = lambda: self._hold_last(tx)
+            killed = self.kill_at(step)
+            yield
+            await self.killed(killed, seconds=seconds)
+
+    async def _hold_last(self, tx: Transaction) -> None:
+        """Lock the row of the email that arrived last: nobody closes it while ``tx`` is open."""
+        message_id = self.server.accepted[-1]["Message-ID"]
+        await tx.fetch_one(
+            f"SELECT id FROM {self.rows.table} WHERE message_id = %s FOR UPDATE", (message_id,)
+        )
 
     def kill_at(self, step: str) -> asyncio.Event:
         """Kill the mailer when it reaches a step; return the event that is set then."""

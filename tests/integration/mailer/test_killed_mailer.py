@@ -15,8 +15,8 @@ from tests.support.site import Site
 async def test_mailer_killed_at_every_step(site: Site, tmp_path: Path) -> None:
     async with mail_chaos(site, tmp_path) as chaos:
         for step in STEPS:
-            await chaos.commit(3)
-            await chaos.killed_at(step)
+            async with chaos.killed_at(step):
+                await chaos.commit(3)
             chaos.mailer.start()
         await chaos.all_sent()
         chaos.check()
