@@ -149,7 +149,7 @@ lock: ## Generate the lock files from requirements/*.in (UPGRADE=1 for newer ver
 RELEASE_VENV := .venv-release
 .PHONY: release
 release: ## Make this tree a release: version, changelog, locks, SBOM, commit, tag (VERSION=0.9.0)
-	@$(BOOTSTRAP) python
+	@$(BOOTSTRAP) test
 	@[ -x $(RELEASE_VENV)/bin/cyclonedx-py ] || { $(PYTHON_IN_VENV) -m venv $(RELEASE_VENV) \
 		&& $(RELEASE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
 			--require-hashes -r requirements/release.lock; }

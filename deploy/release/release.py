@@ -1,14 +1,16 @@
 """``make release VERSION=…``: one commit and one annotated tag that make this tree a release.
 
-Checks that nothing is uncommitted, sets the version in its one place, dates the changelog's
-section, writes lock files and SBOMs anew, commits, tags, and prints how to push. It pushes
-nothing. After any failure ``git reset --hard`` gives back what was there, and it says so.
+Checks that nothing is uncommitted, sets the version in the code and in the Compose file, dates the
+changelog's section, writes lock files and SBOMs anew, records an installation of this release for
+the upgrade tests of later ones, commits, tags, and prints how to push. It pushes nothing. After any
+failure ``git reset --hard`` gives back what was there, and it says so.
 
 Sources: Semantic Versioning 2.0.0; Keep a Changelog 1.1.0; CycloneDX 1.6.
 """
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -18,11 +20,13 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 VERSION_FILE = Path("packages/core/sysndd_core/__init__.py")
+COMPOSE_FILE = Path("docker-compose.yml")
 CHANGELOG = Path("CHANGELOG.md")
 SBOMS = Path("deploy/release/sbom")
 SERVICES = ("api", "backup-worker", "mailer", "migrator")
 _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 _IN_CODE = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
+_IN_COMPOSE = re.compile(r'^( +VERSION: )"[^"]+"$', re.MULTILINE)
 _UNRELEASED = "## [Unreleased]"
 _SECTION = re.compile(r"^## \[([^\]]+)\]", re.MULTILINE)
 
@@ -95,6 +99,13 @@ def with_version(text: str, version: str) -> str:
     return changed
 
 
+def with_image_version(text: str, version: str) -> str:
+    """Return the Compose file with another version as the label of the images."""
+    changed, count = _IN_COMPOSE.subn(rf'\g<1>"{version}"', text)
+    assert count == 1, f"{COMPOSE_FILE} has no single VERSION"
+    return changed
+
+
 def without_addresses(sbom: str) -> str:
     """Take out of an SBOM where the packages were looked up: that is the machine's business."""
 
@@ -108,12 +119,17 @@ def without_addresses(sbom: str) -> str:
 def _change(repository: Path, version: str, sbom_tool: str) -> None:
     changelog, code = repository / CHANGELOG, repository / VERSION_FILE
     code.write_text(with_version(code.read_text(encoding="utf-8"), version), encoding="utf-8")
+    compose = repository / COMPOSE_FILE
+    compose.write_text(
+        with_image_version(compose.read_text(encoding="utf-8"), version), encoding="utf-8"
+    )
     today = datetime.now(UTC).date()
     dated = dated_changelog(changelog.read_text(encoding="utf-8"), version, today)
     changelog.write_text(dated, encoding="utf-8")
     subprocess.run(["bash", "requirements/compile.sh"], cwd=repository, check=True)
     for service in SERVICES:
         _write_sbom(repository, service, sbom_tool)
+    _record_installation(repository, version)
     _git(repository, "add", "--all")
     _git(repository, "commit", "--quiet", "-m", f"Release {version}")
     _git(repository, "tag", "--annotate", f"v{version}", "-m", f"Release {version}")
@@ -132,6 +148,15 @@ def _write_sbom(repository: Path, service: str, sbom_tool: str) -> None:
     target = repository / SBOMS / f"sysndd-{service}.cdx.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(without_addresses(made.stdout), encoding="utf-8")
+
+
+def _record_installation(repository: Path, version: str) -> None:
+    """Record data of this release on the installed MariaDB and on MySQL."""
+    record = (sys.executable, "-m", "tests.releases", version)
+    on_mysql = (sys.executable, "-m", "tests.servers", "mysql-9.7", "--", *record)
+    environ = os.environ | {"PYTHONPATH": f"deploy/local{os.pathsep}."}
+    for command in (record, on_mysql):
+        subprocess.run(command, cwd=repository, env=environ, check=True)
 
 
 def _unreleased(text: str) -> str:

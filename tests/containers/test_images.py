@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from sysndd_core import __version__
 from tests.containers.stack import SERVICES, Stack, docker, inspect
 
 # Programs that download, build or install software.
@@ -54,7 +55,7 @@ def test_an_image_has_labels_and_runs_as_an_ordinary_user(stack: Stack, service:
     assert image["Config"]["User"] == "10001:10001"
     labels = image["Config"]["Labels"]
     assert labels["org.opencontainers.image.title"] == f"sysndd-{service}"
-    assert labels["org.opencontainers.image.version"] == "lane"
+    assert labels["org.opencontainers.image.version"] == __version__
     check = " ".join((image["Config"].get("Healthcheck") or {}).get("Test", ["NONE"]))
     assert ("NONE" in check) == (service == "migrator")
     assert "curl" not in check

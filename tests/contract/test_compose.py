@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from sysndd_api.settings import ApiSettings
 from sysndd_backup.settings import BackupWorkerSettings
+from sysndd_core import __version__
 from sysndd_core.settings.base import Settings, groups_of, variables_of
 from sysndd_core.settings.server import GRACEFUL_SECONDS
 from sysndd_mailer.settings import MailerSettings
@@ -61,6 +62,11 @@ def test_images_have_a_fixed_version_that_a_setting_can_change(name: str) -> Non
     found = re.fullmatch(r".*\$\{\w+:-([^}:]+:)?([^}:]+)\}", COMPLETE[name]["image"])
     assert found is not None
     assert found[2] != "latest"
+
+
+@pytest.mark.parametrize("name", ["migrator", "api", "backup-worker", "mailer"])
+def test_our_images_carry_the_version_of_the_code(name: str) -> None:
+    assert COMPLETE[name]["build"]["args"]["VERSION"] == __version__
 
 
 @pytest.mark.parametrize("name", sorted(set(COMPLETE) - ONE_SHOT))

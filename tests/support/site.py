@@ -89,15 +89,7 @@ def make_site(
     name = f"site_{secrets.token_hex(4)}"
     backup_dir = directory / "backups"
     backup_dir.mkdir()
-    environ = server.environ(name=name, ops_name=f"{name}_ops") | {
-        "REDIS_URL": redis.url,
-        "BACKUP_DIR": str(backup_dir),
-        "MIGRATIONS_DIR": str(MIGRATIONS),
-        "ENVIRONMENT": "development",
-        "PUBLIC_URL": "http://sysndd.example",
-        "MAIL_FROM": "SysNDD <noreply@sysndd.example>",
-        "TOKEN_KEY": "canary-token-key-0123456789abcdef",
-    }
+    environ = site_environ(server, redis, backup_dir, name=name)
     with monkeypatch.context() as patched:
         for variable, value in environ.items():
             patched.setenv(variable, value)
@@ -110,6 +102,21 @@ def make_site(
             (f"{name}%",),
         ):
             server.execute(f"DROP DATABASE `{schema}`")
+
+
+def site_environ(
+    server: DatabaseServer, redis: TestRedis, backup_dir: Path, *, name: str
+) -> dict[str, str]:
+    """Return the environment with which every service connects to a site's schemas."""
+    return server.environ(name=name, ops_name=f"{name}_ops") | {
+        "REDIS_URL": redis.url,
+        "BACKUP_DIR": str(backup_dir),
+        "MIGRATIONS_DIR": str(MIGRATIONS),
+        "ENVIRONMENT": "development",
+        "PUBLIC_URL": "http://sysndd.example",
+        "MAIL_FROM": "SysNDD <noreply@sysndd.example>",
+        "TOKEN_KEY": "canary-token-key-0123456789abcdef",
+    }
 
 
 @pytest.fixture

@@ -9,10 +9,13 @@ import pytest
 
 from deploy.release.release import (
     CHANGELOG,
+    COMPOSE_FILE,
+    REPOSITORY,
     VERSION_FILE,
     ReleaseRefused,
     dated_changelog,
     refuse_unless_releasable,
+    with_image_version,
     with_version,
     without_addresses,
 )
@@ -97,8 +100,13 @@ def test_the_entries_get_a_dated_heading_below_an_empty_unreleased_section() -> 
 
 
 def test_the_version_is_set_in_its_one_place() -> None:
-    source = (Path(__file__).resolve().parents[3] / VERSION_FILE).read_text()
+    source = (REPOSITORY / VERSION_FILE).read_text()
     assert '__version__ = "1.2.3"\n' in with_version(source, "1.2.3")
+
+
+def test_the_images_get_the_same_version() -> None:
+    source = (REPOSITORY / COMPOSE_FILE).read_text()
+    assert '        VERSION: "1.2.3"\n' in with_image_version(source, "1.2.3")
 
 
 def test_an_sbom_does_not_say_where_packages_were_looked_up() -> None:
