@@ -141,6 +141,11 @@ docs: ## Generate tables in docs/, and .env.example
 	@$(BOOTSTRAP) python
 	@$(PYTHON_IN_VENV) docs/generate.py
 
+.PHONY: pictures
+pictures: ## Take the pictures of docs/pictures anew, of a separate system
+	@$(BOOTSTRAP) test
+	@PYTHONPATH=deploy/local:. $(PYTHON_IN_VENV) -m tests.pictures
+
 .PHONY: lock
 lock: ## Generate the lock files from requirements/*.in (UPGRADE=1 for newer versions)
 	@bash requirements/compile.sh

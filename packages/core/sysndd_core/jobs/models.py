@@ -115,7 +115,7 @@ class ImportBackup(Job):
 
 
 class DryRunRestore(Job):
-    """Report which tables, rows and accounts a restore would change, without changing any."""
+    """Report which row counts and accounts a restore would change, without changing any."""
 
     job_kind = "dry_run_restore"
     queue = Queue.BACKUP

@@ -122,7 +122,8 @@ class SmtpSession(aiosmtplib.SMTP):
     async def _connect(self) -> None:
         with self._step("resolve") as result:
             addresses = await self._resolve()
-            result.append(f"{len({one[4][0] for one in addresses})} address(es)")
+            number = len({one[4][0] for one in addresses})
+            result.append("1 address" if number == 1 else f"{number} addresses")
         with self._step("connect") as result:
             connected = await self._first_that_answers(addresses)
             result.append(f"port {self._settings.port}")

@@ -31,7 +31,7 @@ _CHECKS = {
     "drift": ("Drift", "/admin/migrations"),
     "redis": ("Redis", "/admin/jobs"),
     "backup_queue": ("Jobs", "/admin/jobs?state=queued"),
-    "mail_queue": ("Mail", "/admin/mail"),
+    "mail_queue": ("Email", "/admin/mail"),
     "mail_transport": ("Mail server", "/admin/mail"),
     "workers": ("Workers", "/admin/jobs"),
     "backups": ("Backups", "/admin/backups"),
