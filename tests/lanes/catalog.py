@@ -25,10 +25,10 @@ CI_SERVER_TESTS = (
     *(
         f"{_INTEGRATION}/backup/{name}.py"
         for name in (
-            "test_round_trip",
-            "test_parallel_load",
-            "test_verification",
-            "test_concurrent_schema_changes",
+            "restore/test_round_trip",
+            "load/test_parallel_load",
+            "verify/test_verification",
+            "dump/test_concurrent_schema_changes",
         )
     ),
 )
@@ -102,8 +102,8 @@ LANES: tuple[Lane, ...] = (
                     *_PYTEST,
                     "-q",
                     "-s",
-                    f"{_INTEGRATION}/migrator/test_seeded_kills.py",
-                    f"{_INTEGRATION}/migrator/test_killed_at_every_statement.py",
+                    f"{_INTEGRATION}/migrator/apply/test_seeded_kills.py",
+                    f"{_INTEGRATION}/migrator/apply/test_killed_at_every_statement.py",
                 ),
                 {"KILLS": "100", "SEED": "4"},
             ),
@@ -114,7 +114,14 @@ LANES: tuple[Lane, ...] = (
         "Kill worker and server at every step of backup, restore and undo (KILLS, SEED)",
         (
             Step(
-                (*_PYTEST, "-q", "-s", "-n", "0", f"{_INTEGRATION}/backup/test_restore_killed.py"),
+                (
+                    *_PYTEST,
+                    "-q",
+                    "-s",
+                    "-n",
+                    "0",
+                    f"{_INTEGRATION}/backup/restore/test_restore_killed.py",
+                ),
                 {"KILLS": "100", "SEED": "7"},
             ),
         ),

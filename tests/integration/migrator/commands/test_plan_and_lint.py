@@ -9,7 +9,7 @@ import pytest
 from sysndd_core.db.schema_version import checksum
 from tests.support.migrator import Workspace
 
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[4]
 GENE = (
     "CREATE TABLE gene (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, symbol VARCHAR(20) NOT NULL,"
     " score INT NULL, KEY gene_score (score)) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;\n"

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.migrator import Workspace, eventually, finish
 
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[4]
 GENE = "CREATE TABLE IF NOT EXISTS gene (id INT NOT NULL PRIMARY KEY, symbol VARCHAR(20));\n"
 
 

@@ -12,7 +12,7 @@ from sysndd_migrator.errors import AmbiguousFile
 from sysndd_migrator.files.splitter import Statement, split
 from tests.support.servers import DatabaseServer
 
-CORPUS = Path(__file__).parents[2] / "unit" / "migrator" / "corpus" / "accepted"
+CORPUS = Path(__file__).parents[3] / "unit" / "migrator" / "corpus" / "accepted"
 FILES = sorted(CORPUS.glob("*.sql"))
 USER = "corpus"
 
