@@ -1,9 +1,10 @@
 """A worker that runs the due rows and returns, instead of serving until SIGTERM."""
 
+from sysndd_core.jobs.leases import RowT
 from sysndd_core.jobs.worker import Worker
 
 
-class BurstWorker(Worker):
+class BurstWorker(Worker[RowT]):
     """A real worker whose loop the test controls; log lines and leases as in the service."""
 
     async def run_until_idle(self) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sysndd_backup.context import BackupTools
 from sysndd_backup.jobs import BackupHandlers, BackupPolicy, job_performer
@@ -54,11 +55,11 @@ class BackupBench:
         async with self.database.transaction() as tx:
             return await self.rows.submit(tx, job, requested_by=None)
 
-    async def run(self, job: Job, tools: BackupTools | None = None) -> dict[str, object]:
+    async def run(self, job: Job, tools: BackupTools | None = None) -> dict[str, Any]:
         """Submit a job, run it, and return its row."""
         job_id = await self.submit(job)
         await self.worker(tools).run_until_idle()
-        return await self.rows.get(job_id)
+        return await job_row(self.rows, job_id)
 
     def worker(self, tools: BackupTools | None = None) -> BurstWorker:
         """Return a worker with the real handlers."""
@@ -74,6 +75,13 @@ class BackupBench:
     def checksums(self, schema: str | None = None) -> dict[str, int]:
         """Return ``CHECKSUM TABLE`` of each base table."""
         return checksums(self.site, schema or self.site.app)
+
+
+async def job_row(rows: JobRows, job_id: str) -> dict[str, Any]:
+    """Return all columns of a job."""
+    row = await rows.database.fetch_one(f"SELECT * FROM {rows.table} WHERE id = %s", (job_id,))
+    assert row is not None, f"there is no job {job_id}"
+    return row
 
 
 @contextlib.asynccontextmanager

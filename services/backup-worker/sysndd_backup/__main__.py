@@ -23,10 +23,9 @@ from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.backups.s3 import S3Copies
 from sysndd_core.db.database import Database
 from sysndd_core.errors import SysnddError
-from sysndd_core.jobs.leases import Claim
 from sysndd_core.jobs.liveness import check_liveness
 from sysndd_core.jobs.models import Queue, job_type
-from sysndd_core.jobs.rows import JobRows
+from sysndd_core.jobs.rows import ClaimedJob, JobClaim, JobRows
 from sysndd_core.jobs.wake_up import WakeUp
 from sysndd_core.jobs.worker import Worker
 from sysndd_core.logging import configure
@@ -109,7 +108,7 @@ async def _tools(
     )
 
 
-async def _run(worker: Worker, background: list[Coroutine[Any, Any, None]]) -> None:
+async def _run(worker: Worker[ClaimedJob], background: list[Coroutine[Any, Any, None]]) -> None:
     """Run jobs until SIGTERM, then cancel the background tasks."""
     tasks = [asyncio.create_task(coroutine) for coroutine in background]
     try:
@@ -137,8 +136,8 @@ def _make_directory(store: BackupDirectory) -> None:
         ) from error
 
 
-def _interruptible(claim: Claim) -> bool:
-    model = job_type(claim.row["kind"])
+def _interruptible(claim: JobClaim) -> bool:
+    model = job_type(claim.row.kind)
     return model is None or model.interruptible
 
 

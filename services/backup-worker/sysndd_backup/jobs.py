@@ -22,7 +22,7 @@ from sysndd_backup.verify.verify import verify_backup
 from sysndd_core.backups.manifest import BackupManifest, Verification
 from sysndd_core.db.schema_lock import schema_lock
 from sysndd_core.errors import JobCancelled, LeaseLost, SysnddError
-from sysndd_core.jobs.leases import CancelReason, Claim
+from sysndd_core.jobs.leases import CancelReason
 from sysndd_core.jobs.models import (
     BackupKind,
     CreateBackup,
@@ -36,7 +36,7 @@ from sysndd_core.jobs.models import (
     VerifyBackup,
     job_type,
 )
-from sysndd_core.jobs.rows import JobRows
+from sysndd_core.jobs.rows import ClaimedJob, JobClaim, JobRows
 from sysndd_core.jobs.worker import Perform
 from sysndd_core.logging import get_logger
 from sysndd_core.settings.backup import VerifyPolicy
@@ -192,7 +192,7 @@ class BackupHandlers:
             log.warning("partial_files_removed", files=removed)
 
 
-def job_performer(rows: JobRows, handlers: dict[type[Job], JobHandler]) -> Perform:
+def job_performer(rows: JobRows, handlers: dict[type[Job], JobHandler]) -> Perform[ClaimedJob]:
     """Return a function that runs claimed jobs and records their outcome.
 
     Args:
@@ -200,23 +200,23 @@ def job_performer(rows: JobRows, handlers: dict[type[Job], JobHandler]) -> Perfo
         handlers: The handler of each job model.
     """
 
-    async def perform(claim: Claim) -> None:
-        log.info("job_started", kind=claim.row["kind"])
+    async def perform(claim: JobClaim) -> None:
+        log.info("job_started", kind=claim.row.kind)
         try:
             job, handler = _resolve(claim, handlers)
             result = await handler(job, _run_of(rows, claim))
             await _record(lambda: rows.succeed(claim, result))
-            log.info("job_succeeded", kind=claim.row["kind"])
+            log.info("job_succeeded", kind=claim.row.kind)
         except LeaseLost:
-            log.warning("job_lease_lost", kind=claim.row["kind"])
+            log.warning("job_lease_lost", kind=claim.row.kind)
         except asyncio.CancelledError:
             await _end_interrupted(rows, claim)
         except SysnddError as error:
-            log.error("job_failed", kind=claim.row["kind"], code=error.code, error=error.detail)
+            log.error("job_failed", kind=claim.row.kind, code=error.code, error=error.detail)
             code, text = error.code, error.detail
             await _record(lambda: rows.fail(claim, code, text))
         except Exception as error:
-            log.exception("job_failed", kind=claim.row["kind"])
+            log.exception("job_failed", kind=claim.row.kind)
             text = (
                 f"The job failed with an unexpected {type(error).__name__}. Search the worker's"
                 f" log for the job {claim.id}."
@@ -230,7 +230,7 @@ def job_performer(rows: JobRows, handlers: dict[type[Job], JobHandler]) -> Perfo
     return perform
 
 
-def _run_of(rows: JobRows, claim: Claim) -> JobRun:
+def _run_of(rows: JobRows, claim: JobClaim) -> JobRun:
     logged = ""
 
     async def progress(step: str, percent: int, message: str = "") -> None:
@@ -240,21 +240,21 @@ def _run_of(rows: JobRows, claim: Claim) -> JobRun:
             logged = step
             log.info("job_step_started", step=step, percent=percent, message=message)
 
-    return JobRun(claim.id, claim.row["requested_by"], progress)
+    return JobRun(claim.id, claim.row.requested_by, progress)
 
 
-def _resolve(claim: Claim, handlers: dict[type[Job], JobHandler]) -> tuple[Job, JobHandler]:
-    model = job_type(claim.row["kind"])
+def _resolve(claim: JobClaim, handlers: dict[type[Job], JobHandler]) -> tuple[Job, JobHandler]:
+    model = job_type(claim.row.kind)
     if model is None or model not in handlers:
         raise SysnddError(
             f"This version of the backup worker does not support the job kind"
-            f" {claim.row['kind']!r}. Run the same version of the API and the worker."
+            f" {claim.row.kind!r}. Run the same version of the API and the worker."
         )
-    return model.model_validate_json(claim.row["payload"]), handlers[model]
+    return model.model_validate_json(claim.row.payload), handlers[model]
 
 
-async def _end_interrupted(rows: JobRows, claim: Claim) -> None:
-    log.warning("job_interrupted", kind=claim.row["kind"], reason=claim.cancel_reason)
+async def _end_interrupted(rows: JobRows, claim: JobClaim) -> None:
+    log.warning("job_interrupted", kind=claim.row.kind, reason=claim.cancel_reason)
     with contextlib.suppress(LeaseLost):
         if claim.cancel_reason is CancelReason.CANCEL_REQUESTED:
             await rows.end(

@@ -8,9 +8,9 @@ from datetime import UTC
 from typing import Any
 
 from sysndd_core.errors import LeaseLost, SysnddError
-from sysndd_core.jobs.leases import CancelReason, Claim, ClaimState
+from sysndd_core.jobs.leases import CancelReason, ClaimState
 from sysndd_core.logging import get_logger
-from sysndd_core.mail.outbox import OnUnknownOutcome
+from sysndd_core.mail.outbox import MailClaim, OnUnknownOutcome
 from sysndd_mailer.circuit_breaker import CircuitBreaker
 from sysndd_mailer.compose import Composer, Context, LinkMail, MailRenderFailed
 from sysndd_mailer.links import LinkObsolete, Links, TokenKeyMismatch
@@ -55,7 +55,7 @@ class Delivery:
         # Two per connection: one is rendered or recorded while the other is sent.
         self._slots = asyncio.Semaphore(2 * pool.size)
 
-    async def perform(self, claim: Claim) -> None:
+    async def perform(self, claim: MailClaim) -> None:
         """Send one email. The row is closed only after the final reply of the server."""
         try:
             async with self._slots:
@@ -84,7 +84,7 @@ class Delivery:
         except asyncio.CancelledError:
             await self._handle_cancellation(claim)
 
-    async def _handle_cancellation(self, claim: Claim) -> None:
+    async def _handle_cancellation(self, claim: MailClaim) -> None:
         """Release an email whose delivery has not started.
 
         Any other email may have arrived. Its row is reclaimed when the lease expires, and it is
@@ -96,17 +96,17 @@ class Delivery:
             with contextlib.suppress(LeaseLost):
                 await self._rows.release(claim)
 
-    async def _deliver(self, claim: Claim) -> None:
+    async def _deliver(self, claim: MailClaim) -> None:
         row = claim.row
-        context = self._composer.context(row["template"], row["context"])
+        context = self._composer.context(row.template, row.context)
         claim.state = ClaimState.SENDING
         token = await self._token(context)
-        rendered = self._composer.render(row["template"], context, token)
+        rendered = self._composer.render(row.template, context, token)
         message = self._composer.message(
             rendered,
-            recipient=row["recipient"],
-            message_id=row["message_id"],
-            date=row["created_at"].replace(tzinfo=UTC),
+            recipient=row.recipient,
+            message_id=row.message_id,
+            date=row.created_at.replace(tzinfo=UTC),
         )
         outcome = await self._pool.send(message, lambda: self._before_content(claim))
         preview = rendered.masked(token).document()
@@ -120,7 +120,7 @@ class Delivery:
             return await self._links.token(context.token_purpose, context.token_id)
         return None
 
-    async def _before_content(self, claim: Claim) -> None:
+    async def _before_content(self, claim: MailClaim) -> None:
         """Check, before the content is sent, that no other mailer can send this email.
 
         An email that is resent when its delivery is unknown needs no write: the next mailer would
@@ -130,20 +130,20 @@ class Delivery:
         Raises:
             LeaseLost: Another mailer may have claimed the row; nothing was sent.
         """
-        if claim.row["on_unknown_outcome"] == OnUnknownOutcome.HOLD:
+        if claim.row.on_unknown_outcome == OnUnknownOutcome.HOLD:
             await self._rows.mark_content_started(claim)
         if not claim.lease_is_valid:
             raise LeaseLost(f"The lease of {claim.id} expired before its content was sent.")
         claim.state = ClaimState.CLOSING
 
-    async def _record_sent(self, claim: Claim, outcome: Outcome, preview: Preview) -> None:
+    async def _record_sent(self, claim: MailClaim, outcome: Outcome, preview: Preview) -> None:
         """Close the row of a sent email; retry while the database is unavailable.
 
         Raises:
             LeaseLost: Another mailer has claimed the row.
             SysnddError: The database was unavailable for ``_COMMIT_SECONDS``.
         """
-        log.info("mail_sent", purpose=claim.row["purpose"])
+        log.info("mail_sent", purpose=claim.row.purpose)
         give_up_at = time.monotonic() + _COMMIT_SECONDS
         while True:
             try:
@@ -157,13 +157,13 @@ class Delivery:
                 log.warning("sent_mail_commit_delayed", code=error.code)
                 await asyncio.sleep(_COMMIT_DELAY)
 
-    async def _record_failure(self, claim: Claim, outcome: Outcome, preview: Preview) -> None:
+    async def _record_failure(self, claim: MailClaim, outcome: Outcome, preview: Preview) -> None:
         row, rows, status = claim.row, self._rows, outcome.status
         log.warning(
             "mail_delivery_failed",
             status=status.value,
             reply=outcome.reply,
-            purpose=row["purpose"],
+            purpose=row.purpose,
             smtp_code=outcome.code,
         )
         reply: dict[str, Any] = {"code": outcome.code, "reply": outcome.reply, "preview": preview}
@@ -171,13 +171,13 @@ class Delivery:
         if status is DeliveryStatus.TRANSPORT_BROKEN:
             self._circuit_breaker.open(outcome.code, outcome.reply)
             await rows.retry(claim, after_seconds=0, uses_attempt=False, **reply)
-        elif unknown and row["on_unknown_outcome"] == OnUnknownOutcome.HOLD:
+        elif unknown and row.on_unknown_outcome == OnUnknownOutcome.HOLD:
             await rows.hold(claim, f"Delivery unknown: {outcome.reply}", preview)
-        elif (unknown or status is DeliveryStatus.RETRY) and claim.attempt < row["max_attempts"]:
+        elif (unknown or status is DeliveryStatus.RETRY) and claim.attempt < row.max_attempts:
             await rows.retry(claim, after_seconds=retry_delay(claim.attempt), **reply)
         else:
             if status is DeliveryStatus.NO_SUCH_RECIPIENT:
-                await rows.mark_undeliverable(row["recipient"], outcome.code, outcome.reply)
+                await rows.mark_undeliverable(row.recipient, outcome.code, outcome.reply)
             await rows.fail(claim, **reply)
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from sysndd_core.db.database import Database
 from sysndd_core.errors import LeaseLost
-from sysndd_core.jobs.leases import Claim, ClaimState
+from sysndd_core.jobs.leases import ClaimState
 from sysndd_core.jobs.wake_up import WakeUp
-from sysndd_core.mail.outbox import MailRows, MailState
+from sysndd_core.mail.outbox import MailClaim, MailRows, MailState
 from sysndd_mailer.circuit_breaker import CircuitBreaker
 
 Preview = dict[str, str]
@@ -33,11 +33,6 @@ class OutboxRows(MailRows):
         domain: Domain of new Message-IDs.
     """
 
-    claimed_columns = (
-        "id, attempt, max_attempts, purpose, recipient, template, context, message_id,"
-        " on_unknown_outcome, request_id, created_at"
-    )
-
     def __init__(
         self, database: Database, wake_up: WakeUp, circuit_breaker: CircuitBreaker, *, domain: str
     ) -> None:
@@ -45,15 +40,15 @@ class OutboxRows(MailRows):
         self.undeliverable = f"{database.ops}.undeliverable_address"
         self._circuit_breaker = circuit_breaker
 
-    async def claim_batch(self, worker: str, limit: int) -> list[Claim]:
+    async def claim_batch(self, worker: str, limit: int) -> list[MailClaim]:
         """Claim up to ``limit`` rows, those that have been due the longest first."""
         return [] if self._circuit_breaker.is_open else await super().claim_batch(worker, limit)
 
-    async def cancel_requested(self, claim: Claim) -> bool:
+    async def cancel_requested(self, claim: MailClaim) -> bool:
         """Return False, because a running delivery cannot be cancelled."""
         return False
 
-    async def mark_content_started(self, claim: Claim) -> None:
+    async def mark_content_started(self, claim: MailClaim) -> None:
         """Record, before the content is sent, that the email may have arrived from now on.
 
         Raises:
@@ -61,7 +56,7 @@ class OutboxRows(MailRows):
         """
         await self.write(claim, "phase = 'data'", ())
 
-    async def mark_sent(self, claim: Claim, reply: str, preview: Preview) -> None:
+    async def mark_sent(self, claim: MailClaim, reply: str, preview: Preview) -> None:
         """Close the row of an email that the server accepted. May be repeated after an error.
 
         Only the attempt number is compared: if the lease expired and the sweep queued the row
@@ -94,7 +89,7 @@ class OutboxRows(MailRows):
                 )
 
     async def fail(
-        self, claim: Claim, code: int | None, reply: str, preview: Preview | None = None
+        self, claim: MailClaim, code: int | None, reply: str, preview: Preview | None = None
     ) -> None:
         """Close the row of an email that failed permanently.
 
@@ -109,7 +104,7 @@ class OutboxRows(MailRows):
         """
         await self._end_unsent(claim, MailState.FAILED, code, reply, preview)
 
-    async def hold(self, claim: Claim, reply: str, preview: Preview) -> None:
+    async def hold(self, claim: MailClaim, reply: str, preview: Preview) -> None:
         """Put an email whose delivery is unknown on hold; an operator decides whether to resend.
 
         Raises:
@@ -117,7 +112,7 @@ class OutboxRows(MailRows):
         """
         await self._end_unsent(claim, MailState.HELD, None, reply, preview)
 
-    async def cancel(self, claim: Claim, reason: str) -> None:
+    async def cancel(self, claim: MailClaim, reason: str) -> None:
         """Cancel an email that is obsolete, for example because its link has been used.
 
         Raises:
@@ -126,7 +121,12 @@ class OutboxRows(MailRows):
         await self._end_unsent(claim, MailState.CANCELLED, None, reason, None)
 
     async def _end_unsent(
-        self, claim: Claim, state: MailState, code: int | None, reply: str, preview: Preview | None
+        self,
+        claim: MailClaim,
+        state: MailState,
+        code: int | None,
+        reply: str,
+        preview: Preview | None,
     ) -> None:
         await self.end(
             claim,
@@ -139,7 +139,7 @@ class OutboxRows(MailRows):
 
     async def retry(
         self,
-        claim: Claim,
+        claim: MailClaim,
         *,
         after_seconds: float,
         code: int | None,

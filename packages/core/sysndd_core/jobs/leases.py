@@ -8,11 +8,11 @@ worker whose lease expired cannot overwrite the work of its successor.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
-from sysndd_core.db.database import Database, Row
+from sysndd_core.db.database import Database
 from sysndd_core.errors import DatabaseBusy, LeaseLost
 from sysndd_core.jobs.models import Queue
 from sysndd_core.logging import get_logger
@@ -53,26 +53,45 @@ FencingToken = tuple[str, int]
 """A row's id and the attempt that may write to it."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ClaimedRow:
+    """What a worker needs of a row; a table adds its own columns, named as in the database.
+
+    Attributes:
+        id: Primary key.
+        request_id: Request that wrote the row, for log lines.
+    """
+
+    id: str
+    request_id: str | None
+
+
+RowT = TypeVar("RowT", bound=ClaimedRow)
+
+
 @dataclass
-class Claim:
+class Claim(Generic[RowT]):
     """A row that a worker has claimed.
 
     Attributes:
-        id: Primary key of the row.
+        row: The row at the time of the claim.
         attempt: Attempt number, the fencing token; 1 for the first start.
-        row: The columns ``LeasedTable.claimed_columns`` at the time of the claim.
         state: Set by the work; it only moves forward.
         cancel_reason: Set before the task of the work is cancelled, so that the work knows why.
         lease_until: End of the lease as a value of ``time.monotonic()``; the heartbeat renews it.
             It counts from before the statement was sent, so it is never later than the server's.
     """
 
-    id: str
+    row: RowT
     attempt: int
-    row: Row
     state: ClaimState = ClaimState.CLAIMED
     cancel_reason: CancelReason | None = None
     lease_until: float = float("inf")
+
+    @property
+    def id(self) -> str:
+        """Primary key of the row."""
+        return self.row.id
 
     @property
     def fencing_token(self) -> FencingToken:
@@ -118,7 +137,7 @@ class QueueDepth:
     oldest_seconds: int | None
 
 
-class LeasedTable:
+class LeasedTable(Generic[RowT]):
     """Claims, renews and reclaims rows of one table of the platform schema.
 
     Args:
@@ -131,30 +150,31 @@ class LeasedTable:
     queue: Queue
     stores_log_lines = False
     """Whether workers store the log lines of each row in the platform schema."""
-    claimed_columns = "*"
-    """Columns of ``Claim.row``; must include ``id`` and ``attempt``."""
+    claimed_row: type[RowT]
+    """The dataclass of ``Claim.row``."""
 
     def __init__(self, database: Database, *, table: str, exhausted: str) -> None:
         self.database = database
         self.table = f"{database.ops}.`{table}`"
         self.exhausted = exhausted
         self.id_name = f"{table}_id"
+        self._columns = ", ".join(field.name for field in fields(self.claimed_row))
 
     def _due(self) -> tuple[str, tuple[Any, ...]]:
         """Return the condition, with its arguments, for the rows that this worker serves."""
         return "TRUE", ()
 
-    async def claim(self, worker: str) -> Claim | None:
-        """Claim the row that has been due the longest; return None if no row is due."""
+    async def claim(self, worker: str) -> Claim[RowT] | None:
+        """Claim[RowT] the row that has been due the longest; return None if no row is due."""
         return next(iter(await self.claim_batch(worker, 1)), None)
 
-    async def claim_batch(self, worker: str, limit: int) -> list[Claim]:
-        """Claim up to ``limit`` rows, those that have been due the longest first."""
+    async def claim_batch(self, worker: str, limit: int) -> list[Claim[RowT]]:
+        """Claim[RowT] up to ``limit`` rows, those that have been due the longest first."""
         condition, arguments = self._due()
         started = time.monotonic()
         async with self.database.transaction() as tx:
             rows = await tx.fetch_all(
-                f"SELECT {self.claimed_columns} FROM {self.table}"
+                f"SELECT attempt, {self._columns} FROM {self.table}"
                 f" WHERE {condition} AND state = 'queued' AND run_after <= UTC_TIMESTAMP(6)"
                 " ORDER BY run_after LIMIT %s FOR UPDATE SKIP LOCKED",
                 (*arguments, limit),
@@ -170,11 +190,15 @@ class LeasedTable:
             )
         lease_until = started + LEASE_SECONDS
         return [
-            Claim(id=row["id"], attempt=row["attempt"] + 1, row=row, lease_until=lease_until)
+            Claim(
+                attempt=row.pop("attempt") + 1,
+                row=self.claimed_row(**row),
+                lease_until=lease_until,
+            )
             for row in rows
         ]
 
-    async def renew(self, claims: Sequence[Claim]) -> list[Claim]:
+    async def renew(self, claims: Sequence[Claim[RowT]]) -> list[Claim[RowT]]:
         """Renew leases for their full length.
 
         Args:
@@ -193,7 +217,7 @@ class LeasedTable:
                 claim.lease_until = started + LEASE_SECONDS
         return [claim for claim in claims if claim.fencing_token not in held]
 
-    async def _renew(self, claims: Sequence[Claim]) -> set[FencingToken]:
+    async def _renew(self, claims: Sequence[Claim[RowT]]) -> set[FencingToken]:
         # Anything but the primary key would read, and wait for, rows of others: MariaDB scans the
         # table for `(id, attempt) IN (...)`, and 11.8 for many ids of a small table, too.
         claimed = " OR ".join(["(id = %s AND attempt = %s)"] * len(claims))
@@ -212,7 +236,7 @@ class LeasedTable:
             )
         return {(row["id"], row["attempt"]) for row in rows}
 
-    async def write(self, claim: Claim, assignments: str, arguments: tuple[Any, ...]) -> None:
+    async def write(self, claim: Claim[RowT], assignments: str, arguments: tuple[Any, ...]) -> None:
         """Change columns of a claimed row, if its attempt number is still the same.
 
         Args:
@@ -226,7 +250,9 @@ class LeasedTable:
         """
         await _with_retries(lambda: self._write(claim, assignments, arguments))
 
-    async def _write(self, claim: Claim, assignments: str, arguments: tuple[Any, ...]) -> None:
+    async def _write(
+        self, claim: Claim[RowT], assignments: str, arguments: tuple[Any, ...]
+    ) -> None:
         token = claim.fencing_token
         where = "WHERE id = %s AND attempt = %s AND state = 'running'"
         async with self.database.connection() as connection:
@@ -239,7 +265,9 @@ class LeasedTable:
             ):
                 raise LeaseLost(f"Attempt {claim.attempt} of {claim.id} no longer holds the lease.")
 
-    async def end(self, claim: Claim, state: str, assignments: str = "", *arguments: Any) -> None:
+    async def end(
+        self, claim: Claim[RowT], state: str, assignments: str = "", *arguments: Any
+    ) -> None:
         """Close a claimed row.
 
         Args:
@@ -259,7 +287,7 @@ class LeasedTable:
             (state, *arguments),
         )
 
-    async def release(self, claim: Claim, *, after_seconds: float = 0) -> None:
+    async def release(self, claim: Claim[RowT], *, after_seconds: float = 0) -> None:
         """Return a claimed row to the queue without using up an attempt.
 
         The attempt number is the fencing token and must not decrease, so ``max_attempts`` is

@@ -3,15 +3,16 @@
 import json
 import re
 import uuid
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import pymysql.err
 from structlog.contextvars import get_contextvars
 
-from sysndd_core.db.database import Database, Row, Transaction
+from sysndd_core.db.database import Database, Transaction
 from sysndd_core.errors import JobNotCancellable, JobNotFound, OperationInProgress
-from sysndd_core.jobs.leases import LEASE_SECONDS, Claim, LeasedTable
+from sysndd_core.jobs.leases import LEASE_SECONDS, Claim, ClaimedRow, LeasedTable
 from sysndd_core.jobs.models import Job, Queue
 from sysndd_core.jobs.outcomes import JobOutcomes
 from sysndd_core.jobs.wake_up import WakeUp
@@ -29,7 +30,25 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"
 
 
-class JobRows(LeasedTable):
+@dataclass(frozen=True, kw_only=True)
+class ClaimedJob(ClaimedRow):
+    """A job to run.
+
+    Attributes:
+        kind: Kind of the job; a newer API may have written one that this worker does not know.
+        payload: JSON document of its model.
+        requested_by: User ID, or None for the system.
+    """
+
+    kind: str
+    payload: str
+    requested_by: int | None
+
+
+JobClaim = Claim[ClaimedJob]
+
+
+class JobRows(LeasedTable[ClaimedJob]):
     """The table ``job``.
 
     Args:
@@ -38,6 +57,7 @@ class JobRows(LeasedTable):
         queue: Queue that a worker claims from; None for processes that only submit and read jobs.
     """
 
+    claimed_row = ClaimedJob
     # For the page of the job.
     stores_log_lines = True
 
@@ -107,18 +127,6 @@ class JobRows(LeasedTable):
         if active is not None:
             raise OperationInProgress(active["id"])
 
-    async def get(self, job_id: str) -> Row:
-        """Return one row.
-
-        Raises:
-            JobNotFound: There is no job with this ID.
-        """
-        _check_id(job_id)
-        row = await self.database.fetch_one(f"SELECT * FROM {self.table} WHERE id = %s", (job_id,))
-        if row is None:
-            raise JobNotFound()
-        return row
-
     async def request_cancel(self, tx: Transaction, job_id: str) -> None:
         """Cancel a queued job immediately, or request the cancellation of a running one.
 
@@ -145,14 +153,14 @@ class JobRows(LeasedTable):
         else:
             raise JobNotCancellable()
 
-    async def cancel_requested(self, claim: Claim) -> bool:
+    async def cancel_requested(self, claim: JobClaim) -> bool:
         """Return whether the cancellation of this running job was requested."""
         row = await self.database.fetch_one(
             f"SELECT cancel_requested FROM {self.table} WHERE id = %s", (claim.id,)
         )
         return bool(row and row["cancel_requested"])
 
-    async def progress(self, claim: Claim, *, step: str, percent: int, message: str) -> None:
+    async def progress(self, claim: JobClaim, *, step: str, percent: int, message: str) -> None:
         """Store the progress of a running job and renew its lease.
 
         Raises:
@@ -171,13 +179,13 @@ class JobRows(LeasedTable):
         await self.outcomes.write()
         return reclaimed
 
-    async def succeed(self, claim: Claim, result: dict[str, Any]) -> None:
+    async def succeed(self, claim: JobClaim, result: dict[str, Any]) -> None:
         """End a job with its result."""
         await self.end(
             claim, JobState.SUCCEEDED, "percent = 100, result = %s", json.dumps(result, default=str)
         )
 
-    async def fail(self, claim: Claim, code: str, error: str) -> None:
+    async def fail(self, claim: JobClaim, code: str, error: str) -> None:
         """End a failed job with an error code and a sentence for the operator."""
         await self.end(claim, JobState.FAILED, "error_code = %s, error = %s", code, error[:2000])
 

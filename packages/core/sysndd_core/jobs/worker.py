@@ -13,7 +13,7 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, cast
 
 import structlog
 from arq.worker import Worker as ArqWorker
@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 
 from sysndd_core.db.database import Database
 from sysndd_core.errors import SysnddError
-from sysndd_core.jobs.leases import LEASE_SECONDS, CancelReason, Claim, FencingToken
+from sysndd_core.jobs.leases import LEASE_SECONDS, CancelReason, Claim, FencingToken, RowT
 from sysndd_core.jobs.log import JobLog
 from sysndd_core.jobs.models import Queue
 from sysndd_core.jobs.wake_up import WAKE_FUNCTION, deserialize, open_redis, queue_name, serialize
@@ -40,7 +40,7 @@ LOG_WRITE_SECONDS = 1
 LOG_CLEANUP_SECONDS = 3600
 
 
-class ClaimedRows(Protocol):
+class ClaimedRows(Protocol[RowT]):
     """The methods of a leased table that a worker uses."""
 
     queue: Queue
@@ -49,25 +49,25 @@ class ClaimedRows(Protocol):
     stores_log_lines: bool
     """Whether the log lines of each row are stored in the platform schema."""
 
-    async def claim_batch(self, worker: str, limit: int) -> list[Claim]:
+    async def claim_batch(self, worker: str, limit: int) -> list[Claim[RowT]]:
         """Claim up to ``limit`` rows, those that have been due the longest first."""
 
-    async def renew(self, claims: Sequence[Claim]) -> list[Claim]:
+    async def renew(self, claims: Sequence[Claim[RowT]]) -> list[Claim[RowT]]:
         """Renew the leases; return the claims whose lease was lost."""
 
-    async def cancel_requested(self, claim: Claim) -> bool:
+    async def cancel_requested(self, claim: Claim[RowT]) -> bool:
         """Return whether the cancellation of the work was requested."""
 
     async def reclaim(self) -> int:
         """Reclaim rows whose lease expired; return their number."""
 
 
-Perform = Callable[[Claim], Awaitable[None]]
+Perform = Callable[[Claim[RowT]], Awaitable[None]]
 """Does the work of a claimed row and records its outcome. ``claim.cancel_reason`` explains a
 cancellation."""
 
 
-class Worker:
+class Worker(Generic[RowT]):
     """Serves one table until SIGTERM.
 
     Args:
@@ -84,10 +84,10 @@ class Worker:
         *,
         database: Database,
         redis: RedisSettings,
-        rows: ClaimedRows,
-        perform: Perform,
+        rows: ClaimedRows[RowT],
+        perform: Perform[RowT],
         concurrency: int = 1,
-        interruptible: Callable[[Claim], bool] = lambda claim: True,
+        interruptible: Callable[[Claim[RowT]], bool] = lambda claim: True,
     ) -> None:
         self.name = f"{rows.queue.value}@{socket.gethostname()}:{os.getpid()}"
         self._database = database
@@ -98,7 +98,7 @@ class Worker:
         self._interruptible = interruptible
         self._woken = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._claims: dict[asyncio.Task[None], Claim] = {}
+        self._claims: dict[asyncio.Task[None], Claim[RowT]] = {}
 
     async def run(self) -> None:
         """Work until SIGTERM or SIGINT, then complete or release the claimed rows."""
@@ -169,7 +169,7 @@ class Worker:
     def _has_capacity(self) -> bool:
         return len(self._claims) <= self._concurrency // 2
 
-    def _start(self, claim: Claim) -> asyncio.Task[None]:
+    def _start(self, claim: Claim[RowT]) -> asyncio.Task[None]:
         task = asyncio.create_task(self._work(claim))
         self._claims[task] = claim
         task.add_done_callback(self._finished)
@@ -190,24 +190,24 @@ class Worker:
                 task.cancel()
         await asyncio.gather(*self._claims, return_exceptions=True)
 
-    async def _claim(self, limit: int) -> list[Claim]:
+    async def _claim(self, limit: int) -> list[Claim[RowT]]:
         try:
             return await self._rows.claim_batch(self.name, limit)
         except SysnddError as error:
             log.warning("claim_failed", code=error.code, reason=error.detail)
             return []
 
-    async def _work(self, claim: Claim) -> None:
+    async def _work(self, claim: Claim[RowT]) -> None:
         # Bound to the context of this task, so it ends with the task.
         structlog.contextvars.bind_contextvars(**self._log_context(claim))
         await self._perform(claim)
 
-    def _log_context(self, claim: Claim) -> dict[str, str | int]:
+    def _log_context(self, claim: Claim[RowT]) -> dict[str, str | int]:
         """Return the values that identify the row in each log line."""
         context: dict[str, str | int] = {self._rows.id_name: claim.id, "attempt": claim.attempt}
-        if claim.row.get("request_id"):
+        if claim.row.request_id:
             # Links the lines of the request with those of its job.
-            context["request_id"] = claim.row["request_id"]
+            context["request_id"] = claim.row.request_id
         return context
 
     @contextlib.asynccontextmanager
@@ -232,7 +232,7 @@ class Worker:
                 if reason is not None and claim.cancel(reason):
                     task.cancel()
 
-    async def _renew(self, claims: list[Claim]) -> dict[FencingToken, CancelReason]:
+    async def _renew(self, claims: list[Claim[RowT]]) -> dict[FencingToken, CancelReason]:
         """Renew the leases; return the claims whose work must be cancelled, with the reasons."""
         reasons: dict[FencingToken, CancelReason] = {}
         try:
@@ -256,7 +256,7 @@ class Worker:
                 reasons.setdefault(claim.fencing_token, CancelReason.LEASE_LOST)
         return reasons
 
-    def _log_heartbeat_failure(self, claims: list[Claim], reason: str) -> None:
+    def _log_heartbeat_failure(self, claims: list[Claim[RowT]], reason: str) -> None:
         for claim in claims:
             with structlog.contextvars.bound_contextvars(**self._log_context(claim)):
                 log.warning("heartbeat_failed", reason=reason)

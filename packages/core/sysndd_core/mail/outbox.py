@@ -3,6 +3,7 @@
 import json
 import uuid
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from email.utils import make_msgid
 from enum import StrEnum
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from structlog.contextvars import get_contextvars
 
 from sysndd_core.db.database import Database, Transaction
-from sysndd_core.jobs.leases import LeasedTable, QueueDepth
+from sysndd_core.jobs.leases import Claim, ClaimedRow, LeasedTable, QueueDepth
 from sysndd_core.jobs.models import Queue
 from sysndd_core.jobs.wake_up import WakeUp
 
@@ -72,10 +73,37 @@ class OutboxDepth(QueueDepth):
     failed: int
 
 
-class MailRows(LeasedTable):
+@dataclass(frozen=True, kw_only=True)
+class ClaimedMail(ClaimedRow):
+    """An email to deliver.
+
+    Attributes:
+        purpose, recipient, template: As in ``NewMail``.
+        context: JSON document of the template's context.
+        message_id: Message-ID; the same when the email is resent.
+        on_unknown_outcome: As in ``NewMail``.
+        max_attempts: Attempts after which the email fails.
+        created_at: UTC, without time zone.
+    """
+
+    purpose: str
+    recipient: str
+    template: str
+    context: str
+    message_id: str
+    on_unknown_outcome: str
+    max_attempts: int
+    created_at: datetime
+
+
+MailClaim = Claim[ClaimedMail]
+
+
+class MailRows(LeasedTable[ClaimedMail]):
     """The outbox (table ``mail``) for code that writes emails; the mailer sends them."""
 
     queue = Queue.MAIL
+    claimed_row = ClaimedMail
 
     def __init__(self, database: Database, wake_up: WakeUp, *, domain: str) -> None:
         super().__init__(database, table="mail", exhausted=MailState.FAILED)

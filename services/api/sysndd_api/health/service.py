@@ -170,7 +170,7 @@ class Health:
     def _jobs_of_backup(self) -> JobRows:
         return JobRows(self._database, self._wake_up, Queue.BACKUP)
 
-    async def _check_queue(self, rows: LeasedTable) -> Check:
+    async def _check_queue(self, rows: LeasedTable[Any]) -> Check:
         depth = await rows.depth()
         oldest = depth.oldest_seconds
         if oldest is not None and oldest > _SLOW_QUEUE_SECONDS:

@@ -17,7 +17,7 @@ from sysndd_core.jobs.models import BackupKind, Consent, CreateBackup, RestoreBa
 from tests.support.backups import OUR_KEYS, UNUSUAL_OBJECTS
 from tests.support.http import Api, problem
 from tests.support.site import Site
-from tests.support.workers import BackupBench, backup_bench
+from tests.support.workers import BackupBench, backup_bench, job_row
 
 BACKUPS = "/api/admin/backups"
 
@@ -155,7 +155,7 @@ async def test_an_invalid_upload_fails_the_job_and_is_deleted(api: Api, bench: B
         answer = await send(api, filename, data)
         assert answer.status_code == 202, (what, answer.text)
         await bench.worker().run_until_idle()
-        row = await bench.rows.get(answer.json()["job_id"])
+        row = await job_row(bench.rows, answer.json()["job_id"])
         assert (row["state"], row["error_code"]) == ("failed", code), what
         assert list(bench.site.backup_dir.iterdir()) == [], what
 
@@ -215,7 +215,7 @@ async def test_unmanaged_files_are_listed_and_can_be_imported(api: Api, bench: B
         answer = await api.admin.post(f"{BACKUPS}/{name}/verify")
         assert answer.status_code == 202, answer.text
         await bench.worker().run_until_idle()
-        codes[name] = (await bench.rows.get(answer.json()["job_id"]))["error_code"]
+        codes[name] = (await job_row(bench.rows, answer.json()["job_id"]))["error_code"]
     assert codes == {"broken.sql": "backup_damaged", "from-the-old-machine.sql": None, ours: None}
     document = (await api.admin.get(BACKUPS)).json()
     assert [one["name"] for one in document["unmanaged_files"]] == ["broken.sql"]

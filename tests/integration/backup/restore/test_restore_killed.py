@@ -26,7 +26,7 @@ from sysndd_core.jobs.models import Consent, CreateBackup, Job, RestoreBackup, U
 from tests.support.random_faults import spread
 from tests.support.servers import DatabaseServer
 from tests.support.site import REPOSITORY, Site
-from tests.support.workers import PACKAGES, BackupBench, backup_bench, checksums
+from tests.support.workers import PACKAGES, BackupBench, backup_bench, checksums, job_row
 
 KILLS = int(os.environ.get("KILLS", "20"))
 SEED = int(os.environ.get("SEED", "7"))
@@ -178,7 +178,7 @@ class Chaos:
         if isinstance(job, CreateBackup):
             # The queue retries the job.
             await self.bench.worker().run_until_idle()
-        self.check(what, job, str((await self.bench.rows.get(job_id))["state"]))
+        self.check(what, job, str((await job_row(self.bench.rows, job_id))["state"]))
         self.check_list(what)
 
     async def start_again(self, server: DatabaseServer, work: "asyncio.Task[str]") -> None:

@@ -17,12 +17,13 @@ from sysndd_core.jobs import wake_up as queue
 from sysndd_core.jobs import worker as worker_module
 from sysndd_core.jobs.leases import CancelReason, Claim, ClaimState
 from sysndd_core.jobs.models import CreateBackup, Job, Queue
-from sysndd_core.jobs.rows import JobRows
+from sysndd_core.jobs.rows import ClaimedJob, JobClaim, JobRows
 from sysndd_core.jobs.wake_up import WakeUp
 from sysndd_core.jobs.worker import Worker
 from tests.support.burst import BurstWorker
 from tests.support.servers import TestRedis
 from tests.support.site import Site
+from tests.support.workers import job_row
 
 
 @pytest.fixture
@@ -38,7 +39,9 @@ async def submit(rows: JobRows, job: Job | None = None) -> str:
 
 
 @contextlib.asynccontextmanager
-async def working(site: Site, rows: JobRows, handler: JobHandler) -> AsyncIterator[Worker]:
+async def working(
+    site: Site, rows: JobRows, handler: JobHandler
+) -> AsyncIterator[Worker[ClaimedJob]]:
     """Run a worker while the block runs, then stop it as SIGTERM does."""
     worker = Worker(
         database=rows.database,
@@ -58,8 +61,8 @@ async def working(site: Site, rows: JobRows, handler: JobHandler) -> AsyncIterat
 async def state_within(rows: JobRows, job_id: str, state: str, seconds: float) -> float:
     """Wait until a job has a state; return the seconds it took."""
     started = time.monotonic()
-    while (await rows.get(job_id))["state"] != state:
-        assert time.monotonic() - started < seconds, await rows.get(job_id)
+    while (await job_row(rows, job_id))["state"] != state:
+        assert time.monotonic() - started < seconds, await job_row(rows, job_id)
         await asyncio.sleep(0.02)
     return time.monotonic() - started
 
@@ -109,7 +112,7 @@ async def test_expired_lease_is_reclaimed_and_the_old_worker_cannot_write(rows: 
         with pytest.raises(LeaseLost):
             await write
     await rows.succeed(second, {"by": "second"})
-    assert '"second"' in (await rows.get(job_id))["result"]
+    assert '"second"' in (await job_row(rows, job_id))["result"]
 
 
 async def test_job_fails_when_its_last_attempt_is_lost(rows: JobRows) -> None:
@@ -118,7 +121,7 @@ async def test_job_fails_when_its_last_attempt_is_lost(rows: JobRows) -> None:
         assert await rows.claim("w") is not None
         await expire(rows)
         await rows.reclaim()
-    row = await rows.get(job_id)
+    row = await job_row(rows, job_id)
     assert (row["state"], row["error_code"]) == ("failed", "worker_lost")
     assert row["finished_at"] is not None
     await submit(rows)  # the active key is available again
@@ -177,7 +180,7 @@ async def test_released_job_keeps_its_attempts(rows: JobRows) -> None:
         assert claim is not None
         assert claim.attempt == attempt
         await rows.release(claim)
-    assert (await rows.get(job_id))["state"] == "queued"
+    assert (await job_row(rows, job_id))["state"] == "queued"
 
 
 async def test_wake_up_starts_a_job_without_the_sweep(
@@ -260,7 +263,7 @@ async def test_lost_lease_cancels_only_its_own_work_and_only_once(
     reasons: dict[str, CancelReason | None] = {}
     done = asyncio.Event()
 
-    async def perform(claim: Claim) -> None:
+    async def perform(claim: JobClaim) -> None:
         if claim.id == lost:
             await rows.database.execute(
                 f"UPDATE {rows.table} SET attempt = attempt + 1 WHERE id = %s", (lost,)
@@ -297,7 +300,7 @@ class CountedWork:
     proceed: asyncio.Event = field(default_factory=asyncio.Event)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def perform(self, claim: Claim) -> None:
+    async def perform(self, claim: JobClaim) -> None:
         self.started.append(claim.id)
         self.running += 1
         self.maximum = max(self.maximum, self.running)
@@ -341,8 +344,9 @@ async def test_claimed_rows_are_limited_and_refilled_without_the_sweep(
 
 
 async def test_cancellation_depends_on_the_state_of_the_claim() -> None:
-    def claim_in(state: ClaimState) -> Claim:
-        return Claim(id="1", attempt=1, row={}, state=state)
+    def claim_in(state: ClaimState) -> JobClaim:
+        row = ClaimedJob(id="1", request_id=None, kind="", payload="{}", requested_by=None)
+        return Claim(row, attempt=1, state=state)
 
     cancelled = {
         (state, reason): claim_in(state).cancel(reason)
@@ -389,7 +393,7 @@ async def test_unexpected_error_is_recorded_and_the_worker_continues(
         failed = await submit(rows)
         await state_within(rows, failed, "failed", 30)
         await state_within(rows, await submit(rows), "succeeded", 30)
-    row = await rows.get(failed)
+    row = await job_row(rows, failed)
     assert row["error_code"] == "internal_error"
     assert "secret" not in row["error"]
 
@@ -411,7 +415,7 @@ async def test_running_job_can_be_cancelled_but_not_an_ended_one(site: Site, row
 async def test_queued_job_is_cancelled_immediately(rows: JobRows) -> None:
     job_id = await submit(rows)
     await cancel(rows, job_id)
-    assert (await rows.get(job_id))["state"] == "cancelled"
+    assert (await job_row(rows, job_id))["state"] == "cancelled"
     assert await rows.claim("w") is None
 
 
@@ -428,7 +432,7 @@ async def test_stopping_worker_releases_its_job(site: Site, rows: JobRows) -> No
     async with working(site, rows, slow):
         job_id = await submit(rows)
         await state_within(rows, job_id, "running", 30)
-    row = await rows.get(job_id)
+    row = await job_row(rows, job_id)
     assert (row["state"], row["worker"]) == ("queued", None)
     assert await rows.database.fetch_all(f"SELECT * FROM {rows.database.ops}.worker") == []
 
@@ -438,4 +442,4 @@ async def test_job_of_a_newer_version_fails_with_its_kind(site: Site, rows: JobR
     await rows.database.execute(f"UPDATE {rows.table} SET kind = 'from_the_future'")
     async with working(site, rows, quick):
         await state_within(rows, job_id, "failed", 30)
-    assert "from_the_future" in (await rows.get(job_id))["error"]
+    assert "from_the_future" in (await job_row(rows, job_id))["error"]
