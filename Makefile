@@ -20,8 +20,8 @@ PREFLIGHT_OF = $(if $(RUNNING),--system $(RUNNING))
 
 TESTS ?= tests/unit tests/integration tests/contract tests/e2e
 # Most tests wait for a server most of the time; each worker starts servers of its own.
-TEST_WORKERS ?= 3
-PYTEST := $(PYTHON_IN_VENV) -m pytest -n $(TEST_WORKERS) --dist loadfile
+TEST_WORKERS ?= 5
+PYTEST := $(PYTHON_IN_VENV) -m pytest -n $(TEST_WORKERS) --dist worksteal
 # The folders that hold our code, each checked by ruff and mypy.
 SOURCES := packages services deploy db docs tests $(wildcard bench)
 MYPY_PACKAGES := packages/core/sysndd_core services/migrator/sysndd_migrator \
@@ -110,7 +110,7 @@ lane: ## Run one of the long lanes (LANE=servers, ARGS='-k name'); without LANE,
 	@$(PYTHON_IN_VENV) -m tests.lanes $(LANE) $(ARGS)
 
 .PHONY: ci
-ci: ## Run what CI runs: check, then test and several lanes side by side
+ci: ## Run what CI runs: check, test, and several lanes
 	@$(MAKE) check
 	@$(BOOTSTRAP) test
 	@$(PYTHON_IN_VENV) -m tests.lanes ci

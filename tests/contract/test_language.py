@@ -16,7 +16,13 @@ _SUFFIXES = {
     ".conf", ".in", ".example", "",
 }  # fmt: skip
 # Text of others: vendored files, other tools' formats, SQL that the splitter must read unchanged.
-_WRITTEN_BY_OTHERS = ("vendored/", "tests/unit/migrator/corpus/", "deploy/release/sbom/", ".NOTICE")
+_WRITTEN_BY_OTHERS = (
+    "vendored/",
+    "tests/unit/migrator/corpus/",
+    "tests/data/releases/",
+    "deploy/release/sbom/",
+    ".NOTICE",
+)
 _ROW = re.compile(r"^\| (`.+`) \| .* \|$")
 
 

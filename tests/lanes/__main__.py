@@ -2,7 +2,7 @@
 
     python -m tests.lanes                      list the lanes
     python -m tests.lanes NAME [ARGUMENT …]    run one; arguments go to its command
-    python -m tests.lanes ci                   run the rows of CI in parallel
+    python -m tests.lanes ci                   run the phases of CI
 
 The last line of a lane reports its result and duration.
 """
@@ -39,15 +39,15 @@ def main(arguments: list[str]) -> int:
         return 0
     name, *more = arguments
     if name == "ci":
-        return _run_rows()
+        return _run_phases()
     if name not in _BY_NAME:
         print(f"Unknown lane: {name}. Run `make lane` to list the lanes.", file=sys.stderr)
         return 2
     return 0 if _run(_BY_NAME[name], more, None) else 1
 
 
-def _run_rows() -> int:
-    """Run the rows in parallel; print the complete output of each lane when it ends."""
+def _run_phases() -> int:
+    """Run the phases of CI; print the complete output of each lane when it ends."""
     failed: list[str] = []
     printing = threading.Lock()
     _mailpit()  # built once, before two lanes need it
@@ -63,11 +63,12 @@ def _run_rows() -> int:
                 if not passed:
                     failed.append(name)
 
-    rows = [threading.Thread(target=run_row, args=(names,)) for names in CI]
-    for row in rows:
-        row.start()
-    for row in rows:
-        row.join()
+    for phase in CI:
+        rows = [threading.Thread(target=run_row, args=(names,)) for names in phase]
+        for row in rows:
+            row.start()
+        for row in rows:
+            row.join()
     print(f"ci: {'FAILED: ' + ', '.join(failed) if failed else 'all lanes passed'}", flush=True)
     return 1 if failed else 0
 

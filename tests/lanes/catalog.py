@@ -14,14 +14,14 @@ SERVER_TESTS = (
     "tests/servers",
     *(
         f"{_INTEGRATION}/{name}"
-        for name in ("schema", "migrator", "core", "api", "backup", "mailer")
+        for name in ("schema", "migrator", "core", "api", "backup", "mailer", "upgrades")
     ),
 )
 """Tests that depend on the database server."""
 
 CI_SERVER_TESTS = (
     "tests/servers",
-    *(f"{_INTEGRATION}/{name}" for name in ("schema", "migrator", "core")),
+    *(f"{_INTEGRATION}/{name}" for name in ("schema", "migrator", "core", "upgrades")),
     *(
         f"{_INTEGRATION}/backup/{name}.py"
         for name in (
@@ -157,9 +157,12 @@ LANES: tuple[Lane, ...] = (
     ),
 )
 
-CI: tuple[tuple[str, ...], ...] = (("test", "servers-ci", "mailpit", "walk", "containers"),)
-"""The lanes of CI: the lanes of a row run one after the other, the rows in parallel.
+CI: tuple[tuple[tuple[str, ...], ...], ...] = (
+    (("test",),),
+    (("containers",), ("mailpit", "walk", "servers-ci")),
+)
+"""The phases of CI, one after the other. The rows of a phase run in parallel, the lanes of a row
+one after the other. ``test`` is ``make test``.
 
-One row: with `containers` and the servers beside `test`, two cores are so busy that tests time out.
-``test`` is ``make test``.
+``test`` alone keeps two cores busy; beside it, tests time out. ``containers`` mostly waits.
 """

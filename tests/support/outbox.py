@@ -8,7 +8,7 @@ from typing import Any
 
 from sysndd_core.db.database import Database
 from sysndd_core.jobs.wake_up import WakeUp
-from sysndd_core.mail.outbox import NewMail
+from sysndd_core.mail.outbox import ClaimedMail, NewMail
 from sysndd_core.mail.transport import TransportRows
 from sysndd_core.settings.smtp import SmtpSettings
 from sysndd_mailer.circuit_breaker import CircuitBreaker, prober
@@ -27,11 +27,11 @@ class Outbox:
     """The outbox, and a mailer that sends due emails when a test calls it."""
 
     rows: OutboxRows
-    worker: BurstWorker
+    worker: BurstWorker[ClaimedMail]
     circuit_breaker: CircuitBreaker
     pool: ConnectionPool
     composer: Composer
-    concurrent_worker: Callable[[int], BurstWorker]
+    concurrent_worker: Callable[[int], BurstWorker[ClaimedMail]]
     """Creates a mailer that claims up to this number of emails."""
 
     async def put(self, mail: NewMail) -> str:
@@ -67,7 +67,7 @@ async def open_outbox(site: Site, database: Database, smtp: SmtpSettings) -> Asy
     composer = Composer(mail_from=settings.smtp.mail_from, public_url=settings.site.public_url)
     delivery = Delivery(rows, composer, Links(database, settings.token.key), pool, circuit_breaker)
 
-    def make_worker(concurrency: int) -> BurstWorker:
+    def make_worker(concurrency: int) -> BurstWorker[ClaimedMail]:
         return BurstWorker(
             database=database,
             redis=site.redis,

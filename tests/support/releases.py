@@ -157,7 +157,9 @@ async def _enqueue(bench: BackupBench) -> None:
 
 def _dump(server: DatabaseServer, client: str, target: Path) -> None:
     """Dump both schemas and those with the tables that the restore replaced."""
-    options = ("--single-transaction", "--routines", "--triggers", "--events", "--skip-dump-date")
+    options = ["--single-transaction", "--routines", "--triggers", "--events", "--skip-dump-date"]
+    if not server.is_mariadb:
+        options.append("--set-gtid-purged=OFF")
     with target.open("wb") as file:
         subprocess.run(
             [client, *_connection(server), *options, "--databases", *_schemas(server)],

@@ -17,7 +17,7 @@ from sysndd_backup.server.server import identify
 from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.db.database import Database
 from sysndd_core.jobs.models import Job, Queue
-from sysndd_core.jobs.rows import JobRows
+from sysndd_core.jobs.rows import ClaimedJob, JobRows
 from sysndd_core.jobs.wake_up import WakeUp
 from sysndd_core.settings.backup import BackupCompression, VerifyPolicy
 from tests.support.burst import BurstWorker
@@ -61,7 +61,7 @@ class BackupBench:
         await self.worker(tools).run_until_idle()
         return await job_row(self.rows, job_id)
 
-    def worker(self, tools: BackupTools | None = None) -> BurstWorker:
+    def worker(self, tools: BackupTools | None = None) -> BurstWorker[ClaimedJob]:
         """Return a worker with the real handlers."""
         return BurstWorker(
             database=self.database,

@@ -1,7 +1,8 @@
 """The digest of a dump: a hash for each part, without legitimate differences between dumps.
 
-Not hashed are comments (date, host, schema), the schema's name, definers, and whether an event is
-enabled, because events must not run in a scratch schema.
+Not hashed are comments (date, host, schema), the schema's name, definers, what a client adds for
+the session that loads the dump, which differs between versions (MariaDB 11.8 adds COMMIT and
+NOTE_VERBOSITY), and whether an event is enabled, because events must not run in a scratch schema.
 """
 
 import hashlib
@@ -28,6 +29,11 @@ _OBJECTS = re.compile(rb"-- Dumping (\w+) for database ")
 # default of its table is dumped with its collation only, but has both after a load.
 _COLUMN = b"  `"
 _REPEATED_CHARSET = re.compile(rb" CHARACTER SET (\w+)(?= COLLATE \1_)")
+_SESSION = re.compile(
+    rb"(?:/\*M?!\d+ )?(?:SET (?:@OLD_\w+ ?=|\w+ ?= ?@OLD_|AUTOCOMMIT ?=)|COMMIT;"
+    rb"|(?:UN)?LOCK TABLES\b|ALTER TABLE `(?:[^`]|``)+` (?:DIS|EN)ABLE KEYS)",
+    re.IGNORECASE,
+)
 _CHUNK = 1 << 20
 
 
@@ -52,7 +58,7 @@ class DumpDigest:
 
     def __init__(self, write: Callable[[bytes], object] | None = None) -> None:
         self._parts: dict[str, hashlib._Hash] = {}
-        self._part = "the settings at the beginning"
+        self._part = "settings at the beginning"
         self._write = write
         self._header = b""
 
@@ -69,7 +75,7 @@ class DumpDigest:
             line = normalize_line(line)
         if self._write is not None:
             self._write(line + b"\n")
-        if line and not (begins and line.startswith(b"--")):
+        if line and not (begins and (line.startswith(b"--") or _SESSION.match(line))):
             self._add(
                 _REPEATED_CHARSET.sub(b"", line) + b"\n" if line[:3] == _COLUMN else line + b"\n"
             )

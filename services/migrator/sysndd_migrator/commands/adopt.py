@@ -18,7 +18,7 @@ from sysndd_migrator.commands.up import Migrator
 from sysndd_migrator.errors import ForeignLedger, NotClean
 from sysndd_migrator.files.script import Script
 from sysndd_migrator.ledger.ledger import Ledger
-from sysndd_migrator.server.session import Session, Write, not_permitted, server_error
+from sysndd_migrator.server.session import Session, Write, is_missing, not_permitted, server_error
 
 log = get_logger(__name__)
 
@@ -95,7 +95,7 @@ async def _columns(session: Session, ledger: Ledger) -> dict[str, Row]:
     try:
         shown = await session.fetch_all(f"SHOW COLUMNS FROM {ledger.table}")
     except pymysql.err.Error as error:
-        if server_error(error)[0] in {1049, 1146}:
+        if is_missing(error):
             raise NotClean(
                 f"There is no table {ledger.table} to take over. For a database without a ledger "
                 "use `sysndd-migrator baseline FILE`, for an empty one `up`."

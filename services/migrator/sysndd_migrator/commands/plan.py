@@ -23,13 +23,12 @@ from sysndd_migrator.files.sources import Source
 from sysndd_migrator.files.units import Kind
 from sysndd_migrator.ledger.status import PROBLEMS, WAITING, FileState
 from sysndd_migrator.server.interruption import Interruption
-from sysndd_migrator.server.session import Session, server_error
+from sysndd_migrator.server.session import Session, is_missing, server_error
 from sysndd_migrator.server.snapshot import read_snapshot
 
 log = get_logger(__name__)
 
 _STORED = "migration_plan"
-_NO_TABLE_YET = frozenset({1049, 1146})  # the platform schema itself is pending
 
 
 @dataclass(frozen=True)
@@ -218,6 +217,6 @@ async def _store(migrator: Migrator, plan: Plan) -> None:
         await session.execute("COMMIT")
     except pymysql.err.Error as error:
         number, reason = server_error(error)
-        if number not in _NO_TABLE_YET:
+        if not is_missing(error):  # the platform schema itself is pending
             log.warning("plan_cache_write_failed", errno=number, reason=reason)
         await session.execute("ROLLBACK")

@@ -7,9 +7,11 @@ and then a new run starts at the first statement.
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from typing import Any
 
 import pymysql.err
 
+from sysndd_core.db.database import Row
 from sysndd_core.sql.identifiers import qualified_name
 from sysndd_migrator.files.script import Script
 from sysndd_migrator.files.units import Unit
@@ -19,7 +21,7 @@ from sysndd_migrator.server.session import (
     Session,
     Write,
     create_table,
-    server_error,
+    is_missing,
 )
 
 TABLE = "migration_journal"
@@ -76,31 +78,21 @@ class Journal:
 
     async def without_effect(self) -> frozenset[str]:
         """Return the IDs of finished runs that changed nothing."""
-        try:
-            rows = await self._session.fetch_all(
-                f"SELECT run_id FROM {self.table} GROUP BY run_id "
-                "HAVING SUM(finished_at IS NULL) = 0 AND SUM(objects IS NULL) = 0 "
-                "AND SUM(rows_changed > 0 OR objects <> '') = 0"
-            )
-        except pymysql.err.Error as error:
-            if server_error(error)[0] in {1049, 1146}:
-                return frozenset()
-            raise
+        rows = await self._fetch(
+            f"SELECT run_id FROM {self.table} GROUP BY run_id "
+            "HAVING SUM(finished_at IS NULL) = 0 AND SUM(objects IS NULL) = 0 "
+            "AND SUM(rows_changed > 0 OR objects <> '') = 0"
+        )
         return frozenset(str(row["run_id"]) for row in rows)
 
     async def read(self, run_id: str) -> dict[int, JournalRow]:
         """Return a run's rows by the position of their first statement."""
-        try:
-            rows = await self._session.fetch_all(
-                "SELECT position, kind, fingerprint, finished_at IS NOT NULL AS finished, error, "
-                "COALESCE(rows_changed > 0 OR objects <> '', 0) AS changed "
-                f"FROM {self.table} WHERE run_id = %s",
-                (run_id,),
-            )
-        except pymysql.err.Error as error:
-            if server_error(error)[0] in {1049, 1146}:
-                return {}
-            raise
+        rows = await self._fetch(
+            "SELECT position, kind, fingerprint, finished_at IS NOT NULL AS finished, error, "
+            "COALESCE(rows_changed > 0 OR objects <> '', 0) AS changed "
+            f"FROM {self.table} WHERE run_id = %s",
+            (run_id,),
+        )
         return {
             int(row["position"]): JournalRow(
                 position=int(row["position"]),
@@ -172,20 +164,24 @@ class Journal:
         """Return the rejected statement of each run that has one, by the ID of the run."""
         if not run_ids:
             return {}
-        try:
-            rows = await self._session.fetch_all(
-                f"SELECT run_id, {', '.join(_FAILED)} FROM {self.table} WHERE failed_statement "
-                f"IS NOT NULL AND run_id IN ({', '.join(['%s'] * len(run_ids))})",
-                tuple(run_ids),
-            )
-        except pymysql.err.Error as error:
-            if server_error(error)[0] in {1049, 1146}:
-                return {}
-            raise
+        rows = await self._fetch(
+            f"SELECT run_id, {', '.join(_FAILED)} FROM {self.table} WHERE failed_statement "
+            f"IS NOT NULL AND run_id IN ({', '.join(['%s'] * len(run_ids))})",
+            tuple(run_ids),
+        )
         return {
             str(row["run_id"]): FailedStatement(*(row[column] for column in _FAILED))
             for row in rows
         }
+
+    async def _fetch(self, sql: str, arguments: tuple[Any, ...] = ()) -> list[Row]:
+        """Return rows of the journal; none before the first run has created it."""
+        try:
+            return await self._session.fetch_all(sql, arguments)
+        except pymysql.err.Error as error:
+            if is_missing(error):
+                return []
+            raise
 
 
 def _effect(outcome: Outcome) -> tuple[int, int, str]:

@@ -14,7 +14,7 @@ import pymysql.err
 from sysndd_core.db.schema_version import LEDGER
 from sysndd_core.sql.identifiers import qualified_name
 from sysndd_migrator.errors import ForeignLedger
-from sysndd_migrator.server.session import Session, Write, create_table, not_permitted, server_error
+from sysndd_migrator.server.session import Session, Write, create_table, is_missing, not_permitted
 
 _COLUMNS = (
     "filename",
@@ -98,8 +98,7 @@ class Ledger:
         try:
             rows = await self._session.fetch_all(f"SELECT * FROM {self.table}")
         except pymysql.err.Error as error:
-            number, _ = server_error(error)
-            if number in {1049, 1146}:
+            if is_missing(error):
                 return {}
             raise not_permitted(error, f"read {self.table}") or error from error
         if not rows:

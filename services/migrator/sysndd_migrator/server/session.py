@@ -30,6 +30,9 @@ LOCK_WAIT_SECONDS = 5
 LOCK_TIMEOUTS = frozenset({1205, 1213})
 """Errors of a statement that got no lock and was rolled back."""
 
+_NO_SUCH_TABLE = frozenset({1049, 1146})
+"""Unknown database, unknown table."""
+
 _OPTION_MULTI_STATEMENTS_OFF = b"\x01\x00"
 
 # Session variables that a migration may change; each file starts with the same values.
@@ -291,7 +294,7 @@ async def has_table(session: Session, quoted: str) -> bool:
     try:
         await session.fetch_all(f"SELECT 1 FROM {quoted} LIMIT 0")
     except pymysql.err.Error as error:
-        if server_error(error)[0] in {1049, 1146}:
+        if is_missing(error):
             return False
         raise
     return True
@@ -314,6 +317,11 @@ async def create_table(session: Session, quoted: str, statement: str) -> None:
         await session.execute(statement)
     except pymysql.err.Error as error:
         raise not_permitted(error, f"create the table {quoted}") or error from error
+
+
+def is_missing(error: BaseException) -> bool:
+    """Return whether a statement failed because its table, or the table's schema, is missing."""
+    return server_error(error)[0] in _NO_SUCH_TABLE
 
 
 def server_error(error: BaseException | None) -> tuple[int, str]:
