@@ -26,6 +26,7 @@ log = get_logger(__name__)
 _NAME_PREFIX_LENGTH = 36
 _TOKEN_BYTES = 6
 _HOLD_SECONDS = 7 * 24 * 3600
+_END_SECONDS = 10
 
 
 class Purpose(StrEnum):
@@ -78,12 +79,14 @@ async def scratch_schemas(settings: DatabaseSettings, purpose: Purpose) -> Async
                 await _create(holder, schema)
             yield Scratch(changed, holder)
         finally:
-            await _drop_pair(settings, holder, names)
+            await _drop_pair(settings, holder, token, names)
     finally:
         holder.close()
 
 
-async def _drop_pair(settings: DatabaseSettings, holder: Session, names: tuple[str, str]) -> None:
+async def _drop_pair(
+    settings: DatabaseSettings, holder: Session, token: str, names: tuple[str, str]
+) -> None:
     """Drop both schemas, over a new connection if a cancelled wait closed the holder's."""
     session = holder
     if holder.connection.closed:
@@ -92,6 +95,9 @@ async def _drop_pair(settings: DatabaseSettings, holder: Session, names: tuple[s
         except ServerUnavailable as error:
             log.warning("scratch_schema_drop_failed", schema=names[0], reason=error.detail)
             return
+        # The server may still run the holder's last statement, which may create one of them. It
+        # releases the lock when the holder's connection has ended.
+        await _try_hold(session, token, seconds=_END_SECONDS)
     for schema in names:
         await _drop(session, schema)
     session.close()
@@ -129,9 +135,10 @@ def _lock(token: str) -> str:
     return f"sysndd-scratch:{token.lower()}"
 
 
-async def _try_hold(holder: Session, token: str) -> bool:
+async def _try_hold(holder: Session, token: str, *, seconds: int = 0) -> bool:
+    """Take the named lock of a run, and wait for it at most for these seconds."""
     try:
-        rows = await holder.fetch_all("SELECT GET_LOCK(%s, 0) AS got", (_lock(token),))
+        rows = await holder.fetch_all("SELECT GET_LOCK(%s, %s) AS got", (_lock(token), seconds))
     except pymysql.err.Error as error:
         number, reason = server_error(error)
         raise LockRefused(
