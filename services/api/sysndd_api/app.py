@@ -18,6 +18,7 @@ from sysndd_api.routes import ENDPOINTS
 from sysndd_api.settings import ApiSettings
 from sysndd_api.web.errors import EXCEPTION_HANDLERS
 from sysndd_api.web.middleware import BodyLimit, RequestLog, RequestObserver
+from sysndd_core.background import end_tasks
 
 
 class State(TypedDict):
@@ -59,9 +60,7 @@ def create_app(settings: ApiSettings, *, metrics_directory: Path | None = None) 
                     "observers": (context[RequestStats].observe, context[Metrics].observe),
                 }
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await end_tasks(*tasks)
 
     app = Starlette(
         routes=[*(one.route() for one in ENDPOINTS), *(one.route() for one in PAGES)],

@@ -19,6 +19,7 @@ from sysndd_backup.schedule import Schedule
 from sysndd_backup.server.clients import find_clients
 from sysndd_backup.server.server import identify
 from sysndd_backup.settings import BackupWorkerSettings
+from sysndd_core.background import end_tasks
 from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.backups.s3 import S3Copies
 from sysndd_core.db.database import Database
@@ -114,9 +115,7 @@ async def _run(worker: Worker[ClaimedJob], background: list[Coroutine[Any, Any, 
     try:
         await worker.run()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(*tasks)
 
 
 def _load_account(settings: BackupSettings) -> LoadAccount | None:

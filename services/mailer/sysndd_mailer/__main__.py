@@ -6,6 +6,7 @@ import socket
 import sys
 from urllib.parse import urlsplit
 
+from sysndd_core.background import end_tasks
 from sysndd_core.db.database import Database
 from sysndd_core.errors import SysnddError
 from sysndd_core.jobs.liveness import check_liveness
@@ -76,9 +77,7 @@ async def _serve(settings: MailerSettings) -> None:
             try:
                 await worker.run()
             finally:
-                for task in background:
-                    task.cancel()
-                await asyncio.gather(*background, return_exceptions=True)
+                await end_tasks(*background)
     finally:
         await pool.close()
         await wake_up.close()

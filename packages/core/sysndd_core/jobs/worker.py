@@ -20,6 +20,7 @@ from arq.worker import Worker as ArqWorker
 from arq.worker import func
 from redis.exceptions import RedisError
 
+from sysndd_core.background import end_tasks
 from sysndd_core.db.database import Database
 from sysndd_core.errors import SysnddError
 from sysndd_core.jobs.leases import LEASE_SECONDS, CancelReason, Claim, FencingToken, RowT
@@ -115,9 +116,7 @@ class Worker(Generic[RowT]):
                 await self._serve()
                 await self._finish_claims()
         finally:
-            for task in background:
-                task.cancel()
-            await asyncio.gather(*background, return_exceptions=True)
+            await end_tasks(*background)
             await self._deregister()
         log.info("worker_stopped", worker=self.name)
 
@@ -143,8 +142,7 @@ class Worker(Generic[RowT]):
             yield
         finally:
             root.removeHandler(lines)
-            writing.cancel()
-            await asyncio.gather(writing, return_exceptions=True)
+            await end_tasks(writing)
             await lines.write()
 
     async def _serve(self) -> None:
@@ -216,8 +214,7 @@ class Worker(Generic[RowT]):
         try:
             yield
         finally:
-            heartbeat.cancel()
-            await asyncio.gather(heartbeat, return_exceptions=True)
+            await end_tasks(heartbeat)
 
     async def _heartbeat(self) -> None:
         """Renew all leases with one statement; cancel work that lost its lease or must stop."""

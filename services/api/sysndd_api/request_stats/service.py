@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from sysndd_api.request_stats.models import Counts, Period, WorkerPool
 from sysndd_api.request_stats.store import RequestStatsStore
 from sysndd_api.web.middleware import ObservedRequest
+from sysndd_core.background import end_tasks
 from sysndd_core.db.database import Database
 from sysndd_core.errors import SysnddError
 from sysndd_core.logging import get_logger
@@ -55,8 +56,7 @@ class RequestStats:
         try:
             yield
         finally:
-            writing.cancel()
-            await asyncio.gather(writing, return_exceptions=True)
+            await end_tasks(writing)
             await self._write()
 
     async def recent_periods(self, *, hours: int = 6, minutes: int = 10) -> list[Period]:
