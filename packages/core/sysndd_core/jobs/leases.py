@@ -165,11 +165,11 @@ class LeasedTable(Generic[RowT]):
         return "TRUE", ()
 
     async def claim(self, worker: str) -> Claim[RowT] | None:
-        """Claim[RowT] the row that has been due the longest; return None if no row is due."""
+        """Claim the row that has been due the longest; return None if no row is due."""
         return next(iter(await self.claim_batch(worker, 1)), None)
 
     async def claim_batch(self, worker: str, limit: int) -> list[Claim[RowT]]:
-        """Claim[RowT] up to ``limit`` rows, those that have been due the longest first."""
+        """Claim up to ``limit`` rows, those that have been due the longest first."""
         condition, arguments = self._due()
         started = time.monotonic()
         async with self.database.transaction() as tx:
