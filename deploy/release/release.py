@@ -25,8 +25,7 @@ CHANGELOG = Path("CHANGELOG.md")
 SBOMS = Path("deploy/release/sbom")
 SERVICES = ("api", "backup-worker", "mailer", "migrator")
 _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
-_IN_CODE = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
-_IN_COMPOSE = re.compile(r'^( +VERSION: )"[^"]+"$', re.MULTILINE)
+_ASSIGNED = re.compile(r'^(__version__ = | +VERSION: )"[^"]+"$', re.MULTILINE)
 _UNRELEASED = "## [Unreleased]"
 _SECTION = re.compile(r"^## \[([^\]]+)\]", re.MULTILINE)
 
@@ -93,16 +92,9 @@ def dated_changelog(text: str, version: str, day: date) -> str:
 
 
 def with_version(text: str, version: str) -> str:
-    """Return the source of ``VERSION_FILE`` with another version."""
-    changed, count = _IN_CODE.subn(f'__version__ = "{version}"', text)
-    assert count == 1, f"{VERSION_FILE} has no single __version__"
-    return changed
-
-
-def with_image_version(text: str, version: str) -> str:
-    """Return the Compose file with another version as the label of the images."""
-    changed, count = _IN_COMPOSE.subn(rf'\g<1>"{version}"', text)
-    assert count == 1, f"{COMPOSE_FILE} has no single VERSION"
+    """Return the content of ``VERSION_FILE`` or ``COMPOSE_FILE`` with another version."""
+    changed, count = _ASSIGNED.subn(rf'\g<1>"{version}"', text)
+    assert count == 1, f"not one version, but {count}"
     return changed
 
 
@@ -117,13 +109,9 @@ def without_addresses(sbom: str) -> str:
 
 
 def _change(repository: Path, version: str, sbom_tool: str) -> None:
-    changelog, code = repository / CHANGELOG, repository / VERSION_FILE
-    code.write_text(with_version(code.read_text(encoding="utf-8"), version), encoding="utf-8")
-    compose = repository / COMPOSE_FILE
-    compose.write_text(
-        with_image_version(compose.read_text(encoding="utf-8"), version), encoding="utf-8"
-    )
-    today = datetime.now(UTC).date()
+    for file in (repository / VERSION_FILE, repository / COMPOSE_FILE):
+        file.write_text(with_version(file.read_text(encoding="utf-8"), version), encoding="utf-8")
+    changelog, today = repository / CHANGELOG, datetime.now(UTC).date()
     dated = dated_changelog(changelog.read_text(encoding="utf-8"), version, today)
     changelog.write_text(dated, encoding="utf-8")
     subprocess.run(["bash", "requirements/compile.sh"], cwd=repository, check=True)

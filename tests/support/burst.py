@@ -1,6 +1,8 @@
 """A worker that runs the due rows and returns, instead of serving until SIGTERM."""
 
-from sysndd_core.jobs.leases import RowT
+from typing import Any
+
+from sysndd_core.jobs.leases import LeasedTable, RowT
 from sysndd_core.jobs.worker import Worker
 
 
@@ -13,3 +15,10 @@ class BurstWorker(Worker[RowT]):
         async with self._log_stored(), self._leases_renewed():
             while claims := await self._rows.claim_batch(self.name, 1):
                 await self._start(claims[0])
+
+
+async def stored_row(rows: LeasedTable[Any], row_id: str) -> dict[str, Any]:
+    """Return all columns of a job or an email."""
+    row = await rows.database.fetch_one(f"SELECT * FROM {rows.table} WHERE id = %s", (row_id,))
+    assert row is not None, f"there is no row {row_id}"
+    return row

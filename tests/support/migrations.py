@@ -1,6 +1,5 @@
 """The application's migrations, run with the vendor's client, and the fingerprint of a schema."""
 
-import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -37,17 +36,14 @@ _FINGERPRINT = {
 
 def apply(server: DatabaseServer, schema: str, *files: Path) -> None:
     """Run files with the vendor's client, which stops at the first error."""
-    command = [
-        *(server.client, "--no-defaults", "--protocol=TCP", "--default-character-set=utf8mb4"),
-        *("--host", server.host, "--port", str(server.port), "--user", server.user, schema),
-    ]
+    command = [*server.client_command(), schema]
     for file in files:
         done = subprocess.run(
             command,
             input=file.read_bytes(),
             capture_output=True,
             check=False,
-            env={**os.environ, "MYSQL_PWD": server.password},
+            env=server.client_environ,
         )
         assert done.returncode == 0, f"{file.name}: {done.stderr.decode()}"
 

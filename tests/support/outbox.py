@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from sysndd_core.background import end_tasks
 from sysndd_core.db.database import Database
 from sysndd_core.jobs.wake_up import WakeUp
 from sysndd_core.mail.outbox import ClaimedMail, NewMail
@@ -18,7 +19,7 @@ from sysndd_mailer.links import Links
 from sysndd_mailer.outbox_rows import OutboxRows
 from sysndd_mailer.settings import MailerSettings
 from sysndd_mailer.smtp import ConnectionPool
-from tests.support.burst import BurstWorker
+from tests.support.burst import BurstWorker, stored_row
 from tests.support.site import Site
 
 
@@ -41,11 +42,7 @@ class Outbox:
 
     async def row(self, mail_id: str) -> dict[str, Any]:
         """Return the row of an email."""
-        row = await self.rows.database.fetch_one(
-            f"SELECT * FROM {self.rows.table} WHERE id = %s", (mail_id,)
-        )
-        assert row is not None
-        return row
+        return await stored_row(self.rows, mail_id)
 
     async def send_queued(self) -> None:
         """Send every queued email, including those whose next attempt is due later."""
@@ -80,7 +77,6 @@ async def open_outbox(site: Site, database: Database, smtp: SmtpSettings) -> Asy
     try:
         yield Outbox(rows, make_worker(1), circuit_breaker, pool, composer, make_worker)
     finally:
-        watch.cancel()
-        await asyncio.gather(watch, return_exceptions=True)
+        await end_tasks(watch)
         await pool.close()
         await wake_up.close()

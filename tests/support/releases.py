@@ -113,7 +113,7 @@ def installation(
     try:
         with (folder / _DATABASE).open("rb") as dump:
             subprocess.run(
-                [server.client, *_connection(server)], stdin=dump, check=True, env=_password(server)
+                server.client_command(), stdin=dump, check=True, env=server.client_environ
             )
         yield _site(server, redis, backup_dir)
     finally:
@@ -162,10 +162,10 @@ def _dump(server: DatabaseServer, client: str, target: Path) -> None:
         options.append("--set-gtid-purged=OFF")
     with target.open("wb") as file:
         subprocess.run(
-            [client, *_connection(server), *options, "--databases", *_schemas(server)],
+            [*server.client_command(client), *options, "--databases", *_schemas(server)],
             stdout=file,
             check=True,
-            env=_password(server),
+            env=server.client_environ,
         )
 
 
@@ -176,17 +176,3 @@ def _schemas(server: DatabaseServer) -> list[str]:
         (APP, f"{APP}\\_%"),
     )
     return [name for (name,) in rows]
-
-
-def _connection(server: DatabaseServer) -> list[str]:
-    return [
-        "--no-defaults",
-        f"--host={server.host}",
-        f"--port={server.port}",
-        f"--user={server.user}",
-        "--default-character-set=utf8mb4",
-    ]
-
-
-def _password(server: DatabaseServer) -> dict[str, str]:
-    return os.environ | {"MYSQL_PWD": server.password}

@@ -75,6 +75,22 @@ class DatabaseServer:
         assert found, f"the server's own client program, {name}, is not on the PATH"
         return found
 
+    def client_command(self, program: str | None = None) -> list[str]:
+        """Return a client program with the options to connect; by default ``client``.
+
+        The password is in ``client_environ``, not among the arguments.
+        """
+        return [
+            *(program or self.client, "--no-defaults", "--protocol=TCP"),
+            "--default-character-set=utf8mb4",
+            *("--host", self.host, "--port", str(self.port), "--user", self.user),
+        ]
+
+    @property
+    def client_environ(self) -> dict[str, str]:
+        """Environment of ``client_command``."""
+        return os.environ | {"MYSQL_PWD": self.password}
+
     @property
     def is_mariadb(self) -> bool:
         """Whether the server is MariaDB, not MySQL."""

@@ -20,7 +20,7 @@ from sysndd_core.jobs.models import Job, Queue
 from sysndd_core.jobs.rows import ClaimedJob, JobRows
 from sysndd_core.jobs.wake_up import WakeUp
 from sysndd_core.settings.backup import BackupCompression, VerifyPolicy
-from tests.support.burst import BurstWorker
+from tests.support.burst import BurstWorker, stored_row
 from tests.support.processes import RealProcess
 from tests.support.site import REPOSITORY, Site
 
@@ -59,7 +59,7 @@ class BackupBench:
         """Submit a job, run it, and return its row."""
         job_id = await self.submit(job)
         await self.worker(tools).run_until_idle()
-        return await job_row(self.rows, job_id)
+        return await stored_row(self.rows, job_id)
 
     def worker(self, tools: BackupTools | None = None) -> BurstWorker[ClaimedJob]:
         """Return a worker with the real handlers."""
@@ -75,13 +75,6 @@ class BackupBench:
     def checksums(self, schema: str | None = None) -> dict[str, int]:
         """Return ``CHECKSUM TABLE`` of each base table."""
         return checksums(self.site, schema or self.site.app)
-
-
-async def job_row(rows: JobRows, job_id: str) -> dict[str, Any]:
-    """Return all columns of a job."""
-    row = await rows.database.fetch_one(f"SELECT * FROM {rows.table} WHERE id = %s", (job_id,))
-    assert row is not None, f"there is no job {job_id}"
-    return row
 
 
 @contextlib.asynccontextmanager

@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pymysql.cursors import Cursor
 
 from sysndd_core.db.database import Database
 from sysndd_core.errors import LeaseLost
@@ -306,6 +308,33 @@ async def test_sent_email_is_closed_after_its_lease_expired(site: Site, database
             assert json.loads(row["preview"]) == preview
 
 
+async def started_until_content(
+    server: FaultySmtp,
+    work: Coroutine[Any, Any, None],
+    cursor: Cursor,
+    statement: str,
+    *,
+    then: Callable[[], None] = lambda: None,
+) -> "asyncio.Task[None]":
+    """Start a mailer; before the reply to a content, run a statement and call ``then``.
+
+    Returns:
+        The running mailer, once both are done.
+    """
+    done = asyncio.Event()
+
+    async def before_the_reply() -> None:
+        # A transaction of this loop may hold the lock that the statement waits for.
+        await asyncio.to_thread(cursor.execute, statement)
+        then()
+        done.set()
+
+    server.before["CONTENT"] = before_the_reply
+    running = asyncio.create_task(work)
+    await asyncio.wait_for(done.wait(), 60)
+    return running
+
+
 async def test_stopped_mailer_completes_started_deliveries_and_releases_the_others(
     site: Site, database: Database
 ) -> None:
@@ -315,16 +344,9 @@ async def test_stopped_mailer_completes_started_deliveries_and_releases_the_othe
             await outbox.put(MAIL)
         mailer = outbox.concurrent_worker(20)
         with site.server.connect(site.ops) as other, other.cursor() as cursor:
-            stopped = asyncio.Event()
-
-            async def stop() -> None:
-                await asyncio.to_thread(cursor.execute, "LOCK TABLES mail WRITE")
-                mailer.stop()
-                stopped.set()
-
-            server.before["CONTENT"] = stop
-            running = asyncio.create_task(mailer.run())
-            await asyncio.wait_for(stopped.wait(), 60)
+            running = await started_until_content(
+                server, mailer.run(), cursor, "LOCK TABLES mail WRITE", then=mailer.stop
+            )
             done, _ = await asyncio.wait([running], timeout=2.5)
             assert not done
             cursor.execute("UNLOCK TABLES")
@@ -350,15 +372,9 @@ async def test_sent_email_is_closed_after_database_errors(site: Site, database: 
         mail_id = await outbox.put(MAIL)
         table = outbox.rows.table
         with site.server.connect(site.ops) as other, other.cursor() as cursor:
-            hidden = asyncio.Event()
-
-            async def hide_table() -> None:
-                await asyncio.to_thread(cursor.execute, "RENAME TABLE mail TO mail_away")
-                hidden.set()
-
-            server.before["CONTENT"] = hide_table
-            burst = asyncio.create_task(outbox.worker.run_until_idle())
-            await asyncio.wait_for(hidden.wait(), 60)
+            burst = await started_until_content(
+                server, outbox.worker.run_until_idle(), cursor, "RENAME TABLE mail TO mail_away"
+            )
             done, _ = await asyncio.wait([burst], timeout=2)
             assert not done
             cursor.execute("RENAME TABLE mail_away TO mail")
@@ -376,15 +392,9 @@ async def test_heartbeat_does_not_cancel_a_sent_email(
     async with mailing(site, database) as (outbox, server):
         mail_id = await outbox.put(MAIL)
         with site.server.connect(site.ops) as other, other.cursor() as cursor:
-            locked = asyncio.Event()
-
-            async def lock() -> None:
-                await asyncio.to_thread(cursor.execute, "LOCK TABLES mail WRITE")
-                locked.set()
-
-            server.before["CONTENT"] = lock
-            burst = asyncio.create_task(outbox.worker.run_until_idle())
-            await asyncio.wait_for(locked.wait(), 60)
+            burst = await started_until_content(
+                server, outbox.worker.run_until_idle(), cursor, "LOCK TABLES mail WRITE"
+            )
             done, _ = await asyncio.wait([burst], timeout=2.5)
             assert not done
             cursor.execute("UNLOCK TABLES")

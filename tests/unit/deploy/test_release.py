@@ -15,7 +15,6 @@ from deploy.release.release import (
     ReleaseRefused,
     dated_changelog,
     refuse_unless_releasable,
-    with_image_version,
     with_version,
     without_addresses,
 )
@@ -106,7 +105,7 @@ def test_the_version_is_set_in_its_one_place() -> None:
 
 def test_the_images_get_the_same_version() -> None:
     source = (REPOSITORY / COMPOSE_FILE).read_text()
-    assert '        VERSION: "1.2.3"\n' in with_image_version(source, "1.2.3")
+    assert '        VERSION: "1.2.3"\n' in with_version(source, "1.2.3")
 
 
 def test_an_sbom_does_not_say_where_packages_were_looked_up() -> None:

@@ -8,9 +8,10 @@ import pytest
 
 from sysndd_api.backups import restore as service
 from sysndd_core.jobs.models import CreateBackup
+from tests.support.burst import stored_row
 from tests.support.http import Api, problem, sign_in
 from tests.support.site import Site
-from tests.support.workers import backup_bench, job_row
+from tests.support.workers import backup_bench
 
 UNDO = "/api/admin/restores/undo"
 
@@ -168,6 +169,6 @@ async def test_required_consent_must_be_exact_and_confirmation_alone_is_not_enou
         await bench.worker().run_until_idle()
         # The requester is no Administrator in the restored database, and the session has ended.
         problem(await api.admin.get(answer.headers["location"]), 401, "not_signed_in")
-        row = await job_row(bench.rows, answer.json()["job_id"])
+        row = await stored_row(bench.rows, answer.json()["job_id"])
         assert row["state"] == "succeeded", row["error"]
         assert json.loads(row["payload"])["accept"] == ["no_administrator"]

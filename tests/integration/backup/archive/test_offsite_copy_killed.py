@@ -17,10 +17,11 @@ from sysndd_backup.archive.off_site import OffsiteStorage
 from sysndd_core.backups.directory import UPLOAD_SUFFIX
 from sysndd_core.jobs.models import CreateBackup, ImportBackup
 from tests.support.backups import OUR_IDENTITY, OUR_KEYS
+from tests.support.burst import stored_row
 from tests.support.random_faults import spread
 from tests.support.s3 import TestS3
 from tests.support.site import REPOSITORY, Site
-from tests.support.workers import PACKAGES, BackupBench, backup_bench, job_row
+from tests.support.workers import PACKAGES, BackupBench, backup_bench
 
 KILLS = 6
 WHENS = ("before", "during", "after")
@@ -141,7 +142,7 @@ async def test_an_upload_of_a_killed_worker_becomes_exactly_one_backup(
         job_id = await upload(bench, sql)
         await asyncio.to_thread(work, bench, at, when, *owners, **environ)
         await run_again(bench)
-        row = await job_row(bench.rows, job_id)
+        row = await stored_row(bench.rows, job_id)
         assert (row["state"], row["error"]) == ("succeeded", None), what
         (manifest,) = bench.store.manifests()
         assert (manifest.job_id, manifest.encrypted) == (job_id, encrypted), what

@@ -20,8 +20,9 @@ from sysndd_core.backups.s3 import S3Copies
 from sysndd_core.db.schema_lock import schema_lock
 from sysndd_core.jobs.models import CreateBackup
 from sysndd_core.settings.offsite import S3Settings
+from tests.support.burst import stored_row
 from tests.support.site import Site
-from tests.support.workers import BackupBench, backup_bench, children_of, job_row
+from tests.support.workers import BackupBench, backup_bench, children_of
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ async def test_a_backup_that_is_cancelled_in_any_step_leaves_no_partial_file(
         async with bench.database.transaction() as tx:
             await bench.rows.request_cancel(tx, job_id)
         await asyncio.wait_for(work, 30)
-    row = await job_row(bench.rows, job_id)
+    row = await stored_row(bench.rows, job_id)
     assert (row["state"], row["error_code"]) == ("cancelled", "cancelled")
     names = [path.name for path in bench.site.backup_dir.iterdir()]
     # A published backup remains, even if its copy or its verification is cancelled.
@@ -106,7 +107,7 @@ async def test_a_backup_that_is_cancelled_in_any_step_leaves_no_partial_file(
 
 async def _until_step(bench: BackupBench, job_id: str, step: str) -> None:
     for _ in range(600):
-        row = await job_row(bench.rows, job_id)
+        row = await stored_row(bench.rows, job_id)
         if row["step"] == step:
             # Wait until the client has started.
             await asyncio.sleep(1)

@@ -13,8 +13,9 @@ from sysndd_backup.jobs import BackupPolicy
 from sysndd_core.db.schema_lock import schema_lock
 from sysndd_core.jobs.models import CreateBackup
 from tests.support.backups import with_dump_script
+from tests.support.burst import stored_row
 from tests.support.site import Site
-from tests.support.workers import backup_bench, eventually, job_row
+from tests.support.workers import backup_bench, eventually
 
 
 async def test_an_alter_during_a_dump_waits_or_causes_a_retry(
@@ -47,7 +48,7 @@ async def test_an_alter_during_a_dump_waits_or_causes_a_retry(
                     cursor.execute(alter)
         blocker.execute("UNLOCK TABLES")
         await running
-        row = await job_row(bench.rows, job_id)
+        row = await stored_row(bench.rows, job_id)
         assert row["state"] == "succeeded", row["error"]
         (manifest,) = bench.store.manifests()
         assert manifest.rows_per_table["altered"] == 2
@@ -76,11 +77,11 @@ async def test_a_dump_waits_for_a_running_schema_change(site: Site) -> None:
         async with schema_lock(site.database, purpose="a migration", timeout=5):
             running = asyncio.create_task(bench.worker().run_until_idle())
             await asyncio.sleep(1.5)
-            row = await job_row(bench.rows, job_id)
+            row = await stored_row(bench.rows, job_id)
             assert (row["state"], row["step"]) == ("running", "waiting")
             assert not list(site.backup_dir.iterdir())
         await running
-        assert (await job_row(bench.rows, job_id))["state"] == "succeeded"
+        assert (await stored_row(bench.rows, job_id))["state"] == "succeeded"
 
 
 async def test_progress_never_decreases_and_ends_at_100_percent(site: Site, tmp_path: Path) -> None:
@@ -92,11 +93,11 @@ async def test_progress_never_decreases_and_ends_at_100_percent(site: Site, tmp_
         seen: list[int] = []
         steps: set[str] = set()
         while not running.done():
-            row = await job_row(bench.rows, job_id)
+            row = await stored_row(bench.rows, job_id)
             seen.append(row["percent"])
             steps.add(row["step"])
             await asyncio.sleep(0.02)
-        row = await job_row(bench.rows, job_id)
+        row = await stored_row(bench.rows, job_id)
         assert (row["state"], row["percent"]) == ("succeeded", 100)
         assert seen == sorted(seen)
         assert {"dumping", "loading"} <= steps

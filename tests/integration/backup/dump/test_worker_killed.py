@@ -10,15 +10,9 @@ from pathlib import Path
 import pytest
 
 from sysndd_core.jobs.models import CreateBackup
+from tests.support.burst import stored_row
 from tests.support.site import Site
-from tests.support.workers import (
-    backup_bench,
-    children_of,
-    end,
-    eventually,
-    job_row,
-    service_process,
-)
+from tests.support.workers import backup_bench, children_of, end, eventually, service_process
 
 
 async def test_a_worker_killed_during_a_dump_lists_no_backup_and_the_job_is_retried(
@@ -39,7 +33,7 @@ async def test_a_worker_killed_during_a_dump_lists_no_backup_and_the_job_is_retr
                 end(dump_clients)
             assert partials(site) != []
             assert bench.store.manifests() == []
-            assert (await job_row(bench.rows, job_id))["state"] == "running"
+            assert (await stored_row(bench.rows, job_id))["state"] == "running"
             cursor.execute("UNLOCK TABLES")
         with service_process("sysndd_backup", site, tmp_path) as worker:
             await asyncio.to_thread(
@@ -57,7 +51,7 @@ async def test_a_worker_killed_during_a_dump_lists_no_backup_and_the_job_is_retr
             )
             worker.send(signal.SIGTERM)
         assert partials(site) == []
-        assert (await job_row(bench.rows, job_id))["attempt"] == 2
+        assert (await stored_row(bench.rows, job_id))["attempt"] == 2
         manifests = bench.store.manifests()
         assert [manifest.job_id for manifest in manifests] == [second, job_id]
         assert len(list(site.backup_dir.iterdir())) == 4

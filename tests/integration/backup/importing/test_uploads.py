@@ -15,9 +15,10 @@ from sysndd_backup.archive.encryption import Keys
 from sysndd_backup.jobs import BackupPolicy
 from sysndd_core.jobs.models import BackupKind, Consent, CreateBackup, RestoreBackup
 from tests.support.backups import OUR_KEYS, UNUSUAL_OBJECTS
+from tests.support.burst import stored_row
 from tests.support.http import Api, problem
 from tests.support.site import Site
-from tests.support.workers import BackupBench, backup_bench, job_row
+from tests.support.workers import BackupBench, backup_bench
 
 BACKUPS = "/api/admin/backups"
 
@@ -155,7 +156,7 @@ async def test_an_invalid_upload_fails_the_job_and_is_deleted(api: Api, bench: B
         answer = await send(api, filename, data)
         assert answer.status_code == 202, (what, answer.text)
         await bench.worker().run_until_idle()
-        row = await job_row(bench.rows, answer.json()["job_id"])
+        row = await stored_row(bench.rows, answer.json()["job_id"])
         assert (row["state"], row["error_code"]) == ("failed", code), what
         assert list(bench.site.backup_dir.iterdir()) == [], what
 
@@ -215,7 +216,7 @@ async def test_unmanaged_files_are_listed_and_can_be_imported(api: Api, bench: B
         answer = await api.admin.post(f"{BACKUPS}/{name}/verify")
         assert answer.status_code == 202, answer.text
         await bench.worker().run_until_idle()
-        codes[name] = (await job_row(bench.rows, answer.json()["job_id"]))["error_code"]
+        codes[name] = (await stored_row(bench.rows, answer.json()["job_id"]))["error_code"]
     assert codes == {"broken.sql": "backup_damaged", "from-the-old-machine.sql": None, ours: None}
     document = (await api.admin.get(BACKUPS)).json()
     assert [one["name"] for one in document["unmanaged_files"]] == ["broken.sql"]

@@ -11,8 +11,9 @@ from sysndd_core.errors import OperationInProgress
 from sysndd_core.jobs.models import BackupKind, Consent, CreateBackup, RestoreBackup
 from sysndd_core.settings.backup import BackupCompression
 from tests.support.backups import UNUSUAL_OBJECTS, scratch_schemas, with_dump_script
+from tests.support.burst import stored_row
 from tests.support.site import Site
-from tests.support.workers import BackupBench, backup_bench, job_row
+from tests.support.workers import BackupBench, backup_bench
 
 
 @pytest.fixture
@@ -166,7 +167,7 @@ async def test_a_second_request_is_rejected_with_the_running_job(bench: BackupBe
             await bench.submit(job)
         assert caught.value.extra == {"job_id": job_id}
     await bench.worker().run_until_idle()
-    assert (await job_row(bench.rows, job_id))["state"] == "succeeded"
+    assert (await stored_row(bench.rows, job_id))["state"] == "succeeded"
     await bench.submit(CreateBackup())
 
 

@@ -23,10 +23,11 @@ from sysndd_backup.restore.recovery import Recovery
 from sysndd_core.db.database import errors_mapped
 from sysndd_core.errors import Unavailable
 from sysndd_core.jobs.models import Consent, CreateBackup, Job, RestoreBackup, UndoRestore
+from tests.support.burst import stored_row
 from tests.support.random_faults import spread
 from tests.support.servers import DatabaseServer
 from tests.support.site import REPOSITORY, Site
-from tests.support.workers import PACKAGES, BackupBench, backup_bench, checksums, job_row
+from tests.support.workers import PACKAGES, BackupBench, backup_bench, checksums
 
 KILLS = int(os.environ.get("KILLS", "20"))
 SEED = int(os.environ.get("SEED", "7"))
@@ -178,7 +179,7 @@ class Chaos:
         if isinstance(job, CreateBackup):
             # The queue retries the job.
             await self.bench.worker().run_until_idle()
-        self.check(what, job, str((await job_row(self.bench.rows, job_id))["state"]))
+        self.check(what, job, str((await stored_row(self.bench.rows, job_id))["state"]))
         self.check_list(what)
 
     async def start_again(self, server: DatabaseServer, work: "asyncio.Task[str]") -> None:

@@ -13,8 +13,9 @@ from sysndd_backup.server.clients import Clients
 from sysndd_core.backups.manifest import Verification
 from sysndd_core.jobs.models import CreateBackup, VerifyBackup
 from tests.support.backups import UNUSUAL_OBJECTS, UNUSUAL_TYPES, with_dump_script
+from tests.support.burst import stored_row
 from tests.support.site import Site
-from tests.support.workers import BackupBench, backup_bench, eventually, job_row
+from tests.support.workers import BackupBench, backup_bench, eventually
 
 
 @pytest.fixture
@@ -133,7 +134,7 @@ async def test_a_cancelled_verification_leaves_no_scratch_schema(
     async with bench.database.transaction() as tx:
         await bench.rows.request_cancel(tx, job_id)
     await running
-    assert (await job_row(bench.rows, job_id))["state"] == "cancelled"
+    assert (await stored_row(bench.rows, job_id))["state"] == "cancelled"
     assert verification_schemas(bench.site) == []
     # The dump is complete, so it remains as a backup without a verification.
     (manifest,) = bench.store.manifests()

@@ -20,10 +20,9 @@ from sysndd_core.jobs.models import CreateBackup, Job, Queue
 from sysndd_core.jobs.rows import ClaimedJob, JobClaim, JobRows
 from sysndd_core.jobs.wake_up import WakeUp
 from sysndd_core.jobs.worker import Worker
-from tests.support.burst import BurstWorker
+from tests.support.burst import BurstWorker, stored_row
 from tests.support.servers import TestRedis
 from tests.support.site import Site
-from tests.support.workers import job_row
 
 
 @pytest.fixture
@@ -61,8 +60,8 @@ async def working(
 async def state_within(rows: JobRows, job_id: str, state: str, seconds: float) -> float:
     """Wait until a job has a state; return the seconds it took."""
     started = time.monotonic()
-    while (await job_row(rows, job_id))["state"] != state:
-        assert time.monotonic() - started < seconds, await job_row(rows, job_id)
+    while (await stored_row(rows, job_id))["state"] != state:
+        assert time.monotonic() - started < seconds, await stored_row(rows, job_id)
         await asyncio.sleep(0.02)
     return time.monotonic() - started
 
@@ -112,7 +111,7 @@ async def test_expired_lease_is_reclaimed_and_the_old_worker_cannot_write(rows: 
         with pytest.raises(LeaseLost):
             await write
     await rows.succeed(second, {"by": "second"})
-    assert '"second"' in (await job_row(rows, job_id))["result"]
+    assert '"second"' in (await stored_row(rows, job_id))["result"]
 
 
 async def test_job_fails_when_its_last_attempt_is_lost(rows: JobRows) -> None:
@@ -121,7 +120,7 @@ async def test_job_fails_when_its_last_attempt_is_lost(rows: JobRows) -> None:
         assert await rows.claim("w") is not None
         await expire(rows)
         await rows.reclaim()
-    row = await job_row(rows, job_id)
+    row = await stored_row(rows, job_id)
     assert (row["state"], row["error_code"]) == ("failed", "worker_lost")
     assert row["finished_at"] is not None
     await submit(rows)  # the active key is available again
@@ -180,7 +179,7 @@ async def test_released_job_keeps_its_attempts(rows: JobRows) -> None:
         assert claim is not None
         assert claim.attempt == attempt
         await rows.release(claim)
-    assert (await job_row(rows, job_id))["state"] == "queued"
+    assert (await stored_row(rows, job_id))["state"] == "queued"
 
 
 async def test_wake_up_starts_a_job_without_the_sweep(
@@ -393,7 +392,7 @@ async def test_unexpected_error_is_recorded_and_the_worker_continues(
         failed = await submit(rows)
         await state_within(rows, failed, "failed", 30)
         await state_within(rows, await submit(rows), "succeeded", 30)
-    row = await job_row(rows, failed)
+    row = await stored_row(rows, failed)
     assert row["error_code"] == "internal_error"
     assert "secret" not in row["error"]
 
@@ -415,7 +414,7 @@ async def test_running_job_can_be_cancelled_but_not_an_ended_one(site: Site, row
 async def test_queued_job_is_cancelled_immediately(rows: JobRows) -> None:
     job_id = await submit(rows)
     await cancel(rows, job_id)
-    assert (await job_row(rows, job_id))["state"] == "cancelled"
+    assert (await stored_row(rows, job_id))["state"] == "cancelled"
     assert await rows.claim("w") is None
 
 
@@ -432,7 +431,7 @@ async def test_stopping_worker_releases_its_job(site: Site, rows: JobRows) -> No
     async with working(site, rows, slow):
         job_id = await submit(rows)
         await state_within(rows, job_id, "running", 30)
-    row = await job_row(rows, job_id)
+    row = await stored_row(rows, job_id)
     assert (row["state"], row["worker"]) == ("queued", None)
     assert await rows.database.fetch_all(f"SELECT * FROM {rows.database.ops}.worker") == []
 
@@ -442,4 +441,4 @@ async def test_job_of_a_newer_version_fails_with_its_kind(site: Site, rows: JobR
     await rows.database.execute(f"UPDATE {rows.table} SET kind = 'from_the_future'")
     async with working(site, rows, quick):
         await state_within(rows, job_id, "failed", 30)
-    assert "from_the_future" in (await job_row(rows, job_id))["error"]
+    assert "from_the_future" in (await stored_row(rows, job_id))["error"]
