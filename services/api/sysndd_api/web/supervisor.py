@@ -45,6 +45,17 @@ class Supervisor(Multiprocess):
         """Whether it ended because the application did not start in a worker."""
         return any(process.exitcode == _STARTUP_FAILURE for process in self.processes)
 
+    def keep_subprocess_alive(self) -> None:
+        """Replace dead and hung workers.
+
+        uvicorn keeps a copy of each worker's end of the pipe on which it waits for the answer to
+        its health check. A worker killed after the question then leaves the supervisor waiting for
+        the whole timeout, in which it replaces no worker and handles no signal.
+        """
+        for process in self.processes:
+            process.child_conn.close()
+        super().keep_subprocess_alive()
+
     def handle_term(self) -> None:
         """Drain, close the socket in this process, and let ``run`` stop the workers."""
         if self._drain_seconds > 0:
