@@ -12,7 +12,7 @@ import pymysql.err
 
 from sysndd_core.sql.identifiers import qualified_name
 
-REQUIRED_PLATFORM_VERSION = "001_platform.sql"
+REQUIRED_PLATFORM_VERSION = "002_operators_and_site.sql"
 """The latest platform migration. Services do not start with an older platform schema."""
 
 LEDGER = "schema_version"
