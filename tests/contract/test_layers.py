@@ -32,7 +32,9 @@ FEATURE_FILES = {"handlers", "service", "store", "models"}
 # Which files a feature has besides the four, or lacks (with a hyphen), and why.
 FEATURE_EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
     "accounts": {
-        "mail": "queues the emails about accounts, for four features",
+        "mail": "queues the emails about accounts, for five features",
+        "operator_store": "signs operators in; the feature operators administers them",
+        "people": "finds accounts of both realms, for three features",
         "token_store": "links in emails are used by four features and have a separate table",
     },
     "backups": {
@@ -45,7 +47,7 @@ FEATURE_EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
     "metrics": {"-store": "reads the health report and counts in memory; no table"},
     "password_reset": {"-store": "uses the tables of accounts, tokens and sessions"},
     "request_stats": {"-handlers": "read by the overview page alone"},
-    "users": {"administrators": "created at the command line, where no account is signed in"},
+    "users": {"administrators": "reset at the command line, where no account is signed in"},
 }
 # Which parts of the API each part may import; a part that is not named is a feature.
 API_LAYERS: Mapping[str, set[str]] = {
@@ -68,6 +70,7 @@ SQL_OUTSIDE_STORES: Mapping[str, str] = {
     "sysndd_core/db/schema_lock.py": "the server's named lock is taken by SELECT GET_LOCK",
     "sysndd_core/db/schema_objects.py": "reads definitions from information_schema",
     "sysndd_core/db/schema_version.py": "reads the migrator's ledger",
+    "sysndd_core/db/site.py": "reads the record of the site, and information_schema",
     "sysndd_core/jobs/leases.py": "the leased tables: claiming and fencing are SQL",
     "sysndd_core/jobs/liveness.py": "one query of the worker table, by a separate program",
     "sysndd_core/jobs/log.py": "the job_log table",

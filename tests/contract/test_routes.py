@@ -7,11 +7,19 @@ from sysndd_api.routes import ENDPOINTS
 from sysndd_api.security.access import Access
 from sysndd_api.web.openapi import openapi_document
 
+OPERATORS = {Access.VIEWER, Access.MAINTAINER, Access.ADMINISTRATOR}
 
-def test_every_route_below_admin_requires_an_administrator() -> None:
+
+def test_every_route_below_admin_requires_an_operator() -> None:
     for endpoint in ENDPOINTS:
         below_admin = endpoint.path.startswith("/api/admin/")
-        assert below_admin == (endpoint.access is Access.ADMINISTRATOR), endpoint.path
+        assert below_admin == (endpoint.access in OPERATORS), endpoint.path
+
+
+def test_a_viewer_changes_nothing() -> None:
+    for endpoint in ENDPOINTS:
+        if endpoint.access is Access.VIEWER:
+            assert endpoint.method == "GET", endpoint.path
 
 
 def test_each_address_and_method_is_listed_once() -> None:

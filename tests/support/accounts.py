@@ -5,9 +5,11 @@ import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import argon2
 import httpx
 import pytest
 
@@ -94,6 +96,30 @@ class Lifecycle:
             f"SELECT action, outcome FROM `{self.site.ops}`.audit_log ORDER BY id"
         )
         return [(action, outcome) for action, outcome in rows]
+
+
+@cache
+def _hash_of_password() -> str:
+    return argon2.PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(PASSWORD)
+
+
+def add_site_user(site: Site, name: str, role: str = "Administrator", state: str = "active") -> int:
+    """Insert a user of the site whose password is ``PASSWORD``; return the ID."""
+    site.server.execute(
+        f"INSERT INTO `{site.app}`.`user` (user_name, email, password_hash, role, state,"
+        " created_at, confirmed_at) VALUES (%s, %s, %s, %s, %s, UTC_TIMESTAMP(6),"
+        " UTC_TIMESTAMP(6))",
+        (name, f"{name}@sysndd.example", _hash_of_password(), role, state),
+    )
+    ((user_id,),) = site.server.execute(
+        f"SELECT user_id FROM `{site.app}`.`user` WHERE user_name = %s", (name,)
+    )
+    return int(user_id)
+
+
+def remove_operators(site: Site) -> None:
+    """Leave only the site's own Administrators, as in a system of release 0.9.0."""
+    site.server.execute(f"DELETE FROM `{site.ops}`.`operator`")
 
 
 def about(mails: list[dict[str, Any]], words: str) -> dict[str, Any]:

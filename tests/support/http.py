@@ -12,8 +12,9 @@ import uvicorn
 
 from sysndd_api.app import create_app
 from sysndd_api.context import Context, open_context
+from sysndd_api.operators.service import Operators
+from sysndd_api.security.access import OperatorRole
 from sysndd_api.settings import ApiSettings
-from sysndd_api.users.administrators import Administrators
 from tests.support.site import Site
 
 PASSWORD = "correct horse battery staple"
@@ -46,8 +47,8 @@ async def api(site: Site) -> AsyncIterator[Api]:
     """Serve the site's API on a free port of the loopback address."""
     settings = site.load(ApiSettings)
     async with open_context(settings) as context, served(settings) as base_url:
-        await context[Administrators].create_administrator(
-            "admin", "admin@sysndd.example", PASSWORD
+        await context[Operators].create(
+            "admin", "admin@sysndd.example", OperatorRole.ADMINISTRATOR, PASSWORD
         )
         async with httpx.AsyncClient(base_url=base_url) as client:
             token = await sign_in(client, "admin")

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sysndd_api.context import open_context
+from sysndd_api.operators.service import Operators
+from sysndd_api.security.access import OperatorRole
 from sysndd_api.settings import ApiSettings
-from sysndd_api.users.administrators import Administrators
 from sysndd_backup.server.clients import find_clients
 from sysndd_core.jobs.models import CreateBackup, Job, RestoreBackup
 from sysndd_core.jobs.wake_up import WakeUp
@@ -81,8 +82,8 @@ async def record(server: DatabaseServer, redis: TestRedis, folder: Path) -> None
     done = up(site)
     assert done.returncode == 0, done.stderr
     async with open_context(site.load(ApiSettings)) as context:
-        await context[Administrators].create_administrator(
-            ADMINISTRATOR, "admin@sysndd.example", PASSWORD
+        await context[Operators].create(
+            ADMINISTRATOR, "admin@sysndd.example", OperatorRole.ADMINISTRATOR, PASSWORD
         )
     with server.connect(APP) as connection, connection.cursor() as cursor:
         for statement in _OBJECTS.split("\n--\n"):

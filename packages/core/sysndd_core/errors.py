@@ -2,6 +2,7 @@
 
 SysnddError                         internal_error                500
 ├── SettingsError                   invalid_settings              500  (start-up only)
+├── ForeignPlatformSchema           foreign_platform_schema       500  (start-up only)
 ├── BadRequest                      bad_request                   400
 │   └── MalformedJson               malformed_json                400
 ├── NotSignedIn                     not_signed_in                 401
@@ -17,6 +18,9 @@ SysnddError                         internal_error                500
 │   ├── SessionNotFound             session_not_found             404
 │   ├── MailNotFound                mail_not_found                404
 │   ├── UserNotFound                user_not_found                404
+│   ├── OperatorNotFound            operator_not_found            404
+│   ├── SiteAccountsOff             site_accounts_off             404
+│   ├── SiteCurationOff             site_curation_off             404
 │   ├── GeneNotFound                gene_not_found                404
 │   └── EntityNotFound              entity_not_found              404
 ├── MethodNotAllowed                method_not_allowed            405
@@ -112,6 +116,13 @@ class SettingsError(SysnddError):
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
         super().__init__("; ".join(problems))
+
+
+class ForeignPlatformSchema(SysnddError):
+    """The platform schema belongs to another application schema."""
+
+    code = "foreign_platform_schema"
+    title = "Platform schema of another site"
 
 
 class BadRequest(SysnddError):
@@ -217,6 +228,31 @@ class UserNotFound(NotFound):
     code = "user_not_found"
     title = "User not found"
     default_detail = "No account has this ID."
+
+
+class OperatorNotFound(NotFound):
+    code = "operator_not_found"
+    title = "Operator not found"
+    default_detail = "No operator has this ID."
+
+
+class SiteAccountsOff(NotFound):
+    """The application schema has no table of users that SysNDD's migrations created."""
+
+    code = "site_accounts_off"
+    title = "This site has no user accounts"
+    default_detail = (
+        "This site does not use the platform's user accounts, so nobody can register here."
+        " Operators sign in with their own accounts."
+    )
+
+
+class SiteCurationOff(NotFound):
+    """The application schema has no tables of genes and entities."""
+
+    code = "site_curation_off"
+    title = "This site has no genes or entities"
+    default_detail = "This site's database has no tables of genes and entities."
 
 
 class GeneNotFound(NotFound):

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from sysndd_api.accounts.mail import AccountMails
+from sysndd_api.accounts.operator_store import OperatorStore
+from sysndd_api.accounts.people import People
 from sysndd_api.accounts.service import Accounts
 from sysndd_api.accounts.store import UserStore
 from sysndd_api.accounts.token_store import TokenStore
@@ -30,6 +32,8 @@ from sysndd_api.mail.store import MailStore
 from sysndd_api.metrics.service import Metrics
 from sysndd_api.migrations.service import Migrations
 from sysndd_api.migrations.store import MigrationStore
+from sysndd_api.operators.service import Operators
+from sysndd_api.operators.store import OperatorAdministrationStore
 from sysndd_api.password_reset.service import PasswordReset
 from sysndd_api.request_stats.service import RequestStats
 from sysndd_api.request_stats.store import RequestStatsStore
@@ -45,6 +49,7 @@ from sysndd_api.users.administrators import Administrators
 from sysndd_api.users.service import Users
 from sysndd_api.users.store import AdministrationStore
 from sysndd_api.web.guard import Guard
+from sysndd_api.web.site_features import SiteFeatures
 from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.backups.s3 import S3Copies
 from sysndd_core.db.database import Database
@@ -118,7 +123,10 @@ class _Wiring:
         self._directory = BackupDirectory(settings.backup.directory)
         self._backup_store = BackupStore(database)
         self._requests = JobRequests(rows=self._jobs, audit=self._audit)
+        self._features = SiteFeatures(database)
         self._users = UserStore(database)
+        self._operators = OperatorStore(database)
+        self._people = People(self._operators, self._users, self._features)
         self._tokens = TokenStore(database, settings.token.key)
         self._clients = KnownClientStore(database)
         self._session_store = SessionStore(
@@ -130,6 +138,7 @@ class _Wiring:
         """Yield every service."""
         database = self._database
         yield self._audit
+        yield self._features
         yield RequestStats(database, RequestStatsStore(database))
         yield Curation(CurationStore(database))
         yield Migrations(database, MigrationStore(database), self._settings.migrations.directory)
@@ -161,7 +170,7 @@ class _Wiring:
             database=database,
             rows=self._outbox,
             store=MailStore(database),
-            users=self._users,
+            people=self._people,
             audit=self._audit,
         )
         yield SmtpDiagnostics(
@@ -201,12 +210,13 @@ class _Wiring:
             database=self._database,
             store=self._session_store,
             clients=self._clients,
-            users=self._users,
+            people=self._people,
             tokens=self._tokens,
             hashing=self._hashing,
             rate_limits=self._rate_limits,
             audit=self._audit,
             hours=self._settings.account.session_hours,
+            site_administrators=self._settings.account.site_administrator_sign_in,
         )
 
     def _account_service(self) -> Accounts:
@@ -225,6 +235,8 @@ class _Wiring:
         return PasswordReset(
             database=self._database,
             accounts=accounts,
+            people=self._people,
+            operators=self._operators,
             users=self._users,
             sessions=self._session_store,
             tokens=self._tokens,
@@ -251,6 +263,19 @@ class _Wiring:
 
     def _administration(self, accounts: Accounts) -> Iterator[object]:
         store = AdministrationStore(self._database)
+        yield Operators(
+            database=self._database,
+            store=OperatorAdministrationStore(self._database),
+            operators=self._operators,
+            people=self._people,
+            guard=store,
+            sessions=self._session_store,
+            tokens=self._tokens,
+            hashing=self._hashing,
+            mails=self._mails,
+            audit=self._audit,
+            invitation_hours=self._settings.account.invitation_hours,
+        )
         yield Administrators(
             database=self._database,
             store=store,

@@ -36,6 +36,13 @@ from sysndd_api.mail.models import MailDetail, MailQuery, MailQueued, MailView
 from sysndd_api.metrics import handlers as metrics
 from sysndd_api.migrations import handlers as migrations
 from sysndd_api.migrations.models import MigrationList
+from sysndd_api.operators import handlers as operators
+from sysndd_api.operators.models import (
+    NewOperator,
+    OperatorChange,
+    OperatorQuery,
+    OperatorView,
+)
 from sysndd_api.password_reset import handlers as password_reset
 from sysndd_api.password_reset.models import PasswordChange, ResetRequest
 from sysndd_api.security.access import Access
@@ -54,14 +61,18 @@ from sysndd_api.web import docs_page, openapi
 from sysndd_api.web.endpoint import Endpoint
 from sysndd_api.web.middleware import UPLOAD_PATH
 from sysndd_api.web.models import Page, PageQuery
+from sysndd_api.web.site_features import Feature
 from sysndd_core.backups.manifest import BackupManifest
 
-ANYONE, SIGNED_IN, ADMIN = Access.ANYONE, Access.SIGNED_IN, Access.ADMINISTRATOR
+ANYONE, SIGNED_IN = Access.ANYONE, Access.SIGNED_IN
+VIEWER, MAINTAINER, ADMIN = Access.VIEWER, Access.MAINTAINER, Access.ADMINISTRATOR
+ACCOUNTS, CURATION = Feature.ACCOUNTS, Feature.CURATION
 
 # A name may contain slashes, so that `../` gets the same error as any other invalid name.
 _BACKUP = "/api/admin/backups/{name:path}"
 
 _USER = "/api/admin/users/{user_id}"
+_OPERATOR = "/api/admin/operators/{operator_id}"
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/health/live", health.live, ANYONE, Live),
@@ -72,12 +83,28 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/metrics", metrics.scrape, ANYONE, None),
     Endpoint("GET", "/api/openapi.json", openapi.document, ANYONE, None),
     Endpoint("GET", "/api/docs", docs_page.page, ANYONE, None),
-    Endpoint("GET", "/api/genes", curation.list_genes, ANYONE, Page[GeneView], query=GeneQuery),
-    Endpoint("GET", "/api/genes/{hgnc_id}", curation.get_gene, ANYONE, GeneView),
     Endpoint(
-        "GET", "/api/entities", curation.list_entities, ANYONE, Page[EntityView], query=EntityQuery
+        "GET",
+        "/api/genes",
+        curation.list_genes,
+        ANYONE,
+        Page[GeneView],
+        query=GeneQuery,
+        needs=CURATION,
     ),
-    Endpoint("GET", "/api/entities/{entity_id}", curation.get_entity, ANYONE, EntityView),
+    Endpoint("GET", "/api/genes/{hgnc_id}", curation.get_gene, ANYONE, GeneView, needs=CURATION),
+    Endpoint(
+        "GET",
+        "/api/entities",
+        curation.list_entities,
+        ANYONE,
+        Page[EntityView],
+        query=EntityQuery,
+        needs=CURATION,
+    ),
+    Endpoint(
+        "GET", "/api/entities/{entity_id}", curation.get_entity, ANYONE, EntityView, needs=CURATION
+    ),
     Endpoint(
         "POST",
         "/api/auth/login",
@@ -98,8 +125,17 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         MailAccepted,
         202,
         body=RegisterRequest,
+        needs=ACCOUNTS,
     ),
-    Endpoint("POST", "/api/auth/confirm", accounts.confirm, ANYONE, Confirmed, body=TokenRequest),
+    Endpoint(
+        "POST",
+        "/api/auth/confirm",
+        accounts.confirm,
+        ANYONE,
+        Confirmed,
+        body=TokenRequest,
+        needs=ACCOUNTS,
+    ),
     Endpoint(
         "POST",
         "/api/auth/confirm/resend",
@@ -108,6 +144,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         MailAccepted,
         202,
         body=EmailRequest,
+        needs=ACCOUNTS,
     ),
     Endpoint(
         "POST",
@@ -143,6 +180,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         MailAccepted,
         202,
         body=EmailChangeRequest,
+        needs=ACCOUNTS,
     ),
     Endpoint(
         "POST",
@@ -151,6 +189,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         ANYONE,
         EmailChangeConfirmed,
         body=TokenRequest,
+        needs=ACCOUNTS,
     ),
     Endpoint("GET", "/api/auth/sessions", sessions.list_own, SIGNED_IN, SessionList),
     Endpoint(
@@ -170,15 +209,15 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         204,
         in_maintenance=True,
     ),
-    Endpoint("GET", "/api/auth/me", accounts.me, SIGNED_IN, UserView),
+    Endpoint("GET", "/api/auth/me", sessions.me, SIGNED_IN, UserView),
     Endpoint(
-        "GET", "/api/admin/backups", backups.list_backups, ADMIN, BackupList, query=BackupQuery
+        "GET", "/api/admin/backups", backups.list_backups, VIEWER, BackupList, query=BackupQuery
     ),
     Endpoint(
         "POST",
         "/api/admin/backups",
         backups.create_backup,
-        ADMIN,
+        MAINTAINER,
         JobAccepted,
         202,
         in_maintenance=True,
@@ -187,7 +226,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "POST",
         UPLOAD_PATH,
         backups.upload_backup,
-        ADMIN,
+        MAINTAINER,
         JobAccepted,
         202,
         query=UploadQuery,
@@ -204,7 +243,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         body=RestoreRequest,
         in_maintenance=True,
     ),
-    Endpoint("GET", _BACKUP + "/dry-run", backups.dry_run_restore, ADMIN, RestoreDryRun),
+    Endpoint("GET", _BACKUP + "/dry-run", backups.dry_run_restore, MAINTAINER, RestoreDryRun),
     Endpoint(
         "POST",
         "/api/admin/restores/undo",
@@ -216,7 +255,13 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         in_maintenance=True,
     ),
     Endpoint(
-        "POST", _BACKUP + "/dry-run", backups.dry_run, ADMIN, JobAccepted, 202, in_maintenance=True
+        "POST",
+        _BACKUP + "/dry-run",
+        backups.dry_run,
+        MAINTAINER,
+        JobAccepted,
+        202,
+        in_maintenance=True,
     ),
     Endpoint(
         "POST",
@@ -232,7 +277,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "GET",
         "/api/admin/inspections",
         backups.list_inspections,
-        ADMIN,
+        VIEWER,
         Page[InspectionView],
         query=PageQuery,
     ),
@@ -245,24 +290,26 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         202,
         in_maintenance=True,
     ),
-    Endpoint("POST", _BACKUP + "/verify", backups.verify_backup, ADMIN, JobAccepted, 202),
+    Endpoint("POST", _BACKUP + "/verify", backups.verify_backup, MAINTAINER, JobAccepted, 202),
     Endpoint("POST", _BACKUP + "/pin", backups.pin_backup, ADMIN, BackupManifest),
     Endpoint("POST", _BACKUP + "/unpin", backups.unpin_backup, ADMIN, BackupManifest),
-    Endpoint("GET", _BACKUP, backups.get_backup, ADMIN, BackupManifest),
+    Endpoint("GET", _BACKUP, backups.get_backup, VIEWER, BackupManifest),
     Endpoint("DELETE", _BACKUP, backups.delete_backup, ADMIN, None, 204, body=DeleteRequest),
-    Endpoint("GET", "/api/admin/jobs", jobs.list_jobs, ADMIN, Page[JobView], query=JobQuery),
-    Endpoint("GET", "/api/admin/jobs/{job_id}", jobs.get_job, ADMIN, JobView),
+    Endpoint("GET", "/api/admin/jobs", jobs.list_jobs, VIEWER, Page[JobView], query=JobQuery),
+    Endpoint("GET", "/api/admin/jobs/{job_id}", jobs.get_job, VIEWER, JobView),
     Endpoint(
         "POST",
         "/api/admin/jobs/{job_id}/cancel",
         jobs.cancel_job,
-        ADMIN,
+        MAINTAINER,
         JobView,
         202,
         in_maintenance=True,
     ),
-    Endpoint("GET", "/api/admin/mail", mail.list_mails, ADMIN, Page[MailView], query=MailQuery),
-    Endpoint("GET", "/api/admin/mail/{mail_id}", mail.get_mail, ADMIN, MailDetail),
+    Endpoint(
+        "GET", "/api/admin/mail", mail.list_mails, MAINTAINER, Page[MailView], query=MailQuery
+    ),
+    Endpoint("GET", "/api/admin/mail/{mail_id}", mail.get_mail, MAINTAINER, MailDetail),
     Endpoint(
         "POST",
         "/api/admin/mail/{mail_id}/resend",
@@ -280,46 +327,117 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         MailDetail,
         in_maintenance=True,
     ),
-    Endpoint("GET", "/api/admin/smtp/test", smtp_diagnostics.run_test, ADMIN, SmtpTest),
+    Endpoint("GET", "/api/admin/smtp/test", smtp_diagnostics.run_test, MAINTAINER, SmtpTest),
     Endpoint(
         "POST",
         "/api/admin/smtp/test-message",
         smtp_diagnostics.send_test_message,
-        ADMIN,
+        MAINTAINER,
         MailQueued,
         202,
         in_maintenance=True,
     ),
-    Endpoint("GET", "/api/admin/jobs/{job_id}/log", jobs.job_lines, ADMIN, JobLines),
+    Endpoint("GET", "/api/admin/jobs/{job_id}/log", jobs.job_lines, VIEWER, JobLines),
     Endpoint(
         "POST",
         "/api/admin/jobs/{job_id}/retry",
         jobs.retry_job,
-        ADMIN,
+        MAINTAINER,
         JobAccepted,
         202,
         in_maintenance=True,
     ),
     Endpoint(
-        "GET", "/api/admin/audit", audit.list_events, ADMIN, Page[AuditEvent], query=AuditQuery
+        "GET", "/api/admin/audit", audit.list_events, MAINTAINER, Page[AuditEvent], query=AuditQuery
     ),
-    Endpoint("GET", "/api/admin/migrations", migrations.list_migrations, ADMIN, MigrationList),
+    Endpoint("GET", "/api/admin/migrations", migrations.list_migrations, VIEWER, MigrationList),
     Endpoint(
-        "GET", "/api/admin/users", users.list_users, ADMIN, Page[AccountView], query=UserQuery
+        "GET",
+        "/api/admin/users",
+        users.list_users,
+        MAINTAINER,
+        Page[AccountView],
+        query=UserQuery,
+        needs=ACCOUNTS,
     ),
-    Endpoint("GET", _USER, users.get_user, ADMIN, AccountView),
-    Endpoint("POST", _USER + "/approve", users.approve, ADMIN, AccountView),
-    Endpoint("POST", _USER + "/deactivate", users.deactivate, ADMIN, AccountView),
-    Endpoint("POST", _USER + "/reactivate", users.reactivate, ADMIN, AccountView),
-    Endpoint("POST", _USER + "/role", users.change_role, ADMIN, AccountView, body=RoleRequest),
+    Endpoint("GET", _USER, users.get_user, MAINTAINER, AccountView, needs=ACCOUNTS),
+    Endpoint("POST", _USER + "/approve", users.approve, ADMIN, AccountView, needs=ACCOUNTS),
+    Endpoint("POST", _USER + "/deactivate", users.deactivate, ADMIN, AccountView, needs=ACCOUNTS),
+    Endpoint("POST", _USER + "/reactivate", users.reactivate, ADMIN, AccountView, needs=ACCOUNTS),
     Endpoint(
-        "POST", _USER + "/resend-confirmation", users.resend_confirmation, ADMIN, MailAccepted, 202
+        "POST",
+        _USER + "/role",
+        users.change_role,
+        ADMIN,
+        AccountView,
+        body=RoleRequest,
+        needs=ACCOUNTS,
     ),
-    Endpoint("GET", _USER + "/sessions", users.list_sessions, ADMIN, SessionList),
+    Endpoint(
+        "POST",
+        _USER + "/resend-confirmation",
+        users.resend_confirmation,
+        ADMIN,
+        MailAccepted,
+        202,
+        needs=ACCOUNTS,
+    ),
+    Endpoint(
+        "GET", _USER + "/sessions", users.list_sessions, MAINTAINER, SessionList, needs=ACCOUNTS
+    ),
     Endpoint(
         "DELETE",
         _USER + "/sessions",
         users.end_sessions,
+        ADMIN,
+        SessionsEnded,
+        in_maintenance=True,
+        needs=ACCOUNTS,
+    ),
+    Endpoint(
+        "GET",
+        "/api/admin/operators",
+        operators.list_operators,
+        MAINTAINER,
+        Page[OperatorView],
+        query=OperatorQuery,
+    ),
+    Endpoint(
+        "POST",
+        "/api/admin/operators",
+        operators.invite_operator,
+        ADMIN,
+        OperatorView,
+        201,
+        body=NewOperator,
+        in_maintenance=True,
+    ),
+    Endpoint("GET", _OPERATOR, operators.get_operator, MAINTAINER, OperatorView),
+    Endpoint(
+        "POST",
+        _OPERATOR,
+        operators.change_operator,
+        ADMIN,
+        OperatorView,
+        body=OperatorChange,
+        in_maintenance=True,
+    ),
+    Endpoint(
+        "POST",
+        _OPERATOR + "/invitation",
+        operators.resend_invitation,
+        ADMIN,
+        MailAccepted,
+        202,
+        in_maintenance=True,
+    ),
+    Endpoint(
+        "GET", _OPERATOR + "/sessions", operators.list_operator_sessions, MAINTAINER, SessionList
+    ),
+    Endpoint(
+        "DELETE",
+        _OPERATOR + "/sessions",
+        operators.end_operator_sessions,
         ADMIN,
         SessionsEnded,
         in_maintenance=True,

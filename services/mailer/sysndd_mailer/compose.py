@@ -85,6 +85,17 @@ class ResetMail(LinkMail):
     valid_for: str = "60 minutes"
 
 
+class InvitationMail(LinkMail):
+    """``templates/invitation``: ``invited_by`` made ``user_name`` an operator."""
+
+    token_purpose = TokenPurpose.INVITATION
+    page = "/account/reset"
+
+    invited_by: str
+    role: str
+    valid_for: str = "72 hours"
+
+
 class EmailOldMail(LinkMail):
     """``templates/email_old``: asks the current address to approve the change to ``new_email``."""
 
@@ -114,6 +125,7 @@ CONTEXTS: dict[str, type[Context]] = {
     "test": TestMail,
     "confirm": ConfirmMail,
     "reset": ResetMail,
+    "invitation": InvitationMail,
     "email_old": EmailOldMail,
     "email_new": EmailNewMail,
     "email_changed": EmailChanged,

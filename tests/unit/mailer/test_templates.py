@@ -13,6 +13,8 @@ VALUES: dict[str, Any] = {
     "requested_at": "2026-01-02 03:04:05",
     "user_name": "marie",
     "granted_by": "pierre",
+    "invited_by": "pierre",
+    "role": "maintainer",
     "token_id": "1",
     "new_email": "marie@institute.example",
     "valid_for": "48 hours",

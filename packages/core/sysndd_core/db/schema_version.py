@@ -191,13 +191,14 @@ async def _ledger(runner: QueryRunner, schema: str) -> dict[str, bool]:
     try:
         rows = await runner.fetch_all(f"SELECT filename, success FROM {ledger}")
     except Exception as error:
-        if _says_no_such_table(error):
+        if says_no_such_table(error):
             return {}
         raise
     return {_text(row["filename"]): bool(row["success"]) for row in rows}
 
 
-def _says_no_such_table(error: BaseException | None) -> bool:
+def says_no_such_table(error: BaseException | None) -> bool:
+    """Return whether an error, or its cause, says that a schema or table does not exist."""
     # Database and Transaction map errors of the driver, with the original as the cause.
     while error is not None:
         if isinstance(error, pymysql.err.Error) and error.args and error.args[0] in _NO_SUCH_TABLE:

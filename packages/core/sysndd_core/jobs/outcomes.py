@@ -55,7 +55,11 @@ class JobOutcomes:
         """Return the audit log entry of the request: actor, IP address and object."""
         found = await tx.fetch_one(f"SELECT * FROM {self._audit} WHERE id = %s", (job["audit_id"],))
         unknown = dict.fromkeys(("actor_name", "remote", "object", "detail"))
-        return found or {**unknown, "actor_id": job["requested_by"]}
+        return found or {
+            **unknown,
+            "actor_realm": job["requested_realm"],
+            "actor_id": job["requested_by"],
+        }
 
     async def _insert(self, tx: Transaction, job: Row, request: Row) -> int:
         result: dict[str, Any] = json.loads(job["result"]) if job["result"] else {}
@@ -68,12 +72,13 @@ class JobOutcomes:
         outcome = "ok" if job["state"] == "succeeded" else job["error_code"] or job["state"]
         name = result.get("name") or payload.get("name") or request["object"] or job["id"]
         return await tx.insert(
-            f"INSERT INTO {self._audit} (happened_at, action, outcome, actor_id, actor_name,"
-            " remote, object, request_id, detail)"
-            " VALUES (UTC_TIMESTAMP(6), %s, %s, %s, %s, %s, %s, %s, %s)",
+            f"INSERT INTO {self._audit} (happened_at, action, outcome, actor_realm, actor_id,"
+            " actor_name, remote, object, request_id, detail)"
+            " VALUES (UTC_TIMESTAMP(6), %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             (
                 f"{job['kind']}_ended",
                 outcome,
+                request["actor_realm"],
                 request["actor_id"],
                 request["actor_name"],
                 request["remote"],

@@ -10,6 +10,7 @@ from typing import Any
 import pymysql.err
 from structlog.contextvars import get_contextvars
 
+from sysndd_core.accounts import AccountKey, Realm
 from sysndd_core.db.database import Database, Transaction
 from sysndd_core.errors import JobNotCancellable, JobNotFound, OperationInProgress
 from sysndd_core.jobs.leases import LEASE_SECONDS, Claim, ClaimedRow, LeasedTable
@@ -37,7 +38,7 @@ class ClaimedJob(ClaimedRow):
     Attributes:
         kind: Kind of the job; a newer API may have written one that this worker does not know.
         payload: JSON document of its model.
-        requested_by: User ID, or None for the system.
+        requested_by: ID of the account, or None for the system.
     """
 
     kind: str
@@ -71,13 +72,13 @@ class JobRows(LeasedTable[ClaimedJob]):
     def _due(self) -> tuple[str, tuple[Any, ...]]:
         return "queue = %s", (self.queue.value,)
 
-    async def submit(self, tx: Transaction, job: Job, *, requested_by: int | None) -> str:
+    async def submit(self, tx: Transaction, job: Job, *, requested_by: AccountKey | None) -> str:
         """Write the row of a job; its worker is woken after the transaction commits.
 
         Args:
             tx: Transaction of the caller.
             job: The job.
-            requested_by: User ID, or None for the system.
+            requested_by: The account, or None for the system.
 
         Returns:
             The ID of the job.
@@ -89,8 +90,8 @@ class JobRows(LeasedTable[ClaimedJob]):
         try:
             await tx.execute(
                 f"INSERT INTO {self.table} (id, kind, queue, payload, active_key, max_attempts,"
-                " run_after, requested_by, request_id, created_at) VALUES"
-                " (%s, %s, %s, %s, %s, %s, UTC_TIMESTAMP(6), %s, %s, UTC_TIMESTAMP(6))",
+                " run_after, requested_realm, requested_by, request_id, created_at) VALUES"
+                " (%s, %s, %s, %s, %s, %s, UTC_TIMESTAMP(6), %s, %s, %s, UTC_TIMESTAMP(6))",
                 (
                     job_id,
                     job.job_kind,
@@ -98,7 +99,8 @@ class JobRows(LeasedTable[ClaimedJob]):
                     job.model_dump_json(),
                     job.active_key,
                     job.max_attempts,
-                    requested_by,
+                    requested_by.realm if requested_by else Realm.OPERATOR,
+                    requested_by.id if requested_by else None,
                     get_contextvars().get("request_id"),
                 ),
             )

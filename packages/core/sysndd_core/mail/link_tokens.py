@@ -18,6 +18,7 @@ class TokenPurpose(StrEnum):
 
     CONFIRM = "confirm"
     RESET = "reset"
+    INVITATION = "invitation"
     EMAIL_OLD = "email_old"
     EMAIL_NEW = "email_new"
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from structlog.contextvars import get_contextvars
 
+from sysndd_core.accounts import AccountKey, Realm
 from sysndd_core.db.database import Database, Transaction
 from sysndd_core.jobs.leases import Claim, ClaimedRow, LeasedTable, QueueDepth
 from sysndd_core.jobs.models import Queue
@@ -113,7 +114,9 @@ class MailRows(LeasedTable[ClaimedMail]):
     def _due(self) -> tuple[str, tuple[Any, ...]]:
         return "(expires_at IS NULL OR expires_at > UTC_TIMESTAMP(6))", ()
 
-    async def enqueue(self, tx: Transaction, mail: NewMail, *, requested_by: int | None) -> str:
+    async def enqueue(
+        self, tx: Transaction, mail: NewMail, *, requested_by: AccountKey | None
+    ) -> str:
         """Write the row of an email; the mailer is woken after the transaction commits.
 
         The Message-ID is set here, so that it stays the same when an email whose delivery is
@@ -122,7 +125,7 @@ class MailRows(LeasedTable[ClaimedMail]):
         Args:
             tx: Transaction of the caller.
             mail: The email.
-            requested_by: User ID, or None for the system.
+            requested_by: The account, or None for the system.
 
         Returns:
             The ID of the email.
@@ -130,9 +133,10 @@ class MailRows(LeasedTable[ClaimedMail]):
         mail_id = str(uuid.uuid4())
         await tx.execute(
             f"INSERT INTO {self.table} (id, purpose, recipient, template, context, message_id,"
-            " max_attempts, run_after, expires_at, on_unknown_outcome, requested_by, request_id,"
-            " created_at) VALUES (%s, %s, %s, %s, %s, %s, %s, UTC_TIMESTAMP(6),"
-            " UTC_TIMESTAMP(6) + INTERVAL %s SECOND, %s, %s, %s, UTC_TIMESTAMP(6))",
+            " max_attempts, run_after, expires_at, on_unknown_outcome, requested_realm,"
+            " requested_by, request_id, created_at) VALUES (%s, %s, %s, %s, %s, %s, %s,"
+            " UTC_TIMESTAMP(6), UTC_TIMESTAMP(6) + INTERVAL %s SECOND, %s, %s, %s, %s,"
+            " UTC_TIMESTAMP(6))",
             (
                 mail_id,
                 mail.purpose,
@@ -143,7 +147,8 @@ class MailRows(LeasedTable[ClaimedMail]):
                 _MAIL_ATTEMPTS,
                 mail.expires_after,
                 mail.on_unknown_outcome.value,
-                requested_by,
+                requested_by.realm if requested_by else Realm.OPERATOR,
+                requested_by.id if requested_by else None,
                 get_contextvars().get("request_id"),
             ),
         )

@@ -22,6 +22,20 @@ class AccountSettings(SettingsGroup):
         le=525_600,
         description="Minutes without a request after which a session ends.",
     )
+    site_administrator_sign_in: bool = Field(
+        True,
+        alias="SITE_ADMINISTRATOR_SIGN_IN",
+        description="Whether the site's own Administrators (role `Administrator` in the table"
+        " `user`) have the operator role administrator. An operator with the same user name or"
+        " address takes precedence: then only the operator's password gives access.",
+    )
+    invitation_hours: int = Field(
+        72,
+        alias="INVITATION_HOURS",
+        ge=1,
+        le=720,
+        description="Hours for which the link in the invitation of an operator is valid.",
+    )
     approval: bool = Field(
         False,
         alias="ACCOUNT_APPROVAL",

@@ -9,11 +9,9 @@ from sysndd_api.accounts.models import (
     MailAccepted,
     RegisterRequest,
     TokenRequest,
-    UserView,
 )
 from sysndd_api.accounts.service import Accounts
-from sysndd_api.web.http import actor_of, body_of, remote_of, reply, service
-from sysndd_core.errors import NotSignedIn
+from sysndd_api.web.http import body_of, remote_of, reply, service
 
 
 async def register(request: Request) -> Response:
@@ -37,12 +35,3 @@ async def confirm(request: Request) -> Response:
         body.token.get_secret_value(), remote=remote_of(request)
     )
     return reply(Confirmed.model_validate({"status": status}))
-
-
-async def me(request: Request) -> Response:
-    """Return the signed-in account."""
-    actor = actor_of(request)
-    if actor.user_id is None:
-        raise NotSignedIn()
-    account = await service(request, Accounts).profile(actor.user_id)
-    return reply(UserView.model_validate(account, from_attributes=True))

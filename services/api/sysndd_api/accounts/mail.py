@@ -1,5 +1,6 @@
 """Emails of the account flows, queued in the transaction of the change that they report."""
 
+from sysndd_core.accounts import AccountKey
 from sysndd_core.db.database import Transaction
 from sysndd_core.mail.link_tokens import TokenPurpose
 from sysndd_core.mail.outbox import MailRows, NewMail
@@ -20,7 +21,7 @@ class AccountMails:
         purpose: TokenPurpose,
         token_id: str,
         *,
-        user_id: int,
+        key: AccountKey,
         user_name: str,
         recipient: str,
         minutes: int,
@@ -32,7 +33,7 @@ class AccountMails:
             tx: The transaction.
             purpose: Purpose of the token, and name of the template.
             token_id: ID of the token.
-            user_id: The account.
+            key: The account.
             user_name: Name of the account.
             recipient: The address.
             minutes: How long the link is valid; the email is not sent later.
@@ -46,7 +47,7 @@ class AccountMails:
             context=values | {"valid_for": _format_duration(minutes)},
             expires_after=minutes * 60,
         )
-        await self._rows.enqueue(tx, mail, requested_by=user_id)
+        await self._rows.enqueue(tx, mail, requested_by=key)
 
     async def notice(
         self, tx: Transaction, template: str, recipient: str, user_name: str, **context: object

@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr
 
+from sysndd_api.security.access import Account
 from sysndd_api.web.models import RequestModel
+from sysndd_core.accounts import Realm
 
 _EMAIL = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
@@ -28,7 +30,8 @@ def _visible(text: str) -> str:
     return text
 
 
-def _user_name(text: str) -> str:
+def user_name(text: str) -> str:
+    """Validate a user name; return it in the form in which it is stored."""
     text = _visible(text)
     # Sign-in accepts names and addresses, so a name must not look like another account's address.
     if "@" in text or len(text) < 2:
@@ -56,7 +59,7 @@ Token = Annotated[SecretStr, Field(min_length=1, max_length=128)]
 class RegisterRequest(RequestModel):
     """A new account; all fields from ``first_name`` on are optional."""
 
-    user_name: Annotated[str, Field(max_length=64), AfterValidator(_user_name)]
+    user_name: Annotated[str, Field(max_length=64), AfterValidator(user_name)]
     email: Email
     password: Password
     first_name: Line | None = None
@@ -85,13 +88,31 @@ class TokenRequest(RequestModel):
 
 
 class UserView(BaseModel):
-    """The signed-in account."""
+    """An account as its owner sees it.
 
+    Attributes:
+        realm: Whether it belongs to an operator or to a user of the site.
+        user_id: ID within the realm.
+    """
+
+    realm: Realm
     user_id: int
     user_name: str
     email: str
     role: str
     state: str
+
+    @classmethod
+    def of(cls, account: Account) -> "UserView":
+        """Build it from an account."""
+        return cls(
+            realm=account.key.realm,
+            user_id=account.key.id,
+            user_name=account.user_name,
+            email=account.email,
+            role=account.role.value,
+            state=account.state,
+        )
 
 
 class MailAccepted(BaseModel):

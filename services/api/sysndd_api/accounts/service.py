@@ -4,14 +4,15 @@ import pymysql.err
 
 from sysndd_api.accounts.mail import AccountMails
 from sysndd_api.accounts.models import RegisterRequest
-from sysndd_api.accounts.store import Account, UserStore, pad_statement_count
+from sysndd_api.accounts.store import UserStore, pad_statement_count
 from sysndd_api.accounts.token_store import TokenStore
 from sysndd_api.audit.service import Audit
-from sysndd_api.security.access import Actor, anyone
+from sysndd_api.security.access import Account, actor_from, anyone
 from sysndd_api.security.passwords import PasswordHashing, check_password
 from sysndd_api.security.sign_in_limits import RateLimits, minimum_duration
+from sysndd_core.accounts import AccountKey, Realm
 from sysndd_core.db.database import Database, Transaction
-from sysndd_core.errors import LinkInvalid, NotSignedIn, TokenKeyMissing
+from sysndd_core.errors import LinkInvalid, TokenKeyMissing
 from sysndd_core.mail.link_tokens import TokenPurpose
 from sysndd_core.settings.accounts import AccountSettings
 
@@ -59,7 +60,7 @@ class Accounts:
             raise TokenKeyMissing()
         async with minimum_duration(MINIMUM_RESPONSE_SECONDS):
             found = await self._users.by_email(request.email)
-            await self._rate_limits.check("register", remote, account=found)
+            await self._rate_limits.check("register", remote, accounts=[found])
             may_mail = await self._rate_limits.may_mail("register", request.email)
             # Hash and verify in every case, so that all addresses take the same time.
             encoded = await self._hashing.hash(password)
@@ -107,7 +108,8 @@ class Accounts:
                 values = request.model_dump(exclude={"password"}) | {"password_hash": encoded}
                 user_id = await self._users.insert(tx, values)
                 if may_mail:
-                    await self._link(tx, user_id, request.user_name, request.email, again=False)
+                    key = AccountKey(Realm.SITE, user_id)
+                    await self._link(tx, key, request.user_name, request.email, again=False)
             await self._audit.write(
                 tx, actor, "register", outcome=outcome, object_name=request.email
             )
@@ -125,24 +127,24 @@ class Accounts:
         """
         differs = user.password_hash is not None and user.password_hash != accepted_hash
         if differs:
-            await self._users.set_password(tx, user.user_id, None)
+            await self._users.set_password(tx, user.key.id, None)
         else:
             await pad_statement_count(tx, 1)
         if may_mail:
             again = differs or user.password_hash is None
-            await self._link(tx, user.user_id, user.user_name, user.email, again=again)
+            await self._link(tx, user.key, user.user_name, user.email, again=again)
 
     async def _link(
-        self, tx: Transaction, user_id: int, user_name: str, email: str, *, again: bool
+        self, tx: Transaction, key: AccountKey, user_name: str, email: str, *, again: bool
     ) -> None:
         """Email a confirmation link; ``again`` means that the account has no password yet."""
         purpose, minutes = TokenPurpose.CONFIRM, self._confirm_minutes
-        token_id = await self._tokens.issue(tx, purpose, user_id, minutes=minutes)
+        token_id = await self._tokens.issue(tx, purpose, key, minutes=minutes)
         await self._mails.link(
             tx,
             purpose,
             token_id,
-            user_id=user_id,
+            key=key,
             user_name=user_name,
             recipient=email,
             minutes=minutes,
@@ -160,7 +162,7 @@ class Accounts:
             raise TokenKeyMissing()
         async with minimum_duration(MINIMUM_RESPONSE_SECONDS):
             user = await self._users.by_email(email)
-            await self._rate_limits.check("resend", remote, account=user)
+            await self._rate_limits.check("resend", remote, accounts=[user])
             may_mail = await self._rate_limits.may_mail("confirm", email)
             async with self._database.transaction() as tx:
                 sent = await self.send_link(tx, email) if may_mail else False
@@ -178,7 +180,7 @@ class Accounts:
         if user is None or user.state != "unconfirmed":
             return False
         again = user.password_hash is None
-        await self._link(tx, user.user_id, user.user_name, user.email, again=again)
+        await self._link(tx, user.key, user.user_name, user.email, again=again)
         return True
 
     async def confirm(self, token: str, *, remote: str | None) -> str:
@@ -199,7 +201,7 @@ class Accounts:
         ):
             fresh = await self._tokens.use(tx, token, purpose)
             row = await self._tokens.find(tx, token, purpose)
-            user = await self._users.lock(tx, row.user_id) if row is not None else None
+            user = await self._users.lock(tx, row.key.id) if row is not None else None
             # After a restore, an ID may be assigned again, to an account newer than the token.
             if row is None or user is None or row.created_at < user.created_at:
                 raise LinkInvalid()
@@ -215,21 +217,10 @@ class Accounts:
         if not fresh or user.state != "unconfirmed":
             raise LinkInvalid()
         state = self._state_after_confirmation
-        await self._users.confirm(tx, user.user_id, state)
-        await self._tokens.revoke(tx, user.user_id, TokenPurpose.CONFIRM)
-        actor = Actor(user.user_id, user.user_name, user.role, remote)
+        await self._users.confirm(tx, user.key.id, state)
+        await self._tokens.revoke(tx, user.key, TokenPurpose.CONFIRM)
+        actor = actor_from(user, remote)
         await self._audit.write(
             tx, actor, "confirm", object_name=user.user_name, detail={"state": state}
         )
         return state
-
-    async def profile(self, user_id: int) -> Account:
-        """Return an account by its ID.
-
-        Raises:
-            NotSignedIn: The account no longer exists.
-        """
-        user = await self._users.by_id(user_id)
-        if user is None:
-            raise NotSignedIn()
-        return user

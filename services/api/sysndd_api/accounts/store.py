@@ -1,37 +1,20 @@
-"""The application's table ``user``: accounts, and what their owners change."""
+"""The application's table ``user``: accounts of site users, and what their owners change."""
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from sysndd_api.security.access import Role
+from sysndd_api.security.access import Account, Role
+from sysndd_core.accounts import AccountKey, Realm
 from sysndd_core.db.database import Database, Row, Transaction
 
-ACCOUNT_COLUMNS = "user_id, user_name, email, password_hash, role, state, created_at, confirmed_at"
+ACCOUNT_COLUMNS = "user_id, user_name, email, password_hash, role, state, created_at"
 
 
-@dataclass(frozen=True)
-class Account:
-    """One account; times are UTC without a time zone, as the server returns them.
-
-    Attributes:
-        password_hash: Encoded with its parameters; None if no password is accepted.
-        state: ``unconfirmed``, ``awaiting_approval``, ``active`` or ``deactivated``.
-    """
-
-    user_id: int
-    user_name: str
-    email: str
-    password_hash: str | None
-    role: Role
-    state: str
-    created_at: datetime
-    confirmed_at: datetime | None
-
-    @classmethod
-    def from_row(cls, row: Row) -> "Account":
-        """Build it from ``ACCOUNT_COLUMNS``."""
-        return cls(**row | {"role": Role(row["role"])})
+def site_account(row: Row) -> Account:
+    """Build a site user's account from ``ACCOUNT_COLUMNS``."""
+    rest = {name: value for name, value in row.items() if name != "user_id"}
+    return Account(
+        **rest | {"key": AccountKey(Realm.SITE, row["user_id"]), "role": Role(row["role"])}
+    )
 
 
 class UserStore:
@@ -170,4 +153,4 @@ async def pad_statement_count(tx: Transaction, statements: int) -> None:
 
 
 def _account(row: Row | None) -> Account | None:
-    return Account.from_row(row) if row is not None else None
+    return site_account(row) if row is not None else None

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from pydantic import SecretStr
 
+from sysndd_core.accounts import AccountKey, Realm
 from sysndd_core.db.database import Database, Transaction
 from sysndd_core.mail.link_tokens import TokenPurpose, derive, fingerprint
 
@@ -17,7 +18,7 @@ class LinkToken:
     """A token's row; times are UTC without a time zone, as the server returns them."""
 
     id: str
-    user_id: int
+    key: AccountKey
     created_at: datetime
     used_at: datetime | None
 
@@ -41,19 +42,19 @@ class TokenStore:
         return self._key is not None
 
     async def issue(
-        self, tx: Transaction, purpose: TokenPurpose, user_id: int, *, minutes: int
+        self, tx: Transaction, purpose: TokenPurpose, key: AccountKey, *, minutes: int
     ) -> str:
         """Insert a token; return its ID, from which the mailer derives the token."""
         assert self._key is not None
         token_id = str(uuid.uuid4())
         await tx.execute(
-            f"INSERT INTO {self._table} (id, purpose, user_id, token_hash, created_at, expires_at)"
-            " VALUES (%s, %s, %s, UNHEX(%s), UTC_TIMESTAMP(6),"
+            f"INSERT INTO {self._table} (id, purpose, realm, user_id, token_hash, created_at,"
+            " expires_at) VALUES (%s, %s, %s, %s, UNHEX(%s), UTC_TIMESTAMP(6),"
             " UTC_TIMESTAMP(6) + INTERVAL %s MINUTE)",
             (
                 token_id,
                 purpose.value,
-                user_id,
+                *key,
                 fingerprint(derive(self._key, purpose, token_id)),
                 minutes,
             ),
@@ -99,19 +100,22 @@ class TokenStore:
     async def find(self, tx: Transaction, token: str, purpose: TokenPurpose) -> LinkToken | None:
         """Return a token's row in any state, or None."""
         row = await tx.fetch_one(
-            f"SELECT id, user_id, created_at, used_at FROM {self._table}"
+            f"SELECT id, realm, user_id, created_at, used_at FROM {self._table}"
             " WHERE token_hash = UNHEX(%s) AND purpose = %s",
             (fingerprint(token), purpose.value),
         )
-        return LinkToken(**row) if row is not None else None
+        if row is None:
+            return None
+        key = AccountKey(Realm(row["realm"]), row["user_id"])
+        return LinkToken(row["id"], key, row["created_at"], row["used_at"])
 
     async def revoke(
-        self, tx: Transaction, user_id: int, purpose: TokenPurpose | None = None
+        self, tx: Transaction, key: AccountKey, purpose: TokenPurpose | None = None
     ) -> None:
         """Revoke the unused tokens of an account, or those of one purpose."""
         only = "" if purpose is None else " AND purpose = %s"
         await tx.execute(
             f"UPDATE {self._table} SET revoked_at = UTC_TIMESTAMP(6)"
-            f" WHERE user_id = %s AND used_at IS NULL AND revoked_at IS NULL{only}",
-            (user_id,) if purpose is None else (user_id, purpose.value),
+            f" WHERE realm = %s AND user_id = %s AND used_at IS NULL AND revoked_at IS NULL{only}",
+            key if purpose is None else (*key, purpose.value),
         )

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from sysndd_api.web.models import PageQuery
+from sysndd_core.accounts import Realm
 from sysndd_core.db.database import Row, utc
 
 
@@ -28,6 +29,7 @@ class AuditEvent(BaseModel):
     happened_at: datetime
     action: str
     outcome: str
+    actor_realm: Realm
     actor_id: int | None
     actor_name: str | None
     remote: str | None

@@ -5,6 +5,7 @@ from typing import Any
 
 from sysndd_api.audit.models import AuditEvent, AuditQuery
 from sysndd_api.security.access import Actor
+from sysndd_core.accounts import Realm
 from sysndd_core.db.database import Database, Transaction
 
 
@@ -28,13 +29,14 @@ class AuditStore:
     ) -> int:
         """Insert one event; return its ID."""
         return await tx.insert(
-            f"INSERT INTO {self._table} (happened_at, action, outcome, actor_id, actor_name,"
-            " remote, object, request_id, detail)"
-            " VALUES (UTC_TIMESTAMP(6), %s, %s, %s, %s, %s, %s, %s, %s)",
+            f"INSERT INTO {self._table} (happened_at, action, outcome, actor_realm, actor_id,"
+            " actor_name, remote, object, request_id, detail)"
+            " VALUES (UTC_TIMESTAMP(6), %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             (
                 action,
                 outcome,
-                actor.user_id,
+                actor.key.realm if actor.key else Realm.OPERATOR,
+                actor.key.id if actor.key else None,
                 actor.user_name,
                 actor.remote,
                 object_name,

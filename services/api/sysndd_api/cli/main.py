@@ -5,13 +5,11 @@ Exit codes: 0 success; 1 refused or failed, with the reason on stderr; 2 usage e
 
 import argparse
 import asyncio
-import getpass
 import json
 import os
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from sysndd_api.backups.restore import RESTORE_WORD, UNDO_WORD, Restores
 from sysndd_api.backups.service import Backups
@@ -19,14 +17,13 @@ from sysndd_api.cli.accounts import add_account_commands
 from sysndd_api.cli.backups import add_backup_commands
 from sysndd_api.cli.command import AddCommand, Command, CommandResult
 from sysndd_api.cli.inspections import add_inspection_commands
+from sysndd_api.cli.operators import add_operator_commands
 from sysndd_api.context import Context, open_context
 from sysndd_api.jobs.models import JobQuery, JobView
 from sysndd_api.jobs.service import Jobs
 from sysndd_api.mail.service import Mails
 from sysndd_api.security.access import COMMAND_LINE
-from sysndd_api.security.passwords import check_password
 from sysndd_api.settings import ApiSettings
-from sysndd_api.users.administrators import Administrators
 from sysndd_core.errors import MailNotFound, SysnddError
 from sysndd_core.jobs.models import Consent
 from sysndd_core.jobs.rows import JobState
@@ -66,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sysndd-admin",
-        description="Administer SysNDD.",
+        description="Operate the platform.",
         epilog="Exit codes: 0 success; 1 refused or failed; 2 usage error.",
     )
     commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
@@ -77,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(command=command)
         return sub
 
-    _add_administrator_commands(add)
+    add_operator_commands(add, commands)
     add_account_commands(add)
     add_backup_commands(add, _watch)
     _add_restore_commands(add)
@@ -95,26 +92,6 @@ def _parser() -> argparse.ArgumentParser:
     mail.add_argument("--to", required=True, help="address of the recipient")
     mail.add_argument("--timeout", type=float, default=60, help="seconds to wait (default 60)")
     return parser
-
-
-def _add_administrator_commands(add: AddCommand) -> None:
-    for name, command, summary in (
-        ("create-admin", _create_admin, "create an administrator; idempotent"),
-        (
-            "set-password",
-            _set_password,
-            "set an administrator's password and revoke the account's sessions",
-        ),
-    ):
-        sub = add(name, command, summary)
-        sub.add_argument("--user-name", required=True, help="name of the account")
-        if name == "create-admin":
-            sub.add_argument("--email", required=True, help="address of the account")
-        source = sub.add_mutually_exclusive_group()
-        source.add_argument(
-            "--password-stdin", action="store_true", help="read the password from stdin"
-        )
-        source.add_argument("--password-file", type=Path, help="read the password from a file")
 
 
 def _add_restore_commands(add: AddCommand) -> None:
@@ -155,40 +132,6 @@ def _print_error(options: argparse.Namespace, error: SysnddError) -> None:
     if options.json:
         print(json.dumps({"code": error.code, "detail": error.detail, **error.extra}))
     print(f"sysndd-admin {options.name}: {error.detail}", file=sys.stderr)
-
-
-async def _create_admin(context: Context, options: argparse.Namespace) -> CommandResult:
-    password = _password(options)
-    name, email = options.user_name, options.email
-    created = await context[Administrators].create_administrator(name, email, password)
-    text = (
-        f"Administrator {name} was created."
-        if created
-        else f"Administrator {name} already exists; no changes made."
-    )
-    return CommandResult(text, {"user_name": name, "created": created})
-
-
-async def _set_password(context: Context, options: argparse.Namespace) -> CommandResult:
-    await context[Administrators].set_password(options.user_name, _password(options))
-    text = f"Password of {options.user_name} set; all sessions revoked."
-    return CommandResult(text, {"user_name": options.user_name})
-
-
-def _password(options: argparse.Namespace) -> str:
-    if options.password_stdin:
-        password = sys.stdin.readline().rstrip("\r\n")
-    elif options.password_file is not None:
-        try:
-            password = options.password_file.read_text(encoding="utf-8").rstrip("\r\n")
-        except OSError as error:
-            raise SysnddError(f"{options.password_file}: {error.strerror}") from error
-    else:
-        password = getpass.getpass("Password: ")
-        if getpass.getpass("Repeat password: ") != password:
-            raise SysnddError("The passwords do not match.")
-    check_password(password, own=(options.user_name, getattr(options, "email", "")))
-    return password
 
 
 async def _restore(context: Context, options: argparse.Namespace) -> CommandResult:

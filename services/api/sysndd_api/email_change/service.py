@@ -4,15 +4,16 @@ import pymysql.err
 
 from sysndd_api.accounts.mail import AccountMails
 from sysndd_api.accounts.service import MINIMUM_RESPONSE_SECONDS
-from sysndd_api.accounts.store import Account, UserStore
+from sysndd_api.accounts.store import UserStore
 from sysndd_api.accounts.token_store import LinkToken, TokenStore
 from sysndd_api.audit.service import Audit
 from sysndd_api.email_change.store import EmailChange, EmailChangeStore
 from sysndd_api.password_reset.service import PasswordReset
-from sysndd_api.security.access import Actor, anyone
+from sysndd_api.security.access import Account, Actor, actor_from, anyone
 from sysndd_api.security.sign_in_limits import RateLimits, minimum_duration
+from sysndd_core.accounts import Realm
 from sysndd_core.db.database import Database, Transaction
-from sysndd_core.errors import LinkInvalid, TokenKeyMissing, TooManyAttempts
+from sysndd_core.errors import LinkInvalid, NotAllowed, TokenKeyMissing, TooManyAttempts
 from sysndd_core.mail.link_tokens import TokenPurpose
 
 _SIDES = (TokenPurpose.EMAIL_OLD, TokenPurpose.EMAIL_NEW)
@@ -54,7 +55,10 @@ class EmailChanges:
             TooManyAttempts: A rate limit is exceeded.
             TokenKeyMissing: TOKEN_KEY is not set, so links cannot be created.
             SignInBusy: Too many password hashes are pending.
+            NotAllowed: The actor is an operator.
         """
+        if actor.key is not None and actor.key.realm is Realm.OPERATOR:
+            raise NotAllowed("An administrator changes the email address of an operator.")
         if not self._tokens.can_issue:
             raise TokenKeyMissing()
         user = await self._passwords.check_current_password(actor, password, "request_email_change")
@@ -65,7 +69,7 @@ class EmailChanges:
             async with self._database.transaction() as tx:
                 other = await self._users.lock_by_email(tx, email)
                 for purpose in _SIDES:
-                    await self._tokens.revoke(tx, user.user_id, purpose)
+                    await self._tokens.revoke(tx, user.key, purpose)
                 await self._send(tx, user, email, other, may_mail=may_mail)
                 await self._audit.write(tx, actor, "request_email_change", object_name=email)
 
@@ -73,16 +77,16 @@ class EmailChanges:
         self, tx: Transaction, user: Account, email: str, other: Account | None, *, may_mail: bool
     ) -> None:
         ids = [
-            await self._tokens.issue(tx, purpose, user.user_id, minutes=self._minutes)
+            await self._tokens.issue(tx, purpose, user.key, minutes=self._minutes)
             for purpose in _SIDES
         ]
         old, new = ids
-        await self._store.insert(tx, user.user_id, email, old_token=old, new_token=new)
+        await self._store.insert(tx, user.key.id, email, old_token=old, new_token=new)
         await self._mails.link(
             tx,
             TokenPurpose.EMAIL_OLD,
             old,
-            user_id=user.user_id,
+            key=user.key,
             user_name=user.user_name,
             recipient=user.email,
             minutes=self._minutes,
@@ -90,12 +94,12 @@ class EmailChanges:
         )
         if not may_mail:
             return
-        if other is None or other.user_id == user.user_id:
+        if other is None or other.key == user.key:
             await self._mails.link(
                 tx,
                 TokenPurpose.EMAIL_NEW,
                 new,
-                user_id=user.user_id,
+                key=user.key,
                 user_name=user.user_name,
                 recipient=email,
                 minutes=self._minutes,
@@ -132,7 +136,7 @@ class EmailChanges:
             if row is not None:
                 break
         change = await self._store.lock(tx, row.id) if row is not None else None
-        user = await self._users.lock(tx, row.user_id) if row is not None else None
+        user = await self._users.lock(tx, row.key.id) if row is not None else None
         if (
             row is None
             or change is None
@@ -149,13 +153,13 @@ class EmailChanges:
             elif row.used_at is not None and not await self._is_closed(tx, change):
                 return "waiting_for_the_other"
             raise LinkInvalid()
-        actor = Actor(user.user_id, user.user_name, user.role, remote)
+        actor = actor_from(user, remote)
         if not await self._store.confirm(tx, change, row.id):
             await self._audit.write(tx, actor, "confirm_email_change", object_name=change.new_email)
             return "waiting_for_the_other"
-        await self._users.set_email(tx, user.user_id, change.new_email)
+        await self._users.set_email(tx, user.key.id, change.new_email)
         await self._store.finish(tx, change.id)
-        await self._tokens.revoke(tx, user.user_id)
+        await self._tokens.revoke(tx, user.key)
         await self._mails.notice(
             tx, "email_changed", user.email, user.user_name, new_email=change.new_email
         )

@@ -13,13 +13,15 @@ async def list_jobs(request: Request) -> Response:
     """List jobs, newest first."""
     query = query_of(request, JobQuery)
     jobs, total = await service(request, Jobs).page(query)
-    page = Page[JobView](data=[*jobs], total=total, page=query.page, page_size=query.page_size)
+    seen = [job.seen_by(actor_of(request)) for job in jobs]
+    page = Page[JobView](data=[*seen], total=total, page=query.page, page_size=query.page_size)
     return reply(page)
 
 
 async def get_job(request: Request) -> Response:
     """Return one job."""
-    return reply(await service(request, Jobs).get(request.path_params["job_id"]))
+    job = await service(request, Jobs).get(request.path_params["job_id"])
+    return reply(job.seen_by(actor_of(request)))
 
 
 async def cancel_job(request: Request) -> Response:

@@ -3,11 +3,13 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
+from sysndd_api.security.access import Access, Actor
 from sysndd_api.web.models import PageQuery
+from sysndd_core.accounts import Realm
 from sysndd_core.db.database import Row, utc
 from sysndd_core.jobs.rows import JobState
 
@@ -39,11 +41,31 @@ class JobView(BaseModel):
     payload: dict[str, Any]
     result: dict[str, Any] | None
     error: JobError | None
+    requested_realm: Realm
     requested_by: int | None
     requested_by_name: str | None = None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    requested_by_hidden: bool = Field(False, exclude=True)
+
+    def is_of(self, actor: Actor) -> bool:
+        """Return whether an actor requested the job."""
+        return actor.key == (self.requested_realm, self.requested_by)
+
+    def seen_by(self, actor: Actor) -> Self:
+        """Return the job as an actor may see it: viewers see no personal data of others."""
+        if actor.may(Access.MAINTAINER) or self.is_of(actor):
+            return self
+        result = {name: value for name, value in (self.result or {}).items() if name != "accounts"}
+        return self.model_copy(
+            update={
+                "requested_by": None,
+                "requested_by_name": None,
+                "requested_by_hidden": self.requested_by is not None,
+                "result": result or None,
+            }
+        )
 
 
 class StoredJob(JobView):

@@ -6,9 +6,9 @@ from typing import Any
 from sysndd_api.audit.service import Audit
 from sysndd_api.jobs.models import EndedJob, JobLine, JobQuery, StoredJob
 from sysndd_api.jobs.store import JobStore
-from sysndd_api.security.access import Actor
+from sysndd_api.security.access import Access, Actor
 from sysndd_core.db.database import Database, Transaction
-from sysndd_core.errors import JobNotFound, JobNotRetryable
+from sysndd_core.errors import JobNotFound, JobNotRetryable, NotAllowed
 from sysndd_core.jobs.models import CreateBackup, Job, VerifyBackup, job_type
 from sysndd_core.jobs.rows import JobRows, JobState
 
@@ -51,7 +51,7 @@ class JobRequests:
         Raises:
             OperationInProgress: A job that must not overlap is queued or running.
         """
-        job_id = await self._rows.submit(tx, job, requested_by=actor.user_id)
+        job_id = await self._rows.submit(tx, job, requested_by=actor.key)
         audit_id = await self._audit.write(
             tx,
             actor,
@@ -118,7 +118,10 @@ class Jobs:
         Raises:
             JobNotFound: No job has this ID.
             JobNotCancellable: The job has ended, or must not be interrupted now.
+            NotAllowed: Only administrators cancel jobs of others.
         """
+        if not actor.may(Access.ADMINISTRATOR) and not (await self.get(job_id)).is_of(actor):
+            raise NotAllowed("Only administrators can cancel a job that somebody else requested.")
         async with self._database.transaction() as tx:
             await self._rows.request_cancel(tx, job_id)
             await self._audit.write(tx, actor, "cancel_job", object_name=job_id)

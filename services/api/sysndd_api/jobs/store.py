@@ -16,8 +16,8 @@ class JobStore:
         self._jobs = f"{database.ops}.job"
         self._lines = f"{database.ops}.job_log"
         self._named = (
-            f"SELECT j.*, u.user_name AS requested_by_name FROM {self._jobs} AS j"
-            f" LEFT JOIN {database.app}.`user` AS u ON u.user_id = j.requested_by"
+            f"SELECT j.*, a.actor_name AS requested_by_name FROM {self._jobs} AS j"
+            f" LEFT JOIN {database.ops}.audit_log AS a ON a.id = j.audit_id"
         )
 
     async def page(self, query: JobQuery) -> tuple[list[StoredJob], int]:

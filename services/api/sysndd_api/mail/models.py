@@ -6,6 +6,7 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from sysndd_api.web.models import PageQuery
+from sysndd_core.accounts import Realm
 from sysndd_core.db.database import Row, utc
 from sysndd_core.mail.outbox import MailState
 
@@ -49,6 +50,7 @@ class MailView(BaseModel):
     last_code: int | None
     last_reply: str | None
     on_unknown_outcome: str
+    requested_realm: Realm
     requested_by: int | None
     created_at: datetime
     started_at: datetime | None

@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime
 
-from sysndd_api.accounts.store import UserStore
+from sysndd_api.accounts.people import People
 from sysndd_api.audit.service import Audit
 from sysndd_api.mail.models import MailDetail, MailQuery, MailView
 from sysndd_api.mail.store import LockedMail, MailStore
 from sysndd_api.security.access import Actor
+from sysndd_core.accounts import AccountKey
 from sysndd_core.db.database import Database, Transaction
 from sysndd_core.errors import MailNotCancellable, MailNotFound, MailNotResendable, NotAllowed
 from sysndd_core.mail.outbox import MailRows, MailState, NewMail
@@ -36,7 +37,7 @@ class Mails:
         database: The connection pool.
         rows: The outbox, to queue emails.
         store: The same table, for administrators.
-        users: For the administrator's own address.
+        people: For the actor's own address.
         audit: The audit log.
     """
 
@@ -46,16 +47,16 @@ class Mails:
         database: Database,
         rows: MailRows,
         store: MailStore,
-        users: UserStore,
+        people: People,
         audit: Audit,
     ) -> None:
         self._database = database
         self._rows = rows
         self._store = store
-        self._users = users
+        self._people = people
         self._audit = audit
 
-    async def queue_test(self, recipient: str, *, requested_by: int | None) -> str:
+    async def queue_test(self, recipient: str, *, requested_by: AccountKey | None) -> str:
         """Queue a test email; return its ID."""
         async with self._database.transaction() as tx:
             return await self._rows.enqueue(tx, _test_mail(recipient), requested_by=requested_by)
@@ -66,13 +67,11 @@ class Mails:
         Raises:
             NotAllowed: The actor has no account, and therefore no address.
         """
-        user = await self._users.by_id(actor.user_id) if actor.user_id is not None else None
+        user = await self._people.by_key(actor.key)
         if user is None:
             raise NotAllowed("The command line has no account, and therefore no address.")
         async with self._database.transaction() as tx:
-            mail_id = await self._rows.enqueue(
-                tx, _test_mail(user.email), requested_by=actor.user_id
-            )
+            mail_id = await self._rows.enqueue(tx, _test_mail(user.email), requested_by=actor.key)
             await self._audit.write(tx, actor, "smtp_test_message", object_name=mail_id)
         return mail_id
 

@@ -9,7 +9,8 @@ from sysndd_core.mail.outbox import MailState
 
 _COLUMNS = (
     "id, purpose, recipient, template, message_id, state, attempt, run_after, phase, last_code,"
-    " last_reply, on_unknown_outcome, requested_by, created_at, started_at, finished_at, expires_at"
+    " last_reply, on_unknown_outcome, requested_realm, requested_by, created_at, started_at,"
+    " finished_at, expires_at"
 )
 _MAX_ATTEMPTS = 200
 """Maximum attempts of a resent email, the same as of a new one."""

@@ -1,5 +1,6 @@
 """One page: its access level, its form, and the rendering of its errors."""
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -16,12 +17,14 @@ from sysndd_api.web.endpoint import Handler
 from sysndd_api.web.guard import Guard
 from sysndd_api.web.http import service
 from sysndd_api.web.models import ModelT
+from sysndd_api.web.site_features import Feature, SiteFeatures
 from sysndd_core.errors import Invalid, InvalidCredentials, NotFound, NotSignedIn, SysnddError
 from sysndd_core.logging import get_logger
 
 log = get_logger(__name__)
 
 SIGN_IN = "/account/sign-in"
+_OPERATORS = {Access.VIEWER, Access.MAINTAINER, Access.ADMINISTRATOR}
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class PageRoute:
         access: Required access level; checked before the handler runs.
         back_to: Page that shows an error of this form; None for a separate error page.
         in_maintenance: As ``Endpoint.in_maintenance``.
+        needs: As ``Endpoint.needs``.
     """
 
     method: str
@@ -40,6 +44,7 @@ class PageRoute:
     access: Access = Access.ADMINISTRATOR
     back_to: Handler | None = None
     in_maintenance: bool = False
+    needs: Feature | None = None
 
     def route(self) -> Route:
         """Build the Starlette route, which checks the access before it calls the handler."""
@@ -78,7 +83,13 @@ class PageRoute:
     async def _authorize(self, request: Request) -> None:
         guard = service(request, Guard)
         await guard.check_page(request, self.access, in_maintenance=self.in_maintenance)
-        if self.access is Access.ADMINISTRATOR and not is_fragment(request):
+        features = service(request, SiteFeatures)
+        # Without the database, a page still shows its error.
+        with contextlib.suppress(SysnddError):
+            request.state.site_accounts = await features.has(Feature.ACCOUNTS)
+        if self.needs is not None:
+            await features.require(self.needs)
+        if self.access in _OPERATORS and not is_fragment(request):
             request.state.maintenance = await guard.in_maintenance()
 
 
@@ -220,4 +231,7 @@ _NOTICES = {
     "reactivated": "Account reactivated.",
     "role_changed": "Role changed. The account's sessions have ended.",
     "mail_sent": "Confirmation email queued.",
+    "invited": "Invitation queued. The operator chooses a password with the emailed link.",
+    "operator_changed": "Saved.",
+    "operator_signed_out": "Saved. The operator's sessions have ended.",
 }

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sysndd_api.pages.static_files import accepts_gzip, asset
+from sysndd_api.security.access import Access, Actor
 from sysndd_core import __version__
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -55,8 +56,11 @@ def render(
         headers: Additional headers.
         values: Context of the template; every value is escaped.
     """
+    actor: Actor | None = getattr(request.state, "actor", None)
     text = ENVIRONMENT.get_template(template).render(
-        actor=getattr(request.state, "actor", None),
+        actor=actor,
+        may=lambda level: actor is not None and actor.may(Access(level)),
+        site_accounts=getattr(request.state, "site_accounts", True),
         path=request.scope["path"],
         fragment=is_fragment(request),
         **values,

@@ -19,10 +19,10 @@ async def request_reset(request: Request) -> Response:
 async def reset(request: Request) -> Response:
     """Set a new password with the token of a link; revokes all sessions."""
     body = await body_of(request, ResetRequest)
-    user = await service(request, PasswordReset).reset(
+    account = await service(request, PasswordReset).reset(
         body.token.get_secret_value(), body.password.get_secret_value(), remote=remote_of(request)
     )
-    return reply(UserView.model_validate(user, from_attributes=True))
+    return reply(UserView.of(account))
 
 
 async def change(request: Request) -> Response:

@@ -1,13 +1,16 @@
-"""Roles, the access levels of routes, actors, and session tokens."""
+"""Roles, the access levels of routes, accounts, actors, and session tokens."""
 
 import hashlib
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+
+from sysndd_core.accounts import AccountKey
 
 
 class Role(StrEnum):
-    """The roles of SysNDD."""
+    """The roles of site users."""
 
     ADMINISTRATOR = "Administrator"
     CURATOR = "Curator"
@@ -15,37 +18,101 @@ class Role(StrEnum):
     VIEWER = "Viewer"
 
 
+class OperatorRole(StrEnum):
+    """The roles of operators; each one includes the ones after it."""
+
+    ADMINISTRATOR = "administrator"
+    """May do everything."""
+
+    MAINTAINER = "maintainer"
+    """Reads everything; creates, verifies and imports backups, runs dry runs, tests email, and
+    cancels their own jobs."""
+
+    VIEWER = "viewer"
+    """Reads health, backups, jobs and migrations; no personal data and no audit log."""
+
+
 class Access(StrEnum):
     """Who may call a route."""
 
     ANYONE = "anyone"
     SIGNED_IN = "signed in"
+    VIEWER = "viewer"
+    MAINTAINER = "maintainer"
     ADMINISTRATOR = "administrator"
+
+
+_ADMITTED = {
+    Access.VIEWER: frozenset(OperatorRole),
+    Access.MAINTAINER: frozenset({OperatorRole.ADMINISTRATOR, OperatorRole.MAINTAINER}),
+    Access.ADMINISTRATOR: frozenset({OperatorRole.ADMINISTRATOR}),
+}
+"""The operator roles that each level admits; other levels do not depend on the role."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """One account; times are UTC without a time zone, as the server returns them.
+
+    Attributes:
+        key: Realm and ID.
+        password_hash: Encoded with its parameters; None if no password is accepted.
+        role: A ``Role`` for site users, an ``OperatorRole`` for operators.
+        state: For site users ``unconfirmed``, ``awaiting_approval``, ``active`` or
+            ``deactivated``; for operators ``invited``, ``active`` or ``disabled``.
+    """
+
+    key: AccountKey
+    user_name: str
+    email: str
+    password_hash: str | None
+    role: Role | OperatorRole
+    state: str
+    created_at: datetime
 
 
 @dataclass(frozen=True)
 class Actor:
-    """The signed-in account that sends a request, or the operator on the command line.
+    """The signed-in account that sends a request, or the command line.
 
     Attributes:
-        user_id: None for the command line.
+        key: The account; None for the command line and for requests without a session.
+        role: The role of the account in its realm.
+        operator_role: What it may do on the platform; None for a site user.
         remote: The client's address, as given by the trusted proxy.
         session_id: Public ID of the session; None for the command line.
     """
 
-    user_id: int | None
+    key: AccountKey | None
     user_name: str
-    role: Role
+    role: Role | OperatorRole
+    operator_role: OperatorRole | None = None
     remote: str | None = None
     session_id: str | None = None
+
+    def may(self, access: Access) -> bool:
+        """Return whether an access level admits a signed-in actor."""
+        admitted = _ADMITTED.get(access)
+        return admitted is None or self.operator_role in admitted
+
+
+def actor_from(account: Account, remote: str | None) -> Actor:
+    """Return an account as the actor of a request that it proved to come from it."""
+    role = account.role if isinstance(account.role, OperatorRole) else None
+    return Actor(account.key, account.user_name, account.role, role, remote)
 
 
 def anyone(remote: str | None, name: str = "anyone") -> Actor:
     """Return the actor of a request without a session."""
-    return Actor(user_id=None, user_name=name[:64], role=Role.VIEWER, remote=remote)
+    return Actor(key=None, user_name=name[:64], role=Role.VIEWER, remote=remote)
 
 
-COMMAND_LINE = Actor(user_id=None, user_name="sysndd-admin", role=Role.ADMINISTRATOR)
+COMMAND_LINE = Actor(
+    key=None,
+    user_name="sysndd-admin",
+    role=OperatorRole.ADMINISTRATOR,
+    operator_role=OperatorRole.ADMINISTRATOR,
+)
 
 
 def new_token() -> str:

@@ -8,10 +8,10 @@ with a link are limited so that the latest link works for more than half an hour
 import asyncio
 import contextlib
 import unicodedata
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-from sysndd_api.security.access import Actor, anyone
+from sysndd_api.security.access import Account, Actor, anyone
 from sysndd_api.security.rate_limits import Hit, Limit, Limiter, client_of
 from sysndd_core.errors import TooManyAttempts
 from sysndd_core.settings.accounts import LimitSettings
@@ -42,20 +42,11 @@ def normalize_login(text: str) -> str:
     return "".join(one for one in letters if unicodedata.category(one)[0] not in "CM").strip()
 
 
-class LimitedAccount(Protocol):
-    """The account that a counted request is about."""
-
-    @property
-    def user_id(self) -> int:
-        """The ID of the account."""
-        ...
-
-
 class KnownClients(Protocol):
     """Knows which clients an account has signed in from."""
 
-    async def knows(self, user_id: int | None, client: str) -> bool:
-        """Return whether an account has signed in from a client; False without an account."""
+    async def knows(self, accounts: Sequence[Account | None], client: str) -> bool:
+        """Return whether one of these accounts has signed in from a client."""
         ...
 
 
@@ -102,21 +93,21 @@ class RateLimits:
         )
 
     async def check(
-        self, action: str, remote: str | None, *, account: LimitedAccount | None = None
+        self, action: str, remote: str | None, *, accounts: Sequence[Account | None] = ()
     ) -> None:
         """Count one registration, request for a link, or use of a link.
 
         Args:
             action: Action of the audit entry.
             remote: The client's address.
-            account: The account that it is about, if any. Its known clients are always allowed.
+            accounts: The accounts that it is about. Their known clients are always allowed.
 
         Raises:
             TooManyAttempts: A limit is exceeded.
         """
         per_client, total = self._requests
         hits = (Hit(per_client, client_of(remote)), Hit(total))
-        await self._hit(action, hits, remote, account=account)
+        await self._hit(action, hits, remote, accounts)
 
     async def may_mail(self, kind: str, address: str) -> bool:
         """Count one email with a link; return whether it may be sent."""
@@ -125,7 +116,7 @@ class RateLimits:
         return not result.exceeded
 
     async def sign_in(
-        self, login: str, remote: str | None, *, account: LimitedAccount | None
+        self, login: str, remote: str | None, *, accounts: Sequence[Account | None]
     ) -> None:
         """Count one sign-in as a failure, before its password is verified.
 
@@ -133,8 +124,8 @@ class RateLimits:
             TooManyAttempts: A limit is exceeded.
         """
         pair, *others = self._sign_in_hits(login, remote)
-        await self._hit("sign_in", (pair,), remote, account=None)
-        await self._hit("sign_in", tuple(others), remote, account=account)
+        await self._hit("sign_in", (pair,), remote, ())
+        await self._hit("sign_in", tuple(others), remote, accounts)
 
     async def sign_in_succeeded(self, login: str, remote: str | None) -> None:
         """Subtract what ``sign_in`` counted, because the sign-in succeeded."""
@@ -162,8 +153,7 @@ class RateLimits:
         action: str,
         hits: tuple[Hit, ...],
         remote: str | None,
-        *,
-        account: LimitedAccount | None,
+        accounts: Sequence[Account | None],
     ) -> None:
         results = await self._limiter.hit(*hits)
         exceeded = [(v, hit) for v, hit in zip(results, hits, strict=True) if v.exceeded]
@@ -174,8 +164,7 @@ class RateLimits:
                 await self._audit.record(
                     anyone(remote), action, outcome=TooManyAttempts.code, object_name=hit.limit.name
                 )
-        user_id = account.user_id if account is not None else None
-        if await self._clients.knows(user_id, client_of(remote)):
+        if await self._clients.knows(accounts, client_of(remote)):
             return
         error = TooManyAttempts()
         error.retry_after = max(result.retry_after for result, _ in exceeded)

@@ -14,7 +14,6 @@ from sysndd_api.sessions.models import (
 )
 from sysndd_api.sessions.service import Sessions
 from sysndd_api.web.http import actor_of, body_of, remote_of, reply, service, token_of
-from sysndd_core.errors import NotSignedIn
 
 
 async def login(request: Request) -> Response:
@@ -30,7 +29,7 @@ async def login(request: Request) -> Response:
         LoginReply(
             access_token=signed_in.token,
             expires_at=signed_in.expires_at,
-            user=UserView.model_validate(signed_in.user, from_attributes=True),
+            user=UserView.of(signed_in.account),
         )
     )
 
@@ -41,12 +40,15 @@ async def logout(request: Request) -> Response:
     return _signed_out(Response(status_code=204))
 
 
+async def me(request: Request) -> Response:
+    """Return the signed-in account."""
+    return reply(UserView.of(await service(request, Sessions).own_account(actor_of(request))))
+
+
 async def list_own(request: Request) -> Response:
     """List your own sessions, newest first."""
     actor = actor_of(request)
-    if actor.user_id is None:
-        raise NotSignedIn()
-    sessions = await service(request, Sessions).of_user(actor.user_id)
+    sessions = await service(request, Sessions).of_actor(actor)
     views = [SessionView.of(session, actor.session_id) for session in sessions]
     return reply(SessionList(data=views, total=len(views)))
 

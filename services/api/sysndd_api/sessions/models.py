@@ -7,18 +7,24 @@ from typing import Literal
 from pydantic import BaseModel, Field, SecretStr
 
 from sysndd_api.accounts.models import UserView
-from sysndd_api.security.access import Role
+from sysndd_api.security.access import OperatorRole, Role
 from sysndd_api.web.models import RequestModel
+from sysndd_core.accounts import AccountKey
 
 
 @dataclass(frozen=True)
 class SessionOwner:
-    """The active account that a valid session belongs to."""
+    """The active account that a valid session belongs to.
 
-    user_id: int
+    Attributes:
+        also_operator: Whether a site user has the user name or address of an operator.
+    """
+
+    key: AccountKey
     user_name: str
-    role: Role
+    role: Role | OperatorRole
     session_id: str
+    also_operator: bool = False
 
 
 @dataclass(frozen=True)

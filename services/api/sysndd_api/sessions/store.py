@@ -1,10 +1,12 @@
 """Sessions, joined with their accounts, and the known clients of accounts."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sysndd_api.security.access import Role
+from sysndd_api.security.access import Account, OperatorRole, Role
 from sysndd_api.sessions.models import OpenSession, SessionOwner
-from sysndd_core.db.database import Database, Transaction
+from sysndd_core.accounts import AccountKey, Realm
+from sysndd_core.db.database import Connection, Database, Row, Transaction
 from sysndd_core.mail.link_tokens import fingerprint
 
 _TOUCH_SECONDS = 60
@@ -15,13 +17,16 @@ _KNOWN_CLIENT_DAYS = 90
 _ID = "LOWER(LEFT(HEX(s.token_hash), 32))"
 """Public ID of a session: half of the hash of a 256-bit token, which is unique and not usable."""
 
+_LOGINS = "(u.user_name COLLATE utf8mb4_unicode_ci, u.email COLLATE utf8mb4_unicode_ci)"
+"""What a site user can sign in with, in the collation of the operators' columns."""
+
 
 class SessionStore:
     """Sessions by the hash of their token.
 
     A valid session has not reached its absolute end, was used recently, and belongs to an active
-    account that is older than the session. After a restore, the same ``user_id`` may be assigned to
-    another account, which is newer than the session.
+    account that is older than the session. After a restore, the ID of a site user may be assigned
+    to another account, which is newer than the session.
 
     Args:
         database: The connection pool.
@@ -31,11 +36,11 @@ class SessionStore:
     def __init__(self, database: Database, *, idle_minutes: int) -> None:
         self._database = database
         self._table = f"{database.ops}.`session`"
+        self._operators = f"{database.ops}.`operator`"
+        self._users = f"{database.app}.`user`"
         self._valid = (
-            f"FROM {self._table} AS s JOIN {database.app}.`user` AS u ON u.user_id = s.user_id"
-            " WHERE s.expires_at > UTC_TIMESTAMP(6)"
+            "s.expires_at > UTC_TIMESTAMP(6)"
             f" AND s.last_seen_at > UTC_TIMESTAMP(6) - INTERVAL {int(idle_minutes)} MINUTE"
-            " AND u.state = 'active' AND u.created_at <= s.created_at"
         )
         self._idle_minutes = int(idle_minutes)
 
@@ -43,7 +48,7 @@ class SessionStore:
         self,
         tx: Transaction,
         token_hash: str,
-        user_id: int,
+        key: AccountKey,
         *,
         hours: int,
         remote: str | None,
@@ -51,10 +56,10 @@ class SessionStore:
     ) -> datetime:
         """Insert a session; return its end (UTC, by the server's clock)."""
         await tx.execute(
-            f"INSERT INTO {self._table} (token_hash, user_id, created_at, last_seen_at,"
-            " expires_at, remote, user_agent) VALUES (UNHEX(%s), %s, UTC_TIMESTAMP(6),"
-            " UTC_TIMESTAMP(6), UTC_TIMESTAMP(6) + INTERVAL %s HOUR, %s, %s)",
-            (token_hash, user_id, hours, remote, user_agent[:255] if user_agent else None),
+            f"INSERT INTO {self._table} (token_hash, realm, user_id, created_at,"
+            " last_seen_at, expires_at, remote, user_agent) VALUES (UNHEX(%s), %s, %s,"
+            " UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6) + INTERVAL %s HOUR, %s, %s)",
+            (token_hash, *key, hours, remote, user_agent[:255] if user_agent else None),
         )
         row = await tx.fetch_one(
             f"SELECT expires_at FROM {self._table} WHERE token_hash = UNHEX(%s)", (token_hash,)
@@ -65,30 +70,55 @@ class SessionStore:
         return expires_at
 
     async def find(self, token_hash: str) -> SessionOwner | None:
-        """Return the active account of a valid session, and update when it was last seen."""
+        """Return the active account of a valid session, and update when it was last seen.
+
+        The session of an operator is found without the application schema.
+        """
         async with self._database.connection() as connection:
             row = await connection.fetch_one(
-                f"SELECT u.user_id, u.user_name, u.role, {_ID} AS session_id,"
-                f" s.last_seen_at < UTC_TIMESTAMP(6) - INTERVAL {_TOUCH_SECONDS} SECOND AS stale"
-                f" {self._valid} AND s.token_hash = UNHEX(%s)",
+                f"SELECT s.realm, s.user_id, s.created_at, {_ID} AS session_id,"
+                f" s.last_seen_at < UTC_TIMESTAMP(6) - INTERVAL {_TOUCH_SECONDS} SECOND AS stale,"
+                f" o.user_name, o.role FROM {self._table} AS s LEFT JOIN {self._operators} AS o"
+                " ON s.realm = 'operator' AND o.operator_id = s.user_id AND o.state = 'active'"
+                f" WHERE {self._valid} AND s.token_hash = UNHEX(%s)",
                 (token_hash,),
             )
-            if row is not None and row["stale"]:
+            owner = await self._owner(connection, row) if row is not None else None
+            if owner is not None and row is not None and row["stale"]:
                 await connection.execute(
                     f"UPDATE {self._table} SET last_seen_at = UTC_TIMESTAMP(6)"
                     " WHERE token_hash = UNHEX(%s)",
                     (token_hash,),
                 )
-        if row is None:
-            return None
-        return SessionOwner(row["user_id"], row["user_name"], Role(row["role"]), row["session_id"])
+        return owner
 
-    async def of_user(self, user_id: int) -> list[OpenSession]:
+    async def _owner(self, connection: Connection, row: Row) -> SessionOwner | None:
+        key, session_id = AccountKey(Realm(row["realm"]), row["user_id"]), row["session_id"]
+        if key.realm is Realm.OPERATOR:
+            if row["user_name"] is None:
+                return None
+            return SessionOwner(key, row["user_name"], OperatorRole(row["role"]), session_id)
+        user = await connection.fetch_one(
+            f"SELECT u.user_name, u.role, EXISTS (SELECT 1 FROM {self._operators} AS o"
+            f" WHERE o.user_name IN {_LOGINS} OR o.email IN {_LOGINS}) AS also_operator"
+            f" FROM {self._users} AS u"
+            " WHERE u.user_id = %s AND u.state = 'active' AND u.created_at <= %s",
+            (key.id, row["created_at"]),
+        )
+        if user is None:
+            return None
+        return SessionOwner(
+            key, user["user_name"], Role(user["role"]), session_id, bool(user["also_operator"])
+        )
+
+    async def of_account(self, account: Account) -> list[OpenSession]:
         """Return the valid sessions of an account, newest first."""
         rows = await self._database.fetch_all(
             f"SELECT {_ID} AS id, s.created_at, s.last_seen_at, s.expires_at, s.remote,"
-            f" s.user_agent {self._valid} AND s.user_id = %s ORDER BY s.created_at DESC, id",
-            (user_id,),
+            f" s.user_agent FROM {self._table} AS s WHERE {self._valid}"
+            " AND s.realm = %s AND s.user_id = %s AND s.created_at >= %s"
+            " ORDER BY s.created_at DESC, id",
+            (*account.key, account.created_at),
         )
         times = ("created_at", "last_seen_at", "expires_at")
         return [
@@ -102,29 +132,28 @@ class SessionStore:
             f"DELETE FROM {self._table} WHERE token_hash = UNHEX(%s)", (token_hash,)
         )
 
-    async def delete_one(self, tx: Transaction, user_id: int, session_id: str) -> int:
+    async def delete_one(self, tx: Transaction, key: AccountKey, session_id: str) -> int:
         """End one session of an account by its public ID; return the number of deleted rows."""
         return await tx.execute(
-            f"DELETE FROM {self._table} WHERE user_id = %s"
+            f"DELETE FROM {self._table} WHERE realm = %s AND user_id = %s"
             " AND LEFT(HEX(token_hash), 32) = UPPER(%s)",
-            (user_id, session_id),
+            (*key, session_id),
         )
 
-    async def delete_of_user(
-        self, tx: Transaction, user_id: int, *, except_token_hash: str | None = None
+    async def delete_of(
+        self, tx: Transaction, key: AccountKey, *, except_token_hash: str | None = None
     ) -> int:
         """End the sessions of an account; return their number.
 
         Args:
             tx: The transaction.
-            user_id: The account.
+            key: The account.
             except_token_hash: Hash of the token whose session remains; None to end all.
         """
-        if except_token_hash is None:
-            return await tx.execute(f"DELETE FROM {self._table} WHERE user_id = %s", (user_id,))
+        others = "" if except_token_hash is None else " AND token_hash <> UNHEX(%s)"
         return await tx.execute(
-            f"DELETE FROM {self._table} WHERE user_id = %s AND token_hash <> UNHEX(%s)",
-            (user_id, except_token_hash),
+            f"DELETE FROM {self._table} WHERE realm = %s AND user_id = %s{others}",
+            key if except_token_hash is None else (*key, except_token_hash),
         )
 
     async def delete_expired(self, tx: Transaction) -> None:
@@ -141,27 +170,32 @@ class KnownClientStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._table = f"{database.ops}.known_client"
-        # After a restore, an ID may be assigned again; its account is then newer than the row.
-        self._users = f"{database.app}.`user`"
 
-    async def note(self, tx: Transaction, user_id: int, client: str) -> None:
+    async def note(self, tx: Transaction, key: AccountKey, client: str) -> None:
         """Record a client of an account, and delete clients not seen for a long time."""
         await tx.execute(
-            f"INSERT INTO {self._table} (user_id, client, seen_at)"
-            " VALUES (%s, UNHEX(%s), UTC_TIMESTAMP(6))"
+            f"INSERT INTO {self._table} (realm, user_id, client, seen_at)"
+            " VALUES (%s, %s, UNHEX(%s), UTC_TIMESTAMP(6))"
             " ON DUPLICATE KEY UPDATE seen_at = UTC_TIMESTAMP(6)",
-            (user_id, fingerprint(client)),
+            (*key, fingerprint(client)),
         )
         await tx.execute(
             f"DELETE FROM {self._table} WHERE seen_at < UTC_TIMESTAMP(6) - INTERVAL"
             f" {_KNOWN_CLIENT_DAYS} DAY"
         )
 
-    async def knows(self, user_id: int | None, client: str) -> bool:
-        """Return whether an account has signed in from a client; False without an account."""
+    async def knows(self, accounts: Sequence[Account | None], client: str) -> bool:
+        """Return whether one of these accounts has signed in from a client.
+
+        Runs one query for any number of accounts, so that its duration reveals nothing.
+        """
+        # After a restore, an ID may be assigned again; its account is then newer than the row.
+        known = [found for found in accounts if found is not None]
+        one = "(realm = %s AND user_id = %s AND seen_at >= %s)"
+        values = [value for found in known for value in (*found.key, found.created_at)]
         row = await self._database.fetch_one(
-            f"SELECT 1 FROM {self._table} AS c JOIN {self._users} AS u ON u.user_id = c.user_id"
-            " WHERE c.user_id = %s AND c.client = UNHEX(%s) AND c.seen_at >= u.created_at",
-            (user_id or 0, fingerprint(client)),
+            f"SELECT 1 FROM {self._table} WHERE client = UNHEX(%s)"
+            f" AND ({' OR '.join([one] * len(known)) or 'FALSE'}) LIMIT 1",
+            (fingerprint(client), *values),
         )
         return row is not None

@@ -10,6 +10,7 @@ from sysndd_api.users.models import AccountView, RoleRequest, UserQuery
 from sysndd_api.users.service import Users
 from sysndd_api.web.http import actor_of, body_of, query_of, reply, service
 from sysndd_api.web.models import Page
+from sysndd_core.accounts import AccountKey, Realm
 
 
 async def list_users(request: Request) -> Response:
@@ -60,7 +61,7 @@ async def list_sessions(request: Request) -> Response:
     """List the sessions of an account, newest first."""
     user = await service(request, Users).get(_id(request))
     current = actor_of(request).session_id
-    sessions = await service(request, Sessions).of_user(user.user_id)
+    sessions = await service(request, Sessions).of(AccountKey(Realm.SITE, user.user_id))
     views = [SessionView.of(session, current) for session in sessions]
     return reply(SessionList(data=views, total=len(views)))
 

@@ -4,10 +4,10 @@ from typing import Any
 
 from sysndd_api.accounts.mail import AccountMails
 from sysndd_api.accounts.service import Accounts
-from sysndd_api.accounts.store import Account, UserStore
+from sysndd_api.accounts.store import UserStore
 from sysndd_api.accounts.token_store import TokenStore
 from sysndd_api.audit.service import Audit
-from sysndd_api.security.access import Actor, Role
+from sysndd_api.security.access import Account, Actor, Role
 from sysndd_api.sessions.store import SessionStore
 from sysndd_api.users.models import AccountView, UserQuery
 from sysndd_api.users.store import AdministrationStore
@@ -71,7 +71,7 @@ class Users:
         found = await self._users.by_login(user_name)
         if found is None:
             raise UserNotFound(f"There is no account named {user_name}.")
-        return str(found.user_id)
+        return str(found.key.id)
 
     async def approve(self, actor: Actor, user_id: str) -> None:
         """Activate an account whose address is confirmed; idempotent.
@@ -86,7 +86,7 @@ class Users:
                 return
             if user.state != "awaiting_approval":
                 raise AccountStateConflict(f"The account is {user.state}.")
-            await self._store.set_state(tx, user.user_id, "active")
+            await self._store.set_state(tx, user.key.id, "active")
             await self._mails.notice(tx, "approved", user.email, user.user_name)
             await self._audit.write(tx, actor, "approve_user", object_name=user.user_name)
 
@@ -95,7 +95,7 @@ class Users:
 
         Raises:
             UserNotFound: No account has this ID.
-            LastAdministrator: It is the only active administrator.
+            LastAdministrator: It is the only active account that could administer the platform.
         """
         async with self._database.transaction() as tx:
             await self._store.lock_administrators(tx)
@@ -103,9 +103,9 @@ class Users:
             if user.state == "deactivated":
                 return
             await self._check_not_last_administrator(tx, user)
-            await self._store.set_state(tx, user.user_id, "deactivated")
-            await self._tokens.revoke(tx, user.user_id)
-            ended = await self._sessions.delete_of_user(tx, user.user_id)
+            await self._store.set_state(tx, user.key.id, "deactivated")
+            await self._tokens.revoke(tx, user.key)
+            ended = await self._sessions.delete_of(tx, user.key)
             await self._audit.write(
                 tx,
                 actor,
@@ -124,8 +124,7 @@ class Users:
             user = await self._lock(tx, user_id)
             if user.state != "deactivated":
                 return
-            state = "active" if user.confirmed_at is not None else "unconfirmed"
-            await self._store.set_state(tx, user.user_id, state)
+            state = await self._store.reactivate(tx, user.key.id)
             await self._audit.write(
                 tx, actor, "reactivate_user", object_name=user.user_name, detail={"state": state}
             )
@@ -137,7 +136,7 @@ class Users:
 
         Raises:
             UserNotFound: No account has this ID.
-            LastAdministrator: It is the only active administrator.
+            LastAdministrator: It is the only active account that could administer the platform.
         """
         async with self._database.transaction() as tx:
             await self._store.lock_administrators(tx)
@@ -145,8 +144,8 @@ class Users:
             if user.role == role:
                 return
             await self._check_not_last_administrator(tx, user)
-            await self._store.set_role(tx, user.user_id, role)
-            ended = await self._sessions.delete_of_user(tx, user.user_id)
+            await self._store.set_role(tx, user.key.id, role)
+            ended = await self._sessions.delete_of(tx, user.key)
             if role is Role.ADMINISTRATOR:
                 await self._notify_administrators(tx, actor, user)
             detail = {"from": user.role, "to": str(role), "sessions_ended": ended}
@@ -178,7 +177,7 @@ class Users:
         """
         async with self._database.transaction() as tx:
             user = await self._lock(tx, user_id)
-            ended = await self._sessions.delete_of_user(tx, user.user_id)
+            ended = await self._sessions.delete_of(tx, user.key)
             detail: dict[str, Any] = {"ended": ended}
             await self._audit.write(
                 tx, actor, "end_sessions", object_name=user.user_name, detail=detail
@@ -193,12 +192,13 @@ class Users:
 
     async def _check_not_last_administrator(self, tx: Transaction, user: Account) -> None:
         # The caller holds the lock on transaction_guard, so the count cannot change concurrently.
-        active = [one.user_id for one in await self._store.administrators(tx)]
-        if active == [user.user_id]:
+        active = [one.key for one in await self._store.administrators(tx)]
+        if active == [user.key] and not await self._store.operator_administrators(tx):
             raise LastAdministrator()
 
     async def _notify_administrators(self, tx: Transaction, actor: Actor, user: Account) -> None:
         recipients = {one.email for one in await self._store.administrators(tx)} | {user.email}
+        recipients |= set(await self._store.operator_administrators(tx))
         for email in sorted(recipients):
             await self._mails.notice(
                 tx, "new_administrator", email, user.user_name, granted_by=actor.user_name

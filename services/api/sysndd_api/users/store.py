@@ -1,6 +1,7 @@
 """The application's table ``user``, as administrators read and change it."""
 
-from sysndd_api.accounts.store import ACCOUNT_COLUMNS, Account
+from sysndd_api.accounts.store import ACCOUNT_COLUMNS, site_account
+from sysndd_api.security.access import Account
 from sysndd_api.users.models import AccountView, UserQuery
 from sysndd_api.web.search import build_filter
 from sysndd_core.db.database import Database, Transaction
@@ -16,6 +17,7 @@ class AdministrationStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._table = f"{database.app}.`user`"
+        self._operators = f"{database.ops}.`operator`"
         self._guard = f"{database.ops}.transaction_guard"
 
     async def lock_by_name(self, tx: Transaction, user_name: str, email: str) -> Account | None:
@@ -25,24 +27,24 @@ class AdministrationStore:
             " WHERE user_name = %s OR email = %s LIMIT 1 FOR UPDATE",
             (user_name, email),
         )
-        return Account.from_row(row) if row is not None else None
-
-    async def insert_administrator(
-        self, tx: Transaction, *, user_name: str, email: str, password_hash: str
-    ) -> int:
-        """Insert an active administrator; return its ID."""
-        return await tx.insert(
-            f"INSERT INTO {self._table} (user_name, email, password_hash, role, state,"
-            " created_at, confirmed_at) VALUES"
-            " (%s, %s, %s, 'Administrator', 'active', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
-            (user_name, email, password_hash),
-        )
+        return site_account(row) if row is not None else None
 
     async def set_state(self, tx: Transaction, user_id: int, state: str) -> None:
         """Change the state of an account."""
         await tx.execute(
             f"UPDATE {self._table} SET state = %s WHERE user_id = %s", (state, user_id)
         )
+
+    async def reactivate(self, tx: Transaction, user_id: int) -> str:
+        """Reactivate an account; return its new state, which depends on its confirmation."""
+        await tx.execute(
+            f"UPDATE {self._table} SET state = IF(confirmed_at IS NULL, 'unconfirmed', 'active')"
+            " WHERE user_id = %s",
+            (user_id,),
+        )
+        row = await tx.fetch_one(f"SELECT state FROM {self._table} WHERE user_id = %s", (user_id,))
+        assert row is not None
+        return str(row["state"])
 
     async def set_role(self, tx: Transaction, user_id: int, role: str) -> None:
         """Change the role of an account."""
@@ -62,7 +64,15 @@ class AdministrationStore:
             f"SELECT {ACCOUNT_COLUMNS} FROM {self._table}"
             " WHERE role = 'Administrator' AND state = 'active' ORDER BY user_id"
         )
-        return [Account.from_row(row) for row in rows]
+        return [site_account(row) for row in rows]
+
+    async def operator_administrators(self, tx: Transaction) -> list[str]:
+        """Return the addresses of the active operators with the role administrator."""
+        rows = await tx.fetch_all(
+            f"SELECT email FROM {self._operators} WHERE role = 'administrator'"
+            " AND state = 'active' ORDER BY operator_id"
+        )
+        return [str(row["email"]) for row in rows]
 
     async def get(self, user_id: int) -> AccountView | None:
         """Return one account, or None."""

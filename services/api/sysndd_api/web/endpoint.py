@@ -11,6 +11,7 @@ from starlette.routing import Route
 from sysndd_api.security.access import Access
 from sysndd_api.web.guard import Guard
 from sysndd_api.web.http import service
+from sysndd_api.web.site_features import Feature, SiteFeatures
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -27,6 +28,7 @@ class Endpoint:
         query: Model of the query string.
         in_maintenance: Whether a writing method is accepted in maintenance mode; only for
             methods that write to the platform schema alone.
+        needs: The feature of the site that it belongs to; without it, the response is 404.
     """
 
     method: str
@@ -38,6 +40,7 @@ class Endpoint:
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     in_maintenance: bool = False
+    needs: Feature | None = None
 
     def route(self) -> Route:
         """Build the framework's route, with the guard in front of the handler."""
@@ -46,6 +49,8 @@ class Endpoint:
     async def _guarded(self, request: Request) -> Response:
         guard = service(request, Guard)
         await guard.check_endpoint(request, self.access, in_maintenance=self.in_maintenance)
+        if self.needs is not None:
+            await service(request, SiteFeatures).require(self.needs)
         return await self.handler(request)
 
 

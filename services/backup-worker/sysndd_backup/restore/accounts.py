@@ -80,6 +80,20 @@ async def active_administrators(session: SchemaSession, schema: str) -> int | No
     return int(rows[0]["n"])
 
 
+async def has_operator_administrator(session: SchemaSession, platform: str) -> bool:
+    """Return whether an active operator with a password is an administrator.
+
+    Args:
+        session: A connection to the server.
+        platform: Name of the platform schema, not quoted.
+    """
+    rows = await session.fetch_all(
+        f"SELECT 1 FROM {quote_name(platform)}.`operator` WHERE role = 'administrator'"
+        " AND state = 'active' AND password_hash IS NOT NULL LIMIT 1"
+    )
+    return bool(rows)
+
+
 async def compare_accounts(session: SchemaSession, live: str, backup: str) -> AccountChanges:
     """Return the changes that a restore would make to accounts.
 
@@ -137,7 +151,9 @@ async def _changed(session: SchemaSession, live: str, backup: str) -> list[Chang
 async def end_changed_sessions(
     session: SchemaSession, *, platform: str, before: str, after: str
 ) -> None:
-    """End sessions and revoke unused links in emails, except for accounts that are the same.
+    """End sessions of site users and revoke their unused links, except if an account is the same.
+
+    Operators are not in the application schema, so their sessions and links stay.
 
     Args:
         session: A connection to the server.
@@ -147,10 +163,10 @@ async def end_changed_sessions(
     """
     same_accounts = await _same_accounts(session, before, after)
     others = f" AND user_id NOT IN ({same_accounts})" if same_accounts else ""
-    await session.run(f"DELETE FROM {quote_name(platform)}.`session` WHERE TRUE{others}")
+    await session.run(f"DELETE FROM {quote_name(platform)}.`session` WHERE realm = 'site'{others}")
     await session.run(
         f"UPDATE {quote_name(platform)}.account_token SET revoked_at = UTC_TIMESTAMP(6)"
-        f" WHERE used_at IS NULL AND revoked_at IS NULL{others}"
+        f" WHERE realm = 'site' AND used_at IS NULL AND revoked_at IS NULL{others}"
     )
 
 

@@ -6,7 +6,11 @@ from typing import Any
 
 from sysndd_backup.context import BackupTools
 from sysndd_backup.progress import JobRun
-from sysndd_backup.restore.accounts import AccountChanges, compare_accounts
+from sysndd_backup.restore.accounts import (
+    AccountChanges,
+    compare_accounts,
+    has_operator_administrator,
+)
 from sysndd_backup.restore.check_file import CheckedBackup, check_backup
 from sysndd_backup.restore.scratch_schemas import ScratchSchemas
 from sysndd_backup.restore.shadow import load_shadow
@@ -54,10 +58,18 @@ async def dry_run_restore(tools: BackupTools, name: str, run: JobRun) -> dict[st
             if live.get(table) != then.get(table)
         ],
         "accounts": asdict(accounts),
-        "required_consents": [Consent.NO_ADMINISTRATOR.value]
-        if accounts.active_administrators == 0
-        else [],
+        "required_consents": await _required_consents(tools, accounts),
     }
+
+
+async def _required_consents(tools: BackupTools, accounts: AccountChanges) -> list[str]:
+    if accounts.active_administrators != 0:
+        return []
+    settings = tools.database.settings
+    async with open_session(settings) as session:
+        if await has_operator_administrator(session, settings.ops_name):
+            return []
+    return [Consent.NO_ADMINISTRATOR.value]
 
 
 async def _accounts(tools: BackupTools, checked: CheckedBackup, run: JobRun) -> AccountChanges:

@@ -15,7 +15,11 @@ from sysndd_backup.dump.create_backup import create_backup
 from sysndd_backup.load.confined_account import restricted_load_account
 from sysndd_backup.load.definers import DefinerStripper
 from sysndd_backup.progress import Progress
-from sysndd_backup.restore.accounts import active_administrators, has_accounts
+from sysndd_backup.restore.accounts import (
+    active_administrators,
+    has_accounts,
+    has_operator_administrator,
+)
 from sysndd_backup.restore.check_file import CheckedBackup, check_backup
 from sysndd_backup.restore.journal import Entry, Outcome, Purpose
 from sysndd_backup.restore.migrate_backup import is_older
@@ -227,13 +231,19 @@ async def _migrate(
 
 
 async def _check_administrator(tools: BackupTools, job: RestoreBackup, entry: Entry) -> None:
-    """Reject a backup without an active administrator, unless the request accepts that.
+    """Reject a backup after which nobody could administer the site, unless the request accepts it.
+
+    An operator who is an administrator can, whatever the backup contains.
 
     Raises:
         NoAdministratorInBackup: The request does not accept ``no_administrator``.
     """
     async with open_session(tools.database.settings) as session:
-        if Consent.NO_ADMINISTRATOR in job.accept or not await has_accounts(session, entry.live):
+        if (
+            Consent.NO_ADMINISTRATOR in job.accept
+            or not await has_accounts(session, entry.live)
+            or await has_operator_administrator(session, tools.database.settings.ops_name)
+        ):
             return
         if not await active_administrators(session, entry.incoming):
             raise NoAdministratorInBackup(

@@ -21,6 +21,7 @@ from sysndd_migrator.errors import ServerUnavailable, UnreleasedSchema
 from sysndd_migrator.files.sources import Source, read_sources
 from sysndd_migrator.ledger.journal import Journal
 from sysndd_migrator.ledger.ledger import Ledger, LedgerRow
+from sysndd_migrator.ledger.site_record import SiteRecord
 from sysndd_migrator.ledger.status import (
     WAITING,
     FileState,
@@ -90,6 +91,7 @@ class Migrator:
         self.drift = Drift(session, platform.schema)
         self._ledgers = {source.name: Ledger(session, source.schema) for source in sources}
         self.lock = MigrationLock(session, application.schema)
+        self.site = SiteRecord(session)
 
     @property
     def session(self) -> Session:
@@ -150,9 +152,11 @@ class Migrator:
 
         Raises:
             MigratorError: The run failed; has an exit code.
+            ForeignPlatformSchema: The platform schema belongs to another application schema.
         """
+        recorded = await self.site.check() is not None
         states = await self.assess()
-        if _all_applied(states) and not accept_drift:
+        if recorded and _all_applied(states) and not accept_drift:
             # Without the lock, so that a start with nothing to do costs one query for each ledger.
             return Report(remarks=self._remarks(states))
         await self.lock.acquire(timeout=timeout, check=self._interruption.check)
@@ -176,6 +180,7 @@ class Migrator:
             assert state.script is not None
             # Raises for an ambiguous file before anything is changed.
             _ = state.script.units, state.script.directives
+        features = await self.site.features()
         await self._prepare()
         drifted: dict[str, dict[str, tuple[str | None, str | None]]] = {}
         for source in self.sources:
@@ -195,6 +200,7 @@ class Migrator:
             for schema, objects in drifted.items():
                 await self.lock.ensure_held()
                 await self.drift.record(schema, objects)
+            await self.site.write(features)
         finally:
             context.progress.close()
         return report

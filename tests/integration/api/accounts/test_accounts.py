@@ -339,7 +339,7 @@ async def test_invalid_fields_are_named(lifecycle: Lifecycle) -> None:
         answer = await lifecycle.register(**{field: value})
         document = problem(answer, 422, "invalid_request")
         assert [error["field"] for error in document["errors"]] == [field], (field, value)
-    assert lifecycle.audited() == [("create_administrator", "ok"), ("sign_in", "ok")]
+    assert lifecycle.audited() == [("create_operator", "ok"), ("sign_in", "ok")]
 
 
 async def test_half_a_surrogate_pair_is_rejected(lifecycle: Lifecycle) -> None:

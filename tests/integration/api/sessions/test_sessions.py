@@ -5,7 +5,7 @@ import pytest
 
 from sysndd_api.security.credentials import SESSION_COOKIE
 from sysndd_api.settings import ApiSettings
-from sysndd_api.users.administrators import Administrators
+from tests.support.accounts import add_site_user
 from tests.support.http import PASSWORD, Api, problem, served, sign_in
 from tests.support.site import Site
 
@@ -112,10 +112,8 @@ async def test_sessions_are_listed_and_ended_one_by_one(api: Api) -> None:
         problem(answer, 404, "session_not_found")
 
 
-async def test_a_session_of_another_account_cannot_be_ended(api: Api) -> None:
-    await api.context[Administrators].create_administrator(
-        "other", "other@sysndd.example", PASSWORD
-    )
+async def test_a_session_of_another_account_cannot_be_ended(api: Api, site: Site) -> None:
+    add_site_user(site, "other")
     (theirs,) = (await api.admin.get(SESSIONS)).json()["data"]
     async with await api.signed_in("other") as other:
         problem(await other.delete(f"{SESSIONS}/{theirs['id']}"), 404, "session_not_found")
@@ -162,8 +160,10 @@ async def test_the_lifetime_of_a_session_is_a_setting(api: Api, site: Site) -> N
 
 async def test_a_session_does_not_pass_to_the_next_owner_of_a_user_id(api: Api, site: Site) -> None:
     """A restore resets AUTO_INCREMENT, so an ID may be assigned to another account."""
-    site.server.execute(f"UPDATE `{site.app}`.`user` SET created_at = UTC_TIMESTAMP(6)")
-    problem(await api.admin.get("/api/auth/me"), 401, "not_signed_in")
+    add_site_user(site, "marie", "Viewer")
+    async with await api.signed_in("marie") as marie:
+        site.server.execute(f"UPDATE `{site.app}`.`user` SET created_at = UTC_TIMESTAMP(6)")
+        problem(await marie.get("/api/auth/me"), 401, "not_signed_in")
 
 
 async def test_sessions_are_audited(api: Api) -> None:
@@ -175,7 +175,7 @@ async def test_sessions_are_audited(api: Api) -> None:
         "end_session",
         "sign_in",
         "sign_in",
-        "create_administrator",
+        "create_operator",
     ]
     assert events[0]["object"] == other["id"]
 

@@ -16,8 +16,9 @@ import httpx
 import pytest
 
 from sysndd_api.context import open_context
+from sysndd_api.operators.service import Operators
+from sysndd_api.security.access import OperatorRole
 from sysndd_api.settings import ApiSettings
-from sysndd_api.users.administrators import Administrators
 from sysndd_core.mail.outbox import MailState
 from sysndd_core.settings.smtp import SmtpSecurity, SmtpSettings
 from tests.support.certificates import make_authority, self_signed
@@ -154,8 +155,8 @@ async def served_api(site: Site, **transport: Any) -> AsyncIterator[Api]:
     } | transport
     settings = site.load(ApiSettings).model_copy(update={"smtp": SmtpSettings(**given)})
     async with open_context(settings) as context, served(settings) as base_url:
-        await context[Administrators].create_administrator(
-            "admin", "admin@sysndd.example", PASSWORD
+        await context[Operators].create(
+            "admin", "admin@sysndd.example", OperatorRole.ADMINISTRATOR, PASSWORD
         )
         async with httpx.AsyncClient(base_url=base_url, timeout=30) as client:
             client.headers["Authorization"] = f"Bearer {await sign_in(client, 'admin')}"

@@ -6,8 +6,7 @@ import subprocess
 import sys
 
 from sysndd_api.settings import ApiSettings
-from sysndd_api.users.administrators import Administrators
-from tests.support.accounts import Lifecycle, token_of
+from tests.support.accounts import Lifecycle, add_site_user, remove_operators, token_of
 from tests.support.http import PASSWORD, Api, problem, served, sign_in
 from tests.support.site import REPOSITORY, Site
 from tests.support.workers import PACKAGES
@@ -21,8 +20,8 @@ async def test_accounts_are_listed_and_searched(lifecycle: Lifecycle) -> None:
     await lifecycle.register(first_name="Marie", family_name="100%_Curie")
     await lifecycle.active("pierre")
     listed = (await admin.get(USERS)).json()
-    assert [one["user_name"] for one in listed["data"]] == ["admin", "marie", "pierre"]
-    assert listed["total"] == 3
+    assert [one["user_name"] for one in listed["data"]] == ["marie", "pierre"]
+    assert listed["total"] == 2
     assert "password" not in str(listed)
     assert "argon2" not in str(listed)
     for query, names in {
@@ -33,16 +32,16 @@ async def test_accounts_are_listed_and_searched(lifecycle: Lifecycle) -> None:
         "search=_": ["marie"],
         "search=nobody": [],
         "state=unconfirmed": ["marie"],
-        "role=Administrator": ["admin"],
+        "role=Administrator": [],
         "role=Viewer&state=active": ["pierre"],
-        "sort=-user_name": ["pierre", "marie", "admin"],
-        "page_size=1&page=2": ["marie"],
+        "sort=-user_name": ["pierre", "marie"],
+        "page_size=1&page=2": ["pierre"],
     }.items():
         found = (await admin.get(f"{USERS}?{query}")).json()["data"]
         assert [one["user_name"] for one in found] == names, query
     for query in ("role=administrator", "state=x", "sort=password_hash", "search=" + "x" * 101):
         problem(await admin.get(f"{USERS}?{query}"), 422, "invalid_request")
-    one = listed["data"][1]
+    one = listed["data"][0]
     assert (await admin.get(f"{USERS}/{one['user_id']}")).json() == one
 
 
@@ -121,20 +120,23 @@ async def test_an_administrator_resends_a_confirmation_and_ends_sessions(
 
 
 async def test_the_last_administrator_cannot_be_removed(api: Api, site: Site) -> None:
-    (me,) = (await api.admin.get(USERS)).json()["data"]
-    path = f"{USERS}/{me['user_id']}"
-    problem(await api.admin.post(f"{path}/deactivate"), 409, "last_administrator")
-    answer = await api.admin.post(f"{path}/role", json={"role": "Viewer"})
-    problem(answer, 409, "last_administrator")
-    # A deactivated Administrator does not count.
-    await api.context[Administrators].create_administrator(
-        "other", "other@sysndd.example", PASSWORD
-    )
-    site.server.execute(
-        f"UPDATE `{site.app}`.`user` SET state = 'deactivated' WHERE user_name = 'other'"
-    )
-    problem(await api.admin.post(f"{path}/deactivate"), 409, "last_administrator")
-    assert (await api.admin.get("/api/auth/me")).status_code == 200
+    path = f"{USERS}/{add_site_user(site, 'chief')}"
+    remove_operators(site)
+    async with await api.signed_in("chief") as chief:
+        problem(await chief.post(f"{path}/deactivate"), 409, "last_administrator")
+        answer = await chief.post(f"{path}/role", json={"role": "Viewer"})
+        problem(answer, 409, "last_administrator")
+        # A deactivated Administrator does not count.
+        add_site_user(site, "other", state="deactivated")
+        problem(await chief.post(f"{path}/deactivate"), 409, "last_administrator")
+        assert (await chief.get("/api/auth/me")).status_code == 200
+
+
+async def test_with_an_operator_the_last_site_administrator_can_be_removed(
+    api: Api, site: Site
+) -> None:
+    path = f"{USERS}/{add_site_user(site, 'chief')}"
+    assert (await api.admin.post(f"{path}/deactivate")).json()["state"] == "deactivated"
 
 
 async def test_one_of_twenty_administrators_who_remove_each_other_remains(
@@ -142,17 +144,12 @@ async def test_one_of_twenty_administrators_who_remove_each_other_remains(
 ) -> None:
     """Each removes the next one, all concurrently, through two APIs."""
     names = [f"admin{number}" for number in range(20)]
-    hashed = site.server.execute(f"SELECT password_hash FROM `{site.app}`.`user`")[0][0]
     for name in names:
-        site.server.execute(
-            f"INSERT INTO `{site.app}`.`user` (user_name, email, password_hash, role, state)"
-            " VALUES (%s, %s, %s, 'Administrator', 'active')",
-            (name, f"{name}@sysndd.example", hashed),
-        )
+        add_site_user(site, name)
     clients = [await api.signed_in(name) for name in names]
     users = (await api.admin.get(USERS)).json()["data"]
     ids = {one["user_name"]: one["user_id"] for one in users}
-    await api.admin.post(f"{USERS}/{ids['admin']}/role", json={"role": "Viewer"})
+    remove_operators(site)
 
     async with served(site.load(ApiSettings)) as second:
 
@@ -182,9 +179,9 @@ async def test_one_of_twenty_administrators_who_remove_each_other_remains(
 async def test_one_of_the_last_two_administrators_remains_after_twenty_removals(
     api: Api, site: Site
 ) -> None:
-    await api.context[Administrators].create_administrator(
-        "other", "other@sysndd.example", PASSWORD
-    )
+    for name in ("admin", "other"):
+        add_site_user(site, name)
+    remove_operators(site)
     for _ in range(3):
         site.server.execute(
             f"UPDATE `{site.app}`.`user` SET role = 'Administrator', state = 'active'"
@@ -235,7 +232,7 @@ async def test_the_command_line_manages_accounts(
     ), done.stderr
     done = await asyncio.to_thread(run, "users", "--search", "marie")
     assert "Administrator  active" in done.stdout
-    assert (await asyncio.to_thread(run, "deactivate", "admin")).returncode == 0
+    remove_operators(site)
     done = await asyncio.to_thread(run, "deactivate", "marie", "--json")
     assert done.returncode == 1
     assert '"code": "last_administrator"' in done.stdout

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from sysndd_api.settings import ApiSettings
-from sysndd_api.users.administrators import Administrators
+from tests.support.accounts import add_site_user
 from tests.support.http import PASSWORD, Api, problem, served
 from tests.support.site import Site
 from tests.support.workers import eventually
@@ -154,9 +154,7 @@ async def test_admin_routes_require_a_token(api: Api) -> None:
 
 @pytest.mark.parametrize("role", ["Curator", "Reviewer", "Viewer"])
 async def test_admin_routes_require_the_administrator_role(api: Api, site: Site, role: str) -> None:
-    await api.context[Administrators].create_administrator(
-        "other", "other@sysndd.example", PASSWORD
-    )
+    add_site_user(site, "other")
     site.server.execute(
         f"UPDATE `{site.app}`.`user` SET role = %s WHERE user_name = 'other'", (role,)
     )
@@ -184,11 +182,18 @@ async def test_wrong_password_and_unknown_login_are_indistinguishable(api: Api) 
 
 
 async def test_a_deactivated_account_loses_access_immediately(api: Api, site: Site) -> None:
-    assert (await api.admin.get("/api/auth/me")).status_code == 200
-    site.server.execute(f"UPDATE `{site.app}`.`user` SET state = 'deactivated'")
-    problem(await api.admin.get("/api/auth/me"), 401, "not_signed_in")
-    answer = await api.client.post("/api/auth/login", json={"login": "admin", "password": PASSWORD})
-    problem(answer, 401, "invalid_credentials")
+    add_site_user(site, "marie", "Viewer")
+    async with await api.signed_in("marie") as marie:
+        for client, login, table in (
+            (api.admin, "admin", f"`{site.ops}`.`operator` SET state = 'disabled'"),
+            (marie, "marie", f"`{site.app}`.`user` SET state = 'deactivated'"),
+        ):
+            assert (await client.get("/api/auth/me")).status_code == 200
+            site.server.execute(f"UPDATE {table}")
+            problem(await client.get("/api/auth/me"), 401, "not_signed_in")
+            body = {"login": login, "password": PASSWORD}
+            answer = await api.client.post("/api/auth/login", json=body)
+            problem(answer, 401, "invalid_credentials")
 
 
 async def test_a_signed_out_token_is_rejected(api: Api) -> None:

@@ -1,14 +1,15 @@
 """Which attempts are refused, and which clients are let through although others overdo it."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 
 import pytest
 from pydantic import SecretStr
 
-from sysndd_api.security.access import Actor
+from sysndd_api.security.access import Account, Actor, Role
 from sysndd_api.security.rate_limits import Limiter
 from sysndd_api.security.sign_in_limits import RateLimits, normalize_login
+from sysndd_core.accounts import AccountKey, Realm
 from sysndd_core.errors import TooManyAttempts
 from sysndd_core.settings.accounts import LimitSettings
 from sysndd_core.settings.redis import RedisSettings
@@ -45,21 +46,22 @@ def test_folding_is_complete_for_letters_that_expand() -> None:
     assert normalize_login("ﬁnn") == normalize_login("FINN")
 
 
-@dataclass(frozen=True)
-class Account:
-    """The account that an attempt is about."""
-
-    user_id: int
-
-
-MARIE = Account(7)
+MARIE = Account(
+    AccountKey(Realm.SITE, 7),
+    "marie",
+    "marie@lab.example",
+    None,
+    Role.CURATOR,
+    "active",
+    datetime(2026, 1, 1),  # noqa: DTZ001 - as the server returns it
+)
 
 
 class ClientsOfMarie:
     """Marie has signed in from home before, and from nowhere else."""
 
-    async def knows(self, user_id: int | None, client: str) -> bool:
-        return (user_id, client) == (MARIE.user_id, HOME)
+    async def knows(self, accounts: Sequence[Account | None], client: str) -> bool:
+        return MARIE in accounts and client == HOME
 
 
 class Log:
@@ -103,64 +105,64 @@ async def fail_sign_ins(
     limits: RateLimits, count: int, *, login: str = "marie", remote: str = ELSEWHERE
 ) -> None:
     for _ in range(count):
-        await limits.sign_in(login, remote, account=None)
+        await limits.sign_in(login, remote, accounts=[])
 
 
 async def test_one_client_may_fail_a_limited_number_of_times(limits: RateLimits) -> None:
     await fail_sign_ins(limits, 3)
     with pytest.raises(TooManyAttempts) as refused:
-        await limits.sign_in("marie", ELSEWHERE, account=MARIE)
+        await limits.sign_in("marie", ELSEWHERE, accounts=[MARIE])
     assert refused.value.retry_after is not None
     assert 0 < refused.value.retry_after <= 900
 
 
 async def test_another_spelling_of_the_login_does_not_evade_the_limit(limits: RateLimits) -> None:
     for spelling in ("marie", "MARIE ", "mar\u200bie"):
-        await limits.sign_in(spelling, ELSEWHERE, account=MARIE)
+        await limits.sign_in(spelling, ELSEWHERE, accounts=[MARIE])
     with pytest.raises(TooManyAttempts):
-        await limits.sign_in("Márie", ELSEWHERE, account=MARIE)
+        await limits.sign_in("Márie", ELSEWHERE, accounts=[MARIE])
 
 
 async def test_another_address_of_the_same_network_does_not_evade_the_limit(
     limits: RateLimits,
 ) -> None:
     for number in range(3):
-        await limits.sign_in("marie", f"2001:db8::{number}", account=MARIE)
+        await limits.sign_in("marie", f"2001:db8::{number}", accounts=[MARIE])
     with pytest.raises(TooManyAttempts):
-        await limits.sign_in("marie", "2001:db8::ffff", account=MARIE)
+        await limits.sign_in("marie", "2001:db8::ffff", accounts=[MARIE])
 
 
 async def test_failures_of_others_do_not_lock_a_known_client_out(limits: RateLimits) -> None:
     for number in range(5):
-        await limits.sign_in("marie", f"203.0.113.{number}", account=MARIE)
+        await limits.sign_in("marie", f"203.0.113.{number}", accounts=[MARIE])
     with pytest.raises(TooManyAttempts):
-        await limits.sign_in("marie", ELSEWHERE, account=MARIE)
-    await limits.sign_in("marie", HOME, account=MARIE)
+        await limits.sign_in("marie", ELSEWHERE, accounts=[MARIE])
+    await limits.sign_in("marie", HOME, accounts=[MARIE])
 
 
 async def test_a_known_client_is_limited_by_its_own_failures(limits: RateLimits) -> None:
     await fail_sign_ins(limits, 3, remote=HOME)
     with pytest.raises(TooManyAttempts):
-        await limits.sign_in("marie", HOME, account=MARIE)
+        await limits.sign_in("marie", HOME, accounts=[MARIE])
 
 
 async def test_one_client_cannot_try_many_accounts(limits: RateLimits) -> None:
     for number in range(5):
-        await limits.sign_in(f"user{number}", ELSEWHERE, account=None)
+        await limits.sign_in(f"user{number}", ELSEWHERE, accounts=[])
     with pytest.raises(TooManyAttempts):
-        await limits.sign_in("user5", ELSEWHERE, account=None)
+        await limits.sign_in("user5", ELSEWHERE, accounts=[])
 
 
 async def test_successful_sign_ins_do_not_count(limits: RateLimits) -> None:
     for _ in range(20):
-        await limits.sign_in("marie", HOME, account=MARIE)
+        await limits.sign_in("marie", HOME, accounts=[MARIE])
         await limits.sign_in_succeeded("marie", HOME)
 
 
 async def test_a_password_reset_clears_the_failures_of_the_account(limits: RateLimits) -> None:
     await fail_sign_ins(limits, 3)
     await limits.password_reset(("Marie", "marie@lab.example"), ELSEWHERE)
-    await limits.sign_in("marie", ELSEWHERE, account=MARIE)
+    await limits.sign_in("marie", ELSEWHERE, accounts=[MARIE])
 
 
 async def test_requests_are_limited_per_client(limits: RateLimits) -> None:

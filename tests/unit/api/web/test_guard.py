@@ -5,11 +5,12 @@ import pytest
 from sysndd_api.security.access import Access, Actor, Role
 from sysndd_api.security.credentials import SESSION_COOKIE
 from sysndd_api.web.guard import Guard
+from sysndd_core.accounts import AccountKey, Realm
 from sysndd_core.errors import CrossSiteRequest, DatabaseUnavailable, Maintenance, NotSignedIn
 from tests.support.requests import make_request
 
 SITE = "https://sysndd.example"
-MARIE = Actor(7, "marie", Role.CURATOR)
+MARIE = Actor(AccountKey(Realm.SITE, 7), "marie", Role.CURATOR)
 SIGNED_IN = {"Cookie": f"{SESSION_COOKIE}=valid"}
 OWN_PAGE = {"Sec-Fetch-Site": "same-origin"}
 

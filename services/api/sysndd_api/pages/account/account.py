@@ -21,7 +21,6 @@ from sysndd_api.pages.page_route import (
 from sysndd_api.pages.rendering import redirect
 from sysndd_api.password_reset.models import ResetRequest
 from sysndd_api.password_reset.service import PasswordReset
-from sysndd_api.security.access import Role
 from sysndd_api.security.credentials import clear_session_cookie, set_session_cookie
 from sysndd_api.sessions.service import Sessions
 from sysndd_api.web.http import actor_of, remote_of, service, token_of
@@ -68,7 +67,7 @@ async def sign_in(request: Request) -> Response:
         remote=remote_of(request),
         user_agent=request.headers.get("user-agent"),
     )
-    home = "/admin" if signed_in.user.role is Role.ADMINISTRATOR else "/account"
+    home = "/admin" if signed_in.operator_role is not None else "/account"
     response = redirect(_local_path(form.next) or home)
     set_session_cookie(response, signed_in.token, signed_in.expires_at)
     return response

@@ -1,23 +1,32 @@
-"""The user's own account: profile, password, email address and sessions."""
+"""One's own account: profile, password, email address and sessions.
+
+Site users have it at ``/account``, operators at ``/admin/profile``.
+"""
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from sysndd_api.email_change.models import EmailChangeRequest
 from sysndd_api.email_change.service import EmailChanges
+from sysndd_api.operators.models import OperatorView
+from sysndd_api.operators.service import Operators
 from sysndd_api.pages.confirm_dialog import ConfirmDialog, confirm
 from sysndd_api.pages.page_route import SIGN_IN, form_of, page, redirect_with_notice
-from sysndd_api.pages.rendering import plural
+from sysndd_api.pages.rendering import plural, redirect
 from sysndd_api.password_reset.models import PasswordChange
 from sysndd_api.password_reset.service import PasswordReset
+from sysndd_api.security.access import Actor
 from sysndd_api.security.credentials import clear_session_cookie
 from sysndd_api.sessions.models import SessionView
 from sysndd_api.sessions.service import Sessions
+from sysndd_api.users.models import AccountView
 from sysndd_api.users.service import Users
 from sysndd_api.web.http import actor_of, service, token_of
-from sysndd_core.errors import NotSignedIn, SessionNotFound
+from sysndd_core.accounts import Realm
+from sysndd_core.errors import SessionNotFound
 
 _ACCOUNT = "/account"
+_PROFILE = "/admin/profile"
 _UNDO_SIGN_OUT = (
     "Ended sessions can't be restored, but you can sign in again. If someone else knows your"
     " password, change it: that also ends all other sessions."
@@ -25,12 +34,32 @@ _UNDO_SIGN_OUT = (
 
 
 async def account_page(request: Request) -> Response:
-    """Show the profile and the active sessions."""
-    user_id = actor_of(request).user_id
-    if user_id is None:
-        raise NotSignedIn()
-    user = await service(request, Users).get(str(user_id))
-    return page(request, "account/own.html", user=user, sessions=await _own_sessions(request))
+    """Show a site user's profile and active sessions."""
+    actor = actor_of(request)
+    if _is_operator(actor):
+        return redirect(_PROFILE)
+    assert actor.key is not None
+    return await _own_page(request, await service(request, Users).get(str(actor.key.id)))
+
+
+async def profile_page(request: Request) -> Response:
+    """Show an operator's profile and active sessions."""
+    actor = actor_of(request)
+    if not _is_operator(actor):
+        return redirect(_ACCOUNT)
+    assert actor.key is not None
+    return await _own_page(request, await service(request, Operators).get(str(actor.key.id)))
+
+
+async def _own_page(request: Request, user: AccountView | OperatorView) -> Response:
+    return page(
+        request,
+        "account/own.html",
+        user=user,
+        is_operator=isinstance(user, OperatorView),
+        home=_home(request),
+        sessions=await _own_sessions(request),
+    )
 
 
 async def change_password(request: Request) -> Response:
@@ -42,7 +71,7 @@ async def change_password(request: Request) -> Response:
         form.old_password.get_secret_value(),
         form.new_password.get_secret_value(),
     )
-    return redirect_with_notice(_ACCOUNT, "password_changed")
+    return redirect_with_notice(_home(request), "password_changed")
 
 
 async def request_email_change(request: Request) -> Response:
@@ -75,7 +104,7 @@ async def confirm_end_session(request: Request) -> Response:
         ),
         undo=_UNDO_SIGN_OUT,
         button="End session",
-        back=_ACCOUNT,
+        back=_home(request),
     )
     return confirm(request, dialog)
 
@@ -86,7 +115,7 @@ async def end_session(request: Request) -> Response:
     await service(request, Sessions).end(actor, session_id)
     if session_id == actor.session_id:
         return _signed_out()
-    return redirect_with_notice(_ACCOUNT, "sessions_ended")
+    return redirect_with_notice(_home(request), "sessions_ended")
 
 
 async def confirm_end_sessions(request: Request) -> Response:
@@ -101,7 +130,7 @@ async def confirm_end_sessions(request: Request) -> Response:
         ),
         undo=_UNDO_SIGN_OUT,
         button="Sign out everywhere",
-        back=_ACCOUNT,
+        back=_home(request),
     )
     return confirm(request, dialog)
 
@@ -114,10 +143,16 @@ async def end_sessions(request: Request) -> Response:
 
 async def _own_sessions(request: Request) -> list[SessionView]:
     actor = actor_of(request)
-    if actor.user_id is None:
-        return []
-    sessions = await service(request, Sessions).of_user(actor.user_id)
+    sessions = await service(request, Sessions).of_actor(actor)
     return [SessionView.of(one, actor.session_id) for one in sessions]
+
+
+def _home(request: Request) -> str:
+    return _PROFILE if _is_operator(actor_of(request)) else _ACCOUNT
+
+
+def _is_operator(actor: Actor) -> bool:
+    return actor.key is not None and actor.key.realm is Realm.OPERATOR
 
 
 def _signed_out() -> Response:

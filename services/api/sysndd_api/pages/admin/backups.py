@@ -200,13 +200,13 @@ async def dry_run(request: Request) -> Response:
     if not is_fragment(request):
         return redirect(f"/admin/jobs/{job_id}")
     job = await service(request, Jobs).get(job_id)
-    return render(request, "parts/dry_run.html", **_dry_run_context(job))
+    return render(request, "parts/dry_run.html", **_dry_run_context(request, job))
 
 
 async def dry_run_part(request: Request) -> Response:
     """Render the progress of a dry run, and its result."""
     job = await service(request, Jobs).get(request.path_params["job_id"])
-    return render(request, "parts/dry_run.html", **_dry_run_context(job))
+    return render(request, "parts/dry_run.html", **_dry_run_context(request, job))
 
 
 async def inspect(request: Request) -> Response:
@@ -261,8 +261,11 @@ async def undo(request: Request) -> Response:
     return redirect(BACKUPS)
 
 
-def _dry_run_context(job: StoredJob) -> dict[str, Any]:
-    return {"progress": job_progress(job, RETRYABLE), "accept_word": NO_ADMINISTRATOR_WORD}
+def _dry_run_context(request: Request, job: StoredJob) -> dict[str, Any]:
+    return {
+        "progress": job_progress(job, RETRYABLE, actor_of(request)),
+        "accept_word": NO_ADMINISTRATOR_WORD,
+    }
 
 
 async def _pin(request: Request, *, pinned: bool) -> Response:
@@ -275,7 +278,9 @@ async def _jobs(request: Request, *, active_only: bool = False) -> list[JobProgr
     """Return the active jobs or, if there are none, the last job if it ended recently."""
     jobs = service(request, Jobs)
     active = [
-        job_progress(job, RETRYABLE) for job in await jobs.active() if job.kind in DATABASE_KINDS
+        job_progress(job, RETRYABLE, actor_of(request))
+        for job in await jobs.active()
+        if job.kind in DATABASE_KINDS
     ]
     if active or active_only:
         return active
@@ -283,4 +288,4 @@ async def _jobs(request: Request, *, active_only: bool = False) -> list[JobProgr
     ended = last.finished_at if last is not None else None
     if last is None or ended is None or ended < datetime.now(UTC) - _OUTCOME_VISIBLE:
         return []
-    return [job_progress(last, RETRYABLE)]
+    return [job_progress(last, RETRYABLE, actor_of(request))]

@@ -33,7 +33,9 @@ async def list_page(request: Request) -> Response:
     """List jobs."""
     query = page_query_of(request, JobListQuery)
     jobs, total = await service(request, Jobs).page(query)
-    listing = Listing(request, [job_progress(job, RETRYABLE) for job in jobs], total, query)
+    listing = Listing(
+        request, [job_progress(job, RETRYABLE, actor_of(request)) for job in jobs], total, query
+    )
     return page_route.page(
         request,
         "jobs.html",
@@ -58,7 +60,9 @@ async def live_part(request: Request) -> Response:
 async def progress_part(request: Request) -> Response:
     """Render a job's progress; when the job has ended, make the page reload its lists."""
     progress = job_progress(
-        await service(request, Jobs).get(request.path_params["job_id"]), RETRYABLE
+        await service(request, Jobs).get(request.path_params["job_id"]),
+        RETRYABLE,
+        actor_of(request),
     )
     headers = {} if progress.is_active else {"HX-Trigger-After-Swap": "job-ended"}
     return render(request, "parts/progress.html", headers=headers, progress=progress)
@@ -71,7 +75,9 @@ async def confirm_cancel(request: Request) -> Response:
         JobNotCancellable: The job has already ended.
     """
     progress = job_progress(
-        await service(request, Jobs).get(request.path_params["job_id"]), RETRYABLE
+        await service(request, Jobs).get(request.path_params["job_id"]),
+        RETRYABLE,
+        actor_of(request),
     )
     if not progress.is_active:
         raise JobNotCancellable()
@@ -101,7 +107,7 @@ async def retry(request: Request) -> Response:
 
 async def _detail(request: Request) -> dict[str, Any]:
     jobs, job_id = service(request, Jobs), request.path_params["job_id"]
-    progress = job_progress(await jobs.get(job_id), RETRYABLE)
+    progress = job_progress(await jobs.get(job_id), RETRYABLE, actor_of(request))
     job = progress.job
     return {
         "progress": progress,

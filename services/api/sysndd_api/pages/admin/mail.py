@@ -47,6 +47,7 @@ SUBJECTS = {
     "email_changed": "Your SysNDD email address was changed",
     "email_new": "Confirm your new email address for SysNDD",
     "email_old": "Request to change your SysNDD email address",
+    "invitation": "Invitation to operate SysNDD",
     "name_taken": "Choose a different SysNDD user name",
     "new_administrator": "SysNDD has a new administrator",
     "password_changed": "Your SysNDD password was changed",

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from sysndd_api.jobs.models import JobView, StoredJob
 from sysndd_api.pages.admin.cancellation import VERIFICATION_STEPS, cancel_outcome
+from sysndd_api.security.access import Access, Actor
 
 TITLES = {
     "create_backup": "Backup",
@@ -113,6 +114,7 @@ class JobProgress:
 
     Attributes:
         title: Title of the job's kind.
+        requested_by: Name of the account that requested it.
         backup: Name of the backup that the job works on, if any.
         elapsed_seconds: Run time so far, or in total; None before the start.
         failure: What failed, and at which step; None unless the job failed.
@@ -129,6 +131,7 @@ class JobProgress:
     failure: str | None
     advice: str | None
     cancel_outcome: str | None
+    requested_by: str
     can_cancel: bool
     can_retry: bool
 
@@ -143,13 +146,18 @@ class JobProgress:
         return self.job.finished_at is None
 
 
-def job_progress(job: StoredJob, retryable: set[str]) -> JobProgress:
-    """Describe a job for the pages.
+def job_progress(job: StoredJob, retryable: set[str], actor: Actor) -> JobProgress:
+    """Describe a job for the pages, with what the actor may see and do.
 
     Args:
         job: The job's row.
         retryable: Kinds of jobs that can be retried.
+        actor: The signed-in account.
     """
+    may_cancel = actor.may(Access.ADMINISTRATOR) or (
+        actor.may(Access.MAINTAINER) and job.is_of(actor)
+    )
+    job = job.seen_by(actor)
     failed = job.state == "failed"
     code = job.error.code if job.error else ""
     return JobProgress(
@@ -162,9 +170,20 @@ def job_progress(job: StoredJob, retryable: set[str]) -> JobProgress:
         failure=_failure(job) if failed else None,
         advice=ADVICE.get(code, _DEFAULT_ADVICE) if failed else None,
         cancel_outcome=cancel_outcome(job) if job.state == "cancelled" else None,
-        can_cancel=job.finished_at is None and not job.cancel_requested,
-        can_retry=job.kind in retryable and job.state in ("failed", "cancelled"),
+        requested_by=_requested_by(job),
+        can_cancel=may_cancel and job.finished_at is None and not job.cancel_requested,
+        can_retry=actor.may(Access.MAINTAINER)
+        and job.kind in retryable
+        and job.state in ("failed", "cancelled"),
     )
+
+
+def _requested_by(job: StoredJob) -> str:
+    if job.requested_by_name is not None:
+        return job.requested_by_name
+    if job.requested_by is not None:
+        return f"Account {job.requested_by}"
+    return "–" if job.requested_by_hidden else "System"
 
 
 def job_title(kind: str) -> str:

@@ -14,6 +14,7 @@ from sysndd_api.sessions.service import Sessions
 from sysndd_api.users.models import AccountView, RoleRequest, UserQuery
 from sysndd_api.users.service import Users
 from sysndd_api.web.http import actor_of, service
+from sysndd_core.accounts import AccountKey, Realm
 from sysndd_core.errors import Invalid
 
 CSS_CLASSES = {
@@ -54,7 +55,7 @@ async def list_page(request: Request) -> Response:
 async def detail_page(request: Request) -> Response:
     """Show one account with its active sessions."""
     user = await service(request, Users).get(_id(request))
-    sessions = await service(request, Sessions).of_user(user.user_id)
+    sessions = await service(request, Sessions).of(AccountKey(Realm.SITE, user.user_id))
     return page_route.page(
         request,
         "user.html",
@@ -117,8 +118,8 @@ async def confirm_change_role(request: Request) -> Response:
     effects = [f"{user.user_name} changes from {user.role.value} to {role.value}."]
     if role is Role.ADMINISTRATOR:
         effects += [
-            "Administrators can use all of these pages: they can restore and delete backups, read"
-            " emails and change every account, including yours.",
+            "If site Administrators may sign in here, they can use all of these pages: restore and"
+            " delete backups, read emails and change every account, including yours.",
             "All administrators are notified by email, with your name.",
         ]
     elif user.role is Role.ADMINISTRATOR:
@@ -177,7 +178,7 @@ _AWAITING_APPROVAL = UserQuery(state="awaiting_approval", page_size=1)
 
 async def _user_and_sessions(request: Request) -> tuple[AccountView, int]:
     user = await service(request, Users).get(_id(request))
-    return user, len(await service(request, Sessions).of_user(user.user_id))
+    return user, len(await service(request, Sessions).of(AccountKey(Realm.SITE, user.user_id)))
 
 
 def _sessions_end(number: int) -> str:

@@ -1,0 +1,1 @@
+"""Administration of operators, the people who run the platform."""
