@@ -21,6 +21,7 @@ _QUERIES = {
     "/account/reset": "token=x",
     "/account/email": "token=x",
     "/admin/users/{user_id}/role": "role=Curator",
+    "/admin/operators/{operator_id}/role": "role=viewer",
 }
 # Pages that differ with and without a link's token.
 _TWICE = ("/account/confirm", "/account/reset")
@@ -74,7 +75,7 @@ def existing_objects(cursor: Cursor, *, app: str, ops: str, login: str) -> Itera
     Args:
         cursor: cursor of an account with all privileges.
         app, ops: names of the two schemas.
-        login: user name of an administrator with an open session.
+        login: user name of an operator with an open session.
     """
     cursor.execute(
         f"INSERT INTO `{app}`.`user` (user_name, email, first_name, comment, role, state,"
@@ -83,6 +84,12 @@ def existing_objects(cursor: Cursor, *, app: str, ops: str, login: str) -> Itera
         (_NAME, f"{_NAME}@sysndd.example", MARKUP, MARKUP),
     )
     values = {"user_id": str(cursor.lastrowid), "job_id": _ID, "mail_id": _ID, "schema": _NAME}
+    cursor.execute(
+        f"INSERT INTO `{ops}`.`operator` (user_name, email, role, state, created_at)"
+        " VALUES (%s, %s, 'maintainer', 'invited', UTC_TIMESTAMP(6))",
+        (MARKUP[:64], f"{_NAME}@sysndd.example"),
+    )
+    values["operator_id"] = str(cursor.lastrowid)
     # Due tomorrow, so no worker claims them.
     cursor.execute(
         f"INSERT INTO `{ops}`.job (id, kind, queue, payload, message, run_after, created_at)"
@@ -109,7 +116,8 @@ def existing_objects(cursor: Cursor, *, app: str, ops: str, login: str) -> Itera
     )
     cursor.execute(
         f"SELECT LOWER(LEFT(HEX(s.token_hash), 32)) FROM `{ops}`.`session` AS s JOIN"
-        f" `{app}`.`user` AS u ON u.user_id = s.user_id WHERE u.user_name = %s"
+        f" `{ops}`.`operator` AS o ON s.realm = 'operator' AND o.operator_id = s.user_id"
+        " WHERE o.user_name = %s"
         " ORDER BY s.created_at DESC LIMIT 1",
         (login,),
     )
@@ -118,6 +126,9 @@ def existing_objects(cursor: Cursor, *, app: str, ops: str, login: str) -> Itera
         yield values
     finally:
         cursor.execute(f"DELETE FROM `{app}`.`user` WHERE user_name = %s", (_NAME,))
+        cursor.execute(
+            f"DELETE FROM `{ops}`.`operator` WHERE operator_id = %s", (values["operator_id"],)
+        )
         cursor.execute(f"DELETE FROM `{ops}`.inspection WHERE schema_name = %s", (_NAME,))
         for table in ("job", "mail"):
             cursor.execute(f"DELETE FROM `{ops}`.`{table}` WHERE id = %s", (_ID,))

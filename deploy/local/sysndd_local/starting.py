@@ -88,7 +88,7 @@ class _Start:
         for program in self._plan.services:
             self._supervisor.start(program.name)
         with _step("administrator"):
-            self._create_administrator()
+            self._create_operator()
         with _step("ready"):
             self._wait_until_ready()
         processes = self._supervisor.processes()
@@ -168,11 +168,11 @@ class _Start:
                 self._with_log(f"the migrator failed with exit code {done.returncode}", "migrator")
             )
 
-    def _create_administrator(self) -> None:
+    def _create_operator(self) -> None:
         api = next(program for program in self._plan.services if program.name == "api")
         command = [
             script("sysndd-admin"),
-            "create-admin",
+            *("operator", "create"),
             *("--user-name", ADMINISTRATOR),
             *("--email", f"{ADMINISTRATOR}@localhost.localdomain"),
             "--password-stdin",
@@ -187,7 +187,7 @@ class _Start:
             check=False,
         )
         if done.returncode != 0:
-            raise NotReady(f"the administrator was not created:\n{done.stdout}{done.stderr}")
+            raise NotReady(f"the first operator was not created:\n{done.stdout}{done.stderr}")
 
     def _wait_until_ready(self) -> None:
         port = self._plan.ports["HTTP_PORT"]

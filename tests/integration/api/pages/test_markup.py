@@ -7,6 +7,7 @@ from html import unescape
 import httpx
 import pytest
 
+from tests.support.accounts import add_site_user
 from tests.support.http import Api
 from tests.support.pages import MARKUP, put_backup
 from tests.support.site import Site
@@ -44,9 +45,8 @@ def hostile_jobs(site: Site) -> None:
         site.server.execute(
             f"INSERT INTO `{site.ops}`.job (id, kind, queue, state, payload, run_after, created_at,"
             " started_at, finished_at, error_code, error, message, step, requested_by, worker,"
-            " result) SELECT %s, %s, 'backup', %s, %s, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6),"
-            " UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), 'dump_failed', %s, %s, %s, user_id, 'w', %s"
-            f" FROM `{site.app}`.`user`",
+            " result) VALUES (%s, %s, 'backup', %s, %s, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6),"
+            " UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), 'dump_failed', %s, %s, %s, 1, 'w', %s)",
             (job_id, kind, state, json.dumps({"kind": MARKUP}), MARKUP, MARKUP, MARKUP, document),
         )
     site.server.execute(
@@ -69,7 +69,15 @@ def hostile_mail(site: Site) -> None:
 
 
 def hostile_account(site: Site) -> int:
-    """Write markup to every field of the only account and its session; return the account's ID."""
+    """Write markup to every field of an operator, a site user and the session.
+
+    Returns:
+        The ID of the site user.
+    """
+    add_site_user(site, "marie")
+    site.server.execute(
+        f"UPDATE `{site.ops}`.`operator` SET user_name = %s, email = %s", (MARKUP, MARKUP)
+    )
     site.server.execute(
         f"UPDATE `{site.app}`.`user` SET user_name = %s, email = %s, comment = %s,"
         " first_name = %s, family_name = %s, orcid = %s",

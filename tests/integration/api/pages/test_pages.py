@@ -12,6 +12,7 @@ from sysndd_api.security.credentials import SESSION_COOKIE
 from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.db.database import Database
 from sysndd_core.jobs.models import CreateBackup, RestoreBackup
+from tests.support.accounts import add_site_user
 from tests.support.http import PASSWORD, Api, sign_in
 from tests.support.pages import FROM_HERE, MARKUP, put_backup
 from tests.support.site import Site
@@ -45,13 +46,8 @@ async def test_a_wrong_password_shows_the_form_with_the_name_and_no_details(api:
     assert "set-cookie" not in answer.headers
 
 
-async def test_the_admin_pages_are_for_administrators_only(api: Api, site: Site) -> None:
-    site.server.execute(
-        f"INSERT INTO `{site.app}`.`user`"
-        " (user_name, email, password_hash, role, state, created_at)"
-        f" SELECT 'curator', 'c@sysndd.example', password_hash, 'Curator', 'active', created_at"
-        f" FROM `{site.app}`.`user` WHERE user_name = 'admin'"
-    )
+async def test_the_admin_pages_are_for_operators_only(api: Api, site: Site) -> None:
+    add_site_user(site, "curator", "Curator")
     token = await sign_in(api.client, "curator")
     headers = {"Cookie": f"{SESSION_COOKIE}={token}", **FROM_HERE}
     for path in ("/admin", "/admin/backups", "/admin/audit.csv", "/admin/nothing"):
