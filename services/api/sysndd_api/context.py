@@ -91,7 +91,13 @@ async def open_context(
         stack.callback(hashing.close)
         database = await stack.enter_async_context(Database(settings.database))
         wiring = _Wiring(settings, database, wake_up, limiter, hashing)
-        services = (settings, database, Metrics(database, metrics_directory), *wiring.services())
+        services = (
+            settings,
+            settings.site,
+            database,
+            Metrics(database, metrics_directory),
+            *wiring.services(),
+        )
         yield Context({type(one): one for one in services})
 
 
