@@ -225,6 +225,7 @@ class _Wiring:
             rate_limits=self._rate_limits,
             audit=self._audit,
             settings=self._settings.account,
+            site_name=self._settings.site.name,
         )
 
     def _password_reset(self, accounts: Accounts) -> PasswordReset:
@@ -240,6 +241,7 @@ class _Wiring:
             rate_limits=self._rate_limits,
             audit=self._audit,
             minutes=self._settings.account.password_reset_minutes,
+            site_name=self._settings.site.name,
         )
 
     def _email_changes(self, passwords: PasswordReset) -> EmailChanges:

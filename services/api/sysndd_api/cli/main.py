@@ -34,6 +34,7 @@ from sysndd_core.logging import configure
 from sysndd_core.mail.outbox import MailState
 from sysndd_core.settings.base import load
 from sysndd_core.settings.log import LogLevel
+from sysndd_core.settings.site import SiteSettings
 
 _POLL_SECONDS = 0.5
 
@@ -158,7 +159,7 @@ def _print_error(options: argparse.Namespace, error: SysnddError) -> None:
 
 
 async def _create_admin(context: Context, options: argparse.Namespace) -> CommandResult:
-    password = _password(options)
+    password = _password(context, options)
     name, email = options.user_name, options.email
     created = await context[Administrators].create_administrator(name, email, password)
     text = (
@@ -170,12 +171,12 @@ async def _create_admin(context: Context, options: argparse.Namespace) -> Comman
 
 
 async def _set_password(context: Context, options: argparse.Namespace) -> CommandResult:
-    await context[Administrators].set_password(options.user_name, _password(options))
+    await context[Administrators].set_password(options.user_name, _password(context, options))
     text = f"Password of {options.user_name} set; all sessions revoked."
     return CommandResult(text, {"user_name": options.user_name})
 
 
-def _password(options: argparse.Namespace) -> str:
+def _password(context: Context, options: argparse.Namespace) -> str:
     if options.password_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
     elif options.password_file is not None:
@@ -187,7 +188,8 @@ def _password(options: argparse.Namespace) -> str:
         password = getpass.getpass("Password: ")
         if getpass.getpass("Repeat password: ") != password:
             raise SysnddError("The passwords do not match.")
-    check_password(password, own=(options.user_name, getattr(options, "email", "")))
+    own = (options.user_name, getattr(options, "email", ""))
+    check_password(password, site_name=context[SiteSettings].name, own=own)
     return password
 
 

@@ -34,6 +34,7 @@ class PasswordReset:
         rate_limits: RateLimits,
         audit: Audit,
         minutes: int,
+        site_name: str,
     ) -> None:
         self._database = database
         self._accounts = accounts
@@ -46,6 +47,7 @@ class PasswordReset:
         self._rate_limits = rate_limits
         self._audit = audit
         self._minutes = minutes
+        self._site_name = site_name
 
     async def request(self, email: str, *, remote: str | None) -> None:
         """Email a password reset link, or a confirmation link to an unconfirmed address.
@@ -104,7 +106,7 @@ class PasswordReset:
             SignInBusy: Too many password hashes are pending.
         """
         await self._rate_limits.check("reset", remote)
-        check_password(password)
+        check_password(password, site_name=self._site_name)
         async with self._audit.record_rejections(anyone(remote), "reset", LinkInvalid):
             # Check before the token is used, so that forged tokens do not cost a password hash.
             if not await self._tokens.is_valid(token, TokenPurpose.RESET):
@@ -112,7 +114,8 @@ class PasswordReset:
             encoded = await self._hashing.hash(password)
             async with self._database.transaction() as tx:
                 user = await self._owner(tx, token)
-                check_password(password, own=(user.user_name, user.email))
+                own = (user.user_name, user.email)
+                check_password(password, site_name=self._site_name, own=own)
                 await self._replace(tx, user, encoded, remote)
         await self._rate_limits.password_reset((user.user_name, user.email), remote)
         return user
@@ -161,7 +164,7 @@ class PasswordReset:
         """
         user = await self.check_current_password(actor, old, "change_password")
         assert user.password_hash is not None
-        check_password(new, own=(user.user_name, user.email))
+        check_password(new, site_name=self._site_name, own=(user.user_name, user.email))
         encoded = await self._hashing.hash(new)
         async with self._database.transaction() as tx:
             changed = await self._users.set_password(
