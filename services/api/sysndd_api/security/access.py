@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """The roles of SysNDD."""
+    """The roles of an account."""
 
     ADMINISTRATOR = "Administrator"
     CURATOR = "Curator"
