@@ -14,12 +14,14 @@ from datetime import UTC, datetime
 import aiosmtplib
 
 from bench.mail.emails import MAIL_FROM, PUBLIC_URL, context_of, recipient_of
+from sysndd_core.settings.site import Environment, SiteSettings
 from sysndd_local.ports import LOOPBACK
 from sysndd_mailer.compose import Composer, Message
 
 
 def messages(count: int) -> Iterator[Message]:
-    composer, now = Composer(mail_from=MAIL_FROM, public_url=PUBLIC_URL), datetime.now(UTC)
+    site = SiteSettings(environment=Environment.DEVELOPMENT, public_url=PUBLIC_URL)
+    composer, now = Composer(mail_from=MAIL_FROM, site=site), datetime.now(UTC)
     for number in range(count):
         context = composer.context("test", json.dumps(context_of(number)))
         yield composer.message(

@@ -60,7 +60,7 @@ API_LAYERS: Mapping[str, set[str]] = {
     "routes": {"features", "web", "security"},
     "app": {"features", "web", "security", "settings", "context", "pages", "routes"},
     "asgi": {"app", "web", "settings"},
-    "__main__": {"asgi", "web", "settings"},
+    "__main__": {"asgi", "web", "settings", "pages"},
     "features": {"features", "web", "security", "settings"},
 }
 # Stores contain the SQL. These modules are stores by another name, or lie below the stores.

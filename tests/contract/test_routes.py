@@ -28,7 +28,7 @@ def test_each_address_and_method_is_listed_once() -> None:
 
 
 def test_openapi_document_is_complete_and_its_references_resolve() -> None:
-    document = openapi_document(ENDPOINTS)
+    document = openapi_document(ENDPOINTS, "Gene Atlas")
     operations = [
         (method.upper(), path) for path, item in document["paths"].items() for method in item
     ]

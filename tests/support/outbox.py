@@ -61,7 +61,7 @@ async def open_outbox(site: Site, database: Database, smtp: SmtpSettings) -> Asy
         prober(smtp), TransportRows(database), name="mail@test:1", first_delay=0.1
     )
     rows = OutboxRows(database, wake_up, circuit_breaker, domain="sysndd.example")
-    composer = Composer(mail_from=settings.smtp.mail_from, public_url=settings.site.public_url)
+    composer = Composer(mail_from=settings.smtp.sender(settings.site.name), site=settings.site)
     delivery = Delivery(rows, composer, Links(database, settings.token.key), pool, circuit_breaker)
 
     def make_worker(concurrency: int) -> BurstWorker[ClaimedMail]:

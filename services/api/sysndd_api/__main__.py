@@ -11,6 +11,7 @@ import time
 import uvicorn
 
 from sysndd_api.asgi import METRICS_DIRECTORY
+from sysndd_api.pages.branding import Branding
 from sysndd_api.settings import ApiSettings
 from sysndd_api.web.supervisor import Connection, Supervisor
 from sysndd_core.db.database import Database
@@ -39,6 +40,7 @@ def main() -> int:
     try:
         settings = load(ApiSettings, os.environ)
         configure(settings.log, service="api")
+        Branding.load(settings.appearance)
         if settings.server.migrate_on_start:
             _migrate()
         asyncio.run(_wait_until_current(settings))

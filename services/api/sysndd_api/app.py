@@ -12,7 +12,9 @@ from starlette.middleware import Middleware
 from sysndd_api.backups.service import Backups
 from sysndd_api.context import open_context
 from sysndd_api.metrics.service import Metrics
+from sysndd_api.pages.branding import Branding
 from sysndd_api.pages.routes import PAGES
+from sysndd_api.pages.static_files import SiteFiles
 from sysndd_api.request_stats.service import RequestStats
 from sysndd_api.routes import ENDPOINTS
 from sysndd_api.settings import ApiSettings
@@ -41,7 +43,12 @@ def create_app(settings: ApiSettings, *, metrics_directory: Path | None = None) 
     Args:
         settings: All settings; the environment is not read.
         metrics_directory: Shared by the worker processes of one server, for their metrics.
+
+    Raises:
+        SettingsError: The site's logo cannot be used.
     """
+    branding = Branding.load(settings.appearance)
+    pages_services = {Branding: branding, SiteFiles: branding.files}
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
@@ -56,7 +63,7 @@ def create_app(settings: ApiSettings, *, metrics_directory: Path | None = None) 
             ]
             try:
                 yield {
-                    "services": context.services,
+                    "services": {**context.services, **pages_services},
                     "observers": (context[RequestStats].observe, context[Metrics].observe),
                 }
             finally:

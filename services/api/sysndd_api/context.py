@@ -96,7 +96,13 @@ async def open_context(
         stack.callback(hashing.close)
         database = await stack.enter_async_context(Database(settings.database))
         wiring = _Wiring(settings, database, wake_up, limiter, hashing)
-        services = (settings, database, Metrics(database, metrics_directory), *wiring.services())
+        services = (
+            settings,
+            settings.site,
+            database,
+            Metrics(database, metrics_directory),
+            *wiring.services(),
+        )
         yield Context({type(one): one for one in services})
 
 
@@ -229,6 +235,7 @@ class _Wiring:
             rate_limits=self._rate_limits,
             audit=self._audit,
             settings=self._settings.account,
+            site_name=self._settings.site.name,
         )
 
     def _password_reset(self, accounts: Accounts) -> PasswordReset:
@@ -246,6 +253,7 @@ class _Wiring:
             rate_limits=self._rate_limits,
             audit=self._audit,
             minutes=self._settings.account.password_reset_minutes,
+            site_name=self._settings.site.name,
         )
 
     def _email_changes(self, passwords: PasswordReset) -> EmailChanges:

@@ -9,7 +9,7 @@ from sysndd_core.settings.migrations import MigrationSettings
 from sysndd_core.settings.offsite import S3Settings
 from sysndd_core.settings.redis import RedisSettings
 from sysndd_core.settings.server import ApiServerSettings
-from sysndd_core.settings.site import SiteSettings, TokenSettings
+from sysndd_core.settings.site import AppearanceSettings, SiteSettings, TokenSettings
 from sysndd_core.settings.smtp import SmtpSettings
 
 
@@ -18,6 +18,7 @@ class ApiSettings(Settings):
 
     server: ApiServerSettings
     site: SiteSettings
+    appearance: AppearanceSettings
     account: AccountSettings
     limit: LimitSettings
     token: TokenSettings

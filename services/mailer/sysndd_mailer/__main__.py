@@ -59,7 +59,7 @@ async def _serve(settings: MailerSettings) -> None:
             )
             rows = OutboxRows(database, wake_up, circuit_breaker, domain=domain)
             composer = Composer(
-                mail_from=settings.smtp.mail_from, public_url=settings.site.public_url
+                mail_from=settings.smtp.sender(settings.site.name), site=settings.site
             )
             links = Links(database, settings.token.key)
             delivery = Delivery(rows, composer, links, pool, circuit_breaker)

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from email import policy
 from email.errors import MessageError
+from email.header import Header, decode_header, make_header
 from email.headerregistry import Address
 from email.message import EmailMessage
+from email.policy import EmailPolicy
 from email.utils import parseaddr
 from functools import lru_cache
 from typing import ClassVar
@@ -21,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sysndd_core.errors import SysnddError
 from sysndd_core.mail.link_tokens import TokenPurpose
+from sysndd_core.settings.site import SiteSettings
 
 MASK = "•••"
 """Replaces a token in the previews that administrators see."""
@@ -172,6 +175,46 @@ class Message:
     content: bytes
 
 
+class _FoldedHeader(str):
+    """A header that is written as it is (the protocol of ``EmailPolicy.fold``).
+
+    The standard library (seen with Python 3.11) folds some display names wrongly: a space between
+    an encoded word and the rest is lost, or the address becomes a part of the name.
+    """
+
+    name = "From"
+
+    @classmethod
+    def sender(cls, sender: Address) -> "_FoldedHeader":
+        """Encode a sender (RFC 5322, section 3.4; RFC 2047, section 5, rule 3).
+
+        Raises:
+            MailRenderFailed: The display name has an invalid encoded word.
+        """
+        try:
+            name = str(make_header(decode_header(sender.display_name)))
+        except (ValueError, LookupError, MessageError) as error:
+            raise MailRenderFailed("The name of the sender is not valid (RFC 2047).") from error
+        phrase = str(Address(name, sender.username, sender.domain)).rpartition("<")[0].strip()
+        if not name.isascii() or len(phrase) > _MAX_PHRASE:
+            encoded = Header(name, "utf-8", header_name=cls.name, maxlinelen=_MAX_LINE - 2)
+            phrase = encoded.encode(linesep="\r\n")
+        if not name:
+            return cls(sender.addr_spec)
+        line = f"{cls.name}: {phrase} <{sender.addr_spec}>"
+        fits = "\r\n" not in phrase and len(line) <= _MAX_LINE
+        return cls(f"{phrase}{' ' if fits else _CONTINUATION}<{sender.addr_spec}>")
+
+    def fold(self, *, policy: EmailPolicy) -> str:
+        """Return the complete header."""
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+_CONTINUATION = "\r\n "
+_MAX_LINE = 78
+"""Characters of a line without its end (RFC 5322, section 2.1.1)."""
+_MAX_PHRASE = _MAX_LINE - len("From: ")
+
 # Parsing headers takes most of the time of building a message, and most headers repeat.
 _header = lru_cache(maxsize=256)(policy.SMTP.header_factory)
 
@@ -181,17 +224,18 @@ class Composer:
 
     Args:
         mail_from: Sender, as ``Name <address>`` or an address alone.
-        public_url: Start of each link; never taken from a request.
+        site: Name, addresses and contacts of the site; its ``public_url`` starts each link and is
+            never taken from a request.
 
     Raises:
         MailRenderFailed: The sender's address cannot be used.
     """
 
-    def __init__(self, *, mail_from: str, public_url: str) -> None:
+    def __init__(self, *, mail_from: str, site: SiteSettings) -> None:
         sender = _address(mail_from)
         self._sender = sender.addr_spec
-        self._from = _header("From", str(sender))
-        self._public_url = public_url
+        self._from = _FoldedHeader.sender(sender)
+        self._site = site
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("sysndd_mailer"),
             undefined=jinja2.StrictUndefined,
@@ -236,9 +280,10 @@ class Composer:
         Raises:
             MailRenderFailed: A template has an error.
         """
-        values = dict(context, public_url=self._public_url)
+        public_url = self._site.public_url
+        values = dict(context, site=self._site, public_url=public_url)
         if isinstance(context, LinkMail):
-            values["link"] = f"{self._public_url}{context.page}?token={token}"
+            values["link"] = f"{public_url}{context.page}?token={token}"
         try:
             subject, text, html = (
                 self._templates.get_template(f"{template}/{name}").render(values)

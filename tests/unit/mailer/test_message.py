@@ -2,16 +2,21 @@
 
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
+from email.header import decode_header, make_header
 from email.message import EmailMessage
+from email.utils import parseaddr
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from sysndd_core.settings.site import SiteSettings
+from sysndd_core.settings.smtp import SmtpSettings
 from sysndd_mailer.compose import Composer, MailRenderFailed, Message, Rendered
 
 DATE = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-COMPOSER = Composer(mail_from="SysNDD <noreply@sysndd.example>", public_url="http://x")
+SITE = SiteSettings(public_url="https://sysndd.example")
+COMPOSER = Composer(mail_from="SysNDD <noreply@sysndd.example>", site=SITE)
 # With all three line ends; surrogates and NUL cannot occur in a rendered template.
 LINES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=400)
 
@@ -49,7 +54,7 @@ def test_headers_and_parts_survive_parsing(name: str) -> None:
     sender = f'"{name}" <noreply@sysndd.example>' if name else "noreply@sysndd.example"
     subject = "Bestätigen Sie bitte Ihre Registrierung " * 4
     rendered = Rendered(subject.strip(), "Grüße,\n.\n..\nFrom me\n-- \nend", "<p>é</p>\n")
-    built = compose(rendered, composer=Composer(mail_from=sender, public_url="http://x"))
+    built = compose(rendered, composer=Composer(mail_from=sender, site=SITE))
     message = parse(built.content)
     (from_address,) = message["From"].addresses
     assert (from_address.display_name, from_address.addr_spec) == (name, "noreply@sysndd.example")
@@ -63,6 +68,29 @@ def test_headers_and_parts_survive_parsing(name: str) -> None:
     assert message.get_content_type() == "multipart/alternative"
     text, html = parts_of(message)
     assert (text, html) == (unix(rendered.text), unix(rendered.html))
+
+
+@given(
+    name=st.text(st.characters(exclude_categories=["C", "Z"], include_characters=" "), min_size=1)
+)
+@example(name='Gene "X", Köln')
+@example(name='Köln "Lab" <DB> & Söhne')
+@example(name="a\\")
+@example(name="é" * 64)
+@example(name="日本語遺伝子" * 10)
+@example(name="Köln " * 12 + "x")
+def test_any_site_name_survives_as_the_display_name(name: str) -> None:
+    try:
+        site = SiteSettings(public_url="https://sysndd.example", name=name)
+    except ValueError:
+        return
+    composer = Composer(mail_from=SmtpSettings().sender(site.name), site=site)
+    octets = compose(Rendered("s", "t", "h"), composer=composer).content
+    line = octets.partition(b"From: ")[2].partition(b"\r\nTo: ")[0].decode("ascii")
+    assert max(map(len, octets.split(b"\r\n"))) <= 78
+    phrase, address = parseaddr(line.replace("\r\n", ""))
+    assert address == "noreply@localhost.localdomain"
+    assert str(make_header(decode_header(phrase))) == site.name
 
 
 @given(subject=LINES, text=LINES, html=LINES)

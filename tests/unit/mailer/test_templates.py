@@ -1,14 +1,19 @@
 """The templates of all emails: complete, and the same content in text and HTML."""
 
 import re
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
+from sysndd_core.settings.site import SiteSettings
+from sysndd_core.settings.smtp import SmtpSettings
 from sysndd_mailer.compose import CONTEXTS, Composer, Context, LinkMail, Rendered
 
 PUBLIC_URL = "https://sysndd.example"
+PLAIN = SiteSettings(public_url=PUBLIC_URL)
 VALUES: dict[str, Any] = {
     "requested_at": "2026-01-02 03:04:05",
     "user_name": "marie",
@@ -47,11 +52,13 @@ class Paragraphs(HTMLParser):
             self.found[-1] += data
 
 
-def rendered(template: str, changes: dict[str, Any]) -> tuple[Context, Rendered]:
+def rendered(
+    template: str, changes: dict[str, Any], *, site: SiteSettings = PLAIN
+) -> tuple[Context, Rendered]:
     model = CONTEXTS[template]
     values = {name: VALUES[name] for name in model.model_fields if name in VALUES}
     context = model(**values | changes)
-    composer = Composer(mail_from="noreply@sysndd.example", public_url=PUBLIC_URL)
+    composer = Composer(mail_from="noreply@sysndd.example", site=site)
     return context, composer.render(template, context, "the-token")
 
 
@@ -78,8 +85,46 @@ def test_no_blank_lines_where_a_block_is_absent(template: str, changes: dict[str
     _, mail = rendered(template, changes)
     assert "\n\n\n" not in mail.text
     assert f"<title>{mail.subject}</title>" in mail.html
+    assert mail.text.endswith(" Please do not reply.\n")
 
 
 def test_repeated_registration_is_explained() -> None:
     assert "more than once" in rendered("confirm", {"again": True})[1].text
     assert "more than once" not in rendered("confirm", {})[1].text
+
+
+@pytest.mark.parametrize(("template", "changes"), CASES)
+def test_every_email_is_that_of_the_site(template: str, changes: dict[str, Any]) -> None:
+    name = 'Köln "Lab" <DB> & Söhne'
+    site = SiteSettings(
+        public_url="https://platform.example",
+        name=name,
+        own_url="https://genes.example/?a=1&b=2",
+        support_email="help@genes.example",
+        imprint_url="https://genes.example/imprint",
+        privacy_url="https://genes.example/privacy",
+    )
+    _, mail = rendered(template, changes, site=site)
+    assert name in mail.subject
+    parser = Paragraphs()
+    parser.feed(mail.html)
+    for text in (mail.text, "\n".join(parser.found)):
+        assert f"{name}, https://genes.example/?a=1&b=2. This is an automated" in text
+        assert "contact help@genes.example" in text
+        assert "Imprint: https://genes.example/imprint" in text
+        assert "Privacy policy: https://genes.example/privacy" in text
+    for text in (mail.subject, mail.text, mail.html):
+        assert "sysndd" not in text.lower()
+        assert "&amp;amp;" not in text
+    assert "<DB>" not in mail.html
+    assert '<a href="mailto:help@genes.example">' in mail.html
+    assert "\n\n\n" not in mail.text
+    assert mail.text.endswith("privacy\n")
+    # Parsed again, nothing of the email is lost.
+    message = Composer(mail_from=SmtpSettings().sender(name), site=site).message(
+        mail, recipient="person@sysndd.example", message_id="<a@b>", date=datetime.now(UTC)
+    )
+    parsed = message_from_bytes(message.content, policy=policy.default)
+    assert parsed["Subject"] == mail.subject
+    (sender,) = parsed["From"].addresses
+    assert (sender.display_name, sender.domain) == (name, "localhost.localdomain")

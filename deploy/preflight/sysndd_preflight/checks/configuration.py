@@ -173,7 +173,7 @@ async def public_url(deployment: Deployment) -> str:
         return f"{address}, on this machine only"
     if parts.scheme != "https":
         raise Problem(f"PUBLIC_URL is {address}: passwords and links would be sent unencrypted")
-    if "localhost" in mailer_settings(deployment).smtp.mail_from:
+    if "localhost" in mailer_settings(deployment).smtp.sender_address:
         raise Problem(
             "MAIL_FROM is an address at localhost",
             "Set MAIL_FROM to an address at the domain of the site.",

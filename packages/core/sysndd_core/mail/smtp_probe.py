@@ -15,7 +15,6 @@ import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from email.utils import parseaddr
 from typing import Any
 
 import aiosmtplib
@@ -104,7 +103,7 @@ async def probe(settings: SmtpSettings, *, seconds: float = PROBE_SECONDS) -> Di
     try:
         async with asyncio.timeout(seconds):
             await session.open()
-            await _try_sender(session, parseaddr(settings.mail_from)[1], report)
+            await _try_sender(session, settings.sender_address, report)
         found.success = True
     except (aiosmtplib.SMTPException, OSError, UnicodeError) as error:
         found.stage = report.stage

@@ -1,11 +1,16 @@
 """The mail server."""
 
+from email.headerregistry import Address
+from email.utils import parseaddr
 from enum import StrEnum
 from pathlib import Path
 
 from pydantic import Field, SecretStr
 
 from sysndd_core.settings.base import SettingsGroup
+
+DEFAULT_SENDER_ADDRESS = "noreply@localhost.localdomain"
+"""Address of the sender where ``MAIL_FROM`` is not set."""
 
 
 class SmtpSecurity(StrEnum):
@@ -37,11 +42,12 @@ class SmtpSettings(SettingsGroup):
     password: SecretStr | None = Field(
         None, alias="SMTP_PASSWORD", description="Password of `SMTP_USER`."
     )
-    mail_from: str = Field(
-        "SysNDD <noreply@localhost.localdomain>",
+    mail_from: str | None = Field(
+        None,
         alias="MAIL_FROM",
         pattern=r"^[^\r\n]*[^@\s<]+@[^@\s>]+>?$",
-        description="Sender of all emails, such as `SysNDD <noreply@example.org>`.",
+        description="Sender of all emails, such as `Gene Atlas <noreply@example.org>`. By default,"
+        f" `SITE_NAME` with the address `{DEFAULT_SENDER_ADDRESS}`.",
     )
     timeout: float = Field(
         20.0,
@@ -63,3 +69,20 @@ class SmtpSettings(SettingsGroup):
         le=20,
         description="Maximum number of connections to the mail server.",
     )
+
+    @property
+    def sender_address(self) -> str:
+        """Address of the sender, for MAIL FROM (RFC 5321, section 4.1.1.2)."""
+        return parseaddr(self.mail_from)[1] if self.mail_from else DEFAULT_SENDER_ADDRESS
+
+    def sender(self, site_name: str) -> str:
+        """Return the sender of all emails.
+
+        Args:
+            site_name: ``SITE_NAME``, the display name where ``MAIL_FROM`` is not set.
+
+        Returns:
+            The value of a From header (RFC 5322, section 3.4); a display name with special
+            characters is quoted.
+        """
+        return self.mail_from or str(Address(site_name, addr_spec=DEFAULT_SENDER_ADDRESS))

@@ -1,6 +1,5 @@
 """Request and response bodies of registration and confirmation."""
 
-import re
 import unicodedata
 from typing import Annotated, Literal
 
@@ -9,18 +8,7 @@ from pydantic import AfterValidator, BaseModel, Field, SecretStr
 from sysndd_api.security.access import Account
 from sysndd_api.web.models import RequestModel
 from sysndd_core.accounts import Realm
-
-_EMAIL = re.compile(
-    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
-    r"@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z0-9][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
-)
-
-
-def _email(text: str) -> str:
-    # What the mailer can send to: an addr-spec without quotes (RFC 5321, section 4.1.2).
-    if not _EMAIL.fullmatch(text) or len(text.partition("@")[0]) > 64:
-        raise ValueError("not a valid email address")
-    return text
+from sysndd_core.addresses import email_address
 
 
 def _visible(text: str) -> str:
@@ -50,7 +38,7 @@ def _orcid(text: str) -> str:
     return text
 
 
-Email = Annotated[str, Field(max_length=254), AfterValidator(_email)]
+Email = Annotated[str, Field(max_length=254), AfterValidator(email_address)]
 Line = Annotated[str, Field(max_length=100), AfterValidator(_visible)]
 Password = Annotated[SecretStr, Field(min_length=1, max_length=128)]
 Token = Annotated[SecretStr, Field(min_length=1, max_length=128)]

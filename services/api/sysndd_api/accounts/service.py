@@ -34,6 +34,7 @@ class Accounts:
         rate_limits: RateLimits,
         audit: Audit,
         settings: AccountSettings,
+        site_name: str,
     ) -> None:
         self._database = database
         self._users = users
@@ -43,6 +44,7 @@ class Accounts:
         self._rate_limits = rate_limits
         self._audit = audit
         self._confirm_minutes = settings.confirm_hours * 60
+        self._site_name = site_name
         self._state_after_confirmation = "awaiting_approval" if settings.approval else "active"
 
     async def register(self, request: RegisterRequest, *, remote: str | None) -> None:
@@ -55,7 +57,8 @@ class Accounts:
             SignInBusy: Too many password hashes are pending.
         """
         password = request.password.get_secret_value()
-        check_password(password, own=(request.user_name, request.email))
+        own = (request.user_name, request.email)
+        check_password(password, site_name=self._site_name, own=own)
         if not self._tokens.can_issue:
             raise TokenKeyMissing()
         async with minimum_duration(MINIMUM_RESPONSE_SECONDS):

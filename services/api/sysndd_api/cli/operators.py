@@ -14,6 +14,7 @@ from sysndd_api.security.passwords import check_password
 from sysndd_api.users.administrators import Administrators
 from sysndd_api.web.site_features import Feature, SiteFeatures
 from sysndd_core.errors import Conflict, SysnddError
+from sysndd_core.settings.site import SiteSettings
 
 _ROLES = [role.value for role in OperatorRole]
 
@@ -105,7 +106,7 @@ async def _create(context: Context, options: argparse.Namespace) -> CommandResul
         created = True
     else:
         view, created = await operators.create(
-            new.user_name, new.email, new.role, read_password(options)
+            new.user_name, new.email, new.role, read_password(context, options)
         )
         text = (
             f"Operator {view.user_name} was created with the role {view.role}."
@@ -178,7 +179,7 @@ async def _change(
 
 
 async def _set_password(context: Context, options: argparse.Namespace) -> CommandResult:
-    name, password = options.user_name, read_password(options)
+    name, password = options.user_name, read_password(context, options)
     if not await context[Operators].set_password(name, password):
         if not await context[SiteFeatures].has(Feature.ACCOUNTS):
             raise Conflict(f"There is no operator named {name}.")
@@ -186,7 +187,7 @@ async def _set_password(context: Context, options: argparse.Namespace) -> Comman
     return CommandResult(f"Password of {name} set; all sessions revoked.", {"user_name": name})
 
 
-def read_password(options: argparse.Namespace) -> str:
+def read_password(context: Context, options: argparse.Namespace) -> str:
     """Read a new password from the source that the options name, or from the terminal.
 
     Raises:
@@ -204,5 +205,6 @@ def read_password(options: argparse.Namespace) -> str:
         password = getpass.getpass("Password: ")
         if getpass.getpass("Repeat password: ") != password:
             raise SysnddError("The passwords do not match.")
-    check_password(password, own=(options.user_name, getattr(options, "email", "")))
+    own = (options.user_name, getattr(options, "email", ""))
+    check_password(password, site_name=context[SiteSettings].name, own=own)
     return password

@@ -11,9 +11,12 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
+from sysndd_api.pages.branding import Branding
 from sysndd_api.pages.static_files import accepts_gzip, asset
 from sysndd_api.security.access import Access, Actor
+from sysndd_api.web.http import service
 from sysndd_core import __version__
+from sysndd_core.settings.site import SiteSettings
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _COMPRESSION_THRESHOLD = 1000  # bytes
@@ -54,7 +57,7 @@ def render(
         template: Path below ``templates/``.
         status: HTTP status.
         headers: Additional headers.
-        values: Context of the template; every value is escaped.
+        values: Further context of the template; every value is escaped.
     """
     actor: Actor | None = getattr(request.state, "actor", None)
     text = ENVIRONMENT.get_template(template).render(
@@ -63,6 +66,8 @@ def render(
         site_accounts=getattr(request.state, "site_accounts", True),
         path=request.scope["path"],
         fragment=is_fragment(request),
+        site=service(request, SiteSettings),
+        branding=service(request, Branding),
         **values,
     )
     response = Response(

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
+from sysndd_api.web.http import service
 from sysndd_core.errors import NotFound
 
 _FOLDER = Path(__file__).with_name("static")
@@ -28,12 +30,45 @@ _CACHE_ONE_HOUR = "public, max-age=3600"
 _BUNDLES = {"pages.css": ("vendored/pico.blue.min.css", "site.css")}
 
 
+_POLICY = "default-src 'none'; frame-ancestors 'none'"
+
+
 @dataclass(frozen=True)
-class _File:
+class StaticFile:
+    """A file in memory, plain and compressed.
+
+    Attributes:
+        digest: Start of the SHA-256 of its content, which is part of its address.
+        policy: Its Content-Security-Policy.
+    """
+
     media_type: str
     digest: str
     plain: bytes
     compressed: bytes
+    policy: str
+
+    @classmethod
+    def of(cls, content: bytes, media_type: str, *, policy: str = _POLICY) -> "StaticFile":
+        """Compress and hash a content."""
+        return cls(
+            media_type,
+            hashlib.sha256(content).hexdigest()[:16],
+            content,
+            gzip.compress(content, 9, mtime=0),
+            policy,
+        )
+
+
+@dataclass(frozen=True)
+class SiteFiles:
+    """The files of this site that are served beside the shipped ones, by their name."""
+
+    files: Mapping[str, StaticFile]
+
+    def address(self, name: str) -> str:
+        """Return the address of a file, which changes with its content."""
+        return f"{_ADDRESS}{name}?v={self.files[name].digest}"
 
 
 def accepts_gzip(request: Request) -> bool:
@@ -46,8 +81,9 @@ def accepts_gzip(request: Request) -> bool:
 
 
 async def static_file(request: Request) -> Response:
-    """Return a style sheet, script or icon of the pages."""
-    file = _files().get(request.path_params["name"])
+    """Return a style sheet, script or icon of the pages, or the site's logo."""
+    name = request.path_params["name"]
+    file = _files().get(name) or service(request, SiteFiles).files.get(name)
     if file is None:
         raise NotFound()
     compressed = accepts_gzip(request)
@@ -58,7 +94,7 @@ async def static_file(request: Request) -> Response:
         "Vary": "Accept-Encoding",
         "X-Content-Type-Options": "nosniff",
         "Cross-Origin-Resource-Policy": "same-origin",
-        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+        "Content-Security-Policy": file.policy,
     }
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
@@ -83,7 +119,7 @@ def asset(name: str) -> str:
 
 
 @cache
-def _files() -> dict[str, _File]:
+def _files() -> dict[str, StaticFile]:
     found = {
         path.relative_to(_FOLDER).as_posix(): path.read_bytes()
         for path in sorted(_FOLDER.rglob("*"))
@@ -92,13 +128,7 @@ def _files() -> dict[str, _File]:
     bundles = {
         name: b"\n".join(found.pop(part) for part in parts) for name, parts in _BUNDLES.items()
     }
-    return {name: _compressed(name, plain) for name, plain in (found | bundles).items()}
-
-
-def _compressed(name: str, plain: bytes) -> _File:
-    return _File(
-        _MEDIA_TYPES[Path(name).suffix],
-        hashlib.sha256(plain).hexdigest()[:16],
-        plain,
-        gzip.compress(plain, 9, mtime=0),
-    )
+    return {
+        name: StaticFile.of(plain, _MEDIA_TYPES[Path(name).suffix])
+        for name, plain in (found | bundles).items()
+    }

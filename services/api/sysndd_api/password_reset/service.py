@@ -40,6 +40,7 @@ class PasswordReset:
         rate_limits: RateLimits,
         audit: Audit,
         minutes: int,
+        site_name: str,
     ) -> None:
         self._database = database
         self._accounts = accounts
@@ -54,6 +55,7 @@ class PasswordReset:
         self._rate_limits = rate_limits
         self._audit = audit
         self._minutes = minutes
+        self._site_name = site_name
 
     async def request(self, email: str, *, remote: str | None) -> None:
         """Email a password reset link, or a confirmation link to an unconfirmed address.
@@ -131,7 +133,7 @@ class PasswordReset:
             SignInBusy: Too many password hashes are pending.
         """
         await self._rate_limits.check("reset", remote)
-        check_password(password)
+        check_password(password, site_name=self._site_name)
         async with self._audit.record_rejections(anyone(remote), "reset", LinkInvalid):
             # Check before the token is used, so that forged tokens do not cost a password hash.
             if not any([await self._tokens.is_valid(token, purpose) for purpose in _PURPOSES]):
@@ -139,7 +141,8 @@ class PasswordReset:
             encoded = await self._hashing.hash(password)
             async with self._database.transaction() as tx:
                 account = await self._owner(tx, token)
-                check_password(password, own=(account.user_name, account.email))
+                own = (account.user_name, account.email)
+                check_password(password, site_name=self._site_name, own=own)
                 account = await self._replace(tx, account, encoded, remote)
         await self._rate_limits.password_reset((account.user_name, account.email), remote)
         return account
@@ -194,7 +197,8 @@ class PasswordReset:
         account = await self.check_current_password(actor, old, "change_password")
         key = account.key
         assert account.password_hash is not None
-        check_password(new, own=(account.user_name, account.email))
+        own = (account.user_name, account.email)
+        check_password(new, site_name=self._site_name, own=own)
         encoded = await self._hashing.hash(new)
         async with self._database.transaction() as tx:
             changed = await self._people.store(key.realm).set_password(

@@ -28,12 +28,13 @@ def normalised(password: str) -> str:
     return unicodedata.normalize("NFKC", password)
 
 
-def check_password(password: str, *, own: Iterable[str] = ()) -> None:
+def check_password(password: str, *, site_name: str, own: Iterable[str] = ()) -> None:
     """Check a new password.
 
     Args:
         password: The password as entered.
-        own: The account's user name and address, which attackers try first.
+        site_name: The name of the site, which attackers try first.
+        own: The account's user name and address, likewise.
 
     Raises:
         PasswordRejected: It is too short, too long, or commonly used.
@@ -45,17 +46,30 @@ def check_password(password: str, *, own: Iterable[str] = ()) -> None:
             f" {len(text)}."
         )
     words = {word.casefold() for name in own for word in (name, name.partition("@")[0])}
-    if _is_common(text.casefold(), {"sysndd", *words}):
+    if _is_common(text.casefold(), {"sysndd", *_words_of(site_name), *words}):
         raise PasswordRejected(
             "This password is commonly used, so attackers try it first. Choose another."
         )
+
+
+@cache
+def _words_of(site_name: str) -> frozenset[str]:
+    """Return the name, each word of it, and the words run together, as ``_is_common`` compares."""
+    name = normalised(site_name).casefold()
+    words = re.findall(r"[^\W_]+", name)
+    return frozenset({_core(name), "".join(words), *words} - {""})
+
+
+def _core(text: str) -> str:
+    """Return a text without the digits and signs around it."""
+    return re.sub(r"^[\W\d_]+|[\W\d_]+$", "", text)
 
 
 def _is_common(text: str, own: set[str]) -> bool:
     known = _common_passwords()
     if text in known or text in own:
         return True
-    core = re.sub(r"^[\W\d_]+|[\W\d_]+$", "", text)
+    core = _core(text)
     if len(text) - len(core) <= _MAX_DECORATION and core and (core in known or core in own):
         return True
     steps = {(ord(b) - ord(a)) % (10 if text.isdecimal() else 128) for a, b in pairwise(text)}

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from sysndd_api.web.endpoint import Endpoint, endpoints_of
-from sysndd_api.web.openapi import openapi_document
+from sysndd_api.web.openapi import openapi_document, site_name_of
 from sysndd_core.errors import JobFailed, all_errors
 
 _STYLE = (
@@ -23,7 +23,7 @@ _STYLE = (
 async def page(request: Request) -> Response:
     """Show all routes and error codes."""
     return HTMLResponse(
-        _html(endpoints_of(request)),
+        _html(endpoints_of(request), site_name_of(request)),
         headers={
             "Content-Security-Policy": "default-src 'none'; style-src 'sha256-"
             f"{_style_hash()}'; base-uri 'none'; frame-ancestors 'none'"
@@ -32,8 +32,9 @@ async def page(request: Request) -> Response:
 
 
 @cache
-def _html(endpoints: tuple[Endpoint, ...]) -> str:
-    document = openapi_document(endpoints)
+def _html(endpoints: tuple[Endpoint, ...], site_name: str) -> str:
+    document = openapi_document(endpoints, site_name)
+    title = escape(document["info"]["title"])
     routes = "".join(
         _row(
             f"<code>{method.upper()}&nbsp;{escape(path)}</code>",
@@ -50,9 +51,9 @@ def _html(endpoints: tuple[Endpoint, ...]) -> str:
         for error in sorted(all_errors(), key=lambda error: error.code)
     )
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>SysNDD API</title>'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width">'
-        f"<style>{_STYLE}</style></head><body><h1>SysNDD API</h1>"
+        f"<style>{_STYLE}</style></head><body><h1>{title}</h1>"
         f"<p>Version {escape(document['info']['version'])}. All request bodies, responses"
         ' and parameters: <a href="/api/openapi.json">openapi.json</a>. Sign in at'
         " <code>POST /api/auth/login</code> and send the token as"

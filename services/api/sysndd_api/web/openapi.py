@@ -11,8 +11,9 @@ from starlette.responses import Response
 from sysndd_api.security.access import Access
 from sysndd_api.security.credentials import SESSION_COOKIE
 from sysndd_api.web.endpoint import Endpoint, endpoints_of
-from sysndd_api.web.http import reply
+from sysndd_api.web.http import reply, service
 from sysndd_core import __version__
+from sysndd_core.settings.site import SiteSettings
 
 _PROBLEM = {
     "description": "A problem document (RFC 9457) with a stable `code`; see docs/errors.md.",
@@ -34,12 +35,25 @@ _PROBLEM_SCHEMA = {
 
 async def document(request: Request) -> Response:
     """Return the OpenAPI 3.1 document."""
-    return reply(openapi_document(endpoints_of(request)))
+    return reply(openapi_document(endpoints_of(request), site_name_of(request)))
+
+
+def site_name_of(request: Request) -> str:
+    """Return the name of the site, for the title of the document."""
+    return service(request, SiteSettings).name
 
 
 @cache
-def openapi_document(endpoints: tuple[Endpoint, ...]) -> dict[str, Any]:
-    """Build the document from the list of routes."""
+def openapi_document(endpoints: tuple[Endpoint, ...], site_name: str) -> dict[str, Any]:
+    """Build the document.
+
+    Args:
+        endpoints: The list of routes.
+        site_name: ``SITE_NAME``, the start of the title.
+
+    Returns:
+        An OpenAPI 3.1 document.
+    """
     models = {model for one in endpoints for model in (one.answer, one.body, one.query) if model}
     _, schemas = models_json_schema(
         [(model, "validation") for model in sorted(models, key=lambda model: model.__name__)],
@@ -51,7 +65,7 @@ def openapi_document(endpoints: tuple[Endpoint, ...]) -> dict[str, Any]:
         paths.setdefault(path, {})[endpoint.method.lower()] = _operation(endpoint, path)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "SysNDD", "version": __version__},
+        "info": {"title": f"{site_name} API", "version": __version__},
         "paths": paths,
         "components": {
             "schemas": {**schemas.get("$defs", {}), "Problem": _PROBLEM_SCHEMA},

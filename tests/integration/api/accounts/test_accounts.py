@@ -145,7 +145,7 @@ async def test_registering_a_known_address_notifies_its_owner_only(lifecycle: Li
     assert first.content == second.content == third.content
     assert {one.status_code for one in (first, second, third)} == {202}
     # Sent to the stored address, not to the one in the request.
-    assert (await lifecycle.subjects(MARIE))[-1] == "You already have a SysNDD account"
+    assert (await lifecycle.subjects(MARIE))[-1] == "You already have an account at SysNDD"
     assert await lifecycle.mails("Marie@LAB.example") == []
     (mail,) = await lifecycle.mails("third@lab.example")
     assert mail["Subject"] == "Choose a different SysNDD user name"
@@ -288,7 +288,7 @@ async def test_an_email_change_to_an_address_in_use_notifies_its_owner(
     answer = await lifecycle.post("email/confirm", token=token_of(to_old))
     assert answer.json() == {"status": "waiting_for_the_other"}
     assert (await lifecycle.subjects("pierre@lab.example"))[-1] == (
-        "You already have a SysNDD account"
+        "You already have an account at SysNDD"
     )
 
 

@@ -140,3 +140,13 @@ def test_production_requires_an_https_url(site: Site) -> None:
             site, PUBLIC_URL=address, ENVIRONMENT="", MIGRATIONS_DIR="/nowhere"
         )
         assert "PUBLIC_URL" not in accepted.stderr
+
+
+def test_a_logo_that_cannot_be_used_is_a_failed_start(site: Site, tmp_path: Path) -> None:
+    """Before the workers start: later, each of them would fail in turn."""
+    missing = start_and_wait(site, SITE_LOGO=str(tmp_path / "logo.svg"))
+    assert missing.returncode == 1
+    assert f"SITE_LOGO={tmp_path / 'logo.svg'} cannot be read: No such file" in missing.stderr
+    address = start_and_wait(site, SITE_LOGO="https://cdn.example/logo.svg")
+    assert address.returncode == 1
+    assert "must be the path of a file, not a URL" in address.stderr

@@ -26,7 +26,7 @@ OWN = ("marie.curie", "marie@lab.example")
     ],
 )
 def test_an_uncommon_long_password_is_accepted(password: str) -> None:
-    check_password(password, own=OWN)
+    check_password(password, site_name="Gene Atlas (Köln)", own=OWN)
 
 
 @pytest.mark.parametrize(
@@ -56,11 +56,17 @@ def test_an_uncommon_long_password_is_accepted(password: str) -> None:
         ("sysnddsysndd", "first"),
         ("SysNDD-2026!", "first"),
         ("Dragon123456", "first"),
+        ("Gene Atlas (Köln)", "first"),
+        ("gene atlas (köln)2026!", "first"),
+        ("geneatlasköln1", "first"),
+        ("Atlas-2026!!", "first"),
+        ("KÖLN12345678", "first"),
+        ("ko\u0308lnko\u0308lnköln", "first"),
     ],
 )
 def test_a_short_long_or_common_password_is_rejected(password: str, why: str) -> None:
     with pytest.raises(PasswordRejected, match=why) as caught:
-        check_password(password, own=OWN)
+        check_password(password, site_name="Gene Atlas (Köln)", own=OWN)
     assert len(password) < 3 or password not in str(caught.value)
 
 

@@ -42,7 +42,7 @@ def operation(**changes: Any) -> tuple[str, dict[str, Any], dict[str, Any]]:
         "access": Access.ANYONE,
         "answer": Thing,
     } | changes
-    document = openapi_document((Endpoint(**values),))
+    document = openapi_document((Endpoint(**values),), "Gene Atlas")
     ((path, item),) = document["paths"].items()
     (described,) = item.values()
     return path, described, document

@@ -1,5 +1,7 @@
 """The pages of emails: the list, one email with its preview, resending, and the SMTP test."""
 
+from functools import partial
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -23,6 +25,7 @@ from sysndd_api.smtp_diagnostics.models import SmtpTest
 from sysndd_api.smtp_diagnostics.service import SmtpDiagnostics
 from sysndd_api.web.http import actor_of, service
 from sysndd_core.mail.outbox import MailState
+from sysndd_core.settings.site import SiteSettings
 
 _MAIL = "/admin/mail"
 CSS_CLASSES = {
@@ -42,20 +45,21 @@ STATE_LABELS = {
     "cancelled": "Cancelled",
 }
 SUBJECTS = {
-    "approved": "Your SysNDD account is active",
-    "confirm": "Confirm your email address for SysNDD",
-    "email_changed": "Your SysNDD email address was changed",
-    "email_new": "Confirm your new email address for SysNDD",
-    "email_old": "Request to change your SysNDD email address",
-    "invitation": "Invitation to operate SysNDD",
-    "name_taken": "Choose a different SysNDD user name",
-    "new_administrator": "SysNDD has a new administrator",
-    "password_changed": "Your SysNDD password was changed",
-    "registered_again": "You already have a SysNDD account",
-    "reset": "Reset your SysNDD password",
-    "test": "SysNDD test email",
+    "approved": "Your {site} account is active",
+    "confirm": "Confirm your email address for {site}",
+    "email_changed": "Your {site} email address was changed",
+    "email_new": "Confirm your new email address for {site}",
+    "email_old": "Request to change your {site} email address",
+    "invitation": "Invitation to operate {site}",
+    "name_taken": "Choose a different {site} user name",
+    "new_administrator": "{site} has a new administrator",
+    "password_changed": "Your {site} password was changed",
+    "registered_again": "You already have an account at {site}",
+    "reset": "Reset your {site} password",
+    "test": "{site} test email",
 }
-"""Subject of each email template: the mailer renders the real one only when it sends the email."""
+"""Subject of each email template, with the place of the site's name: the mailer renders the real
+one only when it sends the email."""
 
 STAGE_LABELS = {
     "resolve": "DNS lookup",
@@ -88,7 +92,7 @@ async def detail_page(request: Request) -> Response:
         request,
         "mail_detail.html",
         mail=mail,
-        subject=subject_of(mail.template),
+        subject=subject_of(request, mail.template),
         css_classes=CSS_CLASSES,
         state_labels=STATE_LABELS,
         html=sanitize(mail.preview.html) if mail.preview else None,
@@ -114,7 +118,7 @@ async def confirm_resend(request: Request) -> Response:
     if mail.undeliverable_since:
         effects.append("The address will no longer be marked undeliverable.")
     dialog = ConfirmDialog(
-        title=f"Resend “{subject_of(mail.template)}”?",
+        title=f"Resend “{subject_of(request, mail.template)}”?",
         effects=tuple(effects),
         undo="A sent email can't be recalled. You can cancel it until the mailer starts to send it,"
         " usually within a second.",
@@ -140,7 +144,7 @@ async def confirm_cancel(request: Request) -> Response:
     mail = await service(request, Mails).detail(_id(request))
     check_cancellable(mail.state)
     dialog = ConfirmDialog(
-        title=f"Cancel “{subject_of(mail.template)}”?",
+        title=f"Cancel “{subject_of(request, mail.template)}”?",
         effects=(
             f"{mail.recipient} does not receive this email and is not notified.",
             "If it contains a link, the recipient must request a new one.",
@@ -175,9 +179,12 @@ async def test_message(request: Request) -> Response:
     return redirect(f"{_MAIL}/{await service(request, Mails).queue_test_to(actor_of(request))}")
 
 
-def subject_of(template: str) -> str:
-    """Return the subject of an email by the name of its template."""
-    return SUBJECTS.get(template, words(template))
+def subject_of(request: Request, template: str) -> str:
+    """Return the subject of this site's email by the name of its template."""
+    subject = SUBJECTS.get(template)
+    if subject is None:
+        return words(template)
+    return subject.format(site=service(request, SiteSettings).name)
 
 
 def _id(request: Request) -> str:
@@ -197,7 +204,7 @@ async def _list(request: Request, test: SmtpTest | None) -> Response:
         states=[state.value for state in MailState],
         css_classes=CSS_CLASSES,
         state_labels=STATE_LABELS,
-        subject_of=subject_of,
+        subject_of=partial(subject_of, request),
         test=test,
         stage_labels=STAGE_LABELS,
         smtp=service(request, ApiSettings).smtp,
