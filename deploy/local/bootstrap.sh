@@ -5,6 +5,7 @@
 #   bootstrap.sh tools    Python packages without the test tools (make preflight of containers)
 #   bootstrap.sh up       Python packages, and the servers that `make up` starts
 #   bootstrap.sh test     Python packages, and the servers that the tests start
+#   bootstrap.sh sites    the same, and the web applications of `make lane LANE=sites`
 #
 # Requires python3 (3.11 or later) only. Ends quickly when nothing is missing, and is safe to run
 # concurrently. Settings: PYTHON=<interpreter>, VENV=<directory, default .venv>.
@@ -139,7 +140,7 @@ missing_packages() {
         [ -z "${DB_HOST:-}${DB_SOCKET:-}" ] || server=no
         [ -z "${REDIS_URL:-}" ] || redis=no
         ;;
-    test)
+    test | sites)
         [ -z "${TEST_DATABASE_URL:-}" ] || server=no
         [ -z "${TEST_REDIS_URL:-}" ] || redis=no
         ;;
@@ -157,6 +158,11 @@ missing_packages() {
     fi
     # The browser for the tests of the pages.
     [ $purpose != test ] || have chromium || printf 'chromium '
+    if [ $purpose = sites ]; then
+        have php || printf 'php-cli php-mysql '
+        [ -e /usr/share/wordpress/wp-load.php ] || printf 'wordpress '
+        [ -e /usr/share/mediawiki/maintenance/install.php ] || printf 'mediawiki '
+    fi
 }
 
 have() { command -v "$1" >/dev/null; }
@@ -177,19 +183,23 @@ install_packages() {
         as_root=(sudo)
     fi
     say "installing $* (${as_root[*]:+sudo }$command)"
-    local redis_was_there=no
-    ! have redis-server || redis_was_there=yes
+    local new_services=()
+    have redis-server || new_services+=(redis-server)
+    have apache2 || new_services+=(apache2)
     keep_services_stopped
     # An outdated or empty package list is the usual reason for a failure.
     if ! apt "$@" && ! { apt_update && apt "$@"; }; then
         printf '%s\n' "$failure" | tail -n 20 >&2
         die "apt-get failed; see its message above. The command was:" "sudo $command"
     fi
-    # The package would start Redis at the next boot, but only its program is needed. A Redis that
-    # was installed before is not changed.
-    if [ $redis_was_there = no ] && have redis-server && have systemctl; then
-        "${as_root[@]}" systemctl --quiet disable redis-server >/dev/null 2>&1 || true
-    fi
+    # The package would start its service at the next boot, but only its program is needed. A
+    # service that was installed before is not changed. Apache comes with WordPress and MediaWiki.
+    local service
+    for service in "${new_services[@]}"; do
+        if have "$service" && have systemctl; then
+            "${as_root[@]}" systemctl --quiet disable "$service" >/dev/null 2>&1 || true
+        fi
+    done
     allow_services
 }
 

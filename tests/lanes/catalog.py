@@ -88,6 +88,14 @@ LANES: tuple[Lane, ...] = (
         (Step(("{python}", "-m", "tests.containers", f"--ignore={_ON_MYSQL}")),),
     ),
     Lane(
+        "sites",
+        "WordPress and MediaWiki on one server with SysNDD: MariaDB as installed, 11.8, MySQL 9.7",
+        (
+            Step((*_PYTEST, "tests/sites")),
+            Step(("{python}", "-m", "tests.servers", "{servers}", "--", *_PYTEST, "tests/sites")),
+        ),
+    ),
+    Lane(
         "mailpit",
         "The tests that read emails, with Mailpit",
         (Step((*_PYTEST, "-m", "reads_mail", _INTEGRATION), {"TEST_MAILPIT": "{mailpit}"}),),
