@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import SecretStr
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 import sysndd_mailer
@@ -169,13 +170,16 @@ def _settings() -> list[tuple[str, str, list[str], str]]:
         for _, group in groups_of(settings):
             for variable, field in variables_of(group):
                 _, readers, _ = found.setdefault(
-                    variable, (_default_text(field.default), [], field.description or "")
+                    variable, (_default_text(field), [], field.description or "")
                 )
                 readers.append(service)
     return [(variable, *rest) for variable, rest in found.items()]
 
 
-def _default_text(default: object) -> str:
+def _default_text(field: FieldInfo) -> str:
+    if field.default_factory is not None:
+        return ""  # its description says what it is derived from
+    default = field.default
     if default is None or default is PydanticUndefined:
         return ""
     if isinstance(default, SecretStr):

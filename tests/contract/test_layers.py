@@ -47,6 +47,7 @@ FEATURE_EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
     "metrics": {"-store": "reads the health report and counts in memory; no table"},
     "password_reset": {"-store": "uses the tables of accounts, tokens and sessions"},
     "request_stats": {"-handlers": "read by the overview page alone"},
+    "site": {"-handlers": "a command line task: the API does not start on a schema to attach"},
     "users": {"administrators": "reset at the command line, where no account is signed in"},
 }
 # Which parts of the API each part may import; a part that is not named is a feature.

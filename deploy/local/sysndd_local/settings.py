@@ -15,7 +15,7 @@ from sysndd_local.errors import LocalRunError
 DEFAULT_PORTS = {"HTTP_PORT": 8080, "MAIL_HTTP_PORT": 8025}
 # All requests of a local run come from the loopback address, which the proxy counts as one client.
 DEFAULT_RATE_FACTOR = 100
-SCHEMA_NAME = re.compile(r"[A-Za-z0-9_]{1,48}")
+SCHEMA_NAME = re.compile(r"[A-Za-z0-9_]{1,52}")
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def read_settings(environ: Mapping[str, str], *, repository: Path) -> LocalSetti
         run_dir=reader.path("RUN_DIR") or repository / ".run",
         ports=_ports(reader, own_database=database is None, own_smtp=smtp_host is None),
         schema=reader.schema("DB_NAME", "sysndd"),
-        ops_schema=reader.schema("OPS_DB_NAME", "sysndd_ops"),
+        ops_schema=reader.schema("OPS_DB_NAME", f"{reader.schema('DB_NAME', 'sysndd')}_ops"),
         database=database,
         redis_url=reader.url("REDIS_URL", {"redis", "rediss", "unix"}),
         smtp_host=smtp_host,

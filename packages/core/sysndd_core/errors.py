@@ -3,6 +3,7 @@
 SysnddError                         internal_error                500
 ├── SettingsError                   invalid_settings              500  (start-up only)
 ├── ForeignPlatformSchema           foreign_platform_schema       500  (start-up only)
+├── SchemaNotAttached               schema_not_attached           500  (start-up only)
 ├── BadRequest                      bad_request                   400
 │   └── MalformedJson               malformed_json                400
 ├── NotSignedIn                     not_signed_in                 401
@@ -35,6 +36,7 @@ SysnddError                         internal_error                500
 │   ├── SmtpTestRunning             smtp_test_running             409
 │   ├── JobNotRetryable             job_not_retryable             409
 │   ├── NothingToUndo               nothing_to_undo               409
+│   ├── ForeignBackup               foreign_backup                409
 │   ├── LastAdministrator           last_administrator            409
 │   └── AccountStateConflict        account_state_conflict        409
 ├── LinkInvalid                     link_invalid                  410
@@ -123,6 +125,13 @@ class ForeignPlatformSchema(SysnddError):
 
     code = "foreign_platform_schema"
     title = "Platform schema of another site"
+
+
+class SchemaNotAttached(SysnddError):
+    """The application schema has tables that no migration of this platform created."""
+
+    code = "schema_not_attached"
+    title = "Schema not attached"
 
 
 class BadRequest(SysnddError):
@@ -369,6 +378,13 @@ class NothingToUndo(Conflict):
         "There is no restore that can be undone. BACKUP_UNDO_HOURS limits how long an undo is"
         " possible."
     )
+
+
+class ForeignBackup(Conflict):
+    """The backup was made by another site, and the request does not accept that."""
+
+    code = "foreign_backup"
+    title = "Backup of another site"
 
 
 class LastAdministrator(Conflict):

@@ -16,7 +16,8 @@ from sysndd_api.settings import ApiSettings
 from sysndd_api.web.supervisor import Connection, Supervisor
 from sysndd_core.db.database import Database
 from sysndd_core.db.schema_version import pending
-from sysndd_core.errors import SysnddError
+from sysndd_core.db.site import check_site
+from sysndd_core.errors import ForeignPlatformSchema, SchemaNotAttached, SysnddError
 from sysndd_core.logging import configure, get_logger
 from sysndd_core.settings.base import load
 from sysndd_core.settings.server import GRACEFUL_SECONDS, KEEP_ALIVE_SECONDS
@@ -69,6 +70,7 @@ async def _wait_until_current(settings: ApiSettings) -> None:
 
     Raises:
         SysnddError: One of them is not ready within ``API_START_TIMEOUT``.
+        ForeignPlatformSchema, SchemaNotAttached: The schemas are not this site's.
     """
     deadline = time.monotonic() + settings.server.start_timeout
     async with Database(settings.database) as database:
@@ -87,12 +89,16 @@ async def _wait_until_current(settings: ApiSettings) -> None:
 async def _not_current(settings: ApiSettings, database: Database) -> str | None:
     names = settings.database
     try:
+        await check_site(database, names)
         state = await pending(
             database,
             settings.migrations.directory,
             application=names.name,
             platform=names.ops_name,
+            managed=names.is_managed,
         )
+    except (ForeignPlatformSchema, SchemaNotAttached):
+        raise
     except SysnddError as error:
         return error.detail
     except OSError as error:

@@ -43,6 +43,8 @@ from sysndd_api.security.sign_in_limits import RateLimits
 from sysndd_api.sessions.service import Sessions
 from sysndd_api.sessions.store import KnownClientStore, SessionStore
 from sysndd_api.settings import ApiSettings
+from sysndd_api.site.service import Sites
+from sysndd_api.site.store import SiteStore
 from sysndd_api.smtp_diagnostics.service import SmtpDiagnostics
 from sysndd_api.smtp_diagnostics.store import SmtpTestStore
 from sysndd_api.users.administrators import Administrators
@@ -145,6 +147,7 @@ class _Wiring:
         database = self._database
         yield self._audit
         yield self._features
+        yield Sites(database=database, store=SiteStore(database), audit=self._audit)
         yield RequestStats(database, RequestStatsStore(database))
         yield Curation(CurationStore(database))
         yield Migrations(database, MigrationStore(database), self._settings.migrations.directory)
@@ -199,7 +202,13 @@ class _Wiring:
             upload_limit=self._settings.backup.upload_max_bytes,
         )
         yield backups
-        yield Restores(database=self._database, store=store, backups=backups, requests=requests)
+        yield Restores(
+            database=self._database,
+            store=store,
+            backups=backups,
+            requests=requests,
+            features=self._features,
+        )
         yield Inspections(database=self._database, store=store, backups=backups, requests=requests)
 
     def _accounts(self) -> Iterator[object]:

@@ -23,6 +23,7 @@ from sysndd_core.background import end_tasks
 from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.backups.s3 import S3Copies
 from sysndd_core.db.database import Database
+from sysndd_core.db.site import check_site
 from sysndd_core.errors import SysnddError
 from sysndd_core.jobs.liveness import check_liveness
 from sysndd_core.jobs.models import Queue, job_type
@@ -44,7 +45,8 @@ def main() -> int:
         if sys.argv[1:] == ["health"]:
             return check_liveness(settings.database, Queue.BACKUP)
         configure(settings.log, service="backup-worker")
-        migrator = find_migrator(os.environ) if settings.backup.restore_migrate else None
+        migrates = settings.backup.restore_migrate and settings.database.is_managed
+        migrator = find_migrator(os.environ, settings.database.ops_name) if migrates else None
         asyncio.run(_serve(settings, migrator))
     except SysnddError as error:
         print(f"sysndd-backup-worker: {error.detail}", file=sys.stderr)
@@ -61,6 +63,7 @@ async def _serve(settings: BackupWorkerSettings, migrator: Migrator | None) -> N
         # Two pools: statements on job rows must fail soon if the server hangs, but counting the
         # rows of a large table must not time out.
         async with Database(settings.database) as database, Database(slow_statements) as slow:
+            await check_site(database, settings.database)
             rows = JobRows(database, wake_up, Queue.BACKUP)
             tools = await _tools(settings, slow, migrator)
             policy = BackupPolicy(

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from sysndd_core.background import end_tasks
 from sysndd_core.db.database import Database
+from sysndd_core.db.site import check_site
 from sysndd_core.errors import SysnddError
 from sysndd_core.jobs.liveness import check_liveness
 from sysndd_core.jobs.models import Queue
@@ -54,6 +55,7 @@ async def _serve(settings: MailerSettings) -> None:
     name = f"mail@{socket.gethostname()}:{os.getpid()}"
     try:
         async with Database(settings.database) as database:
+            await check_site(database, settings.database)
             circuit_breaker = CircuitBreaker(
                 prober(settings.smtp), TransportRows(database), name=name
             )

@@ -20,6 +20,7 @@ MigratorError                 migrator_failed            FAILED
     ├── MissingFile           missing_file
     ├── OutOfOrder            out_of_order
     ├── ForeignLedger         foreign_ledger
+    ├── TablesExist           tables_exist
     └── UnreleasedSchema      unreleased_schema
 """
 
@@ -232,6 +233,13 @@ class ForeignLedger(NotClean):
 
     code = "foreign_ledger"
     title = "Ledger of another tool"
+
+
+class TablesExist(NotClean):
+    """The first run would create a table that exists already."""
+
+    code = "tables_exist"
+    title = "Tables exist already"
 
 
 class UnreleasedSchema(NotClean):

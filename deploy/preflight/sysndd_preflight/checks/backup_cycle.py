@@ -155,6 +155,7 @@ async def _site(deployment: Deployment) -> AsyncIterator[TemporarySite]:
             changes = {
                 "DB_NAME": name,
                 "OPS_DB_NAME": f"{name}_ops",
+                "SCHEMA_MODE": "",
                 "BACKUP_DIR": str(Path(folder) / "backups"),
                 "BACKUP_SCHEDULE": "",
                 "BACKUP_VERIFY": "always",

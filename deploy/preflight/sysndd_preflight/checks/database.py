@@ -235,6 +235,7 @@ async def schema(deployment: Deployment) -> str:
             settings.migrations.directory,
             application=names.name,
             platform=names.ops_name,
+            managed=names.is_managed,
         )
     if not state.is_current:
         behind = [
@@ -242,4 +243,5 @@ async def schema(deployment: Deployment) -> str:
             *(["those of the platform schema"] if state.platform_behind else []),
         ]
         raise Problem(f"pending: {', '.join(behind[:5])}")
-    return f"{state.current}, platform {state.platform}"
+    application = state.current if state.managed else "migrations: not managed"
+    return f"{application}, platform {state.platform}"

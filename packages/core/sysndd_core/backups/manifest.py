@@ -52,6 +52,8 @@ class BackupManifest(BaseModel):
     Attributes:
         ddl_fenced: Whether a DDL fence prevented schema changes during the dump.
         data_bytes: Size of the tables when the dump started.
+        site_id: ID of the site that created it; None for an imported dump, and in manifests of
+            release 0.9.0.
         local: Whether the file is in the backup directory; not part of the manifest file.
     """
 
@@ -92,9 +94,14 @@ class BackupManifest(BaseModel):
     verification_error: str | None = None
     pinned: bool = False
     data_bytes: int | None = None
+    site_id: str | None = None
     offsite: OffsiteCopy | None = None
     offsite_error: str | None = None
     local: bool = True
+
+    def is_foreign_to(self, site_id: str | None) -> bool:
+        """Return whether another site created it; a backup without a site's ID may be ours."""
+        return self.site_id is not None and site_id is not None and self.site_id != site_id
 
     @property
     def locations(self) -> list[str]:
@@ -112,6 +119,17 @@ class UnmanagedFile(BaseModel):
     name: str
     size_bytes: int
     modified_at: datetime
+
+
+def foreign_backup_refusal(manifest: BackupManifest) -> str:
+    """Return why a backup of another site is not restored, and what to do."""
+    return (
+        f"Restore refused: {manifest.name} was created by another site, with the application schema"
+        f" {manifest.database}. Nothing was changed. To replace this site's data with it, repeat"
+        " the command with --accept foreign_backup, or the API request with"
+        ' "accept": ["foreign_backup"]. If it is a backup of this site from before its platform'
+        f" schema was lost, run: sysndd-admin rebind-site --site-id {manifest.site_id}"
+    )
 
 
 def check_name(name: str) -> str:

@@ -68,6 +68,7 @@ class SchemaState:
         current: Latest application file that was applied, or None.
         platform: Latest platform file that was applied, or None.
         platform_behind: Whether ``platform`` is older than ``REQUIRED_PLATFORM_VERSION``.
+        managed: Whether the migrator applies files to the application schema.
     """
 
     pending: tuple[str, ...]
@@ -75,6 +76,7 @@ class SchemaState:
     current: str | None
     platform: str | None
     platform_behind: bool
+    managed: bool = True
 
     @property
     def is_current(self) -> bool:
@@ -144,7 +146,12 @@ def migration_lock_name(schema: str) -> str:
 
 
 async def pending(
-    runner: QueryRunner, directory: Path, *, application: str, platform: str
+    runner: QueryRunner,
+    directory: Path,
+    *,
+    application: str,
+    platform: str,
+    managed: bool = True,
 ) -> SchemaState:
     """Compare the ledgers with the migration directory and the required platform version.
 
@@ -155,13 +162,15 @@ async def pending(
         directory: Directory of the application's migrations.
         application: Name of the application schema.
         platform: Name of the platform schema.
+        managed: Whether the migrator applies files to the application schema; without it, none is
+            pending and the directory is not read.
 
     Raises:
         OSError: The directory cannot be read.
         SysnddError: A query failed.
     """
-    files = list_migrations(directory).files
-    applied = await _ledger(runner, application)
+    files = list_migrations(directory).files if managed else ()
+    applied = await _ledger(runner, application) if managed else {}
     platform_applied = await _ledger(runner, platform)
     newest_platform = _newest(platform_applied)
     required = migration_number(REQUIRED_PLATFORM_VERSION) or 0
@@ -172,6 +181,7 @@ async def pending(
         current=_newest(applied),
         platform=newest_platform,
         platform_behind=reached is None or reached < required,
+        managed=managed,
     )
 
 

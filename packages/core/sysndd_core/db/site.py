@@ -6,12 +6,14 @@ operators. Every process compares the record in the platform schema with its set
 
 from dataclasses import dataclass
 
-from sysndd_core.db.schema_version import QueryRunner, says_no_such_table
-from sysndd_core.errors import ForeignPlatformSchema
+from sysndd_core.db.schema_version import LEDGER, QueryRunner, says_no_such_table
+from sysndd_core.errors import ForeignPlatformSchema, SchemaNotAttached
 from sysndd_core.settings.database import DatabaseSettings
 from sysndd_core.sql.identifiers import qualified_name
 
 SITE_TABLE = "site"
+_FORMER_DEFAULT = "sysndd_ops"
+_LISTED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,28 +116,108 @@ async def read_site(runner: QueryRunner, platform: str) -> Site | None:
 
 
 async def check_site(runner: QueryRunner, settings: DatabaseSettings) -> Site | None:
-    """Compare the record of the site with the settings.
+    """Compare the record of the site, and what the application schema has, with the settings.
+
+    Every process calls it when it starts.
 
     Args:
-        runner: Runs the query.
-        settings: Names of the two schemas.
+        runner: Runs the queries.
+        settings: Names of the two schemas, and the mode.
 
     Returns:
         The record; None if the migrator has not written it yet.
 
     Raises:
         ForeignPlatformSchema: The platform schema belongs to another application schema.
-        SysnddError: The query failed.
+        SchemaNotAttached: The application schema has tables that the migrator did not create, and
+            ``SCHEMA_MODE`` does not say what to do with them.
+        SysnddError: A query failed.
     """
     site = await read_site(runner, settings.ops_name)
+    _check_owner(site, settings)
+    if site is None:
+        await _check_default(runner, settings)
+    if settings.schema_mode is None and not await has_ledger(runner, settings.name):
+        tables = await table_names(runner, settings.name)
+        if tables:
+            raise SchemaNotAttached(
+                f"The schema {settings.name} has {_count(tables)}, such as"
+                f" {', '.join(tables[:_LISTED])}, which no migration of this platform created."
+                " Nothing was changed. Set SCHEMA_MODE to observe (back it up and restore it) or"
+                " manage (migrate it as well). To see what was found and what each mode needs,"
+                " run: sysndd-admin attach",
+                schema=settings.name,
+                tables=len(tables),
+            )
+    return site
+
+
+async def has_ledger(runner: QueryRunner, schema: str) -> bool:
+    """Return whether a schema has the migrator's ledger, or the earlier one that it takes over.
+
+    A table of that name with other columns belongs to somebody else.
+    """
+    rows = await runner.fetch_all(
+        "SELECT column_name AS column_name FROM information_schema.columns"
+        " WHERE table_schema = %s AND table_name = %s",
+        (schema, LEDGER),
+    )
+    return {"filename", "applied_at", "success"} <= {
+        str(row["column_name"]).lower() for row in rows
+    }
+
+
+async def table_names(runner: QueryRunner, schema: str) -> list[str]:
+    """Return the names of a schema's tables and views."""
+    rows = await runner.fetch_all(
+        "SELECT table_name AS table_name FROM information_schema.tables WHERE table_schema = %s"
+        " ORDER BY table_name",
+        (schema,),
+    )
+    return [str(row["table_name"]) for row in rows]
+
+
+def is_shadow_of(name: str, application: str) -> bool:
+    """Return whether a schema is one that a restore loads a backup of ``application`` into."""
+    return name.startswith(f"{application}_shadow_")
+
+
+def _count(tables: list[str]) -> str:
+    return "one table" if len(tables) == 1 else f"{len(tables)} tables"
+
+
+async def _check_default(runner: QueryRunner, settings: DatabaseSettings) -> None:
+    """Refuse the derived name of the platform schema while the one of release 0.9.0 may be meant.
+
+    That release had the default ``sysndd_ops`` for every application schema.
+    """
+    derived = f"{settings.name}_ops"
+    if settings.ops_name != derived or derived == _FORMER_DEFAULT:
+        return
+    if await table_names(runner, derived) or await read_site(runner, _FORMER_DEFAULT) is not None:
+        return
+    if await has_ledger(runner, _FORMER_DEFAULT):
+        raise ForeignPlatformSchema(
+            f"OPS_DB_NAME is not set. Its default was {_FORMER_DEFAULT} in release 0.9.0 and is"
+            f" {derived} now, because each site needs a platform schema of its own. The schema"
+            f" {_FORMER_DEFAULT} exists. If it belongs to this site, set"
+            f" OPS_DB_NAME={_FORMER_DEFAULT}. If it belongs to another site, upgrade that site"
+            " first.",
+            platform_schema=derived,
+            belongs_to=None,
+            application_schema=settings.name,
+        )
+
+
+def _check_owner(site: Site | None, settings: DatabaseSettings) -> None:
     if site is not None and site.app_schema != settings.name:
         raise ForeignPlatformSchema(
             f"The platform schema {settings.ops_name} belongs to the application schema"
             f" {site.app_schema}, but DB_NAME is {settings.name}. If this is another site, give it"
             f" a platform schema of its own: set OPS_DB_NAME, such as {settings.name}_ops. If"
-            f" {site.app_schema} was renamed to {settings.name}, run: sysndd-admin rebind-site",
+            f" {site.app_schema} was renamed to {settings.name}, run: sysndd-admin rebind-site"
+            f" --from {site.app_schema}",
             platform_schema=settings.ops_name,
             belongs_to=site.app_schema,
             application_schema=settings.name,
         )
-    return site

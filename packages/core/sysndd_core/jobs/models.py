@@ -31,6 +31,7 @@ class Consent(StrEnum):
     """A risk that a restore takes only when the request accepts it by name."""
 
     NO_ADMINISTRATOR = "no_administrator"
+    FOREIGN_BACKUP = "foreign_backup"
 
 
 class Job(BaseModel):

@@ -1,5 +1,6 @@
 """The database server and the connection pool."""
 
+from enum import StrEnum
 from pathlib import Path
 
 from pydantic import Field, SecretStr
@@ -7,8 +8,23 @@ from pydantic import Field, SecretStr
 from sysndd_core.settings.base import SettingsGroup
 
 
+class SchemaMode(StrEnum):
+    """What the platform may do with an application schema that it did not create."""
+
+    MANAGE = "manage"
+    """The migrator applies the site's migrations to it."""
+
+    OBSERVE = "observe"
+    """It is backed up and restored; nothing is created in it."""
+
+
 class DatabaseSettings(SettingsGroup):
     """The MySQL or MariaDB server, its two schemas and the connection pool."""
+
+    @property
+    def is_managed(self) -> bool:
+        """Whether the migrator applies the site's migrations to the application schema."""
+        return self.schema_mode is not SchemaMode.OBSERVE
 
     host: str = Field("127.0.0.1", alias="DB_HOST", description="Host of the database server.")
     port: int = Field(
@@ -31,11 +47,19 @@ class DatabaseSettings(SettingsGroup):
         description="Name of the application schema, which holds the site's own tables.",
     )
     ops_name: str = Field(
-        "sysndd_ops",
+        default_factory=lambda values: f"{values.get('name', '')}_ops",
         alias="OPS_DB_NAME",
-        pattern=r"^[A-Za-z0-9_]{1,48}$",
-        description="Name of the platform schema, which holds jobs, the outbox, sessions and the"
-        " audit log. It is never backed up or restored.",
+        pattern=r"^[A-Za-z0-9_]{1,52}$",
+        description="Name of the platform schema, which holds operators, jobs, the outbox, sessions"
+        " and the audit log. It is never backed up or restored. By default, the name of the"
+        " application schema followed by `_ops`.",
+    )
+    schema_mode: SchemaMode | None = Field(
+        None,
+        alias="SCHEMA_MODE",
+        description="What the platform may do with an application schema that already had tables:"
+        " `manage` (migrate it) or `observe` (back it up and restore it, and create nothing in it)."
+        " Not needed for a schema that the migrator created. See `sysndd-admin attach`.",
     )
     pool_size: int = Field(
         5,

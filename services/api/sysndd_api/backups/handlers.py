@@ -20,6 +20,7 @@ from sysndd_api.backups.service import Backups
 from sysndd_api.jobs.handlers import accepted
 from sysndd_api.web.http import actor_of, body_of, query_of, reply, service
 from sysndd_api.web.models import Page, PageQuery
+from sysndd_api.web.site_features import SiteFeatures
 from sysndd_core.errors import UnsupportedMediaType
 
 
@@ -27,10 +28,11 @@ async def list_backups(request: Request) -> Response:
     """List backups, newest first."""
     query = query_of(request, BackupQuery)
     found = await service(request, Backups).search(query)
+    own = await service(request, SiteFeatures).site_id()
     shown = found[query.offset : query.offset + query.page_size]
     return reply(
         BackupList(
-            data=[BackupView.model_validate(one, from_attributes=True) for one in shown],
+            data=[BackupView.of(one, own) for one in shown],
             total=len(found),
             page=query.page,
             page_size=query.page_size,

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from sysndd_api.web.models import PageQuery, RequestModel
-from sysndd_core.backups.manifest import UnmanagedFile
+from sysndd_core.backups.manifest import BackupManifest, UnmanagedFile
 from sysndd_core.jobs.models import BackupKind, Consent
 
 
@@ -16,7 +16,7 @@ class RestoreRequest(RequestModel):
     Attributes:
         confirm: Must be exactly ``RESTORE``; otherwise ``confirmation_required``.
         accept: The risks to accept, by name. A backup without an active administrator requires
-            ``no_administrator``.
+            ``no_administrator``, and a backup of another site ``foreign_backup``.
     """
 
     confirm: Any = None
@@ -43,7 +43,10 @@ class TableDifference(BaseModel):
 
 
 class RestoreDryRun(BaseModel):
-    """The row counts that a restore would change; ``differing`` lists only tables that differ."""
+    """The row counts that a restore would change; ``differing`` lists only tables that differ.
+
+    ``foreign``: another site created the backup, so a restore requires ``foreign_backup``.
+    """
 
     name: str
     created_at: datetime
@@ -54,6 +57,7 @@ class RestoreDryRun(BaseModel):
     row_count: int
     live_row_count: int
     differing: list[TableDifference]
+    foreign: bool = False
 
 
 class DeleteRequest(RequestModel):
@@ -96,6 +100,8 @@ class BackupView(BaseModel):
         sha256: Hash of the file as downloaded.
         locations: ``local``, ``s3`` or both.
         offsite_error: Why the off-site copy is missing.
+        site_id: ID of the site that created it, or None.
+        foreign: Whether that is another site.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -113,6 +119,16 @@ class BackupView(BaseModel):
     encrypted: bool
     locations: list[str]
     offsite_error: str | None
+    site_id: str | None
+    foreign: bool
+
+    @classmethod
+    def of(cls, manifest: BackupManifest, site_id: str | None) -> "BackupView":
+        """Build it from a manifest and the ID of this site."""
+        values = {
+            name: getattr(manifest, name) for name in cls.model_fields if hasattr(manifest, name)
+        }
+        return cls.model_validate(values | {"foreign": manifest.is_foreign_to(site_id)})
 
 
 class UploadQuery(RequestModel):

@@ -10,9 +10,11 @@ from sysndd_api.backups.service import Backups, check_confirmation
 from sysndd_api.backups.store import BackupStore, LiveTable, Undoable
 from sysndd_api.jobs.service import JobRequests
 from sysndd_api.security.access import Actor
+from sysndd_api.web.site_features import SiteFeatures
+from sysndd_core.backups.manifest import BackupManifest, foreign_backup_refusal
 from sysndd_core.db.database import Database
 from sysndd_core.db.schema_version import current_version
-from sysndd_core.errors import DatabaseBusy, NothingToUndo
+from sysndd_core.errors import DatabaseBusy, ForeignBackup, NothingToUndo
 from sysndd_core.jobs.models import Consent, DryRunRestore, RestoreBackup, UndoRestore
 
 RESTORE_WORD = "RESTORE"
@@ -34,11 +36,13 @@ class Restores:
         store: BackupStore,
         backups: Backups,
         requests: JobRequests,
+        features: SiteFeatures,
     ) -> None:
         self._database = database
         self._store = store
         self._backups = backups
         self._requests = requests
+        self._features = features
 
     async def restore_backup(
         self, actor: Actor, name: str, confirm: Any, accept: Iterable[Consent] = ()
@@ -59,19 +63,28 @@ class Restores:
             ConfirmationRequired: ``confirm`` is not exactly ``RESTORE``.
             InvalidBackupName: The name cannot be that of a backup.
             BackupNotFound: No backup has this name.
+            ForeignBackup: Another site created it, and ``accept`` does not say so.
             InsufficientStorage: The safety backup would not fit.
             OperationInProgress: A job that must not overlap is queued or running.
         """
         check_confirmation(confirm, RESTORE_WORD)
         manifest = await self._backups.get(name)
         name = manifest.name
+        accepted = tuple(dict.fromkeys(accept))
+        if Consent.FOREIGN_BACKUP not in accepted and await self.is_foreign(manifest):
+            raise ForeignBackup(foreign_backup_refusal(manifest))
         # The safety backup needs space too.
         await self._backups.check_free_space()
         async with self._database.transaction() as tx:
-            job = RestoreBackup(name=name, accept=tuple(dict.fromkeys(accept)))
+            job = RestoreBackup(name=name, accept=accepted)
             return await self._requests.submit(
                 tx, actor, job, object_name=name, detail={"sha256": manifest.sha256}
             )
+
+    async def is_foreign(self, manifest: BackupManifest) -> bool:
+        """Return whether another site created a backup."""
+        site = await self._features.site()
+        return manifest.is_foreign_to(site.id if site is not None else None)
 
     async def dry_run_restore(self, name: str) -> RestoreDryRun:
         """Compare the row counts of a backup with the live database; nothing is changed.
@@ -95,6 +108,7 @@ class Restores:
             row_count=manifest.row_count,
             live_row_count=sum(rows.number for rows in live.values()),
             differing=_differing(live, then),
+            foreign=await self.is_foreign(manifest),
         )
 
     async def dry_run(self, actor: Actor, name: str) -> str:

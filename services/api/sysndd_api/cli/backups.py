@@ -11,6 +11,7 @@ from sysndd_api.cli.command import AddCommand, CommandResult, WatchJob
 from sysndd_api.context import Context
 from sysndd_api.jobs.models import JobView
 from sysndd_api.security.access import COMMAND_LINE
+from sysndd_api.web.site_features import SiteFeatures
 from sysndd_core.errors import SysnddError
 from sysndd_core.jobs.models import ImportBackup
 
@@ -74,11 +75,13 @@ class _Backups:
             await context[Backups].list_all(),
             await context[Backups].unmanaged_files(),
         )
-        views = [BackupView.model_validate(one, from_attributes=True) for one in manifests]
+        own = await context[SiteFeatures].site_id()
+        views = [BackupView.of(one, own) for one in manifests]
         lines = [
             f"{view.created_at:%Y-%m-%d %H:%M:%S}  {view.kind:<11}  {view.size_bytes:>14,}"
             f"  {view.table_count:>4} tables  {view.verification or '-':<8}"
             f"  {'+'.join(view.locations):<8}  {view.name}"
+            f"{'  (of another site)' if view.foreign else ''}"
             for view in views
         ]
         lines += [

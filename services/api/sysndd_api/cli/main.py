@@ -18,12 +18,15 @@ from sysndd_api.cli.backups import add_backup_commands
 from sysndd_api.cli.command import AddCommand, Command, CommandResult
 from sysndd_api.cli.inspections import add_inspection_commands
 from sysndd_api.cli.operators import add_operator_commands
+from sysndd_api.cli.site import add_site_commands
 from sysndd_api.context import Context, open_context
 from sysndd_api.jobs.models import JobQuery, JobView
 from sysndd_api.jobs.service import Jobs
 from sysndd_api.mail.service import Mails
 from sysndd_api.security.access import COMMAND_LINE
 from sysndd_api.settings import ApiSettings
+from sysndd_core.db.database import Database
+from sysndd_core.db.site import check_site
 from sysndd_core.errors import MailNotFound, SysnddError
 from sysndd_core.jobs.models import Consent
 from sysndd_core.jobs.rows import JobState
@@ -33,8 +36,13 @@ from sysndd_core.settings.base import load
 from sysndd_core.settings.log import LogLevel
 
 _POLL_SECONDS = 0.5
+_BEFORE_THE_START = {"attach", "rebind-site"}
+"""Commands that end the state in which every process refuses to start."""
 
-_RISKS = {Consent.NO_ADMINISTRATOR: "restore a backup that contains no active administrator"}
+_RISKS = {
+    Consent.NO_ADMINISTRATOR: "restore a backup that contains no active administrator",
+    Consent.FOREIGN_BACKUP: "restore a backup of another site",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_operator_commands(add, commands)
     add_account_commands(add)
+    add_site_commands(add)
     add_backup_commands(add, _watch)
     _add_restore_commands(add)
     add_inspection_commands(add, _watch)
@@ -124,6 +133,8 @@ def _accepted_risks() -> str:
 
 async def _run(settings: ApiSettings, options: argparse.Namespace) -> CommandResult:
     async with open_context(settings) as context:
+        if options.name not in _BEFORE_THE_START:
+            await check_site(context[Database], settings.database)
         command: Command = options.command
         return await command(context, options)
 

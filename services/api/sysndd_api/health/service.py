@@ -81,7 +81,9 @@ class Health:
         self._store = HealthStore(database)
         names = settings.database
         self._drift = DriftWatch(
-            database, platform=names.ops_name, schemas=(names.ops_name, names.name)
+            database,
+            platform=names.ops_name,
+            schemas=(names.ops_name, names.name) if names.is_managed else (names.ops_name,),
         )
         self._transports = TransportRows(database)
 
@@ -140,6 +142,7 @@ class Health:
                 self._settings.migrations.directory,
                 application=names.name,
                 platform=names.ops_name,
+                managed=names.is_managed,
             )
 
     async def _check_database(self) -> Check:
@@ -154,6 +157,7 @@ class Health:
             "pending_migrations": _pending_count(state),
             "pending": list(state.pending),
             "current": state.current,
+            "managed": state.managed,
             "platform": state.platform,
         }
         if state.is_current:

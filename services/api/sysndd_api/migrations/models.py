@@ -82,8 +82,12 @@ class MigrationView(BaseModel):
 
 
 class MigrationList(BaseModel):
-    """All files of both schemas; those of the platform schema come last."""
+    """All files of both schemas; those of the platform schema come last.
+
+    ``managed`` is false if ``SCHEMA_MODE`` is ``observe``: then the application has no migrations.
+    """
 
     data: list[MigrationView]
     total: int
     pending: int
+    managed: bool

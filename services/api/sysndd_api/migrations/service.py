@@ -26,15 +26,18 @@ class Migrations:
         self._directory = directory
         self._application = database.settings.name
         self._platform = database.settings.ops_name
+        self._managed = database.settings.is_managed
 
     async def list_all(self) -> MigrationList:
         """Return every file of the directory and every row of both ledgers."""
-        files = (await asyncio.to_thread(list_migrations, self._directory)).files
-        application = await self._views(self._application, files)
+        application: list[MigrationView] = []
+        if self._managed:
+            files = (await asyncio.to_thread(list_migrations, self._directory)).files
+            application = await self._views(self._application, files)
         platform = await self._views(self._platform, ())
         views = [*application, *platform]
         pending = sum(one.state in ("pending", "failed") for one in application)
-        return MigrationList(data=views, total=len(views), pending=pending)
+        return MigrationList(data=views, total=len(views), pending=pending, managed=self._managed)
 
     async def _views(self, schema: str, files: tuple[MigrationFile, ...]) -> list[MigrationView]:
         entries = {entry.filename: entry for entry in await self._store.ledger(schema)}

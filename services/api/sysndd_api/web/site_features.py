@@ -62,6 +62,11 @@ class SiteFeatures:
             self._read_at = now
         return self._site
 
+    async def site_id(self) -> str | None:
+        """Return the ID of the site; None before the migrator has written it."""
+        site = await self.site()
+        return site.id if site is not None else None
+
     async def _features(self, site: Site | None) -> Features:
         recorded = Features(
             accounts=site is not None and site.has_accounts,

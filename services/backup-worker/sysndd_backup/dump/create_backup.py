@@ -16,6 +16,7 @@ from sysndd_core import __version__
 from sysndd_core.backups.directory import PARTIAL_SUFFIX
 from sysndd_core.backups.manifest import BackupManifest, backup_name, expected_bytes
 from sysndd_core.db.schema_version import current_version
+from sysndd_core.db.site import read_site
 from sysndd_core.errors import DumpFailed
 from sysndd_core.logging import get_logger
 
@@ -75,6 +76,7 @@ class CompleteDump:
         created_at: Time at which it started, in UTC.
         ddl_fenced: Whether a DDL fence prevented schema changes during the dump.
         schema_version: Latest applied migration, or None without a ledger.
+        site_id: ID of the site, or None if it is not recorded.
     """
 
     created_at: datetime
@@ -82,6 +84,7 @@ class CompleteDump:
     inventory: Inventory
     schema_version: str | None
     result: DumpResult
+    site_id: str | None
 
 
 async def _dump_schema(
@@ -101,7 +104,10 @@ async def _dump_schema(
         result = await _dump(tools, partial, reporter)
         await _check_complete(tools, inventory, result)
         version = await current_version(tools.database, application=schema)
-    return CompleteDump(created_at, ddl_fenced, inventory, version, result)
+        site = await read_site(tools.database, tools.database.settings.ops_name)
+    return CompleteDump(
+        created_at, ddl_fenced, inventory, version, result, site.id if site is not None else None
+    )
 
 
 def _expected_bytes(tools: BackupTools, inventory: Inventory) -> int:
@@ -185,6 +191,7 @@ def _manifest(
         row_count=sum(rows.values()),
         rows_per_table=rows,
         data_bytes=inventory.data_bytes,
+        site_id=dump.site_id,
         server_vendor=tools.server.vendor,
         server_version=tools.server.version,
         client_version=tools.clients.version,

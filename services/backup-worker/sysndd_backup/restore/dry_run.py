@@ -16,6 +16,8 @@ from sysndd_backup.restore.scratch_schemas import ScratchSchemas
 from sysndd_backup.restore.shadow import load_shadow
 from sysndd_backup.server.server import count_rows
 from sysndd_backup.server.session import open_session
+from sysndd_core.backups.manifest import BackupManifest
+from sysndd_core.db.site import read_site
 from sysndd_core.jobs.models import Consent
 
 _ACCOUNTS = "user"
@@ -58,18 +60,23 @@ async def dry_run_restore(tools: BackupTools, name: str, run: JobRun) -> dict[st
             if live.get(table) != then.get(table)
         ],
         "accounts": asdict(accounts),
-        "required_consents": await _required_consents(tools, accounts),
+        "required_consents": await _required_consents(tools, manifest, accounts),
     }
 
 
-async def _required_consents(tools: BackupTools, accounts: AccountChanges) -> list[str]:
-    if accounts.active_administrators != 0:
-        return []
+async def _required_consents(
+    tools: BackupTools, manifest: BackupManifest, accounts: AccountChanges
+) -> list[str]:
     settings = tools.database.settings
-    async with open_session(settings) as session:
-        if await has_operator_administrator(session, settings.ops_name):
-            return []
-    return [Consent.NO_ADMINISTRATOR.value]
+    site = await read_site(tools.database, settings.ops_name)
+    required = []
+    if manifest.is_foreign_to(site.id if site is not None else None):
+        required.append(Consent.FOREIGN_BACKUP.value)
+    if accounts.active_administrators == 0:
+        async with open_session(settings) as session:
+            if not await has_operator_administrator(session, settings.ops_name):
+                required.append(Consent.NO_ADMINISTRATOR.value)
+    return required
 
 
 async def _accounts(tools: BackupTools, checked: CheckedBackup, run: JobRun) -> AccountChanges:

@@ -30,10 +30,12 @@ class Migrator:
         program: Path of the program.
         variables: Environment variables of the worker, with server, accounts and
             ``MIGRATIONS_DIR``.
+        platform: Name of the platform schema, whose default would depend on the schema.
     """
 
     program: str
     variables: Mapping[str, str] = field(repr=False)
+    platform: str
 
     async def apply(self, schema: str) -> None:
         """Apply all pending migrations to a schema.
@@ -47,7 +49,7 @@ class Migrator:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env={**self.variables, "DB_NAME": schema},
+            env={**self.variables, "DB_NAME": schema, "OPS_DB_NAME": self.platform},
             preexec_fn=_end_with_parent,
         )
         try:
@@ -62,11 +64,22 @@ class Migrator:
             raise RestoreFailed(f"The backup's pending migrations could not be applied: {text}")
 
 
-def find_migrator(environ: Mapping[str, str]) -> Migrator | None:
-    """Find the migrator next to this program or on the PATH; None if it is not installed."""
+def find_migrator(environ: Mapping[str, str], platform: str) -> Migrator | None:
+    """Find the migrator next to this program or on the PATH; None if it is not installed.
+
+    Args:
+        environ: Environment of this process.
+        platform: Name of the platform schema.
+    """
+    # A NAME and its NAME_FILE would contradict each other.
+    variables = {
+        name: value
+        for name, value in environ.items()
+        if name not in ("DB_NAME_FILE", "OPS_DB_NAME_FILE")
+    }
     sibling = Path(sys.executable).with_name("sysndd-migrator")
     program = str(sibling) if sibling.exists() else shutil.which("sysndd-migrator")
-    return Migrator(program, dict(environ)) if program else None
+    return Migrator(program, variables, platform) if program else None
 
 
 def is_older(backup: str | None, live: str | None) -> bool:

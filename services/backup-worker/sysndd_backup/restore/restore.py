@@ -33,9 +33,11 @@ from sysndd_backup.restore.stored_objects import (
 )
 from sysndd_backup.server.server import count_rows
 from sysndd_backup.server.session import open_session
-from sysndd_core.backups.manifest import BackupManifest
+from sysndd_core.backups.manifest import BackupManifest, foreign_backup_refusal
 from sysndd_core.db.schema_version import current_version
+from sysndd_core.db.site import read_site
 from sysndd_core.errors import (
+    ForeignBackup,
     LeaseLost,
     NoAdministratorInBackup,
     RestoreFailed,
@@ -86,12 +88,14 @@ async def restore_backup(
         EncryptionKeyMissing, EncryptionKeyWrong: No identity can decrypt the backup; the live
             database was not changed.
         BackupDamaged: The file does not match its manifest; the live database was not changed.
+        ForeignBackup: The operator did not accept this; the live database was not changed.
         NoAdministratorInBackup: The operator did not accept this; the live database was not
             changed.
         SafetyBackupFailed: The live database was not changed.
         RestoreFailed: The detail describes the state of the live database.
     """
     manifest = await asyncio.to_thread(tools.store.manifest, job.name)
+    await _check_site(tools, job, manifest)
     await progress("checking", 1, f"Checking the whole file {job.name}")
     checked = await check_backup(tools, manifest, progress)
     recovery = Recovery(tools.database, tools.undo_hours)
@@ -228,6 +232,18 @@ async def _migrate(
     counts = await count_rows(tools.database, entry.incoming)
     await recovery.journal.record_row_counts(entry, counts)
     return True
+
+
+async def _check_site(tools: BackupTools, job: RestoreBackup, manifest: BackupManifest) -> None:
+    """Reject a backup of another site, unless the request accepts that.
+
+    Raises:
+        ForeignBackup: The request does not accept ``foreign_backup``.
+    """
+    site = await read_site(tools.database, tools.database.settings.ops_name)
+    own = site.id if site is not None else None
+    if manifest.is_foreign_to(own) and Consent.FOREIGN_BACKUP not in job.accept:
+        raise ForeignBackup(foreign_backup_refusal(manifest))
 
 
 async def _check_administrator(tools: BackupTools, job: RestoreBackup, entry: Entry) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pymysql.err
 
+from sysndd_core.db.site import table_names
 from sysndd_core.errors import SettingsError
 from sysndd_core.logging import get_logger
 from sysndd_core.settings.database import DatabaseSettings
@@ -17,7 +18,8 @@ from sysndd_migrator.apply.file_run import FileRun, remarks_of
 from sysndd_migrator.apply.progress import Progress
 from sysndd_migrator.apply.run_context import RunContext
 from sysndd_migrator.checks.drift import Drift, drift_remarks
-from sysndd_migrator.errors import ServerUnavailable, UnreleasedSchema
+from sysndd_migrator.errors import ServerUnavailable, TablesExist, UnreleasedSchema
+from sysndd_migrator.files.created_tables import created_tables
 from sysndd_migrator.files.sources import Source, read_sources
 from sysndd_migrator.ledger.journal import Journal
 from sysndd_migrator.ledger.ledger import Ledger, LedgerRow
@@ -94,6 +96,11 @@ class Migrator:
         self.site = SiteRecord(session)
 
     @property
+    def managed(self) -> tuple[Source, ...]:
+        """The sources whose files are applied: not the application in mode ``observe``."""
+        return tuple(source for source in self.sources if source.managed)
+
+    @property
     def session(self) -> Session:
         """The connection that holds the lock."""
         return self._session
@@ -123,6 +130,8 @@ class Migrator:
         return {source.name: await self._assess(source) for source in self.sources}
 
     async def _assess(self, source: Source) -> list[FileState]:
+        if not source.managed:
+            return []
         rows = await self._ledgers[source.name].read()
         if source is self.sources[0]:
             _refuse_unreleased(source.schema, rows.values())
@@ -176,6 +185,7 @@ class Migrator:
             name: [state for state in found if state.state in WAITING]
             for name, found in states.items()
         }
+        await self._refuse_existing_tables(states["application"], todo["application"])
         for state in [state for found in todo.values() for state in found]:
             assert state.script is not None
             # Raises for an ambiguous file before anything is changed.
@@ -183,14 +193,14 @@ class Migrator:
         features = await self.site.features()
         await self._prepare()
         drifted: dict[str, dict[str, tuple[str | None, str | None]]] = {}
-        for source in self.sources:
+        for source in self.managed:
             fresh = accept_drift or _unfinished(states[source.name])
             drifted[source.schema] = {} if fresh else await self.drift.drifted(source.schema)
             await self.drift.suspend(source.schema)
         report.remarks += drift_remarks(drifted)
         context = self._context(strict=strict)
         try:
-            for source in self.sources:
+            for source in self.managed:
                 await self._accept_cosmetic(source, states[source.name])
                 for state in todo[source.name]:
                     applied = await self._apply(context, source, state, report)
@@ -205,6 +215,38 @@ class Migrator:
             context.progress.close()
         return report
 
+    async def _refuse_existing_tables(
+        self, states: Sequence[FileState], todo: Sequence[FileState]
+    ) -> None:
+        """Refuse a first run whose files would create a table that exists already.
+
+        ``CREATE TABLE IF NOT EXISTS`` would take somebody else's table of that name, such as
+        ``user``, for the one of the migration.
+
+        Raises:
+            TablesExist: A file creates a table that exists.
+        """
+        application = self.sources[1]
+        if any(state.row is not None for state in states):
+            return
+        there = {
+            name.lower(): name for name in await table_names(self._session, application.schema)
+        }
+        for state in todo if there else ():
+            assert state.script is not None
+            created = [there[name] for name in created_tables(state.script) if name in there]
+            if created:
+                raise TablesExist(
+                    f"{state.filename} creates {', '.join(created)}, but the schema"
+                    f" {application.schema} has {'them' if len(created) > 1 else 'it'} already, and"
+                    " no migration of its ledger created it. Nothing was changed. If the schema"
+                    " is the result of these files, record them with"
+                    f" `sysndd-migrator baseline {state.filename}`. Otherwise these files are not"
+                    " for this schema: check DB_NAME and MIGRATIONS_DIR, or set"
+                    " SCHEMA_MODE=observe.",
+                    tables=created,
+                )
+
     def _context(self, *, strict: bool) -> RunContext:
         return RunContext(
             session=self._session,
@@ -216,12 +258,12 @@ class Migrator:
         )
 
     async def _prepare(self) -> None:
-        for source in self.sources:
+        for source in self.managed:
             await self._create_schema(source.schema)
         await self.journal.create()
         await self.drift.create()
-        for ledger in self._ledgers.values():
-            await ledger.create()
+        for source in self.managed:
+            await self._ledgers[source.name].create()
 
     async def _create_schema(self, schema: str) -> None:
         try:
@@ -284,7 +326,7 @@ class Migrator:
         """
         found = [
             await self.drift.sentences(source.schema)
-            for source in self.sources
+            for source in self.managed
             if not _unfinished(states[source.name])
         ]
         return [sentence for sentences in found for sentence in sentences]

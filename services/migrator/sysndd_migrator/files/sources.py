@@ -19,12 +19,14 @@ class Source:
         schema: Name of the schema on the server.
         scripts: The files in numeric order.
         directory: The listing of the directory, with duplicates and ignored files.
+        managed: Whether the migrator applies files to the schema and creates its ledger there.
     """
 
     name: str
     schema: str
     scripts: tuple[Script, ...]
     directory: MigrationDirectory
+    managed: bool = True
 
 
 def read_sources(settings: DatabaseSettings, directory: Path) -> tuple[Source, Source]:
@@ -32,13 +34,16 @@ def read_sources(settings: DatabaseSettings, directory: Path) -> tuple[Source, S
 
     Args:
         settings: Names of the schemas.
-        directory: The application's migrations.
+        directory: The application's migrations; not read if ``SCHEMA_MODE`` is ``observe``.
 
     Raises:
         InputUnreadable: The directory or a file cannot be read.
     """
     with resources.as_file(resources.files("sysndd_migrator") / "platform") as packaged:
         platform = _read_source("platform", settings.ops_name, packaged, "platform/")
+    if not settings.is_managed:
+        nothing = MigrationDirectory(files=(), duplicates={}, ignored=())
+        return platform, Source("application", settings.name, (), nothing, managed=False)
     return platform, _read_source("application", settings.name, directory, f"{directory}/")
 
 

@@ -2,7 +2,15 @@
 
 import uuid
 
-from sysndd_core.db.site import SITE_TABLE, Features, Site, check_site, detect_features
+from sysndd_core.db.site import (
+    SITE_TABLE,
+    Features,
+    Site,
+    check_site,
+    detect_features,
+    is_shadow_of,
+    read_site,
+)
 from sysndd_core.sql.identifiers import qualified_name
 from sysndd_migrator.server.session import Session
 
@@ -22,10 +30,17 @@ class SiteRecord:
     async def check(self) -> Site | None:
         """Return the record; None before the first run has written it.
 
+        The schema that a restore loads a backup into has the platform schema of its site.
+
         Raises:
             ForeignPlatformSchema: The platform schema belongs to another application schema.
+            SchemaNotAttached: The application schema has tables of somebody else.
         """
-        return await check_site(self._session, self._session.settings)
+        settings = self._session.settings
+        site = await read_site(self._session, settings.ops_name)
+        if site is not None and is_shadow_of(settings.name, site.app_schema):
+            return site
+        return await check_site(self._session, settings)
 
     async def features(self) -> Features:
         """Return which tables of SysNDD the application schema has now."""
@@ -41,6 +56,8 @@ class SiteRecord:
             before: What the application schema had before this run.
         """
         site, now = await self.check(), await self.features()
+        if site is not None and site.app_schema != self._application:
+            return
         if site is None:
             await self._session.execute(
                 f"INSERT INTO {self._table} (id, app_schema, server, has_accounts, has_curation,"

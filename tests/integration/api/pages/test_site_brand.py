@@ -11,10 +11,11 @@ import httpx
 import pytest
 
 from sysndd_api.context import open_context
+from sysndd_api.operators.service import Operators
 from sysndd_api.pages.admin.mail import SUBJECTS
+from sysndd_api.security.access import OperatorRole
 from sysndd_api.security.credentials import SESSION_COOKIE
 from sysndd_api.settings import ApiSettings
-from sysndd_api.users.administrators import Administrators
 from sysndd_core.db.database import Database
 from sysndd_core.mail.outbox import NewMail
 from sysndd_core.settings.smtp import SmtpSecurity, SmtpSettings
@@ -96,7 +97,9 @@ async def branded(site: Site, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient
     (tmp_path / "logo.svg").write_text(LOGO, encoding="utf-8")
     settings = site.load(ApiSettings, **BRAND, SITE_LOGO=str(tmp_path / "logo.svg"))
     async with open_context(settings) as context, served(settings) as base_url:
-        await context[Administrators].create_administrator("admin", "admin@lab.example", PASSWORD)
+        await context[Operators].create(
+            "admin", "admin@lab.example", OperatorRole.ADMINISTRATOR, PASSWORD
+        )
         async with httpx.AsyncClient(base_url=base_url) as client:
             token = await sign_in(client, "admin")
             client.headers.update({"Cookie": f"{SESSION_COOKIE}={token}", **FROM_HERE})

@@ -145,7 +145,7 @@ def migrator(site: Site, tmp_path: Path) -> Migrator:
         "MIGRATIONS_DIR": str(directory),
         "PYTHONPATH": folders,
     }
-    return Migrator(str(program), environ)
+    return Migrator(str(program), environ, site.ops)
 
 
 async def test_an_older_backup_is_migrated(bench: BackupBench, migrator: Migrator) -> None:

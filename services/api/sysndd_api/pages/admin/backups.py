@@ -23,6 +23,7 @@ from sysndd_api.pages.rendering import is_fragment, redirect, render
 from sysndd_api.settings import ApiSettings
 from sysndd_api.web.http import actor_of, service
 from sysndd_api.web.middleware import UPLOAD_PATH
+from sysndd_api.web.site_features import SiteFeatures
 from sysndd_core.errors import InspectionNotFound
 from sysndd_core.jobs.models import BackupKind, Consent
 
@@ -50,9 +51,10 @@ class ConfirmForm(Form):
 
 
 class RestoreForm(ConfirmForm):
-    """The typed words; a backup without an active administrator requires both."""
+    """The typed words: one for the restore, and one for each risk that it takes."""
 
     accept_no_administrator: str | None = None
+    accept_foreign_backup: str | None = None
 
 
 class InspectForm(Form):
@@ -85,6 +87,7 @@ async def list_page(request: Request) -> Response:
         busy=any(job.is_active for job in jobs),
         undoable=undoable,
         unmanaged_files=unmanaged_files,
+        own_site=await service(request, SiteFeatures).site_id(),
         chart=size_chart(manifests[:_CHART_BARS], width=1080),
         small_chart=size_chart(manifests[:_SMALL_CHART_BARS], width=320),
     )
@@ -113,6 +116,7 @@ async def detail_page(request: Request) -> Response:
         request,
         "backup.html",
         backup=manifest,
+        foreign=await service(request, Restores).is_foreign(manifest),
         inspections=inspections,
         jobs=await _jobs(request, active_only=True),
     )
@@ -189,6 +193,12 @@ async def restore(request: Request) -> Response:
             form.accept_no_administrator, NO_ADMINISTRATOR_WORD, field="accept_no_administrator"
         )
         accept.append(Consent.NO_ADMINISTRATOR)
+    if form.accept_foreign_backup is not None:
+        manifest = await service(request, Backups).get(name)
+        check_confirmation(
+            form.accept_foreign_backup, manifest.database, field="accept_foreign_backup"
+        )
+        accept.append(Consent.FOREIGN_BACKUP)
     await service(request, Restores).restore_backup(actor_of(request), name, form.confirm, accept)
     return redirect(BACKUPS)
 

@@ -34,6 +34,7 @@ async def page(request: Request) -> Response:
         "migrations.html",
         application=service(request, ApiSettings).database.name,
         migrations=found.data,
+        managed=found.managed,
         pending=pending,
         unmeasured=[migration.filename for migration in pending if migration.plan is None],
         changed=[

@@ -127,6 +127,8 @@ def _database(observed: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
 
 
 def _migrations(observed: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    if not observed["managed"]:
+        return "Not managed", ("SCHEMA_MODE is observe",)
     current = observed["current"] or "none"
     return f"{observed['pending_migrations']} pending", (f"Schema version: {current}",)
 

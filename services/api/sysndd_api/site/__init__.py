@@ -1,0 +1,1 @@
+"""The site that the platform serves: attaching its schema, and binding the platform schema."""
