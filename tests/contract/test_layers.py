@@ -66,6 +66,7 @@ API_LAYERS: Mapping[str, set[str]] = {
 }
 # Stores contain the SQL. These modules are stores by another name, or lie below the stores.
 SQL_OUTSIDE_STORES: Mapping[str, str] = {
+    "sysndd_api/site/service.py": "writes GRANT statements for a person to run",
     "sysndd_core/db/blockers.py": "asks who keeps a table locked",
     "sysndd_core/db/database.py": "sets up the session of a fresh connection",
     "sysndd_core/db/schema_lock.py": "the server's named lock is taken by SELECT GET_LOCK",

@@ -125,6 +125,7 @@ class ForeignPlatformSchema(SysnddError):
 
     code = "foreign_platform_schema"
     title = "Platform schema of another site"
+    default_detail = "The platform schema belongs to another application schema than DB_NAME."
 
 
 class SchemaNotAttached(SysnddError):
@@ -132,6 +133,10 @@ class SchemaNotAttached(SysnddError):
 
     code = "schema_not_attached"
     title = "Schema not attached"
+    default_detail = (
+        "The application schema has tables of another program. Set SCHEMA_MODE; see"
+        " sysndd-admin attach."
+    )
 
 
 class BadRequest(SysnddError):
@@ -385,6 +390,9 @@ class ForeignBackup(Conflict):
 
     code = "foreign_backup"
     title = "Backup of another site"
+    default_detail = (
+        "Another site created this backup. To restore it anyway, accept foreign_backup."
+    )
 
 
 class LastAdministrator(Conflict):
@@ -518,7 +526,9 @@ class SchemaChanging(Unavailable):
 
     code = "schema_changing"
     title = "Database schema is changing"
-    default_detail = "The database is being restored or migrated. Try again in a few seconds."
+    default_detail = (
+        "A restore or a migration has just replaced a table. Try again in a few seconds."
+    )
 
 
 class OffsiteStorageUnavailable(Unavailable):

@@ -7,6 +7,7 @@ autocommit mode; use ``transaction()`` for statements that must commit together.
 
 import asyncio
 import contextlib
+import re
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,9 +34,11 @@ _ANSWER_SECONDS = 1.0
 
 # Error numbers of the servers, by the error that the caller gets.
 _NO_CONNECTION_LEFT = {1040, 1203, 1226}
-_GONE = {1042, 1043, 1045, 1049, 1053, 1077, 1078, 1079, 1080, 2002, 2003, 2006, 2013, 2055}
+_GONE = {1042, 1043, 1045, 1053, 1077, 1078, 1079, 1080, 2002, 2003, 2006, 2013, 2055}
 _READ_ONLY = {1290, 1792, 1836}
-_SCHEMA_MOVED = {1146, 1412}
+_REDEFINED = 1412
+_SCHEMA_MOVED = {1049, 1146, _REDEFINED}
+_NAMED = re.compile(r"'([^']+)'")
 # Rolled back, may be retried: deadlock; lock wait timeout, statement timeout (MariaDB, MySQL).
 _DEADLOCK = 1213
 _OVERLOADED = {1205, 1969, 3024}
@@ -138,10 +141,19 @@ def _mapped(error: pymysql.err.Error) -> SysnddError | None:
     if code in _OVERLOADED:
         return DatabaseBusy("The statement exceeded its time limit and was rolled back. Try again.")
     if code in _SCHEMA_MOVED:
-        return SchemaChanging()
+        return SchemaChanging(None if code == _REDEFINED else _missing(error))
     if code in _GONE or code in _READ_ONLY or isinstance(error, pymysql.err.InterfaceError):
         return DatabaseUnavailable()
     return None
+
+
+def _missing(error: pymysql.err.Error) -> str:
+    named = _NAMED.search(str(error.args[-1]))
+    what = f"The table or schema {named[1]}" if named else "A table that is needed"
+    return (
+        f"{what} does not exist. If a restore or a migration is replacing it now, try again in a"
+        " few seconds. Otherwise it is lost, and an operator has to restore it from a backup."
+    )
 
 
 class Connection:
@@ -251,7 +263,8 @@ class Database:
             minsize=0,
             maxsize=self.settings.pool_size,
             pool_recycle=RECYCLE_SECONDS,
-            **_arguments(self.settings, self.settings.name, None),
+            # No default schema: one that is missing must not stop what does not need it.
+            **_arguments(self.settings, None, None),
         )
         return self
 
