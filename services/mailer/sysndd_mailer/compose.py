@@ -8,15 +8,14 @@ import quopri
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from email import policy
 from email.errors import MessageError
 from email.header import Header, decode_header, make_header
-from email.headerregistry import Address
+from email.headerregistry import Address, BaseHeader
 from email.message import EmailMessage
-from email.policy import EmailPolicy
-from email.utils import parseaddr
+from email.policy import SMTP, EmailPolicy
+from email.utils import format_datetime, parseaddr
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jinja2
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -215,8 +214,43 @@ _MAX_LINE = 78
 """Characters of a line without its end (RFC 5322, section 2.1.1)."""
 _MAX_PHRASE = _MAX_LINE - len("From: ")
 
-# Parsing headers takes most of the time of building a message, and most headers repeat.
-_header = lru_cache(maxsize=256)(policy.SMTP.header_factory)
+# The generator asks for the same few headers of each message.
+_parsed = lru_cache(maxsize=64)(SMTP.header_factory)
+
+
+class _Policy(EmailPolicy):
+    """``email.policy.SMTP``, without parsing headers that need neither encoding nor folding.
+
+    The standard policy parses each header when it is set, and folds it from what it parsed. That
+    takes most of the time of building a message.
+    """
+
+    def header_store_parse(self, name: str, value: Any) -> tuple[str, Any]:
+        """Return a header as the message stores it."""
+        if isinstance(value, str) and self._is_plain(name, value):
+            return name, value
+        return super().header_store_parse(name, value)
+
+    def _is_plain(self, name: str, value: str) -> bool:
+        """Return whether a header is sent as it is, on one line.
+
+        A line break or another control character is not printable, and ``=?`` starts an encoded
+        word (RFC 2047).
+        """
+        longest = (self.max_line_length or 0) - len(f"{name}: ")
+        fits = 0 < len(value) <= longest
+        return fits and value.isascii() and value.isprintable() and "=?" not in value
+
+    def header_fetch_parse(self, name: str, value: str) -> Any:
+        """Return a stored header for a reader, such as the generator."""
+        return value if isinstance(value, BaseHeader) else _parsed(name, value)
+
+    def header_max_count(self, name: str) -> int | None:
+        """Return None: headers are not counted, because each is set once."""
+        return None
+
+
+_POLICY = _Policy(linesep="\r\n")
 
 
 class Composer:
@@ -244,6 +278,8 @@ class Composer:
             keep_trailing_newline=True,
             auto_reload=False,
         )
+        # No template uses them, and each rendering would copy them.
+        self._templates.globals.clear()
 
     def context(self, template: str, document: str) -> Context:
         """Return the context of a row.
@@ -321,31 +357,27 @@ class Composer:
     def _build(
         self, rendered: Rendered, to: Address, message_id: str, date: datetime
     ) -> EmailMessage:
-        message = EmailMessage(policy=policy.SMTP)
+        message = EmailMessage(policy=_POLICY)
         message["From"] = self._from
-        message["To"] = to
-        # A parsed header is not checked for control characters, so remove them here.
-        subject = "".join(filter(str.isprintable, rendered.subject))
-        message["Subject"] = _header("Subject", subject)
-        message["Date"] = _header("Date", date.replace(microsecond=0))
+        message["To"] = str(to)
+        message["Subject"] = "".join(filter(str.isprintable, rendered.subject))
+        message["Date"] = format_datetime(date)
         message["Message-ID"] = message_id
         # Prevents automatic replies (RFC 3834, section 5).
-        message["Auto-Submitted"] = _header("Auto-Submitted", "auto-generated")
-        message["MIME-Version"] = _header("MIME-Version", "1.0")
+        message["Auto-Submitted"] = "auto-generated"
+        message["MIME-Version"] = "1.0"
         # In quoted-printable, a hexadecimal digit or a line end follows each "=", so no part can
         # contain this boundary.
-        message["Content-Type"] = _header(
-            "Content-Type", 'multipart/alternative; boundary="=_alternative"'
-        )
+        message["Content-Type"] = 'multipart/alternative; boundary="=_alternative"'
         message.attach(_part("plain", rendered.text))
         message.attach(_part("html", rendered.html))
         return message
 
 
 def _part(subtype: str, body: str) -> EmailMessage:
-    part = EmailMessage(policy=policy.SMTP)
-    part["Content-Type"] = _header("Content-Type", f'text/{subtype}; charset="utf-8"')
-    part["Content-Transfer-Encoding"] = _header("Content-Transfer-Encoding", "quoted-printable")
+    part = EmailMessage(policy=_POLICY)
+    part["Content-Type"] = f'text/{subtype}; charset="utf-8"'
+    part["Content-Transfer-Encoding"] = "quoted-printable"
     part.set_payload(quopri.encodestring(body.encode("utf-8")).decode("ascii"))
     return part
 
@@ -354,7 +386,15 @@ _NOT_IN_ADDRESS = re.compile(r"[\x00-\x20\x7f<>]")
 """Characters that could end an SMTP command early or start another one."""
 
 
+_ATOM = r"[\w!#$%&'*+/=?^`{|}~-]+"
+_DOT_ATOMS = re.compile(rf"({_ATOM}(?:\.{_ATOM})*)@({_ATOM}(?:\.{_ATOM})*)", re.ASCII)
+"""An address without quotes, comments and spaces (RFC 5322, sections 3.2.3 and 3.4.1)."""
+
+
 def _address(text: str) -> Address:
+    if plain := _DOT_ATOMS.fullmatch(text):
+        # Nearly every address; the parsers take longer than all headers of the message.
+        return Address(username=plain[1], domain=plain[2])
     name, address = parseaddr(text)
     if not address or any(character in text for character in "\r\n"):
         raise MailRenderFailed("The address is empty or contains a line break.")
@@ -369,5 +409,6 @@ def _address(text: str) -> Address:
         )
     try:
         return Address(display_name=name, addr_spec=address)
-    except (ValueError, IndexError, MessageError) as error:
+    except (ValueError, IndexError, AttributeError, MessageError) as error:
+        # The parser raises AttributeError for an unclosed quote.
         raise MailRenderFailed("The address is not valid (RFC 5322).") from error

@@ -13,9 +13,9 @@ from sysndd_api.settings import ApiSettings
 from sysndd_api.site.service import grants
 from sysndd_core.jobs.models import CreateBackup, RestoreBackup, UndoRestore, VerifyBackup
 from sysndd_core.settings.database import SchemaMode
-from tests.support.wiki import Run, contents
 from tests.support.http import PASSWORD, problem, served, sign_in
 from tests.support.site import MIGRATIONS, REPOSITORY, Site
+from tests.support.wiki import Run, contents
 from tests.support.workers import backup_bench
 
 MIGRATOR, ADMIN = "sysndd_migrator", "sysndd_api.cli.main"

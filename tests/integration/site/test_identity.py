@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from sysndd_core.jobs.models import Consent, CreateBackup, RestoreBackup
-from tests.support.wiki import Run
 from tests.support.http import Api, problem
 from tests.support.pages import MARKUP
 from tests.support.site import Site
+from tests.support.wiki import Run
 from tests.support.workers import backup_bench
 
 MIGRATOR, ADMIN = "sysndd_migrator", "sysndd_api.cli.main"

@@ -130,6 +130,29 @@ def test_long_identifiers_are_neither_split_nor_encoded() -> None:
     assert f"To: {recipient}" in lines
 
 
+@given(
+    subject=st.text(st.sampled_from('ab =?_.,;:<>()"\\ä\u200b'), max_size=120),
+    message_id=st.sampled_from(["<a@b>", f"<{'1' * 100}@x.example>", "a b", "=?x@y", ""]),
+    sender=st.sampled_from(["a@b.example", "N <a@b.example>", '"N, Ä" <a@b.example>']),
+)
+def test_headers_are_those_of_the_standard_policy(
+    subject: str, message_id: str, sender: str
+) -> None:
+    """A header that is stored unparsed is sent as the standard policy would send it."""
+    composer = Composer(mail_from=sender, site=SITE)
+    built = compose(Rendered(subject, "t", "h"), message_id=message_id, composer=composer)
+    standard = EmailMessage(policy=policy.SMTP)
+    for name, value in (
+        ("From", sender),
+        ("To", "person@sysndd.example"),
+        ("Subject", "".join(filter(str.isprintable, subject))),
+        ("Date", DATE),
+        ("Message-ID", message_id),
+    ):
+        standard[name] = value
+    assert built.content.startswith(standard.as_bytes().removesuffix(b"\r\n"))
+
+
 @pytest.mark.parametrize(
     "recipient",
     [
@@ -143,6 +166,7 @@ def test_long_identifiers_are_neither_split_nor_encoded() -> None:
         "@b",
         "a@b@c",
         '"a>b"@x.example',
+        '"a@[b',
     ],
 )
 def test_unusable_address_is_rejected(recipient: str) -> None:

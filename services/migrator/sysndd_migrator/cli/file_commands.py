@@ -3,8 +3,8 @@
 import argparse
 
 from sysndd_migrator.cli.printing import count, print_json
+from sysndd_migrator.commands.migrator import open_migrator
 from sysndd_migrator.commands.resolve import resolve
-from sysndd_migrator.commands.up import open_migrator
 from sysndd_migrator.errors import ExitCode
 from sysndd_migrator.files.script import read_bytes
 from sysndd_migrator.files.splitter import split

@@ -6,7 +6,7 @@ from sysndd_migrator.cli.printing import count, print_json
 from sysndd_migrator.cli.template import write_new
 from sysndd_migrator.commands.adopt import Adoption, adopt
 from sysndd_migrator.commands.baseline import baseline
-from sysndd_migrator.commands.up import open_migrator
+from sysndd_migrator.commands.migrator import open_migrator
 from sysndd_migrator.errors import ExitCode
 from sysndd_migrator.server.interruption import Interruption
 from sysndd_migrator.settings import MigratorSettings

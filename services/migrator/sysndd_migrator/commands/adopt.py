@@ -14,7 +14,7 @@ import pymysql.err
 from sysndd_core import __version__
 from sysndd_core.db.database import Row
 from sysndd_core.logging import get_logger
-from sysndd_migrator.commands.up import Migrator
+from sysndd_migrator.commands.migrator import Migrator
 from sysndd_migrator.errors import ForeignLedger, NotClean
 from sysndd_migrator.files.script import Script
 from sysndd_migrator.ledger.ledger import Ledger

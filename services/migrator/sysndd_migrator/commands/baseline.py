@@ -10,7 +10,8 @@ from sysndd_core import __version__
 from sysndd_core.logging import get_logger
 from sysndd_migrator.checks.scratch import Purpose, scratch_schemas
 from sysndd_migrator.checks.scratch_run import refuse_outside, with_scripts
-from sysndd_migrator.commands.up import Migrator, open_migrator
+from sysndd_migrator.commands.migrator import Migrator, open_migrator
+from sysndd_migrator.commands.up import up
 from sysndd_migrator.errors import InputUnreadable, NotClean
 from sysndd_migrator.files.script import Script
 from sysndd_migrator.ledger.ledger import Ledger
@@ -109,7 +110,7 @@ async def _made_by(
         await refuse_outside(scratch.holder, scripts)
         platform, application = scratch_run.sources
         scratch_run.sources = (platform, with_scripts(application, scripts))
-        await scratch_run.up()
+        await up(scratch_run)
         return await read_snapshot(scratch.holder, scratch.settings.name, contents=False)
 
 

@@ -17,7 +17,7 @@ from sysndd_migrator.checks.lint_rules import Finding, check
 from sysndd_migrator.checks.lock_class import ClassifiedStatement, LockClass, LockClassRun
 from sysndd_migrator.checks.scratch import Purpose, Scratch, scratch_schemas
 from sysndd_migrator.checks.scratch_run import server_version
-from sysndd_migrator.commands.up import Migrator, open_migrator
+from sysndd_migrator.commands.migrator import Migrator, open_migrator
 from sysndd_migrator.files.outside import other_schemas
 from sysndd_migrator.files.sources import Source
 from sysndd_migrator.files.units import Kind

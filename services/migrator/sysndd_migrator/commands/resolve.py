@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from sysndd_core import __version__
 from sysndd_core.logging import get_logger
-from sysndd_migrator.commands.up import Migrator
+from sysndd_migrator.commands.migrator import Migrator
 from sysndd_migrator.errors import NotClean
 from sysndd_migrator.files.script import Script
 from sysndd_migrator.ledger.status import FileState, State

@@ -13,7 +13,8 @@ from sysndd_core.logging import get_logger
 from sysndd_core.settings.database import DatabaseSettings
 from sysndd_migrator.checks.scratch import Purpose, scratch_schemas
 from sysndd_migrator.checks.scratch_run import refuse_outside, server_version, with_scripts
-from sysndd_migrator.commands.up import Migrator, open_migrator
+from sysndd_migrator.commands.migrator import Migrator, open_migrator
+from sysndd_migrator.commands.up import up
 from sysndd_migrator.errors import ExitCode, MigratorError
 from sysndd_migrator.files.script import Script
 from sysndd_migrator.files.sources import Source
@@ -120,7 +121,7 @@ class _Run:
         """Apply a file twice; return False if it failed the first time."""
         before = await self._take(source)
         try:
-            await self._migrator.up()
+            await up(self._migrator)
         except MigratorError as error:
             self._note(source, script, Fault.FAILED, _message(error))
             return False
@@ -136,7 +137,7 @@ class _Run:
         table = self._migrator.ledger(source.name).table
         await self._session.execute(f"DELETE FROM {table} WHERE filename = %s", (script.filename,))
         try:
-            await self._migrator.up()
+            await up(self._migrator)
         except MigratorError as error:
             self._note(source, script, Fault.FAILED_AGAIN, _message(error))
             # So that the later files are checked as well.

@@ -4,13 +4,13 @@ A row without success and without an error belongs to a run that was interrupted
 resumes it from the journal. A row with an error requires ``resolve``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import pymysql.err
 
+from sysndd_core.db.database import Row
 from sysndd_core.db.schema_version import LEDGER
 from sysndd_core.sql.identifiers import qualified_name
 from sysndd_migrator.errors import ForeignLedger
@@ -96,22 +96,18 @@ class Ledger:
             ForeignLedger: A table with this name lacks columns of the ledger.
         """
         try:
-            rows = await self._session.fetch_all(f"SELECT * FROM {self.table}")
+            result = await self._session.send(f"SELECT * FROM {self.table}")
         except pymysql.err.Error as error:
             if is_missing(error):
                 return {}
             raise not_permitted(error, f"read {self.table}") or error from error
-        if not rows:
-            await self._check_columns()
-        found = [self._row(row) for row in rows]
-        return {row.filename: row for row in found}
+        columns = [column.lower() for column in result.columns]
+        self._refuse_foreign(columns)
+        rows = [_row(dict(zip(columns, row, strict=True))) for row in result.rows]
+        return {row.filename: row for row in rows}
 
-    async def _check_columns(self) -> None:
-        shown = await self._session.fetch_all(f"SHOW COLUMNS FROM {self.table}")
-        self._refuse_foreign({str(column["Field"]).lower() for column in shown})
-
-    def _refuse_foreign(self, columns: Iterable[str]) -> None:
-        missing = [column for column in _COLUMNS if column not in set(columns)]
+    def _refuse_foreign(self, columns: Sequence[str]) -> None:
+        missing = [column for column in _COLUMNS if column not in columns]
         if missing:
             raise ForeignLedger(
                 f"{self.table} has no column {', '.join(missing)}: another tool created "
@@ -119,23 +115,6 @@ class Ledger:
                 "table; rename any other.",
                 missing=missing,
             )
-
-    def _row(self, row: dict[str, Any]) -> LedgerRow:
-        values = {str(name).lower(): value for name, value in row.items()}
-        self._refuse_foreign(values)
-        return LedgerRow(
-            filename=values["filename"],
-            checksum=values["checksum"],
-            statements_checksum=values["statements_checksum"],
-            applied_at=values["applied_at"],
-            duration_ms=int(values["duration_ms"]),
-            statements=int(values["statements"]),
-            success=bool(values["success"]),
-            applied_by=values["applied_by"],
-            tool_version=values["tool_version"],
-            run_id=values["run_id"],
-            error=values["error"],
-        )
 
     def begun(
         self,
@@ -187,6 +166,22 @@ class Ledger:
     def checksum_updated(self, filename: str, checksum: str) -> Write:
         """Return the write that accepts a file whose comments or whitespace changed."""
         return f"UPDATE {self.table} SET checksum = %s WHERE filename = %s", (checksum, filename)
+
+
+def _row(values: Row) -> LedgerRow:
+    return LedgerRow(
+        filename=values["filename"],
+        checksum=values["checksum"],
+        statements_checksum=values["statements_checksum"],
+        applied_at=values["applied_at"],
+        duration_ms=int(values["duration_ms"]),
+        statements=int(values["statements"]),
+        success=bool(values["success"]),
+        applied_by=values["applied_by"],
+        tool_version=values["tool_version"],
+        run_id=values["run_id"],
+        error=values["error"],
+    )
 
 
 _CREATE = """

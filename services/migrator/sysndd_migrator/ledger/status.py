@@ -187,6 +187,11 @@ def refuse_problems(states: Iterable[FileState]) -> None:
             raise errors[state.state](state.remark, file=state.filename)
 
 
+def unfinished(states: Iterable[FileState]) -> bool:
+    """Return whether a file was begun, but not applied."""
+    return any(state.row is not None and not state.row.success for state in states)
+
+
 def ignored_remarks(directory: MigrationDirectory) -> list[str]:
     """Return a remark for each ``.sql`` file that is ignored because of its name."""
     return [

@@ -53,6 +53,23 @@ def test_it_costs_little_beyond_the_interpreter(workspace: Workspace) -> None:
     assert ours - bare < max(0.42, 33 * bare), (ours, bare)
 
 
+def test_what_applies_files_is_not_imported(workspace: Workspace) -> None:
+    workspace.write("001_gene.sql", GENE)
+    workspace.up()
+    program = (
+        "import sys\n"
+        "from sysndd_migrator.cli.main import main\n"
+        "main(['up'])\n"
+        "print([name for name in sys.modules"
+        " if name.startswith(('sysndd_migrator.apply', 'sysndd_migrator.checks'))])"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(
+        command, env=workspace.environ, check=True, capture_output=True, text=True
+    )
+    assert done.stdout == "Nothing to do: every migration is applied.\n[]\n"
+
+
 def test_changed_files_and_errors_are_reported(workspace: Workspace) -> None:
     path = workspace.write("001_gene.sql", GENE)
     workspace.up()
