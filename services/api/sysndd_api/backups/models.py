@@ -42,8 +42,24 @@ class TableDifference(BaseModel):
     backup_rows: int | None
 
 
+class EmptyTable(BaseModel):
+    """A table that will be empty after the restore, because the backup leaves out its rows.
+
+    ``live_rows`` is None if the table does not exist in the live database.
+    """
+
+    table: str
+    live_rows: int | None
+    live_rows_estimated: bool = False
+
+
 class RestoreDryRun(BaseModel):
-    """The row counts that a restore would change; ``differing`` lists only tables that differ."""
+    """The row counts that a restore would change.
+
+    Attributes:
+        differing: The tables that differ.
+        excluded_rows: The tables that will be empty, whether or not they differ.
+    """
 
     name: str
     created_at: datetime
@@ -54,6 +70,7 @@ class RestoreDryRun(BaseModel):
     row_count: int
     live_row_count: int
     differing: list[TableDifference]
+    excluded_rows: list[EmptyTable]
 
 
 class DeleteRequest(RequestModel):
@@ -93,6 +110,7 @@ class BackupView(BaseModel):
     """A backup in the list; sizes are in bytes, times in UTC.
 
     Attributes:
+        excluded_rows: Tables whose rows were left out.
         sha256: Hash of the file as downloaded.
         locations: ``local``, ``s3`` or both.
         offsite_error: Why the off-site copy is missing.
@@ -106,6 +124,7 @@ class BackupView(BaseModel):
     created_at: datetime
     table_count: int
     row_count: int
+    excluded_rows: list[str]
     sha256: str
     verification: str | None
     verified_at: datetime | None

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sysndd_api.backups.models import RestoreDryRun, TableDifference
+from sysndd_api.backups.models import EmptyTable, RestoreDryRun, TableDifference
 from sysndd_api.backups.service import Backups, check_confirmation
 from sysndd_api.backups.store import BackupStore, LiveTable, Undoable
 from sysndd_api.jobs.service import JobRequests
@@ -13,7 +13,7 @@ from sysndd_api.security.access import Actor
 from sysndd_core.db.database import Database
 from sysndd_core.db.schema_version import current_version
 from sysndd_core.errors import DatabaseBusy, NothingToUndo
-from sysndd_core.jobs.models import Consent, DryRunRestore, RestoreBackup, UndoRestore
+from sysndd_core.jobs.models import BackupKind, Consent, DryRunRestore, RestoreBackup, UndoRestore
 
 RESTORE_WORD = "RESTORE"
 UNDO_WORD = "UNDO"
@@ -66,7 +66,7 @@ class Restores:
         manifest = await self._backups.get(name)
         name = manifest.name
         # The safety backup needs space too.
-        await self._backups.check_free_space()
+        await self._backups.check_free_space(BackupKind.PRE_RESTORE)
         async with self._database.transaction() as tx:
             job = RestoreBackup(name=name, accept=tuple(dict.fromkeys(accept)))
             return await self._requests.submit(
@@ -95,6 +95,7 @@ class Restores:
             row_count=manifest.row_count,
             live_row_count=sum(rows.number for rows in live.values()),
             differing=_differing(live, then),
+            excluded_rows=[_empty_table(live, table) for table in manifest.excluded_rows],
         )
 
     async def dry_run(self, actor: Actor, name: str) -> str:
@@ -179,3 +180,10 @@ def _differing(live: dict[str, _Rows], then: dict[str, int]) -> list[TableDiffer
         for table in sorted(live.keys() | then.keys())
         if differs(table)
     ]
+
+
+def _empty_table(live: dict[str, _Rows], table: str) -> EmptyTable:
+    rows = live.get(table)
+    if rows is None:
+        return EmptyTable(table=table, live_rows=None)
+    return EmptyTable(table=table, live_rows=rows.number, live_rows_estimated=rows.estimated)

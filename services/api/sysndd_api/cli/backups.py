@@ -79,6 +79,7 @@ class _Backups:
             f"{view.created_at:%Y-%m-%d %H:%M:%S}  {view.kind:<11}  {view.size_bytes:>14,}"
             f"  {view.table_count:>4} tables  {view.verification or '-':<8}"
             f"  {'+'.join(view.locations):<8}  {view.name}"
+            f"{rows_left_out(view.excluded_rows)}"
             for view in views
         ]
         lines += [
@@ -104,9 +105,20 @@ def _describe(job: JobView) -> str:
         f"{result['name']}: {result['size_bytes']:,} bytes, {result['table_count']} tables,"
         f" {result['row_count']:,} rows."
     )
+    text += rows_left_out(result.get("excluded_rows", []))
     if result.get("offsite_error"):
         text += f" There is no off-site copy: {result['offsite_error']}"
     return text
+
+
+def rows_left_out(tables: list[str], effect: str = "") -> str:
+    """Return a sentence, with a space before it, that names the tables; empty without tables.
+
+    Args:
+        tables: The tables whose rows a backup leaves out.
+        effect: What follows from it, with its punctuation.
+    """
+    return f" Rows left out of the backup{effect}: {', '.join(tables)}." if tables else ""
 
 
 async def _chunks(path: Path) -> AsyncIterator[bytes]:
