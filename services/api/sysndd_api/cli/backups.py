@@ -15,6 +15,7 @@ from sysndd_core.errors import SysnddError
 from sysndd_core.jobs.models import ImportBackup
 
 _CHUNK = 1 << 20
+_SHOWN = 20
 
 
 def add_backup_commands(add: AddCommand, watch: WatchJob) -> None:
@@ -112,13 +113,16 @@ def _describe(job: JobView) -> str:
 
 
 def rows_left_out(tables: list[str], effect: str = "") -> str:
-    """Return a sentence, with a space before it, that names the tables; empty without tables.
+    """Return a sentence, with a space before it, that names up to 20 tables; empty without tables.
 
     Args:
         tables: The tables whose rows a backup leaves out.
         effect: What follows from it, with its punctuation.
     """
-    return f" Rows left out of the backup{effect}: {', '.join(tables)}." if tables else ""
+    if not tables:
+        return ""
+    more = f" and {len(tables) - _SHOWN:,} more" if len(tables) > _SHOWN else ""
+    return f" Rows left out of the backup{effect}: {', '.join(tables[:_SHOWN])}{more}."
 
 
 async def _chunks(path: Path) -> AsyncIterator[bytes]:
