@@ -14,8 +14,12 @@ from sysndd_local.ports import LOOPBACK
 from sysndd_local.run_folder import write_private
 
 
-def prepare(server: MariadbServer) -> None:
+def prepare(server: MariadbServer, *options: str) -> None:
     """Write the configuration and the system tables.
+
+    Args:
+        server: Where the server lives.
+        options: Further options of the server.
 
     Raises:
         MissingProgram: MySQL is not installed.
@@ -33,6 +37,7 @@ def prepare(server: MariadbServer) -> None:
         [
             *(_program(), "--no-defaults", "--initialize-insecure", f"--user={getpass.getuser()}"),
             f"--datadir={server.data}",
+            *options,
         ],
         capture_output=True,
         text=True,

@@ -278,8 +278,13 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestRedis
 
 
 @contextmanager
-def start_database(directory: Path) -> Iterator[DatabaseServer]:
-    """Run a database server with its data under ``directory``."""
+def start_database(directory: Path, *options: str) -> Iterator[DatabaseServer]:
+    """Run a database server with its data under ``directory``.
+
+    Args:
+        directory: Where its data is.
+        options: Further options of the server, such as ``--lower-case-table-names=1``.
+    """
     vendors = {"mariadb": mariadb_program, "mysql": mysql_program}
     chosen = os.environ.get("TEST_DATABASE_SERVER", "mariadb")
     if chosen not in vendors:
@@ -297,10 +302,14 @@ def start_database(directory: Path) -> Iterator[DatabaseServer]:
         durable=False,
     )
     try:
-        program.prepare(server)
+        if chosen == "mysql":
+            # Some options cannot change after the initialization.
+            mysql_program.prepare(server, *options)
+        else:
+            mariadb_program.prepare(server)
         process = RealProcess(
             chosen,
-            program.command(server),
+            [*program.command(server), *options],
             directory,
             lambda: mariadb_program.answers(server),
         )

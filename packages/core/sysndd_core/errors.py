@@ -65,6 +65,7 @@ SysnddError                         internal_error                500
     ├── LeaseLost                   lease_lost
     ├── SchemaLockLost              schema_lock_lost
     ├── DumpFailed                  dump_failed
+    ├── ExcludedRowsReferenced      excluded_rows_referenced
     ├── MissingPrivileges           missing_privileges
     ├── VerificationFailed          verification_failed
     ├── DumpClientMismatch          dump_client_mismatch
@@ -613,6 +614,17 @@ class DumpFailed(JobFailed):
     code = "dump_failed"
     title = "Dump failed"
     default_detail = "The dump is incomplete, so no backup was created."
+
+
+class ExcludedRowsReferenced(JobFailed):
+    """A foreign key of a table refers to a table whose rows ``BACKUP_EXCLUDE_ROWS`` leaves out."""
+
+    code = "excluded_rows_referenced"
+    title = "Excluded rows are referenced"
+    default_detail = (
+        "Foreign keys refer to rows that BACKUP_EXCLUDE_ROWS leaves out, so the backup could not be"
+        " restored."
+    )
 
 
 class MissingPrivileges(JobFailed):

@@ -195,6 +195,7 @@ class _Wiring:
             database=self._database,
             store=store,
             directory=self._directory,
+            exclude_rows=self._settings.backup.excluded_rows,
             rows=self._jobs,
             requests=requests,
             audit=self._audit,

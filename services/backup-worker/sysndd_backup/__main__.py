@@ -104,6 +104,7 @@ async def _tools(
         clients=await find_clients(server),
         store=store,
         compression=settings.backup.compression,
+        exclude_rows=settings.backup.excluded_rows,
         undo_hours=settings.backup.undo_hours,
         load_account=_load_account(settings.backup),
         keys=Keys.configured(settings.encryption),

@@ -13,6 +13,7 @@ from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.db.database import Database
 from sysndd_core.jobs.models import BackupKind
 from sysndd_core.settings.backup import BackupCompression
+from sysndd_core.sql.table_patterns import TablePatterns
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class BackupTools:
     """The database server, its client programs, and the locations of backups.
 
     Attributes:
+        exclude_rows: Patterns of the tables whose rows are left out of backups.
         undo_hours: Number of hours for which the tables that a restore replaced are retained.
         load_account: An existing account that loads dumps; None to create one for each load.
         offsite: Off-site storage, or None if none is configured.
@@ -32,6 +34,7 @@ class BackupTools:
     clients: Clients
     store: BackupDirectory
     compression: BackupCompression
+    exclude_rows: TablePatterns = field(default_factory=TablePatterns)
     undo_hours: float = 24.0
     load_account: LoadAccount | None = None
     keys: Keys = field(default_factory=Keys)

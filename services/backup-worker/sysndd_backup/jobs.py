@@ -96,12 +96,13 @@ class BackupHandlers:
         """Create a backup, copy it off-site, verify it, and delete expired backups.
 
         Returns:
-            Name, sizes, hash, verification and locations of the backup.
+            Name, sizes, hash, excluded rows, verification and locations of the backup.
 
         Raises:
             EncryptionKeyMissing, EncryptionKeyWrong: The backup must be verified, but no identity
                 can decrypt it.
-            DumpFailed, MissingPrivileges, InsufficientStorage: There is no new backup.
+            DumpFailed, ExcludedRowsReferenced, MissingPrivileges, InsufficientStorage: There is no
+                new backup.
             VerificationFailed, BackupDamaged: The backup exists, but its verification failed.
         """
         await self._recover()
@@ -128,6 +129,7 @@ class BackupHandlers:
             # Only after the verification: a failed backup must never displace an older one.
             await apply_retention(tools.store, self._policy.retention, tools.offsite)
         return _summary(manifest) | {
+            "excluded_rows": manifest.excluded_rows,
             "verification": manifest.verification,
             "locations": manifest.locations,
             "offsite_error": manifest.offsite_error,

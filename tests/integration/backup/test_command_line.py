@@ -111,3 +111,43 @@ async def test_a_backup_request_is_rejected_if_the_disk_is_full(
         assert (await api.admin.get("/api/admin/jobs")).json()["total"] == 0
         site.backup_dir.unlink()
         site.backup_dir.mkdir()
+
+
+async def test_commands_name_the_tables_whose_rows_were_left_out(
+    api: Api, site: Site, tmp_path: Path
+) -> None:
+    site.server.execute("CREATE TABLE objectcache (id INT PRIMARY KEY)", schema=site.app)
+    site.server.execute("INSERT INTO objectcache VALUES (1)", schema=site.app)
+    left_out = "Rows left out of the backup: objectcache."
+    with service_process("sysndd_backup", site, tmp_path, BACKUP_EXCLUDE_ROWS="object*"):
+        code, shown = await asyncio.to_thread(on_a_terminal, site, "backup")
+        assert (code, left_out in shown) == (0, True), shown
+        code, shown = await asyncio.to_thread(on_a_terminal, site, "list")
+        assert (code, left_out in shown) == (0, True), shown
+        code, shown = await asyncio.to_thread(on_a_terminal, site, "dry-run", "latest")
+        assert code == 0, shown
+        assert "Will be empty, because their rows were left out of the backup:" in shown
+        assert "  objectcache: live has 1 row\r\n" in shown
+        restore = ("restore", "latest", "--confirm", "RESTORE")
+        code, shown = await asyncio.to_thread(on_a_terminal, site, *restore)
+        assert (code, left_out in shown) == (0, True), shown
+    assert site.server.execute(f"SELECT COUNT(*) FROM `{site.app}`.objectcache") == ((0,),)
+
+
+def test_the_worker_does_not_start_with_an_invalid_exclusion(site: Site) -> None:
+    paths = os.pathsep.join(str(REPOSITORY / package) for package in PACKAGES)
+    for value, reason in (
+        ("objectcache, site.session", "entry 2 (site.session) contains a period."),
+        ("*", "* matches the table schema_version, whose rows every backup must contain."),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "sysndd_backup"],
+            env={**os.environ, **site.environ, "BACKUP_EXCLUDE_ROWS": value, "PYTHONPATH": paths},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 1
+        assert "BACKUP_EXCLUDE_ROWS: Value error, " in done.stderr
+        assert reason in done.stderr

@@ -51,7 +51,9 @@ class BackupManifest(BaseModel):
 
     Attributes:
         ddl_fenced: Whether a DDL fence prevented schema changes during the dump.
-        data_bytes: Size of the tables when the dump started.
+        excluded_rows: Tables whose rows ``BACKUP_EXCLUDE_ROWS`` left out; ``rows_per_table`` lists
+            them with 0 rows.
+        data_bytes: Size of the tables when the dump started, without ``excluded_rows``.
         site_id: ID of the site that created it; None for an imported dump, and in manifests of
             release 0.9.0.
         local: Whether the file is in the backup directory; not part of the manifest file.
@@ -78,6 +80,7 @@ class BackupManifest(BaseModel):
     event_count: int
     row_count: int
     rows_per_table: dict[str, int]
+    excluded_rows: list[str] = []
     server_vendor: str
     server_version: str
     client_version: str

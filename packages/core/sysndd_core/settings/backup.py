@@ -3,9 +3,13 @@
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from sysndd_core.settings.base import SettingsGroup
+from sysndd_core.sql.table_patterns import TablePatterns
+
+_ALWAYS_BACKED_UP = ("schema_version", "user")
+"""The migrator's ledger and SysNDD's accounts: a restore without their rows breaks the site."""
 
 
 class BackupCompression(StrEnum):
@@ -43,6 +47,14 @@ class BackupSettings(SettingsGroup):
         description="When to verify new backups by restoring them into a scratch schema:"
         " `always`, `daily` (once in 24 hours) or `never`.",
     )
+    exclude_rows: str | None = Field(
+        None,
+        alias="BACKUP_EXCLUDE_ROWS",
+        description="Comma-separated tables whose rows are left out of backups, such as"
+        " `objectcache,*_session`; their structure is kept. `*`, `?` and `[abc]` are wildcards."
+        " After a restore, these tables are empty. Must not match `schema_version` or `user`."
+        " Safety backups contain all rows.",
+    )
     undo_hours: float = Field(
         24.0,
         alias="BACKUP_UNDO_HOURS",
@@ -73,3 +85,20 @@ class BackupSettings(SettingsGroup):
     load_password: SecretStr | None = Field(
         None, alias="BACKUP_LOAD_PASSWORD", description="Password of `BACKUP_LOAD_USER`."
     )
+
+    @field_validator("exclude_rows")
+    @classmethod
+    def _check_exclude_rows(cls, value: str | None) -> str | None:
+        for pattern in TablePatterns.parse(value).patterns:
+            for table in _ALWAYS_BACKED_UP:
+                if TablePatterns((pattern,)).matching(table, case_sensitive=False) is not None:
+                    raise ValueError(
+                        f"{pattern[:40]} matches the table {table}, whose rows every backup must"
+                        " contain. Use a narrower pattern"
+                    )
+        return value
+
+    @property
+    def excluded_rows(self) -> TablePatterns:
+        """The patterns of the tables whose rows are left out of backups."""
+        return TablePatterns.parse(self.exclude_rows)

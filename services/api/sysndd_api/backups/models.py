@@ -42,10 +42,24 @@ class TableDifference(BaseModel):
     backup_rows: int | None
 
 
-class RestoreDryRun(BaseModel):
-    """The row counts that a restore would change; ``differing`` lists only tables that differ.
+class EmptyTable(BaseModel):
+    """A table that will be empty after the restore, because the backup leaves out its rows.
 
-    ``foreign``: another site created the backup, so a restore requires ``foreign_backup``.
+    ``live_rows`` is None if the table does not exist in the live database.
+    """
+
+    table: str
+    live_rows: int | None
+    live_rows_estimated: bool = False
+
+
+class RestoreDryRun(BaseModel):
+    """The row counts that a restore would change.
+
+    Attributes:
+        differing: The tables that differ.
+        excluded_rows: The tables that will be empty, whether or not they differ.
+        foreign: Whether another site created it, so that a restore requires ``foreign_backup``.
     """
 
     name: str
@@ -57,6 +71,7 @@ class RestoreDryRun(BaseModel):
     row_count: int
     live_row_count: int
     differing: list[TableDifference]
+    excluded_rows: list[EmptyTable]
     foreign: bool = False
 
 
@@ -97,6 +112,7 @@ class BackupView(BaseModel):
     """A backup in the list; sizes are in bytes, times in UTC.
 
     Attributes:
+        excluded_rows: Tables whose rows were left out.
         sha256: Hash of the file as downloaded.
         locations: ``local``, ``s3`` or both.
         offsite_error: Why the off-site copy is missing.
@@ -112,6 +128,7 @@ class BackupView(BaseModel):
     created_at: datetime
     table_count: int
     row_count: int
+    excluded_rows: list[str]
     sha256: str
     verification: str | None
     verified_at: datetime | None

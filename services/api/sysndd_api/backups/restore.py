@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sysndd_api.backups.models import RestoreDryRun, TableDifference
+from sysndd_api.backups.models import EmptyTable, RestoreDryRun, TableDifference
 from sysndd_api.backups.service import Backups, check_confirmation
 from sysndd_api.backups.store import BackupStore, LiveTable, Undoable
 from sysndd_api.jobs.service import JobRequests
@@ -15,7 +15,7 @@ from sysndd_core.backups.manifest import BackupManifest, foreign_backup_refusal
 from sysndd_core.db.database import Database
 from sysndd_core.db.schema_version import current_version
 from sysndd_core.errors import DatabaseBusy, ForeignBackup, NothingToUndo
-from sysndd_core.jobs.models import Consent, DryRunRestore, RestoreBackup, UndoRestore
+from sysndd_core.jobs.models import BackupKind, Consent, DryRunRestore, RestoreBackup, UndoRestore
 
 RESTORE_WORD = "RESTORE"
 UNDO_WORD = "UNDO"
@@ -74,7 +74,7 @@ class Restores:
         if Consent.FOREIGN_BACKUP not in accepted and await self.is_foreign(manifest):
             raise ForeignBackup(foreign_backup_refusal(manifest))
         # The safety backup needs space too.
-        await self._backups.check_free_space()
+        await self._backups.check_free_space(BackupKind.PRE_RESTORE)
         async with self._database.transaction() as tx:
             job = RestoreBackup(name=name, accept=accepted)
             return await self._requests.submit(
@@ -109,6 +109,7 @@ class Restores:
             live_row_count=sum(rows.number for rows in live.values()),
             differing=_differing(live, then),
             foreign=await self.is_foreign(manifest),
+            excluded_rows=[_empty_table(live, table) for table in manifest.excluded_rows],
         )
 
     async def dry_run(self, actor: Actor, name: str) -> str:
@@ -193,3 +194,10 @@ def _differing(live: dict[str, _Rows], then: dict[str, int]) -> list[TableDiffer
         for table in sorted(live.keys() | then.keys())
         if differs(table)
     ]
+
+
+def _empty_table(live: dict[str, _Rows], table: str) -> EmptyTable:
+    rows = live.get(table)
+    if rows is None:
+        return EmptyTable(table=table, live_rows=None)
+    return EmptyTable(table=table, live_rows=rows.number, live_rows_estimated=rows.estimated)

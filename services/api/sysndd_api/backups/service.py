@@ -31,6 +31,7 @@ from sysndd_core.jobs.models import (
     VerifyBackup,
 )
 from sysndd_core.jobs.rows import JobRows
+from sysndd_core.sql.table_patterns import TablePatterns
 
 DELETE_WORD = "DELETE"
 
@@ -44,6 +45,7 @@ class Backups:
         database: Database,
         store: BackupStore,
         directory: BackupDirectory,
+        exclude_rows: TablePatterns,
         rows: JobRows,
         requests: JobRequests,
         audit: Audit,
@@ -55,6 +57,7 @@ class Backups:
         self._database = database
         self._store = store
         self._directory = directory
+        self._exclude_rows = exclude_rows
         self._rows = rows
         self._requests = requests
         self._audit = audit
@@ -117,7 +120,7 @@ class Backups:
             OperationInProgress: A job that must not overlap is queued or running.
             InsufficientStorage: The backup directory has less free space than the data needs.
         """
-        await self.check_free_space()
+        await self.check_free_space(BackupKind.MANUAL)
         async with self._database.transaction() as tx:
             job = CreateBackup(kind=BackupKind.MANUAL)
             return await self._requests.submit(tx, actor, job)
@@ -251,13 +254,17 @@ class Backups:
                 lambda: self._remove_copy(manifest),
             )
 
-    async def check_free_space(self) -> None:
+    async def check_free_space(self, kind: BackupKind) -> None:
         """Check that the backup directory has enough free space for a backup of the live data.
+
+        Args:
+            kind: Kind of the backup. Only a safety backup contains the excluded rows.
 
         Raises:
             InsufficientStorage: It has not.
         """
-        needed = await self._store.data_bytes()
+        excluded = TablePatterns() if kind is BackupKind.PRE_RESTORE else self._exclude_rows
+        needed = await self._store.data_bytes(excluded)
         # The worker creates the directory. Until then only the worker can check its free space.
         with contextlib.suppress(OSError):
             await asyncio.to_thread(self._directory.check_free_space, needed)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from sysndd_api.backups.models import InspectionView
 from sysndd_core.db.database import Connection, Database
 from sysndd_core.sql.identifiers import quote_name
+from sysndd_core.sql.table_patterns import TablePatterns
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,23 @@ class BackupStore:
         self._inspections = f"{database.ops}.inspection"
         self._live = database.settings.name
 
-    async def data_bytes(self) -> int:
-        """Return the size of the live tables' data in bytes."""
-        row = await self._database.fetch_one(
-            "SELECT COALESCE(SUM(data_length), 0) AS bytes FROM information_schema.tables"
+    async def data_bytes(self, excluded: TablePatterns) -> int:
+        """Return the size of the live tables' data in bytes.
+
+        Args:
+            excluded: Patterns of tables that do not count.
+        """
+        rows = await self._database.fetch_all(
+            "SELECT table_name AS name, COALESCE(data_length, 0) AS bytes,"
+            " @@lower_case_table_names AS case_mode FROM information_schema.tables"
             " WHERE table_schema = %s",
             (self._live,),
         )
-        return int(row["bytes"]) if row else 0
+        return sum(
+            int(row["bytes"])
+            for row in rows
+            if excluded.matching(row["name"], case_sensitive=row["case_mode"] == 0) is None
+        )
 
     async def live_tables(self) -> list[LiveTable]:
         """Return the live tables, smallest first."""

@@ -16,6 +16,7 @@ from sysndd_core.errors import SysnddError
 from sysndd_core.jobs.models import ImportBackup
 
 _CHUNK = 1 << 20
+_SHOWN = 20
 
 
 def add_backup_commands(add: AddCommand, watch: WatchJob) -> None:
@@ -82,6 +83,7 @@ class _Backups:
             f"  {view.table_count:>4} tables  {view.verification or '-':<8}"
             f"  {'+'.join(view.locations):<8}  {view.name}"
             f"{'  (of another site)' if view.foreign else ''}"
+            f"{rows_left_out(view.excluded_rows)}"
             for view in views
         ]
         lines += [
@@ -107,9 +109,23 @@ def _describe(job: JobView) -> str:
         f"{result['name']}: {result['size_bytes']:,} bytes, {result['table_count']} tables,"
         f" {result['row_count']:,} rows."
     )
+    text += rows_left_out(result.get("excluded_rows", []))
     if result.get("offsite_error"):
         text += f" There is no off-site copy: {result['offsite_error']}"
     return text
+
+
+def rows_left_out(tables: list[str], effect: str = "") -> str:
+    """Return a sentence, with a space before it, that names up to 20 tables; empty without tables.
+
+    Args:
+        tables: The tables whose rows a backup leaves out.
+        effect: What follows from it, with its punctuation.
+    """
+    if not tables:
+        return ""
+    more = f" and {len(tables) - _SHOWN:,} more" if len(tables) > _SHOWN else ""
+    return f" Rows left out of the backup{effect}: {', '.join(tables[:_SHOWN])}{more}."
 
 
 async def _chunks(path: Path) -> AsyncIterator[bytes]:

@@ -82,6 +82,9 @@ def describe(result: dict[str, Any]) -> str:
             for count in (one["live_rows"], one["backup_rows"])
         )
         lines.append(f"  {one['table']}: {live} → {then}")
+    if empty := result.get("excluded_rows"):
+        lines.append("Will be empty, because their rows were left out of the backup:")
+        lines += [f"  {one['table']}: {_live_rows(one['live_rows'])}" for one in empty]
     accounts = result["accounts"]
     for effect, key in (("removed", "vanish"), ("restored", "come_back")):
         if names := accounts[key]:
@@ -97,6 +100,12 @@ def describe(result: dict[str, Any]) -> str:
             f" --accept {Consent.NO_ADMINISTRATOR}."
         )
     return "\n".join(lines)
+
+
+def _live_rows(count: int | None) -> str:
+    if count is None:
+        return "not in the live database"
+    return f"live has {count:,} {'row' if count == 1 else 'rows'}"
 
 
 def _names(names: list[str], count: int) -> str:

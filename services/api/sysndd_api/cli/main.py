@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from sysndd_api.backups.restore import RESTORE_WORD, UNDO_WORD, Restores
 from sysndd_api.backups.service import Backups
 from sysndd_api.cli.accounts import add_account_commands
-from sysndd_api.cli.backups import add_backup_commands
+from sysndd_api.cli.backups import add_backup_commands, rows_left_out
 from sysndd_api.cli.command import AddCommand, Command, CommandResult
 from sysndd_api.cli.inspections import add_inspection_commands
 from sysndd_api.cli.operators import add_operator_commands
@@ -152,6 +152,7 @@ async def _restore(context: Context, options: argparse.Namespace) -> CommandResu
         print(
             f"This replaces the live database with {manifest.name} of"
             f" {manifest.created_at:%Y-%m-%d %H:%M} UTC ({manifest.row_count:,} rows)."
+            f"{rows_left_out(manifest.excluded_rows, '; these tables will be empty')}"
             " A safety backup is created first.",
             file=sys.stderr,
         )
@@ -163,7 +164,8 @@ async def _restore(context: Context, options: argparse.Namespace) -> CommandResu
     result = job.result or {}
     return CommandResult(
         f"Restored {result['restored']}. Safety backup: {result['safety_backup']}."
-        + (" Pending migrations were applied." if result.get("migrated") else ""),
+        + (" Pending migrations were applied." if result.get("migrated") else "")
+        + rows_left_out(result.get("excluded_rows", [])),
         job.model_dump(mode="json"),
     )
 

@@ -9,6 +9,7 @@ from sysndd_backup.archive.compression import suffix_of
 from sysndd_backup.context import BackupRequest, BackupTools
 from sysndd_backup.dump.ddl_fence import ddl_fence
 from sysndd_backup.dump.dump import Dump, DumpResult, flags_for
+from sysndd_backup.dump.excluded_rows import ExcludedRows, find_excluded_rows
 from sysndd_backup.dump.privileges import check_privileges
 from sysndd_backup.progress import Progress, ProgressReporter, run_in_thread
 from sysndd_backup.server.server import Inventory, take_inventory
@@ -18,6 +19,7 @@ from sysndd_core.backups.manifest import BackupManifest, backup_name, expected_b
 from sysndd_core.db.schema_version import current_version
 from sysndd_core.db.site import read_site
 from sysndd_core.errors import DumpFailed
+from sysndd_core.jobs.models import BackupKind
 from sysndd_core.logging import get_logger
 
 _DUMP_ATTEMPTS = 5
@@ -46,8 +48,8 @@ async def create_backup(
         The manifest of the published backup.
 
     Raises:
-        DumpFailed, MissingPrivileges, InsufficientStorage: No file remains, and the list of backups
-            is unchanged.
+        DumpFailed, ExcludedRowsReferenced, MissingPrivileges, InsufficientStorage: No file remains,
+            and the list of backups is unchanged.
         LeaseLost: Another worker has claimed the job; nothing was published.
     """
     created_at = datetime.now(UTC)
@@ -57,7 +59,9 @@ async def create_backup(
     await progress("inventory", low, "Checking privileges and free space, listing objects")
     await check_privileges(tools.database, tools.server, tools.database.settings.name)
     try:
-        dump = await _dump_schema(tools, partial, created_at, progress, (low, high))
+        dump = await _dump_schema(
+            tools, request, partial, created_at, progress, percent=(low, high)
+        )
         # Reporting progress checks the fencing token: a worker whose lease has expired must not
         # publish a backup in addition to that of the next worker.
         await progress("publishing", high - 1, f"Publishing {name}")
@@ -75,6 +79,7 @@ class CompleteDump:
     Attributes:
         created_at: Time at which it started, in UTC.
         ddl_fenced: Whether a DDL fence prevented schema changes during the dump.
+        excluded: Tables whose rows were left out.
         schema_version: Latest applied migration, or None without a ledger.
         site_id: ID of the site, or None if it is not recorded.
     """
@@ -82,6 +87,7 @@ class CompleteDump:
     created_at: datetime
     ddl_fenced: bool
     inventory: Inventory
+    excluded: ExcludedRows
     schema_version: str | None
     result: DumpResult
     site_id: str | None
@@ -89,40 +95,62 @@ class CompleteDump:
 
 async def _dump_schema(
     tools: BackupTools,
+    request: BackupRequest,
     partial: Path,
     created_at: datetime,
     progress: Progress,
+    *,
     percent: tuple[int, int],
 ) -> CompleteDump:
     """Dump the schema, and compare the dump with information_schema before and after it."""
     schema, (low, high) = tools.database.settings.name, percent
     async with ddl_fence(tools.database.settings, tools.server) as ddl_fenced:
         inventory = await take_inventory(tools.database, schema)
-        expected = await asyncio.to_thread(_expected_bytes, tools, inventory)
+        excluded = await _find_excluded_rows(tools, request, inventory)
+        data_bytes = excluded.data_bytes(inventory)
+        expected = await asyncio.to_thread(_expected_bytes, tools, data_bytes)
         dumping = (low, low + int((high - low) * 0.95))
         reporter = ProgressReporter(progress, "dumping", dumping, expected)
-        result = await _dump(tools, partial, reporter)
+        result = await _dump(tools, partial, excluded, reporter)
         await _check_complete(tools, inventory, result)
         version = await current_version(tools.database, application=schema)
         site = await read_site(tools.database, tools.database.settings.ops_name)
-    return CompleteDump(
-        created_at, ddl_fenced, inventory, version, result, site.id if site is not None else None
-    )
+    site_id = site.id if site is not None else None
+    return CompleteDump(created_at, ddl_fenced, inventory, excluded, version, result, site_id)
 
 
-def _expected_bytes(tools: BackupTools, inventory: Inventory) -> int:
+async def _find_excluded_rows(
+    tools: BackupTools, request: BackupRequest, inventory: Inventory
+) -> ExcludedRows:
+    """Find the tables whose rows are left out; none in a safety backup.
+
+    Without the undo, the safety backup is the only copy of what a restore replaces.
+    """
+    if request.kind is BackupKind.PRE_RESTORE:
+        return ExcludedRows()
+    excluded = await find_excluded_rows(tools.database, tools.server, inventory, tools.exclude_rows)
+    if excluded.tables:
+        log.info("rows_excluded", tables=list(excluded.tables))
+    if excluded.unmatched:
+        log.warning("exclude_pattern_unmatched", patterns=list(excluded.unmatched))
+    return excluded
+
+
+def _expected_bytes(tools: BackupTools, data_bytes: int) -> int:
     """Check the free space, and estimate the size of the dump in bytes.
 
     The size of the last dump is the better estimate, because text and table pages differ in size.
     """
-    tools.store.check_free_space(inventory.data_bytes)
+    tools.store.check_free_space(data_bytes)
     last = next(iter(tools.store.manifests()), None)
     if last is None:
-        return max(1, inventory.data_bytes)
-    return max(1, expected_bytes(last.uncompressed_bytes, last, inventory.data_bytes))
+        return max(1, data_bytes)
+    return max(1, expected_bytes(last.uncompressed_bytes, last, data_bytes))
 
 
-async def _dump(tools: BackupTools, partial: Path, reporter: ProgressReporter) -> DumpResult:
+async def _dump(
+    tools: BackupTools, partial: Path, excluded: ExcludedRows, reporter: ProgressReporter
+) -> DumpResult:
     """Run the dump; retry if another connection's ALTER TABLE interrupted it."""
     for left in reversed(range(_DUMP_ATTEMPTS)):
         dump = Dump(
@@ -132,6 +160,7 @@ async def _dump(tools: BackupTools, partial: Path, reporter: ProgressReporter) -
             partial,
             tools.compression,
             keys=tools.keys,
+            excluded=excluded,
         )
         try:
             return await reporter.watch(run_in_thread(dump.run, dump.stop), dump.bytes_done)
@@ -167,7 +196,8 @@ async def _check_complete(tools: BackupTools, before: Inventory, result: DumpRes
 def _manifest(
     tools: BackupTools, request: BackupRequest, name: str, dump: CompleteDump
 ) -> BackupManifest:
-    inventory, result, finished_at = dump.inventory, dump.result, datetime.now(UTC)
+    inventory, excluded, result = dump.inventory, dump.excluded, dump.result
+    finished_at = datetime.now(UTC)
     rows = result.statistics.rows_of(inventory.tables)
     return BackupManifest(
         name=name,
@@ -190,12 +220,13 @@ def _manifest(
         event_count=len(inventory.events),
         row_count=sum(rows.values()),
         rows_per_table=rows,
-        data_bytes=inventory.data_bytes,
+        excluded_rows=list(excluded.tables),
+        data_bytes=excluded.data_bytes(inventory),
         site_id=dump.site_id,
         server_vendor=tools.server.vendor,
         server_version=tools.server.version,
         client_version=tools.clients.version,
-        client_flags=list(flags_for(tools.server)),
+        client_flags=[*flags_for(tools.server), *excluded.client_options],
         schema_version=dump.schema_version,
         application_version=__version__,
         ddl_fenced=dump.ddl_fenced,

@@ -11,7 +11,7 @@ import hashlib
 import os
 import queue
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +21,7 @@ from typing import IO
 
 from sysndd_backup.archive.compression import open_writer
 from sysndd_backup.archive.encryption import Keys
+from sysndd_backup.dump.excluded_rows import ExcludedRows, RowFilter
 from sysndd_backup.dump.scanner import TRAILER, DumpScan, DumpStatistics
 from sysndd_backup.server.clients import ClientRun, Clients, Exit, Process
 from sysndd_backup.server.server import Server
@@ -56,7 +57,7 @@ _OPTIONS = (
 
 
 def flags_for(server: Server) -> tuple[str, ...]:
-    """Return the options of the dump client, without address, account and schema."""
+    """Return the options of the dump client, without address, account, schema and tables."""
     return (*_OPTIONS, "--set-gtid-purged=OFF") if server.vendor == "MySQL" else _OPTIONS
 
 
@@ -81,6 +82,7 @@ class Dump:
         target: Path of the partial file, which must not exist.
         compression: Compression of the file.
         keys: Recipients to encrypt to.
+        excluded: Tables whose rows are left out.
 
     ``run`` blocks, so call it in a thread. Other threads may call ``bytes_done`` and ``stop``.
     """
@@ -94,16 +96,18 @@ class Dump:
         compression: BackupCompression,
         *,
         keys: Keys,
+        excluded: ExcludedRows,
     ) -> None:
         self._bytes_read = 0
         self._keys = keys
         self._target = target
         self._compression = compression
-        self.flags = flags_for(server)
+        self._excluded = excluded
+        options = [*flags_for(server), *excluded.client_options, settings.name]
         self._client = ClientRun(
             settings,
             clients.dump,
-            [*self.flags, settings.name],
+            options,
             stdout=subprocess.PIPE,
         )
 
@@ -164,18 +168,15 @@ class Dump:
 
     def _write(self, chunks: Iterable[bytes]) -> DumpResult:
         plain, statistics = hashlib.sha256(), DumpStatistics()
-        scan = DumpScan(statistics)
         with open(self._target, "xb", opener=open_private) as file:
             compressed = _HashingSink(file)
             with self._keys.encrypting(compressed) as sink:
                 writer = open_writer(sink, self._compression)
-                for chunk in chunks:
+                for chunk in self._scan(chunks, statistics):
                     plain.update(chunk)
-                    scan.feed(chunk)
                     writer.write(chunk)
                     self._bytes_read += len(chunk)
                 writer.close()
-            scan.finish()
             file.flush()
             os.fsync(file.fileno())
         return DumpResult(
@@ -185,6 +186,24 @@ class Dump:
             uncompressed_sha256=plain.hexdigest(),
             statistics=statistics,
         )
+
+    def _scan(self, chunks: Iterable[bytes], statistics: DumpStatistics) -> Iterator[bytes]:
+        """Scan the dump, and yield it without the excluded rows."""
+        if not self._excluded.tables:
+            scan = DumpScan(statistics)
+            for chunk in chunks:
+                scan.feed(chunk)
+                yield chunk
+            scan.finish()
+            return
+        kept = bytearray()
+        scan = DumpScan(RowFilter(self._excluded.tables, statistics, kept.extend))
+        for chunk in chunks:
+            scan.feed(chunk)
+            yield bytes(kept)
+            kept.clear()
+        scan.finish()
+        yield bytes(kept)
 
     def _check_exit(self, ended: Exit, last_line: bytes) -> None:
         if self._client.stopped:

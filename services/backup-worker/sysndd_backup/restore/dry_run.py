@@ -35,7 +35,8 @@ async def dry_run_restore(tools: BackupTools, name: str, run: JobRun) -> dict[st
 
     Returns:
         ``tables`` that differ, with ``live_rows`` and ``backup_rows`` (None if a table does not
-        exist), ``accounts`` as ``AccountChanges``, and ``required_consents``.
+        exist), ``excluded_rows``: the tables that will be empty, with ``live_rows``, ``accounts``
+        as ``AccountChanges``, and ``required_consents``.
 
     Raises:
         SysnddError: See ``check_backup`` and ``load_shadow``.
@@ -58,6 +59,9 @@ async def dry_run_restore(tools: BackupTools, name: str, run: JobRun) -> dict[st
             {"table": table, "live_rows": live.get(table), "backup_rows": then.get(table)}
             for table in sorted(live.keys() | then.keys())
             if live.get(table) != then.get(table)
+        ],
+        "excluded_rows": [
+            {"table": table, "live_rows": live.get(table)} for table in manifest.excluded_rows
         ],
         "accounts": asdict(accounts),
         "required_consents": await _required_consents(tools, manifest, accounts),

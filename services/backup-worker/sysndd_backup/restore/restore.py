@@ -62,6 +62,7 @@ class RestoreResult:
     Attributes:
         restored: Name of the backup that is live now.
         safety_backup: Name of the backup of the replaced database.
+        excluded_rows: Tables that are empty now, because the backup does not contain their rows.
         migrated: Whether pending migrations were applied to the backup.
     """
 
@@ -70,6 +71,7 @@ class RestoreResult:
     table_count: int
     row_count: int
     sha256: str
+    excluded_rows: list[str]
     migrated: bool
 
 
@@ -290,5 +292,6 @@ def _result(manifest: BackupManifest, safety_backup: str, migrated: bool) -> Res
         table_count=manifest.table_count,
         row_count=manifest.row_count,
         sha256=manifest.sha256,
+        excluded_rows=manifest.excluded_rows,
         migrated=migrated,
     )

@@ -1,6 +1,7 @@
 """Vendor and version of the database server, and the objects of a schema."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sysndd_core.db.database import Database, is_mariadb
@@ -17,14 +18,19 @@ class Server:
 
 @dataclass(frozen=True)
 class Inventory:
-    """The objects of a schema in information_schema, and the size of its data in bytes."""
+    """The objects of a schema in information_schema, and the size of each table in bytes."""
 
     tables: tuple[str, ...]
     views: tuple[str, ...]
     trigger_count: int
     routines: tuple[tuple[str, str], ...]
     events: tuple[str, ...]
-    data_bytes: int
+    bytes_per_table: Mapping[str, int]
+
+    @property
+    def data_bytes(self) -> int:
+        """The size of all tables in bytes."""
+        return sum(self.bytes_per_table.values())
 
     def objects(self) -> tuple[object, ...]:
         """Return the objects without the size, to compare two inventories."""
@@ -72,7 +78,7 @@ async def take_inventory(database: Database, schema: str) -> Inventory:
         trigger_count=int(triggers["n"]) if triggers else 0,
         routines=tuple((row["kind"], row["name"]) for row in routines),
         events=tuple(row["name"] for row in events),
-        data_bytes=sum(int(row["bytes"]) for row in tables),
+        bytes_per_table={row["name"]: int(row["bytes"]) for row in tables},
     )
 
 

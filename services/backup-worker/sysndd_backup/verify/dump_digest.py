@@ -7,7 +7,7 @@ NOTE_VERBOSITY), and whether an event is enabled, because events must not run in
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import IO
 
 from sysndd_backup.dump.scanner import DumpScan, object_of
@@ -54,9 +54,17 @@ class DumpDigest:
 
     Args:
         write: Receives the normalized dump, which can be loaded; None to only hash it.
+        excluded: Tables without rows whose triggers are hashed with their structure, because a
+            client that does not read their rows omits the heading between the two.
     """
 
-    def __init__(self, write: Callable[[bytes], object] | None = None) -> None:
+    def __init__(
+        self,
+        write: Callable[[bytes], object] | None = None,
+        *,
+        excluded: Iterable[str] = (),
+    ) -> None:
+        self._omitted = {_rows_of(table.replace("`", "``")) for table in excluded}
         self._parts: dict[str, hashlib._Hash] = {}
         self._part = "settings at the beginning"
         self._write = write
@@ -71,7 +79,8 @@ class DumpDigest:
             self._header = line
             return
         if begins:
-            self._part = _part_of(line) or self._part
+            part = _part_of(line)
+            self._part = self._part if part is None or part in self._omitted else part
             line = normalize_line(line)
         if self._write is not None:
             self._write(line + b"\n")
@@ -100,12 +109,18 @@ class DumpDigest:
 def _part_of(line: bytes) -> str | None:
     """Describe the part that a line begins; None if it belongs to the current part."""
     if (title := _TITLE.match(line)) is not None:
-        content = "rows or triggers" if title[1].startswith(b"Dumping") else "structure"
-        return f"{content} of the {title[2].decode()} {title[3].decode(errors='replace')}"
+        kind, name = title[2].decode(), title[3].decode(errors="replace")
+        if title[1].startswith(b"Dumping"):
+            return _rows_of(name)
+        return f"structure of the {kind} {name}"
     if (title := _OBJECTS.match(line)) is not None:
         return title[1].decode()
     created = object_of(line)
     return None if created is None or created[0] in ("table", "trigger") else " ".join(created)
+
+
+def _rows_of(table: str) -> str:
+    return f"rows or triggers of the table {table}"
 
 
 class NormalizedReader:
@@ -113,16 +128,17 @@ class NormalizedReader:
 
     Args:
         source: The decompressed dump; the caller closes it.
+        excluded: See ``DumpDigest``.
 
     Attributes:
         plain: SHA-256 of the dump before normalization.
         digest: Digest of the normalized dump.
     """
 
-    def __init__(self, source: IO[bytes]) -> None:
+    def __init__(self, source: IO[bytes], *, excluded: Iterable[str] = ()) -> None:
         self.plain = hashlib.sha256()
         self._ready = bytearray()
-        self.digest = DumpDigest(self._ready.extend)
+        self.digest = DumpDigest(self._ready.extend, excluded=excluded)
         self._scan = DumpScan(self.digest)
         self._source = source
 

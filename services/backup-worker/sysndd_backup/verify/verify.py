@@ -86,7 +86,7 @@ async def _compare(
                 " differs from the manifest."
             )
         reporter = ProgressReporter(progress, "comparing", (middle, high - 1), size)
-        dumped = await _dump_again(tools, scratch, reporter)
+        dumped = await _dump_again(tools, manifest, scratch, reporter)
     part = difference(loaded.digests, dumped)
     if part is not None:
         raise VerificationFailed(
@@ -148,7 +148,7 @@ async def _load(
     def normalized() -> Iterator[IO[bytes]]:
         nonlocal reader
         with tools.reader.open(manifest) as source:
-            reader = NormalizedReader(source)
+            reader = NormalizedReader(source, excluded=manifest.excluded_rows)
             yield cast("IO[bytes]", reader)
 
     try:
@@ -164,10 +164,10 @@ async def _load(
 
 
 async def _dump_again(
-    tools: BackupTools, scratch: str, reporter: ProgressReporter
+    tools: BackupTools, manifest: BackupManifest, scratch: str, reporter: ProgressReporter
 ) -> dict[str, str]:
     """Dump the scratch schema; return the hash of each part."""
-    digest, done = DumpDigest(), 0
+    digest, done = DumpDigest(excluded=manifest.excluded_rows), 0
     client = ClientRun(
         tools.database.settings,
         tools.clients.dump,

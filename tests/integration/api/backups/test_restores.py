@@ -1,13 +1,24 @@
 """Restores over HTTP: maintenance mode, dry run, inspection, undo and required consent."""
 
 import asyncio
+import dataclasses
 import json
 
 import httpx
 import pytest
 
 from sysndd_api.backups import restore as service
-from sysndd_core.jobs.models import CreateBackup
+from sysndd_api.backups.service import Backups
+from sysndd_api.backups.store import BackupStore
+from sysndd_api.cli.inspections import describe
+from sysndd_api.context import open_context
+from sysndd_api.security.access import COMMAND_LINE
+from sysndd_api.settings import ApiSettings
+from sysndd_core.db.database import Database
+from sysndd_core.errors import InsufficientStorage
+from sysndd_core.jobs.models import BackupKind, CreateBackup
+from sysndd_core.sql.table_patterns import TablePatterns
+from tests.support.backups import small_disk
 from tests.support.burst import stored_row
 from tests.support.http import Api, problem, sign_in
 from tests.support.site import Site
@@ -172,3 +183,77 @@ async def test_required_consent_must_be_exact_and_confirmation_alone_is_not_enou
         row = await stored_row(bench.rows, answer.json()["job_id"])
         assert row["state"] == "succeeded", row["error"]
         assert json.loads(row["payload"])["accept"] == ["no_administrator"]
+
+
+async def test_tables_whose_rows_were_left_out_are_named_before_a_restore(
+    api: Api, page_client: httpx.AsyncClient, site: Site
+) -> None:
+    server = site.server
+    server.execute("CREATE TABLE objectcache (id INT PRIMARY KEY)", schema=site.app)
+    server.execute("INSERT INTO objectcache VALUES (1), (2)", schema=site.app)
+    server.execute("CREATE TABLE `<b>cache` (id INT PRIMARY KEY)", schema=site.app)
+    async with backup_bench(site) as bench:
+        tools = dataclasses.replace(
+            bench.tools, exclude_rows=TablePatterns.parse("objectcache, *cache")
+        )
+        assert (await bench.run(CreateBackup(), tools))["state"] == "succeeded"
+        (manifest,) = bench.store.manifests()
+        assert manifest.excluded_rows == ["<b>cache", "objectcache"]
+        at = f"/api/admin/backups/{manifest.name}"
+
+        dry_run = (await api.admin.get(f"{at}/dry-run")).json()
+        counted = {"live_rows_estimated": False}
+        # An empty live table does not differ, but the operator must know that it has no rows.
+        assert dry_run["excluded_rows"] == [
+            {"table": "<b>cache", "live_rows": 0, **counted},
+            {"table": "objectcache", "live_rows": 2, **counted},
+        ]
+        assert [one["table"] for one in dry_run["differing"]] == ["objectcache"]
+        (listed,) = (await api.admin.get("/api/admin/backups")).json()["data"]
+        assert listed["excluded_rows"] == manifest.excluded_rows
+        assert (await api.admin.get(at)).json()["excluded_rows"] == manifest.excluded_rows
+
+        dialog = (await page_client.get(f"/admin/backups/{manifest.name}/restore")).text
+        assert "2 tables will be empty, because their rows were left out of the backup" in dialog
+        assert "<code>objectcache</code>: live has 2 rows" in dialog
+        assert "<code>&lt;b&gt;cache</code>: live has 0 rows" in dialog
+        assert '<td class="number">left out</td>' in dialog
+        assert "2 tables without rows" in (await page_client.get("/admin/backups")).text
+        page = (await page_client.get(f"/admin/backups/{manifest.name}")).text
+        assert "<dt>Rows left out</dt><dd><code>&lt;b&gt;cache</code>, <code>objectcache" in page
+        assert "objectcache (structure only)" in page
+
+        answer = await api.admin.post(f"{at}/dry-run")
+        await bench.worker().run_until_idle()
+        job = (await api.admin.get(answer.headers["location"])).json()
+        sentence = "Will be empty, because their rows were left out of the backup:"
+        assert (
+            f"{sentence}\n  <b>cache: live has 0 rows\n  objectcache: live has 2 rows"
+            in describe(job["result"])
+        )
+        page = (await page_client.get(f"/admin/jobs/{job['id']}")).text
+        assert (
+            f"{sentence} &lt;b&gt;cache (live has 0 rows), objectcache (live has 2 rows)." in page
+        )
+        # A dropped table comes back, empty.
+        server.execute("DROP TABLE objectcache", schema=site.app)
+        dry_run = (await api.admin.get(f"{at}/dry-run")).json()
+        assert dry_run["excluded_rows"][1]["live_rows"] is None
+
+
+async def test_excluded_rows_need_no_space_except_in_a_safety_backup(site: Site) -> None:
+    site.server.execute(f"CREATE TABLE `{site.app}`.objectcache (id INT PRIMARY KEY, v LONGBLOB)")
+    site.server.execute(f"INSERT INTO `{site.app}`.objectcache VALUES (1, REPEAT('x', 8000000))")
+    site.server.execute(f"ANALYZE TABLE `{site.app}`.objectcache")
+    async with Database(site.database) as database:
+        store = BackupStore(database)
+        everything = await store.data_bytes(TablePatterns())
+        rest = await store.data_bytes(TablePatterns.parse("object*"))
+    assert everything - rest >= 8_000_000
+    with small_disk(site.backup_dir.parent / "small", "6m") as directory:
+        changes = {"BACKUP_DIR": str(directory), "BACKUP_EXCLUDE_ROWS": "object*"}
+        settings = site.load(ApiSettings, **changes)
+        async with open_context(settings) as context:
+            assert await context[Backups].create_backup(COMMAND_LINE)
+            with pytest.raises(InsufficientStorage):
+                await context[Backups].check_free_space(BackupKind.PRE_RESTORE)

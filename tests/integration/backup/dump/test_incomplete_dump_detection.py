@@ -19,6 +19,7 @@ from sysndd_core.db.database import Database
 from sysndd_core.errors import DumpClientMismatch
 from sysndd_core.jobs.models import CreateBackup
 from sysndd_core.settings.backup import BackupCompression
+from sysndd_core.sql.table_patterns import TablePatterns
 from tests.support.backups import OUR_KEYS, UNUSUAL_OBJECTS, small_disk, with_dump_script
 from tests.support.site import Site
 from tests.support.workers import BackupBench, backup_bench
@@ -63,6 +64,17 @@ async def test_the_documented_privileges_are_sufficient(bench: BackupBench) -> N
     (manifest,) = bench.store.manifests()
     assert (manifest.routine_count, manifest.event_count) == (3, 1)
     assert manifest.trigger_count > 0
+
+
+async def test_the_documented_privileges_show_references_to_excluded_rows(
+    bench: BackupBench,
+) -> None:
+    async with dumping_as(bench, *RIGHTS) as tools:
+        excluding = dataclasses.replace(tools, exclude_rows=TablePatterns(("entity",)))
+        row = await bench.run(CreateBackup(), excluding)
+    assert row["error_code"] == "excluded_rows_referenced"
+    assert "refers to entity (excluded by entity)" in str(row["error"])
+    assert list(bench.site.backup_dir.iterdir()) == []
 
 
 @pytest.mark.parametrize("revoked", RIGHTS)

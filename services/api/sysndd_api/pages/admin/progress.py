@@ -66,6 +66,8 @@ ADVICE = {
     " worker, then try again.",
     "dump_failed": "Nothing was saved. The log below names the step that failed. Try again; if it"
     " fails again, check the database server's log.",
+    "excluded_rows_referenced": "Nothing was saved. Change BACKUP_EXCLUDE_ROWS as described above"
+    " for the worker and the API, restart both, then try again.",
     "verification_failed": "Keep this backup and create another one. If the new backup is verified,"
     " delete this one. If not, the object named above is not restored as it was dumped.",
     "backup_damaged": "This file is no longer usable. Use its off-site copy or another backup.",
