@@ -71,9 +71,7 @@ HOSTILE = {
 
 def accounts(site: Site) -> set[tuple[str, str]]:
     """Return the accounts of the server; a killed worker of an earlier test may have left one."""
-    return {
-        (user, host) for user, host in site.server.execute("SELECT user, host FROM mysql.user")
-    }
+    return {(user, host) for user, host in site.server.execute("SELECT user, host FROM mysql.user")}
 
 
 @pytest.mark.parametrize(("sql", "cause"), HOSTILE.values(), ids=HOSTILE)
