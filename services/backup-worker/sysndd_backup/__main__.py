@@ -10,11 +10,12 @@ from pydantic import SecretStr
 
 from sysndd_backup.archive.encryption import Keys
 from sysndd_backup.archive.off_site import OffsiteStorage
-from sysndd_backup.context import BackupTools
+from sysndd_backup.context import BackupTools, SiteHoldConfig
 from sysndd_backup.jobs import BackupHandlers, BackupPolicy, job_performer
 from sysndd_backup.load.confined_account import LoadAccount
 from sysndd_backup.restore.migrate_backup import Migrator, find_migrator
 from sysndd_backup.restore.recovery import Recovery
+from sysndd_backup.restore.site_hold import check_site_hold
 from sysndd_backup.schedule import Schedule
 from sysndd_backup.server.clients import find_clients
 from sysndd_backup.server.server import identify
@@ -45,14 +46,23 @@ def main() -> int:
             return check_liveness(settings.database, Queue.BACKUP)
         configure(settings.log, service="backup-worker")
         migrator = find_migrator(os.environ) if settings.backup.restore_migrate else None
-        asyncio.run(_serve(settings, migrator))
+        own_users = (
+            settings.database.user,
+            settings.backup.load_user,
+            settings.site_hold.lock_user,
+        )
+        site_hold = SiteHoldConfig.configured(settings.site_hold, os.environ, own_users)
+        check_site_hold(site_hold)
+        asyncio.run(_serve(settings, migrator, site_hold))
     except SysnddError as error:
         print(f"sysndd-backup-worker: {error.detail}", file=sys.stderr)
         return 1
     return 0
 
 
-async def _serve(settings: BackupWorkerSettings, migrator: Migrator | None) -> None:
+async def _serve(
+    settings: BackupWorkerSettings, migrator: Migrator | None, site_hold: SiteHoldConfig
+) -> None:
     slow_statements = settings.database.model_copy(
         update={"statement_timeout": _STATEMENT_SECONDS, "pool_size": 2}
     )
@@ -62,7 +72,7 @@ async def _serve(settings: BackupWorkerSettings, migrator: Migrator | None) -> N
         # rows of a large table must not time out.
         async with Database(settings.database) as database, Database(slow_statements) as slow:
             rows = JobRows(database, wake_up, Queue.BACKUP)
-            tools = await _tools(settings, slow, migrator)
+            tools = await _tools(settings, slow, migrator, site_hold)
             policy = BackupPolicy(
                 settings.backup.verify,
                 settings.backup_schedule.retention,
@@ -75,7 +85,7 @@ async def _serve(settings: BackupWorkerSettings, migrator: Migrator | None) -> N
                 perform=job_performer(rows, BackupHandlers(tools, policy).table()),
                 interruptible=_interruptible,
             )
-            background = [Recovery(database, tools.undo_hours).run_forever()]
+            background = [Recovery(database, tools.undo_hours, site_hold).run_forever()]
             if tools.offsite is not None:
                 background.append(tools.offsite.run_forever())
             backup_schedule = settings.backup_schedule
@@ -89,7 +99,10 @@ async def _serve(settings: BackupWorkerSettings, migrator: Migrator | None) -> N
 
 
 async def _tools(
-    settings: BackupWorkerSettings, database: Database, migrator: Migrator | None
+    settings: BackupWorkerSettings,
+    database: Database,
+    migrator: Migrator | None,
+    site_hold: SiteHoldConfig,
 ) -> BackupTools:
     server = await identify(database)
     store = BackupDirectory(settings.backup.directory)
@@ -106,6 +119,7 @@ async def _tools(
         keys=Keys.configured(settings.encryption),
         offsite=None if copies is None else OffsiteStorage(store, copies),
         migrate=None if migrator is None else migrator.apply,
+        site_hold=site_hold,
     )
 
 
