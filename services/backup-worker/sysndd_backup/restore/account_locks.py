@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pymysql.err
 
 from sysndd_backup.server.session import SchemaSession, open_session
-from sysndd_core.db.database import Row, is_mariadb
+from sysndd_core.db.database import is_mariadb
 from sysndd_core.errors import RestoreFailed, SysnddError
 from sysndd_core.logging import get_logger
 from sysndd_core.settings.database import DatabaseSettings
@@ -61,6 +61,15 @@ class DatabaseAccount:
         """The account in SQL."""
         escaped = (part.replace("\\", "\\\\").replace("'", "''") for part in (self.user, self.host))
         return "@".join(f"'{part}'" for part in escaped)
+
+
+@dataclass(frozen=True)
+class _Session:
+    """A session of the server; its host is without the port."""
+
+    id: int
+    user: str
+    host: str
 
 
 class AccountLocks:
@@ -255,28 +264,33 @@ async def _end(
     deadline = time.monotonic() + _SESSIONS_END_SECONDS
     ended: set[int] = set()
     while True:
-        rows = await session.fetch_all(
-            "SELECT id, user, host FROM information_schema.processlist WHERE id < %s", (newest,)
-        )
-        signing_in = [row for row in rows if row["user"] == _LOGGING_IN]
-        left = [
-            row for row in rows if row["user"] in users and (row["user"], _host(row)) not in spared
-        ]
-        for row in left:
-            if row["id"] not in ended:
-                await _kill(session, int(row["id"]))
-                ended.add(row["id"])
+        sessions = [one for one in await _sessions(session) if one.id < newest]
+        signing_in = [one for one in sessions if one.user == _LOGGING_IN]
+        left = [one for one in sessions if one.user in users and (one.user, one.host) not in spared]
+        for one in left:
+            if one.id not in ended:
+                await _kill(session, one.id)
+                ended.add(one.id)
         if not left and not signing_in:
             log.info("account_sessions_ended", count=len(ended))
             return
         if time.monotonic() > deadline:
-            names = ", ".join(f"{r['id']} of {r['user']}@{r['host']}" for r in left + signing_in)
+            names = ", ".join(f"{one.id} of {one.user}@{one.host}" for one in left + signing_in)
             raise RestoreFailed(
                 f"Sessions of the locked accounts did not end within {_SESSIONS_END_SECONDS:g} s:"
                 f" {names}. A session that rolls back a large transaction takes long; try again"
                 " later."
             )
         await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _sessions(session: SchemaSession) -> list[_Session]:
+    """Return all sessions of the server."""
+    # MySQL deprecates the table in information_schema; the one in performance_schema can be empty.
+    return [
+        _Session(int(row["Id"]), str(row["User"]), _without_port(str(row["Host"])))
+        for row in await session.fetch_all("SHOW PROCESSLIST")
+    ]
 
 
 async def _kill(session: SchemaSession, connection_id: int) -> None:
@@ -293,9 +307,9 @@ def _number(error: SysnddError) -> int | None:
     return cause.args[0] if isinstance(cause, pymysql.err.Error) and cause.args else None
 
 
-def _host(row: Row) -> str:
-    """Return the host of a session without its port."""
-    return str(row["host"]).rpartition(":")[0].lower() or str(row["host"]).lower()
+def _without_port(host: str) -> str:
+    # A session over the socket has no port.
+    return (host.rpartition(":")[0] or host).lower()
 
 
 def _text(value: str | bytes) -> str:

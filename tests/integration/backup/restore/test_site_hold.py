@@ -680,6 +680,28 @@ async def test_a_missing_privilege_is_reported_before_the_restore_starts(held: H
     assert held.calls == []
 
 
+async def test_mysql_requires_system_user_to_lock_an_account_that_has_it(held: Held) -> None:
+    server, before = held.site.server, held.bench.checksums()
+    server.execute(f"GRANT ALL PRIVILEGES ON *.* TO '{held.app}'@'%'")
+    held.locking(held.app)
+    held.variables["RESTORE_POST_HOOK"] = held.recording_hook()
+    if not server.is_mariadb:
+        row = await held.run(held.restore())
+        assert (row["state"], row["error_code"]) == ("failed", "restore_failed")
+        assert "GRANT SYSTEM_USER ON *.* TO 'sysndd_lock'@'%';" in str(row["error"])
+        assert held.bench.checksums() == before
+        assert not held.is_locked("localhost"), "what was locked before the error is unlocked"
+        assert held.calls == ["restore_ended rolled_back"]
+        held.assert_released()
+        server.execute("GRANT SYSTEM_USER ON *.* TO 'sysndd_lock'@'%'")
+    with held.connect() as session:
+        row = await held.run(held.restore())
+        assert row["state"] == "succeeded", row["error"]
+        with pytest.raises(pymysql.err.Error):
+            session.ping(reconnect=False)
+    held.assert_released()
+
+
 @pytest.mark.parametrize(
     ("variables", "reason"),
     [
