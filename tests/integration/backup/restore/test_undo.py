@@ -30,13 +30,15 @@ async def bench(site: Site) -> AsyncIterator[BackupBench]:
 
 def sign_in(site: Site, user_id: int) -> None:
     site.server.execute(
-        f"INSERT INTO `{site.ops}`.session VALUES (UNHEX(SHA2(RAND(), 256)), %s, NOW(6), NOW(6),"
-        " NOW(6) + INTERVAL 1 DAY, NULL, NULL)",
+        f"INSERT INTO `{site.ops}`.session"
+        " (token_hash, user_id, created_at, last_seen_at, expires_at)"
+        " VALUES (UNHEX(SHA2(RAND(), 256)), %s, NOW(6), NOW(6), NOW(6) + INTERVAL 1 DAY)",
         (user_id,),
     )
     site.server.execute(
-        f"INSERT INTO `{site.ops}`.account_token VALUES (UUID(), 'password_reset', %s,"
-        " UNHEX(SHA2(RAND(), 256)), NOW(6), NOW(6) + INTERVAL 1 DAY, NULL, NULL)",
+        f"INSERT INTO `{site.ops}`.account_token"
+        " (id, purpose, user_id, token_hash, created_at, expires_at) VALUES (UUID(),"
+        " 'password_reset', %s, UNHEX(SHA2(RAND(), 256)), NOW(6), NOW(6) + INTERVAL 1 DAY)",
         (user_id,),
     )
 
