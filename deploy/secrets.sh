@@ -10,6 +10,8 @@ set -eu
 dir=${SECRETS_DIR:-secrets}
 generated="db_root_password db_password_api db_password_migrator db_password_backup db_password_load
     db_password_mailer redis_password token_key"
+# Empty unless named: without a password, the account is not created.
+optional="db_password_lock"
 # Issued by others; empty means none.
 given="smtp_password backup_identity backup_s3_secret_key"
 
@@ -35,18 +37,24 @@ for name in "$@"; do
         exit 2
     fi
     # shellcheck disable=SC2086 # one word each name
-    case " $(echo $generated) " in
+    case " $(echo $generated $optional) " in
     *" $name "*) ;;
     *)
-        echo "secrets: $name is not a generated secret. Choose from:" $generated >&2
+        echo "secrets: $name is not a generated secret. Choose from:" $generated $optional >&2
         exit 2
         ;;
     esac
 done
 # Only after all names were checked, so that a wrong one changes nothing.
-for name in "$@"; do rm -f "$dir/$name"; done
+for name in "$@"; do
+    rm -f "$dir/$name"
+    case " $optional " in *" $name "*) generated="$generated $name" ;; esac
+done
 for name in $generated; do
     [ -s "$dir/$name" ] || { random | write "$name" && echo "secrets: wrote $dir/$name"; }
+done
+for name in $optional; do
+    [ -e "$dir/$name" ] || : | write "$name"
 done
 for name in $given; do
     [ -e "$dir/$name" ] || {

@@ -1,10 +1,10 @@
 #!/bin/bash
 # Creates the schemas and accounts of deploy/accounts/accounts.sql with the passwords of the
 # secrets; idempotent. The operator account, for which there is no secret, is omitted with its
-# grants.
+# grants. The account of lock_account.sql exists only while its secret has a password.
 set -euo pipefail
 . /sysndd/client.sh
-template=${1:-/accounts.sql}
+templates=(/accounts.sql)
 
 die() {
     echo "accounts: $*" >&2
@@ -24,7 +24,12 @@ declare -A value=(
 [[ $DB_NAME$OPS_DB_NAME =~ ^[A-Za-z0-9_]+$ ]] ||
     die "DB_NAME and OPS_DB_NAME must consist of letters, digits and _"
 omitted="'sysndd'@"
-for role in api migrator backup load mailer; do
+roles=(api migrator backup load mailer)
+if [ -s /run/secrets/db_password_lock ]; then
+    roles+=(lock)
+    templates+=(/lock_account.sql)
+fi
+for role in "${roles[@]}"; do
     password=$(<"/run/secrets/db_password_$role")
     [[ $password =~ ^[A-Za-z0-9]{16,}$ ]] ||
         die "db_password_$role must have at least 16 letters and digits and nothing else." \
@@ -44,13 +49,14 @@ while IFS= read -r line; do
         if [[ $piece != *"$omitted"* ]] &&
             { [ -z "$condition" ] || grep -qxF "${condition// /_}" <<<"$privileges"; }; then
             for name in "${!value[@]}"; do piece=${piece//"{{$name}}"/"${value[$name]}"}; done
-            [[ $piece != *"{{"* ]] || die "$template has an unknown placeholder: ${piece%%\}*}"
+            [[ $piece != *"{{"* ]] || die "unknown placeholder: ${piece%%\}*}"
             statements+=$piece
         fi
         piece= condition=
         ;;
     esac
-done <"$template"
+done < <(cat "${templates[@]}")
+[[ " ${roles[*]} " == *" lock "* ]] || statements+="DROP USER IF EXISTS 'sysndd_lock'@'%';"$'\n'
 
 printf '%s' "$statements" | sql
 echo "accounts: schemas $DB_NAME and $OPS_DB_NAME and all accounts are up to date"

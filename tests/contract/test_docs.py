@@ -100,7 +100,7 @@ def test_commands_of_a_runbook_are_valid_shell(page: Path) -> None:
     ("page", "heading", "count"),
     [
         ("first-deployment.md", "Deploy", 7),
-        ("upgrade.md", "Upgrade", 4),
+        ("upgrade.md", "Upgrade", 5),
         ("upgrade.md", "Rollback", 3),
         ("restore.md", "Restore drill", 5),
         ("rotate-secrets.md", "Rotate secrets", 2),

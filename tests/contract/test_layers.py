@@ -81,6 +81,7 @@ SQL_OUTSIDE_STORES: Mapping[str, str] = {
     "sysndd_core/jobs/worker.py": "registers in the worker table",
     "sysndd_core/mail/outbox.py": "the mail table",
     "sysndd_core/mail/transport.py": "the mail_transport table",
+    "sysndd_core/settings/site_hold.py": "names the grants that an administrator has to run",
     "sysndd_mailer/links.py": "one query of the account_token table",
     "sysndd_mailer/outbox_rows.py": "the mail table as the mailer writes it",
 }

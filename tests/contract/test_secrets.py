@@ -52,6 +52,16 @@ def test_rotating_a_secret_also_replaces_what_is_derived_from_it(tmp_path: Path)
     assert hashlib.sha256(password.encode()).hexdigest() in after["redis_acl"]
 
 
+def test_the_password_of_an_optional_account_is_generated_only_on_request(tmp_path: Path) -> None:
+    run(tmp_path)
+    assert contents(tmp_path)["db_password_lock"] == ""
+    assert run(tmp_path, "db_password_lock").returncode == 0
+    password = contents(tmp_path)["db_password_lock"]
+    assert re.fullmatch("[A-Za-z0-9]{32}", password)
+    run(tmp_path)
+    assert contents(tmp_path)["db_password_lock"] == password
+
+
 def test_a_wrong_name_changes_nothing(tmp_path: Path) -> None:
     run(tmp_path)
     before = contents(tmp_path)

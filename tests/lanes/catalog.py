@@ -27,6 +27,7 @@ CI_SERVER_TESTS = (
         f"{_INTEGRATION}/backup/{name}.py"
         for name in (
             "restore/test_round_trip",
+            "restore/test_site_hold",
             "load/test_parallel_load",
             "verify/test_verification",
             "dump/test_concurrent_schema_changes",

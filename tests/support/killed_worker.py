@@ -19,7 +19,7 @@ from typing import Any
 
 from sysndd_backup.archive.encryption import Keys
 from sysndd_backup.archive.off_site import OffsiteStorage
-from sysndd_backup.context import BackupTools
+from sysndd_backup.context import BackupTools, SiteHoldConfig
 from sysndd_backup.dump.dump import Dump
 from sysndd_backup.jobs import BackupHandlers, BackupPolicy, job_performer
 from sysndd_backup.load.workers import LoadWorker
@@ -141,6 +141,7 @@ async def run(killer: Killer, among: list[str]) -> None:
             undo_hours=settings.backup.undo_hours,
             keys=Keys.configured(settings.encryption),
             offsite=None if copies is None else OffsiteStorage(store, copies),
+            site_hold=SiteHoldConfig.configured(settings.site_hold, os.environ, ()),
         )
         rows = JobRows(database, wake_up, Queue.BACKUP)
         for owner, name in POINTS:

@@ -76,6 +76,7 @@ SysnddError                         internal_error                500
     ├── EncryptionKeyWrong          encryption_key_wrong
     ├── SafetyBackupFailed          safety_backup_failed
     ├── NoAdministratorInBackup     no_administrator_in_backup
+    ├── RestoreHookFailed           restore_hook_failed
     └── RestoreFailed               restore_failed
 
 An error carries its code and status. One function in the API renders all errors as
@@ -704,6 +705,14 @@ class NoAdministratorInBackup(JobFailed):
     code = "no_administrator_in_backup"
     title = "No active administrator in backup"
     default_detail = "The backup contains no active administrator, so nothing was restored."
+
+
+class RestoreHookFailed(JobFailed):
+    """The command or URL that holds the site's program failed; nothing was restored."""
+
+    code = "restore_hook_failed"
+    title = "Restore hook failed"
+    default_detail = "RESTORE_PRE_HOOK failed, so nothing was restored."
 
 
 class RestoreFailed(JobFailed):

@@ -49,6 +49,9 @@ def _configure_standard_library(
     root.setLevel(settings.level.upper())
     # arq logs every wake-up at INFO, which operators do not need.
     logging.getLogger("arq").setLevel(logging.WARNING)
+    # httpx logs each URL at INFO, and the URL of a restore hook can contain a token.
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True

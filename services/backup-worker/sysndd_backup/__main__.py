@@ -10,11 +10,12 @@ from pydantic import SecretStr
 
 from sysndd_backup.archive.encryption import Keys
 from sysndd_backup.archive.off_site import OffsiteStorage
-from sysndd_backup.context import BackupTools
+from sysndd_backup.context import BackupTools, SiteHoldConfig
 from sysndd_backup.jobs import BackupHandlers, BackupPolicy, job_performer
 from sysndd_backup.load.confined_account import LoadAccount
 from sysndd_backup.restore.migrate_backup import Migrator, find_migrator
 from sysndd_backup.restore.recovery import Recovery
+from sysndd_backup.restore.site_hold import check_site_hold
 from sysndd_backup.schedule import Schedule
 from sysndd_backup.server.clients import find_clients
 from sysndd_backup.server.server import identify
@@ -47,14 +48,23 @@ def main() -> int:
         configure(settings.log, service="backup-worker")
         migrates = settings.backup.restore_migrate and settings.database.is_managed
         migrator = find_migrator(os.environ, settings.database.ops_name) if migrates else None
-        asyncio.run(_serve(settings, migrator))
+        own_users = (
+            settings.database.user,
+            settings.backup.load_user,
+            settings.site_hold.lock_user,
+        )
+        site_hold = SiteHoldConfig.configured(settings.site_hold, os.environ, own_users)
+        check_site_hold(site_hold)
+        asyncio.run(_serve(settings, migrator, site_hold))
     except SysnddError as error:
         print(f"sysndd-backup-worker: {error.detail}", file=sys.stderr)
         return 1
     return 0
 
 
-async def _serve(settings: BackupWorkerSettings, migrator: Migrator | None) -> None:
+async def _serve(
+    settings: BackupWorkerSettings, migrator: Migrator | None, site_hold: SiteHoldConfig
+) -> None:
     slow_statements = settings.database.model_copy(
         update={"statement_timeout": _STATEMENT_SECONDS, "pool_size": 2}
     )
@@ -65,7 +75,7 @@ async def _serve(settings: BackupWorkerSettings, migrator: Migrator | None) -> N
         async with Database(settings.database) as database, Database(slow_statements) as slow:
             await check_site(database, settings.database)
             rows = JobRows(database, wake_up, Queue.BACKUP)
-            tools = await _tools(settings, slow, migrator)
+            tools = await _tools(settings, slow, migrator, site_hold)
             policy = BackupPolicy(
                 settings.backup.verify,
                 settings.backup_schedule.retention,
@@ -78,7 +88,7 @@ async def _serve(settings: BackupWorkerSettings, migrator: Migrator | None) -> N
                 perform=job_performer(rows, BackupHandlers(tools, policy).table()),
                 interruptible=_interruptible,
             )
-            background = [Recovery(database, tools.undo_hours).run_forever()]
+            background = [Recovery(database, tools.undo_hours, site_hold).run_forever()]
             if tools.offsite is not None:
                 background.append(tools.offsite.run_forever())
             backup_schedule = settings.backup_schedule
@@ -92,7 +102,10 @@ async def _serve(settings: BackupWorkerSettings, migrator: Migrator | None) -> N
 
 
 async def _tools(
-    settings: BackupWorkerSettings, database: Database, migrator: Migrator | None
+    settings: BackupWorkerSettings,
+    database: Database,
+    migrator: Migrator | None,
+    site_hold: SiteHoldConfig,
 ) -> BackupTools:
     server = await identify(database)
     store = BackupDirectory(settings.backup.directory)
@@ -110,6 +123,7 @@ async def _tools(
         keys=Keys.configured(settings.encryption),
         offsite=None if copies is None else OffsiteStorage(store, copies),
         migrate=None if migrator is None else migrator.apply,
+        site_hold=site_hold,
     )
 
 

@@ -188,8 +188,9 @@ class BackupHandlers:
 
         Jobs of this queue never overlap, so all partial files and open restores are abandoned.
         """
-        await Recovery(self._tools.database, self._tools.undo_hours).recover()
-        removed = await asyncio.to_thread(self._tools.store.remove_partials)
+        tools = self._tools
+        await Recovery(tools.database, tools.undo_hours, tools.site_hold).recover()
+        removed = await asyncio.to_thread(tools.store.remove_partials)
         if removed:
             log.warning("partial_files_removed", files=removed)
 

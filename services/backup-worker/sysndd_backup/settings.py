@@ -8,6 +8,7 @@ from sysndd_core.settings.log import LogSettings
 from sysndd_core.settings.offsite import S3Settings
 from sysndd_core.settings.redis import RedisSettings
 from sysndd_core.settings.schedule import BackupScheduleSettings
+from sysndd_core.settings.site_hold import SiteHoldSettings
 
 
 class BackupWorkerSettings(Settings):
@@ -17,6 +18,7 @@ class BackupWorkerSettings(Settings):
     redis: RedisSettings
     backup: BackupSettings
     backup_schedule: BackupScheduleSettings
+    site_hold: SiteHoldSettings
     encryption: EncryptionSettings
     s3: S3Settings
     log: LogSettings

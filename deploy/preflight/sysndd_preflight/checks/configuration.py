@@ -95,6 +95,7 @@ def _of_group(group: object) -> Iterator[tuple[str, str, str]]:
         ("password", "DB_PASSWORD", getattr(group, "user", "")),
         ("key", "TOKEN_KEY", "TOKEN_KEY"),
         ("load_password", "BACKUP_LOAD_PASSWORD", getattr(group, "load_user", "")),
+        ("lock_password", "RESTORE_LOCK_PASSWORD", getattr(group, "lock_user", "")),
     ):
         secret = getattr(group, attribute, None)
         if not isinstance(secret, SecretStr) or not account:

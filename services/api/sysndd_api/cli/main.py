@@ -9,7 +9,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sysndd_api.backups.restore import RESTORE_WORD, UNDO_WORD, Restores
 from sysndd_api.backups.service import Backups
@@ -165,9 +166,14 @@ async def _restore(context: Context, options: argparse.Namespace) -> CommandResu
     return CommandResult(
         f"Restored {result['restored']}. Safety backup: {result['safety_backup']}."
         + (" Pending migrations were applied." if result.get("migrated") else "")
-        + rows_left_out(result.get("excluded_rows", [])),
+        + rows_left_out(result.get("excluded_rows", []))
+        + _warnings(result),
         job.model_dump(mode="json"),
     )
+
+
+def _warnings(result: Mapping[str, Any]) -> str:
+    return "".join(f" Warning: {text}" for text in result.get("warnings", ()))
 
 
 async def _undo_restore(context: Context, options: argparse.Namespace) -> CommandResult:
@@ -187,7 +193,7 @@ async def _undo_restore(context: Context, options: argparse.Namespace) -> Comman
     return CommandResult(
         f"Restore of {result['undone']} undone. Since the restore,"
         f" {result['rows_added']:,} rows were added and {result['rows_removed']:,} removed; the"
-        f" schema {result['kept_in']} contains that data.",
+        f" schema {result['kept_in']} contains that data." + _warnings(result),
         job.model_dump(mode="json"),
     )
 

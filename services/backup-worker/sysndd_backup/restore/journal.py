@@ -6,10 +6,12 @@ have moved (see ``swap``).
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from sysndd_backup.restore.account_locks import DatabaseAccount
 from sysndd_backup.restore.stored_objects import StoredObject, objects_from_json, objects_to_json
 from sysndd_core.db.database import Database, Row
 
@@ -43,6 +45,9 @@ class Entry:
         old_objects, new_objects: Stored objects before and after; None until they are recorded.
         row_counts: Number of rows of each table of the incoming schema.
         outcome: How the swap ended; None while the entry is open.
+        locked_accounts: Database accounts that the restore locked and that are to be unlocked; None
+            before the lock and after it was released.
+        post_hook_due: Whether the post-hook is still to run.
     """
 
     id: int
@@ -58,6 +63,8 @@ class Entry:
     new_objects: tuple[StoredObject, ...] | None
     row_counts: dict[str, int]
     outcome: Outcome | None
+    locked_accounts: tuple[DatabaseAccount, ...] | None
+    post_hook_due: bool
 
     @property
     def marker(self) -> str:
@@ -157,6 +164,29 @@ class Journal:
         """End maintenance mode: only scratch schemas remain to be dropped."""
         await self._write(entry, "step = 'dropping_scratch', maintenance = 0")
 
+    async def record_post_hook_due(self, entry: Entry) -> None:
+        """Record that the post-hook must run, before the pre-hook runs."""
+        await self._write(entry, "post_hook_due = 1")
+
+    async def record_locked_accounts(
+        self, entry: Entry, accounts: Sequence[DatabaseAccount]
+    ) -> None:
+        """Record the accounts to unlock, before the first of them is locked."""
+        text = json.dumps([{"user": account.user, "host": account.host} for account in accounts])
+        await self._write(entry, "locked_accounts = %s", text)
+
+    async def record_unlocked(self, entry: Entry) -> None:
+        """Record that no account is to be unlocked; the entry may be closed."""
+        await self._database.execute(
+            f"UPDATE {self._table} SET locked_accounts = NULL WHERE id = %s", (entry.id,)
+        )
+
+    async def record_post_hook_run(self, entry: Entry) -> None:
+        """Record that the post-hook has run; the entry may be closed."""
+        await self._database.execute(
+            f"UPDATE {self._table} SET post_hook_due = 0 WHERE id = %s", (entry.id,)
+        )
+
     async def close(self, entry: Entry, outcome: Outcome, *, keep_hours: float) -> None:
         """Close an entry.
 
@@ -183,6 +213,12 @@ class Journal:
     async def unfinished(self) -> list[Entry]:
         """Return all open entries of the application schema, in the order of creation."""
         return await self._select("finished_at IS NULL")
+
+    async def still_held(self) -> list[Entry]:
+        """Return closed entries whose locked accounts or post-hook were not dealt with."""
+        return await self._select(
+            "finished_at IS NOT NULL AND (locked_accounts IS NOT NULL OR post_hook_due = 1)"
+        )
 
     async def retained(self, *, expired: bool) -> list[Entry]:
         """Return closed entries whose outgoing schema still exists, latest first.
@@ -276,4 +312,12 @@ def _entry(row: Row) -> Entry:
         new_objects=objects_from_json(row["new_objects"]),
         row_counts=json.loads(row["row_counts"] or "{}"),
         outcome=Outcome(row["outcome"]) if row["outcome"] else None,
+        locked_accounts=_accounts(row["locked_accounts"]),
+        post_hook_due=bool(row["post_hook_due"]),
     )
+
+
+def _accounts(text: str | None) -> tuple[DatabaseAccount, ...] | None:
+    if text is None:
+        return None
+    return tuple(DatabaseAccount(one["user"], one["host"]) for one in json.loads(text))

@@ -6,19 +6,16 @@ locks each schema separately, so its lock does not conflict with the lock of the
 
 import asyncio
 import contextlib
-import ctypes
 import re
 import shutil
-import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sysndd_backup.restore.child_process import end_with_parent
 from sysndd_core.errors import RestoreFailed
 
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
 _OUTPUT_CHARACTERS = 1000
 
 
@@ -50,7 +47,8 @@ class Migrator:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             env={**self.variables, "DB_NAME": schema, "OPS_DB_NAME": self.platform},
-            preexec_fn=_end_with_parent,
+            # Otherwise it would recreate the schema that crash recovery has dropped.
+            preexec_fn=end_with_parent,
         )
         try:
             output, _ = await process.communicate()
@@ -90,11 +88,3 @@ def is_older(backup: str | None, live: str | None) -> bool:
 def _number(version: str) -> int:
     found = re.match(r"\d+", version)
     return int(found[0]) if found else 0
-
-
-def _end_with_parent() -> None:
-    """Make the kernel end the migrator when the worker is killed (prctl(2)).
-
-    Otherwise it would continue, and recreate the schema that crash recovery has dropped.
-    """
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -6,10 +6,12 @@ restart while its worker keeps running.
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from sysndd_backup.context import SiteHoldConfig
 from sysndd_backup.restore.journal import Entry, InterruptedJobs, Journal, Outcome
 from sysndd_backup.restore.scratch_schemas import ScratchSchemas
+from sysndd_backup.restore.site_hold import SiteHold
 from sysndd_backup.restore.swap import Swap
 from sysndd_backup.server.session import SchemaSession, open_session
 from sysndd_core.db.database import Database
@@ -29,20 +31,33 @@ class Recovery:
     Attributes:
         database: The connection pool.
         keep_hours: Hours for which the schema of the replaced tables is retained for an undo.
+        site_hold: How a restore holds the site's own program.
     """
 
     database: Database
     keep_hours: float
+    site_hold: SiteHoldConfig = field(default_factory=SiteHoldConfig)
 
     @property
     def journal(self) -> Journal:
         """The restore journal."""
         return Journal(self.database)
 
+    @property
+    def hold(self) -> SiteHold:
+        """Holds and releases the site's own program."""
+        return SiteHold(self.database.settings, self.journal, self.site_hold)
+
     def swap(self, session: SchemaSession) -> Swap:
         """Return the steps of a swap, for a session that holds the schema lock."""
         platform = self.database.settings.ops_name
-        return Swap(session, self.journal, platform=platform, keep_hours=self.keep_hours)
+        return Swap(
+            session,
+            self.journal,
+            platform=platform,
+            keep_hours=self.keep_hours,
+            hold=self.hold,
+        )
 
     async def run_forever(self) -> None:
         """Run crash recovery every few seconds."""
@@ -58,9 +73,12 @@ class Recovery:
     async def recover(self) -> None:
         """Resolve all entries without a running worker, and drop expired schemas.
 
+        This also releases what a restore holds of the site's program.
+
         Raises:
             SysnddError: An entry could not be resolved; it remains open for the next call.
         """
+        await self._release_holds()
         jobs = InterruptedJobs(self.database)
         for entry in await self.journal.unfinished():
             if not entry.swapping and await jobs.has_worker(entry):
@@ -97,6 +115,13 @@ class Recovery:
             await self._drop(entry)
         for entry in (await self.journal.retained(expired=False))[1:]:
             await self._drop(entry)
+
+    async def _release_holds(self) -> None:
+        """Release what could not be released when its entry was closed."""
+        for entry in await self.journal.still_held():
+            with contextlib.suppress(SchemaLocked):
+                async with open_session(self.database.settings, lock_timeout=0):
+                    await self.hold.release(entry, entry.outcome or Outcome.ROLLED_BACK)
 
     async def _drop(self, entry: Entry) -> None:
         try:

@@ -1,9 +1,10 @@
 """Replaces the live database with a backup.
 
-First, the file is checked and loaded into a shadow schema, and the result is checked. Then
-maintenance mode starts, the safety backup is created, and one statement swaps the tables. Until
-the swap, the live database is not changed. The restore journal records each step, so that crash
-recovery (see ``recovery``) can complete or revert a restore whose worker stopped.
+First, the file is checked and loaded into a shadow schema, and the result is checked. Then the
+pre-hook holds the site's own program, maintenance mode starts, the safety backup is created, and
+one statement swaps the tables. Until the swap, the live database is not changed. The restore
+journal records each step, so that crash recovery (see ``recovery``) can complete or revert a
+restore whose worker stopped.
 """
 
 import asyncio
@@ -41,6 +42,7 @@ from sysndd_core.errors import (
     LeaseLost,
     NoAdministratorInBackup,
     RestoreFailed,
+    RestoreHookFailed,
     SafetyBackupFailed,
     SysnddError,
 )
@@ -64,6 +66,7 @@ class RestoreResult:
         safety_backup: Name of the backup of the replaced database.
         excluded_rows: Tables that are empty now, because the backup does not contain their rows.
         migrated: Whether pending migrations were applied to the backup.
+        warnings: Sentences about the site's program that is still held, or its failed post-hook.
     """
 
     restored: str
@@ -73,6 +76,7 @@ class RestoreResult:
     sha256: str
     excluded_rows: list[str]
     migrated: bool
+    warnings: list[str]
 
 
 async def restore_backup(
@@ -94,38 +98,46 @@ async def restore_backup(
         NoAdministratorInBackup: The operator did not accept this; the live database was not
             changed.
         SafetyBackupFailed: The live database was not changed.
+        RestoreHookFailed: The pre-hook failed; the live database was not changed.
         RestoreFailed: The detail describes the state of the live database.
     """
+    recovery = Recovery(tools.database, tools.undo_hours, tools.site_hold)
+    await recovery.hold.check()
     manifest = await asyncio.to_thread(tools.store.manifest, job.name)
     await _check_site(tools, job, manifest)
     await progress("checking", 1, f"Checking the whole file {job.name}")
     checked = await check_backup(tools, manifest, progress)
-    recovery = Recovery(tools.database, tools.undo_hours)
     entry = await _open_entry(recovery, manifest, request)
-    safety_backup, migrated = "", False
+    safety_backup, migrated, warnings = "", False, list[str]()
     try:
         migrated = await _prepare_shadow(tools, recovery, checked, entry, progress, job=job)
+        # Before maintenance, so that a slow hook does not reject writes, and before the safety
+        # backup, so that it contains what the site's program wrote before it was held.
+        await recovery.hold.run_pre_hook(entry, progress, 59)
         await recovery.journal.begin_maintenance(entry)
         await progress("maintenance", 60, "Maintenance mode: writes are rejected, reads continue")
         await asyncio.sleep(MAINTENANCE_SEEN_SECONDS)
         safety_backup = await _create_safety_backup(tools, request, progress)
-        await swap_tables(recovery, entry, progress)
+        warnings = await swap_tables(recovery, entry, progress)
     except LeaseLost:
         raise
     except SysnddError as error:
         await resolve_failed(recovery, entry, error)
     await progress("cleaning", 97, "Dropping schemas that are no longer needed")
     await recovery.drop_superseded()
-    return _result(manifest, safety_backup, migrated)
+    return _result(manifest, safety_backup, migrated, warnings)
 
 
-async def swap_tables(recovery: Recovery, entry: Entry, progress: Progress) -> None:
-    """Swap the tables under the schema lock.
+async def swap_tables(recovery: Recovery, entry: Entry, progress: Progress) -> list[str]:
+    """Swap the tables under the schema lock, while the accounts of the site are locked.
 
     Args:
         recovery: The restore journal, and the steps of the swap.
         entry: An open journal entry.
         progress: Reports the progress of the job.
+
+    Returns:
+        Sentences about the site's program that is still held, or its failed post-hook.
 
     Raises:
         LeaseLost: Another worker has claimed the job or resolved the entry; nothing was changed.
@@ -142,7 +154,9 @@ async def swap_tables(recovery: Recovery, entry: Entry, progress: Progress) -> N
         current = await recovery.journal.get(entry.id)
         if current.outcome is not None:
             raise LeaseLost("The restore was rolled back by another worker.")
-        await recovery.swap(session).carry_out(current)
+        swap = recovery.swap(session)
+        await swap.carry_out(current)
+        return swap.warnings
 
 
 async def resolve_failed(recovery: Recovery, entry: Entry, error: SysnddError) -> None:
@@ -154,8 +168,8 @@ async def resolve_failed(recovery: Recovery, entry: Entry, error: SysnddError) -
         error: The error of the restore or undo.
 
     Raises:
-        RestoreFailed, SafetyBackupFailed, NoAdministratorInBackup: The detail describes the state
-            of the live database.
+        RestoreFailed, RestoreHookFailed, SafetyBackupFailed, NoAdministratorInBackup: The detail
+            describes the state of the live database.
     """
     log.error("restore_failed", entry=entry.id, reason=error.detail)
     try:
@@ -167,7 +181,7 @@ async def resolve_failed(recovery: Recovery, entry: Entry, error: SysnddError) -
         ) from error
     if outcome is Outcome.DONE:
         return
-    if isinstance(error, SafetyBackupFailed | NoAdministratorInBackup):
+    if isinstance(error, RestoreHookFailed | SafetyBackupFailed | NoAdministratorInBackup):
         raise error
     reverted = (await recovery.journal.get(entry.id)).swapping
     state = "The database is as before." if reverted else "Nothing was changed."
@@ -285,7 +299,9 @@ async def _record_objects(
         await drop_triggers_and_events(session, shadow)
 
 
-def _result(manifest: BackupManifest, safety_backup: str, migrated: bool) -> RestoreResult:
+def _result(
+    manifest: BackupManifest, safety_backup: str, migrated: bool, warnings: list[str]
+) -> RestoreResult:
     return RestoreResult(
         restored=manifest.name,
         safety_backup=safety_backup,
@@ -294,4 +310,5 @@ def _result(manifest: BackupManifest, safety_backup: str, migrated: bool) -> Res
         sha256=manifest.sha256,
         excluded_rows=manifest.excluded_rows,
         migrated=migrated,
+        warnings=warnings,
     )

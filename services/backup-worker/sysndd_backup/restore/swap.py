@@ -11,6 +11,7 @@ import re
 
 from sysndd_backup.restore.accounts import end_changed_sessions
 from sysndd_backup.restore.journal import Entry, Journal, Outcome, Purpose
+from sysndd_backup.restore.site_hold import SiteHold
 from sysndd_backup.restore.stored_objects import (
     create_objects,
     drop_objects,
@@ -32,22 +33,35 @@ class Swap:
         journal: The restore journal.
         platform: Name of the platform schema, not quoted, which contains the sessions.
         keep_hours: Hours for which the outgoing schema is retained for an undo; 0 to drop it.
+        hold: Released as soon as the live database is complete.
+
+    Attributes:
+        warnings: Sentences for the operator about the release of the hold.
     """
 
     def __init__(
-        self, session: SchemaSession, journal: Journal, *, platform: str, keep_hours: float
+        self,
+        session: SchemaSession,
+        journal: Journal,
+        *,
+        platform: str,
+        keep_hours: float,
+        hold: SiteHold,
     ) -> None:
+        self.warnings: list[str] = []
         self._session = session
         self._journal = journal
+        self._hold = hold
         self._platform = platform
         self._keep_hours = keep_hours
 
     async def carry_out(self, entry: Entry) -> None:
-        """Swap the tables, and close the entry.
+        """Lock the accounts of the site, swap the tables, unlock the accounts, close the entry.
 
         Raises:
             RestoreFailed, DatabaseUnavailable: The swap failed; call ``resolve``.
         """
+        await self._hold.lock_accounts(entry)
         old = await read_objects(self._session, entry.live)
         new = entry.new_objects or await read_objects(
             self._session, entry.incoming, into=entry.live
@@ -98,6 +112,7 @@ class Swap:
         await self._journal.end_maintenance(entry)
         # Accounts that signed in during the rename were checked against the old tables.
         await self._end_sessions(entry.outgoing, entry.live)
+        self.warnings += await self._hold.release(entry, Outcome.DONE)
         if await self._tables(entry.incoming):
             raise JobFailed(
                 f"The schema {entry.incoming} contains tables that the swap did not move, so it was"
@@ -121,6 +136,7 @@ class Swap:
             await drop_objects(self._session, entry.live)
             await create_objects(self._session, entry.live, entry.old_objects)
         await self._journal.end_maintenance(entry)
+        self.warnings += await self._hold.release(entry, Outcome.ROLLED_BACK)
         if await self._tables(entry.outgoing):
             raise JobFailed(
                 f"The schema {entry.outgoing} contains tables that the rollback did not move, so it"

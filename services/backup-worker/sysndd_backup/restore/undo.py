@@ -21,12 +21,14 @@ class UndoResult:
         rows_added, rows_removed: Rows added to and removed from the live database since the
             restore, from the row counts of the tables; changed rows are not included.
         kept_in: Schema with the tables as they were before the undo.
+        warnings: Sentences about the site's program that is still held, or its failed post-hook.
     """
 
     undone: str | None
     rows_added: int
     rows_removed: int
     kept_in: str
+    warnings: list[str]
 
 
 async def undo_restore(tools: BackupTools, run: JobRun) -> UndoResult:
@@ -37,10 +39,12 @@ async def undo_restore(tools: BackupTools, run: JobRun) -> UndoResult:
         run: The attempt at the job.
 
     Raises:
+        RestoreHookFailed: The pre-hook failed; the live database was not changed.
         RestoreFailed: There is no restore to undo, or the undo failed; the detail describes the
             state of the live database.
     """
-    recovery = Recovery(tools.database, tools.undo_hours)
+    recovery = Recovery(tools.database, tools.undo_hours, tools.site_hold)
+    await recovery.hold.check()
     last = await _last_restore(recovery)
     await run.progress("counting", 10, "Counting rows that were written since the restore")
     added, removed = await _count_changes(tools, last)
@@ -54,13 +58,15 @@ async def undo_restore(tools: BackupTools, run: JobRun) -> UndoResult:
         row_counts={},
         new_objects=last.old_objects,
     )
+    warnings: list[str] = []
     try:
-        await swap_tables(recovery, entry, run.progress)
+        await recovery.hold.run_pre_hook(entry, run.progress, 50)
+        warnings = await swap_tables(recovery, entry, run.progress)
     except LeaseLost:
         raise
     except SysnddError as error:
         await resolve_failed(recovery, entry, error)
-    return UndoResult(last.backup, added, removed, entry.outgoing)
+    return UndoResult(last.backup, added, removed, entry.outgoing, warnings)
 
 
 async def _last_restore(recovery: Recovery) -> Entry:

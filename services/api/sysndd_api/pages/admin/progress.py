@@ -44,6 +44,7 @@ _STEPS: dict[str, tuple[tuple[str, str], ...]] = {
         ("checking", "Check file"),
         ("loading", "Load staging copy"),
         ("verifying", "Verify"),
+        ("holding", "Hold the site's program"),
         ("maintenance", "Read-only mode"),
         ("inventory", "Prepare safety backup"),
         ("dumping", "Dump"),
@@ -54,6 +55,7 @@ _STEPS: dict[str, tuple[tuple[str, str], ...]] = {
     "import_backup": (("reading", "Check file"), ("publishing", "Save")),
     "undo_restore": (
         ("counting", "Count changes since the restore"),
+        ("holding", "Hold the site's program"),
         ("swapping", "Swap tables"),
     ),
 }
@@ -75,6 +77,8 @@ ADVICE = {
     " backup, then start the restore again. A restore always requires a safety backup.",
     "restore_failed": "The reason above describes the state of the live database. Fix the cause,"
     " then start the restore again.",
+    "restore_hook_failed": "The live database was not changed. Fix the hook that the reason above"
+    " names, then start again.",
     "schema_locked": "Wait until the migration, backup or restore that holds the lock ends, then"
     " try again.",
     "schema_lock_lost": "The connection that held the lock was lost. Check the database server,"
