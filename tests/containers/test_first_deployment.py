@@ -125,7 +125,7 @@ def on_a_terminal(line: str, site: Stack) -> str:
 
 def run(line: str, site: Stack) -> str:
     """Run one command; return its output."""
-    if "create-admin" in line:
+    if "operator create" in line:
         return on_a_terminal(line, site)
     done = subprocess.run(
         ["sh", "-euc", line],

@@ -38,12 +38,12 @@ def wiki(
 ) -> Iterator[Site]:
     """A site that is not attached: a schema of a wiki, and no platform schema."""
     name = f"wiki_{secrets.token_hex(4)}"
-    backups = tmp_path / "backups"
+    backups = tmp_path / "wiki-backups"
     backups.mkdir()
     database_server.execute(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4")
     for statement in TABLES:
         database_server.execute(statement, schema=name)
-    migrations = tmp_path / "migrations"
+    migrations = tmp_path / "wiki-migrations"
     migrations.mkdir()
     environ = site_environ(database_server, redis_server, backups, name=name)
     yield Site(database_server, environ | {"MIGRATIONS_DIR": str(migrations)}, backups)

@@ -44,8 +44,8 @@ def main(path: Path) -> None:
     partial.write_text(json.dumps({**identity(os.getpid()), "starts": record.get("starts", 0) + 1}))
     partial.replace(record_path)
     os.chdir(program["directory"])
-    command, environment = program["command"], program_environment(program["environment"])
-    os.execve(command[0], command, environment)  # noqa: S606 - no shell on purpose
+    # Not the environment of supervisord, which an earlier `make up` may have started.
+    os.execve(program["command"][0], program["command"], program["environment"])  # noqa: S606
 
 
 def program_environment(settings: Mapping[str, str]) -> dict[str, str]:

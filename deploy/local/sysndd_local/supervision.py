@@ -23,6 +23,7 @@ from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from sysndd_local import launch
 from sysndd_local.errors import LocalRunError, NotReady
+from sysndd_local.launch import program_environment
 from sysndd_local.run_folder import RunFolder, read_json, write_private
 
 LOG_BYTES = "10MB"
@@ -95,7 +96,7 @@ class Supervisor:
         for program in programs:
             document = {
                 "command": program.command,
-                "environment": program.environment,
+                "environment": program_environment(program.environment),
                 "directory": str(repository),
                 "stop_seconds": program.stop_seconds,
             }

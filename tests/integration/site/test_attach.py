@@ -180,3 +180,15 @@ def test_a_table_like_the_ledger_of_another_tool_is_not_adopted(wiki: Site, run:
     assert "another tool created it" in done.stderr
     assert run(wiki, MIGRATOR, "up", SCHEMA_MODE="observe").returncode == 0
     assert contents(wiki) == before
+
+
+def test_a_schema_of_somebody_else_is_not_taken_for_the_platform_schema(
+    wiki: Site, site: Site, run: Run
+) -> None:
+    """A wiki has a table `job`, too."""
+    before = contents(wiki)
+    done = run(site, MIGRATOR, "up", DB_NAME=f"{site.app}_new", OPS_DB_NAME=wiki.app)
+    assert done.returncode == 4, done.stderr
+    assert f"001_platform.sql creates job, but the schema {wiki.app} has it" in done.stderr
+    assert "check OPS_DB_NAME" in done.stderr
+    assert contents(wiki) == before

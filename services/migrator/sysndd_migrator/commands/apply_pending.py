@@ -48,7 +48,8 @@ async def apply_pending(
     todo = {
         name: [state for state in found if state.state in WAITING] for name, found in states.items()
     }
-    await _refuse_existing_tables(migrator, states["application"], todo["application"])
+    for source in migrator.managed:
+        await _refuse_existing_tables(migrator, source, states[source.name], todo[source.name])
     for state in [state for found in todo.values() for state in found]:
         assert state.script is not None
         # Raises for an ambiguous file before anything is changed.
@@ -81,7 +82,7 @@ async def apply_pending(
 
 
 async def _refuse_existing_tables(
-    migrator: Migrator, states: Sequence[FileState], todo: Sequence[FileState]
+    migrator: Migrator, source: Source, states: Sequence[FileState], todo: Sequence[FileState]
 ) -> None:
     """Refuse a first run whose files would create a table that exists already.
 
@@ -91,21 +92,24 @@ async def _refuse_existing_tables(
     Raises:
         TablesExist: A file creates a table that exists.
     """
-    schema = migrator.sources[1].schema
     if any(state.row is not None for state in states):
         return
-    there = {name.lower(): name for name in await table_names(migrator.session, schema)}
+    there = {name.lower(): name for name in await table_names(migrator.session, source.schema)}
     for state in todo if there else ():
         assert state.script is not None
         created = [there[name] for name in created_tables(state.script) if name in there]
         if created:
+            next_step = (
+                " The platform needs a schema of its own: check OPS_DB_NAME."
+                if source is migrator.sources[0]
+                else " If the schema is the result of these files, record them with"
+                f" `sysndd-migrator baseline {state.filename}`. Otherwise these files are not for"
+                " this schema: check DB_NAME and MIGRATIONS_DIR, or set SCHEMA_MODE=observe."
+            )
             raise TablesExist(
-                f"{state.filename} creates {', '.join(created)}, but the schema {schema} has"
+                f"{state.filename} creates {', '.join(created)}, but the schema {source.schema} has"
                 f" {'them' if len(created) > 1 else 'it'} already, and no migration of its ledger"
-                " created it. Nothing was changed. If the schema is the result of these files,"
-                f" record them with `sysndd-migrator baseline {state.filename}`. Otherwise these"
-                " files are not for this schema: check DB_NAME and MIGRATIONS_DIR, or set"
-                " SCHEMA_MODE=observe.",
+                f" created it. Nothing was changed.{next_step}",
                 tables=created,
             )
 

@@ -14,6 +14,7 @@ from sysndd_api.security.access import OperatorRole
 from sysndd_api.settings import ApiSettings
 from tests.support.accounts import NEW_PASSWORD, Lifecycle, add_site_user, link_of, token_of
 from tests.support.http import PASSWORD, Api, problem, served, sign_in
+from tests.support.pages import put_backup
 from tests.support.site import REPOSITORY, Site
 from tests.support.workers import PACKAGES
 
@@ -139,6 +140,12 @@ async def test_operators_sign_in_without_the_application_schema(api: Api, site: 
     for path in ("backups", "jobs", "operators", "audit", "mail", "migrations"):
         answer = await api.client.get(f"/api/admin/{path}", headers=headers)
         assert answer.status_code == 200, (path, answer.text)
+    # A restore can be submitted; whether it can run is the worker's decision.
+    backup = put_backup(site, 1)
+    answer = await api.client.post(
+        f"/api/admin/backups/{backup.name}/restore", json={"confirm": "RESTORE"}, headers=headers
+    )
+    assert answer.status_code == 202, answer.text
     # A site user and an unknown login get the same answer, which does not blame the password.
     bodies = []
     for login in ("marie", "nobody"):
