@@ -36,7 +36,7 @@ def test_an_account_is_registered_confirmed_given_a_role_and_signed_out(
     open_account(person, operator, system, name)
     page = operator.page
     person.sign_in(name, PASSWORD)
-    assert person.go("/admin").get_by_text("Administrators only").is_visible()
+    assert person.go("/admin").get_by_text("Your role does not include this page").is_visible()
     page.reload()
     expect(page.get_by_text("No active sessions")).not_to_be_visible()
     page.get_by_label("New role").select_option("Curator")

@@ -15,19 +15,36 @@ from tests.support.system import System, poll
 CONSENT = "NO ADMINISTRATOR"
 
 
+CHIEF = "the_only_administrator"
+
+
 @pytest.fixture
 def backup_without_administrator(system: System, admin: httpx.Client) -> Iterator[str]:
-    """A backup without an active Administrator; the live database has one again."""
-    login = system.description["admin"]["login"]
+    """A backup without an active Administrator; the live database has one again.
+
+    Operators are disabled until the end of the test, because a restore never locks them out.
+    """
+    login, operators = CHIEF, f"`{system.description['database']['ops_name']}`.`operator`"
     with system.sql() as cursor:
+        cursor.execute(
+            "INSERT INTO `user` (user_name, email, password_hash, role, state, created_at)"
+            f" SELECT %s, 'chief@sysndd.example', password_hash, 'Administrator', 'active',"
+            f" created_at FROM {operators} WHERE user_name = %s",
+            (login, system.description["admin"]["login"]),
+        )
         with system.paused("backup-worker"):
             accepted = admin.post("/api/admin/backups")
             cursor.execute("UPDATE `user` SET role = 'Curator' WHERE role = 'Administrator'")
         job = (system.description["database"]["ops_name"], accepted.json()["job_id"])
         wait_for_end(cursor, *job)
         cursor.execute("UPDATE `user` SET role = 'Administrator' WHERE user_name = %s", (login,))
-        yield str(poll(admin, accepted)["result"]["name"])
-        cursor.execute("UPDATE `user` SET role = 'Administrator' WHERE user_name = %s", (login,))
+        name = str(poll(admin, accepted)["result"]["name"])
+        cursor.execute(f"UPDATE {operators} SET state = 'disabled' WHERE state = 'active'")
+        try:
+            yield name
+        finally:
+            cursor.execute(f"UPDATE {operators} SET state = 'active' WHERE state = 'disabled'")
+            cursor.execute("DELETE FROM `user` WHERE user_name = %s", (login,))
 
 
 def wait_for_end(cursor: Cursor, ops: str, job_id: str) -> None:
@@ -51,6 +68,7 @@ def test_a_backup_without_an_administrator_needs_explicit_consent(
     operator: Visitor, system: System, backup_without_administrator: str
 ) -> None:
     # Without a dry run the dialog does not ask for the consent. Then the job fails with advice.
+    operator.sign_in(CHIEF, system.description["admin"]["password"])
     page = dialog_of(operator, backup_without_administrator)
     page.locator("dialog input[name=confirm]").fill("RESTORE")
     page.locator("dialog [data-gated]").click()
@@ -86,10 +104,9 @@ def test_a_backup_without_an_administrator_needs_explicit_consent(
     operator.ignore_complaints("403", "401")
 
     # To revert: create an Administrator again, then undo the restore.
-    login = system.description["admin"]["login"]
     with system.sql() as cursor:
-        cursor.execute("UPDATE `user` SET role = 'Administrator' WHERE user_name = %s", (login,))
-    operator.sign_in(**system.description["admin"])
+        cursor.execute("UPDATE `user` SET role = 'Administrator' WHERE user_name = %s", (CHIEF,))
+    operator.sign_in(CHIEF, system.description["admin"]["password"])
     operator.go("/admin/backups")
     page.get_by_role("link", name="Undo restore…").click()
     page.locator("dialog input[name=confirm]").fill("UNDO")

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from sysndd_core.backups.directory import BackupDirectory
+from tests.support.accounts import add_site_user, remove_operators
 from tests.support.backups import small_disk
 from tests.support.http import Api, problem
 from tests.support.site import REPOSITORY, Site
@@ -75,6 +76,8 @@ async def test_a_restore_requires_consent_for_a_backup_without_administrator(
     api: Api, site: Site, tmp_path: Path
 ) -> None:
     store = BackupDirectory(site.backup_dir)
+    add_site_user(site, "chief")
+    remove_operators(site)
     with service_process("sysndd_backup", site, tmp_path):
         site.server.execute("UPDATE `user` SET role = 'Curator'", schema=site.app)
         code, shown = await asyncio.to_thread(on_a_terminal, site, "backup")
@@ -87,7 +90,10 @@ async def test_a_restore_requires_consent_for_a_backup_without_administrator(
         assert (code, "--accept no_administrator" in shown) == (1, True), shown
         code, shown = await asyncio.to_thread(on_a_terminal, site, *restore, "--accept", "risk")
         assert code == 2, shown
-        assert re.search(r"invalid choice: 'risk' \(choose from '?no_administrator'?\)", shown)
+        assert re.search(
+            r"invalid choice: 'risk' \(choose from '?no_administrator'?, '?foreign_backup'?\)",
+            shown,
+        )
         consent = ("--accept", "no_administrator")
         code, shown = await asyncio.to_thread(on_a_terminal, site, *restore, *consent, *consent)
         assert (code, f"Restored {manifest.name}" in shown) == (0, True), shown

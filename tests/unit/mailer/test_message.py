@@ -133,7 +133,7 @@ def test_long_identifiers_are_neither_split_nor_encoded() -> None:
 @given(
     subject=st.text(st.sampled_from('ab =?_.,;:<>()"\\ä\u200b'), max_size=120),
     message_id=st.sampled_from(["<a@b>", f"<{'1' * 100}@x.example>", "a b", "=?x@y", ""]),
-    sender=st.sampled_from(["a@b.example", "N <a@b.example>", '"N, Ä" <a@b.example>']),
+    sender=st.sampled_from(["a@b.example", "N <a@b.example>"]),
 )
 def test_headers_are_those_of_the_standard_policy(
     subject: str, message_id: str, sender: str

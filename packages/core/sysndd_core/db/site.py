@@ -133,23 +133,66 @@ async def check_site(runner: QueryRunner, settings: DatabaseSettings) -> Site | 
             ``SCHEMA_MODE`` does not say what to do with them.
         SysnddError: A query failed.
     """
+    site = await check_owner(runner, settings)
+    await check_attached(runner, settings)
+    return site
+
+
+async def check_owner(runner: QueryRunner, settings: DatabaseSettings) -> Site | None:
+    """Compare the record of the site with the settings.
+
+    Args:
+        runner: Runs the query.
+        settings: Names of the two schemas.
+
+    Returns:
+        The record; None if the migrator has not written it yet.
+
+    Raises:
+        ForeignPlatformSchema: The platform schema belongs to another application schema.
+        SysnddError: A query failed.
+    """
     site = await read_site(runner, settings.ops_name)
-    _check_owner(site, settings)
     if site is None:
         await _check_default(runner, settings)
-    if settings.schema_mode is None and not await has_ledger(runner, settings.name):
-        tables = await table_names(runner, settings.name)
-        if tables:
-            raise SchemaNotAttached(
-                f"The schema {settings.name} has {_count(tables)}, such as"
-                f" {', '.join(tables[:_LISTED])}, which no migration of this platform created."
-                " Nothing was changed. Set SCHEMA_MODE to observe (back it up and restore it) or"
-                " manage (migrate it as well). To see what was found and what each mode needs,"
-                " run: sysndd-admin attach",
-                schema=settings.name,
-                tables=len(tables),
-            )
+    elif site.app_schema != settings.name and not is_shadow_of(settings.name, site.app_schema):
+        raise ForeignPlatformSchema(
+            f"The platform schema {settings.ops_name} belongs to the application schema"
+            f" {site.app_schema}, but DB_NAME is {settings.name}. If this is another site, give it"
+            f" a platform schema of its own: set OPS_DB_NAME, such as {settings.name}_ops. If"
+            f" {site.app_schema} was renamed to {settings.name}, run: sysndd-admin rebind-site"
+            f" --from {site.app_schema}",
+            platform_schema=settings.ops_name,
+            belongs_to=site.app_schema,
+            application_schema=settings.name,
+        )
     return site
+
+
+async def check_attached(runner: QueryRunner, settings: DatabaseSettings) -> None:
+    """Check that the application schema is empty, or ours, or that its mode is set.
+
+    Args:
+        runner: Runs the queries.
+        settings: Name of the application schema, and the mode.
+
+    Raises:
+        SchemaNotAttached: It has tables that the migrator did not create, and no mode.
+        SysnddError: A query failed.
+    """
+    if settings.schema_mode is not None or await has_ledger(runner, settings.name):
+        return
+    tables = await table_names(runner, settings.name)
+    if tables:
+        raise SchemaNotAttached(
+            f"The schema {settings.name} has {_count(tables)}, such as"
+            f" {', '.join(tables[:_LISTED])}, which no migration of this platform created. Nothing"
+            " was changed. Set SCHEMA_MODE to observe (back it up and restore it) or manage"
+            " (migrate it as well). To see what was found and what each mode needs, run:"
+            " sysndd-admin attach",
+            schema=settings.name,
+            tables=len(tables),
+        )
 
 
 async def has_ledger(runner: QueryRunner, schema: str) -> bool:
@@ -178,7 +221,10 @@ async def table_names(runner: QueryRunner, schema: str) -> list[str]:
 
 
 def is_shadow_of(name: str, application: str) -> bool:
-    """Return whether a schema is one that a restore loads a backup of ``application`` into."""
+    """Return whether a schema is one that a restore loads a backup of ``application`` into.
+
+    The migrator applies pending migrations there, with the platform schema of the site.
+    """
     return name.startswith(f"{application}_shadow_")
 
 
@@ -194,9 +240,11 @@ async def _check_default(runner: QueryRunner, settings: DatabaseSettings) -> Non
     derived = f"{settings.name}_ops"
     if settings.ops_name != derived or derived == _FORMER_DEFAULT:
         return
-    if await table_names(runner, derived) or await read_site(runner, _FORMER_DEFAULT) is not None:
+    if await table_names(runner, derived):
         return
-    if await has_ledger(runner, _FORMER_DEFAULT):
+    former = await table_names(runner, _FORMER_DEFAULT)
+    # A later version has recorded there which site it belongs to.
+    if LEDGER in former and SITE_TABLE not in former:
         raise ForeignPlatformSchema(
             f"OPS_DB_NAME is not set. Its default was {_FORMER_DEFAULT} in release 0.9.0 and is"
             f" {derived} now, because each site needs a platform schema of its own. The schema"
@@ -205,19 +253,5 @@ async def _check_default(runner: QueryRunner, settings: DatabaseSettings) -> Non
             " first.",
             platform_schema=derived,
             belongs_to=None,
-            application_schema=settings.name,
-        )
-
-
-def _check_owner(site: Site | None, settings: DatabaseSettings) -> None:
-    if site is not None and site.app_schema != settings.name:
-        raise ForeignPlatformSchema(
-            f"The platform schema {settings.ops_name} belongs to the application schema"
-            f" {site.app_schema}, but DB_NAME is {settings.name}. If this is another site, give it"
-            f" a platform schema of its own: set OPS_DB_NAME, such as {settings.name}_ops. If"
-            f" {site.app_schema} was renamed to {settings.name}, run: sysndd-admin rebind-site"
-            f" --from {site.app_schema}",
-            platform_schema=settings.ops_name,
-            belongs_to=site.app_schema,
             application_schema=settings.name,
         )

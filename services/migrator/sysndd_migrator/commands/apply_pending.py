@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pymysql.err
 
-from sysndd_core.db.site import table_names
+from sysndd_core.db.site import has_ledger, table_names
 from sysndd_core.logging import get_logger
 from sysndd_core.sql.identifiers import quote_name
 from sysndd_migrator.apply.file_run import FileRun, remarks_of
@@ -93,6 +93,8 @@ async def _refuse_existing_tables(
         TablesExist: A file creates a table that exists.
     """
     if any(state.row is not None for state in states):
+        return
+    if await has_ledger(migrator.session, source.schema):
         return
     there = {name.lower(): name for name in await table_names(migrator.session, source.schema)}
     for state in todo if there else ():

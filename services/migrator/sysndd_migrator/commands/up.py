@@ -38,6 +38,8 @@ async def up(
     """
     recorded = await migrator.site.check() is not None
     states = await migrator.assess()
+    if all(state.row is None for state in states["application"]):
+        await migrator.site.check_attached()
     if recorded and _all_applied(states) and not accept_drift:
         # Without the lock, so that a start with nothing to do costs one query for each ledger.
         return Report(remarks=migrator.remarks(states))

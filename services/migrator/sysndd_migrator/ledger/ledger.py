@@ -112,7 +112,8 @@ class Ledger:
             raise ForeignLedger(
                 f"{self.table} has no column {', '.join(missing)}: another tool created "
                 "it. Nothing was changed. `sysndd-migrator adopt` takes over SysNDD's earlier "
-                "table; rename any other.",
+                "table; rename any other. If another program migrates this schema, set "
+                "SCHEMA_MODE=observe; see `sysndd-admin attach`.",
                 missing=missing,
             )
 

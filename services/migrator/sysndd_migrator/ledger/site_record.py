@@ -2,17 +2,18 @@
 
 import uuid
 
+import pymysql.err
+
 from sysndd_core.db.site import (
     SITE_TABLE,
     Features,
     Site,
-    check_site,
+    check_attached,
+    check_owner,
     detect_features,
-    is_shadow_of,
-    read_site,
 )
 from sysndd_core.sql.identifiers import qualified_name
-from sysndd_migrator.server.session import Session
+from sysndd_migrator.server.session import Session, has_table, not_permitted
 
 
 class SiteRecord:
@@ -30,17 +31,22 @@ class SiteRecord:
     async def check(self) -> Site | None:
         """Return the record; None before the first run has written it.
 
-        The schema that a restore loads a backup into has the platform schema of its site.
-
         Raises:
             ForeignPlatformSchema: The platform schema belongs to another application schema.
-            SchemaNotAttached: The application schema has tables of somebody else.
+            NotPermitted: The account may not read it.
         """
-        settings = self._session.settings
-        site = await read_site(self._session, settings.ops_name)
-        if site is not None and is_shadow_of(settings.name, site.app_schema):
-            return site
-        return await check_site(self._session, settings)
+        try:
+            return await check_owner(self._session, self._session.settings)
+        except pymysql.err.Error as error:
+            raise not_permitted(error, f"read {self._table}") or error from error
+
+    async def check_attached(self) -> None:
+        """Check the application schema before the first run.
+
+        Raises:
+            SchemaNotAttached: It has tables of somebody else, and SCHEMA_MODE is not set.
+        """
+        await check_attached(self._session, self._session.settings)
 
     async def features(self) -> Features:
         """Return which tables of SysNDD the application schema has now."""
@@ -55,6 +61,8 @@ class SiteRecord:
         Args:
             before: What the application schema had before this run.
         """
+        if not await has_table(self._session, self._table):
+            return  # in a scratch schema, only some of the platform's files may be applied
         site, now = await self.check(), await self.features()
         if site is not None and site.app_schema != self._application:
             return

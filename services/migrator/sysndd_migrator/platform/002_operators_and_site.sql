@@ -35,32 +35,73 @@ CREATE TABLE IF NOT EXISTS site (
 
 -- IDs of operators and of site users overlap, so each row says which of the two it is about. The
 -- defaults are for processes of release 0.9.0 that are still running during an upgrade.
-ALTER TABLE session
-  ADD COLUMN realm VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'site',
-  DROP KEY session_user,
-  ADD KEY session_user (realm, user_id);
+--
+-- Running this file again changes nothing. ADD COLUMN IF NOT EXISTS would be shorter, but MySQL does
+-- not have it. Each ALTER TABLE is atomic, so its column shows whether it was done.
+SET @ddl = IF(
+  EXISTS (SELECT 1 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE()
+          AND TABLE_NAME = 'session' AND COLUMN_NAME = 'realm'),
+  'DO 0',
+  'ALTER TABLE session ADD COLUMN realm VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT ''site'', DROP KEY session_user, ADD KEY session_user (realm, user_id)');
+PREPARE change_table FROM @ddl;
+EXECUTE change_table;
+DEALLOCATE PREPARE change_table;
 
-ALTER TABLE account_token
-  ADD COLUMN realm VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'site',
-  DROP KEY account_token_user,
-  ADD KEY account_token_user (realm, user_id, purpose, created_at);
+SET @ddl = IF(
+  EXISTS (SELECT 1 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE()
+          AND TABLE_NAME = 'account_token' AND COLUMN_NAME = 'realm'),
+  'DO 0',
+  'ALTER TABLE account_token ADD COLUMN realm VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT ''site'', DROP KEY account_token_user,
+    ADD KEY account_token_user (realm, user_id, purpose, created_at)');
+PREPARE change_table FROM @ddl;
+EXECUTE change_table;
+DEALLOCATE PREPARE change_table;
 
-ALTER TABLE known_client
-  ADD COLUMN realm VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'site' FIRST,
-  DROP PRIMARY KEY,
-  ADD PRIMARY KEY (realm, user_id, client);
+SET @ddl = IF(
+  EXISTS (SELECT 1 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE()
+          AND TABLE_NAME = 'known_client' AND COLUMN_NAME = 'realm'),
+  'DO 0',
+  'ALTER TABLE known_client ADD COLUMN realm VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT ''site'' FIRST, DROP PRIMARY KEY,
+    ADD PRIMARY KEY (realm, user_id, client)');
+PREPARE change_table FROM @ddl;
+EXECUTE change_table;
+DEALLOCATE PREPARE change_table;
 
-ALTER TABLE job
-  ADD COLUMN requested_realm VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'site';
+SET @ddl = IF(
+  EXISTS (SELECT 1 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE()
+          AND TABLE_NAME = 'job' AND COLUMN_NAME = 'requested_realm'),
+  'DO 0',
+  'ALTER TABLE job ADD COLUMN requested_realm VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT ''site''');
+PREPARE change_table FROM @ddl;
+EXECUTE change_table;
+DEALLOCATE PREPARE change_table;
 
-ALTER TABLE mail
-  ADD COLUMN requested_realm VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'site';
+SET @ddl = IF(
+  EXISTS (SELECT 1 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE()
+          AND TABLE_NAME = 'mail' AND COLUMN_NAME = 'requested_realm'),
+  'DO 0',
+  'ALTER TABLE mail ADD COLUMN requested_realm VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT ''site''');
+PREPARE change_table FROM @ddl;
+EXECUTE change_table;
+DEALLOCATE PREPARE change_table;
 
-ALTER TABLE audit_log
-  ADD COLUMN actor_realm VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'site';
+SET @ddl = IF(
+  EXISTS (SELECT 1 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE()
+          AND TABLE_NAME = 'audit_log' AND COLUMN_NAME = 'actor_realm'),
+  'DO 0',
+  'ALTER TABLE audit_log ADD COLUMN actor_realm VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT ''site''');
+PREPARE change_table FROM @ddl;
+EXECUTE change_table;
+DEALLOCATE PREPARE change_table;
 
 -- What a restore held on the site's side, to be released by the swap or by recovery: the database
 -- accounts that it locked (JSON), and whether the pre-hook has run and the post-hook has not.
-ALTER TABLE restore_journal
-  ADD COLUMN locked_accounts LONGTEXT NULL,
-  ADD COLUMN post_hook_due TINYINT(1) NOT NULL DEFAULT 0;
+SET @ddl = IF(
+  EXISTS (SELECT 1 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE()
+          AND TABLE_NAME = 'restore_journal' AND COLUMN_NAME = 'post_hook_due'),
+  'DO 0',
+  'ALTER TABLE restore_journal ADD COLUMN locked_accounts LONGTEXT NULL,
+    ADD COLUMN post_hook_due TINYINT(1) NOT NULL DEFAULT 0');
+PREPARE change_table FROM @ddl;
+EXECUTE change_table;
+DEALLOCATE PREPARE change_table;

@@ -18,6 +18,7 @@ from sysndd_core.db.database import Database
 from sysndd_core.errors import InsufficientStorage
 from sysndd_core.jobs.models import BackupKind, CreateBackup
 from sysndd_core.sql.table_patterns import TablePatterns
+from tests.support.accounts import add_site_user, remove_operators
 from tests.support.backups import small_disk
 from tests.support.burst import stored_row
 from tests.support.http import Api, problem, sign_in
@@ -150,36 +151,39 @@ async def test_a_table_is_inspected_and_a_dry_run_is_queued(api: Api, site: Site
 async def test_required_consent_must_be_exact_and_confirmation_alone_is_not_enough(
     api: Api, site: Site
 ) -> None:
-    async with backup_bench(site) as bench:
+    """A site whose Administrators are the only ones who could sign in, as in release 0.9.0."""
+    add_site_user(site, "chief")
+    remove_operators(site)
+    async with backup_bench(site) as bench, await api.signed_in("chief") as chief:
         site.server.execute("UPDATE `user` SET role = 'Curator'", schema=site.app)
         assert (await bench.run(CreateBackup()))["state"] == "succeeded"
         site.server.execute("UPDATE `user` SET role = 'Administrator'", schema=site.app)
         path = f"/api/admin/backups/{bench.store.manifests()[0].name}/restore"
         for name in ("no administrator", "NO_ADMINISTRATOR", "no_administrator ", True, ""):
             body = {"confirm": "RESTORE", "accept": ["no_administrator", name]}
-            document = problem(await api.admin.post(path, json=body), 422, "invalid_request")
+            document = problem(await chief.post(path, json=body), 422, "invalid_request")
             (error,) = document["errors"]
             assert error["field"] == "accept.1"
             assert "'no_administrator'" in error["message"]
         for value in ("no_administrator", None, {"no_administrator": True}):
-            answer = await api.admin.post(path, json={"confirm": "RESTORE", "accept": value})
+            answer = await chief.post(path, json={"confirm": "RESTORE", "accept": value})
             problem(answer, 422, "invalid_request")
         problem(
-            await api.admin.post(path, json={"accept": ["no_administrator"]}),
+            await chief.post(path, json={"accept": ["no_administrator"]}),
             422,
             "confirmation_required",
         )
-        answer = await api.admin.post(path, json={"confirm": "RESTORE"})
+        answer = await chief.post(path, json={"confirm": "RESTORE"})
         assert answer.status_code == 202, answer.text
         await bench.worker().run_until_idle()
-        job = (await api.admin.get(answer.headers["location"])).json()
+        job = (await chief.get(answer.headers["location"])).json()
         assert (job["state"], job["error"]["code"]) == ("failed", "no_administrator_in_backup")
         assert '"accept": ["no_administrator"]' in job["error"]["detail"]
         body = {"confirm": "RESTORE", "accept": ["no_administrator", "no_administrator"]}
-        answer = await api.admin.post(path, json=body)
+        answer = await chief.post(path, json=body)
         await bench.worker().run_until_idle()
         # The requester is no Administrator in the restored database, and the session has ended.
-        problem(await api.admin.get(answer.headers["location"]), 401, "not_signed_in")
+        problem(await chief.get(answer.headers["location"]), 401, "not_signed_in")
         row = await stored_row(bench.rows, answer.json()["job_id"])
         assert row["state"] == "succeeded", row["error"]
         assert json.loads(row["payload"])["accept"] == ["no_administrator"]

@@ -117,12 +117,13 @@ async def test_every_page_shows_the_site_and_never_another_name(
         )
         pages = [one.path for one in every_page(values | {"name": backup.name})]
         # The text of the test data itself.
-        cursor.execute(f"UPDATE `{site.app}`.`user` SET email = REPLACE(email, 'sysndd.', 'lab.')")
+        for table in (f"`{site.app}`.`user`", f"`{site.ops}`.`operator`"):
+            cursor.execute(f"UPDATE {table} SET email = REPLACE(email, 'sysndd.', 'lab.')")
         cursor.execute(
             f"UPDATE `{site.ops}`.mail SET recipient = 'nobody@lab.example', message_id = '<1@x>'"
         )
         for path in (*pages, "/admin/nothing", "/account/nothing"):
-            answer = await branded.get(path)
+            answer = await branded.get(path, follow_redirects=True)
             assert answer.status_code == (404 if path.endswith("nothing") else 200), path
             assert "<DB>" not in answer.text, path
             assert "&amp;lt;" not in answer.text, path

@@ -342,7 +342,7 @@ def test_extra_columns_in_the_ledger_do_no_harm(workspace: Workspace) -> None:
 @pytest.mark.parametrize(
     ("grant", "expected"),
     [
-        ("USAGE", "may not read `{ops}`.`schema_version`"),
+        ("USAGE", "may not read `{ops}`.`site`"),
         ("SELECT", "may not use or create the schema {ops} (create it and grant ALL on it)"),
     ],
 )
