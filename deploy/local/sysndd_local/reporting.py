@@ -56,7 +56,7 @@ def print_system(document: Json, folder: RunFolder, processes: list[ProcessState
     rows = [
         ("API", f"{site}/api/health   documentation: {site}/api/docs"),
         ("Caught mail", f"{mail}/" if mail else "none: emails are sent to SMTP_HOST"),
-        ("Administrator", document["admin"]["login"]),
+        ("Operator", document["admin"]["login"]),
         ("Password", document["admin"]["password"]),
         ("Run folder", f"{folder.root} (system.json contains all of this)"),
     ]

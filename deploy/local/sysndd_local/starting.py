@@ -87,7 +87,7 @@ class _Start:
             self._migrate()
         for program in self._plan.services:
             self._supervisor.start(program.name)
-        with _step("administrator"):
+        with _step("operator"):
             self._create_operator()
         with _step("ready"):
             self._wait_until_ready()
