@@ -11,7 +11,13 @@ from sysndd_api.operators.service import Operators
 from sysndd_api.security.access import OperatorRole
 from sysndd_api.settings import ApiSettings
 from sysndd_api.site.service import grants
-from sysndd_core.jobs.models import CreateBackup, RestoreBackup, UndoRestore, VerifyBackup
+from sysndd_core.jobs.models import (
+    CreateBackup,
+    DryRunRestore,
+    RestoreBackup,
+    UndoRestore,
+    VerifyBackup,
+)
 from sysndd_core.settings.database import SchemaMode
 from tests.support.http import PASSWORD, problem, served, sign_in
 from tests.support.site import MIGRATIONS, REPOSITORY, Site
@@ -95,6 +101,10 @@ async def test_an_observed_site_is_backed_up_restored_and_left_alone(
         (manifest,) = bench.store.manifests()
         row = await bench.run(VerifyBackup(name=manifest.name))
         assert row["state"] == "succeeded", row["error"]
+        # Its table of users is not compared as if it were SysNDD's.
+        row = await bench.run(DryRunRestore(name=manifest.name))
+        assert row["state"] == "succeeded", row["error"]
+        assert json.loads(row["result"])["required_consents"] == []
         site.server.execute(f"DELETE FROM `{site.app}`.page")
         changed = contents(wiki)
         row = await bench.run(RestoreBackup(name=manifest.name))
@@ -139,6 +149,20 @@ async def test_the_api_of_an_observed_site(wiki: Site, run: Run) -> None:
                 assert 'href="/admin/users"' not in answer.text
             assert "Not managed" in (await client.get("/admin/migrations")).text
             assert (await client.get("/admin/users")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "command", [("users",), ("approve", "Anna"), ("set-role", "Anna", "Curator")]
+)
+def test_the_command_line_does_not_read_the_users_of_another_program(
+    wiki: Site, run: Run, command: tuple[str, ...]
+) -> None:
+    site = observed(wiki)
+    assert run(site, MIGRATOR, "up").returncode == 0
+    done = run(site, ADMIN, *command)
+    assert done.returncode == 1
+    assert "This site does not use the platform's user accounts" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_files_that_would_take_over_a_table_of_somebody_else_are_refused(

@@ -2,16 +2,17 @@
 
 import argparse
 
-from sysndd_api.cli.command import AddCommand, CommandResult
+from sysndd_api.cli.command import AddCommand, Command, CommandResult
 from sysndd_api.context import Context
 from sysndd_api.security.access import COMMAND_LINE, Role
 from sysndd_api.users.models import UserQuery
 from sysndd_api.users.service import Users
+from sysndd_api.web.site_features import Feature, SiteFeatures
 
 
 def add_account_commands(add: AddCommand) -> None:
     """Add the commands to the parser."""
-    users = add("users", _users, "list accounts")
+    users = add("users", _with_accounts(_users), "list accounts")
     users.add_argument("--search", help="part of a user name, address, first or family name")
     users.add_argument(
         "--limit",
@@ -29,10 +30,20 @@ def add_account_commands(add: AddCommand) -> None:
         ("end-sessions", _end_sessions, "revoke all sessions of an account"),
         ("resend-confirmation", _resend, "resend the email that confirms an account's address"),
     ):
-        sub = add(name, command, summary)
+        sub = add(name, _with_accounts(command), summary)
         sub.add_argument("user_name", help="user name or address")
         if name == "set-role":
             sub.add_argument("role", choices=[role.value for role in Role], help="the new role")
+
+
+def _with_accounts(command: Command) -> Command:
+    """Wrap a command: a table of users that is not SysNDD's must not be read as if it were."""
+
+    async def checked(context: Context, options: argparse.Namespace) -> CommandResult:
+        await context[SiteFeatures].require(Feature.ACCOUNTS)
+        return await command(context, options)
+
+    return checked
 
 
 async def _users(context: Context, options: argparse.Namespace) -> CommandResult:
