@@ -1,7 +1,9 @@
 -- Operators have accounts of their own, and the platform schema belongs to one site.
 
 -- The people who run the platform. They are not in the application schema, so that no restore
--- removes them and they can sign in while that schema is damaged or missing.
+-- removes them and they can sign in while that schema is damaged or missing. Their IDs start high,
+-- because a process of release 0.9.0 that still runs during an upgrade takes each ID for that of a
+-- site user: with these, it finds none.
 CREATE TABLE IF NOT EXISTS `operator` (
   operator_id   INT UNSIGNED NOT NULL AUTO_INCREMENT,
   user_name     VARCHAR(64) NOT NULL,
@@ -15,7 +17,7 @@ CREATE TABLE IF NOT EXISTS `operator` (
   PRIMARY KEY (operator_id),
   UNIQUE KEY operator_user_name (user_name),
   UNIQUE KEY operator_email (email)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+) ENGINE=InnoDB AUTO_INCREMENT=500000001 DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 -- One row: the site that this schema belongs to. The migrator writes it.
 CREATE TABLE IF NOT EXISTS site (

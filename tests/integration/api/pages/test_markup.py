@@ -127,6 +127,7 @@ async def test_markup_in_stored_text_is_escaped_on_every_page(
     hostile_jobs(site)
     hostile_mail(site)
     user_id = hostile_account(site)
+    ((operator_id,),) = site.server.execute(f"SELECT operator_id FROM `{site.ops}`.`operator`")
     hostile_migrations(site)
     hostile_inspection(site, backup.name)
     await api.client.post("/api/auth/login", json={"login": MARKUP, "password": "x"})
@@ -164,7 +165,7 @@ async def test_markup_in_stored_text_is_escaped_on_every_page(
         f"/admin/users?search={MARKUP}",
         "/admin/profile",
         "/admin/operators",
-        "/admin/operators/1",
+        f"/admin/operators/{operator_id}",
         "/admin/migrations",
         "/admin/inspections/look/drop",
         *without,
