@@ -152,6 +152,8 @@ def test_a_lost_connection_is_resumed_and_no_failure(workspace: Workspace) -> No
     workspace.server.execute(f"KILL {thread}")
     finished = finish(process)
     assert finished.code == 69, finished
+    # The server answers the client before it has ended the connection and released its lock.
+    eventually(lambda: workspace.lock_holder() is None)
     workspace.write("001_gene.sql", f"{GENE}DO SLEEP(5);\nALTER TABLE gene ADD COLUMN b INT;\n")
     assert "interrupted" in workspace.run("status").out
     workspace.up()
