@@ -22,9 +22,9 @@ def test_the_api_reloads_changed_code_and_emails_are_shown(tmp_path: Path) -> No
     try:
         developers.up("--no-build")
         assert httpx.get(f"http://localhost:{mail}/api/v1/messages").json()["total"] == 0
-        assert title(http) == "SysNDD"
+        assert title(http) == "SysNDD API"
         code = site / "services" / "api" / "sysndd_api" / "web" / "openapi.py"
-        replace_in_file(code, '"SysNDD"', '"Changed while it runs"')
+        replace_in_file(code, 'f"{site_name} API"', '"Changed while it runs"')
         eventually("it is loaded", 60, lambda: title(http) == "Changed while it runs")
     finally:
         developers.down()

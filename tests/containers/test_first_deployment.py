@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from tests.containers.base_images import IMAGES
-from tests.containers.stack import PRODUCTION, Stack, create_stack, eventually
+from tests.containers.stack import PRODUCTION, Stack, create_stack, docker, eventually
 from tests.support.proxy import self_signed
 from tests.support.runbooks import commands
 
@@ -43,10 +43,19 @@ def steps() -> list[str]:
     return rest
 
 
+def remove_images_of_the_runbook() -> None:
+    """Remove images with the version of the runbook, which an earlier commit may have built."""
+    version = re.search(r"SYSNDD_VERSION=(\S+)", "\n".join(steps()))
+    assert version is not None
+    for service in ("api", "backup-worker", "mailer", "migrator"):
+        docker("image", "rm", "--force", f"sysndd-{service}:{version[1]}", check=False)
+
+
 @pytest.fixture
 def site(stack: Stack, tmp_path: Path) -> Iterator[Stack]:
     """A new checkout with its environment: DNS names, a certificate authority, a mail server."""
     assert stack  # has the images
+    remove_images_of_the_runbook()
     site = create_stack(tmp_path / "site", subnet=244)
     (site.site / ".env").unlink()
     folder = site.site / "pebble"
