@@ -180,10 +180,11 @@ async def check_attached(runner: QueryRunner, settings: DatabaseSettings) -> Non
         SchemaNotAttached: It has tables that the migrator did not create, and no mode.
         SysnddError: A query failed.
     """
-    if settings.schema_mode is not None or await has_ledger(runner, settings.name):
+    if settings.schema_mode is not None:
         return
+    # Tables first: a migrator that starts at the same time creates the ledger before its tables.
     tables = await table_names(runner, settings.name)
-    if tables:
+    if tables and not await has_ledger(runner, settings.name):
         raise SchemaNotAttached(
             f"The schema {settings.name} has {_count(tables)}, such as"
             f" {', '.join(tables[:_LISTED])}, which no migration of this platform created. Nothing"

@@ -3,10 +3,15 @@
 import signal
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pymysql.cursors import DictCursor
 
+from sysndd_core.db.site import check_attached
+from sysndd_core.settings.database import DatabaseSettings
 from sysndd_migrator.server.session import LOCK_WAIT_SECONDS
 from tests.support.migrator import Workspace, eventually, finish
 
@@ -36,6 +41,36 @@ def test_eight_replicas_at_once_send_each_definition_once(workspace: Workspace) 
         if file["schema"] == workspace.app
     ]
     assert sorted(applied) == ["001_gene.sql", "002_rows.sql", "003_alter.sql"]
+
+
+async def test_a_first_run_between_two_questions_is_not_somebody_elses(
+    workspace: Workspace,
+) -> None:
+    workspace.write("001_gene.sql", GENE)
+    with workspace.server.connect() as connection:
+        runner = MigratedAfterTheFirstQuery(workspace, connection.cursor(DictCursor))
+        settings = DatabaseSettings(name=workspace.app, ops_name=workspace.ops)
+        await check_attached(runner, settings)
+    assert columns(workspace) == ["id", "symbol"]
+
+
+class MigratedAfterTheFirstQuery:
+    """Runs queries; another migrator applies everything between the first and the second."""
+
+    def __init__(self, workspace: Workspace, cursor: DictCursor) -> None:
+        self._workspace = workspace
+        self._cursor = cursor
+        self._migrated = False
+
+    async def fetch_all(
+        self, sql: str, arguments: Sequence[Any] | Mapping[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        self._cursor.execute(sql, arguments)
+        rows = list(self._cursor.fetchall())
+        if not self._migrated:
+            self._migrated = True
+            assert finish(self._workspace.start("up")).code == 0
+        return rows
 
 
 def test_an_alter_of_a_killed_migrator_is_completed_by_the_next(workspace: Workspace) -> None:
