@@ -2,6 +2,7 @@
 
 from sysndd_api.curation.models import EntityQuery, EntityView, GeneQuery, GeneView
 from sysndd_api.curation.store import CurationStore
+from sysndd_api.web.numeric_id import numeric_id
 from sysndd_core.errors import EntityNotFound, GeneNotFound
 
 
@@ -39,8 +40,8 @@ class Curation:
         Raises:
             EntityNotFound: No published entity has this ID, or it is not a number.
         """
-        known = entity_id.isascii() and entity_id.isdigit() and len(entity_id) < 10
-        entity = await self._store.entity(int(entity_id)) if known else None
+        number = numeric_id(entity_id)
+        entity = None if number is None else await self._store.entity(number)
         if entity is None:
             raise EntityNotFound()
         return entity

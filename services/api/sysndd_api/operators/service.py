@@ -15,6 +15,7 @@ from sysndd_api.security.access import COMMAND_LINE, Account, Actor, OperatorRol
 from sysndd_api.security.passwords import PasswordHashing
 from sysndd_api.sessions.store import SessionStore
 from sysndd_api.users.store import AdministrationStore
+from sysndd_api.web.numeric_id import numeric_id
 from sysndd_core.db.database import Database, Transaction
 from sysndd_core.errors import (
     AccountStateConflict,
@@ -343,6 +344,7 @@ class Operators:
 
 
 def _number(operator_id: str) -> int:
-    if not (operator_id.isascii() and operator_id.isdigit() and len(operator_id) < 10):
+    number = numeric_id(operator_id)
+    if number is None:
         raise OperatorNotFound()
-    return int(operator_id)
+    return number

@@ -172,6 +172,14 @@ def plural(number: int, singular: str, plural_form: str | None = None) -> str:
     return f"{number:,} {noun}"
 
 
+def sessions_end(whose: str, number: int) -> str:
+    """Say in a confirmation how many sessions of an ``account`` or ``operator`` end."""
+    if number == 0:
+        return f"The {whose} has no active sessions."
+    verb = "ends" if number == 1 else "end"
+    return f"{plural(number, 'active session')} {verb} immediately."
+
+
 def words(value: str | None) -> str:
     """Turn an identifier such as ``create_backup`` into words."""
     text = (value or "").replace("_", " ").replace("-", " ")

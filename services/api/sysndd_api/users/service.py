@@ -11,6 +11,7 @@ from sysndd_api.security.access import Account, Actor, Role
 from sysndd_api.sessions.store import SessionStore
 from sysndd_api.users.models import AccountView, UserQuery
 from sysndd_api.users.store import AdministrationStore
+from sysndd_api.web.numeric_id import numeric_id
 from sysndd_core.db.database import Database, Transaction
 from sysndd_core.errors import (
     AccountStateConflict,
@@ -206,6 +207,7 @@ class Users:
 
 
 def _number(user_id: str) -> int:
-    if not (user_id.isascii() and user_id.isdigit() and len(user_id) < 10):
+    number = numeric_id(user_id)
+    if number is None:
         raise UserNotFound()
-    return int(user_id)
+    return number

@@ -19,7 +19,7 @@ from sysndd_api.pages.page_route import (
     page_query_of,
     redirect_with_notice,
 )
-from sysndd_api.pages.rendering import plural, words
+from sysndd_api.pages.rendering import sessions_end, words
 from sysndd_api.security.access import OperatorRole
 from sysndd_api.sessions.models import SessionView
 from sysndd_api.sessions.service import Sessions
@@ -118,7 +118,7 @@ async def confirm_change_role(request: Request) -> Response:
     effects = [f"{view.user_name} changes from {view.role.value} to {role.value}: {ROLES[role]}."]
     if role is OperatorRole.ADMINISTRATOR:
         effects += ["All administrators are notified by email, with your name."]
-    effects += [_sessions_end(sessions)]
+    effects += [sessions_end("operator", sessions)]
     dialog = ConfirmDialog(
         title=f"Change the role of {view.user_name} to {words(role.value)}?",
         effects=tuple(effects),
@@ -150,7 +150,7 @@ async def confirm_disable(request: Request) -> Response:
         title=f"Disable {view.user_name}?",
         effects=(
             "No one can sign in with this account.",
-            _sessions_end(sessions),
+            sessions_end("operator", sessions),
             "Pending links in emails (invitation, password reset) stop working.",
         ),
         undo="You can enable the account again. Ended sessions and revoked links are not restored.",
@@ -181,7 +181,10 @@ async def confirm_end_sessions(request: Request) -> Response:
     view, sessions = await _view_and_sessions(request)
     dialog = ConfirmDialog(
         title=f"Sign {view.user_name} out everywhere?",
-        effects=(_sessions_end(sessions), "Unsaved input is lost. Password and role stay."),
+        effects=(
+            sessions_end("operator", sessions),
+            "Unsaved input is lost. Password and role stay.",
+        ),
         undo="Ended sessions can't be restored, but the operator can sign in again. To prevent"
         " that, disable the account.",
         button="Sign out everywhere",
@@ -209,13 +212,6 @@ async def _view_and_sessions(request: Request) -> tuple[OperatorView, int]:
 
 def _key(view: OperatorView) -> AccountKey:
     return AccountKey(Realm.OPERATOR, view.operator_id)
-
-
-def _sessions_end(number: int) -> str:
-    if number == 0:
-        return "The operator has no active sessions."
-    verb = "ends" if number == 1 else "end"
-    return f"{plural(number, 'active session')} {verb} immediately."
 
 
 def _address(view: OperatorView) -> str:

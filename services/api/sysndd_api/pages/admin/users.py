@@ -7,7 +7,7 @@ from sysndd_api.pages import page_route
 from sysndd_api.pages.confirm_dialog import ConfirmDialog, confirm
 from sysndd_api.pages.listing import Listing
 from sysndd_api.pages.page_route import PageParameters, form_of, page_query_of, redirect_with_notice
-from sysndd_api.pages.rendering import plural
+from sysndd_api.pages.rendering import sessions_end
 from sysndd_api.security.access import Role
 from sysndd_api.sessions.models import SessionView
 from sysndd_api.sessions.service import Sessions
@@ -79,7 +79,7 @@ async def confirm_deactivate(request: Request) -> Response:
         title=f"Deactivate {user.user_name}?",
         effects=(
             "No one can sign in with this account.",
-            _sessions_end(sessions),
+            sessions_end("account", sessions),
             "Pending links in emails (confirmation, password reset, email change) stop working.",
             "No content is deleted. The user is not notified.",
         ),
@@ -124,7 +124,7 @@ async def confirm_change_role(request: Request) -> Response:
         ]
     elif user.role is Role.ADMINISTRATOR:
         effects += ["They lose access to these pages. The last administrator can't be demoted."]
-    effects += [_sessions_end(sessions)]
+    effects += [sessions_end("account", sessions)]
     dialog = ConfirmDialog(
         title=f"Change the role of {user.user_name} to {role.value}?",
         effects=tuple(effects),
@@ -156,7 +156,7 @@ async def confirm_end_sessions(request: Request) -> Response:
     dialog = ConfirmDialog(
         title=f"Sign {user.user_name} out everywhere?",
         effects=(
-            _sessions_end(sessions),
+            sessions_end("account", sessions),
             "Unsaved input is lost. The password and the role do not change.",
         ),
         undo="Ended sessions can't be restored, but the user can sign in again. To prevent that,"
@@ -179,13 +179,6 @@ _AWAITING_APPROVAL = UserQuery(state="awaiting_approval", page_size=1)
 async def _user_and_sessions(request: Request) -> tuple[AccountView, int]:
     user = await service(request, Users).get(_id(request))
     return user, len(await service(request, Sessions).of(AccountKey(Realm.SITE, user.user_id)))
-
-
-def _sessions_end(number: int) -> str:
-    if number == 0:
-        return "The account has no active sessions."
-    verb = "ends" if number == 1 else "end"
-    return f"{plural(number, 'active session')} {verb} immediately."
 
 
 def _also_approves(user: AccountView) -> str:
