@@ -79,7 +79,7 @@ def main() -> int:
                 mailer = _run_mailer(options, environ, root / f"mailer{number}.log")
                 rounds.append(Round(ready, built, mailer))
     _print_table(rounds, options)
-    return 0 if _ratio_to_ready(rounds) >= options.at_least else 1
+    return 0
 
 
 def _options() -> argparse.Namespace:
@@ -87,12 +87,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--mails", type=int, default=10_000)
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument(
-        "--at-least",
-        type=float,
-        default=0.5,
-        help="exit with 1 if the median ratio to ready messages is lower (default 0.5)",
-    )
     return parser.parse_args()
 
 
@@ -136,10 +130,6 @@ def _processor_seconds() -> float:
     """Return the processor seconds of all ended child processes, including their start."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def _ratio_to_ready(rounds: list[Round]) -> float:
-    return statistics.median(one.mailer.rate / one.ready.rate for one in rounds)
 
 
 async def _fill_outbox(environ: dict[str, str], mails: int) -> None:
@@ -244,11 +234,9 @@ def _print_table(rounds: list[Round], options: argparse.Namespace) -> None:
         cells = [f"{run.rate:.0f} ({run.processor_ms:.2f})" for run in runs]
         ratios = [f"{one.mailer.rate / loop.rate:.2f}" for loop in (one.ready, one.built)]
         print(f"| {number} | {' | '.join(cells + ratios)} |")
+    ready = statistics.median(one.mailer.rate / one.ready.rate for one in rounds)
     built = statistics.median(one.mailer.rate / one.built.rate for one in rounds)
-    print(
-        f"\nmedian ratios {_ratio_to_ready(rounds):.2f} and {built:.2f};"
-        f" target: the first is at least {options.at_least}"
-    )
+    print(f"\nmedian ratios {ready:.2f} and {built:.2f}")
 
 
 if __name__ == "__main__":
