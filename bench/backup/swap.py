@@ -91,7 +91,7 @@ async def _measure_once(server: MariadbServer, number: int) -> tuple[float, floa
         )
         with _RenameTimer() as timer:
             started = time.monotonic()
-            await swap_tables(recovery, entry, _ignore_progress)
+            await swap_tables(recovery, entry, _ignore_progress, ())
             seconds = time.monotonic() - started
     return seconds, timer.seconds, bare
 

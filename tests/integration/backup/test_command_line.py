@@ -91,7 +91,8 @@ async def test_a_restore_requires_consent_for_a_backup_without_administrator(
         code, shown = await asyncio.to_thread(on_a_terminal, site, *restore, "--accept", "risk")
         assert code == 2, shown
         assert re.search(
-            r"invalid choice: 'risk' \(choose from '?no_administrator'?, '?foreign_backup'?\)",
+            r"invalid choice: 'risk' \(choose from '?no_administrator'?, '?foreign_backup'?,"
+            r" '?incomplete_safety_backup'?\)",
             shown,
         )
         consent = ("--accept", "no_administrator")
@@ -157,3 +158,39 @@ def test_the_worker_does_not_start_with_an_invalid_exclusion(site: Site) -> None
         assert done.returncode == 1
         assert "BACKUP_EXCLUDE_ROWS: Value error, " in done.stderr
         assert reason in done.stderr
+
+
+async def test_a_damaged_live_database_is_restored_with_consent(
+    api: Api, site: Site, tmp_path: Path
+) -> None:
+    site.server.execute("CREATE TABLE base (id INT PRIMARY KEY)", schema=site.app)
+    site.server.execute("CREATE VIEW of_base AS SELECT id FROM base", schema=site.app)
+    accept = ("--accept", "incomplete_safety_backup")
+    with service_process("sysndd_backup", site, tmp_path):
+
+        async def run(*arguments: str) -> tuple[int, str]:
+            return await asyncio.to_thread(on_a_terminal, site, *arguments)
+
+        code, shown = await run("backup")
+        assert code == 0, shown
+        (manifest,) = BackupDirectory(site.backup_dir).manifests()
+        restore = ("restore", manifest.name, "--confirm", "RESTORE")
+
+        site.server.execute("DROP TABLE base", schema=site.app)
+        code, shown = await run("dry-run", manifest.name)
+        assert code == 0, shown
+        assert "  view of_base: 1356: " in shown
+        assert "A restore requires --accept incomplete_safety_backup." in shown
+        code, shown = await run(*restore)
+        assert (code, "repeat the command with --accept incomplete" in shown) == (1, True), shown
+        code, shown = await run(*restore, *accept)
+        assert code == 0, shown
+        assert "It does not contain:\r\n  view of_base: 1356: " in shown
+        code, shown = await run("list")
+        assert (code, shown.count("(incomplete)")) == (0, 1), shown
+
+        site.server.execute(f"DROP DATABASE `{site.app}`")
+        code, shown = await run(*restore, *accept)
+        assert code == 0, shown
+        assert "There is no safety backup" in shown
+        assert site.server.execute("SELECT * FROM of_base", schema=site.app) == ()

@@ -5,6 +5,7 @@ lists and serves them.
 """
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -44,6 +45,39 @@ class OffsiteCopy(BaseModel):
     locked_until: datetime | None = None
 
 
+class UnreadableObject(BaseModel):
+    """A table or view that the server cannot read.
+
+    Attributes:
+        kind: ``table`` or ``view``.
+        name: Its name, not quoted.
+        reason: The error of the server.
+        stops_server: Whether the server stops when it is read.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: str
+    name: str
+    reason: str
+    stops_server: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name} ({self.reason})"
+
+
+class MissingObject(UnreadableObject):
+    """An object that an incomplete backup does not contain, or not with all its rows.
+
+    It may also be a trigger, routine or event. Triggers are only counted and have no name.
+
+    Attributes:
+        definition: Its CREATE statement, if the server could show it.
+    """
+
+    definition: str | None = None
+
+
 class BackupManifest(BaseModel):
     """The manifest of a backup, version 1 of the file format; see docs/backup-format.md.
 
@@ -53,6 +87,8 @@ class BackupManifest(BaseModel):
         ddl_fenced: Whether a DDL fence prevented schema changes during the dump.
         excluded_rows: Tables whose rows ``BACKUP_EXCLUDE_ROWS`` left out; ``rows_per_table`` lists
             them with 0 rows.
+        incomplete: What the backup does not contain, because the live database was damaged; only
+            in a safety backup.
         data_bytes: Size of the tables when the dump started, without ``excluded_rows``.
         site_id: ID of the site that created it; None for an imported dump, and in manifests of
             release 0.9.0.
@@ -81,6 +117,7 @@ class BackupManifest(BaseModel):
     row_count: int
     rows_per_table: dict[str, int]
     excluded_rows: list[str] = []
+    incomplete: list[MissingObject] = []
     server_vendor: str
     server_version: str
     client_version: str
@@ -122,6 +159,17 @@ class UnmanagedFile(BaseModel):
     name: str
     size_bytes: int
     modified_at: datetime
+
+
+def named(objects: Sequence[UnreadableObject], *, most: int = 5) -> str:
+    """Return objects with their reasons as a part of a sentence.
+
+    Args:
+        objects: The objects.
+        most: Number of objects that are named.
+    """
+    more = f" and {len(objects) - most} more" if len(objects) > most else ""
+    return ", ".join(map(str, objects[:most])) + more
 
 
 def foreign_backup_refusal(manifest: BackupManifest) -> str:

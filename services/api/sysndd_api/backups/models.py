@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from sysndd_api.web.models import PageQuery, RequestModel
-from sysndd_core.backups.manifest import BackupManifest, UnmanagedFile
+from sysndd_core.backups.manifest import BackupManifest, MissingObject, UnmanagedFile
 from sysndd_core.jobs.models import BackupKind, Consent
 
 
@@ -16,7 +16,8 @@ class RestoreRequest(RequestModel):
     Attributes:
         confirm: Must be exactly ``RESTORE``; otherwise ``confirmation_required``.
         accept: The risks to accept, by name. A backup without an active administrator requires
-            ``no_administrator``, and a backup of another site ``foreign_backup``.
+            ``no_administrator``, a backup of another site ``foreign_backup``, and a live database
+            that cannot be copied completely ``incomplete_safety_backup``.
     """
 
     confirm: Any = None
@@ -59,6 +60,8 @@ class RestoreDryRun(BaseModel):
     Attributes:
         differing: The tables that differ.
         excluded_rows: The tables that will be empty, whether or not they differ.
+        unreadable: Live tables whose rows could not be counted, because the server could not read
+            them. A restore then requires ``incomplete_safety_backup``.
         foreign: Whether another site created it, so that a restore requires ``foreign_backup``.
     """
 
@@ -72,7 +75,13 @@ class RestoreDryRun(BaseModel):
     live_row_count: int
     differing: list[TableDifference]
     excluded_rows: list[EmptyTable]
+    unreadable: list[str] = []
     foreign: bool = False
+
+    @property
+    def damaged(self) -> bool:
+        """Whether the live database is known to be damaged, or empty."""
+        return bool(self.unreadable) or self.live_table_count == 0
 
 
 class DeleteRequest(RequestModel):
@@ -113,6 +122,7 @@ class BackupView(BaseModel):
 
     Attributes:
         excluded_rows: Tables whose rows were left out.
+        incomplete: What it does not contain, because the live database was damaged.
         sha256: Hash of the file as downloaded.
         locations: ``local``, ``s3`` or both.
         offsite_error: Why the off-site copy is missing.
@@ -129,6 +139,7 @@ class BackupView(BaseModel):
     table_count: int
     row_count: int
     excluded_rows: list[str]
+    incomplete: list[MissingObject]
     sha256: str
     verification: str | None
     verified_at: datetime | None

@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import pymysql.err
 
 from sysndd_api.backups.models import EmptyTable, RestoreDryRun, TableDifference
 from sysndd_api.backups.service import Backups, check_confirmation
@@ -14,8 +16,17 @@ from sysndd_api.web.site_features import SiteFeatures
 from sysndd_core.backups.manifest import BackupManifest, foreign_backup_refusal
 from sysndd_core.db.database import Database
 from sysndd_core.db.schema_version import current_version
-from sysndd_core.errors import DatabaseBusy, ForeignBackup, NothingToUndo
+from sysndd_core.errors import (
+    DatabaseBusy,
+    DatabaseUnavailable,
+    ForeignBackup,
+    NothingToUndo,
+    SysnddError,
+)
 from sysndd_core.jobs.models import BackupKind, Consent, DryRunRestore, RestoreBackup, UndoRestore
+from sysndd_core.logging import get_logger
+
+log = get_logger(__name__)
 
 RESTORE_WORD = "RESTORE"
 UNDO_WORD = "UNDO"
@@ -43,6 +54,7 @@ class Restores:
         self._backups = backups
         self._requests = requests
         self._features = features
+        self._uncountable: set[str] = set()
 
     async def restore_backup(
         self, actor: Actor, name: str, confirm: Any, accept: Iterable[Consent] = ()
@@ -107,6 +119,7 @@ class Restores:
             live_table_count=len(live),
             row_count=manifest.row_count,
             live_row_count=sum(rows.number for rows in live.values()),
+            unreadable=[table for table, rows in live.items() if not rows.readable],
             differing=_differing(live, then),
             foreign=await self.is_foreign(manifest),
             excluded_rows=[_empty_table(live, table) for table in manifest.excluded_rows],
@@ -165,18 +178,29 @@ class Restores:
         }
 
     async def _rows_of(self, table: LiveTable, until: float) -> "_Rows":
-        if table.estimated_rows <= _COUNTED_ROWS and time.monotonic() < until:
-            try:
-                return _Rows(await self._store.count_rows(table.name), False)
-            except DatabaseBusy:
-                pass
-        return _Rows(table.estimated_rows, True)
+        estimate = _Rows(table.estimated_rows, estimated=True)
+        if table.name in self._uncountable:
+            return replace(estimate, readable=False)
+        if table.estimated_rows > _COUNTED_ROWS or time.monotonic() >= until:
+            return estimate
+        try:
+            return _Rows(await self._store.count_rows(table.name), estimated=False)
+        except DatabaseBusy:
+            return estimate
+        except DatabaseUnavailable:
+            # A corrupt page can stop the server, so this process does not count the table again.
+            self._uncountable.add(table.name)
+            raise
+        except (pymysql.err.Error, SysnddError) as error:
+            log.warning("live_table_not_counted", table=table.name, reason=str(error))
+            return replace(estimate, readable=False)
 
 
 @dataclass(frozen=True)
 class _Rows:
     number: int
     estimated: bool
+    readable: bool = True
 
 
 def _differing(live: dict[str, _Rows], then: dict[str, int]) -> list[TableDifference]:

@@ -83,6 +83,7 @@ class _Backups:
             f"  {view.table_count:>4} tables  {view.verification or '-':<8}"
             f"  {'+'.join(view.locations):<8}  {view.name}"
             f"{'  (of another site)' if view.foreign else ''}"
+            f"{'  (incomplete)' if view.incomplete else ''}"
             f"{rows_left_out(view.excluded_rows)}"
             for view in views
         ]

@@ -11,6 +11,12 @@ from sysndd_api.security.access import COMMAND_LINE
 from sysndd_core.jobs.models import Consent
 
 _SHOWN = 20
+_CONSENT_REASONS = {
+    Consent.NO_ADMINISTRATOR: "The backup contains no active administrator.",
+    Consent.FOREIGN_BACKUP: "The backup was created by another site.",
+    Consent.INCOMPLETE_SAFETY_BACKUP: "The live database is damaged, so its safety backup will not"
+    " be complete.",
+}
 
 
 def add_inspection_commands(add: AddCommand, watch: WatchJob) -> None:
@@ -94,11 +100,13 @@ def describe(result: dict[str, Any]) -> str:
         lines.append(
             f"  {one['user_name']} will revert to an older {', '.join(one['older'])}{role}"
         )
-    if "no_administrator" in result["required_consents"]:
-        lines.append(
-            "The backup contains no active administrator. A restore requires"
-            f" --accept {Consent.NO_ADMINISTRATOR}."
-        )
+    if unreadable := result.get("unreadable"):
+        lines.append("In the live database, these objects cannot be read:")
+        lines += [f"  {one['kind']} {one['name']}: {one['reason']}" for one in unreadable]
+    lines += [
+        f"{_CONSENT_REASONS[consent]} A restore requires --accept {consent}."
+        for consent in map(Consent, result["required_consents"])
+    ]
     return "\n".join(lines)
 
 

@@ -43,6 +43,8 @@ _BEFORE_THE_START = {"attach", "rebind-site"}
 _RISKS = {
     Consent.NO_ADMINISTRATOR: "restore a backup that contains no active administrator",
     Consent.FOREIGN_BACKUP: "restore a backup of another site",
+    Consent.INCOMPLETE_SAFETY_BACKUP: "replace a damaged live database after a safety backup of"
+    " what can be read",
 }
 
 
@@ -164,12 +166,22 @@ async def _restore(context: Context, options: argparse.Namespace) -> CommandResu
     job = await _watch(context, job_id, options)
     result = job.result or {}
     return CommandResult(
-        f"Restored {result['restored']}. Safety backup: {result['safety_backup']}."
+        f"Restored {result['restored']}. {_safety_backup(result)}"
         + (" Pending migrations were applied." if result.get("migrated") else "")
         + rows_left_out(result.get("excluded_rows", []))
         + _warnings(result),
         job.model_dump(mode="json"),
     )
+
+
+def _safety_backup(result: Mapping[str, Any]) -> str:
+    name, missing = result["safety_backup"], result.get("missing_from_safety_backup") or []
+    if name is None:
+        return "There is no safety backup, because nothing in the live database could be read."
+    if not missing:
+        return f"Safety backup: {name}."
+    listed = "".join(f"\n  {one['kind']} {one['name']}: {one['reason']}" for one in missing)
+    return f"Safety backup: {name}. It does not contain:{listed}\n"
 
 
 def _warnings(result: Mapping[str, Any]) -> str:

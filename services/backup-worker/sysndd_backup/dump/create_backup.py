@@ -1,12 +1,14 @@
 """Creates a backup: checks privileges and free space, dumps, compares, and publishes."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sysndd_backup.archive.compression import suffix_of
 from sysndd_backup.context import BackupRequest, BackupTools
+from sysndd_backup.dump.damage import Damage
 from sysndd_backup.dump.ddl_fence import ddl_fence
 from sysndd_backup.dump.dump import Dump, DumpResult, flags_for
 from sysndd_backup.dump.excluded_rows import ExcludedRows, find_excluded_rows
@@ -15,7 +17,12 @@ from sysndd_backup.progress import Progress, ProgressReporter, run_in_thread
 from sysndd_backup.server.server import Inventory, take_inventory
 from sysndd_core import __version__
 from sysndd_core.backups.directory import PARTIAL_SUFFIX
-from sysndd_core.backups.manifest import BackupManifest, backup_name, expected_bytes
+from sysndd_core.backups.manifest import (
+    BackupManifest,
+    MissingObject,
+    backup_name,
+    expected_bytes,
+)
 from sysndd_core.db.schema_version import current_version
 from sysndd_core.db.site import read_site
 from sysndd_core.errors import DumpFailed
@@ -35,6 +42,7 @@ async def create_backup(
     *,
     low: int = 0,
     high: int = 100,
+    damage: Damage | None = None,
 ) -> BackupManifest:
     """Dump the application schema into the store. The caller holds the schema lock.
 
@@ -43,6 +51,8 @@ async def create_backup(
         request: The backup to create.
         progress: Reports the progress of the job; also checks the lease before the publication.
         low, high: Percent of the job at the beginning and at the end of the backup.
+        damage: What cannot be read. The backup then contains everything else, and its manifest
+            lists what is missing. None to require a complete dump.
 
     Returns:
         The manifest of the published backup.
@@ -60,7 +70,7 @@ async def create_backup(
     await check_privileges(tools.database, tools.server, tools.database.settings.name)
     try:
         dump = await _dump_schema(
-            tools, request, partial, created_at, progress, percent=(low, high)
+            tools, request, partial, created_at, progress, percent=(low, high), damage=damage
         )
         # Reporting progress checks the fencing token: a worker whose lease has expired must not
         # publish a backup in addition to that of the next worker.
@@ -74,12 +84,13 @@ async def create_backup(
 
 @dataclass(frozen=True)
 class CompleteDump:
-    """A dump that contains the objects in information_schema.
+    """A dump that contains the objects of its inventory.
 
     Attributes:
         created_at: Time at which it started, in UTC.
         ddl_fenced: Whether a DDL fence prevented schema changes during the dump.
         excluded: Tables whose rows were left out.
+        missing: What it does not contain, because it could not be read.
         schema_version: Latest applied migration, or None without a ledger.
         site_id: ID of the site, or None if it is not recorded.
     """
@@ -88,6 +99,7 @@ class CompleteDump:
     ddl_fenced: bool
     inventory: Inventory
     excluded: ExcludedRows
+    missing: tuple[MissingObject, ...]
     schema_version: str | None
     result: DumpResult
     site_id: str | None
@@ -101,6 +113,7 @@ async def _dump_schema(
     progress: Progress,
     *,
     percent: tuple[int, int],
+    damage: Damage | None,
 ) -> CompleteDump:
     """Dump the schema, and compare the dump with information_schema before and after it."""
     schema, (low, high) = tools.database.settings.name, percent
@@ -111,12 +124,21 @@ async def _dump_schema(
         expected = await asyncio.to_thread(_expected_bytes, tools, data_bytes)
         dumping = (low, low + int((high - low) * 0.95))
         reporter = ProgressReporter(progress, "dumping", dumping, expected)
-        result = await _dump(tools, partial, excluded, reporter)
-        await _check_complete(tools, inventory, result)
+        leave_out = None if damage is None else damage.leave_out
+        result = await _dump(tools, partial, excluded, reporter, leave_out)
+        await _check_objects(tools, inventory)
+        if damage is None:
+            missing: tuple[MissingObject, ...] = ()
+            _check_complete(tools, inventory, result)
+        else:
+            missing = damage.missing_from(inventory, result)
+            inventory = damage.dumped(inventory, result)
         version = await current_version(tools.database, application=schema)
         site = await read_site(tools.database, tools.database.settings.ops_name)
     site_id = site.id if site is not None else None
-    return CompleteDump(created_at, ddl_fenced, inventory, excluded, version, result, site_id)
+    return CompleteDump(
+        created_at, ddl_fenced, inventory, excluded, missing, version, result, site_id
+    )
 
 
 async def _find_excluded_rows(
@@ -149,7 +171,11 @@ def _expected_bytes(tools: BackupTools, data_bytes: int) -> int:
 
 
 async def _dump(
-    tools: BackupTools, partial: Path, excluded: ExcludedRows, reporter: ProgressReporter
+    tools: BackupTools,
+    partial: Path,
+    excluded: ExcludedRows,
+    reporter: ProgressReporter,
+    leave_out: Sequence[str] | None,
 ) -> DumpResult:
     """Run the dump; retry if another connection's ALTER TABLE interrupted it."""
     for left in reversed(range(_DUMP_ATTEMPTS)):
@@ -161,6 +187,7 @@ async def _dump(
             tools.compression,
             keys=tools.keys,
             excluded=excluded,
+            leave_out=leave_out,
         )
         try:
             return await reporter.watch(run_in_thread(dump.run, dump.stop), dump.bytes_done)
@@ -173,7 +200,7 @@ async def _dump(
     raise AssertionError("the last attempt returns or raises")
 
 
-async def _check_complete(tools: BackupTools, before: Inventory, result: DumpResult) -> None:
+async def _check_objects(tools: BackupTools, before: Inventory) -> None:
     schema = tools.database.settings.name
     if not before.tables:
         raise DumpFailed(
@@ -185,7 +212,10 @@ async def _check_complete(tools: BackupTools, before: Inventory, result: DumpRes
             f"Objects of the schema {schema} were created or dropped during the dump. Create the"
             " backup again after the schema change."
         )
-    difference = result.statistics.difference(before)
+
+
+def _check_complete(tools: BackupTools, inventory: Inventory, result: DumpResult) -> None:
+    difference = result.statistics.difference(inventory)
     if difference is not None:
         raise DumpFailed(
             f"The dump does not match information_schema: {difference}. Check the dump client"
@@ -215,6 +245,7 @@ def _manifest(
         database=tools.database.settings.name,
         table_count=len(inventory.tables),
         view_count=len(inventory.views),
+        incomplete=list(dump.missing),
         trigger_count=inventory.trigger_count,
         routine_count=len(inventory.routines),
         event_count=len(inventory.events),

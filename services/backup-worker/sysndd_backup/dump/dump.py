@@ -10,10 +10,11 @@ import fcntl
 import hashlib
 import os
 import queue
+import re
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -42,6 +43,12 @@ _QUEUED_BATCHES = 60
 _NICE_INCREMENT = 10
 _WRITE_OUT_BYTES = 8 << 20
 _TABLE_DEFINITION_CHANGED = "1412"
+_MANY_ERRORS_BYTES = 1 << 20
+_TABLE_ERROR = re.compile(
+    r"Error (?P<reason>(?P<number>\d+): .*?) when dumping table `(?P<table>(?:[^`]|``)+)`"
+    r" at row: (?P<rows>\d+)"
+)
+_LOST_CONNECTION = {"2006", "2013"}
 
 _OPTIONS = (
     "--single-transaction",
@@ -53,6 +60,8 @@ _OPTIONS = (
     "--no-tablespaces",
     "--tz-utc",
     "--default-character-set=utf8mb4",
+    # The maximum of the protocol. With its default, the client fails at rows that the server has.
+    "--max-allowed-packet=1073741824",
 )
 
 
@@ -63,13 +72,26 @@ def flags_for(server: Server) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class DumpResult:
-    """Sizes in bytes, SHA-256 hashes in lower-case hexadecimal, and statistics of a dump."""
+    """Sizes in bytes, SHA-256 hashes in lower-case hexadecimal, and statistics of a dump.
+
+    Attributes:
+        errors: Output of the dump client about errors after which it continued.
+    """
 
     size_bytes: int
     sha256: str
     uncompressed_bytes: int
     uncompressed_sha256: str
     statistics: DumpStatistics
+    errors: str = ""
+
+    def broken_tables(self) -> dict[str, str]:
+        """Return the tables whose rows could not all be read, with the reason."""
+        return {
+            found["table"].replace("``", "`"): f"only {int(found['rows']):,} rows were read:"
+            f" {found['reason']}"
+            for found in _TABLE_ERROR.finditer(self.errors)
+        }
 
 
 class Dump:
@@ -83,6 +105,8 @@ class Dump:
         compression: Compression of the file.
         keys: Recipients to encrypt to.
         excluded: Tables whose rows are left out.
+        leave_out: None to stop at the first error. Otherwise the dump client continues after
+            errors, without these tables and views.
 
     ``run`` blocks, so call it in a thread. Other threads may call ``bytes_done`` and ``stop``.
     """
@@ -97,18 +121,24 @@ class Dump:
         *,
         keys: Keys,
         excluded: ExcludedRows,
+        leave_out: Sequence[str] | None = None,
     ) -> None:
         self._bytes_read = 0
+        self._continues = leave_out is not None
         self._keys = keys
         self._target = target
         self._compression = compression
         self._excluded = excluded
-        options = [*flags_for(server), *excluded.client_options, settings.name]
+        options = [*flags_for(server), *excluded.client_options]
+        if leave_out is not None:
+            options.append("--force")
+            options += [f"--ignore-table={settings.name}.{name}" for name in leave_out]
         self._client = ClientRun(
             settings,
             clients.dump,
-            options,
+            [*options, settings.name],
             stdout=subprocess.PIPE,
+            stderr_bytes=_MANY_ERRORS_BYTES if self._continues else 4000,
         )
 
     def run(self) -> DumpResult:
@@ -131,7 +161,7 @@ class Dump:
                 ) from error
             raise DumpFailed(f"The backup could not be written: {error}") from error
         self._check_exit(ended, result.statistics.last_line)
-        return result
+        return replace(result, errors=ended.stderr if self._continues else "")
 
     def bytes_done(self) -> int:
         """Return the number of bytes of SQL read so far."""
@@ -213,6 +243,8 @@ class Dump:
                 f"The dump client was killed by signal {-ended.code}. {ended.stderr}".rstrip()
             )
         if ended.code > 0:
+            self._check_connection(ended.stderr)
+        if ended.code > 0 and not self._continues:
             if _TABLE_DEFINITION_CHANGED in ended.stderr:
                 raise DumpFailed(
                     f"A table was changed during the dump: {ended.stderr} Create the backup again"
@@ -222,6 +254,19 @@ class Dump:
             raise DumpFailed(f"The dump client failed with exit code {ended.code}: {ended.stderr}")
         if not last_line.startswith(TRAILER):
             raise DumpFailed('The dump is truncated: its last line is not "-- Dump completed".')
+
+    def _check_connection(self, errors: str) -> None:
+        """Check that the client had a connection to the end.
+
+        Reading a corrupt page can stop the server. Then the client reports the table, and fails to
+        read all others.
+        """
+        for found in _TABLE_ERROR.finditer(errors):
+            if found["number"] in _LOST_CONNECTION:
+                raise DumpFailed(
+                    f"The connection to the server was lost: {found[0]}",
+                    lost_at_table=found["table"].replace("``", "`"),
+                )
 
 
 class _HashingSink:

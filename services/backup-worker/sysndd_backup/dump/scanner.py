@@ -252,14 +252,11 @@ class DumpStatistics:
 
     def difference(self, inventory: Inventory) -> str | None:
         """Describe the first difference from information_schema; None if there is none."""
-        listed = [("table", name) for name in inventory.tables]
-        listed += [("view", name) for name in inventory.views]
-        listed += [(kind.lower(), name) for kind, name in inventory.routines]
-        listed += [("event", name) for name in inventory.events]
-        named = [found for found in self.objects if found[0] != "trigger"]
-        for kind, name in sorted(set(listed) - set(named)):
+        listed = inventory.named()
+        named = {found for found in self.objects if found[0] != "trigger"}
+        for kind, name in sorted(listed - named):
             return f"the {kind} {name} is missing"
-        for kind, name in sorted(set(named) - set(listed)):
+        for kind, name in sorted(named - listed):
             return f"it contains the {kind} {name}, which the schema does not have"
         if self.count("trigger") != inventory.trigger_count:
             return f"it contains {self.count('trigger')} of {inventory.trigger_count} triggers"

@@ -18,6 +18,8 @@ _CHUNK = 1 << 20
 
 _OPTIONS = [
     "--default-character-set=utf8mb4",
+    # The maximum of the protocol; the server's own limit still applies.
+    "--max-allowed-packet=1073741824",
     # The client then accepts only the command DELIMITER, so a line such as `\! rm` in a backup is
     # a syntax error and not a shell command.
     "--binary-mode",

@@ -7,6 +7,7 @@ continues only if ID, name, email address, role, state and password are equal in
 from dataclasses import dataclass, field
 
 from sysndd_backup.server.session import SchemaSession
+from sysndd_core.errors import RestoreFailed, SchemaChanging
 from sysndd_core.sql.identifiers import quote_name
 
 IDENTITY = ("user_id", "user_name", "email", "role", "state", "password_hash")
@@ -60,13 +61,19 @@ class AccountChanges:
 
 
 async def has_accounts(session: SchemaSession, schema: str) -> bool:
-    """Return whether a schema has a ``user`` table with the expected columns."""
+    """Return whether a schema has a readable ``user`` table with the expected columns."""
     rows = await session.fetch_all(
         "SELECT column_name AS name FROM information_schema.columns"
         " WHERE table_schema = %s AND table_name = 'user'",
         (schema,),
     )
-    return set(IDENTITY) <= {row["name"] for row in rows}
+    if not set(IDENTITY) <= {row["name"] for row in rows}:
+        return False
+    try:
+        await session.fetch_all(f"SELECT 1 FROM {quote_name(schema)}.`user` LIMIT 1")
+    except (RestoreFailed, SchemaChanging):
+        return False
+    return True
 
 
 async def active_administrators(session: SchemaSession, schema: str) -> int | None:

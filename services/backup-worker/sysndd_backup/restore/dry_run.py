@@ -14,8 +14,8 @@ from sysndd_backup.restore.accounts import (
 from sysndd_backup.restore.check_file import CheckedBackup, check_backup
 from sysndd_backup.restore.scratch_schemas import ScratchSchemas
 from sysndd_backup.restore.shadow import load_shadow
-from sysndd_backup.server.server import count_rows
 from sysndd_backup.server.session import open_session
+from sysndd_backup.server.unreadable import count_readable_rows
 from sysndd_core.backups.manifest import BackupManifest
 from sysndd_core.db.site import read_site
 from sysndd_core.jobs.models import Consent
@@ -36,7 +36,8 @@ async def dry_run_restore(tools: BackupTools, name: str, run: JobRun) -> dict[st
     Returns:
         ``tables`` that differ, with ``live_rows`` and ``backup_rows`` (None if a table does not
         exist), ``excluded_rows``: the tables that will be empty, with ``live_rows``, ``accounts``
-        as ``AccountChanges``, and ``required_consents``.
+        as ``AccountChanges``, ``unreadable``: what cannot be read in the live database, with
+        ``kind``, ``name`` and ``reason``, and ``required_consents``.
 
     Raises:
         SysnddError: See ``check_backup`` and ``load_shadow``.
@@ -45,7 +46,7 @@ async def dry_run_restore(tools: BackupTools, name: str, run: JobRun) -> dict[st
     await run.progress("checking", 1, f"Checking the whole file {name}")
     checked = await check_backup(tools, manifest, run.progress)
     await run.progress("counting", 60, "Counting the rows of the live database")
-    live = await count_rows(tools.database, tools.database.settings.name)
+    live, unreadable = await count_readable_rows(tools.database, tools.database.settings.name)
     then = manifest.rows_per_table
     accounts = await _accounts(tools, checked, run)
     return {
@@ -64,12 +65,15 @@ async def dry_run_restore(tools: BackupTools, name: str, run: JobRun) -> dict[st
             {"table": table, "live_rows": live.get(table)} for table in manifest.excluded_rows
         ],
         "accounts": asdict(accounts),
-        "required_consents": await _required_consents(tools, manifest, accounts),
+        "unreadable": [one.model_dump() for one in unreadable],
+        "required_consents": await _required_consents(
+            tools, manifest, accounts, complete=bool(live) and not unreadable
+        ),
     }
 
 
 async def _required_consents(
-    tools: BackupTools, manifest: BackupManifest, accounts: AccountChanges
+    tools: BackupTools, manifest: BackupManifest, accounts: AccountChanges, *, complete: bool
 ) -> list[str]:
     settings = tools.database.settings
     site = await read_site(tools.database, settings.ops_name)
@@ -80,6 +84,8 @@ async def _required_consents(
         async with open_session(settings) as session:
             if not await has_operator_administrator(session, settings.ops_name):
                 required.append(Consent.NO_ADMINISTRATOR.value)
+    if not complete:
+        required.append(Consent.INCOMPLETE_SAFETY_BACKUP.value)
     return required
 
 

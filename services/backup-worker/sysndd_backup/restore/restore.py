@@ -9,10 +9,10 @@ restore whose worker stopped.
 
 import asyncio
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sysndd_backup.context import BackupRequest, BackupTools
-from sysndd_backup.dump.create_backup import create_backup
 from sysndd_backup.load.confined_account import restricted_load_account
 from sysndd_backup.load.definers import DefinerStripper
 from sysndd_backup.progress import Progress
@@ -25,6 +25,11 @@ from sysndd_backup.restore.check_file import CheckedBackup, check_backup
 from sysndd_backup.restore.journal import Entry, Outcome, Purpose
 from sysndd_backup.restore.migrate_backup import is_older
 from sysndd_backup.restore.recovery import Recovery
+from sysndd_backup.restore.safety_backup import (
+    SafetyBackup,
+    check_consent,
+    create_safety_backup,
+)
 from sysndd_backup.restore.shadow import load_shadow
 from sysndd_backup.restore.stored_objects import (
     drop_triggers_and_events,
@@ -34,7 +39,11 @@ from sysndd_backup.restore.stored_objects import (
 )
 from sysndd_backup.server.server import count_rows
 from sysndd_backup.server.session import open_session
-from sysndd_core.backups.manifest import BackupManifest, foreign_backup_refusal
+from sysndd_core.backups.manifest import (
+    BackupManifest,
+    UnreadableObject,
+    foreign_backup_refusal,
+)
 from sysndd_core.db.schema_version import current_version
 from sysndd_core.db.site import read_site
 from sysndd_core.errors import (
@@ -63,14 +72,18 @@ class RestoreResult:
 
     Attributes:
         restored: Name of the backup that is live now.
-        safety_backup: Name of the backup of the replaced database.
+        safety_backup: Name of the backup of the replaced database; None if nothing in it could be
+            read.
+        missing_from_safety_backup: Objects that could not be read, with ``kind``, ``name`` and
+            ``reason``.
         excluded_rows: Tables that are empty now, because the backup does not contain their rows.
         migrated: Whether pending migrations were applied to the backup.
         warnings: Sentences about the site's program that is still held, or its failed post-hook.
     """
 
     restored: str
-    safety_backup: str
+    safety_backup: str | None
+    missing_from_safety_backup: list[dict[str, str]]
     table_count: int
     row_count: int
     sha256: str
@@ -105,10 +118,11 @@ async def restore_backup(
     await recovery.hold.check()
     manifest = await asyncio.to_thread(tools.store.manifest, job.name)
     await _check_site(tools, job, manifest)
+    await check_consent(tools, job)
     await progress("checking", 1, f"Checking the whole file {job.name}")
     checked = await check_backup(tools, manifest, progress)
     entry = await _open_entry(recovery, manifest, request)
-    safety_backup, migrated, warnings = "", False, list[str]()
+    safety_backup, migrated, warnings = SafetyBackup(None), False, list[str]()
     try:
         migrated = await _prepare_shadow(tools, recovery, checked, entry, progress, job=job)
         # Before maintenance, so that a slow hook does not reject writes, and before the safety
@@ -117,8 +131,8 @@ async def restore_backup(
         await recovery.journal.begin_maintenance(entry)
         await progress("maintenance", 60, "Maintenance mode: writes are rejected, reads continue")
         await asyncio.sleep(MAINTENANCE_SEEN_SECONDS)
-        safety_backup = await _create_safety_backup(tools, request, progress)
-        warnings = await swap_tables(recovery, entry, progress)
+        safety_backup = await create_safety_backup(tools, job, request, progress)
+        warnings = await swap_tables(recovery, entry, progress, safety_backup.missing)
     except LeaseLost:
         raise
     except SysnddError as error:
@@ -128,16 +142,23 @@ async def restore_backup(
     return _result(manifest, safety_backup, migrated, warnings)
 
 
-async def swap_tables(recovery: Recovery, entry: Entry, progress: Progress) -> list[str]:
+async def swap_tables(
+    recovery: Recovery,
+    entry: Entry,
+    progress: Progress,
+    unreadable: Sequence[UnreadableObject],
+) -> list[str]:
     """Swap the tables under the schema lock, while the accounts of the site are locked.
 
     Args:
         recovery: The restore journal, and the steps of the swap.
         entry: An open journal entry.
         progress: Reports the progress of the job.
+        unreadable: The live tables and views that cannot be read.
 
     Returns:
-        Sentences about the site's program that is still held, or its failed post-hook.
+        Sentences about the site's program that is still held, or its failed post-hook, and about
+        damaged objects that are gone.
 
     Raises:
         LeaseLost: Another worker has claimed the job or resolved the entry; nothing was changed.
@@ -155,7 +176,7 @@ async def swap_tables(recovery: Recovery, entry: Entry, progress: Progress) -> l
         if current.outcome is not None:
             raise LeaseLost("The restore was rolled back by another worker.")
         swap = recovery.swap(session)
-        await swap.carry_out(current)
+        await swap.carry_out(current, unreadable)
         return swap.warnings
 
 
@@ -219,17 +240,6 @@ async def _prepare_shadow(
         await _check_administrator(tools, job, entry)
         await _record_objects(tools, recovery, entry, rewrite)
     return migrated
-
-
-async def _create_safety_backup(
-    tools: BackupTools, request: BackupRequest, progress: Progress
-) -> str:
-    try:
-        return (await create_backup(tools, request, progress, low=60, high=90)).name
-    except LeaseLost:
-        raise
-    except SysnddError as error:
-        raise SafetyBackupFailed(f"The safety backup failed: {error.detail}") from error
 
 
 async def _migrate(
@@ -300,11 +310,15 @@ async def _record_objects(
 
 
 def _result(
-    manifest: BackupManifest, safety_backup: str, migrated: bool, warnings: list[str]
+    manifest: BackupManifest, safety_backup: SafetyBackup, migrated: bool, warnings: list[str]
 ) -> RestoreResult:
     return RestoreResult(
         restored=manifest.name,
-        safety_backup=safety_backup,
+        safety_backup=safety_backup.name,
+        missing_from_safety_backup=[
+            {"kind": one.kind, "name": one.name, "reason": one.reason}
+            for one in safety_backup.missing
+        ],
         table_count=manifest.table_count,
         row_count=manifest.row_count,
         sha256=manifest.sha256,

@@ -7,16 +7,21 @@ the same time as the next worker.
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 from pymysql.charset import charset_by_name
 
 from sysndd_backup.server.server import rewrite_schema_name
 from sysndd_backup.server.session import SchemaSession
+from sysndd_core.backups.manifest import UnreadableObject
 from sysndd_core.db.database import Row
 from sysndd_core.db.schema_objects import list_objects, show_create, shown_definition
 from sysndd_core.errors import RestoreFailed
+from sysndd_core.logging import get_logger
 from sysndd_core.sql.identifiers import qualified_name, quote_name
+
+log = get_logger(__name__)
 
 _CONNECTION_CHARSET = "utf8mb4"
 _DEFINER = re.compile(r"^(CREATE(?: ALGORITHM=\w+)?) DEFINER=`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)?")
@@ -33,6 +38,7 @@ class StoredObject:
         kind: VIEW, TRIGGER, PROCEDURE, FUNCTION or EVENT.
         sql: CREATE statement; only that of a view contains a schema, in which it will be created.
         sql_mode, charset, collation, time_zone: Session settings; empty if they do not apply.
+        broken: Whether it could not be used when it was read, so that the server may reject it.
     """
 
     kind: str
@@ -42,6 +48,7 @@ class StoredObject:
     charset: str
     collation: str
     time_zone: str
+    broken: bool = False
 
 
 def objects_to_json(objects: tuple[StoredObject, ...]) -> str:
@@ -55,7 +62,11 @@ def objects_from_json(text: str | None) -> tuple[StoredObject, ...] | None:
 
 
 async def read_objects(
-    session: SchemaSession, schema: str, *, into: str | None = None
+    session: SchemaSession,
+    schema: str,
+    *,
+    into: str | None = None,
+    unreadable: Sequence[UnreadableObject] = (),
 ) -> tuple[StoredObject, ...]:
     """Read all stored objects of a schema, in the order of their creation.
 
@@ -63,21 +74,30 @@ async def read_objects(
         session: A connection to the server.
         schema: Name of the schema, not quoted.
         into: Name of the schema in which they will be created; ``schema`` by default.
+        unreadable: The tables and views of the schema that cannot be read.
 
     Raises:
         RestoreFailed: The account cannot read a definition.
     """
     await session.use(schema)
+    broken = {(one.kind, one.name) for one in unreadable}
     found: list[StoredObject] = []
     for kind, name in await _names(session, schema):
         if kind == "TRIGGER":
             continue
-        row = (await session.fetch_all(show_create(kind, schema, name)))[0]
+        try:
+            row = (await session.fetch_all(show_create(kind, schema, name)))[0]
+        except RestoreFailed as error:
+            if (kind.lower(), name) not in broken:
+                raise
+            log.warning("broken_object_not_read", kind=kind, name=name, reason=error.detail)
+            continue
         stored = _stored_object(kind, name, row)
         if kind == "VIEW":
-            stored = replace(stored, sql=rewrite_schema_name(stored.sql, schema, into or schema))
+            sql = rewrite_schema_name(stored.sql, schema, into or schema)
+            stored = replace(stored, sql=sql, broken=("view", name) in broken)
         found.append(stored)
-    return (*found, *await _triggers(session, schema))
+    return (*found, *await _triggers(session, schema, broken))
 
 
 def strip_definers(objects: tuple[StoredObject, ...]) -> tuple[StoredObject, ...]:
@@ -110,7 +130,7 @@ async def drop_triggers_and_events(session: SchemaSession, schema: str) -> None:
 
 async def create_objects(
     session: SchemaSession, schema: str, objects: tuple[StoredObject, ...]
-) -> None:
+) -> list[str]:
     """Create stored objects in a schema without stored objects.
 
     A view may depend on a view that does not exist yet, so failed views are retried after others.
@@ -120,31 +140,58 @@ async def create_objects(
         schema: Name of the schema, not quoted.
         objects: The stored objects, in the order of ``read_objects``.
 
+    Returns:
+        One sentence for each broken object that the server rejected.
+
     Raises:
-        RestoreFailed: The server rejected an object; the detail contains its message.
+        RestoreFailed: The server rejected another object; the detail contains its message.
     """
     await session.use(schema)
     try:
         left = list(objects)
         while left:
-            failed: list[StoredObject] = []
-            first_error: RestoreFailed | None = None
-            for stored in left:
-                try:
-                    await _create(session, stored)
-                except RestoreFailed as error:
-                    if stored.kind != "VIEW":
-                        raise
-                    first_error = first_error or error
-                    failed.append(stored)
-            if first_error is not None and len(failed) == len(left):
-                raise first_error
-            left = failed
+            failed = await _create_all(session, left)
+            if len(failed) == len(left):
+                return _rejected(failed)
+            left = [stored for stored, _ in failed]
+        return []
     finally:
         await session.run(
             f"SET character_set_client = {_CONNECTION_CHARSET}, sql_mode = DEFAULT,"
             " time_zone = '+00:00'"
         )
+
+
+async def _create_all(
+    session: SchemaSession, objects: list[StoredObject]
+) -> list[tuple[StoredObject, RestoreFailed]]:
+    """Create objects; return the views and broken objects that the server rejected."""
+    failed = []
+    for stored in objects:
+        try:
+            await _create(session, stored)
+        except RestoreFailed as error:
+            if stored.kind != "VIEW" and not stored.broken:
+                raise
+            failed.append((stored, error))
+    return failed
+
+
+def _rejected(failed: list[tuple[StoredObject, RestoreFailed]]) -> list[str]:
+    """Return one sentence for each rejected object.
+
+    Raises:
+        RestoreFailed: One of them was not broken.
+    """
+    for stored, error in failed:
+        if not stored.broken:
+            raise error
+        log.warning("broken_object_not_created", name=stored.name, definition=stored.sql)
+    return [
+        f"The {stored.kind.lower()} {stored.name} was already unusable and could not be created"
+        f" again: {error.detail}"
+        for stored, error in failed
+    ]
 
 
 async def _create(session: SchemaSession, stored: StoredObject) -> None:
@@ -185,7 +232,9 @@ def _stored_object(kind: str, name: str, row: Row) -> StoredObject:
     )
 
 
-async def _triggers(session: SchemaSession, schema: str) -> list[StoredObject]:
+async def _triggers(
+    session: SchemaSession, schema: str, broken: set[tuple[str, str]]
+) -> list[StoredObject]:
     rows = await session.fetch_all(
         "SELECT trigger_name AS name, event_manipulation AS event, action_timing AS timing,"
         " event_object_table AS on_table, action_statement AS body, definer AS definer,"
@@ -198,7 +247,10 @@ async def _triggers(session: SchemaSession, schema: str) -> list[StoredObject]:
         StoredObject(
             kind="TRIGGER",
             name=row["name"],
-            sql=await _trigger(session, schema, row),
+            sql=await _trigger(
+                session, schema, row, shown=("table", row["on_table"]) not in broken
+            ),
+            broken=("table", row["on_table"]) in broken,
             sql_mode=row["sql_mode"],
             charset=row["charset"],
             collation=row["collation"],
@@ -208,16 +260,18 @@ async def _triggers(session: SchemaSession, schema: str) -> list[StoredObject]:
     ]
 
 
-async def _trigger(session: SchemaSession, schema: str, row: Row) -> str:
+async def _trigger(session: SchemaSession, schema: str, row: Row, *, shown: bool) -> str:
     """Return the CREATE statement of a trigger, with a new header if necessary.
 
-    The original header may name the schema, or a trigger that does not exist yet (PRECEDES).
+    The original header may name the schema, or a trigger that does not exist yet (PRECEDES). The
+    server cannot show it for a table that it cannot open.
     """
-    created = (await session.fetch_all(show_create("TRIGGER", schema, row["name"])))[0]
-    original = shown_definition("TRIGGER", list(created.values())) or ""
-    header = original.partition(row["body"])[0]
-    if schema not in header and not _ORDERED.search(header):
-        return original
+    if shown:
+        created = (await session.fetch_all(show_create("TRIGGER", schema, row["name"])))[0]
+        original = shown_definition("TRIGGER", list(created.values())) or ""
+        header = original.partition(row["body"])[0]
+        if schema not in header and not _ORDERED.search(header):
+            return original
     return (
         f"CREATE DEFINER={_definer(row['definer'])} TRIGGER {quote_name(row['name'])}"
         f" {row['timing']} {row['event']} ON {quote_name(row['on_table'])}"

@@ -8,8 +8,10 @@ All functions require that the session holds the schema lock, and all can be rep
 """
 
 import re
+from collections.abc import Sequence
 
 from sysndd_backup.restore.accounts import end_changed_sessions
+from sysndd_backup.restore.damaged_tables import drop_dangling_keys, drop_unmovable
 from sysndd_backup.restore.journal import Entry, Journal, Outcome, Purpose
 from sysndd_backup.restore.site_hold import SiteHold
 from sysndd_backup.restore.stored_objects import (
@@ -19,6 +21,7 @@ from sysndd_backup.restore.stored_objects import (
     read_objects,
 )
 from sysndd_backup.server.session import SchemaSession
+from sysndd_core.backups.manifest import UnreadableObject
 from sysndd_core.errors import JobFailed, RestoreFailed
 from sysndd_core.sql.identifiers import qualified_name
 
@@ -36,7 +39,8 @@ class Swap:
         hold: Released as soon as the live database is complete.
 
     Attributes:
-        warnings: Sentences for the operator about the release of the hold.
+        warnings: Sentences for the operator about the release of the hold, and about damaged
+            objects that are gone.
     """
 
     def __init__(
@@ -55,14 +59,19 @@ class Swap:
         self._platform = platform
         self._keep_hours = keep_hours
 
-    async def carry_out(self, entry: Entry) -> None:
+    async def carry_out(self, entry: Entry, unreadable: Sequence[UnreadableObject] = ()) -> None:
         """Lock the accounts of the site, swap the tables, unlock the accounts, close the entry.
+
+        Args:
+            entry: An open journal entry.
+            unreadable: The live tables and views that cannot be read.
 
         Raises:
             RestoreFailed, DatabaseUnavailable: The swap failed; call ``resolve``.
         """
         await self._hold.lock_accounts(entry)
-        old = await read_objects(self._session, entry.live)
+        await self._session.ensure_schema(entry.live)
+        old = await read_objects(self._session, entry.live, unreadable=unreadable)
         new = entry.new_objects or await read_objects(
             self._session, entry.incoming, into=entry.live
         )
@@ -74,6 +83,8 @@ class Swap:
         )
         await self._journal.step(entry, "dropping_stored_objects")
         await drop_triggers_and_events(self._session, entry.incoming)
+        self.warnings += await drop_unmovable(self._session, entry.live, entry.outgoing, unreadable)
+        self.warnings += await drop_dangling_keys(self._session, entry.live, entry.incoming)
         await drop_objects(self._session, entry.live)
         await self._journal.step(entry, "renaming")
         # Both before and after the rename, so that no session is ever valid for another account.
@@ -108,7 +119,7 @@ class Swap:
         await self._journal.step(entry, "creating_stored_objects")
         await self._end_sessions(entry.outgoing, entry.live)
         await drop_objects(self._session, entry.live)
-        await create_objects(self._session, entry.live, entry.new_objects or ())
+        self.warnings += await create_objects(self._session, entry.live, entry.new_objects or ())
         await self._journal.end_maintenance(entry)
         # Accounts that signed in during the rename were checked against the old tables.
         await self._end_sessions(entry.outgoing, entry.live)
@@ -134,7 +145,7 @@ class Swap:
             await self._rename(entry, incoming=entry.outgoing, outgoing=entry.incoming)
         if entry.old_objects is not None:
             await drop_objects(self._session, entry.live)
-            await create_objects(self._session, entry.live, entry.old_objects)
+            self.warnings += await create_objects(self._session, entry.live, entry.old_objects)
         await self._journal.end_maintenance(entry)
         self.warnings += await self._hold.release(entry, Outcome.ROLLED_BACK)
         if await self._tables(entry.outgoing):

@@ -8,7 +8,7 @@ from sysndd_backup.progress import JobRun
 from sysndd_backup.restore.journal import Entry, Purpose
 from sysndd_backup.restore.recovery import Recovery
 from sysndd_backup.restore.restore import resolve_failed, swap_tables
-from sysndd_backup.server.server import count_rows
+from sysndd_backup.server.unreadable import count_readable_rows
 from sysndd_core.errors import LeaseLost, RestoreFailed, SysnddError
 
 
@@ -47,7 +47,8 @@ async def undo_restore(tools: BackupTools, run: JobRun) -> UndoResult:
     await recovery.hold.check()
     last = await _last_restore(recovery)
     await run.progress("counting", 10, "Counting rows that were written since the restore")
-    added, removed = await _count_changes(tools, last)
+    now, unreadable = await count_readable_rows(tools.database, last.live)
+    added, removed = _changes(now, last)
     live = tools.database.settings.name
     entry = await recovery.journal.open(
         Purpose.UNDO,
@@ -61,7 +62,7 @@ async def undo_restore(tools: BackupTools, run: JobRun) -> UndoResult:
     warnings: list[str] = []
     try:
         await recovery.hold.run_pre_hook(entry, run.progress, 50)
-        warnings = await swap_tables(recovery, entry, run.progress)
+        warnings = await swap_tables(recovery, entry, run.progress, unreadable)
     except LeaseLost:
         raise
     except SysnddError as error:
@@ -79,8 +80,7 @@ async def _last_restore(recovery: Recovery) -> Entry:
     return retained[0]
 
 
-async def _count_changes(tools: BackupTools, last: Entry) -> tuple[int, int]:
-    now = await count_rows(tools.database, last.live)
+def _changes(now: dict[str, int], last: Entry) -> tuple[int, int]:
     names = now.keys() | last.row_counts.keys()
     changes = [now.get(name, 0) - last.row_counts.get(name, 0) for name in names]
     return sum(n for n in changes if n > 0), -sum(n for n in changes if n < 0)

@@ -55,6 +55,7 @@ class ClientRun:
         program: Path of the program.
         arguments: Arguments after the option file.
         stdin, stdout: See ``subprocess.Popen``.
+        stderr_bytes: Number of bytes of its standard error output to keep.
 
     ``run`` blocks, so call it in a thread; other threads may call ``stop``.
     """
@@ -67,8 +68,10 @@ class ClientRun:
         *,
         stdin: int = subprocess.DEVNULL,
         stdout: int = subprocess.DEVNULL,
+        stderr_bytes: int = 4000,
     ) -> None:
         self.stopped = False
+        self._stderr_bytes = stderr_bytes
         self._settings = settings
         self._command = [program, *arguments]
         self._stdin = stdin
@@ -108,7 +111,7 @@ class ClientRun:
                     process.kill()
                     raise
             stderr.seek(0)
-            message = stderr.read(4000).decode(errors="replace").strip()
+            message = stderr.read(self._stderr_bytes).decode(errors="replace").strip()
         return result, Exit(process.returncode, message)
 
     def stop(self) -> None:

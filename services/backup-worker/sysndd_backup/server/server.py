@@ -36,6 +36,15 @@ class Inventory:
         """Return the objects without the size, to compare two inventories."""
         return self.tables, self.views, self.trigger_count, self.routines, self.events
 
+    def named(self) -> set[tuple[str, str]]:
+        """Return kind and name of each object except triggers, as in a dump's statistics."""
+        return {
+            *(("table", name) for name in self.tables),
+            *(("view", name) for name in self.views),
+            *((kind.lower(), name) for kind, name in self.routines),
+            *(("event", name) for name in self.events),
+        }
+
 
 async def identify(database: Database) -> Server:
     """Return vendor and version of the server."""
@@ -89,11 +98,14 @@ async def count_rows(database: Database, schema: str) -> dict[str, int]:
         database: A connection pool with a long statement timeout.
         schema: Name of the schema, not quoted.
     """
-    counts: dict[str, int] = {}
-    for table in (await take_inventory(database, schema)).tables:
-        row = await database.fetch_one(f"SELECT COUNT(*) AS n FROM {qualified_name(schema, table)}")
-        counts[table] = int(row["n"]) if row else 0
-    return counts
+    tables = (await take_inventory(database, schema)).tables
+    return {table: await count_table(database, schema, table) for table in tables}
+
+
+async def count_table(database: Database, schema: str, table: str) -> int:
+    """Return the number of rows of a table."""
+    row = await database.fetch_one(f"SELECT COUNT(*) AS n FROM {qualified_name(schema, table)}")
+    return int(row["n"]) if row else 0
 
 
 def rewrite_schema_name(sql: str, schema: str, into: str) -> str:

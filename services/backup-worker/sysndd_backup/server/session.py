@@ -37,12 +37,16 @@ class SchemaSession:
         """Run a query; return all rows.
 
         Raises:
+            RestoreFailed: The server rejected the query.
             DatabaseUnavailable, DatabaseBusy: See ``errors_mapped``.
         """
-        with errors_mapped():
-            async with self._connection.cursor(aiomysql.DictCursor) as cursor:
-                await cursor.execute(sql, arguments)
-                return list(await cursor.fetchall())
+        try:
+            with errors_mapped():
+                async with self._connection.cursor(aiomysql.DictCursor) as cursor:
+                    await cursor.execute(sql, arguments)
+                    return list(await cursor.fetchall())
+        except aiomysql.Error as error:
+            raise RestoreFailed(f"The server rejected {_excerpt(sql)}: {error}.") from error
 
     async def use(self, schema: str) -> None:
         """Select the default schema."""
@@ -61,7 +65,7 @@ class SchemaSession:
             DatabaseUnavailable: The connection to the server was lost.
         """
         text = statement.decode(errors="replace") if isinstance(statement, bytes) else statement
-        excerpt = " ".join(text.split())[:80]
+        excerpt = _excerpt(text)
         for attempt in range(1, _LOCK_ATTEMPTS + 1):
             try:
                 with errors_mapped():
@@ -92,6 +96,10 @@ class SchemaSession:
         )
         return bool(found)
 
+    async def ensure_schema(self, schema: str) -> None:
+        """Create a schema if it does not exist."""
+        await self.run(f"CREATE DATABASE IF NOT EXISTS {quote_name(schema)} CHARACTER SET utf8mb4")
+
     async def create_schema(self, schema: str) -> None:
         """Create an empty schema; drops it first if an earlier attempt left it."""
         await self.drop_schema(schema)
@@ -103,6 +111,10 @@ class SchemaSession:
 
     async def _send(self, statement: str | bytes) -> None:
         await self._connection.query(statement)
+
+
+def _excerpt(sql: str) -> str:
+    return " ".join(sql.split())[:80]
 
 
 def _is_lock_wait(error: BaseException) -> bool:

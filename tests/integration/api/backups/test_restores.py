@@ -261,3 +261,41 @@ async def test_excluded_rows_need_no_space_except_in_a_safety_backup(site: Site)
             assert await context[Backups].create_backup(COMMAND_LINE)
             with pytest.raises(InsufficientStorage):
                 await context[Backups].check_free_space(BackupKind.PRE_RESTORE)
+
+
+async def test_the_dialog_asks_for_consent_if_the_live_database_is_damaged(
+    api: Api, site: Site, page_client: httpx.AsyncClient
+) -> None:
+    site.server.execute("CREATE TABLE base (id INT PRIMARY KEY)", schema=site.app)
+    async with backup_bench(site) as bench:
+        assert (await bench.run(CreateBackup()))["state"] == "succeeded"
+        (manifest,) = bench.store.manifests()
+        page, path = f"/admin/backups/{manifest.name}", f"/api/admin/backups/{manifest.name}"
+        dialog = (await page_client.get(f"{page}/restore")).text
+        assert "If the dry run found that the live database is damaged" in dialog
+
+        site.server.execute("ALTER TABLE base DISCARD TABLESPACE", schema=site.app)
+        assert (await api.admin.get(f"{path}/dry-run")).json()["unreadable"] == ["base"]
+        dialog = (await page_client.get(f"{page}/restore")).text
+        assert "The live database is damaged." in dialog
+        assert 'data-word-for="INCOMPLETE"' in dialog
+        # An optional field that was left empty is no consent; a wrong word is refused.
+        form = {"confirm": "RESTORE", "accept_incomplete_safety_backup": "incomplete"}
+        refused = await page_client.post(f"{page}/restore", data=form)
+        assert refused.status_code in (400, 409, 422), refused.text
+        form["accept_incomplete_safety_backup"] = ""
+        assert (await page_client.post(f"{page}/restore", data=form)).status_code == 303
+        await bench.worker().run_until_idle()
+        (job,) = (await api.admin.get("/api/admin/jobs?kind=restore_backup")).json()["data"]
+        assert job["error"]["code"] == "safety_backup_failed"
+        form["accept_incomplete_safety_backup"] = "INCOMPLETE"
+        assert (await page_client.post(f"{page}/restore", data=form)).status_code == 303
+        await bench.worker().run_until_idle()
+        listed = (await api.admin.get("/api/admin/backups")).json()["data"]
+        incomplete = [one["incomplete"] for one in listed if one["incomplete"]]
+        assert [[missing["name"] for missing in one] for one in incomplete] == [["base"]]
+        (safety,) = [one["name"] for one in listed if one["incomplete"]]
+        assert (
+            "This backup is incomplete," in (await page_client.get(f"/admin/backups/{safety}")).text
+        )
+        assert (await api.admin.get(f"{path}/dry-run")).json()["unreadable"] == []

@@ -37,6 +37,14 @@ _OUTCOME_VISIBLE = timedelta(hours=1)
 NO_ADMINISTRATOR_WORD = "NO ADMINISTRATOR"
 """Typed word that accepts the restore of a backup without an active administrator."""
 
+INCOMPLETE_SAFETY_BACKUP_WORD = "INCOMPLETE"
+"""Typed word that accepts a safety backup of only what can be read in the live database."""
+
+_ACCEPT_WORDS = {
+    Consent.NO_ADMINISTRATOR: NO_ADMINISTRATOR_WORD,
+    Consent.INCOMPLETE_SAFETY_BACKUP: INCOMPLETE_SAFETY_BACKUP_WORD,
+}
+
 
 class BackupListQuery(BackupQuery):
     """Filters and page of the list."""
@@ -55,6 +63,7 @@ class RestoreForm(ConfirmForm):
 
     accept_no_administrator: str | None = None
     accept_foreign_backup: str | None = None
+    accept_incomplete_safety_backup: str | None = None
 
 
 class InspectForm(Form):
@@ -178,7 +187,7 @@ async def restore_page(request: Request) -> Response:
         "restore.html",
         backup=await service(request, Backups).get(name),
         dry_run=dry_run,
-        accept_word=NO_ADMINISTRATOR_WORD,
+        accept_words=_ACCEPT_WORDS,
         undo_hours=service(request, ApiSettings).backup.undo_hours,
     )
 
@@ -188,11 +197,12 @@ async def restore(request: Request) -> Response:
     form = await form_of(request, RestoreForm)
     name = request.path_params["name"]
     accept: list[Consent] = []
-    if form.accept_no_administrator is not None:
-        check_confirmation(
-            form.accept_no_administrator, NO_ADMINISTRATOR_WORD, field="accept_no_administrator"
-        )
-        accept.append(Consent.NO_ADMINISTRATOR)
+    for consent, word in _ACCEPT_WORDS.items():
+        field = f"accept_{consent.value}"
+        # Without JavaScript, the dialog always has these fields, so an empty one is no consent.
+        if typed := getattr(form, field):
+            check_confirmation(typed, word, field=field)
+            accept.append(consent)
     if form.accept_foreign_backup is not None:
         manifest = await service(request, Backups).get(name)
         check_confirmation(
@@ -274,7 +284,7 @@ async def undo(request: Request) -> Response:
 def _dry_run_context(request: Request, job: StoredJob) -> dict[str, Any]:
     return {
         "progress": job_progress(job, RETRYABLE, actor_of(request)),
-        "accept_word": NO_ADMINISTRATOR_WORD,
+        "accept_words": _ACCEPT_WORDS,
     }
 
 

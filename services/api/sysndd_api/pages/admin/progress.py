@@ -74,7 +74,8 @@ ADVICE = {
     " delete this one. If not, the object named above is not restored as it was dumped.",
     "backup_damaged": "This file is no longer usable. Use its off-site copy or another backup.",
     "safety_backup_failed": "The live database was not changed. Fix the cause of the failed safety"
-    " backup, then start the restore again. A restore always requires a safety backup.",
+    " backup, or, if the live database is damaged, open the restore dialog again and type"
+    " INCOMPLETE: the safety backup then contains what can be read.",
     "restore_failed": "The reason above describes the state of the live database. Fix the cause,"
     " then start the restore again.",
     "restore_hook_failed": "The live database was not changed. Fix the hook that the reason above"
