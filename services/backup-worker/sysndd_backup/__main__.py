@@ -1,6 +1,11 @@
-"""``sysndd-backup-worker`` runs backup jobs until SIGTERM; ``health`` checks that it responds."""
+"""``sysndd-backup-worker`` runs backup jobs until SIGTERM.
+
+``health`` checks that it responds. ``job ID`` runs jobs until this one has ended: ``sysndd-admin``
+starts it if no other worker claims its job.
+"""
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import Coroutine
@@ -25,7 +30,7 @@ from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.backups.s3 import S3Copies
 from sysndd_core.db.database import Database
 from sysndd_core.db.site import check_site
-from sysndd_core.errors import SysnddError
+from sysndd_core.errors import SysnddError, Unavailable
 from sysndd_core.jobs.liveness import check_liveness
 from sysndd_core.jobs.models import Queue, job_type
 from sysndd_core.jobs.rows import ClaimedJob, JobClaim, JobRows
@@ -37,6 +42,7 @@ from sysndd_core.settings.base import load
 
 # Counting the rows of a large table takes longer than the timeout of other statements.
 _STATEMENT_SECONDS = 3600.0
+_POLL_SECONDS = 0.5
 
 
 def main() -> int:
@@ -45,6 +51,7 @@ def main() -> int:
         settings = load(BackupWorkerSettings, os.environ)
         if sys.argv[1:] == ["health"]:
             return check_liveness(settings.database, Queue.BACKUP)
+        only = _only_job(sys.argv[1:])
         configure(settings.log, service="backup-worker")
         migrates = settings.backup.restore_migrate and settings.database.is_managed
         migrator = find_migrator(os.environ, settings.database.ops_name) if migrates else None
@@ -55,15 +62,32 @@ def main() -> int:
         )
         site_hold = SiteHoldConfig.configured(settings.site_hold, os.environ, own_users)
         check_site_hold(site_hold)
-        asyncio.run(_serve(settings, migrator, site_hold))
+        asyncio.run(_serve(settings, migrator, site_hold, only))
     except SysnddError as error:
         print(f"sysndd-backup-worker: {error.detail}", file=sys.stderr)
         return 1
     return 0
 
 
+def _only_job(arguments: list[str]) -> str | None:
+    """Return the ID of the job after which the program ends, or None.
+
+    Raises:
+        SysnddError: The arguments are unknown.
+    """
+    match arguments:
+        case []:
+            return None
+        case ["job", job_id]:
+            return job_id
+    raise SysnddError("The arguments are none, `health`, or `job` and the ID of a job.")
+
+
 async def _serve(
-    settings: BackupWorkerSettings, migrator: Migrator | None, site_hold: SiteHoldConfig
+    settings: BackupWorkerSettings,
+    migrator: Migrator | None,
+    site_hold: SiteHoldConfig,
+    only: str | None,
 ) -> None:
     slow_statements = settings.database.model_copy(
         update={"statement_timeout": _STATEMENT_SECONDS, "pool_size": 2}
@@ -89,10 +113,12 @@ async def _serve(
                 interruptible=_interruptible,
             )
             background = [Recovery(database, tools.undo_hours, site_hold).run_forever()]
-            if tools.offsite is not None:
-                background.append(tools.offsite.run_forever())
             backup_schedule = settings.backup_schedule
-            if backup_schedule.schedule is not None:
+            if only is not None:
+                background.append(_stop_after(worker, rows, only))
+            elif tools.offsite is not None:
+                background.append(tools.offsite.run_forever())
+            if only is None and backup_schedule.schedule is not None:
                 background.append(
                     Schedule(rows, backup_schedule.schedule, backup_schedule.zone).run_forever()
                 )
@@ -134,6 +160,16 @@ async def _run(worker: Worker[ClaimedJob], background: list[Coroutine[Any, Any, 
         await worker.run()
     finally:
         await end_tasks(*tasks)
+
+
+async def _stop_after(worker: Worker[ClaimedJob], rows: JobRows, job_id: str) -> None:
+    """Stop the worker when a job has ended."""
+    while True:
+        with contextlib.suppress(Unavailable):
+            if await rows.has_ended(job_id):
+                worker.stop()
+                return
+        await asyncio.sleep(_POLL_SECONDS)
 
 
 def _load_account(settings: BackupSettings) -> LoadAccount | None:

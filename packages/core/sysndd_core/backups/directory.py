@@ -123,6 +123,17 @@ class BackupDirectory:
         partial.rename(final)
         self.sync()
 
+    def add_missing(self, manifests: Iterable[BackupManifest]) -> None:
+        """List backups of which only the off-site copy exists, unless they are listed already.
+
+        Args:
+            manifests: The manifests in the off-site storage.
+        """
+        listed = {one.name for one in self.manifests()}
+        for manifest in manifests:
+            if manifest.name not in listed and manifest.offsite is not None:
+                self.write_manifest(manifest)
+
     def amend(self, name: str, changes: dict[str, Any]) -> BackupManifest:
         """Change fields of a manifest; return the new manifest.
 

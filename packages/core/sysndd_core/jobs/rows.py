@@ -162,6 +162,13 @@ class JobRows(LeasedTable[ClaimedJob]):
         )
         return bool(row and row["cancel_requested"])
 
+    async def has_ended(self, job_id: str) -> bool:
+        """Return whether a job has ended; also if there is no such job."""
+        row = await self.database.fetch_one(
+            f"SELECT 1 FROM {self.table} WHERE id = %s AND finished_at IS NULL", (job_id,)
+        )
+        return row is None
+
     async def progress(self, claim: JobClaim, *, step: str, percent: int, message: str) -> None:
         """Store the progress of a running job and renew its lease.
 

@@ -91,6 +91,25 @@ class Backups:
         """
         return await asyncio.to_thread(self._directory.manifest, name)
 
+    async def find(self, name: str) -> BackupManifest:
+        """Return the manifest of a backup, also if only its off-site copy exists and is not listed.
+
+        For the command line: on a new machine, no worker has compared both locations yet.
+
+        Raises:
+            InvalidBackupName: The name cannot be that of a backup.
+            BackupNotFound: No backup has this name.
+            OffsiteStorageUnavailable: The off-site storage does not respond.
+        """
+        try:
+            return await self.get(name)
+        except BackupNotFound:
+            if self._copies is None:
+                raise
+        copied = await asyncio.to_thread(self._copies.manifests)
+        await asyncio.to_thread(self._directory.add_missing, copied)
+        return await self.get(name)
+
     async def download_backup(self, actor: Actor, name: str) -> Download:
         """Return the bytes of a backup and record the download in the audit log.
 

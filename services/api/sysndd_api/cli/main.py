@@ -13,22 +13,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sysndd_api.backups.restore import RESTORE_WORD, UNDO_WORD, Restores
-from sysndd_api.backups.service import Backups
+from sysndd_api.backups.service import Backups, check_confirmation
 from sysndd_api.cli.accounts import add_account_commands
 from sysndd_api.cli.backups import add_backup_commands, rows_left_out
 from sysndd_api.cli.command import AddCommand, Command, CommandResult
 from sysndd_api.cli.inspections import add_inspection_commands
 from sysndd_api.cli.operators import add_operator_commands
 from sysndd_api.cli.site import add_site_commands
+from sysndd_api.cli.without_site import OwnWorker, ensure_platform_schema
 from sysndd_api.context import Context, open_context
 from sysndd_api.jobs.models import JobQuery, JobView
 from sysndd_api.jobs.service import Jobs
 from sysndd_api.mail.service import Mails
 from sysndd_api.security.access import COMMAND_LINE
 from sysndd_api.settings import ApiSettings
+from sysndd_api.site.service import Sites
 from sysndd_core.db.database import Database
 from sysndd_core.db.site import check_site
-from sysndd_core.errors import MailNotFound, SysnddError
+from sysndd_core.errors import MailNotFound, SysnddError, Unavailable
 from sysndd_core.jobs.models import Consent
 from sysndd_core.jobs.rows import JobState
 from sysndd_core.logging import configure
@@ -37,6 +39,7 @@ from sysndd_core.settings.base import load
 from sysndd_core.settings.log import LogLevel
 
 _POLL_SECONDS = 0.5
+_RESTART_SECONDS = 60.0
 _BEFORE_THE_START = {"attach", "rebind-site"}
 """Commands that end the state in which every process refuses to start."""
 
@@ -53,9 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         settings = load(ApiSettings, os.environ)
-        configure(
-            settings.log.model_copy(update={"level": LogLevel.WARNING}), service="sysndd-admin"
-        )
+        configure(settings.log.model_copy(update={"level": LogLevel.ERROR}), service="sysndd-admin")
         result = asyncio.run(_run(settings, options))
     except SysnddError as error:
         _print_error(options, error)
@@ -150,8 +151,14 @@ def _print_error(options: argparse.Namespace, error: SysnddError) -> None:
 
 async def _restore(context: Context, options: argparse.Namespace) -> CommandResult:
     confirm = options.confirm
+    if confirm is not None:
+        check_confirmation(confirm, RESTORE_WORD)
+    created = await ensure_platform_schema(context[Database])
+    manifest = await context[Backups].find(options.backup)
+    if created and manifest.site_id is not None:
+        # A new platform schema has no history, so it takes the ID of the site from the backup.
+        await context[Sites].rebind(COMMAND_LINE, previous=None, site_id=manifest.site_id)
     if confirm is None and sys.stdin.isatty():
-        manifest = await context[Backups].get(options.backup)
         print(
             f"This replaces the live database with {manifest.name} of"
             f" {manifest.created_at:%Y-%m-%d %H:%M} UTC ({manifest.row_count:,} rows)."
@@ -161,7 +168,7 @@ async def _restore(context: Context, options: argparse.Namespace) -> CommandResu
         )
         confirm = await asyncio.to_thread(input, f"Type {RESTORE_WORD} to continue: ")
     job_id = await context[Restores].restore_backup(
-        COMMAND_LINE, options.backup, confirm, map(Consent, options.accept)
+        COMMAND_LINE, manifest.name, confirm, map(Consent, options.accept)
     )
     job = await _watch(context, job_id, options)
     result = job.result or {}
@@ -210,22 +217,39 @@ async def _undo_restore(context: Context, options: argparse.Namespace) -> Comman
     )
 
 
+async def _get(context: Context, job_id: str) -> JobView:
+    """Read a job; wait for a database server that restarts."""
+    until = time.monotonic() + _RESTART_SECONDS
+    while True:
+        try:
+            return await context[Jobs].get(job_id)
+        except Unavailable:
+            if time.monotonic() > until:
+                raise
+        await asyncio.sleep(_POLL_SECONDS)
+
+
 async def _watch(context: Context, job_id: str, options: argparse.Namespace) -> JobView:
     """Poll a job until it ends, with a progress bar on a terminal.
+
+    If no worker claims a backup job, this command runs it.
 
     Raises:
         SysnddError: The job failed or was cancelled.
     """
     bar = sys.stderr.isatty() and not options.json
-    while True:
-        job = await context[Jobs].get(job_id)
-        if bar:
-            done = "#" * (job.percent // 4)
-            line = f"[{done:<25}] {job.percent:3} % {job.step or job.state}  {job.message or ''}"
-            print(f"\r{line[:100]:<100}", end="", file=sys.stderr, flush=True)
-        if job.finished_at is not None:
-            break
-        await asyncio.sleep(_POLL_SECONDS)
+    async with OwnWorker(context, job_id) as own_worker:
+        while True:
+            job = await _get(context, job_id)
+            if bar:
+                done = "#" * (job.percent // 4)
+                step = f"{job.step or job.state}  {job.message or ''}"
+                line = f"[{done:<25}] {job.percent:3} % {step}"
+                print(f"\r{line[:100]:<100}", end="", file=sys.stderr, flush=True)
+            if job.finished_at is not None:
+                break
+            await own_worker.check(job)
+            await asyncio.sleep(_POLL_SECONDS)
     if bar:
         print(file=sys.stderr)
     if job.state != JobState.SUCCEEDED:

@@ -147,9 +147,7 @@ class OffsiteStorage:
         """
         listed = {one.name: one for one in await asyncio.to_thread(self._store.manifests)}
         copied = {one.name: one for one in await asyncio.to_thread(self.copies.manifests)}
-        for name, manifest in copied.items():
-            if name not in listed and manifest.offsite is not None:
-                await asyncio.to_thread(self._store.write_manifest, manifest)
+        await asyncio.to_thread(self._store.add_missing, copied.values())
         for name, manifest in listed.items():
             with contextlib.suppress(BackupNotFound):
                 await self._synchronize(name, manifest, copied.get(name))

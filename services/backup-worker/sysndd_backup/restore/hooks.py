@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from sysndd_backup.restore.child_process import end_with_parent
+from sysndd_core.child_process import end_with_parent
 from sysndd_core.errors import SysnddError
 from sysndd_core.logging import get_logger
 from sysndd_core.settings.site_hold import is_url

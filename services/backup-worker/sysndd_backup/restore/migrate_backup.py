@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sysndd_backup.restore.child_process import end_with_parent
+from sysndd_core.child_process import end_with_parent
 from sysndd_core.errors import RestoreFailed
 
 _OUTPUT_CHARACTERS = 1000

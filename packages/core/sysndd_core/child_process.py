@@ -1,4 +1,4 @@
-"""Child processes that must not outlive the worker."""
+"""Child processes that must not outlive their parent."""
 
 import ctypes
 import signal
@@ -8,7 +8,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def end_with_parent() -> None:
-    """Make the kernel end a child process when the worker is killed (prctl(2)).
+    """Make the kernel end a child process when its parent is killed (prctl(2)).
 
     For ``preexec_fn``. Otherwise the child would continue while crash recovery reverts its work.
     """
