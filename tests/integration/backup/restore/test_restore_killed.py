@@ -165,6 +165,17 @@ class Chaos:
             await self.start_again(server, work)
         await work
         started = time.monotonic()
+        await self.recover(what)
+        self.slowest = max(self.slowest, time.monotonic() - started)
+        if isinstance(job, CreateBackup):
+            # The queue retries the job.
+            await self.bench.worker().run_until_idle()
+        self.check(what, job, str((await stored_row(self.bench.rows, job_id))["state"]))
+        self.check_list(what)
+
+    async def recover(self, what: str) -> None:
+        """Run crash recovery until no entry is open, as if the lease had expired."""
+        started = time.monotonic()
         # Let the lease expire immediately, which would take twelve seconds.
         self.site.server.execute(
             f"UPDATE `{self.site.ops}`.job SET lease_until = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND"
@@ -175,12 +186,6 @@ class Chaos:
             assert time.monotonic() - started < RECOVERY_SECONDS, what
             await asyncio.sleep(0.05)
         await self.bench.rows.reclaim()
-        self.slowest = max(self.slowest, time.monotonic() - started)
-        if isinstance(job, CreateBackup):
-            # The queue retries the job.
-            await self.bench.worker().run_until_idle()
-        self.check(what, job, str((await stored_row(self.bench.rows, job_id))["state"]))
-        self.check_list(what)
 
     async def start_again(self, server: DatabaseServer, work: "asyncio.Task[str]") -> None:
         """Start the server as soon as it was killed, while its worker keeps running."""
@@ -286,6 +291,36 @@ async def test_restore_and_undo_survive_a_killed_server(
 ) -> None:
     assert chaos.site.server is private_database_server, "the test did not start this server"
     await kill_often(chaos, max(1, KILLS // 4), private_database_server)
+
+
+async def test_a_restore_over_a_damaged_database_survives_a_killed_worker(chaos: Chaos) -> None:
+    """Its live database has lost a table, to which foreign keys and views refer."""
+    job = RestoreBackup(name=chaos.backup, accept=tuple(Consent))
+
+    def damage() -> dict[str, int]:
+        with chaos.site.server.connect(chaos.site.app) as connection, connection.cursor() as cursor:
+            cursor.execute("SET foreign_key_checks = 0")
+            cursor.execute("DROP TABLE part_a")
+        return checksums(chaos.site, chaos.site.app)
+
+    damaged, restored = damage(), chaos.states["new"]
+    await chaos.bench.submit(job)
+    points = int(await asyncio.to_thread(chaos.start, "0", "before", 0))
+    assert live_state(chaos.site) == restored
+    chance = random.Random(SEED)  # noqa: S311 - chooses where to kill
+    for share in spread(max(2, KILLS // 5), chance):
+        assert damage().keys() == damaged.keys()
+        at, when = 1 + int(share * points), chance.choice(["before", "during", "after"])
+        await chaos.bench.submit(job)
+        await asyncio.to_thread(chaos.start, str(at), when, 0)
+        what = f"{when} point {at} of {points}, SEED={SEED}"
+        await chaos.recover(what)
+        if live_state(chaos.site) != restored:
+            assert checksums(chaos.site, chaos.site.app).keys() == damaged.keys(), what
+            # Nothing of the killed restore prevents the next one.
+            row = await chaos.bench.run(job)
+            assert row["state"] == "succeeded", f"{row['error']} after {what}"
+            assert live_state(chaos.site) == restored, what
 
 
 async def test_stored_objects_that_cannot_be_created_roll_the_tables_back(chaos: Chaos) -> None:
