@@ -116,5 +116,19 @@ def rewrite_schema_name(sql: str, schema: str, into: str) -> str:
         schema: Name of the schema to replace, not quoted.
         into: Name of the new schema, not quoted.
     """
-    prefix, replacement = re.escape(quote_name(schema) + "."), quote_name(into) + "."
+    return _replace_qualifier(sql, schema, quote_name(into) + ".")
+
+
+def strip_schema_name(sql: str, schema: str) -> str:
+    """Remove the schema's name from the definition of a view, except in string literals.
+
+    Args:
+        sql: The definition as the server writes it.
+        schema: Name of the schema, not quoted.
+    """
+    return _replace_qualifier(sql, schema, "")
+
+
+def _replace_qualifier(sql: str, schema: str, replacement: str) -> str:
+    prefix = re.escape(quote_name(schema) + ".")
     return re.sub(rf"('(?:[^'\\]|\\.|'')*')|{prefix}", lambda match: match[1] or replacement, sql)

@@ -10,7 +10,7 @@ from sysndd_backup.dump.scanner import DumpScan
 from sysndd_backup.load.plan import Planner
 from sysndd_backup.load.queue import LoadQueue, Rows
 from sysndd_backup.restore.check_file import check_backup
-from sysndd_backup.verify.dump_digest import NormalizedReader, difference
+from sysndd_backup.verify.dump_digest import NormalizedReader, Part, differences
 from sysndd_core.jobs.models import Consent, CreateBackup, RestoreBackup
 from tests.support.backups import UNUSUAL_OBJECTS, UNUSUAL_TYPES, tamper_with_backup
 from tests.support.site import Site
@@ -71,12 +71,12 @@ def definitions(site: Site) -> dict[str, str]:
     }
 
 
-def digests(bench: BackupBench, name: str) -> dict[str, str]:
+def digests(bench: BackupBench, name: str) -> dict[str, Part]:
     with open_reader(bench.store.path(name), bench.tools.keys) as source:
-        reader = NormalizedReader(source)
+        reader = NormalizedReader(source, bench.site.app, "elsewhere")
         while reader.read():
             pass
-    return reader.digest.digests()
+    return reader.digest.parts()
 
 
 async def test_a_restored_schema_has_identical_definitions_and_content(bench: BackupBench) -> None:
@@ -93,7 +93,7 @@ async def test_a_restored_schema_has_identical_definitions_and_content(bench: Ba
     assert row["state"] == "succeeded", row["error"]
     assert definitions(bench.site) == before
     assert (await bench.run(CreateBackup()))["state"] == "succeeded"
-    assert difference(content, digests(bench, bench.store.manifests()[0].name)) is None
+    assert differences(content, digests(bench, bench.store.manifests()[0].name)) == []
 
 
 async def test_a_dump_with_statements_between_rows_is_loaded_serially(bench: BackupBench) -> None:
@@ -170,4 +170,4 @@ async def test_both_workers_load_parts_of_a_large_table(
     row = await bench.run(RestoreBackup(name=manifest.name, accept=tuple(Consent)))
     assert row["state"] == "succeeded", row["error"]
     assert (await bench.run(CreateBackup()))["state"] == "succeeded"
-    assert difference(content, digests(bench, bench.store.manifests()[0].name)) is None
+    assert differences(content, digests(bench, bench.store.manifests()[0].name)) == []

@@ -3,7 +3,7 @@
 import pytest
 
 from sysndd_backup.dump.scanner import DumpScan
-from sysndd_backup.verify.dump_digest import DumpDigest, difference
+from sysndd_backup.verify.dump_digest import DumpDigest, Part, differences
 
 # As mariadb-dump 10.11.19 and 11.8.9 write the same table.
 OLDER = b"""\
@@ -50,25 +50,27 @@ NEWER = (
 )
 
 
-def digests(dump: bytes) -> dict[str, str]:
-    digest = DumpDigest()
+def digests(dump: bytes) -> dict[str, Part]:
+    digest = DumpDigest("sysndd")
     scan = DumpScan(digest)
     scan.feed(dump)
     scan.finish()
-    return digest.digests()
+    return digest.parts()
 
 
 def test_what_the_client_adds_for_the_session_is_no_difference() -> None:
-    assert difference(digests(OLDER), digests(NEWER)) is None
+    assert differences(digests(OLDER), digests(NEWER)) == []
 
 
 @pytest.mark.parametrize(
     ("content", "changed", "part"),
     [
-        (b"(1),", b"(3),", "rows or triggers of the table t"),
+        (b"(1),", b"(3),", "rows of the table t"),
         (b"int(11)", b"bigint(20)", "structure of the table t"),
         (b"NAMES utf8mb4", b"NAMES latin1", "settings at the beginning"),
     ],
 )
 def test_a_changed_part_is_named(content: bytes, changed: bytes, part: str) -> None:
-    assert difference(digests(OLDER), digests(NEWER.replace(content, changed))) == part
+    (found,) = differences(digests(OLDER), digests(NEWER.replace(content, changed)))
+    assert found.part == part
+    assert (changed.decode() in found.second) == (not found.in_rows)
