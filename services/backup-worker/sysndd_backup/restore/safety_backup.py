@@ -17,6 +17,7 @@ from sysndd_backup.server.unreadable import has_restarted
 from sysndd_core.backups.manifest import MissingObject, named
 from sysndd_core.db.database import Database
 from sysndd_core.errors import (
+    DatabaseUnavailable,
     DumpFailed,
     LeaseLost,
     SafetyBackupFailed,
@@ -29,7 +30,7 @@ log = get_logger(__name__)
 
 _CONSENT = Consent.INCOMPLETE_SAFETY_BACKUP
 _SERVER_STOPS = 5
-"""Number of tables at which the server may stop before the safety backup is given up."""
+"""How often the server may stop before the safety backup is given up."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,29 @@ async def create_safety_backup(
         LeaseLost: Another worker has claimed the job.
     """
     try:
-        return await _create(tools, job, request, progress)
+        return await _create_despite_restarts(tools, job, request, progress)
     except (LeaseLost, SafetyBackupFailed):
         raise
     except SysnddError as error:
         raise SafetyBackupFailed(f"The safety backup failed: {error.detail}") from error
+
+
+async def _create_despite_restarts(
+    tools: BackupTools, job: RestoreBackup, request: BackupRequest, progress: Progress
+) -> SafetyBackup:
+    """Create the backup; start again if the server stopped, but not at a table that was named.
+
+    Its own background threads also read damaged pages, for example to update statistics.
+    """
+    for left in reversed(range(_SERVER_STOPS)):
+        started = time.monotonic()
+        try:
+            return await _create(tools, job, request, progress)
+        except DatabaseUnavailable:
+            if left == 0 or not await has_restarted(tools.database, started):
+                raise
+            log.warning("server_stopped_in_safety_backup")
+    raise AssertionError("the last attempt returns or raises")
 
 
 @dataclass(frozen=True)
