@@ -208,3 +208,45 @@ def test_the_count_above_a_list_matches_the_list(operator: Visitor) -> None:
     create_backup(page)
     above = page.locator("#heading p").inner_text().split()[0]
     expect(page.locator("#list .pager")).to_contain_text(f"of {above} backup")
+
+
+@pytest.fixture
+def damaged_backup(system: System, admin: httpx.Client) -> Iterator[str]:
+    """A backup with a table whose rows the server can no longer read."""
+    with system.sql() as cursor:
+        cursor.execute("CREATE TABLE measurement (id INT PRIMARY KEY, note VARCHAR(100))")
+        cursor.execute("INSERT INTO measurement VALUES (1, 'one'), (2, 'two')")
+        try:
+            name = str(poll(admin, admin.post("/api/admin/backups"))["result"]["name"])
+            cursor.execute("ALTER TABLE measurement DISCARD TABLESPACE")
+            yield name
+        finally:
+            cursor.execute("DROP TABLE IF EXISTS measurement")
+
+
+def test_a_damaged_live_database_is_restored_with_a_typed_word(
+    operator: Visitor, system: System, damaged_backup: str
+) -> None:
+    page = dialog_of(operator, damaged_backup)
+    dialog = page.locator("dialog[open]")
+    expect(dialog).to_contain_text("The live database is damaged.")
+    operator.check_page("restore-damaged")
+    dialog.locator("input[name=confirm]").fill("RESTORE")
+    button = dialog.locator("[data-gated]")
+    expect(button).to_be_disabled()
+    dialog.locator("input[name=accept_incomplete_safety_backup]").fill("INCOMPLETE")
+    expect(button).to_be_enabled()
+    button.click()
+    assert wait_for_job_end(page) == "succeeded"
+    expect(page.locator("section.progress")).to_contain_text(
+        "It does not contain: table measurement."
+    )
+    page = operator.go("/admin/backups")
+    page.get_by_role("row").filter(has_text="Incomplete").get_by_role("link").first.click()
+    expect(page.locator(".notice.warn:not(.lost)")).to_contain_text(
+        "table measurement: only 0 rows were read"
+    )
+    operator.check_page("incomplete-backup")
+    with system.sql() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM measurement")
+        assert cursor.fetchall() == ((2,),)
