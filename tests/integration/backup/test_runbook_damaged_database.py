@@ -18,7 +18,11 @@ _IN_THE_CONTAINER = "docker compose exec -T api sysndd-admin "
 
 DAMAGES = {
     "view": ("DROP TABLE base", "view of_base: 1356: ", "It does not contain:\n  view of_base"),
-    "tablespace": ("ALTER TABLE base DISCARD TABLESPACE", "table base: 1814: ", "table base: only"),
+    "tablespace": (
+        "ALTER TABLE base DISCARD TABLESPACE",
+        "table base: 1814: ",
+        "table base: no rows were read: 1814",
+    ),
     "schema": ("DROP DATABASE `{app}`", "base: no table → 2", "There is no safety backup"),
 }
 

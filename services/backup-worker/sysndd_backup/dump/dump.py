@@ -88,10 +88,14 @@ class DumpResult:
     def broken_tables(self) -> dict[str, str]:
         """Return the tables whose rows could not all be read, with the reason."""
         return {
-            found["table"].replace("``", "`"): f"only {int(found['rows']):,} rows were read:"
+            found["table"].replace("``", "`"): f"{_rows_read(int(found['rows']))} read:"
             f" {found['reason']}"
             for found in _TABLE_ERROR.finditer(self.errors)
         }
+
+
+def _rows_read(count: int) -> str:
+    return f"only {count:,} rows were" if count else "no rows were"
 
 
 class Dump:
