@@ -41,6 +41,7 @@ FEATURE_EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
         "restore": "restore and undo; service.py would be too long with them",
         "inspections": "inspections of single tables; likewise",
         "maintenance": "checked at every request that writes, so the answer is cached for a second",
+        "retention": "previews the retention policy; service.py would be too long with it",
         "uploads": "receives a file as a stream, before the backup exists",
     },
     "health": {"drift": "runs in the background and caches its result for a minute"},

@@ -78,7 +78,7 @@ async def _serve(
             tools = await _tools(settings, slow, migrator, site_hold)
             policy = BackupPolicy(
                 settings.backup.verify,
-                settings.backup_schedule.retention,
+                settings.retention.policy,
                 settings.backup.upload_max_bytes,
             )
             worker = Worker(
@@ -91,11 +91,9 @@ async def _serve(
             background = [Recovery(database, tools.undo_hours, site_hold).run_forever()]
             if tools.offsite is not None:
                 background.append(tools.offsite.run_forever())
-            backup_schedule = settings.backup_schedule
-            if backup_schedule.schedule is not None:
-                background.append(
-                    Schedule(rows, backup_schedule.schedule, backup_schedule.zone).run_forever()
-                )
+            schedule = settings.backup_schedule.schedule
+            if schedule is not None:
+                background.append(Schedule(rows, schedule, settings.retention.zone).run_forever())
             await _run(worker, background)
     finally:
         await wake_up.close()
