@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 
 from sysndd_backup.archive.size_drop import find_size_drop
 from sysndd_core.backups.manifest import BackupManifest, OffsiteCopy, SizeDrop, Verification
-from sysndd_core.backups.retention import RetentionDecision, RetentionPlan, plan_retention
+from sysndd_core.backups.retention import (
+    RetentionDecision,
+    RetentionPlan,
+    plan_retention,
+    preview_retention,
+)
 from sysndd_core.jobs.models import BackupKind
 from sysndd_core.settings.retention import RetentionPolicy
 from tests.support.manifests import make_manifest
@@ -343,6 +348,19 @@ def test_a_limit_of_thousands_of_years_has_no_date() -> None:
     found = plan(days, RetentionPolicy(1, 10**9, 10**9, 10**9, 10**9, 0))
     assert found.expiring == ()
     assert decision_of(found, days[0]).reason.kept_until is None
+
+
+def test_the_preview_contains_what_the_next_backup_will_displace() -> None:
+    policy = RetentionPolicy(2, 0, 0, 0, 0, 1)
+    days = [backup(BEGIN + timedelta(days=n)) for n in range(2)]
+    now = BEGIN + timedelta(days=2)
+    assert plan(days, policy, now).expiring == ()
+    found = preview_retention(days, policy, site_id=SITE, now=now)
+    assert [one.name for one in found.expiring] == [days[0].name]
+    assert plan([*days, backup(now)], policy, now).expiring == found.expiring
+    # The verified backup that is still missing will exist by then.
+    assert preview_retention(days[:1], policy, site_id=SITE, now=now).suspended is None
+    assert preview_retention([], policy, site_id=SITE, now=now).suspended is not None
 
 
 def test_at_least_one_backup_is_kept() -> None:

@@ -1,7 +1,7 @@
 """The retention policy: decides which backups are retained, why, and which ones expire.
 
-``plan_retention`` is a pure function of the manifests. The backup worker deletes what it says, and
-the API shows it, so the preview and the deletion cannot differ.
+``plan_retention`` is a pure function of the manifests. The backup worker deletes what it says after
+each verified backup, and the API previews the next run with the same function.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -123,6 +123,51 @@ def plan_retention(
             )
         )
     return RetentionPlan(tuple(decisions), suspended)
+
+
+def preview_retention(
+    manifests: Iterable[BackupManifest],
+    policy: RetentionPolicy,
+    *,
+    site_id: str | None,
+    now: datetime,
+    verifies: bool = True,
+) -> RetentionPlan:
+    """Predict the next run, which follows a new backup that is verified.
+
+    A backup that the next run deletes has the reason of that run, the others their current one.
+
+    Args:
+        manifests, policy, site_id, now, verifies: See ``plan_retention``.
+    """
+    stored = sorted(manifests, key=_order, reverse=True)
+
+    def plan(backups: list[BackupManifest]) -> RetentionPlan:
+        return plan_retention(backups, policy, site_id=site_id, now=now, verifies=verifies)
+
+    current = plan(stored)
+    regular, drops = _regular([one for one in stored if not one.is_foreign_to(site_id)])
+    latest = max([*regular[:1], *drops[:1]], key=_order, default=None)
+    if latest is None:
+        return current
+    # Probably, it will be like the latest one, also if that is a size drop.
+    following = latest.model_copy(
+        update={
+            "name": "",
+            "created_at": max(now, latest.created_at),
+            "verification": Verification.VERIFIED,
+            "pinned": False,
+        }
+    )
+    run = plan([following, *stored])
+    decided = run.by_name()
+    return RetentionPlan(
+        tuple(
+            decided[one.name] if one.expires_next or decided[one.name].expires_next else one
+            for one in current.decisions
+        ),
+        current.suspended if run.suspended is not None else None,
+    )
 
 
 def newest_size_drop(newest_first: list[BackupManifest]) -> BackupManifest | None:

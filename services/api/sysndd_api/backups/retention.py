@@ -14,7 +14,7 @@ from sysndd_api.security.access import Actor
 from sysndd_api.web.site_features import SiteFeatures
 from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.backups.manifest import BackupManifest
-from sysndd_core.backups.retention import RetentionDecision, RetentionPlan, plan_retention
+from sysndd_core.backups.retention import RetentionDecision, RetentionPlan, preview_retention
 from sysndd_core.db.database import Database
 from sysndd_core.errors import BackupNotFound
 from sysndd_core.settings.backup import VerifyPolicy
@@ -58,7 +58,7 @@ class Retention:
         """
         if manifests is None:
             manifests = await asyncio.to_thread(self._directory.manifests)
-        return plan_retention(
+        return preview_retention(
             manifests,
             self._policy,
             site_id=await self._features.site_id(),
