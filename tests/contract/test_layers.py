@@ -41,6 +41,7 @@ FEATURE_EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
         "restore": "restore and undo; service.py would be too long with them",
         "inspections": "inspections of single tables; likewise",
         "maintenance": "checked at every request that writes, so the answer is cached for a second",
+        "retention": "previews the retention policy; service.py would be too long with it",
         "uploads": "receives a file as a stream, before the backup exists",
     },
     "health": {"drift": "runs in the background and caches its result for a minute"},
@@ -67,6 +68,7 @@ API_LAYERS: Mapping[str, set[str]] = {
 # Stores contain the SQL. These modules are stores by another name, or lie below the stores.
 SQL_OUTSIDE_STORES: Mapping[str, str] = {
     "sysndd_api/site/service.py": "writes GRANT statements for a person to run",
+    "sysndd_core/audit.py": "adds to the audit log",
     "sysndd_core/db/blockers.py": "asks who keeps a table locked",
     "sysndd_core/db/database.py": "sets up the session of a fresh connection",
     "sysndd_core/db/schema_lock.py": "the server's named lock is taken by SELECT GET_LOCK",
@@ -76,7 +78,7 @@ SQL_OUTSIDE_STORES: Mapping[str, str] = {
     "sysndd_core/jobs/leases.py": "the leased tables: claiming and fencing are SQL",
     "sysndd_core/jobs/liveness.py": "one query of the worker table, by a separate program",
     "sysndd_core/jobs/log.py": "the job_log table",
-    "sysndd_core/jobs/outcomes.py": "writes the outcome of jobs to the audit log",
+    "sysndd_core/jobs/outcomes.py": "finds ended jobs, for their entries in the audit log",
     "sysndd_core/jobs/rows.py": "the job table",
     "sysndd_core/jobs/worker.py": "registers in the worker table",
     "sysndd_core/mail/outbox.py": "the mail table",

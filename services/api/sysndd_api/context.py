@@ -18,6 +18,7 @@ from sysndd_api.audit.store import AuditStore
 from sysndd_api.backups.inspections import Inspections
 from sysndd_api.backups.maintenance import MaintenanceMode
 from sysndd_api.backups.restore import Restores
+from sysndd_api.backups.retention import Retention
 from sysndd_api.backups.service import Backups
 from sysndd_api.backups.store import BackupStore
 from sysndd_api.curation.service import Curation
@@ -203,6 +204,14 @@ class _Wiring:
             upload_limit=self._settings.backup.upload_max_bytes,
         )
         yield backups
+        yield Retention(
+            database=self._database,
+            directory=self._directory,
+            features=self._features,
+            audit=self._audit,
+            policy=self._settings.retention.policy,
+            verify=self._settings.backup.verify,
+        )
         yield Restores(
             database=self._database,
             store=store,

@@ -13,6 +13,7 @@ from sysndd_api.audit import handlers as audit
 from sysndd_api.audit.models import AuditEvent, AuditQuery
 from sysndd_api.backups import handlers as backups
 from sysndd_api.backups.models import (
+    BackupDetail,
     BackupList,
     BackupQuery,
     DeleteRequest,
@@ -20,6 +21,7 @@ from sysndd_api.backups.models import (
     InspectRequest,
     RestoreDryRun,
     RestoreRequest,
+    RetentionPreview,
     UndoRequest,
     UploadQuery,
 )
@@ -293,8 +295,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("POST", _BACKUP + "/verify", backups.verify_backup, MAINTAINER, JobAccepted, 202),
     Endpoint("POST", _BACKUP + "/pin", backups.pin_backup, ADMIN, BackupManifest),
     Endpoint("POST", _BACKUP + "/unpin", backups.unpin_backup, ADMIN, BackupManifest),
-    Endpoint("GET", _BACKUP, backups.get_backup, VIEWER, BackupManifest),
+    Endpoint("POST", _BACKUP + "/accept-size", backups.accept_size, ADMIN, BackupManifest),
+    Endpoint("GET", _BACKUP, backups.get_backup, VIEWER, BackupDetail),
     Endpoint("DELETE", _BACKUP, backups.delete_backup, ADMIN, None, 204, body=DeleteRequest),
+    Endpoint("GET", "/api/admin/retention", backups.preview_retention, VIEWER, RetentionPreview),
     Endpoint("GET", "/api/admin/jobs", jobs.list_jobs, VIEWER, Page[JobView], query=JobQuery),
     Endpoint("GET", "/api/admin/jobs/{job_id}", jobs.get_job, VIEWER, JobView),
     Endpoint(

@@ -8,6 +8,7 @@ from sysndd_core.settings.log import LogSettings
 from sysndd_core.settings.migrations import MigrationSettings
 from sysndd_core.settings.offsite import S3Settings
 from sysndd_core.settings.redis import RedisSettings
+from sysndd_core.settings.retention import RetentionSettings
 from sysndd_core.settings.server import ApiServerSettings
 from sysndd_core.settings.site import AppearanceSettings, SiteSettings, TokenSettings
 from sysndd_core.settings.smtp import SmtpSettings
@@ -26,6 +27,7 @@ class ApiSettings(Settings):
     redis: RedisSettings
     smtp: SmtpSettings
     backup: BackupSettings
+    retention: RetentionSettings
     s3: S3Settings
     migrations: MigrationSettings
     log: LogSettings

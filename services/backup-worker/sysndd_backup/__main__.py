@@ -102,7 +102,7 @@ async def _serve(
             tools = await _tools(settings, slow, migrator, site_hold)
             policy = BackupPolicy(
                 settings.backup.verify,
-                settings.backup_schedule.retention,
+                settings.retention.policy,
                 settings.backup.upload_max_bytes,
             )
             worker = Worker(
@@ -113,15 +113,13 @@ async def _serve(
                 interruptible=_interruptible,
             )
             background = [Recovery(database, tools.undo_hours, site_hold).run_forever()]
-            backup_schedule = settings.backup_schedule
+            schedule = settings.backup_schedule.schedule
             if only is not None:
                 background.append(_stop_after(worker, rows, only))
             elif tools.offsite is not None:
                 background.append(tools.offsite.run_forever())
-            if only is None and backup_schedule.schedule is not None:
-                background.append(
-                    Schedule(rows, backup_schedule.schedule, backup_schedule.zone).run_forever()
-                )
+            if only is None and schedule is not None:
+                background.append(Schedule(rows, schedule, settings.retention.zone).run_forever())
             await _run(worker, background)
     finally:
         await wake_up.close()

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sysndd_backup.archive.retention import apply_retention
+from sysndd_backup.archive.retention import Retention
 from sysndd_backup.context import BackupRequest, BackupTools
 from sysndd_backup.dump.create_backup import create_backup
 from sysndd_backup.importing.import_dump import import_dump
@@ -40,7 +40,7 @@ from sysndd_core.jobs.rows import ClaimedJob, JobClaim, JobRows
 from sysndd_core.jobs.worker import Perform
 from sysndd_core.logging import get_logger
 from sysndd_core.settings.backup import VerifyPolicy
-from sysndd_core.settings.schedule import RetentionPolicy
+from sysndd_core.settings.retention import RetentionPolicy
 
 log = get_logger(__name__)
 
@@ -127,7 +127,10 @@ class BackupHandlers:
         if verify:
             manifest = await verify_backup(tools, manifest.name, run.progress, low=dumped)
             # Only after the verification: a failed backup must never displace an older one.
-            await apply_retention(tools.store, self._policy.retention, tools.offsite)
+            retention = Retention(
+                tools.database, tools.store, tools.offsite, self._policy.retention
+            )
+            await retention.apply(manifest.site_id, run.id)
         return _summary(manifest) | {
             "excluded_rows": manifest.excluded_rows,
             "verification": manifest.verification,

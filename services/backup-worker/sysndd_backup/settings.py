@@ -7,6 +7,7 @@ from sysndd_core.settings.encryption import EncryptionSettings
 from sysndd_core.settings.log import LogSettings
 from sysndd_core.settings.offsite import S3Settings
 from sysndd_core.settings.redis import RedisSettings
+from sysndd_core.settings.retention import RetentionSettings
 from sysndd_core.settings.schedule import BackupScheduleSettings
 from sysndd_core.settings.site_hold import SiteHoldSettings
 
@@ -18,6 +19,7 @@ class BackupWorkerSettings(Settings):
     redis: RedisSettings
     backup: BackupSettings
     backup_schedule: BackupScheduleSettings
+    retention: RetentionSettings
     site_hold: SiteHoldSettings
     encryption: EncryptionSettings
     s3: S3Settings

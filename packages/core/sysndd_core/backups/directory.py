@@ -30,6 +30,7 @@ from sysndd_core.errors import (
     InvalidBackupName,
     LastVerifiedBackup,
 )
+from sysndd_core.jobs.models import BackupKind
 from sysndd_core.logging import get_logger
 
 log = get_logger(__name__)
@@ -37,7 +38,7 @@ log = get_logger(__name__)
 PARTIAL_SUFFIX = ".partial"
 UPLOAD_SUFFIX = ".upload"
 LATEST = "latest"
-"""Name that stands for the latest backup. It is not a symbolic link, which could be broken."""
+"""Name that stands for the newest verified backup that is not a safety backup."""
 
 _MANIFEST = re.compile(r"\.sql.*\.json$")
 _DUMP = re.compile(r"\.sql(\.zst|\.gz)?(\.age)?$")
@@ -74,13 +75,11 @@ class BackupDirectory:
 
         Raises:
             InvalidBackupName: See ``check_name``.
-            BackupNotFound: There is no complete backup with this name.
+            BackupNotFound: There is no complete backup with this name, or none that ``latest``
+                stands for.
         """
         if name == LATEST:
-            newest = next(iter(self.manifests()), None)
-            if newest is None:
-                raise BackupNotFound("There are no backups yet.")
-            return newest
+            return _latest(self.manifests())
         path = self.path(name)
         manifest = self._read(f"{path}{MANIFEST_SUFFIX}")
         if manifest is None:
@@ -353,6 +352,32 @@ class BackupDirectory:
 def open_private(path: str, flags: int) -> int:
     """Open a file with mode 0600, because dumps contain personal data and password hashes."""
     return os.open(path, flags, 0o600)
+
+
+def _latest(newest_first: list[BackupManifest]) -> BackupManifest:
+    """Return the backup that ``latest`` stands for.
+
+    Raises:
+        BackupNotFound: There is none; says which backups exist and what to do.
+    """
+    if not newest_first:
+        raise BackupNotFound("There are no backups yet. To create one, run: sysndd-admin backup")
+    others = [one for one in newest_first if one.kind is not BackupKind.PRE_RESTORE]
+    for one in others:
+        if one.verification is Verification.VERIFIED:
+            return one
+    safety = [one for one in newest_first if one.kind is BackupKind.PRE_RESTORE]
+    exist = [
+        f"{len(found)} {label}, the newest is {found[0].name}"
+        for found, label in ((others, "not verified"), (safety, "safety backup(s)"))
+        if found
+    ]
+    step = f"sysndd-admin verify {others[0].name}" if others else "sysndd-admin backup"
+    raise BackupNotFound(
+        "`latest` is the newest verified backup that is not a safety backup, and there is none."
+        f" There are: {'; '.join(exist)}. Run: {step}. Or give the name of a backup instead of"
+        " `latest`."
+    )
 
 
 def _unmanaged_file(name: str, status: os.stat_result) -> UnmanagedFile:

@@ -78,6 +78,32 @@ class MissingObject(UnreadableObject):
     definition: str | None = None
 
 
+class SizeDrop(BaseModel):
+    """A backup has less than half of the rows or bytes of the previous comparable one.
+
+    Attributes:
+        previous: Name of the backup that it was compared with.
+        rows, previous_rows: Rows in the tables that neither backup excludes.
+        uncompressed_bytes, previous_uncompressed_bytes: Sizes of the SQL text.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    previous: str
+    rows: int
+    previous_rows: int
+    uncompressed_bytes: int
+    previous_uncompressed_bytes: int
+
+    def __str__(self) -> str:
+        """Return a sentence with both sizes."""
+        return (
+            f"Much smaller than {self.previous}: {self.rows:,} rows instead of"
+            f" {self.previous_rows:,}, {self.uncompressed_bytes:,} bytes of SQL instead of"
+            f" {self.previous_uncompressed_bytes:,}."
+        )
+
+
 class BackupManifest(BaseModel):
     """The manifest of a backup, version 1 of the file format; see docs/backup-format.md.
 
@@ -132,7 +158,10 @@ class BackupManifest(BaseModel):
     verification: Verification | None = None
     verified_at: datetime | None = None
     verification_error: str | None = None
+    damaged: bool = False
     pinned: bool = False
+    size_drop: SizeDrop | None = None
+    size_accepted: bool = False
     data_bytes: int | None = None
     site_id: str | None = None
     offsite: OffsiteCopy | None = None
@@ -142,6 +171,11 @@ class BackupManifest(BaseModel):
     def is_foreign_to(self, site_id: str | None) -> bool:
         """Return whether another site created it; a backup without a site's ID may be ours."""
         return self.site_id is not None and site_id is not None and self.site_id != site_id
+
+    @property
+    def is_size_drop(self) -> bool:
+        """Whether it is much smaller than the previous one, and no person accepted that."""
+        return self.size_drop is not None and not self.size_accepted
 
     @property
     def locations(self) -> list[str]:

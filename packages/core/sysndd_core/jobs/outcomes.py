@@ -7,6 +7,7 @@ queries for ended jobs and does not rely on the process that ended them.
 import json
 from typing import Any
 
+from sysndd_core.audit import AuditEntry, insert_audit_entry
 from sysndd_core.db.database import Database, Row, Transaction
 
 _BATCH = 20
@@ -71,19 +72,15 @@ class JobOutcomes:
             detail["sha256"] = sha256
         outcome = "ok" if job["state"] == "succeeded" else job["error_code"] or job["state"]
         name = result.get("name") or payload.get("name") or request["object"] or job["id"]
-        return await tx.insert(
-            f"INSERT INTO {self._audit} (happened_at, action, outcome, actor_realm, actor_id,"
-            " actor_name, remote, object, request_id, detail)"
-            " VALUES (UTC_TIMESTAMP(6), %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-            (
-                f"{job['kind']}_ended",
-                outcome,
-                request["actor_realm"],
-                request["actor_id"],
-                request["actor_name"],
-                request["remote"],
-                name[:255],
-                job["request_id"],
-                json.dumps(detail),
-            ),
+        entry = AuditEntry(
+            action=f"{job['kind']}_ended",
+            outcome=outcome,
+            object_name=name,
+            detail=detail,
+            actor_realm=request["actor_realm"],
+            actor_id=request["actor_id"],
+            actor_name=request["actor_name"],
+            remote=request["remote"],
+            request_id=job["request_id"],
         )
+        return await insert_audit_entry(tx, self._audit, entry)

@@ -1,11 +1,11 @@
 """The platform's table ``audit_log``."""
 
-import json
 from typing import Any
 
 from sysndd_api.audit.models import AuditEvent, AuditQuery
 from sysndd_api.security.access import Actor
 from sysndd_core.accounts import Realm
+from sysndd_core.audit import AuditEntry, insert_audit_entry
 from sysndd_core.db.database import Database, Transaction
 
 
@@ -28,22 +28,18 @@ class AuditStore:
         detail: dict[str, Any] | None,
     ) -> int:
         """Insert one event; return its ID."""
-        return await tx.insert(
-            f"INSERT INTO {self._table} (happened_at, action, outcome, actor_realm, actor_id,"
-            " actor_name, remote, object, request_id, detail)"
-            " VALUES (UTC_TIMESTAMP(6), %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-            (
-                action,
-                outcome,
-                actor.key.realm if actor.key else Realm.OPERATOR,
-                actor.key.id if actor.key else None,
-                actor.user_name,
-                actor.remote,
-                object_name,
-                request_id,
-                json.dumps(detail) if detail is not None else None,
-            ),
+        entry = AuditEntry(
+            action=action,
+            outcome=outcome,
+            object_name=object_name,
+            detail=detail,
+            actor_realm=actor.key.realm if actor.key else Realm.OPERATOR,
+            actor_id=actor.key.id if actor.key else None,
+            actor_name=actor.user_name,
+            remote=actor.remote,
+            request_id=request_id,
         )
+        return await insert_audit_entry(tx, self._table, entry)
 
     async def page(self, query: AuditQuery) -> tuple[list[AuditEvent], int]:
         """Return one page of events, newest first, and the number of all that match."""

@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from sysndd_api.backups.inspections import Inspections
 from sysndd_api.backups.models import (
+    BackupDetail,
     BackupList,
     BackupQuery,
     BackupView,
@@ -12,10 +13,12 @@ from sysndd_api.backups.models import (
     InspectionView,
     InspectRequest,
     RestoreRequest,
+    RetentionView,
     UndoRequest,
     UploadQuery,
 )
 from sysndd_api.backups.restore import Restores
+from sysndd_api.backups.retention import Retention
 from sysndd_api.backups.service import Backups
 from sysndd_api.jobs.handlers import accepted
 from sysndd_api.web.http import actor_of, body_of, query_of, reply, service
@@ -27,17 +30,19 @@ from sysndd_core.errors import UnsupportedMediaType
 async def list_backups(request: Request) -> Response:
     """List backups, newest first."""
     query = query_of(request, BackupQuery)
-    found = await service(request, Backups).search(query)
+    manifests = await service(request, Backups).list_all()
+    found = await service(request, Backups).search(query, manifests)
+    decisions = (await service(request, Retention).plan(manifests)).by_name()
     own = await service(request, SiteFeatures).site_id()
     shown = found[query.offset : query.offset + query.page_size]
     return reply(
         BackupList(
-            data=[BackupView.of(one, own) for one in shown],
+            data=[BackupView.of(one, own, decisions[one.name]) for one in shown],
             total=len(found),
             page=query.page,
             page_size=query.page_size,
             total_bytes=sum(one.size_bytes for one in found),
-            unmanaged_files=await service(request, Backups).unmanaged_files(),
+            unmanaged_files=await service(request, Backups).unmanaged_files(manifests),
         )
     )
 
@@ -64,8 +69,22 @@ async def upload_backup(request: Request) -> Response:
 
 
 async def get_backup(request: Request) -> Response:
-    """Return the manifest of a backup."""
-    return reply(await service(request, Backups).get(request.path_params["name"]))
+    """Return the manifest of a backup, and why and until when it is kept."""
+    manifest = await service(request, Backups).get(request.path_params["name"])
+    decision = await service(request, Retention).decide(manifest)
+    values = dict(manifest) | {"retention": RetentionView.of(decision)}
+    return reply(BackupDetail.model_validate(values))
+
+
+async def preview_retention(request: Request) -> Response:
+    """Return which backups the next run of the retention policy keeps and deletes, and why."""
+    return reply(await service(request, Retention).preview())
+
+
+async def accept_size(request: Request) -> Response:
+    """Accept that a backup is much smaller than the previous one; idempotent."""
+    name = request.path_params["name"]
+    return reply(await service(request, Retention).accept_size(actor_of(request), name))
 
 
 async def download_backup(request: Request) -> Response:

@@ -1,12 +1,13 @@
 """Request and response bodies of backups, restores and inspections."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from sysndd_api.web.models import PageQuery, RequestModel
 from sysndd_core.backups.manifest import BackupManifest, MissingObject, UnmanagedFile
+from sysndd_core.backups.retention import RetentionDecision, RetentionRule
 from sysndd_core.jobs.models import BackupKind, Consent
 
 
@@ -117,10 +118,72 @@ class BackupQuery(PageQuery):
     ] = "-created_at"
 
 
+class RetentionView(BaseModel):
+    """What the retention policy decides on a backup.
+
+    Attributes:
+        kept_until: Earliest time at which it can expire, in UTC, if backups continue to be created
+            and nothing else changes. None if no date is known: until other backups take its place,
+            or until a person deletes it.
+        reason: Code of the rule.
+        rule: The rule in one sentence.
+        expires_next: Whether the next run deletes it.
+    """
+
+    kept_until: datetime | None
+    reason: RetentionRule
+    rule: str
+    expires_next: bool
+
+    @classmethod
+    def of(cls, decision: RetentionDecision) -> Self:
+        """Build it from a decision."""
+        return cls(
+            kept_until=decision.reason.kept_until,
+            reason=decision.reason.rule,
+            rule=decision.reason.text,
+            expires_next=decision.expires_next,
+        )
+
+
+class RetentionEntry(RetentionView):
+    """The decision on the backup with this name.
+
+    Attributes:
+        size_drop: Both sizes if it is much smaller than the previous backup and no person accepted
+            that, otherwise None.
+    """
+
+    name: str
+    size_drop: str | None
+
+
+class RetentionPreview(BaseModel):
+    """The next run of the retention policy, latest backup first.
+
+    Attributes:
+        suspended: Code of the rule because of which nothing expires, or None.
+        warning: Why nothing expires and what to do, or None.
+    """
+
+    data: list[RetentionEntry]
+    suspended: RetentionRule | None
+    warning: str | None
+
+
+class BackupDetail(BackupManifest):
+    """The manifest of a backup, and the decision of the retention policy."""
+
+    retention: RetentionView
+
+
 class BackupView(BaseModel):
     """A backup in the list; sizes are in bytes, times in UTC.
 
     Attributes:
+        damaged: Whether a verification showed that the backup is damaged.
+        size_drop: Both sizes if it is much smaller than the previous backup and no person accepted
+            that, otherwise None.
         excluded_rows: Tables whose rows were left out.
         incomplete: What it does not contain, because the live database was damaged.
         sha256: Hash of the file as downloaded.
@@ -149,14 +212,29 @@ class BackupView(BaseModel):
     offsite_error: str | None
     site_id: str | None
     foreign: bool
+    damaged: bool
+    size_drop: str | None
+    retention: RetentionView
 
     @classmethod
-    def of(cls, manifest: BackupManifest, site_id: str | None) -> "BackupView":
-        """Build it from a manifest and the ID of this site."""
+    def of(
+        cls, manifest: BackupManifest, site_id: str | None, decision: RetentionDecision
+    ) -> "BackupView":
+        """Build it from a manifest, the ID of this site, and the retention policy's decision."""
         values = {
             name: getattr(manifest, name) for name in cls.model_fields if hasattr(manifest, name)
         }
-        return cls.model_validate(values | {"foreign": manifest.is_foreign_to(site_id)})
+        values |= {
+            "foreign": manifest.is_foreign_to(site_id),
+            "size_drop": size_drop_text(manifest),
+            "retention": RetentionView.of(decision),
+        }
+        return cls.model_validate(values)
+
+
+def size_drop_text(manifest: BackupManifest) -> str | None:
+    """Return both sizes if a backup is an unaccepted size drop, otherwise None."""
+    return str(manifest.size_drop) if manifest.is_size_drop else None
 
 
 class UploadQuery(RequestModel):

@@ -5,7 +5,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from sysndd_api.backups.models import BackupView
+from sysndd_api.backups.models import BackupView, RetentionEntry
+from sysndd_api.backups.retention import Retention
 from sysndd_api.backups.service import Backups
 from sysndd_api.cli.command import AddCommand, CommandResult, WatchJob
 from sysndd_api.context import Context
@@ -36,6 +37,17 @@ def add_backup_commands(add: AddCommand, watch: WatchJob) -> None:
         " waits for the result",
     )
     verify.add_argument("backup", help="name as in `sysndd-admin list`, or `latest`")
+    retention = add(
+        "retention",
+        commands.retention,
+        "show which backups the next run of the retention policy keeps and deletes, and why",
+    )
+    retention.add_argument(
+        "--accept-size",
+        metavar="NAME",
+        help="first accept that this backup is much smaller than the previous one, so that backups"
+        " expire again",
+    )
     upload = add("upload", commands.upload, "upload a .sql, .sql.gz or .sql.zst file and import it")
     upload.add_argument("file", type=Path, help="path of the dump")
 
@@ -77,13 +89,15 @@ class _Backups:
             await context[Backups].unmanaged_files(),
         )
         own = await context[SiteFeatures].site_id()
-        views = [BackupView.of(one, own) for one in manifests]
+        decisions = (await context[Retention].plan(manifests)).by_name()
+        views = [BackupView.of(one, own, decisions[one.name]) for one in manifests]
         lines = [
             f"{view.created_at:%Y-%m-%d %H:%M:%S}  {view.kind:<11}  {view.size_bytes:>14,}"
             f"  {view.table_count:>4} tables  {view.verification or '-':<8}"
             f"  {'+'.join(view.locations):<8}  {view.name}"
             f"{'  (of another site)' if view.foreign else ''}"
             f"{'  (incomplete)' if view.incomplete else ''}"
+            f"{'  (much smaller than the previous one)' if view.size_drop else ''}"
             f"{rows_left_out(view.excluded_rows)}"
             for view in views
         ]
@@ -102,6 +116,26 @@ class _Backups:
                 ],
             },
         )
+
+    async def retention(self, context: Context, options: argparse.Namespace) -> CommandResult:
+        if options.accept_size is not None:
+            await context[Retention].accept_size(COMMAND_LINE, options.accept_size)
+        preview = await context[Retention].preview()
+        lines = [
+            f"{_until(entry):<18}  {entry.name}  {entry.rule}"
+            f"{f' {entry.size_drop}' if entry.size_drop else ''}"
+            for entry in preview.data
+        ]
+        if preview.warning is not None:
+            lines += ["", f"Warning: {preview.warning}"]
+        text = "\n".join(lines) or "There is no backup yet. Create one with: sysndd-admin backup"
+        return CommandResult(text, preview.model_dump(mode="json"))
+
+
+def _until(entry: RetentionEntry) -> str:
+    if entry.expires_next:
+        return "expires next"
+    return f"until {entry.kept_until:%Y-%m-%d}" if entry.kept_until is not None else "kept"
 
 
 def _describe(job: JobView) -> str:

@@ -11,6 +11,7 @@ from sysndd_api.health.drift import DriftWatch
 from sysndd_api.health.store import HealthStore
 from sysndd_api.settings import ApiSettings
 from sysndd_core.backups.directory import BackupDirectory
+from sysndd_core.backups.retention import newest_size_drop
 from sysndd_core.db.database import Database, PoolState
 from sysndd_core.db.schema_version import SchemaState, pending
 from sysndd_core.errors import SysnddError
@@ -227,6 +228,14 @@ class Health:
         offsite_missing = self._settings.s3.bucket is not None and manifests[0].offsite is None
         if offsite_missing:
             observed["offsite_error"] = manifests[0].offsite_error
+        drop = newest_size_drop(manifests)
+        if drop is not None:
+            observed["size_drop"] = drop.name
+            reason = (
+                f"{drop.name}: {drop.size_drop} Backups do not expire. See GET"
+                " /api/admin/retention."
+            )
+            return Check(Status.WARN, reason, observed)
         if hours > _MAX_BACKUP_AGE_HOURS:
             return Check(Status.WARN, f"The latest backup is {hours:.0f} h old.", observed)
         if offsite_missing and hours > _OFFSITE_COPY_HOURS:

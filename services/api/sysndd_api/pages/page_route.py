@@ -216,6 +216,7 @@ _UNEXPECTED = (
 _NOTICES = {
     "deleted": "Backup deleted.",
     "pinned": "Backup pinned. Retention will not delete it.",
+    "size_accepted": "Size accepted. Backups expire again after the next verified backup.",
     "unpinned": "Backup unpinned. Retention applies again.",
     "cancelled": "The job is being cancelled.",
     "mail_resent": "The email will be sent now.",

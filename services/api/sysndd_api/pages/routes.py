@@ -121,6 +121,8 @@ PAGES: tuple[PageRoute, ...] = (
     PageRoute("POST", _BACKUP + "/pin", backups.pin, ADMIN, backups.detail_page),
     PageRoute("GET", _BACKUP + "/unpin", backups.confirm_unpin, ADMIN),
     PageRoute("POST", _BACKUP + "/unpin", backups.unpin, ADMIN, backups.detail_page),
+    PageRoute("GET", _BACKUP + "/accept-size", backups.confirm_accept_size, ADMIN),
+    PageRoute("POST", _BACKUP + "/accept-size", backups.accept_size, ADMIN, backups.detail_page),
     PageRoute("GET", _BACKUP + "/delete", backups.delete_page, ADMIN),
     PageRoute("POST", _BACKUP + "/delete", backups.delete, ADMIN, backups.delete_page),
     PageRoute("GET", _BACKUP + "/restore", backups.restore_page, MAINTAINER),

@@ -1,110 +1,133 @@
-"""The retention policy: selects expired backups, and deletes them."""
+"""Deletes the backups that the retention policy no longer keeps, with an audit entry for each."""
 
 import asyncio
-from collections.abc import Callable, Iterable
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime
 
 from sysndd_backup.archive.off_site import OffsiteStorage
+from sysndd_core.audit import AuditEntry, insert_audit_entry
 from sysndd_core.backups.directory import BackupDirectory
-from sysndd_core.backups.manifest import BackupManifest, Verification
-from sysndd_core.errors import BackupLocked, BackupNotFound, OffsiteStorageUnavailable
-from sysndd_core.jobs.models import BackupKind
+from sysndd_core.backups.manifest import BackupManifest
+from sysndd_core.backups.retention import RetentionDecision, plan_retention
+from sysndd_core.db.database import Database
+from sysndd_core.errors import BackupNotFound, OffsiteStorageUnavailable, SysnddError
 from sysndd_core.logging import get_logger
-from sysndd_core.settings.schedule import RetentionPolicy
+from sysndd_core.settings.retention import RetentionPolicy
 
 log = get_logger(__name__)
 
-_PERIODS: dict[str, Callable[[datetime], tuple[int, ...]]] = {
-    "daily": lambda at: (at.year, at.month, at.day),
-    "weekly": lambda at: tuple(at.isocalendar())[:2],
-    "monthly": lambda at: (at.year, at.month),
-    "yearly": lambda at: (at.year,),
-}
+_ACTION = "expire_backup"
+_PINNED = "pinned"
 
 
-def expired(manifests: Iterable[BackupManifest], retention: RetentionPolicy) -> list[str]:
-    """Return the names of the backups that have expired, latest first.
+class Retention:
+    """Applies the retention policy in both locations.
 
-    Only verified backups count towards the policy. A backup that is not verified expires when
-    ``retention.last`` later backups are verified (at least one). Pinned backups and the latest
-    verified backup never expire.
+    Args:
+        database: For the audit log.
+        store: The backup directory.
+        offsite: Off-site storage, or None if none is configured.
+        policy: How many backups to keep.
     """
-    newest_first = sorted(manifests, key=lambda one: (one.created_at, one.name), reverse=True)
-    verified = [one for one in newest_first if one.verification is Verification.VERIFIED]
-    if not verified:
-        # Until a backup is verified, any of the others may be the only good one.
-        return []
-    retained = {verified[0].name} | {one.name for one in newest_first if one.pinned}
-    safety = [one for one in newest_first if one.kind is BackupKind.PRE_RESTORE]
-    retained |= {one.name for one in safety[: retention.pre_restore]}
-    regular = [one for one in verified if one.kind is not BackupKind.PRE_RESTORE]
-    retained |= {one.name for one in regular[: retention.last]}
-    for name, period_of in _PERIODS.items():
-        retained |= _newest_of_each(regular, period_of, getattr(retention, name), retention.zone)
-    # Only retained backups count here. Otherwise the result would change if it were applied twice.
-    counted = [one for one in regular if one.name in retained] or verified[:1]
-    horizon = counted[: max(1, retention.last)][-1].created_at
-    retained |= {
-        one.name
-        for one in newest_first
-        if one.verification is not Verification.VERIFIED
-        and one.kind is not BackupKind.PRE_RESTORE
-        and one.created_at >= horizon
-    }
-    return [one.name for one in newest_first if one.name not in retained]
 
+    def __init__(
+        self,
+        database: Database,
+        store: BackupDirectory,
+        offsite: OffsiteStorage | None,
+        policy: RetentionPolicy,
+    ) -> None:
+        self._database = database
+        self._audit = f"{database.ops}.audit_log"
+        self._store = store
+        self._offsite = offsite
+        self._policy = policy
 
-def _newest_of_each(
-    newest_first: list[BackupManifest],
-    period_of: Callable[[datetime], tuple[int, ...]],
-    count: int,
-    zone: tzinfo,
-) -> set[str]:
-    newest: dict[tuple[int, ...], str] = {}
-    for one in newest_first:
-        newest.setdefault(period_of(one.created_at.astimezone(zone)), one.name)
-    return set(list(newest.values())[:count])
+    async def apply(self, site_id: str | None, job_id: str) -> list[str]:
+        """Delete expired backups.
 
+        Called by the job that created and verified a backup, so that no restore reads an expired
+        one. A backup whose off-site copy cannot be deleted (S3 Object Lock, or storage that does
+        not respond) stays in both locations until the next backup. Without the audit log, nothing
+        is deleted.
 
-async def apply_retention(
-    store: BackupDirectory, retention: RetentionPolicy, offsite: OffsiteStorage | None = None
-) -> list[str]:
-    """Delete expired backups in both locations.
+        Args:
+            site_id: ID of this site.
+            job_id: ID of the job, for the audit log.
 
-    Called by the job that created and verified a backup, so that no restore reads an expired one.
-    A backup whose off-site copy cannot be deleted (S3 Object Lock, or storage that does not
-    respond) stays in both locations until the next backup.
-
-    Returns:
-        The names of the deleted backups.
-    """
-    manifests = await asyncio.to_thread(store.manifests)
-    deleted = []
-    for name in expired(manifests, retention):
-        try:
-            # It may have been pinned since its manifest was read.
-            if await asyncio.to_thread(_remove_unless_pinned, store, offsite, name):
-                deleted.append(name)
-        except (BackupLocked, OffsiteStorageUnavailable) as error:
-            log.info("expired_backup_retained", name=name, reason=error.detail)
-        except BackupNotFound:
-            continue
-    if deleted:
-        log.info("backups_expired", names=deleted)
-    return deleted
-
-
-def _remove_unless_pinned(
-    store: BackupDirectory, offsite: OffsiteStorage | None, name: str
-) -> bool:
-    manifest = store.manifest(name)
-    if manifest.pinned:
-        return False
-    if manifest.offsite is not None:
-        if offsite is None:
-            raise OffsiteStorageUnavailable(
-                f"The off-site copy of {name} cannot be deleted, because BACKUP_S3_BUCKET is not"
-                f" set. Configure the bucket {manifest.offsite.bucket} again."
+        Returns:
+            The names of the deleted backups.
+        """
+        manifests = await asyncio.to_thread(self._store.manifests)
+        plan = plan_retention(manifests, self._policy, site_id=site_id, now=datetime.now(UTC))
+        if plan.suspended is not None:
+            log.info(
+                "retention_suspended",
+                rule=plan.suspended.rule.value,
+                reason=plan.suspended.text,
             )
-        offsite.copies.remove(name)
-    return store.remove_unless_pinned(name)
+        deleted = []
+        try:
+            for decision in plan.expiring:
+                if await self._expire(decision, job_id):
+                    deleted.append(decision.name)
+        except SysnddError as error:
+            log.error("retention_failed", code=error.code, reason=error.detail)
+        if deleted:
+            log.info("backups_expired", names=deleted)
+        return deleted
+
+    async def _expire(self, decision: RetentionDecision, job_id: str) -> bool:
+        """Delete a backup between two audit entries; return whether it was deleted.
+
+        The first entry is committed before the deletion, so a deletion never lacks its rule. The
+        second one has the outcome; without it, the worker was killed in between.
+        """
+        try:
+            # It may have been pinned or deleted since the plan.
+            manifest = await asyncio.to_thread(self._store.manifest, decision.name)
+        except BackupNotFound:
+            return False
+        if manifest.pinned:
+            return False
+        await self._record(_ACTION, "ok", decision, manifest, job_id)
+        try:
+            deleted = await asyncio.to_thread(self._remove_unless_pinned, manifest)
+            outcome = "ok" if deleted else _PINNED
+        except SysnddError as error:
+            log.info("expired_backup_retained", name=decision.name, reason=error.detail)
+            deleted, outcome = False, error.code
+        await self._record(f"{_ACTION}_ended", outcome, decision, manifest, job_id)
+        return deleted
+
+    async def _record(
+        self,
+        action: str,
+        outcome: str,
+        decision: RetentionDecision,
+        manifest: BackupManifest,
+        job_id: str,
+    ) -> None:
+        entry = AuditEntry(
+            action=action,
+            outcome=outcome,
+            object_name=decision.name,
+            detail={
+                "rule": decision.reason.rule.value,
+                "reason": decision.reason.text,
+                "sha256": manifest.sha256,
+                "job_id": job_id,
+            },
+        )
+        async with self._database.transaction() as tx:
+            await insert_audit_entry(tx, self._audit, entry)
+
+    def _remove_unless_pinned(self, manifest: BackupManifest) -> bool:
+        name = manifest.name
+        if manifest.offsite is not None:
+            if self._offsite is None:
+                raise OffsiteStorageUnavailable(
+                    f"The off-site copy of {name} cannot be deleted, because BACKUP_S3_BUCKET is"
+                    f" not set. Configure the bucket {manifest.offsite.bucket} again."
+                )
+            self._offsite.copies.remove(name)
+        return self._store.remove_unless_pinned(name)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sysndd_backup.archive.compression import suffix_of
+from sysndd_backup.archive.size_drop import find_size_drop
 from sysndd_backup.context import BackupRequest, BackupTools
 from sysndd_backup.dump.damage import Damage
 from sysndd_backup.dump.ddl_fence import ddl_fence
@@ -76,6 +77,8 @@ async def create_backup(
         # publish a backup in addition to that of the next worker.
         await progress("publishing", high - 1, f"Publishing {name}")
         manifest = _manifest(tools, request, name, dump)
+        drop = find_size_drop(manifest, await asyncio.to_thread(tools.store.manifests))
+        manifest = manifest.model_copy(update={"size_drop": drop})
         await asyncio.to_thread(tools.store.publish, partial, manifest)
     finally:
         partial.unlink(missing_ok=True)

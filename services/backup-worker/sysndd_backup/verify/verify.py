@@ -17,6 +17,7 @@ from sysndd_backup.dump.scanner import DumpScan
 from sysndd_backup.load.parallel import Load
 from sysndd_backup.progress import Progress, ProgressReporter, run_in_thread
 from sysndd_backup.server.clients import ClientRun, Process
+from sysndd_backup.verify.damage import shows_damage
 from sysndd_backup.verify.dump_digest import DumpDigest, NormalizedReader, Part, differences
 from sysndd_backup.verify.loaded_schema import verify_schema
 from sysndd_core.backups.manifest import BackupManifest, Verification
@@ -50,22 +51,29 @@ async def verify_backup(
             damaged; the manifest contains the detail.
     """
     manifest = await asyncio.to_thread(tools.store.manifest, name)
-    await tools.reader.ensure_readable(manifest, progress, percent=low)
     try:
+        await tools.reader.ensure_readable(manifest, progress, percent=low)
         await _compare(tools, manifest, progress, low, high)
     except (VerificationFailed, BackupDamaged) as error:
-        await _record(tools, name, Verification.FAILED, error.detail)
+        damaged = await shows_damage(tools, manifest, error)
+        await _record(tools, name, Verification.FAILED, error.detail, damaged=damaged)
         raise
     return await _record(tools, name, Verification.VERIFIED, None)
 
 
 async def _record(
-    tools: BackupTools, name: str, verification: Verification, error: str | None
+    tools: BackupTools,
+    name: str,
+    verification: Verification,
+    error: str | None,
+    *,
+    damaged: bool = False,
 ) -> BackupManifest:
     changes = {
         "verification": verification,
         "verified_at": datetime.now(UTC),
         "verification_error": error,
+        "damaged": damaged,
     }
     manifest = await asyncio.to_thread(tools.store.amend, name, changes)
     if tools.offsite is not None:

@@ -159,6 +159,7 @@ async def test_a_backup_is_downloaded_completely_in_ranges_and_conditionally(
     bench.tools = dataclasses.replace(bench.tools, offsite=OffsiteStorage(bench.store, copies))
     await bench.run(CreateBackup())
     (manifest,) = bench.store.manifests()
+    bench.store.amend(manifest.name, {"verification": Verification.VERIFIED})
     path = bench.store.path(manifest.name)
     whole, etag = path.read_bytes(), f'"{manifest.sha256}"'
     settings = site.load(ApiSettings, **s3_server.environ(bucket))
@@ -172,6 +173,7 @@ async def test_a_backup_is_downloaded_completely_in_ranges_and_conditionally(
         problem(await api.admin.get(f"{at}/download"), 503, "offsite_storage_unavailable")
         (listed,) = (await api.admin.get(BACKUPS)).json()["data"]
         assert listed["locations"] == ["s3"]
+        bench.store.amend(manifest.name, {"verification": None})
         gone = await admin.request("DELETE", at, json={"confirm": "DELETE"})
         assert gone.status_code == 204
         assert s3_server.client().list_objects_v2(Bucket=bucket).get("Contents", []) == []

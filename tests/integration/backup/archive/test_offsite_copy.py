@@ -14,7 +14,7 @@ from sysndd_backup.jobs import BackupPolicy
 from sysndd_core.backups.manifest import BackupManifest, Verification
 from sysndd_core.errors import BackupLocked, OffsiteStorageUnavailable
 from sysndd_core.jobs.models import Consent, CreateBackup, RestoreBackup, VerifyBackup
-from sysndd_core.settings.schedule import RetentionPolicy
+from sysndd_core.settings.retention import RetentionPolicy
 from tests.support.backups import OTHER_IDENTITY, OUR_KEYS, keys
 from tests.support.s3 import TestS3
 from tests.support.site import Site

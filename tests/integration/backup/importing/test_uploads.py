@@ -13,6 +13,7 @@ import zstandard
 from sysndd_backup.archive.compression import open_reader
 from sysndd_backup.archive.encryption import Keys
 from sysndd_backup.jobs import BackupPolicy
+from sysndd_core.backups.manifest import Verification
 from sysndd_core.jobs.models import BackupKind, Consent, CreateBackup, RestoreBackup
 from tests.support.backups import OUR_KEYS, UNUSUAL_OBJECTS
 from tests.support.burst import stored_row
@@ -109,7 +110,7 @@ async def test_an_upload_is_encrypted_if_encryption_is_configured(
     assert manifest.name.endswith(".sql.age")
     assert manifest.encrypted
     assert len(list(bench.site.backup_dir.iterdir())) == 2
-    assert (await api.admin.post(f"{BACKUPS}/latest/verify")).status_code == 202
+    assert (await api.admin.post(f"{BACKUPS}/{manifest.name}/verify")).status_code == 202
     await bench.worker().run_until_idle()
     assert bench.store.manifest(manifest.name).verification == "verified"
 
@@ -222,6 +223,8 @@ async def test_unmanaged_files_are_listed_and_can_be_imported(api: Api, bench: B
     assert [one["name"] for one in document["unmanaged_files"]] == ["broken.sql"]
     assert document["total"] == 3
     assert document["data"][-1]["name"] == ours
-    # `latest` is the backup with the latest creation time, not the last import.
+    # `latest` is the verified backup with the latest creation time, not the last import.
+    (created,) = (one for one in bench.store.manifests() if one.kind == "manual")
+    bench.store.amend(created.name, {"verification": Verification.VERIFIED})
     latest = (await api.admin.get(f"{BACKUPS}/latest")).json()
     assert latest["kind"] == "manual"

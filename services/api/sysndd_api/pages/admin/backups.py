@@ -10,6 +10,7 @@ from starlette.responses import Response
 from sysndd_api.backups.inspections import Inspections
 from sysndd_api.backups.models import BackupQuery
 from sysndd_api.backups.restore import Restores
+from sysndd_api.backups.retention import Retention
 from sysndd_api.backups.service import Backups, check_confirmation
 from sysndd_api.jobs.models import StoredJob
 from sysndd_api.jobs.service import RETRYABLE, Jobs
@@ -76,7 +77,8 @@ async def list_page(request: Request) -> Response:
     """List backups, with running jobs or the outcome of the last job."""
     query = page_query_of(request, BackupListQuery)
     manifests = await service(request, Backups).list_all()
-    matching, unmanaged_files, undoable, jobs = await asyncio.gather(
+    retention, matching, unmanaged_files, undoable, jobs = await asyncio.gather(
+        service(request, Retention).plan(manifests),
         service(request, Backups).search(query, manifests),
         service(request, Backups).unmanaged_files(manifests),
         service(request, Restores).undoable(),
@@ -92,6 +94,8 @@ async def list_page(request: Request) -> Response:
         kinds=[kind.value for kind in BackupKind],
         total=len(manifests),
         total_bytes=sum(manifest.size_bytes for manifest in manifests),
+        retention=retention.by_name(),
+        suspended=retention.suspended,
         jobs=jobs,
         busy=any(job.is_active for job in jobs),
         undoable=undoable,
@@ -125,6 +129,7 @@ async def detail_page(request: Request) -> Response:
         request,
         "backup.html",
         backup=manifest,
+        retention=await service(request, Retention).decide(manifest),
         foreign=await service(request, Restores).is_foreign(manifest),
         inspections=inspections,
         jobs=await _jobs(request, active_only=True),
@@ -149,8 +154,7 @@ async def confirm_unpin(request: Request) -> Response:
         title=f"Unpin {manifest.name}?",
         effects=(
             "Retention applies to this backup again after the next backup.",
-            "It will be deleted if it exceeds the retention policy. The last verified backup is"
-            " never deleted.",
+            "It will be deleted when no rule of the policy keeps it. Its page shows the rule.",
         ),
         undo="You can pin it again until it is deleted. A deleted backup can't be recovered.",
         button="Unpin",
@@ -162,6 +166,31 @@ async def confirm_unpin(request: Request) -> Response:
 async def unpin(request: Request) -> Response:
     """Apply the retention policy to a backup again."""
     return await _pin(request, pinned=False)
+
+
+async def confirm_accept_size(request: Request) -> Response:
+    """Ask for confirmation before the size of a much smaller backup is accepted."""
+    manifest = await service(request, Backups).get(request.path_params["name"])
+    drop = f"{manifest.size_drop} " if manifest.size_drop is not None else ""
+    dialog = ConfirmDialog(
+        title=f"Accept the size of {manifest.name}?",
+        effects=(
+            f"{drop}Accept this only if the data of the site is complete.",
+            "Backups expire again after the next verified backup, and later backups are compared"
+            " with this one.",
+        ),
+        undo="This can't be undone. To keep an earlier backup in any case, pin it first.",
+        button="Accept size",
+        back=f"{BACKUPS}/{manifest.name}",
+    )
+    return confirm(request, dialog)
+
+
+async def accept_size(request: Request) -> Response:
+    """Accept that a backup is much smaller than the previous one."""
+    name = request.path_params["name"]
+    await service(request, Retention).accept_size(actor_of(request), name)
+    return redirect_with_notice(f"{BACKUPS}/{name}", "size_accepted")
 
 
 async def delete_page(request: Request) -> Response:
