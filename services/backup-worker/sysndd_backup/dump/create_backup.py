@@ -15,7 +15,7 @@ from sysndd_backup.dump.dump import Dump, DumpResult, flags_for
 from sysndd_backup.dump.excluded_rows import ExcludedRows, find_excluded_rows
 from sysndd_backup.dump.privileges import check_privileges
 from sysndd_backup.progress import Progress, ProgressReporter, run_in_thread
-from sysndd_backup.server.server import Inventory, take_inventory
+from sysndd_backup.server.server import Inventory, readable_version, take_inventory
 from sysndd_core import __version__
 from sysndd_core.backups.directory import PARTIAL_SUFFIX
 from sysndd_core.backups.manifest import (
@@ -24,7 +24,6 @@ from sysndd_core.backups.manifest import (
     backup_name,
     expected_bytes,
 )
-from sysndd_core.db.schema_version import current_version
 from sysndd_core.db.site import read_site
 from sysndd_core.errors import DumpFailed
 from sysndd_core.jobs.models import BackupKind
@@ -136,7 +135,7 @@ async def _dump_schema(
         else:
             missing = damage.missing_from(inventory, result)
             inventory = damage.dumped(inventory, result)
-        version = await current_version(tools.database, application=schema)
+        version = await readable_version(tools.database, schema)
         site = await read_site(tools.database, tools.database.settings.ops_name)
     site_id = site.id if site is not None else None
     return CompleteDump(

@@ -37,14 +37,13 @@ from sysndd_backup.restore.stored_objects import (
     read_objects,
     strip_definers,
 )
-from sysndd_backup.server.server import count_rows
+from sysndd_backup.server.server import count_rows, readable_version
 from sysndd_backup.server.session import open_session
 from sysndd_core.backups.manifest import (
     BackupManifest,
     UnreadableObject,
     foreign_backup_refusal,
 )
-from sysndd_core.db.schema_version import current_version
 from sysndd_core.db.site import read_site
 from sysndd_core.errors import (
     ForeignBackup,
@@ -236,18 +235,18 @@ async def _prepare_shadow(
     settings, shadow = tools.database.settings, entry.incoming
     async with restricted_load_account(settings, shadow, tools.load_account) as account:
         rewrite = await load_shadow(tools, checked, shadow, progress, account=account)
-        migrated = await _migrate(tools, recovery, checked, entry, progress)
+        migrated = await _migrate(tools, recovery, entry, progress)
         await _check_administrator(tools, job, entry)
         await _record_objects(tools, recovery, entry, rewrite)
     return migrated
 
 
 async def _migrate(
-    tools: BackupTools, recovery: Recovery, checked: CheckedBackup, entry: Entry, progress: Progress
+    tools: BackupTools, recovery: Recovery, entry: Entry, progress: Progress
 ) -> bool:
-    live = tools.database.settings.name
-    now = await current_version(tools.database, application=live)
-    then = checked.manifest.schema_version
+    now = await readable_version(tools.database, tools.database.settings.name)
+    # An uploaded dump has no version in its manifest, and perhaps a ledger in its tables.
+    then = await readable_version(tools.database, entry.incoming)
     if not is_older(then, now):
         return False
     if tools.migrate is None:

@@ -4,8 +4,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import pymysql.err
+
 from sysndd_core.db.database import Database, is_mariadb
+from sysndd_core.db.schema_version import current_version
+from sysndd_core.errors import SysnddError, Unavailable
+from sysndd_core.logging import get_logger
 from sysndd_core.sql.identifiers import qualified_name, quote_name
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,25 @@ async def take_inventory(database: Database, schema: str) -> Inventory:
         events=tuple(row["name"] for row in events),
         bytes_per_table={row["name"]: int(row["bytes"]) for row in tables},
     )
+
+
+async def readable_version(database: Database, schema: str) -> str | None:
+    """Return the latest migration in a schema's ledger; None if there is none, or it is damaged.
+
+    Args:
+        database: The connection pool.
+        schema: Name of the schema, not quoted.
+
+    Raises:
+        Unavailable: The server does not respond.
+    """
+    try:
+        return await current_version(database, application=schema)
+    except Unavailable:
+        raise
+    except (pymysql.err.Error, SysnddError) as error:
+        log.warning("ledger_not_read", schema=schema, reason=str(error))
+        return None
 
 
 async def count_rows(database: Database, schema: str) -> dict[str, int]:

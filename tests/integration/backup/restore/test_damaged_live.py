@@ -60,6 +60,12 @@ def _drop_users(site: Site) -> None:
         cursor.execute(f"DROP TABLE `{site.app}`.`user`")
 
 
+def _discard_users(site: Site) -> None:
+    with site.server.connect(None) as connection, connection.cursor() as cursor:
+        cursor.execute("SET foreign_key_checks = 0")
+        cursor.execute(f"ALTER TABLE `{site.app}`.`user` DISCARD TABLESPACE")
+
+
 def _drop_definer(site: Site) -> None:
     definer = f"{site.app}_definer"
     site.server.execute(f"CREATE USER `{definer}`@`%`")
@@ -88,6 +94,10 @@ DAMAGES: dict[str, Callable[[Site], None]] = {
     "function of a view dropped": lambda site: _run(site, "DROP FUNCTION `{app}`.f"),
     "definer of a view dropped": _drop_definer,
     "tablespace discarded": lambda site: _run(site, "ALTER TABLE `{app}`.base DISCARD TABLESPACE"),
+    "ledger unreadable": lambda site: _run(
+        site, "ALTER TABLE `{app}`.schema_version DISCARD TABLESPACE"
+    ),
+    "users unreadable": _discard_users,
     "index of a MyISAM table damaged": _damage_myisam(".MYI", remove=False),
     "index of a MyISAM table lost": _damage_myisam(".MYI", remove=True),
     "rows of a MyISAM table lost": _damage_myisam(".MYD", remove=True),
