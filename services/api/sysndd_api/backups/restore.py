@@ -14,7 +14,7 @@ from sysndd_api.web.site_features import SiteFeatures
 from sysndd_core.backups.manifest import BackupManifest, foreign_backup_refusal
 from sysndd_core.db.database import Database
 from sysndd_core.db.schema_version import current_version
-from sysndd_core.errors import DatabaseBusy, ForeignBackup, NothingToUndo
+from sysndd_core.errors import DatabaseBusy, ForeignBackup, NothingToUndo, SchemaDamaged
 from sysndd_core.jobs.models import BackupKind, Consent, DryRunRestore, RestoreBackup, UndoRestore
 
 RESTORE_WORD = "RESTORE"
@@ -100,9 +100,7 @@ class Restores:
             name=name,
             created_at=manifest.created_at,
             schema_version=manifest.schema_version,
-            live_schema_version=await current_version(
-                self._database, application=self._database.settings.name
-            ),
+            live_schema_version=await self._live_schema_version(),
             table_count=manifest.table_count,
             live_table_count=len(live),
             row_count=manifest.row_count,
@@ -157,6 +155,12 @@ class Restores:
                 raise NothingToUndo()
             return await self._requests.submit(tx, actor, UndoRestore(), object_name=last.backup)
 
+    async def _live_schema_version(self) -> str | None:
+        try:
+            return await current_version(self._database, application=self._database.settings.name)
+        except SchemaDamaged:
+            return None
+
     async def _live_rows(self) -> "dict[str, _Rows]":
         until = time.monotonic() + _COUNTING_SECONDS
         return {
@@ -168,7 +172,7 @@ class Restores:
         if table.estimated_rows <= _COUNTED_ROWS and time.monotonic() < until:
             try:
                 return _Rows(await self._store.count_rows(table.name), False)
-            except DatabaseBusy:
+            except (DatabaseBusy, SchemaDamaged):
                 pass
         return _Rows(table.estimated_rows, True)
 

@@ -15,7 +15,7 @@ from sysndd_core.db import schema_lock
 from sysndd_core.db.blockers import find_blocker
 from sysndd_core.db.database import Row, connect, errors_mapped
 from sysndd_core.db.schema_version import migration_lock_name
-from sysndd_core.errors import DatabaseBusy, RestoreFailed, SchemaChanging
+from sysndd_core.errors import DatabaseBusy, RestoreFailed, SchemaChanging, SchemaDamaged
 from sysndd_core.logging import get_logger
 from sysndd_core.settings.database import DatabaseSettings
 from sysndd_core.sql.identifiers import quote_name
@@ -37,7 +37,7 @@ class SchemaSession:
         """Run a query; return all rows.
 
         Raises:
-            DatabaseUnavailable, DatabaseBusy: See ``errors_mapped``.
+            DatabaseUnavailable, DatabaseBusy, SchemaDamaged: See ``errors_mapped``.
         """
         with errors_mapped():
             async with self._connection.cursor(aiomysql.DictCursor) as cursor:
@@ -69,7 +69,7 @@ class SchemaSession:
                 return
             except aiomysql.Error as error:
                 raise RestoreFailed(f"The server rejected {excerpt}: {error}.") from error
-            except SchemaChanging as error:
+            except (SchemaChanging, SchemaDamaged) as error:
                 raise RestoreFailed(f"The server rejected {excerpt}: {error.__cause__}.") from error
             except DatabaseBusy as error:
                 if not _is_lock_wait(error):
