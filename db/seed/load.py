@@ -14,7 +14,7 @@ import aiomysql
 import pymysql.err
 
 from sysndd_core.db.database import connect, errors_mapped
-from sysndd_core.errors import SchemaChanging, SysnddError
+from sysndd_core.errors import SchemaDamaged, SysnddError
 from sysndd_core.settings.base import Settings
 from sysndd_core.settings.base import load as load_settings
 from sysndd_core.settings.database import DatabaseSettings
@@ -51,7 +51,7 @@ def main() -> int:
     try:
         settings = load_settings(SeedSettings, os.environ)
         message = asyncio.run(load_seed(settings.database))
-    except SchemaChanging:
+    except SchemaDamaged:
         sys.stderr.write("seed: a table is missing; run `sysndd-migrator up` first\n")
         return 1
     except (SysnddError, pymysql.err.Error) as error:
@@ -73,7 +73,7 @@ async def load_seed(settings: DatabaseSettings) -> str:
     Raises:
         SeedRefused: The schema contains other data.
         DatabaseUnavailable: No connection.
-        SchemaChanging: A table is missing.
+        SchemaDamaged: A table is missing.
     """
     data = data_set()
     connection = await connect(settings, schema=settings.name)

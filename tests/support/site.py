@@ -101,7 +101,14 @@ def make_site(
             "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE %s",
             (f"{name}%",),
         ):
-            server.execute(f"DROP DATABASE `{schema}`")
+            drop_schema(server, schema)
+
+
+def drop_schema(server: DatabaseServer, schema: str) -> None:
+    """Drop a schema, even if tables of another one refer to its tables."""
+    with server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SET foreign_key_checks = 0")
+        cursor.execute(f"DROP DATABASE `{schema}`")
 
 
 def site_environ(

@@ -54,6 +54,7 @@ SysnddError                         internal_error                500
 │   ├── DatabaseBusy                database_busy                 503  (the pool is saturated)
 │   ├── Maintenance                 maintenance                   503  (during a restore)
 │   ├── SchemaChanging              schema_changing               503  (by restore or migration)
+│   ├── SchemaDamaged               schema_damaged                503  (tables are missing)
 │   ├── OffsiteStorageUnavailable   offsite_storage_unavailable   503
 (S3-compatible storage)
 │   ├── SchemaLockRefused           schema_lock_refused           503
@@ -531,6 +532,22 @@ class SchemaChanging(Unavailable):
     default_detail = (
         "A restore or a migration has just replaced a table. Try again in a few seconds."
     )
+
+
+class SchemaDamaged(Unavailable):
+    """An object of a schema is missing or unreadable, and no operation is replacing it.
+
+    The detail and the members ``schema`` and ``object`` name it, for operators. Without arguments,
+    the error names nothing, for everyone else.
+    """
+
+    code = "schema_damaged"
+    title = "Database damaged"
+    default_detail = (
+        "A part of the site's database is missing or unreadable, so the request cannot be"
+        " processed. An operator has to restore a backup."
+    )
+    retry_after = None
 
 
 class OffsiteStorageUnavailable(Unavailable):

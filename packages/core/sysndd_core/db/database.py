@@ -7,7 +7,6 @@ autocommit mode; use ``transaction()`` for statements that must commit together.
 
 import asyncio
 import contextlib
-import re
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,14 @@ from typing import Any
 import aiomysql
 import pymysql.err
 
-from sysndd_core.errors import DatabaseBusy, DatabaseUnavailable, SchemaChanging, SysnddError
+from sysndd_core.db.schema_damage import DamageLog, damaged_object, error_of
+from sysndd_core.errors import (
+    DatabaseBusy,
+    DatabaseUnavailable,
+    SchemaChanging,
+    SchemaDamaged,
+    SysnddError,
+)
 from sysndd_core.logging import get_logger
 from sysndd_core.settings.database import DatabaseSettings
 
@@ -29,6 +35,9 @@ Arguments = Sequence[Any] | Mapping[str, Any] | None
 # Shorter than any reasonable wait_timeout, so that the server does not close pooled connections.
 RECYCLE_SECONDS = 240
 
+# Limit for the questions that explain a failed statement.
+_EXPLAIN_SECONDS = 2.0
+
 # Grace period in which the server reports a statement timeout before the client gives up.
 _ANSWER_SECONDS = 1.0
 
@@ -37,8 +46,6 @@ _NO_CONNECTION_LEFT = {1040, 1203, 1226}
 _GONE = {1042, 1043, 1045, 1053, 1077, 1078, 1079, 1080, 2002, 2003, 2006, 2013, 2055}
 _READ_ONLY = {1290, 1792, 1836}
 _REDEFINED = 1412
-_SCHEMA_MOVED = {1049, 1146, _REDEFINED}
-_NAMED = re.compile(r"'([^']+)'")
 # Rolled back, may be retried: deadlock; lock wait timeout, statement timeout (MariaDB, MySQL).
 _DEADLOCK = 1213
 _OVERLOADED = {1205, 1969, 3024}
@@ -117,7 +124,9 @@ def errors_mapped() -> Iterator[None]:
     Raises:
         DatabaseUnavailable: The server cannot be reached, does not respond or is read-only.
         DatabaseBusy: The server is overloaded, or the transaction was rolled back.
-        SchemaChanging: A table is missing or was redefined.
+        SchemaChanging: A table was redefined.
+        SchemaDamaged: A table, view or schema is missing or unreadable. A ``Connection`` raises
+            ``SchemaChanging`` instead while an operation replaces it.
     """
     try:
         yield
@@ -140,20 +149,16 @@ def _mapped(error: pymysql.err.Error) -> SysnddError | None:
         return DatabaseBusy("The transaction was rolled back because of a deadlock. Try again.")
     if code in _OVERLOADED:
         return DatabaseBusy("The statement exceeded its time limit and was rolled back. Try again.")
-    if code in _SCHEMA_MOVED:
-        return SchemaChanging(None if code == _REDEFINED else _missing(error))
     if code in _GONE or code in _READ_ONLY or isinstance(error, pymysql.err.InterfaceError):
         return DatabaseUnavailable()
-    return None
+    return _schema_error(error)
 
 
-def _missing(error: pymysql.err.Error) -> str:
-    named = _NAMED.search(str(error.args[-1]))
-    what = f"The table or schema {named[1]}" if named else "A table that is needed"
-    return (
-        f"{what} does not exist. If a restore or a migration is replacing it now, try again in a"
-        " few seconds. Otherwise it is lost, and an operator has to restore it from a backup."
-    )
+def _schema_error(error: pymysql.err.Error) -> SysnddError | None:
+    if error.args[:1] == (_REDEFINED,):
+        return SchemaChanging()
+    damaged = damaged_object(error)
+    return error_of(damaged) if damaged is not None else None
 
 
 class Connection:
@@ -162,9 +167,12 @@ class Connection:
     Statements name the schema of each table, with ``Database.ops`` or ``Database.app``.
     """
 
-    def __init__(self, raw: aiomysql.Connection, statement_seconds: float) -> None:
+    def __init__(
+        self, raw: aiomysql.Connection, statement_seconds: float, damage: DamageLog
+    ) -> None:
         self._raw = raw
         self._statement_seconds = statement_seconds
+        self._damage = damage
 
     async def execute(self, sql: str, arguments: Arguments = None) -> int:
         """Run one statement; return the number of rows it changed."""
@@ -189,9 +197,25 @@ class Connection:
 
     @contextlib.asynccontextmanager
     async def _cursor(self, sql: str, arguments: Arguments) -> AsyncIterator[aiomysql.Cursor]:
-        async with self._bounded(), self._raw.cursor() as cursor:
-            await cursor.execute(sql, arguments)
-            yield cursor
+        try:
+            async with self._bounded(), self._raw.cursor() as cursor:
+                await cursor.execute(sql, arguments)
+                yield cursor
+        except SchemaDamaged as error:
+            raise await self._explained(error, sql) from error.__cause__
+
+    async def _explained(self, error: SchemaDamaged, sql: str) -> SysnddError:
+        """Find out whether an operation is replacing the object that the statement needs."""
+        assert isinstance(error.__cause__, pymysql.err.Error)
+        try:
+            async with asyncio.timeout(_EXPLAIN_SECONDS):
+                return await self._damage.explain(_Unmapped(self._raw), error.__cause__, sql)
+        except (pymysql.err.Error, OSError, asyncio.IncompleteReadError):
+            return error
+        except TimeoutError:
+            # The reply may still arrive, so the connection must not be used again.
+            self._raw.close()
+            return error
 
     @contextlib.asynccontextmanager
     async def _bounded(self) -> AsyncIterator[None]:
@@ -206,11 +230,25 @@ class Connection:
                 raise
 
 
+class _Unmapped:
+    """Runs queries on a connection without mapping their errors."""
+
+    def __init__(self, raw: aiomysql.Connection) -> None:
+        self._raw = raw
+
+    async def fetch_all(self, sql: str, arguments: Arguments = None) -> list[Row]:
+        async with self._raw.cursor() as cursor:
+            await cursor.execute(sql, arguments)
+            return list(await cursor.fetchall())
+
+
 class Transaction(Connection):
     """A connection inside one InnoDB transaction, which may include both schemas."""
 
-    def __init__(self, raw: aiomysql.Connection, statement_seconds: float) -> None:
-        super().__init__(raw, statement_seconds)
+    def __init__(
+        self, raw: aiomysql.Connection, statement_seconds: float, damage: DamageLog
+    ) -> None:
+        super().__init__(raw, statement_seconds, damage)
         self._after_commit: list[Callable[[], Awaitable[None]]] = []
 
     def after_commit(self, announce: Callable[[], Awaitable[None]]) -> None:
@@ -252,6 +290,7 @@ class Database:
         self.settings = settings
         self.app = f"`{settings.name}`"
         self.ops = f"`{settings.ops_name}`"
+        self.damage = DamageLog(settings)
         self._gate = asyncio.Semaphore(settings.pool_size)
         self._waiting = 0
         self._in_use = 0
@@ -295,7 +334,7 @@ class Database:
             DatabaseUnavailable: The server could not be reached.
         """
         async with self._gated(timeout) as raw:
-            yield Connection(raw, self.settings.statement_timeout)
+            yield Connection(raw, self.settings.statement_timeout, self.damage)
 
     @contextlib.asynccontextmanager
     async def transaction(self, timeout: float | None = None) -> AsyncIterator[Transaction]:
@@ -312,7 +351,7 @@ class Database:
             DatabaseUnavailable: As for ``connection``.
         """
         async with self._gated(timeout) as raw:
-            transaction = Transaction(raw, self.settings.statement_timeout)
+            transaction = Transaction(raw, self.settings.statement_timeout, self.damage)
             await transaction.begin()
             try:
                 yield transaction

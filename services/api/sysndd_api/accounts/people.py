@@ -8,7 +8,7 @@ from sysndd_api.security.access import Account
 from sysndd_api.web.site_features import Feature, SiteFeatures
 from sysndd_core.accounts import AccountKey, Realm
 from sysndd_core.db.database import Transaction
-from sysndd_core.errors import SchemaChanging, SysnddError
+from sysndd_core.errors import SchemaChanging, SchemaDamaged, SysnddError
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class People:
             return Found(operator, None)
         try:
             return Found(operator, await self._users.by_login(login))
-        except SchemaChanging as error:
+        except (SchemaChanging, SchemaDamaged) as error:
             return Found(operator, None, error)
 
     async def by_email(self, email: str) -> Found:
@@ -65,7 +65,7 @@ class People:
             return Found(operator, None)
         try:
             return Found(operator, await self._users.by_email(email))
-        except SchemaChanging as error:
+        except (SchemaChanging, SchemaDamaged) as error:
             return Found(operator, None, error)
 
     async def by_key(self, key: AccountKey | None) -> Account | None:

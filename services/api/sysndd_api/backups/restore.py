@@ -21,6 +21,7 @@ from sysndd_core.errors import (
     DatabaseUnavailable,
     ForeignBackup,
     NothingToUndo,
+    SchemaDamaged,
     SysnddError,
 )
 from sysndd_core.jobs.models import BackupKind, Consent, DryRunRestore, RestoreBackup, UndoRestore
@@ -112,9 +113,7 @@ class Restores:
             name=name,
             created_at=manifest.created_at,
             schema_version=manifest.schema_version,
-            live_schema_version=await current_version(
-                self._database, application=self._database.settings.name
-            ),
+            live_schema_version=await self._live_schema_version(),
             table_count=manifest.table_count,
             live_table_count=len(live),
             row_count=manifest.row_count,
@@ -169,6 +168,12 @@ class Restores:
             if last is None:
                 raise NothingToUndo()
             return await self._requests.submit(tx, actor, UndoRestore(), object_name=last.backup)
+
+    async def _live_schema_version(self) -> str | None:
+        try:
+            return await current_version(self._database, application=self._database.settings.name)
+        except SchemaDamaged:
+            return None
 
     async def _live_rows(self) -> "dict[str, _Rows]":
         until = time.monotonic() + _COUNTING_SECONDS

@@ -18,7 +18,7 @@ async def live(_: Request) -> Response:
 
 
 async def ready(request: Request) -> Response:
-    """Return 200 only if the database answers and no migration is pending."""
+    """Return 200 only if the database answers, no table is missing and no migration is pending."""
     found = await service(request, Health).readiness()
     if found.ready:
         return reply(Ready(status="pass", pending_migrations=0))

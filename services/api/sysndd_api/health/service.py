@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from sysndd_api.health.damage import Damage, DamageWatch
 from sysndd_api.health.drift import DriftWatch
 from sysndd_api.health.store import HealthStore
 from sysndd_api.settings import ApiSettings
@@ -14,7 +15,7 @@ from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.backups.retention import newest_size_drop
 from sysndd_core.db.database import Database, PoolState
 from sysndd_core.db.schema_version import SchemaState, pending
-from sysndd_core.errors import SysnddError
+from sysndd_core.errors import SchemaDamaged, SysnddError
 from sysndd_core.health import Check, Status, worst
 from sysndd_core.jobs.leases import LeasedTable
 from sysndd_core.jobs.models import Queue
@@ -86,16 +87,25 @@ class Health:
             platform=names.ops_name,
             schemas=(names.ops_name, names.name) if names.is_managed else (names.ops_name,),
         )
+        self._damage = DamageWatch(database, backups)
         self._transports = TransportRows(database)
 
     async def readiness(self) -> Readiness:
-        """Check that the database answers and no migration is pending; never raises."""
+        """Check that the database answers, is complete, and has no pending migration.
+
+        Never raises. The reason is public, so it has no names of tables.
+        """
         try:
             async with asyncio.timeout(_DEADLINE_SECONDS):
+                damage = await self._damage.damage()
                 state = await self._schema()
+        except SchemaDamaged:
+            return Readiness(False, SchemaDamaged().detail, None)
         except (SysnddError, TimeoutError, OSError) as error:
             return Readiness(False, _reason(error), None)
         count = _pending_count(state)
+        if damage:
+            return Readiness(False, damage.public_reason, count)
         if state.is_current:
             return Readiness(True, None, 0)
         return Readiness(False, _pending_reason(state), count)
@@ -116,6 +126,7 @@ class Health:
         pool = self._database.state
         every: dict[str, Callable[[], Awaitable[Check]]] = {
             "database": self._check_database,
+            "schema": self._damage.check,
             "migrations": self._check_migrations,
             "drift": self._drift.check,
             "redis": self._check_redis,
@@ -129,6 +140,14 @@ class Health:
         selected = names or tuple(every)
         results = await asyncio.gather(*(_bounded(every[name]) for name in selected))
         return dict(zip(selected, results, strict=True))
+
+    async def damage(self) -> Damage | None:
+        """Return what is wrong with the application schema; None if that is not known now."""
+        try:
+            async with asyncio.timeout(_DEADLINE_SECONDS):
+                return await self._damage.damage()
+        except (SysnddError, TimeoutError, OSError):
+            return None
 
     async def migrations_now(self) -> tuple[Check, Check]:
         """Check for pending migrations and, with a new comparison, for drift; never raises."""
@@ -161,6 +180,9 @@ class Health:
             "managed": state.managed,
             "platform": state.platform,
         }
+        if state.managed and (damage := await self.damage()) and damage.ledger_missing:
+            # To apply all files again would create an empty site instead of restoring a backup.
+            return Check(Status.FAIL, "Unknown: the ledger of the schema is missing.", observed)
         if state.is_current:
             return Check(Status.PASS, observed=observed)
         return Check(Status.FAIL, _pending_reason(state), observed)

@@ -8,7 +8,7 @@ from datetime import datetime
 from sysndd_api.migrations.models import PlanView, StatementView
 from sysndd_core.db.database import Database, utc
 from sysndd_core.db.schema_version import LEDGER
-from sysndd_core.errors import SchemaChanging
+from sysndd_core.errors import SchemaChanging, SchemaDamaged
 from sysndd_core.sql.identifiers import qualified_name
 
 
@@ -50,7 +50,7 @@ class MigrationStore:
                 "SELECT filename, checksum, applied_at, duration_ms, statements, success,"
                 f" applied_by, tool_version, run_id, error FROM {qualified_name(schema, LEDGER)}"
             )
-        except SchemaChanging:
+        except (SchemaChanging, SchemaDamaged):
             return []
         return [
             LedgerEntry(
@@ -72,7 +72,7 @@ class MigrationStore:
                 f" WHERE run_id IN ({', '.join(['%s'] * len(run_ids))}) ORDER BY run_id, position",
                 run_ids,
             )
-        except SchemaChanging:
+        except (SchemaChanging, SchemaDamaged):
             return {}
         found: dict[str, list[StatementView]] = {}
         for row in rows:
@@ -88,7 +88,7 @@ class MigrationStore:
                 f" FROM {self._database.ops}.migration_plan WHERE schema_name = %s",
                 (schema,),
             )
-        except SchemaChanging:
+        except (SchemaChanging, SchemaDamaged):
             return []
         return [
             MeasuredPlan(

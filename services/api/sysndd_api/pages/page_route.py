@@ -14,6 +14,7 @@ from structlog.contextvars import get_contextvars
 from sysndd_api.pages.rendering import is_fragment, redirect, render
 from sysndd_api.security.access import Access
 from sysndd_api.web.endpoint import Handler
+from sysndd_api.web.errors import without_schema_details
 from sysndd_api.web.guard import Guard
 from sysndd_api.web.http import service
 from sysndd_api.web.models import ModelT
@@ -65,6 +66,7 @@ class PageRoute:
         if error.status >= 500:
             cause = repr(error.__cause__) if error.__cause__ else None
             log.warning("page_request_rejected", code=error.code, detail=error.detail, cause=cause)
+        error = await without_schema_details(request, error)
         signed_out = isinstance(error, NotSignedIn) and not isinstance(error, InvalidCredentials)
         if signed_out and self.access is not Access.ANYONE:
             return _redirect_to_sign_in(request)
@@ -76,7 +78,7 @@ class PageRoute:
             request.state.problem = error
             response = await self.back_to(request)
         except SysnddError as second:
-            return error_page(request, second)
+            return error_page(request, await without_schema_details(request, second))
         response.status_code = error.status
         return response
 

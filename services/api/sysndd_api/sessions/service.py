@@ -93,8 +93,8 @@ class Sessions:
         Raises:
             InvalidCredentials: The login is unknown, the password is wrong, or the account is not
                 active. The response and its duration are the same for all of these.
-            SchemaChanging: The same, while the site's accounts cannot be read. Operators can sign
-                in.
+            SchemaChanging, SchemaDamaged: The same, while the site's accounts cannot be read.
+                Operators can sign in.
             TooManyAttempts: A rate limit is exceeded.
             SignInBusy: Too many password hashes are pending.
         """

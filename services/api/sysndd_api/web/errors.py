@@ -8,12 +8,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from structlog.contextvars import get_contextvars
 
+from sysndd_api.security.access import Access
+from sysndd_api.web.guard import Guard
+from sysndd_api.web.http import service
 from sysndd_core.errors import (
     BadRequest,
     MethodNotAllowed,
     NotFound,
     NotSignedIn,
     RangeNotSatisfiable,
+    SchemaDamaged,
     SysnddError,
 )
 from sysndd_core.logging import get_logger
@@ -50,7 +54,16 @@ def problem(error: SysnddError) -> Response:
     )
 
 
-async def _handle_sysndd_error(_: Request, error: Exception) -> Response:
+async def without_schema_details(request: Request, error: SysnddError) -> SysnddError:
+    """Return an error as its reader may see it: only operators learn the names of tables."""
+    if not isinstance(error, SchemaDamaged):
+        return error
+    if await service(request, Guard).admits(request, Access.VIEWER):
+        return error
+    return SchemaDamaged()
+
+
+async def _handle_sysndd_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, SysnddError)
     if error.status >= 500:
         log.warning(
@@ -59,7 +72,7 @@ async def _handle_sysndd_error(_: Request, error: Exception) -> Response:
             detail=error.detail,
             cause=repr(error.__cause__) if error.__cause__ else None,
         )
-    return problem(error)
+    return problem(await without_schema_details(request, error))
 
 
 async def _handle_http_exception(_: Request, error: Exception) -> Response:

@@ -7,7 +7,7 @@ continues only if ID, name, email address, role, state and password are equal in
 from dataclasses import dataclass, field
 
 from sysndd_backup.server.session import SchemaSession
-from sysndd_core.errors import RestoreFailed, SchemaChanging
+from sysndd_core.errors import RestoreFailed
 from sysndd_core.sql.identifiers import quote_name
 
 IDENTITY = ("user_id", "user_name", "email", "role", "state", "password_hash")
@@ -71,7 +71,7 @@ async def has_accounts(session: SchemaSession, schema: str) -> bool:
         return False
     try:
         await session.fetch_all(f"SELECT 1 FROM {quote_name(schema)}.`user` LIMIT 1")
-    except (RestoreFailed, SchemaChanging):
+    except RestoreFailed:
         return False
     return True
 

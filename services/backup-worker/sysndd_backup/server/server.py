@@ -8,7 +8,7 @@ import pymysql.err
 
 from sysndd_core.db.database import Database, is_mariadb
 from sysndd_core.db.schema_version import current_version
-from sysndd_core.errors import SysnddError, Unavailable
+from sysndd_core.errors import DatabaseBusy, DatabaseUnavailable, SysnddError
 from sysndd_core.logging import get_logger
 from sysndd_core.sql.identifiers import qualified_name, quote_name
 
@@ -106,11 +106,11 @@ async def readable_version(database: Database, schema: str) -> str | None:
         schema: Name of the schema, not quoted.
 
     Raises:
-        Unavailable: The server does not respond.
+        DatabaseBusy, DatabaseUnavailable: The server does not respond.
     """
     try:
         return await current_version(database, application=schema)
-    except Unavailable:
+    except (DatabaseBusy, DatabaseUnavailable):
         raise
     except (pymysql.err.Error, SysnddError) as error:
         log.warning("ledger_not_read", schema=schema, reason=str(error))

@@ -15,7 +15,7 @@ from sysndd_core.db import schema_lock
 from sysndd_core.db.blockers import find_blocker
 from sysndd_core.db.database import Row, connect, errors_mapped
 from sysndd_core.db.schema_version import migration_lock_name
-from sysndd_core.errors import DatabaseBusy, RestoreFailed, SchemaChanging
+from sysndd_core.errors import DatabaseBusy, RestoreFailed, SchemaChanging, SchemaDamaged
 from sysndd_core.logging import get_logger
 from sysndd_core.settings.database import DatabaseSettings
 from sysndd_core.sql.identifiers import quote_name
@@ -47,6 +47,9 @@ class SchemaSession:
                     return list(await cursor.fetchall())
         except aiomysql.Error as error:
             raise RestoreFailed(f"The server rejected {_excerpt(sql)}: {error}.") from error
+        except (SchemaChanging, SchemaDamaged) as error:
+            text = f"The server rejected {_excerpt(sql)}: {error.__cause__}."
+            raise RestoreFailed(text) from error
 
     async def use(self, schema: str) -> None:
         """Select the default schema."""
@@ -73,7 +76,7 @@ class SchemaSession:
                 return
             except aiomysql.Error as error:
                 raise RestoreFailed(f"The server rejected {excerpt}: {error}.") from error
-            except SchemaChanging as error:
+            except (SchemaChanging, SchemaDamaged) as error:
                 raise RestoreFailed(f"The server rejected {excerpt}: {error.__cause__}.") from error
             except DatabaseBusy as error:
                 if not _is_lock_wait(error):

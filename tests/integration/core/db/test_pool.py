@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from sysndd_core.db.database import Database, Transaction
-from sysndd_core.errors import DatabaseBusy, DatabaseUnavailable, SchemaChanging
+from sysndd_core.errors import DatabaseBusy, DatabaseUnavailable, SchemaDamaged
 from sysndd_core.settings.database import DatabaseSettings
 from tests.support.servers import DatabaseServer
 from tests.support.site import Site
@@ -165,8 +165,8 @@ async def test_server_ends_a_long_statement(site: Site) -> None:
         assert time.monotonic() - started < 10
 
 
-async def test_missing_table_is_schema_changing(database: Database) -> None:
-    with pytest.raises(SchemaChanging):
+async def test_missing_table_is_schema_damaged(database: Database) -> None:
+    with pytest.raises(SchemaDamaged):
         await database.fetch_one(f"SELECT * FROM {database.app}.no_such_table")
 
 

@@ -47,4 +47,5 @@ async def page(request: Request) -> Response:
         unlisted_lock=_UNLISTED_LOCK,
         remark=state.reason,
         drift=drift,
+        damage=await service(request, Health).damage(),
     )

@@ -27,6 +27,7 @@ from sysndd_core.health import Check, Status
 CSS_CLASSES = {Status.PASS: "ok", Status.WARN: "warn", Status.FAIL: "fail"}
 _CHECKS = {
     "database": ("Database", "/admin/migrations"),
+    "schema": ("Tables", "/admin/backups"),
     "migrations": ("Migrations", "/admin/migrations"),
     "drift": ("Drift", "/admin/migrations"),
     "redis": ("Redis", "/admin/jobs"),
@@ -58,6 +59,7 @@ async def page(request: Request) -> Response:
     """Show the health of each service, and charts of the last hours."""
     # Not concurrently with the other reads: together they need more connections than the pool has.
     report = await service(request, Health).report()
+    damage = await service(request, Health).damage()
     periods, pools, ended, manifests = await asyncio.gather(
         service(request, RequestStats).recent_periods(hours=_HOURS),
         service(request, RequestStats).pools(),
@@ -68,8 +70,11 @@ async def page(request: Request) -> Response:
         request,
         "overview.html",
         css_class=CSS_CLASSES[report.status],
+        damage=damage,
         reasons=[
-            (_label(name), check.reason) for name, check in report.checks.items() if check.reason
+            (_label(name), check.reason)
+            for name, check in report.checks.items()
+            if check.reason and not (damage and name == "schema")
         ],
         tiles=_tiles(report, manifests),
         latest_backup_age=_latest_backup_age(report),
@@ -126,6 +131,14 @@ def _database(observed: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     return f"Response time {observed['ms']:g} ms", (str(observed["version"]),)
 
 
+def _schema(observed: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    if observed["schema_missing"]:
+        return "Schema missing", ()
+    counts = {"missing": observed["missing_count"], "unreadable": observed["unreadable_count"]}
+    found = [f"{count} {state}" for state, count in counts.items() if count]
+    return ", ".join(found) or "Complete", ()
+
+
 def _migrations(observed: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     if not observed["managed"]:
         return "Not managed", ("SCHEMA_MODE is observe",)
@@ -169,6 +182,7 @@ def _pool(observed: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
 
 _SUMMARIES: dict[str, Callable[[Mapping[str, Any]], tuple[str, tuple[str, ...]]]] = {
     "database": _database,
+    "schema": _schema,
     "migrations": _migrations,
     "drift": _drift,
     "mail_transport": _mail_transport,
