@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sysndd_backup.archive.off_site import OffsiteStorage
+from sysndd_backup.jobs import BackupPolicy
 from sysndd_core.backups.directory import BackupDirectory
 from sysndd_core.jobs.models import CreateBackup
 from sysndd_local.ports import free_port
@@ -47,6 +48,7 @@ def run(site: Site, *arguments: str, **changes: str) -> tuple[str, str]:
 
 async def _back_up(site: Site) -> None:
     async with backup_bench(site) as bench:
+        bench.policy = BackupPolicy()
         assert (await bench.run(CreateBackup()))["state"] == "succeeded"
 
 
@@ -88,6 +90,7 @@ async def test_a_restore_from_a_bucket_into_an_empty_server(
     async with backup_bench(site) as bench:
         offsite = OffsiteStorage(bench.store, s3_server.copies(bucket))
         bench.tools = dataclasses.replace(bench.tools, offsite=offsite)
+        bench.policy = BackupPolicy()
         assert (await bench.run(CreateBackup()))["state"] == "succeeded"
     site.server.execute(f"DROP DATABASE `{site.app}`")
     site.server.execute(f"DROP DATABASE `{site.ops}`")
