@@ -16,7 +16,7 @@ from sysndd_api.settings import ApiSettings
 from sysndd_api.web.supervisor import Connection, Supervisor
 from sysndd_core.db.database import Database
 from sysndd_core.db.schema_version import pending
-from sysndd_core.db.site import check_site
+from sysndd_core.db.site import check_site, table_names
 from sysndd_core.errors import ForeignPlatformSchema, SchemaNotAttached, SysnddError
 from sysndd_core.logging import configure, get_logger
 from sysndd_core.settings.base import load
@@ -89,7 +89,7 @@ async def _wait_until_current(settings: ApiSettings) -> None:
 async def _not_current(settings: ApiSettings, database: Database) -> str | None:
     names = settings.database
     try:
-        await check_site(database, names)
+        site = await check_site(database, names)
         state = await pending(
             database,
             settings.migrations.directory,
@@ -107,9 +107,17 @@ async def _not_current(settings: ApiSettings, database: Database) -> str | None:
         ) from error
     if state.is_current:
         return None
+    if site is not None and not state.platform_behind and not await _has_tables(database):
+        # Operators sign in and restore a backup. Health and readiness report the loss.
+        log.error("application_schema_lost", schema=names.name)
+        return None
     if state.pending:
         return f"{len(state.pending)} migration(s) pending, first: {state.pending[0]}."
     return "The platform schema is behind; run sysndd-migrator up."
+
+
+async def _has_tables(database: Database) -> bool:
+    return bool(await table_names(database, database.settings.name))
 
 
 def _serve(settings: ApiSettings) -> int:

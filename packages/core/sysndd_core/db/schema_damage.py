@@ -21,8 +21,11 @@ from sysndd_core.errors import SchemaChanging, SchemaDamaged, SysnddError
 from sysndd_core.settings.database import DatabaseSettings
 from sysndd_core.sql.identifiers import qualified_name, quote_name
 
-NEXT_STEP = "Restore a backup: open /admin/backups, or run: sysndd-admin restore latest"
-"""What an operator does about a damaged application schema."""
+NEXT_STEP = (
+    "Restore a backup from before the loss: open /admin, or run sysndd-admin list and sysndd-admin"
+    " restore NAME."
+)
+"""What an operator does about a damaged application schema; the latest backup may lack a table."""
 
 _NO_SCHEMA = 1049
 _NO_TABLE = 1146

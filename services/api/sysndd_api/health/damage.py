@@ -47,15 +47,18 @@ class Damage:
         schema_missing: Whether the schema itself does not exist.
         missing: Names of tables and views that must exist and do not.
         unreadable: Table or view → why it cannot be read, in the server's words.
+        views: Names among them that are those of views.
         no_longer_there: Tables of the latest backup that do not exist; only for a schema that is
             observed, whose own program may have dropped them.
-        restorable: Name of the newest verified backup of this site, or None.
+        restorable: Name of the newest verified backup of this site that has the missing tables, or
+            None. A later one may have been made after the loss.
     """
 
     schema: str
     schema_missing: bool = False
     missing: tuple[str, ...] = ()
     unreadable: Mapping[str, str] = field(default_factory=dict)
+    views: frozenset[str] = frozenset()
     no_longer_there: tuple[str, ...] = ()
     restorable: str | None = None
 
@@ -108,9 +111,18 @@ class Damage:
             yield f"{schema} is missing."
             return
         if self.missing:
-            yield _counted(self.missing, "missing", named=named)
+            yield self._counted(self.missing, "missing", named=named)
         if self.unreadable:
-            yield _counted(tuple(self.unreadable), "unreadable", named=named)
+            yield self._counted(tuple(self.unreadable), "unreadable", named=named)
+
+    def _counted(self, names: Sequence[str], state: str, *, named: bool) -> str:
+        tables = [name for name in names if name not in self.views]
+        kind = "table" if tables else "view"
+        if len(names) == 1:
+            return f"The {kind} {names[0]} is {state}." if named else f"One {kind} is {state}."
+        kinds = "tables and views" if 0 < len(tables) < len(names) else f"{kind}s"
+        listed = f": {_some(names)}" if named else ""
+        return f"{len(names)} {kinds} are {state}{listed}."
 
 
 class DamageWatch:
@@ -190,11 +202,7 @@ class DamageWatch:
                 and not await self._store.has_schema(connection)
             )
         missing = () if schema_missing else self._expected.missing_in(there)
-        unreadable = {
-            name: found.reason
-            for name, found in sorted(self._database.damage.unreadable.items())
-            if not schema_missing
-        }
+        damaged = {} if schema_missing else dict(sorted(self._database.damage.unreadable.items()))
         gone: tuple[str, ...] = ()
         if not self._managed and not schema_missing and manifests:
             gone = Expected(True, frozenset(manifests[0].rows_per_table)).missing_in(there)
@@ -202,9 +210,11 @@ class DamageWatch:
             self._application,
             schema_missing=schema_missing,
             missing=missing,
-            unreadable=unreadable,
+            unreadable={name: found.reason for name, found in damaged.items()},
+            views=self._expected.views
+            | {n for n, found in damaged.items() if found.kind == "view"},
             no_longer_there=gone,
-            restorable=manifests[0].name if manifests else None,
+            restorable=_restorable(manifests, missing),
         )
 
     async def _read_expected(self, connection: Connection) -> Expected:
@@ -219,7 +229,11 @@ class DamageWatch:
                 raise
             # The platform schema is missing too, or has no tables yet; another check reports it.
             return Expected(site is not None)
-        return Expected(site is not None or recorded is not None, expected_names(recorded, swaps))
+        return Expected(
+            site is not None or recorded is not None,
+            expected_names(recorded, swaps),
+            recorded.views if recorded is not None else frozenset(),
+        )
 
     async def _own_backups(self, connection: Connection) -> list[BackupManifest]:
         """Return this site's verified backups, newest first, without safety backups."""
@@ -276,11 +290,13 @@ class DamageWatch:
             self._database.damage.forget(name)
 
 
-def _counted(names: Sequence[str], state: str, *, named: bool) -> str:
-    if len(names) == 1:
-        return f"The table {names[0]} is {state}." if named else f"One table is {state}."
-    counted = f"{len(names)} tables are {state}"
-    return f"{counted}: {_some(names)}." if named else f"{counted}."
+def _restorable(manifests: Sequence[BackupManifest], missing: Iterable[str]) -> str | None:
+    """Return the newest backup with the missing tables, or the newest one if none has them all."""
+    backed_up = {table for one in manifests for table in one.rows_per_table}
+    wanted = backed_up & set(missing)  # views are not counted in a manifest
+    complete = (one for one in manifests if wanted <= one.rows_per_table.keys())
+    found = next(complete, manifests[0] if manifests else None)
+    return found.name if found is not None else None
 
 
 def _exist(names: Sequence[str], words: str) -> str:

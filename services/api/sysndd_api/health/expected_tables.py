@@ -22,10 +22,16 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class Recorded:
-    """The record of the last migration run; ``names`` is None until the run is complete."""
+    """The record of the last migration run.
+
+    Attributes:
+        names: Names of tables, views and sequences; None until the run is complete.
+        views: Those that are views.
+    """
 
     recorded_at: datetime
     names: frozenset[str] | None
+    views: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -60,10 +66,12 @@ class Expected:
     Attributes:
         site_known: Whether the platform schema knows the site, so that its schema must exist.
         names: Names of the tables and views that must exist.
+        views: Names that are those of views.
     """
 
     site_known: bool = False
     names: frozenset[str] = frozenset()
+    views: frozenset[str] = frozenset()
 
     def missing_in(self, there: Existing) -> tuple[str, ...]:
         """Return the names that do not exist, ordered."""

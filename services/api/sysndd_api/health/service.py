@@ -182,7 +182,8 @@ class Health:
         }
         if state.managed and (damage := await self.damage()) and damage.ledger_missing:
             # To apply all files again would create an empty site instead of restoring a backup.
-            return Check(Status.FAIL, "Unknown: the ledger of the schema is missing.", observed)
+            reason = "Unknown: the ledger of the application schema is missing."
+            return Check(Status.FAIL, reason, observed | {"ledger_missing": True})
         if state.is_current:
             return Check(Status.PASS, observed=observed)
         return Check(Status.FAIL, _pending_reason(state), observed)

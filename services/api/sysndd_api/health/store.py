@@ -76,9 +76,13 @@ class SchemaStore:
         recorded_at = max(row["recorded_at"] for row in rows)
         if any(row["name"] == RUNNING for row in rows):
             return Recorded(recorded_at, None)
-        names = {str(row["name"]).partition(" ")[2] for row in rows}
-        # The migrator keeps its own table out of the record.
-        return Recorded(recorded_at, frozenset(names | {LEDGER}))
+        kinds = [str(row["name"]).partition(" ") for row in rows]
+        return Recorded(
+            recorded_at,
+            # The migrator keeps its own table out of the record.
+            frozenset({LEDGER, *(name for _, _, name in kinds)}),
+            views=frozenset(name for kind, _, name in kinds if kind == "view"),
+        )
 
     async def swaps(self, connection: Connection) -> list[Swap]:
         """Return the latest completed restores and undos, in their order."""

@@ -24,7 +24,10 @@ from tests.support.workers import BackupBench, backup_bench, service_process
 __all__ = ["run"]
 
 ADMIN = "sysndd_api.cli.main"
-NEXT_STEP = "Restore a backup: open /admin/backups, or run: sysndd-admin restore latest"
+NEXT_STEP = (
+    "Restore a backup from before the loss: open /admin, or run sysndd-admin list and sysndd-admin"
+    " restore NAME."
+)
 
 
 @pytest.fixture
@@ -37,7 +40,7 @@ async def backed_up(bench: BackupBench) -> str:
     """Create a verified backup and return its name."""
     row = await bench.run(CreateBackup())
     assert row["state"] == "succeeded", row["error"]
-    (manifest,) = bench.store.manifests()
+    manifest = bench.store.manifests()[0]
     verified = manifest.model_copy(update={"verification": "verified"})
     bench.store.write_manifest(verified)
     return manifest.name
@@ -206,6 +209,23 @@ async def test_commands_name_the_missing_table(
         )
     assert (done.returncode, f"Restored {name}" in done.stdout) == (0, True), done.stderr
     assert (await asyncio.to_thread(run, site, ADMIN, "users")).returncode == 0
+
+
+async def test_a_backup_from_after_the_loss_is_not_offered(
+    api: Api, site: Site, bench: BackupBench, page_client: httpx.AsyncClient
+) -> None:
+    good = await backed_up(bench)
+    drop(site, "user")
+    site.server.execute("DROP VIEW entity_view", schema=site.app)
+    await asyncio.sleep(1)  # backups of one second have no order
+    after_the_loss = await backed_up(bench)
+    check = await schema_check(api, "fail")
+    assert check["missing"] == ["entity_view", "user"]
+    assert check["restorable_backup"] == good
+    assert check["reason"].startswith("2 tables and views are missing: entity_view, user.")
+    overview = (await page_client.get("/admin")).text
+    assert f'href="/admin/backups/{good}/restore"' in overview
+    assert f"{after_the_loss}/restore" not in overview
 
 
 async def test_a_discarded_tablespace_is_reported_and_forgotten_when_it_is_restored(

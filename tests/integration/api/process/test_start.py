@@ -75,6 +75,25 @@ def test_migrations_run_once_at_the_start_of_several_workers(
         assert rows == 1
 
 
+def test_the_api_starts_without_the_application_schema_so_that_an_operator_can_restore(
+    site: Site, tmp_path: Path
+) -> None:
+    site.server.execute(f"DROP DATABASE `{site.app}`")
+    port = free_port()
+    with service_process("sysndd_api", site, tmp_path, API_PORT=str(port)):
+        eventually("live", lambda: live(port), seconds=60)
+        answer = httpx.get(f"http://127.0.0.1:{port}/api/health/ready")
+        assert answer.status_code == 503
+        assert answer.json()["reason"].startswith("The application schema is missing.")
+
+
+def live(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/health/live").status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
 def ready(port: int) -> bool:
     try:
         return httpx.get(f"http://127.0.0.1:{port}/health/ready").status_code == 200

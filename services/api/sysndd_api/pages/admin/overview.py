@@ -74,7 +74,8 @@ async def page(request: Request) -> Response:
         reasons=[
             (_label(name), check.reason)
             for name, check in report.checks.items()
-            if check.reason and not (damage and name == "schema")
+            # Above them, the page lists what is missing.
+            if check.reason and not (damage and name in ("schema", "drift"))
         ],
         tiles=_tiles(report, manifests),
         latest_backup_age=_latest_backup_age(report),
@@ -142,6 +143,8 @@ def _schema(observed: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
 def _migrations(observed: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     if not observed["managed"]:
         return "Not managed", ("SCHEMA_MODE is observe",)
+    if observed.get("ledger_missing"):
+        return "Unknown", ()
     current = observed["current"] or "none"
     return f"{observed['pending_migrations']} pending", (f"Schema version: {current}",)
 
