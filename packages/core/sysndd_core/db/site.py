@@ -134,7 +134,9 @@ async def check_site(runner: QueryRunner, settings: DatabaseSettings) -> Site | 
         SysnddError: A query failed.
     """
     site = await check_owner(runner, settings)
-    await check_attached(runner, settings)
+    # A recorded site is attached: without its ledger, it is damaged, and a backup restores it.
+    if site is None:
+        await check_attached(runner, settings)
     return site
 
 

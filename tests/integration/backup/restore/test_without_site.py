@@ -52,13 +52,15 @@ async def _back_up(site: Site) -> None:
         assert (await bench.run(CreateBackup()))["state"] == "succeeded"
 
 
-@pytest.mark.parametrize("lost", ["nothing", "application", "platform", "both"])
+@pytest.mark.parametrize("lost", ["nothing", "ledger", "application", "platform", "both"])
 async def test_a_restore_needs_no_running_service(site: Site, lost: str) -> None:
     site.server.execute(
         f"INSERT INTO `{site.app}`.`user` (user_name, email) VALUES ('here', 'h@x')"
     )
     before = checksums(site, site.app)
     await _back_up(site)
+    if lost == "ledger":
+        site.server.execute(f"DROP TABLE `{site.app}`.schema_version")
     if lost in ("application", "both"):
         site.server.execute(f"DROP DATABASE `{site.app}`")
     if lost in ("platform", "both"):
