@@ -77,6 +77,7 @@ SysnddError                         internal_error                500
     ├── EncryptionKeyWrong          encryption_key_wrong
     ├── SafetyBackupFailed          safety_backup_failed
     ├── NoAdministratorInBackup     no_administrator_in_backup
+    ├── ConstraintViolations        constraint_violations
     ├── RestoreHookFailed           restore_hook_failed
     └── RestoreFailed               restore_failed
 
@@ -722,6 +723,14 @@ class NoAdministratorInBackup(JobFailed):
     code = "no_administrator_in_backup"
     title = "No active administrator in backup"
     default_detail = "The backup contains no active administrator, so nothing was restored."
+
+
+class ConstraintViolations(JobFailed):
+    """The data of a backup violates its own constraints; requires consent to restore anyway."""
+
+    code = "constraint_violations"
+    title = "Data violates constraints"
+    default_detail = "The data of the backup violates its constraints, so nothing was restored."
 
 
 class RestoreHookFailed(JobFailed):

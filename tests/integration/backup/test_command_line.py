@@ -92,7 +92,7 @@ async def test_a_restore_requires_consent_for_a_backup_without_administrator(
         assert code == 2, shown
         assert re.search(
             r"invalid choice: 'risk' \(choose from '?no_administrator'?, '?foreign_backup'?,"
-            r" '?incomplete_safety_backup'?\)",
+            r" '?incomplete_safety_backup'?, '?constraint_violations'?\)",
             shown,
         )
         consent = ("--accept", "no_administrator")

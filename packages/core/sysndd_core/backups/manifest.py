@@ -113,6 +113,8 @@ class BackupManifest(BaseModel):
         ddl_fenced: Whether a DDL fence prevented schema changes during the dump.
         excluded_rows: Tables whose rows ``BACKUP_EXCLUDE_ROWS`` left out; ``rows_per_table`` lists
             them with 0 rows.
+        constraint_violations: What the last verification found: one sentence for each constraint
+            that the data violates, as the live database allowed when the rows were written.
         incomplete: What the backup does not contain, because the live database was damaged; only
             in a safety backup.
         data_bytes: Size of the tables when the dump started, without ``excluded_rows``.
@@ -158,6 +160,7 @@ class BackupManifest(BaseModel):
     verification: Verification | None = None
     verified_at: datetime | None = None
     verification_error: str | None = None
+    constraint_violations: list[str] = []
     damaged: bool = False
     pinned: bool = False
     size_drop: SizeDrop | None = None

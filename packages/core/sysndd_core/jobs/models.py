@@ -33,6 +33,7 @@ class Consent(StrEnum):
     NO_ADMINISTRATOR = "no_administrator"
     FOREIGN_BACKUP = "foreign_backup"
     INCOMPLETE_SAFETY_BACKUP = "incomplete_safety_backup"
+    CONSTRAINT_VIOLATIONS = "constraint_violations"
 
 
 class Job(BaseModel):

@@ -17,8 +17,9 @@ class RestoreRequest(RequestModel):
     Attributes:
         confirm: Must be exactly ``RESTORE``; otherwise ``confirmation_required``.
         accept: The risks to accept, by name. A backup without an active administrator requires
-            ``no_administrator``, a backup of another site ``foreign_backup``, and a live database
-            that cannot be copied completely ``incomplete_safety_backup``.
+            ``no_administrator``, a backup of another site ``foreign_backup``, a live database that
+            cannot be copied completely ``incomplete_safety_backup``, and data that violates its
+            constraints ``constraint_violations``.
     """
 
     confirm: Any = None
@@ -186,6 +187,8 @@ class BackupView(BaseModel):
             that, otherwise None.
         excluded_rows: Tables whose rows were left out.
         incomplete: What it does not contain, because the live database was damaged.
+        constraint_violations: Sentences about constraints that its data violates; known once it
+            was verified.
         sha256: Hash of the file as downloaded.
         locations: ``local``, ``s3`` or both.
         offsite_error: Why the off-site copy is missing.
@@ -203,6 +206,7 @@ class BackupView(BaseModel):
     row_count: int
     excluded_rows: list[str]
     incomplete: list[MissingObject]
+    constraint_violations: list[str]
     sha256: str
     verification: str | None
     verified_at: datetime | None

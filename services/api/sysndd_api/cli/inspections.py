@@ -14,6 +14,7 @@ _SHOWN = 20
 _CONSENT_REASONS = {
     Consent.NO_ADMINISTRATOR: "The backup contains no active administrator.",
     Consent.FOREIGN_BACKUP: "The backup was created by another site.",
+    Consent.CONSTRAINT_VIOLATIONS: "The data of the backup violates its constraints.",
     Consent.INCOMPLETE_SAFETY_BACKUP: "The live database is damaged, so its safety backup will not"
     " be complete.",
 }
@@ -103,6 +104,7 @@ def describe(result: dict[str, Any]) -> str:
     if unreadable := result.get("unreadable"):
         lines.append("In the live database, these objects cannot be read:")
         lines += [f"  {one['kind']} {one['name']}: {one['reason']}" for one in unreadable]
+    lines += result.get("constraint_violations") or []
     lines += [
         f"{_CONSENT_REASONS[consent]} A restore requires --accept {consent}."
         for consent in map(Consent, result["required_consents"])

@@ -46,6 +46,7 @@ _BEFORE_THE_START = {"attach", "rebind-site"}
 _RISKS = {
     Consent.NO_ADMINISTRATOR: "restore a backup that contains no active administrator",
     Consent.FOREIGN_BACKUP: "restore a backup of another site",
+    Consent.CONSTRAINT_VIOLATIONS: "restore data that violates its constraints",
     Consent.INCOMPLETE_SAFETY_BACKUP: "replace a damaged live database after a safety backup of"
     " what can be read",
 }

@@ -8,6 +8,7 @@ from typing import IO
 from sysndd_backup.load.definers import DefinerStripper
 from sysndd_backup.progress import run_in_thread
 from sysndd_backup.server.clients import ClientRun, Clients, Process
+from sysndd_core.db.database import is_mariadb
 from sysndd_core.errors import RestoreFailed
 from sysndd_core.settings.database import DatabaseSettings
 
@@ -28,6 +29,8 @@ _OPTIONS = [
     # LOAD DATA LOCAL in a backup could read files of the worker.
     "--loose-local-infile=0",
 ]
+_MARIADB_OPTIONS = ["--init-command=SET check_constraint_checks = 0"]
+"""Rows may violate a CHECK that was added without checking them. MySQL always checks."""
 
 
 class ClientLoad:
@@ -54,7 +57,8 @@ class ClientLoad:
     ) -> None:
         self.bytes_sent = 0
         self._rewrite = rewrite
-        self._client = ClientRun(settings, clients.load, [*_OPTIONS, schema], stdin=subprocess.PIPE)
+        options = [*_OPTIONS, *(_MARIADB_OPTIONS if is_mariadb(clients.version) else [])]
+        self._client = ClientRun(settings, clients.load, [*options, schema], stdin=subprocess.PIPE)
 
     async def run(self, source: Source) -> None:
         """Load the dump; cancelling the task kills the client.

@@ -94,6 +94,38 @@ async def drop_dangling_keys(session: SchemaSession, live: str, incoming: str) -
     return dropped
 
 
+async def drop_keys_to_nothing(session: SchemaSession, schema: str) -> list[str]:
+    """Drop foreign keys to tables that do not exist.
+
+    The server keeps the schema's name in them, so after the swap they would refer to a scratch
+    schema.
+
+    Args:
+        session: A connection to the server.
+        schema: Name of the scratch schema, not quoted.
+
+    Returns:
+        One sentence for each foreign key that was dropped.
+    """
+    rows = await session.fetch_all(
+        "SELECT DISTINCT k.table_name AS child, k.constraint_name AS name,"
+        " k.referenced_table_name AS parent FROM information_schema.key_column_usage AS k"
+        " LEFT JOIN information_schema.tables AS t"
+        " ON t.table_schema = k.referenced_table_schema AND t.table_name = k.referenced_table_name"
+        " WHERE k.table_schema = %s AND k.referenced_table_name IS NOT NULL"
+        " AND t.table_name IS NULL ORDER BY k.table_name, k.constraint_name",
+        (schema,),
+    )
+    for row in rows:
+        table = qualified_name(schema, row["child"])
+        await session.run(f"ALTER TABLE {table} DROP FOREIGN KEY {quote_name(row['name'])}")
+    return [
+        f"The foreign key {row['name']} of {row['child']} was left out, because it refers to"
+        f" {row['parent']}, which does not exist."
+        for row in rows
+    ]
+
+
 async def _drop_triggers(session: SchemaSession, schema: str, table: str) -> None:
     """Drop the triggers of a table as far as the server can; they prevent its rename."""
     rows = await session.fetch_all(

@@ -37,7 +37,8 @@ async def dry_run_restore(tools: BackupTools, name: str, run: JobRun) -> dict[st
         ``tables`` that differ, with ``live_rows`` and ``backup_rows`` (None if a table does not
         exist), ``excluded_rows``: the tables that will be empty, with ``live_rows``, ``accounts``
         as ``AccountChanges``, ``unreadable``: what cannot be read in the live database, with
-        ``kind``, ``name`` and ``reason``, and ``required_consents``.
+        ``kind``, ``name`` and ``reason``, ``constraint_violations``: what the verification of the
+        backup found, and ``required_consents``.
 
     Raises:
         SysnddError: See ``check_backup`` and ``load_shadow``.
@@ -65,6 +66,7 @@ async def dry_run_restore(tools: BackupTools, name: str, run: JobRun) -> dict[st
             {"table": table, "live_rows": live.get(table)} for table in manifest.excluded_rows
         ],
         "accounts": asdict(accounts),
+        "constraint_violations": manifest.constraint_violations,
         "unreadable": [one.model_dump() for one in unreadable],
         "required_consents": await _required_consents(
             tools, manifest, accounts, complete=bool(live) and not unreadable
@@ -84,6 +86,8 @@ async def _required_consents(
         async with open_session(settings) as session:
             if not await has_operator_administrator(session, settings.ops_name):
                 required.append(Consent.NO_ADMINISTRATOR.value)
+    if manifest.constraint_violations:
+        required.append(Consent.CONSTRAINT_VIOLATIONS.value)
     if not complete:
         required.append(Consent.INCOMPLETE_SAFETY_BACKUP.value)
     return required

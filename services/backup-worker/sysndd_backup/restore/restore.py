@@ -22,6 +22,7 @@ from sysndd_backup.restore.accounts import (
     has_operator_administrator,
 )
 from sysndd_backup.restore.check_file import CheckedBackup, check_backup
+from sysndd_backup.restore.damaged_tables import drop_keys_to_nothing
 from sysndd_backup.restore.journal import Entry, Outcome, Purpose
 from sysndd_backup.restore.migrate_backup import is_older
 from sysndd_backup.restore.recovery import Recovery
@@ -39,6 +40,7 @@ from sysndd_backup.restore.stored_objects import (
 )
 from sysndd_backup.server.server import count_rows, readable_version
 from sysndd_backup.server.session import open_session
+from sysndd_backup.verify.loaded_schema import find_violations
 from sysndd_core.backups.manifest import (
     BackupManifest,
     UnreadableObject,
@@ -46,6 +48,7 @@ from sysndd_core.backups.manifest import (
 )
 from sysndd_core.db.site import read_site
 from sysndd_core.errors import (
+    ConstraintViolations,
     ForeignBackup,
     LeaseLost,
     NoAdministratorInBackup,
@@ -60,6 +63,14 @@ from sysndd_core.logging import get_logger
 log = get_logger(__name__)
 
 _SCHEMA_LOCK_SECONDS = 120.0
+_LISTED = 10
+_NOTHING_CHANGED = (
+    RestoreHookFailed,
+    SafetyBackupFailed,
+    NoAdministratorInBackup,
+    ConstraintViolations,
+)
+"""Errors whose details say that nothing was changed."""
 
 MAINTENANCE_SEEN_SECONDS = 1.2
 """Seconds after which all API workers are in maintenance mode."""
@@ -77,7 +88,8 @@ class RestoreResult:
             ``reason``.
         excluded_rows: Tables that are empty now, because the backup does not contain their rows.
         migrated: Whether pending migrations were applied to the backup.
-        warnings: Sentences about the site's program that is still held, or its failed post-hook.
+        warnings: Sentences about foreign keys that were left out, about damaged objects that are
+            gone, and about the site's program that is still held, or its failed post-hook.
     """
 
     restored: str
@@ -107,8 +119,8 @@ async def restore_backup(
             database was not changed.
         BackupDamaged: The file does not match its manifest; the live database was not changed.
         ForeignBackup: The operator did not accept this; the live database was not changed.
-        NoAdministratorInBackup: The operator did not accept this; the live database was not
-            changed.
+        ConstraintViolations, NoAdministratorInBackup: The operator did not accept this; the live
+            database was not changed.
         SafetyBackupFailed: The live database was not changed.
         RestoreHookFailed: The pre-hook failed; the live database was not changed.
         RestoreFailed: The detail describes the state of the live database.
@@ -123,7 +135,9 @@ async def restore_backup(
     entry = await _open_entry(recovery, manifest, request)
     safety_backup, migrated, warnings = SafetyBackup(None), False, list[str]()
     try:
-        migrated = await _prepare_shadow(tools, recovery, checked, entry, progress, job=job)
+        migrated, left_out = await _prepare_shadow(
+            tools, recovery, checked, entry, progress, job=job
+        )
         # Before maintenance, so that a slow hook does not reject writes, and before the safety
         # backup, so that it contains what the site's program wrote before it was held.
         await recovery.hold.run_pre_hook(entry, progress, 59)
@@ -131,7 +145,7 @@ async def restore_backup(
         await progress("maintenance", 60, "Maintenance mode: writes are rejected, reads continue")
         await asyncio.sleep(MAINTENANCE_SEEN_SECONDS)
         safety_backup = await create_safety_backup(tools, job, request, progress)
-        warnings = await swap_tables(recovery, entry, progress, safety_backup.missing)
+        warnings = left_out + await swap_tables(recovery, entry, progress, safety_backup.missing)
     except LeaseLost:
         raise
     except SysnddError as error:
@@ -188,8 +202,8 @@ async def resolve_failed(recovery: Recovery, entry: Entry, error: SysnddError) -
         error: The error of the restore or undo.
 
     Raises:
-        RestoreFailed, RestoreHookFailed, SafetyBackupFailed, NoAdministratorInBackup: The detail
-            describes the state of the live database.
+        RestoreFailed, or one of ``_NOTHING_CHANGED``: The detail describes the state of the live
+            database.
     """
     log.error("restore_failed", entry=entry.id, reason=error.detail)
     try:
@@ -201,7 +215,7 @@ async def resolve_failed(recovery: Recovery, entry: Entry, error: SysnddError) -
         ) from error
     if outcome is Outcome.DONE:
         return
-    if isinstance(error, RestoreHookFailed | SafetyBackupFailed | NoAdministratorInBackup):
+    if isinstance(error, _NOTHING_CHANGED):
         raise error
     reverted = (await recovery.journal.get(entry.id)).swapping
     state = "The database is as before." if reverted else "Nothing was changed."
@@ -230,15 +244,20 @@ async def _prepare_shadow(
     progress: Progress,
     *,
     job: RestoreBackup,
-) -> bool:
-    """Load, migrate and check the backup in the shadow schema; return whether it was migrated."""
+) -> tuple[bool, list[str]]:
+    """Load, migrate and check the backup in the shadow schema.
+
+    Returns:
+        Whether it was migrated, and sentences about what was left out.
+    """
     settings, shadow = tools.database.settings, entry.incoming
     async with restricted_load_account(settings, shadow, tools.load_account) as account:
         rewrite = await load_shadow(tools, checked, shadow, progress, account=account)
         migrated = await _migrate(tools, recovery, entry, progress)
+        left_out = await _check_constraints(tools, job, entry)
         await _check_administrator(tools, job, entry)
         await _record_objects(tools, recovery, entry, rewrite)
-    return migrated
+    return migrated, left_out
 
 
 async def _migrate(
@@ -269,6 +288,31 @@ async def _check_site(tools: BackupTools, job: RestoreBackup, manifest: BackupMa
     own = site.id if site is not None else None
     if manifest.is_foreign_to(own) and Consent.FOREIGN_BACKUP not in job.accept:
         raise ForeignBackup(foreign_backup_refusal(manifest))
+
+
+async def _check_constraints(tools: BackupTools, job: RestoreBackup, entry: Entry) -> list[str]:
+    """Reject data that violates its constraints, unless the request accepts it.
+
+    Returns:
+        One sentence for each foreign key that was left out, because its table does not exist.
+
+    Raises:
+        ConstraintViolations: The request does not accept ``constraint_violations``.
+    """
+    consent = Consent.CONSTRAINT_VIOLATIONS
+    violations = await find_violations(tools, entry.incoming)
+    if not violations:
+        return []
+    log.warning("constraints_violated", backup=job.name, violations=violations)
+    if consent not in job.accept:
+        raise ConstraintViolations(
+            f"Restore refused: {job.name} contains data that violates its constraints."
+            f" {' '.join(violations[:_LISTED])} Nothing was changed. To restore it as it is, repeat"
+            f" the command with --accept {consent}, or the API request with"
+            f' "accept": ["{consent}"].'
+        )
+    async with open_session(tools.database.settings) as session:
+        return await drop_keys_to_nothing(session, entry.incoming)
 
 
 async def _check_administrator(tools: BackupTools, job: RestoreBackup, entry: Entry) -> None:

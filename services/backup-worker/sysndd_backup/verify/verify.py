@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, cast
@@ -19,7 +19,7 @@ from sysndd_backup.progress import Progress, ProgressReporter, run_in_thread
 from sysndd_backup.server.clients import ClientRun, Process
 from sysndd_backup.verify.damage import shows_damage
 from sysndd_backup.verify.dump_digest import DumpDigest, NormalizedReader, Part, differences
-from sysndd_backup.verify.loaded_schema import verify_schema
+from sysndd_backup.verify.loaded_schema import find_violations, verify_schema
 from sysndd_core.backups.manifest import BackupManifest, Verification
 from sysndd_core.db.database import Database, connect
 from sysndd_core.errors import BackupDamaged, RestoreFailed, VerificationFailed
@@ -53,12 +53,12 @@ async def verify_backup(
     manifest = await asyncio.to_thread(tools.store.manifest, name)
     try:
         await tools.reader.ensure_readable(manifest, progress, percent=low)
-        await _compare(tools, manifest, progress, low, high)
+        violations = await _compare(tools, manifest, progress, low, high)
     except (VerificationFailed, BackupDamaged) as error:
         damaged = await shows_damage(tools, manifest, error)
         await _record(tools, name, Verification.FAILED, error.detail, damaged=damaged)
         raise
-    return await _record(tools, name, Verification.VERIFIED, None)
+    return await _record(tools, name, Verification.VERIFIED, None, violations=violations)
 
 
 async def _record(
@@ -68,12 +68,14 @@ async def _record(
     error: str | None,
     *,
     damaged: bool = False,
+    violations: Sequence[str] = (),
 ) -> BackupManifest:
     changes = {
         "verification": verification,
         "verified_at": datetime.now(UTC),
         "verification_error": error,
         "damaged": damaged,
+        "constraint_violations": list(violations),
     }
     manifest = await asyncio.to_thread(tools.store.amend, name, changes)
     if tools.offsite is not None:
@@ -83,7 +85,8 @@ async def _record(
 
 async def _compare(
     tools: BackupTools, manifest: BackupManifest, progress: Progress, low: int, high: int
-) -> None:
+) -> list[str]:
+    """Compare the restored data with the dump; return the constraints that it violates."""
     middle, size = low + (high - low) // 2, manifest.uncompressed_bytes
     await progress("verifying", low, f"Checking the hash of {manifest.name}")
     await asyncio.to_thread(tools.reader.check_hash, manifest)
@@ -104,11 +107,13 @@ async def _compare(
             await _verify_loaded(tools, manifest, scratch)
             uploaded = manifest.kind is BackupKind.UPLOADED
             found = [one for one in found if one.in_rows and not uploaded]
+        violations = await find_violations(tools, scratch)
     if found:
         raise VerificationFailed(
             f"Verification of {manifest.name} failed, because the restored data differs in the"
             f" {found[0]}. Keep the file, and create and verify another backup."
         )
+    return violations
 
 
 def _is_worded_elsewhere(tools: BackupTools, manifest: BackupManifest) -> bool:

@@ -41,9 +41,13 @@ NO_ADMINISTRATOR_WORD = "NO ADMINISTRATOR"
 INCOMPLETE_SAFETY_BACKUP_WORD = "INCOMPLETE"
 """Typed word that accepts a safety backup of only what can be read in the live database."""
 
+CONSTRAINT_VIOLATIONS_WORD = "VIOLATIONS"
+"""Typed word that accepts data that violates its constraints."""
+
 _ACCEPT_WORDS = {
     Consent.NO_ADMINISTRATOR: NO_ADMINISTRATOR_WORD,
     Consent.INCOMPLETE_SAFETY_BACKUP: INCOMPLETE_SAFETY_BACKUP_WORD,
+    Consent.CONSTRAINT_VIOLATIONS: CONSTRAINT_VIOLATIONS_WORD,
 }
 
 
@@ -65,6 +69,7 @@ class RestoreForm(ConfirmForm):
     accept_no_administrator: str | None = None
     accept_foreign_backup: str | None = None
     accept_incomplete_safety_backup: str | None = None
+    accept_constraint_violations: str | None = None
 
 
 class InspectForm(Form):

@@ -76,6 +76,8 @@ ADVICE = {
     "safety_backup_failed": "The live database was not changed. Fix the cause of the failed safety"
     " backup, or, if the live database is damaged, open the restore dialog again and type"
     " INCOMPLETE: the safety backup then contains what can be read.",
+    "constraint_violations": "Nothing was changed. To restore this backup as it is, verify it, open"
+    " the restore dialog and type VIOLATIONS.",
     "restore_failed": "The reason above describes the state of the live database. Fix the cause,"
     " then start the restore again.",
     "restore_hook_failed": "The live database was not changed. Fix the hook that the reason above"
