@@ -12,6 +12,8 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pymysql.err
+
 from sysndd_backup.context import BackupRequest, BackupTools
 from sysndd_backup.load.confined_account import restricted_load_account
 from sysndd_backup.load.definers import DefinerStripper
@@ -148,7 +150,7 @@ async def restore_backup(
         warnings = left_out + await swap_tables(recovery, entry, progress, safety_backup.missing)
     except LeaseLost:
         raise
-    except SysnddError as error:
+    except (SysnddError, pymysql.err.Error) as error:
         await resolve_failed(recovery, entry, error)
     await progress("cleaning", 97, "Dropping schemas that are no longer needed")
     await recovery.drop_superseded()
@@ -193,7 +195,9 @@ async def swap_tables(
         return swap.warnings
 
 
-async def resolve_failed(recovery: Recovery, entry: Entry, error: SysnddError) -> None:
+async def resolve_failed(
+    recovery: Recovery, entry: Entry, error: SysnddError | pymysql.err.Error
+) -> None:
     """Resolve an entry after an error; returns normally if the swap was completed.
 
     Args:
@@ -205,6 +209,9 @@ async def resolve_failed(recovery: Recovery, entry: Entry, error: SysnddError) -
         RestoreFailed, or one of ``_NOTHING_CHANGED``: The detail describes the state of the live
             database.
     """
+    if isinstance(error, pymysql.err.Error):
+        cause, error = error, RestoreFailed(f"The server rejected a statement: {error}.")
+        error.__cause__ = cause
     log.error("restore_failed", entry=entry.id, reason=error.detail)
     try:
         outcome = await recovery.resolve(entry)

@@ -3,6 +3,8 @@
 import secrets
 from dataclasses import dataclass
 
+import pymysql.err
+
 from sysndd_backup.context import BackupTools
 from sysndd_backup.progress import JobRun
 from sysndd_backup.restore.journal import Entry, Purpose
@@ -65,7 +67,7 @@ async def undo_restore(tools: BackupTools, run: JobRun) -> UndoResult:
         warnings = await swap_tables(recovery, entry, run.progress, unreadable)
     except LeaseLost:
         raise
-    except SysnddError as error:
+    except (SysnddError, pymysql.err.Error) as error:
         await resolve_failed(recovery, entry, error)
     return UndoResult(last.backup, added, removed, entry.outgoing, warnings)
 

@@ -6,11 +6,14 @@ unreadable, like any other.
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pymysql.err
 
 from sysndd_backup.server.server import count_table, take_inventory
+from sysndd_backup.server.session import SchemaSession, open_session
 from sysndd_core.backups.manifest import UnreadableObject
 from sysndd_core.db.database import Database
 from sysndd_core.errors import DatabaseBusy, DatabaseUnavailable, SysnddError
@@ -36,13 +39,20 @@ async def find_unreadable(database: Database, schema: str) -> tuple[UnreadableOb
     Raises:
         DatabaseUnavailable: The server does not respond.
     """
-    inventory = await take_inventory(database, schema)
+    names = (await take_inventory(database, schema)).named()
+    waiting = deque(sorted(one for one in names if one[0] in ("table", "view")))
     found = []
-    for kind, name in sorted(inventory.named()):
-        if kind in ("table", "view"):
-            one = await _attempt(database, kind, name, _opening(database, schema, kind, name))
-            if one is not None:
-                found.append(one)
+    while waiting:
+        # With its short lock wait timeout, a locked table does not delay a restore.
+        async with open_session(database.settings) as session:
+            while waiting:
+                kind, name = waiting.popleft()
+                ask = partial(_open, session, kind, qualified_name(schema, name))
+                one = await _attempt(database, kind, name, ask)
+                if one is not None:
+                    found.append(one)
+                    if one.stops_server:
+                        break  # and the connection is lost
     return tuple(found)
 
 
@@ -87,20 +97,12 @@ async def has_restarted(database: Database, since: float) -> bool:
         await asyncio.sleep(1)
 
 
-def _opening(
-    database: Database, schema: str, kind: str, name: str
-) -> Callable[[], Awaitable[None]]:
-    """Return a function that asks what the dump client asks first."""
-    quoted = qualified_name(schema, name)
-    queries = [f"SHOW COLUMNS FROM {quoted}", f"SHOW CREATE TABLE {quoted}"]
+async def _open(session: SchemaSession, kind: str, quoted: str) -> None:
+    """Ask what the dump client asks first."""
+    await session.fetch_all(f"SHOW COLUMNS FROM {quoted}")
+    await session.fetch_all(f"SHOW CREATE TABLE {quoted}")
     if kind == "table":
-        queries.append(f"SELECT 1 FROM {quoted} LIMIT 1")
-
-    async def ask() -> None:
-        for query in queries:
-            await database.fetch_all(query)
-
-    return ask
+        await session.fetch_all(f"SELECT 1 FROM {quoted} LIMIT 1")
 
 
 async def _attempt(
@@ -124,7 +126,9 @@ async def _attempt(
 
 def _server_message(error: BaseException) -> str:
     """Return the message of the server behind an error, with its number."""
-    cause = error if isinstance(error, pymysql.err.Error) else error.__cause__
-    if isinstance(cause, pymysql.err.Error) and len(cause.args) > 1:
-        return f"{cause.args[0]}: {cause.args[1]}"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, pymysql.err.Error) and len(cause.args) > 1:
+            return f"{cause.args[0]}: {cause.args[1]}"
+        cause = cause.__cause__
     return str(error)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sysndd_backup.server.unreadable import find_unreadable
 from sysndd_core.jobs.models import (
     BackupKind,
     Consent,
@@ -296,3 +297,9 @@ async def _check_sound(bench: BackupBench) -> None:
         )
         == ()
     )
+
+
+async def test_a_locked_table_is_not_unreadable(bench: BackupBench) -> None:
+    with bench.site.server.connect(bench.site.app) as connection, connection.cursor() as cursor:
+        cursor.execute("LOCK TABLES base WRITE")
+        assert await find_unreadable(bench.database, bench.site.app) == ()
