@@ -146,6 +146,7 @@ class DamageWatch:
         self._compared_at = self._expected_at = self._read_at = float("-inf")
         self._expected = Expected()
         self._reading: asyncio.Task[None] | None = None
+        self._never_read: set[str] = set()
         self._read_up_to = ""
 
     async def damage(self) -> Damage:
@@ -279,8 +280,14 @@ class DamageWatch:
             await self._read(connection, name, is_view=found.kind == "view")
 
     async def _read(self, connection: Connection, name: str, *, is_view: bool = False) -> None:
+        if name in self._never_read:
+            return
         try:
             await self._store.read(connection, name, is_view=is_view)
+        except DatabaseUnavailable:
+            # A corrupt page can stop the server, which must not happen at every check.
+            self._never_read.add(name)
+            raise
         except SchemaDamaged as error:
             if says_no_such_table(error):
                 self._database.damage.forget(name)
