@@ -83,7 +83,9 @@ async def test_verification_names_what_differs(
     """The client that loads the dump silently changes one object."""
     program = tmp_path / "load"
     real = bench.tools.clients.load
-    program.write_text(f'#!/bin/sh\nsed "{LOSSES[part].replace("`", chr(92) + "`")}" | {real} $@\n')
+    program.write_text(
+        f'#!/bin/sh\nsed "{LOSSES[part].replace("`", chr(92) + "`")}" | {real} "$@"\n'
+    )
     program.chmod(0o755)
     clients = Clients(bench.tools.clients.dump, str(program), bench.tools.clients.version)
     row = await bench.run(CreateBackup(), dataclasses.replace(bench.tools, clients=clients))
@@ -121,7 +123,7 @@ async def test_a_cancelled_verification_leaves_no_scratch_schema(
     bench: BackupBench, tmp_path: Path
 ) -> None:
     program = tmp_path / "load"
-    program.write_text(f"#!/bin/sh\nsleep 60\nexec {bench.tools.clients.load} $@\n")
+    program.write_text(f'#!/bin/sh\nsleep 60\nexec {bench.tools.clients.load} "$@"\n')
     program.chmod(0o755)
     clients = Clients(bench.tools.clients.dump, str(program), bench.tools.clients.version)
     job_id = await bench.submit(CreateBackup())
