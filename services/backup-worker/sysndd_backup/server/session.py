@@ -101,6 +101,11 @@ class SchemaSession:
 
     async def ensure_schema(self, schema: str) -> None:
         """Create a schema if it does not exist."""
+        # Even with IF NOT EXISTS, MySQL waits for all transactions that use the schema.
+        if await self.fetch_all(
+            "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", (schema,)
+        ):
+            return
         await self.run(f"CREATE DATABASE IF NOT EXISTS {quote_name(schema)} CHARACTER SET utf8mb4")
 
     async def create_schema(self, schema: str) -> None:
