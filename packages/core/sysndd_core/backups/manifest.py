@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from sysndd_core.errors import InvalidBackupName
-from sysndd_core.jobs.models import BackupKind
+from sysndd_core.jobs.models import BackupKind, Consent
 from sysndd_core.settings.backup import BackupCompression
 
 MANIFEST_SUFFIX = ".json"
@@ -213,10 +213,9 @@ def foreign_backup_refusal(manifest: BackupManifest) -> str:
     """Return why a backup of another site is not restored, and what to do."""
     return (
         f"Restore refused: {manifest.name} was created by another site, with the application schema"
-        f" {manifest.database}. Nothing was changed. To replace this site's data with it, repeat"
-        " the command with --accept foreign_backup, or the API request with"
-        ' "accept": ["foreign_backup"]. If it is a backup of this site from before its platform'
-        f" schema was lost, run: sysndd-admin rebind-site --site-id {manifest.site_id}"
+        f" {manifest.database}. Nothing was changed. To replace this site's data with it,"
+        f" {Consent.FOREIGN_BACKUP.how_to_accept} If it is a backup of this site from before its"
+        f" platform schema was lost, run: sysndd-admin rebind-site --site-id {manifest.site_id}"
     )
 
 

@@ -35,6 +35,14 @@ class Consent(StrEnum):
     INCOMPLETE_SAFETY_BACKUP = "incomplete_safety_backup"
     CONSTRAINT_VIOLATIONS = "constraint_violations"
 
+    @property
+    def how_to_accept(self) -> str:
+        """How to give this consent, as the end of a sentence that begins with what it does."""
+        return (
+            f"repeat the command with --accept {self}, or the API request with"
+            f' "accept": ["{self}"].'
+        )
+
 
 class Job(BaseModel):
     """Base of every job.

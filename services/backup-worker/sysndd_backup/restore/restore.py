@@ -314,9 +314,8 @@ async def _check_constraints(tools: BackupTools, job: RestoreBackup, entry: Entr
     if consent not in job.accept:
         raise ConstraintViolations(
             f"Restore refused: {job.name} contains data that violates its constraints."
-            f" {' '.join(violations[:_LISTED])} Nothing was changed. To restore it as it is, repeat"
-            f" the command with --accept {consent}, or the API request with"
-            f' "accept": ["{consent}"].'
+            f" {' '.join(violations[:_LISTED])} Nothing was changed. To restore it as it is,"
+            f" {consent.how_to_accept}"
         )
     async with open_session(tools.database.settings) as session:
         return await drop_keys_to_nothing(session, entry.incoming)
@@ -340,9 +339,8 @@ async def _check_administrator(tools: BackupTools, job: RestoreBackup, entry: En
         if not await active_administrators(session, entry.incoming):
             raise NoAdministratorInBackup(
                 f"Restore refused: {job.name} contains no active administrator, so no one could"
-                " administer the restored site. Nothing was changed. To restore it anyway, repeat"
-                f" the command with --accept {Consent.NO_ADMINISTRATOR}, or the API request with"
-                f' "accept": ["{Consent.NO_ADMINISTRATOR}"].'
+                " administer the restored site. Nothing was changed. To restore it anyway,"
+                f" {Consent.NO_ADMINISTRATOR.how_to_accept}"
             )
 
 

@@ -191,7 +191,6 @@ async def _with_lost_table(
 def _refusal(reason: str) -> SafetyBackupFailed:
     return SafetyBackupFailed(
         f"Restore refused: a complete safety backup is impossible, because {reason.rstrip('.')}."
-        " Nothing was changed. To restore with a safety backup of what can be read, repeat the"
-        f" command with --accept {_CONSENT}, or the API request with"
-        f' "accept": ["{_CONSENT}"].'
+        " Nothing was changed. To restore with a safety backup of what can be read,"
+        f" {_CONSENT.how_to_accept}"
     )
