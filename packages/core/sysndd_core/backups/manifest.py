@@ -5,7 +5,6 @@ lists and serves them.
 """
 
 import re
-from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -196,17 +195,6 @@ class UnmanagedFile(BaseModel):
     name: str
     size_bytes: int
     modified_at: datetime
-
-
-def named(objects: Sequence[UnreadableObject], *, most: int = 5) -> str:
-    """Return objects with their reasons as a part of a sentence.
-
-    Args:
-        objects: The objects.
-        most: Number of objects that are named.
-    """
-    more = f" and {len(objects) - most} more" if len(objects) > most else ""
-    return ", ".join(map(str, objects[:most])) + more
 
 
 def foreign_backup_refusal(manifest: BackupManifest) -> str:

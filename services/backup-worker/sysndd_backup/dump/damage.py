@@ -7,7 +7,6 @@ definition of an unusable view, which could not be loaded, so these are left out
 Source: mariadb-dump(1) and mysqldump(1), ``--force`` and ``--ignore-table``.
 """
 
-from collections import Counter
 from dataclasses import dataclass, replace
 
 import pymysql.err
@@ -81,12 +80,11 @@ class Damage:
             result: The dump.
         """
         found = set(result.statistics.objects)
-        kinds = Counter(kind for kind, _ in result.statistics.objects)
         return replace(
             inventory,
             tables=tuple(name for name in inventory.tables if ("table", name) in found),
             views=tuple(name for name in inventory.views if ("view", name) in found),
-            trigger_count=kinds["trigger"],
+            trigger_count=result.statistics.count("trigger"),
             routines=tuple(
                 (kind, name) for kind, name in inventory.routines if (kind.lower(), name) in found
             ),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from sysndd_backup.server.session import SchemaSession
 from sysndd_core.backups.manifest import UnreadableObject
+from sysndd_core.db.database import Row
 from sysndd_core.errors import RestoreFailed
 from sysndd_core.logging import get_logger
 from sysndd_core.sql.identifiers import qualified_name, quote_name
@@ -67,29 +68,19 @@ async def drop_dangling_keys(session: SchemaSession, live: str, incoming: str) -
     Returns:
         One sentence for each foreign key that was dropped.
     """
-    rows = await session.fetch_all(
-        "SELECT DISTINCT k.table_name AS child, k.constraint_name AS name,"
-        " k.referenced_table_name AS parent FROM information_schema.key_column_usage AS k"
-        " JOIN information_schema.tables AS n"
-        " ON n.table_schema = %s AND n.table_name = k.referenced_table_name"
-        " WHERE k.table_schema = %s AND k.referenced_table_schema = %s AND NOT EXISTS"
-        " (SELECT 1 FROM information_schema.tables AS t"
-        " WHERE t.table_schema = %s AND t.table_name = k.referenced_table_name)"
-        " ORDER BY k.table_name, k.constraint_name",
-        (incoming, live, live, live),
-    )
     dropped = []
-    for row in rows:
-        table = qualified_name(live, row["child"])
+    for key in await _keys_to_nothing(session, live):
+        if key["parent_schema"] != live or not await session.has_table(incoming, key["parent"]):
+            continue
         try:
-            await session.run(f"ALTER TABLE {table} DROP FOREIGN KEY {quote_name(row['name'])}")
+            await _drop_key(session, live, key)
         except RestoreFailed as error:
             # A table that cannot be opened; it must not prevent the swap.
-            log.warning("dangling_foreign_key_not_dropped", table=row["child"], name=error.detail)
+            log.warning("dangling_foreign_key_not_dropped", table=key["child"], reason=error.detail)
             continue
         dropped.append(
-            f"The foreign key {row['name']} of the replaced table {row['child']} referred to the"
-            f" lost table {row['parent']} and is not part of an undo."
+            f"The foreign key {key['name']} of the replaced table {key['child']} referred to the"
+            f" lost table {key['parent']} and is not part of an undo."
         )
     return dropped
 
@@ -107,23 +98,33 @@ async def drop_keys_to_nothing(session: SchemaSession, schema: str) -> list[str]
     Returns:
         One sentence for each foreign key that was dropped.
     """
-    rows = await session.fetch_all(
+    keys = await _keys_to_nothing(session, schema)
+    for key in keys:
+        await _drop_key(session, schema, key)
+    return [
+        f"The foreign key {key['name']} of {key['child']} was left out, because it refers to"
+        f" {key['parent']}, which does not exist."
+        for key in keys
+    ]
+
+
+async def _keys_to_nothing(session: SchemaSession, schema: str) -> list[Row]:
+    """Return name, table and parent of each foreign key of a schema whose parent is missing."""
+    return await session.fetch_all(
         "SELECT DISTINCT k.table_name AS child, k.constraint_name AS name,"
-        " k.referenced_table_name AS parent FROM information_schema.key_column_usage AS k"
+        " k.referenced_table_schema AS parent_schema, k.referenced_table_name AS parent"
+        " FROM information_schema.key_column_usage AS k"
         " LEFT JOIN information_schema.tables AS t"
         " ON t.table_schema = k.referenced_table_schema AND t.table_name = k.referenced_table_name"
         " WHERE k.table_schema = %s AND k.referenced_table_name IS NOT NULL"
         " AND t.table_name IS NULL ORDER BY k.table_name, k.constraint_name",
         (schema,),
     )
-    for row in rows:
-        table = qualified_name(schema, row["child"])
-        await session.run(f"ALTER TABLE {table} DROP FOREIGN KEY {quote_name(row['name'])}")
-    return [
-        f"The foreign key {row['name']} of {row['child']} was left out, because it refers to"
-        f" {row['parent']}, which does not exist."
-        for row in rows
-    ]
+
+
+async def _drop_key(session: SchemaSession, schema: str, key: Row) -> None:
+    table = qualified_name(schema, key["child"])
+    await session.run(f"ALTER TABLE {table} DROP FOREIGN KEY {quote_name(key['name'])}")
 
 
 async def _drop_triggers(session: SchemaSession, schema: str, table: str) -> None:

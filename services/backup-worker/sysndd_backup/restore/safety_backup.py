@@ -14,7 +14,7 @@ from sysndd_backup.dump.damage import Damage, find_damage
 from sysndd_backup.progress import Progress
 from sysndd_backup.server.server import take_inventory
 from sysndd_backup.server.unreadable import has_restarted
-from sysndd_core.backups.manifest import MissingObject, named
+from sysndd_core.backups.manifest import MissingObject
 from sysndd_core.db.database import Database
 from sysndd_core.errors import (
     DatabaseUnavailable,
@@ -29,6 +29,7 @@ from sysndd_core.logging import get_logger
 log = get_logger(__name__)
 
 _CONSENT = Consent.INCOMPLETE_SAFETY_BACKUP
+_LISTED = 5
 _SERVER_STOPS = 5
 """How often the server may stop before the safety backup is given up."""
 
@@ -46,26 +47,20 @@ class SafetyBackup:
     missing: tuple[MissingObject, ...] = ()
 
 
-async def incompleteness(database: Database) -> str | None:
-    """Return why a safety backup of the live database would be incomplete; None if it would not.
-
-    Damage inside a table is found only by the dump, which reads all of it.
-
-    Args:
-        database: The connection pool.
-    """
-    return (await _inspect(database)).reason
-
-
 async def check_consent(tools: BackupTools, job: RestoreBackup) -> None:
     """Check before the load that the safety backup will be complete, or need not be.
+
+    Damage inside a table is found only by the dump, which reads all of it.
 
     Raises:
         SafetyBackupFailed: The live database is damaged, and the request does not accept
             ``incomplete_safety_backup``.
     """
-    if _CONSENT not in job.accept and (reason := await incompleteness(tools.database)):
-        raise _refusal(reason)
+    if _CONSENT in job.accept:
+        return
+    state = await _inspect(tools.database)
+    if state.reason is not None:
+        raise _refusal(state.reason)
 
 
 async def create_safety_backup(
@@ -133,7 +128,7 @@ async def _inspect(database: Database) -> _State:
     if not tables:
         reason = f"the live database {schema} has no tables"
     elif damage.objects:
-        reason = f"the live database cannot be read completely: {named(damage.objects)}"
+        reason = f"the live database cannot be read completely: {_listed(damage.objects)}"
     return _State(damage, not unreadable.issuperset(tables), reason)
 
 
@@ -186,6 +181,11 @@ async def _with_lost_table(
         return None
     log.warning("server_stopped_in_dump", table=table)
     return damage.with_table_that_stops_server(str(table), error.detail)
+
+
+def _listed(objects: tuple[MissingObject, ...]) -> str:
+    more = f" and {len(objects) - _LISTED} more" if len(objects) > _LISTED else ""
+    return ", ".join(map(str, objects[:_LISTED])) + more
 
 
 def _refusal(reason: str) -> SafetyBackupFailed:
